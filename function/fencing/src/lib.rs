@@ -1,1 +1,33 @@
+//! The words and the decisions of Sitefence.
+//!
+//! Two Keycloak sites replicate to each other and share one AWS Global Accelerator. When they lose each
+//! other, both keep serving and both report the other offline. Someone has to pick one, take the other out
+//! of the accelerator, and cut replication at the one that stays, or else every write there waits for a site
+//! that does not answer. This crate is that someone's mind: it decides, and it touches nothing.
+//!
+//! ```text
+//!            Task, now                        Effects
+//!   alert ─┐           ┌───────────────────┐  read the register, read the accelerator,
+//!   sweep ─┼──────────▶│  step::Machine    │─▶ ask the survivor's Infinispan, write … ─▶ the world
+//!   fence ─┘           │  (no clock, no IO)│◀─ Events: what the world answered        ◀─┘
+//!                      └───────────────────┘
+//!                               │ Answer: a status and one sentence
+//! ```
+//!
+//! * [`words`]: names that a swap cannot survive: [`Reporter`](words::Reporter) is not [`Suspect`](words::Suspect).
+//! * [`settings`]: what the function is told at start; the contract with `provision`.
+//! * [`register`]: the durable record, its states, and what may follow what.
+//! * [`accelerator`], [`replication`]: readings of the two things that get changed, and how to judge them.
+//! * [`step`]: the protocol. Production, the model checker and the crash simulation call the same function.
+//!
+//! Safety does not come from a lock: Global Accelerator takes no token, so a holder that wakes late still
+//! writes. It comes from a write-once decision in the register: every executor of an epoch carries out the
+//! same absolute, idempotent outcome, and whoever finds a decision under way finishes it.
 
+// pub mod accelerator;
+// pub mod answer;
+// pub mod register;
+// pub mod replication;
+pub mod settings;
+// pub mod step;
+pub mod words;

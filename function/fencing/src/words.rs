@@ -1,0 +1,230 @@
+//! Names with a closed grammar, and the four roles a site can play.
+//!
+//! A name that got in here has only characters that mean nothing to YAML, PromQL, an ARN, a URL path or
+//! `Fn::Sub`, so nothing downstream has to escape it. The roles are types of their own: a function that
+//! wants the survivor cannot be handed the fenced site.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not the name it was meant to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WordError {
+    /// Nothing was given.
+    #[error("the {what} is empty")]
+    Empty {
+        /// Which kind of name.
+        what: &'static str,
+    },
+    /// Longer than anything derived from it may be.
+    #[error("the {what} `{text}` has {length} characters, at most {at_most} fit")]
+    TooLong {
+        /// Which kind of name.
+        what: &'static str,
+        /// The text as given.
+        text: String,
+        /// Its length in characters.
+        length: usize,
+        /// The most that is allowed.
+        at_most: usize,
+    },
+    /// A character outside the grammar.
+    #[error(
+        "the {what} `{text}` is not made of lower-case letters, digits and inner hyphens, starting with a letter"
+    )]
+    Grammar {
+        /// Which kind of name.
+        what: &'static str,
+        /// The text as given.
+        text: String,
+    },
+}
+
+fn label(what: &'static str, text: &str, at_most: usize) -> Result<String, WordError> {
+    if text.is_empty() {
+        return Err(WordError::Empty { what });
+    }
+    let length = text.chars().count();
+    if length > at_most {
+        return Err(WordError::TooLong {
+            what,
+            text: text.to_owned(),
+            length,
+            at_most,
+        });
+    }
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase());
+    if !starts_well || text.ends_with('-') || !text.chars().all(inner) {
+        return Err(WordError::Grammar {
+            what,
+            text: text.to_owned(),
+        });
+    }
+    Ok(text.to_owned())
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $at_most:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            /// The most characters the name may have.
+            pub const MAX_LENGTH: usize = $at_most;
+            /// The grammar, as a regular expression for schemas and messages.
+            pub const PATTERN: &'static str = "^[a-z]([a-z0-9-]*[a-z0-9])?$";
+
+            /// Accepts `text` if it keeps to the grammar: lower-case letters, digits and inner hyphens, a
+            /// letter first, at most [`Self::MAX_LENGTH`] characters.
+            pub fn new(text: &str) -> Result<Self, WordError> {
+                label($what, text, $at_most).map(Self)
+            }
+
+            /// A name that stands in for one that was refused, while the other mistakes are collected.
+            pub(crate) fn placeholder() -> Self {
+                Self("placeholder".to_owned())
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = WordError;
+            fn try_from(text: String) -> Result<Self, WordError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = WordError;
+            fn from_str(text: &str) -> Result<Self, WordError> {
+                Self::new(text)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// One deployment of Sitefence: prefixes every AWS resource (the longest derived one is a bucket name of
+    /// 63 characters), labels every object, and is the alerts' label `topology`.
+    TopologyName,
+    "topology's name",
+    24
+);
+name!(
+    /// One of the two peers. The same text as Infinispan's local site name and the balancer's tag `site`.
+    SiteName,
+    "site's name",
+    32
+);
+
+macro_rules! role {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $type(pub SiteName);
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+role!(
+    /// The site whose monitoring sent an alert.
+    Reporter
+);
+role!(
+    /// The site an alert calls offline.
+    Suspect
+);
+role!(
+    /// The site that a decision keeps in the accelerator.
+    Survivor
+);
+role!(
+    /// The site that a decision takes out of the accelerator, and to which the survivor stops replicating.
+    Fenced
+);
+
+/// The number of a decision. It grows by one with each decision and never falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+/// The number of a write to the register. It grows by one with each write and never falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rev(pub u64);
+
+impl Epoch {
+    /// The epoch of the next decision.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl Rev {
+    /// The revision that the next write creates.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Rev {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_to_their_grammar() {
+        for good in ["a", "site-a", "s1", "keycloak-prod", "a--b"] {
+            assert!(SiteName::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "", "-a", "a-", "1a", "Site", "a_b", "a b", "a.b", "é", "a\n", "${x}", "a\"b",
+        ] {
+            assert!(SiteName::new(bad).is_err(), "{bad}");
+        }
+        assert!(TopologyName::new(&"a".repeat(24)).is_ok());
+        assert!(matches!(
+            TopologyName::new(&"a".repeat(25)),
+            Err(WordError::TooLong { length: 25, .. })
+        ));
+    }
+}
