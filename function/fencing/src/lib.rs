@@ -24,10 +24,10 @@
 //! writes. It comes from a write-once decision in the register: every executor of an epoch carries out the
 //! same absolute, idempotent outcome, and whoever finds a decision under way finishes it.
 
-// pub mod accelerator;
-// pub mod answer;
-// pub mod register;
-// pub mod replication;
+pub mod accelerator;
+pub mod answer;
+pub mod register;
+pub mod replication;
 pub mod settings;
-// pub mod step;
+pub mod step;
 pub mod words;

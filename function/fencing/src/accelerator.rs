@@ -1,0 +1,360 @@
+//! Readings of the accelerator, and the one outcome that a decision writes into it.
+//!
+//! ```text
+//!   accelerator ─┬─ listener :443 ─┬─ endpoint group eu-west-1 ─ endpoints: balancer of site-a (weight, …)
+//!                │                 └─ endpoint group eu-west-2 ─ endpoints: balancer of site-b
+//!                └─ listener :8443 …
+//! ```
+//!
+//! There is one endpoint group per Region and listener: two zones of one Region share a group, two Regions
+//! have two. So nothing here counts within a group; it counts over a listener.
+//!
+//! An [`Outcome`] is absolute: for each group the exact list to write. Writing it twice, late, or by two
+//! executors gives the same accelerator, which is what makes a decision safe to repeat.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::settings::Settings;
+use crate::words::{Fenced, SiteName, Survivor};
+
+/// Global Accelerator's opinion of an endpoint. Evidence, not truth: on 2025-10-20 it was wrong about
+/// balancers on both sides at once. Ordered: a later one is healthier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Health {
+    /// Its checks fail.
+    Unhealthy,
+    /// Its checks have not ended yet.
+    Initial,
+    /// Its checks pass.
+    Healthy,
+}
+
+impl std::fmt::Display for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unhealthy => "UNHEALTHY",
+            Self::Initial => "INITIAL",
+            Self::Healthy => "HEALTHY",
+        })
+    }
+}
+
+/// What is configured for one endpoint; what `UpdateEndpointGroup` wants back for those that stay.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EndpointConfig {
+    /// The balancer's ARN.
+    pub id: String,
+    /// 0 to 255.
+    pub weight: Option<i32>,
+    /// Whether the client's address is preserved.
+    pub client_ip_preservation: Option<bool>,
+}
+
+/// One endpoint as read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// Its configuration.
+    pub config: EndpointConfig,
+    /// Its health; not part of the configuration.
+    pub health: Health,
+}
+
+/// One endpoint group as read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// Its ARN, `…:accelerator/A/listener/L/endpoint-group/G`.
+    pub arn: String,
+    /// What is in it.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Group {
+    /// Whether it holds exactly the endpoints of `write`, whatever their health.
+    pub fn agrees_with(&self, write: &GroupOutcome) -> bool {
+        let here: BTreeSet<&str> = self.endpoints.iter().map(|e| e.config.id.as_str()).collect();
+        let wanted: BTreeSet<&str> = write.endpoints.iter().map(|e| e.id.as_str()).collect();
+        here == wanted
+    }
+}
+
+/// All groups that can hold a site, read at one time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Reading {
+    /// The groups in the order of the settings.
+    pub groups: Vec<Group>,
+}
+
+/// The exact content of one group once a decision is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GroupOutcome {
+    /// The group's ARN.
+    pub arn: String,
+    /// What is to be in it; nothing at all where only the fenced site was.
+    pub endpoints: Vec<EndpointConfig>,
+    /// Balancers to take out by `RemoveEndpoints` instead of writing the list: someone in the list lives in
+    /// another account, and its attachment cannot be read back (`EndpointDescription` lacks it).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<String>,
+}
+
+/// What a decision writes: the exact content of every group of every listener that holds either site.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Outcome {
+    /// One entry per group.
+    pub groups: Vec<GroupOutcome>,
+}
+
+/// Where one site's balancer belongs: remembered so that it can be put back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// The site.
+    pub site: SiteName,
+    /// The endpoint group.
+    pub group_arn: String,
+    /// Its configuration there.
+    pub config: EndpointConfig,
+}
+
+/// Why the accelerator does not allow a decision.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// An endpoint that belongs to neither site.
+    #[error("the accelerator holds `{endpoint}`, which is neither site's balancer")]
+    Unknown {
+        /// The endpoint's identifier.
+        endpoint: String,
+    },
+    /// Neither site is anywhere.
+    #[error("no listener holds either site")]
+    Nobody,
+    /// The one who would stay is not there.
+    #[error("{survivor} is not in the accelerator's listener {listener}")]
+    SurvivorAbsent {
+        /// Who would survive.
+        survivor: Survivor,
+        /// The listener's last part.
+        listener: String,
+    },
+    /// The one who would stay looks worse.
+    #[error("{survivor} is {survivors} in the accelerator while {fenced} is {others}")]
+    SurvivorUnhealthy {
+        /// Who would survive.
+        survivor: Survivor,
+        /// Its worst health.
+        survivors: Health,
+        /// Who would be fenced.
+        fenced: Fenced,
+        /// Its best health in the same listener.
+        others: Health,
+    },
+    /// It is not known where a site belongs.
+    #[error("where {site} belongs in the accelerator is not recorded")]
+    NoPlace {
+        /// The site.
+        site: SiteName,
+    },
+}
+
+/// The listener's ARN within an endpoint group's.
+pub fn listener_of(group_arn: &str) -> &str {
+    group_arn
+        .split_once("/endpoint-group/")
+        .map_or(group_arn, |(listener, _)| listener)
+}
+
+fn short(arn: &str) -> String {
+    arn.rsplit('/').next().unwrap_or(arn).to_owned()
+}
+
+fn account_of(arn: &str) -> &str {
+    arn.split(':').nth(4).unwrap_or_default()
+}
+
+impl Reading {
+    /// Whether every group of `outcome` was read and holds exactly what it should.
+    pub fn agrees_with(&self, outcome: &Outcome) -> bool {
+        outcome.groups.iter().all(|write| {
+            self.groups
+                .iter()
+                .any(|group| group.arn == write.arn && group.agrees_with(write))
+        })
+    }
+
+    /// The worst health of a site's endpoints, over all listeners; `None` where it has none.
+    pub fn holds(&self, settings: &Settings, site: &SiteName) -> bool {
+        self.endpoints_of(settings, site).next().is_some()
+    }
+
+    /// Where each site's balancers are now, with their configuration.
+    pub fn places(&self, settings: &Settings) -> Vec<Place> {
+        let mut places: Vec<Place> = self
+            .groups
+            .iter()
+            .flat_map(|group| group.endpoints.iter().map(move |endpoint| (group, endpoint)))
+            .filter_map(|(group, endpoint)| {
+                let site = settings.site_of_balancer(&endpoint.config.id)?.clone();
+                Some(Place {
+                    site,
+                    group_arn: group.arn.clone(),
+                    config: endpoint.config.clone(),
+                })
+            })
+            .collect();
+        places.sort();
+        places
+    }
+
+    /// The absolute outcome that keeps `survivor` and takes `fenced` out, or why there is none.
+    ///
+    /// The survivor must be in every listener that holds either site, its health not worse than the other's
+    /// there, and nobody unknown may be around. A suspect that is already out is fine: someone may have
+    /// taken it out by hand, and replication still has to be cut.
+    pub fn outcome(
+        &self,
+        settings: &Settings,
+        survivor: &Survivor,
+        fenced: &Fenced,
+    ) -> Result<Outcome, Unfit> {
+        let mut listeners: BTreeMap<&str, Vec<&Group>> = BTreeMap::new();
+        for group in &self.groups {
+            if let Some(stranger) = group
+                .endpoints
+                .iter()
+                .find(|e| settings.site_of_balancer(&e.config.id).is_none())
+            {
+                return Err(Unfit::Unknown {
+                    endpoint: stranger.config.id.clone(),
+                });
+            }
+            listeners.entry(listener_of(&group.arn)).or_default().push(group);
+        }
+        let mut outcome = Outcome::default();
+        for (listener, groups) in listeners {
+            let health = |site: &SiteName| {
+                groups
+                    .iter()
+                    .flat_map(|group| &group.endpoints)
+                    .filter(|e| settings.site_of_balancer(&e.config.id) == Some(site))
+                    .map(|e| e.health)
+                    .collect::<Vec<_>>()
+            };
+            let (survivors, others) = (health(&survivor.0), health(&fenced.0));
+            let (Some(survivors), others) = (survivors.into_iter().min(), others.into_iter().max()) else {
+                if groups.iter().all(|group| group.endpoints.is_empty()) {
+                    continue;
+                }
+                return Err(Unfit::SurvivorAbsent {
+                    survivor: survivor.clone(),
+                    listener: short(listener),
+                });
+            };
+            if let Some(others) = others.filter(|others| *others > survivors) {
+                return Err(Unfit::SurvivorUnhealthy {
+                    survivor: survivor.clone(),
+                    survivors,
+                    fenced: fenced.clone(),
+                    others,
+                });
+            }
+            outcome
+                .groups
+                .extend(groups.into_iter().map(|group| keep(settings, group, &survivor.0)));
+        }
+        if outcome.groups.is_empty() {
+            Err(Unfit::Nobody)
+        } else {
+            Ok(outcome)
+        }
+    }
+
+    fn endpoints_of<'a>(
+        &'a self,
+        settings: &'a Settings,
+        site: &'a SiteName,
+    ) -> impl Iterator<Item = &'a Endpoint> {
+        self.groups
+            .iter()
+            .flat_map(|group| &group.endpoints)
+            .filter(move |endpoint| settings.site_of_balancer(&endpoint.config.id) == Some(site))
+    }
+}
+
+fn keep(settings: &Settings, group: &Group, survivor: &SiteName) -> GroupOutcome {
+    let (kept, removed): (Vec<&Endpoint>, Vec<&Endpoint>) = group
+        .endpoints
+        .iter()
+        .partition(|endpoint| settings.site_of_balancer(&endpoint.config.id) == Some(survivor));
+    let own = account_of(&settings.found.accelerator_arn);
+    let foreign = kept.iter().any(|endpoint| account_of(&endpoint.config.id) != own);
+    let remove = if foreign {
+        removed.iter().map(|e| e.config.id.clone()).collect()
+    } else {
+        Vec::new()
+    };
+    let mut endpoints: Vec<EndpointConfig> = kept.into_iter().map(|e| e.config.clone()).collect();
+    endpoints.sort();
+    GroupOutcome {
+        arn: group.arn.clone(),
+        endpoints,
+        remove,
+    }
+}
+
+impl Outcome {
+    /// The outcome that puts exactly `sites` where `places` say they belong, and nobody else.
+    ///
+    /// `promote` uses it with one site, `rejoin` with both.
+    pub fn from_places(places: &[Place], sites: &[&SiteName]) -> Result<Self, Unfit> {
+        let listeners: BTreeSet<&str> = places.iter().map(|place| listener_of(&place.group_arn)).collect();
+        for listener in listeners {
+            for site in sites {
+                let known = places
+                    .iter()
+                    .any(|p| p.site == **site && listener_of(&p.group_arn) == listener);
+                if !known {
+                    return Err(Unfit::NoPlace {
+                        site: (*site).clone(),
+                    });
+                }
+            }
+        }
+        let groups: BTreeSet<&str> = places.iter().map(|place| place.group_arn.as_str()).collect();
+        let groups: Vec<GroupOutcome> = groups
+            .into_iter()
+            .map(|arn| GroupOutcome {
+                arn: arn.to_owned(),
+                endpoints: places
+                    .iter()
+                    .filter(|place| place.group_arn == arn && sites.contains(&&place.site))
+                    .map(|place| place.config.clone())
+                    .collect(),
+                remove: Vec::new(),
+            })
+            .collect();
+        if groups.is_empty() {
+            return Err(Unfit::NoPlace {
+                site: sites.first().map_or_else(SiteName::placeholder, |s| (*s).clone()),
+            });
+        }
+        Ok(Self { groups })
+    }
+}
+
+/// Newer knowledge of where the sites belong over older: each site's places in a listener are replaced as
+/// a whole by what was read there, and kept where nothing was.
+pub fn remember(known: &[Place], read: &[Place]) -> Vec<Place> {
+    let same_spot =
+        |a: &Place, b: &Place| a.site == b.site && listener_of(&a.group_arn) == listener_of(&b.group_arn);
+    let mut places: Vec<Place> = known
+        .iter()
+        .filter(|old| !read.iter().any(|new| same_spot(old, new)))
+        .cloned()
+        .collect();
+    places.extend_from_slice(read);
+    places.sort();
+    places
+}

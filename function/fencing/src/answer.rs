@@ -1,0 +1,165 @@
+//! What an invocation answers: a status that Alertmanager acts on, and one sentence for people.
+//!
+//! | status | Alertmanager then | we say it when |
+//! |---|---|---|
+//! | 200 | is silent until the group changes or `repeat_interval` | the decision is complete and agrees, or nothing is to be done |
+//! | 503 | tries again within the same flush | a dependency failed, or someone else is at work |
+//! | 429 | drops it for this flush, sends again each `group_interval` | not now: hold, cooldown, health, still in view, rejoining |
+//! | 422 | the same | authenticated, but the labels are another deployment's |
+
+use serde::{Deserialize, Serialize};
+
+/// What Alertmanager is told. Ordered from best to worst: a payload of several alerts gets its worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// 200: complete and agreeing, or nothing is to be done.
+    Done,
+    /// 422: authenticated, but not for this deployment.
+    Foreign,
+    /// 429: not now.
+    NotNow,
+    /// 503: try again at once.
+    Retry,
+}
+
+impl Status {
+    /// The HTTP status.
+    pub fn http(self) -> u16 {
+        match self {
+            Self::Done => 200,
+            Self::Foreign => 422,
+            Self::NotNow => 429,
+            Self::Retry => 503,
+        }
+    }
+}
+
+/// The end of an invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Answer {
+    /// What Alertmanager, or the operator's command, acts on.
+    pub status: Status,
+    /// What happened and why, for people: logged, returned, printed by `provision`.
+    pub sentence: String,
+    /// What the operator's command does next; nothing for alerts and the schedule.
+    #[serde(default, skip_serializing_if = "Next::is_nothing")]
+    pub next: Next,
+}
+
+/// What an operator's command has to do after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Next {
+    /// Nothing: it is over, for good or not.
+    #[default]
+    Nothing,
+    /// Call again at once: one bounded step was made.
+    Again,
+    /// Wait so long on a monotonic clock, counted from this answer, then call again with `waited: rev`:
+    /// executors of an earlier decision may still be running.
+    Wait {
+        /// Twice the function's timeout.
+        seconds: u32,
+        /// The revision that is waited for.
+        rev: crate::words::Rev,
+    },
+    /// Scale the stale site's Keycloak to zero, then call again with `keycloak: stopped`.
+    StopKeycloak,
+    /// Scale the stale site's Keycloak back, wait until it is ready, then call again with `keycloak: ready`.
+    StartKeycloak,
+    /// State is being pushed: look again in a few seconds.
+    Poll,
+}
+
+impl Next {
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
+}
+
+impl Answer {
+    /// An answer after which nobody has to do anything.
+    pub fn new(status: Status, sentence: impl Into<String>) -> Self {
+        Self {
+            status,
+            sentence: sentence.into(),
+            next: Next::Nothing,
+        }
+    }
+
+    /// The same with a next step for the operator's command.
+    #[must_use]
+    pub fn then(mut self, next: Next) -> Self {
+        self.next = next;
+        self
+    }
+}
+
+/// Something people or alarms should hear of, beside the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Notice {
+    /// What it is about; one metric and at most one notification per cause.
+    pub cause: Cause,
+    /// The sentence.
+    pub sentence: String,
+}
+
+/// The causes of notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// A decision was taken: a site is being fenced.
+    Decided,
+    /// A decision is carried out completely.
+    Completed,
+    /// The fenced site was put back too early and has been taken out again.
+    RefencedEarlyReturn,
+    /// Infinispan forgot that replication was cut; it has been cut again.
+    RecutAfterRestart,
+    /// People recovered by hand; the register followed.
+    Adopted,
+    /// A rejoin ended: both sites serve again.
+    Rejoined,
+    /// The link was lost again during a rejoin; the stale site stays fenced.
+    RejoinAborted,
+    /// The survivor was changed by an operator.
+    Promoted,
+    /// A hold was put on or taken off.
+    HoldChanged,
+    /// The world does not fit the register and is left alone.
+    Unexplained,
+    /// A dependency failed.
+    DependencyFailed,
+    /// Alerts of another deployment arrive here.
+    ForeignLabels,
+}
+
+impl Cause {
+    /// Whether people are told once, by notification. The others are told by alarms over metrics, which
+    /// know by themselves when they have already spoken.
+    pub fn notifies(self) -> bool {
+        !matches!(
+            self,
+            Self::Unexplained | Self::DependencyFailed | Self::ForeignLabels
+        )
+    }
+
+    /// The metric's name.
+    pub fn metric(self) -> &'static str {
+        match self {
+            Self::Decided => "FenceDecided",
+            Self::Completed => "FenceCompleted",
+            Self::RefencedEarlyReturn => "FenceRepeatedAfterEarlyReturn",
+            Self::RecutAfterRestart => "ReplicationCutAgain",
+            Self::Adopted => "RecoveryAdopted",
+            Self::Rejoined => "Rejoined",
+            Self::RejoinAborted => "RejoinAborted",
+            Self::Promoted => "Promoted",
+            Self::HoldChanged => "HoldChanged",
+            Self::Unexplained => "StateUnexplained",
+            Self::DependencyFailed => "DependencyFailed",
+            Self::ForeignLabels => "ForeignLabels",
+        }
+    }
+}

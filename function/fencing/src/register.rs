@@ -1,0 +1,227 @@
+//! The durable record: one item per topology, every write conditional on its revision.
+//!
+//! ```text
+//!                    ┌──────────── put back too early: fenced again ───────────┐
+//!                    ▼                                                         │
+//!   open ───────▶ decided ───────▶ unbalanced ───────▶ complete ───────▶ rejoining ──▶ open
+//!    ▲  evidence     ▲  out of the     ▲  replication      │ │  operator       │
+//!    │               │  accelerator    │  cut              │ │                 │
+//!    │               │                 └ Infinispan forgot ┘ │                 │
+//!    │               └────────────── link lost again ────────┼─────────────────┘
+//!    └───────────── recovered by hand, adopted ──────────────┘
+//! ```
+//!
+//! A [`Decision`] is written once per epoch and never changes; only its progress does. `promote` is the one
+//! way to another survivor, and it takes a new epoch.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::accelerator::{Outcome, Place};
+use crate::words::{Epoch, Fenced, Rev, SiteName, Survivor};
+
+/// The newest form of the record that this code writes, and the newest that it understands.
+pub const SCHEMA: u32 = 1;
+
+/// How far a decision is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// No decision is in force.
+    Open,
+    /// Decided; the accelerator may still hold both.
+    Decided,
+    /// The accelerator was read to hold exactly the survivor; replication may not be cut yet.
+    Unbalanced,
+    /// Replication at the survivor was read to be cut, too.
+    Complete,
+    /// An operator brings the fenced site back.
+    Rejoining,
+}
+
+impl State {
+    /// All of them, in the order in which a fence and a rejoin pass through.
+    pub const ALL: [Self; 5] = [
+        Self::Open,
+        Self::Decided,
+        Self::Unbalanced,
+        Self::Complete,
+        Self::Rejoining,
+    ];
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Decided => "decided",
+            Self::Unbalanced => "unbalanced",
+            Self::Complete => "complete",
+            Self::Rejoining => "rejoining",
+        })
+    }
+}
+
+/// Who survives an epoch, and exactly what that means for the accelerator. Immutable within its epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Decision {
+    /// Who stays.
+    pub survivor: Survivor,
+    /// Who goes.
+    pub fenced: Fenced,
+    /// The accelerator's content once it is carried out.
+    pub outcome: Outcome,
+    /// Who decided: an alert's reporter, or an operator.
+    pub by: String,
+    /// Why, in one sentence.
+    pub evidence: String,
+    /// When.
+    pub decided_at: Timestamp,
+}
+
+/// Who carries out a decision just now. An economy: two executors doing the same calls are safe, only
+/// wasteful. So a claim may rest on clocks, and nothing else does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Claim {
+    /// The request that holds it.
+    pub owner: String,
+    /// Until when others leave the work to it.
+    pub until: Timestamp,
+}
+
+impl Claim {
+    /// Whether others still leave the work to its owner.
+    pub fn is_fresh_at(&self, now: Timestamp) -> bool {
+        now < self.until
+    }
+}
+
+/// An operator's stop: no new decision while it lasts. It does not end by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who put it on.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was meant to be taken off; after that an alarm reminds, and the hold stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// How far a rejoin is. S is the stale (fenced) site, K the kept (surviving) one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "at", content = "left")]
+pub enum RejoinStep {
+    /// S must stop replicating to K before it is cleared, or the clear wipes both.
+    CutStale,
+    /// These caches of S are still to be cleared; a state push never deletes.
+    Clear(Vec<String>),
+    /// S replicates to K again.
+    RestoreStale,
+    /// K replicates to S again and pushes its state.
+    Push,
+    /// Every cache is to report the push as done.
+    AwaitPush,
+    /// S's endpoint goes back into the accelerator, once its Keycloak is ready.
+    Readd,
+}
+
+/// A rejoin under way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Rejoin {
+    /// The operator's command that drives it. Another command, also a second run of the same one, first
+    /// takes it over and waits.
+    pub session: String,
+    /// What comes next.
+    pub step: RejoinStep,
+}
+
+/// The register's item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Record {
+    /// The form of this record. A newer one than [`SCHEMA`] is left alone.
+    pub schema: u32,
+    /// The newest decision's number.
+    pub epoch: Epoch,
+    /// This write's number.
+    pub rev: Rev,
+    /// How far the decision is.
+    pub state: State,
+    /// The decision in force; none while open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// Who carries it out just now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+    /// An operator changed the outcome (`promote`) or is about to undo it (`rejoin`): executors of the
+    /// outcome before may still be running, so nobody writes before having waited for this revision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waiting: bool,
+    /// A rejoin's progress, while rejoining.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejoin: Option<Rejoin>,
+    /// An operator's stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// No new decision before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown_until: Option<Timestamp>,
+    /// When a recovery by hand was seen for the first time; it is believed at the second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_seen_at: Option<Timestamp>,
+    /// Where both sites belong in the accelerator, as last seen whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Place>,
+    /// Who wrote this revision, and what for.
+    pub by: String,
+    /// When this revision was written, by its writer's clock.
+    pub written_at: Timestamp,
+}
+
+impl Record {
+    /// What a register without an item stands for: open, nothing ever decided.
+    pub fn empty() -> Self {
+        Self {
+            schema: SCHEMA,
+            epoch: Epoch::default(),
+            rev: Rev::default(),
+            state: State::Open,
+            decision: None,
+            claim: None,
+            waiting: false,
+            rejoin: None,
+            hold: None,
+            cooldown_until: None,
+            recovery_seen_at: None,
+            places: Vec::new(),
+            by: String::new(),
+            written_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// The next revision, to be changed and written: everything is kept but the authorship.
+    #[must_use]
+    pub fn revised(&self, by: &str, now: Timestamp) -> Self {
+        Self {
+            rev: self.rev.next(),
+            by: by.to_owned(),
+            written_at: now,
+            schema: SCHEMA,
+            ..self.clone()
+        }
+    }
+
+    /// Whether somebody other than `owner` is at work.
+    pub fn claimed_by_another(&self, owner: &str, now: Timestamp) -> Option<&Claim> {
+        self.claim
+            .as_ref()
+            .filter(|claim| claim.owner != owner && claim.is_fresh_at(now))
+    }
+
+    /// The site that is out because of the decision in force, if any.
+    pub fn fenced(&self) -> Option<&SiteName> {
+        self.decision.as_ref().map(|decision| &decision.fenced.0)
+    }
+}
