@@ -1,0 +1,461 @@
+//! The newtypes of the topology: texts with a closed grammar.
+//!
+//! Whatever the topology says ends up in a stack's name, an ARN, a PromQL string, a label or a path. A text
+//! that got into one of these types consists only of characters that mean nothing special in any of those
+//! places. Each grammar is one regular expression, used for the check and printed into the JSON Schema, so
+//! that an editor and `provision validate` refuse the same texts.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use regex::Regex;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::regions;
+
+/// A text that does not keep to the grammar of the thing it should name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {what}")]
+pub struct GrammarError {
+    /// What was wanted, with its article.
+    pub what: &'static str,
+    /// What was given.
+    pub text: String,
+    /// How a right one looks.
+    pub hint: Cow<'static, str>,
+}
+
+/// Separates an error's text from its hint where both must travel through serde's one string.
+pub(crate) const HINT_MARK: &str = "\u{1}hint\u{1}";
+
+/// Whether all of `text` matches `pattern`; each pattern is compiled once.
+fn matches(pattern: &'static str, text: &str) -> bool {
+    static COMPILED: LazyLock<Mutex<HashMap<&'static str, Option<Regex>>>> =
+        LazyLock::new(|| Mutex::new(HashMap::new()));
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    compiled
+        .entry(pattern)
+        // A pattern that does not compile accepts nothing; the test below compiles them all.
+        .or_insert_with(|| Regex::new(pattern).ok())
+        .as_ref()
+        .is_some_and(|regex| regex.is_match(text))
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $type:ident, $what:literal, max $max:literal, $pattern:literal, $hint:literal
+     $(, also $also:path)?) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            /// The grammar, in the part of regular expressions that Rust and JSON Schema share.
+            pub const PATTERN: &'static str = $pattern;
+            /// The most characters it may have.
+            pub const MAX_LENGTH: usize = $max;
+
+            /// Accepts `text` if it keeps to the grammar.
+            pub fn new(text: impl Into<String>) -> Result<Self, GrammarError> {
+                let text = text.into();
+                let refused = |hint: Cow<'static, str>, text: String| GrammarError { what: $what, text, hint };
+                if text.chars().count() > $max || !matches($pattern, &text) {
+                    return Err(refused(Cow::Borrowed($hint), text));
+                }
+                $(if let Err(hint) = $also(&text) {
+                    return Err(refused(hint, text));
+                })?
+                Ok(Self(text))
+            }
+
+            /// A text of this program's own. The test `defaults_keep_to_their_grammars` proves them.
+            #[allow(dead_code, reason = "not every kind of text has a default")]
+            pub(super) fn literal(text: &'static str) -> Self {
+                Self(text.to_owned())
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                Self::new(text).map_err(|error| format!("{error}{HINT_MARK}{}", error.hint))
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(text: $type) -> String {
+                text.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "pattern": $pattern, "maxLength": $max})
+            }
+        }
+    };
+}
+
+text!(
+    /// An AWS Region that this version knows.
+    Region, "an AWS Region", max 20, "^[a-z]{2}-[a-z]+-[0-9]{1,2}$",
+    "Regions look like eu-west-1",
+    also known_region
+);
+text!(
+    /// The accelerator, by DNS name (either form) or by ARN.
+    Accelerator, "an accelerator", max 150,
+    "^([a-z0-9]{8,40}(\\.dualstack)?\\.awsglobalaccelerator\\.com|arn:aws:globalaccelerator::[0-9]{12}:accelerator/[0-9a-f-]{8,64})$",
+    "give its DNS name (a….awsglobalaccelerator.com or a….dualstack.awsglobalaccelerator.com) or its ARN; `aws globalaccelerator list-accelerators --region us-west-2` shows both"
+);
+text!(
+    /// A user name for HTTP authentication.
+    Username, "a user name", max 64, "^[A-Za-z0-9][A-Za-z0-9._@-]*$",
+    "use letters, digits and . _ @ -, a letter or digit first; a colon cannot stand in HTTP's Basic authentication"
+);
+text!(
+    /// A secret of Secrets Manager, by name or by ARN.
+    SecretReference, "a secret's name or ARN", max 320,
+    "^([A-Za-z0-9][A-Za-z0-9/_+=.@-]*|arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+)$",
+    "give the secret's name or ARN in AWS Secrets Manager, never its value"
+);
+text!(
+    /// A context of the kubeconfig.
+    ContextName, "a kubeconfig context", max 253, "^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$",
+    "`kubectl config get-contexts -o name` lists the contexts"
+);
+text!(
+    /// A Kubernetes namespace.
+    Namespace, "a Kubernetes namespace", max 63, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+    "lower-case letters, digits and inner hyphens, at most 63"
+);
+text!(
+    /// The name of a Kubernetes object.
+    ObjectName, "the name of a Kubernetes object", max 63, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+    "lower-case letters, digits and inner hyphens, at most 63"
+);
+text!(
+    /// A host, with a port if it is not 443.
+    Endpoint, "a host name", max 253,
+    "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:[0-9]{1,5})?$",
+    "give the host alone, as in infinispan.site-a.example.com or host:11222; HTTPS is implied and there is no path",
+    also port_in_range
+);
+text!(
+    /// A file, relative to the topology file.
+    FilePath, "a path", max 500, "^[A-Za-z0-9._/~+@-][A-Za-z0-9._/~+@ -]*$",
+    "give a path relative to the topology file, with / between folders"
+);
+text!(
+    /// An IAM role.
+    RoleArn, "the ARN of an IAM role", max 620, "^arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$",
+    "it looks like arn:aws:iam::123456789012:role/NAME"
+);
+text!(
+    /// An IAM policy.
+    PolicyArn, "the ARN of an IAM policy", max 620,
+    "^arn:aws:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$",
+    "it looks like arn:aws:iam::123456789012:policy/NAME"
+);
+text!(
+    /// A key of KMS.
+    KeyArn, "the ARN of a KMS key", max 200, "^arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
+    "it looks like arn:aws:kms:eu-west-1:123456789012:key/ID; an alias cannot stand in a policy"
+);
+text!(
+    /// An SNS topic.
+    TopicArn, "the ARN of an SNS topic", max 320, "^arn:aws:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
+    "it looks like arn:aws:sns:eu-west-1:123456789012:NAME; FIFO topics cannot take alarms"
+);
+text!(
+    /// A subnet.
+    SubnetId, "a subnet", max 30, "^subnet-[0-9a-f]{8,17}$", "it looks like subnet-0123456789abcdef0"
+);
+text!(
+    /// A security group.
+    SecurityGroupId, "a security group", max 30, "^sg-[0-9a-f]{8,17}$", "it looks like sg-0123456789abcdef0"
+);
+text!(
+    /// A table of DynamoDB.
+    TableName, "the name of a DynamoDB table", max 255, "^[A-Za-z0-9_.-]{3,}$",
+    "3 to 255 letters, digits, and _ . -"
+);
+text!(
+    /// An e-mail address.
+    Email, "an e-mail address", max 254,
+    "^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$",
+    "it looks like oncall@example.com, one address per list entry"
+);
+text!(
+    /// A label's key.
+    LabelKey, "a label's key", max 317,
+    "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+    "as Kubernetes wants it: an optional domain and /, then at most 63 letters, digits, and _ . -"
+);
+text!(
+    /// A label's value.
+    LabelValue, "a label's value", max 63, "^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$",
+    "at most 63 letters, digits, and _ . - inside"
+);
+text!(
+    /// The key of an AWS tag.
+    TagKey, "the key of an AWS tag", max 128, "^[A-Za-z0-9+=._:/@-][A-Za-z0-9 +=._:/@-]*$",
+    "at most 128 letters, digits, spaces, and + = . _ : / @ -; keys that begin with aws: or sitefence: are taken",
+    also free_tag_key
+);
+text!(
+    /// The value of an AWS tag.
+    TagValue, "the value of an AWS tag", max 256, "^[A-Za-z0-9 +=._:/@-]*$",
+    "at most 256 letters, digits, spaces, and + = . _ : / @ -"
+);
+text!(
+    /// A cache of Infinispan.
+    CacheName, "the name of a cache", max 64, "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+    "letters, digits, and _ . -"
+);
+
+fn known_region(text: &str) -> Result<(), Cow<'static, str>> {
+    if regions::is_known(text) {
+        return Ok(());
+    }
+    Err(
+        match super::suggest::closest(text, regions::KNOWN.iter().copied()) {
+            Some(region) => Cow::Owned(format!("did you mean `{region}`?")),
+            None => Cow::Borrowed("Regions look like eu-west-1; `aws account list-regions` lists yours"),
+        },
+    )
+}
+
+fn port_in_range(text: &str) -> Result<(), Cow<'static, str>> {
+    match text.rsplit_once(':') {
+        Some((_, port)) if !port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            Err(Cow::Borrowed("a port lies between 1 and 65535"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn free_tag_key(text: &str) -> Result<(), Cow<'static, str>> {
+    let lower = text.to_ascii_lowercase();
+    if lower.starts_with("aws:") || lower.starts_with("sitefence:") {
+        return Err(Cow::Borrowed("keys that begin with aws: or sitefence: are taken"));
+    }
+    Ok(())
+}
+
+impl Endpoint {
+    /// The Infinispan at this endpoint, as the function addresses it.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.0)
+    }
+}
+
+impl KeyArn {
+    /// The Region that the key's ARN names.
+    pub fn region(&self) -> &str {
+        self.0.split(':').nth(3).unwrap_or_default()
+    }
+
+    /// Whether the key can have replicas of the same id in other Regions.
+    pub fn is_multi_region(&self) -> bool {
+        self.0.contains(":key/mrk-")
+    }
+}
+
+impl TopicArn {
+    /// The Region that the topic's ARN names.
+    pub fn region(&self) -> &str {
+        self.0.split(':').nth(3).unwrap_or_default()
+    }
+}
+
+impl SecretReference {
+    /// The Region of the secret if it is given by ARN.
+    pub fn region(&self) -> Option<&str> {
+        self.0
+            .starts_with("arn:")
+            .then(|| self.0.split(':').nth(3))
+            .flatten()
+    }
+}
+
+/// A length of time in whole seconds, written as people do: `10s`, `5m`, `1h`, `2d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Interval {
+    seconds: u32,
+}
+
+impl Interval {
+    /// The grammar.
+    pub const PATTERN: &'static str = "^[0-9]{1,6}(s|m|h|d)$";
+
+    /// So many seconds.
+    pub const fn from_seconds(seconds: u32) -> Self {
+        Self { seconds }
+    }
+
+    /// Its length.
+    pub const fn seconds(self) -> u32 {
+        self.seconds
+    }
+
+    /// Reads `10s`, `5m`, `1h` or `2d`.
+    pub fn new(text: &str) -> Result<Self, GrammarError> {
+        let refused = || GrammarError {
+            what: "a length of time",
+            text: text.to_owned(),
+            hint: Cow::Borrowed("write a whole number and a unit: 10s, 5m, 1h or 2d"),
+        };
+        if !matches(Self::PATTERN, text) {
+            return Err(refused());
+        }
+        let (number, unit) = text.split_at(text.len() - 1);
+        let unit_seconds: u32 = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            _ => 86_400,
+        };
+        let seconds = number
+            .parse::<u32>()
+            .ok()
+            .and_then(|number| number.checked_mul(unit_seconds));
+        seconds.map(Self::from_seconds).ok_or_else(refused)
+    }
+}
+
+impl TryFrom<String> for Interval {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::new(&text).map_err(|error| format!("{error}{HINT_MARK}{}", error.hint))
+    }
+}
+
+impl From<Interval> for String {
+    fn from(interval: Interval) -> String {
+        interval.to_string()
+    }
+}
+
+impl fmt::Display for Interval {
+    /// The largest unit that needs no fraction, as Prometheus reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.seconds {
+            0 => f.write_str("0s"),
+            s if s % 3_600 == 0 => write!(f, "{}h", s / 3_600),
+            s if s % 60 == 0 => write!(f, "{}m", s / 60),
+            s => write!(f, "{s}s"),
+        }
+    }
+}
+
+impl JsonSchema for Interval {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Interval".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": Self::PATTERN})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    macro_rules! grammars {
+        ($($type:ident: [$($good:literal),* $(,)?] not [$($bad:literal),* $(,)?];)*) => {
+            #[test]
+            fn each_grammar_takes_its_own_and_nothing_else() {
+                $(
+                    Regex::new($type::PATTERN).unwrap();
+                    for good in [$($good),*] {
+                        assert!($type::new(good).is_ok(), "{} refuses {good:?}", stringify!($type));
+                    }
+                    // What is special somewhere on the way is refused everywhere.
+                    let hostile = ["${AWS::AccountId}", "{{resolve:ssm:x}}", "a\"b", "a\nb", "a\\b", "a'b", "a\u{0}", "é", "<a>", "a`b", "a\r", "x\n"];
+                    for bad in [$($bad),*].into_iter().chain(hostile) {
+                        assert!($type::new(bad).is_err(), "{} takes {bad:?}", stringify!($type));
+                    }
+                )*
+            }
+        };
+    }
+
+    grammars! {
+        Region: ["eu-west-1", "ap-southeast-3", "us-east-1"] not ["eu-west-9", "EU-WEST-1", "", "eu-west", "narnia-east-1"];
+        Accelerator: [
+            "a3da6a6cbd4e27b02.awsglobalaccelerator.com",
+            "a3da6a6cbd4e27b02.dualstack.awsglobalaccelerator.com",
+            "arn:aws:globalaccelerator::123456789012:accelerator/1234abcd-abcd-1234-abcd-1234abcdefgh",
+        ] not ["", "example.com", "a3da6a6cbd4e27b02.awsglobalaccelerator.com.", "https://a3da6a6cbd4e27b02.awsglobalaccelerator.com"];
+        Username: ["keycloak", "a.b@c-d_e"] not ["", "a:b", "-a", "a b"];
+        SecretReference: ["keycloak-prod/infinispan", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a/b-AbCdEf"] not ["", "a b", "arn:aws:s3:::x"];
+        ContextName: ["rosa-site-a", "default/api-x:6443/kube:admin", "arn:aws:eks:eu-west-1:123456789012:cluster/a", "a@b"] not ["", " a", "a b"];
+        Namespace: ["keycloak", "a1"] not ["", "Keycloak", "a.b", "-a", "a-"];
+        ObjectName: ["infinispan"] not ["", "Infinispan", "a_b"];
+        Endpoint: ["infinispan.site-a.example.com", "h:11222", "10.0.0.1:8443"] not ["", "https://h", "h/path", "h:0", "h:70000", "h:", "-h", "a..b"];
+        FilePath: ["certs/site-a.pem", "/etc/ssl/a b.pem", "../ca.pem"] not ["", " a", "a\tb"];
+        RoleArn: ["arn:aws:iam::123456789012:role/path/register"] not ["", "arn:aws:iam::1:role/x", "arn:aws:iam::123456789012:user/x"];
+        PolicyArn: ["arn:aws:iam::123456789012:policy/b", "arn:aws:iam::aws:policy/b"] not ["", "arn:aws:iam::123456789012:role/b"];
+        KeyArn: ["arn:aws:kms:eu-west-1:123456789012:key/mrk-1234"] not ["", "alias/a", "arn:aws:kms:eu-west-1:123456789012:alias/a"];
+        TopicArn: ["arn:aws:sns:eu-west-1:123456789012:oncall"] not ["", "arn:aws:sns:eu-west-1:123456789012:oncall.fifo"];
+        SubnetId: ["subnet-0123456789abcdef0"] not ["", "subnet-x", "sg-0123456789abcdef0"];
+        SecurityGroupId: ["sg-0123456789abcdef0"] not ["", "sg-"];
+        TableName: ["sitefence-register"] not ["", "ab", "a/b", "a b"];
+        Email: ["oncall@example.com", "a.b+c@x-y.example.org"] not ["", "oncall", "a@b", "a@@b.c", "a b@c.d", "a@b.c, d@e.f"];
+        LabelKey: ["release", "app.kubernetes.io/name"] not ["", "a b", "a/b/c", "-a"];
+        LabelValue: ["", "kube-prometheus-stack", "a_b.c"] not ["a b", "-a", "a/b"];
+        TagKey: ["Cost Center", "team"] not ["", "aws:x", "AWS:x", "sitefence:topology", " a"];
+        TagValue: ["", "a b@c"] not ["a;b"];
+        CacheName: ["actionTokens", "___x"] not ["", "a/b", "a,b", "a b"];
+    }
+
+    #[test]
+    fn intervals_are_whole_seconds_in_one_unit() {
+        for (text, seconds, canonical) in [
+            ("10s", 10, "10s"),
+            ("60s", 60, "1m"),
+            ("90s", 90, "90s"),
+            ("5m", 300, "5m"),
+            ("1h", 3_600, "1h"),
+            ("2d", 172_800, "48h"),
+            ("0s", 0, "0s"),
+        ] {
+            let interval = Interval::new(text).unwrap();
+            assert_eq!(
+                (interval.seconds(), interval.to_string().as_str()),
+                (seconds, canonical)
+            );
+        }
+        for bad in [
+            "", "10", "s", "1.5s", "10 s", "10S", "-1s", "1h30m", "9999999s", "999999d", "１s",
+        ] {
+            assert!(Interval::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Every derived name, in one place: stacks, their resources, Kubernetes objects, paths of secrets.
+//!
+//! `render` writes these names, `apply` creates under them, `destroy` and drift detection find by them. IAM
+//! roles and buckets share one namespace over all Regions, so their names carry the Region; the others need
+//! not.
+
+use super::{Region, Topology};
+
+/// Begins every name.
+pub const PREFIX: &str = "sitefence";
+/// The AWS tag (and Kubernetes label) whose value is the topology's name.
+pub const TAG_TOPOLOGY: &str = "sitefence:topology";
+/// The Kubernetes label whose value is the topology's name.
+pub const LABEL_TOPOLOGY: &str = "sitefence.io/topology";
+/// The namespace of our CloudWatch metrics.
+pub const METRICS_NAMESPACE: &str = "Sitefence";
+/// The path of the Function URL that Alertmanager posts to.
+pub const WEBHOOK_PATH: &str = "webhook";
+/// The Region of Route 53's metrics and so of the health stack.
+pub const HEALTH_REGION: &str = "us-east-1";
+/// The Region of Global Accelerator's API.
+pub const ACCELERATOR_REGION: &str = "us-west-2";
+
+/// The kinds of stacks, in the order in which `apply` makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StackKind {
+    /// The bucket for the function's zip, in each function Region.
+    Artifacts,
+    /// The register's table, once.
+    Register,
+    /// The function and all around it, in each function Region.
+    Fencing,
+    /// Route 53 health checks, in us-east-1, if asked.
+    Health,
+}
+
+impl StackKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Artifacts, Self::Register, Self::Fencing, Self::Health];
+
+    /// The last part of the stack's name, and the name of its template without `.yaml`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Artifacts => "artifacts",
+            Self::Register => "register",
+            Self::Fencing => "fencing",
+            Self::Health => "health",
+        }
+    }
+}
+
+impl Topology {
+    fn named(&self, what: &str) -> String {
+        format!("{PREFIX}-{}-{what}", self.name)
+    }
+
+    /// A stack's name. The same in every Region.
+    pub fn stack_name(&self, kind: StackKind) -> String {
+        self.named(kind.word())
+    }
+
+    /// The bucket for the function's zip. Bucket names are shared by all accounts and Regions.
+    pub fn bucket_name(&self, account_id: &str, region: &Region) -> String {
+        format!("{PREFIX}-{}-{account_id}-{region}", self.name)
+    }
+
+    /// The function's name. The same in every Region.
+    pub fn function_name(&self) -> String {
+        self.named("fencing")
+    }
+
+    /// The function's role. Roles are not regional, so the Region is part of it.
+    pub fn role_name(&self, region: &Region) -> String {
+        format!("{PREFIX}-{}-{region}", self.name)
+    }
+
+    /// The role that the schedule assumes to invoke the function.
+    pub fn schedule_role_name(&self, region: &Region) -> String {
+        format!("{PREFIX}-{}-tick-{region}", self.name)
+    }
+
+    /// The function's log group.
+    pub fn log_group_name(&self) -> String {
+        format!("/aws/lambda/{}", self.function_name())
+    }
+
+    /// The schedule of the minute.
+    pub fn schedule_name(&self) -> String {
+        self.named("minute")
+    }
+
+    /// The secret with the webhook's password, in every function Region.
+    pub fn webhook_secret_name(&self) -> String {
+        format!("{PREFIX}/{}/webhook", self.name)
+    }
+
+    /// The secret in the path of the health question, in every function Region.
+    pub fn health_secret_name(&self) -> String {
+        format!("{PREFIX}/{}/health", self.name)
+    }
+
+    /// The topic for notifications, where we make one.
+    pub fn topic_name(&self) -> String {
+        self.named("notifications")
+    }
+
+    /// The dashboard. Dashboards are not regional.
+    pub fn dashboard_name(&self, region: &Region) -> String {
+        format!("{PREFIX}-{}-{region}", self.name)
+    }
+
+    /// The register's table: an existing one, or ours.
+    pub fn table_name(&self) -> String {
+        self.register
+            .table
+            .as_ref()
+            .map_or_else(|| self.named("register"), ToString::to_string)
+    }
+
+    /// An alarm's name.
+    pub fn alarm_name(&self, what: &str) -> String {
+        self.named(what)
+    }
+
+    /// The name of all our Kubernetes objects of one topology: the Secret, AlertmanagerConfig,
+    /// PrometheusRule and PodMonitor differ in kind.
+    pub fn object_name(&self) -> String {
+        format!("{PREFIX}-{}", self.name)
+    }
+
+    /// The label selector that finds our Kubernetes objects.
+    pub fn label_selector(&self) -> String {
+        format!("{LABEL_TOPOLOGY}={}", self.name)
+    }
+}
+
+/// Keys of the register's items; the table's hash key is the attribute [`register_keys::ATTRIBUTE`].
+pub mod register_keys {
+    use super::Topology;
+
+    /// The table's one key attribute.
+    pub const ATTRIBUTE: &str = "pk";
+
+    /// The item with the state.
+    pub fn item(topology: &Topology) -> String {
+        topology.name.to_string()
+    }
+
+    /// What all other items of the topology begin with.
+    pub fn others(topology: &Topology) -> String {
+        format!("{}#", topology.name)
+    }
+}

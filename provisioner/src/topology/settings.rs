@@ -1,0 +1,89 @@
+//! The topology's half of the contract with the function: [`fencing::settings::Settings`].
+
+use fencing::settings::{self, ClaimSettings, Found, Settings};
+
+use super::{Mode, Region, RegisterKind, Site, Topology};
+
+impl Topology {
+    /// What the function of `region` is told; `found` is what only a look at the two clouds can tell.
+    pub fn settings(&self, region: &Region, found: Found) -> Settings {
+        Settings {
+            topology: self.name.clone(),
+            sites: self.sites.each_ref().map(|site| settings::Site {
+                name: site.name.clone(),
+                region: site.region.to_string(),
+            }),
+            mode: match self.mode {
+                Mode::Act => settings::Mode::Act,
+                Mode::Observe => settings::Mode::Observe,
+            },
+            webhook_username: self.webhook.username.to_string(),
+            infinispan_username: self.infinispan.username.to_string(),
+            secrets_region: self.secrets_region().to_owned(),
+            register_region: self.register_region(region).to_string(),
+            register_role_arn: self
+                .register
+                .role_arn
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            claim: ClaimSettings {
+                renew_interval_seconds: self.claim.renew_interval.seconds(),
+                failure_threshold: self.claim.failure_threshold,
+            },
+            cooldown_seconds: self.register.cooldown.seconds(),
+            timeout_seconds: self.function.timeout.seconds(),
+            cleared_caches: self.caches.iter().map(ToString::to_string).collect(),
+            deep_percent: self.health.deep_percent,
+            found,
+        }
+    }
+
+    /// The first of the function's Regions. [`super::parse`] accepts no topology without one.
+    pub fn first_region(&self) -> &Region {
+        self.regions.first().unwrap_or(&self.sites[0].region)
+    }
+
+    /// The Region of the secret with Infinispan's password: the one its ARN names, else the first.
+    pub fn secrets_region(&self) -> &str {
+        self.infinispan
+            .password_secret
+            .region()
+            .unwrap_or_else(|| self.first_region().as_str())
+    }
+
+    /// The Regions of the register's replicas.
+    pub fn register_regions(&self) -> &[Region] {
+        if self.register.regions.is_empty() {
+            std::slice::from_ref(self.first_region())
+        } else {
+            &self.register.regions
+        }
+    }
+
+    /// The Region in which the function of `region` reads and writes the register: its own where that has a
+    /// replica, else the first.
+    pub fn register_region<'a>(&'a self, region: &'a Region) -> &'a Region {
+        let regions = self.register_regions();
+        match self.register.kind {
+            RegisterKind::Strong if regions.contains(region) => region,
+            RegisterKind::Strong | RegisterKind::Table => regions.first().unwrap_or(region),
+        }
+    }
+
+    /// Whether the register's table is ours to make and to remove.
+    pub fn owns_register(&self) -> bool {
+        self.register.table.is_none() && self.register.role_arn.is_none()
+    }
+
+    /// Whether both sites live in one Region.
+    pub fn is_one_region(&self) -> bool {
+        self.sites[0].region == self.sites[1].region
+    }
+
+    /// The site beside `site`.
+    pub fn peer_of(&self, site: &Site) -> &Site {
+        let [a, b] = &self.sites;
+        if a.name == site.name { b } else { a }
+    }
+}
