@@ -1,26 +1,33 @@
 //! The protocol: one function from what is known and what just happened to what to do next.
 //!
 //! ```text
-//!   let (mut state, mut effects) = start(settings, task, now);
+//!   let (mut state, mut effects) = start(settings, executor, task, now);
 //!   loop: carry out the effects, in any order, in parallel; for each reply
 //!         (state, effects) = step(settings, state, now, ticket, event)
 //!   until an effect is Answer: drop what is still under way, answer.
 //! ```
 //!
-//! It is deterministic and touches nothing: no clock (`now` is handed in), no randomness, no I/O. Every
-//! effect that wants a reply carries a [`Ticket`]; a reply to a ticket that nobody waits for any more is
-//! ignored, so a slow answer can never be taken for a newer one.
+//! It is deterministic and touches nothing: no clock (`now` is handed in), no randomness, no I/O. What makes
+//! it readable is that each task is a *script*: straight-line code that starts calls and waits for replies.
+//! The state is the log of calls made so far with their replies, and each [`step`] runs the script again from
+//! the top: calls that are in the log return what they returned, the first missing reply stops it. So a path
+//! through the protocol stands in one place, in the order in which it happens, and the model checker compares
+//! and hashes a state by comparing a log.
 //!
 //! What is guaranteed, whatever is lost, repeated, reordered or stopped half-way: docs/protocol.md lists the
 //! invariants, `tests/model` checks them over this very function. What is assumed: a write to the register
 //! happens only if its revision is still the expected one; nothing is written later than the function's
 //! timeout after its invocation began; the driver refuses an effect once there is no time left for it.
 
-// mod carry_out;
-// mod gather;
-// mod operate;
-// mod rejoin;
-// mod watch;
+mod alert;
+mod carry_out;
+mod evidence;
+mod operate;
+mod rejoin;
+mod script;
+pub mod watch;
+
+pub use script::{State, start, step};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,117 @@
+//! An alert: one site's monitoring calls the other offline.
+//!
+//! ```text
+//!   [register ∥ endpoint groups ∥ the reporter's view]   one round trip
+//!     → decide: conditional write                        one
+//!     → write the endpoint group                         one
+//!     → take-offline at the survivor                     one, and its writes flow again
+//!     → read back, record                                beside or after
+//! ```
+
+use super::carry_out::{claim, complete};
+use super::evidence::{allowed, decide, misses, reading};
+use super::script::{Halt, Place, Script};
+use super::{Call, watch};
+use crate::answer::{Answer, Cause, Status};
+use crate::register::{Record, State};
+use crate::replication::Sight;
+use crate::words::{Fenced, Reporter, Survivor, Suspect};
+
+struct Asked {
+    accelerator: Place,
+    view: Place,
+}
+
+pub(super) fn alert(script: &mut Script<'_>, reporter: &Reporter, suspect: &Suspect) -> Result<Answer, Halt> {
+    if script.settings.peer_of(&reporter.0) != Some(&suspect.0) {
+        let sentence = format!("{reporter} and {suspect} are not this topology's two sites");
+        script.say(Cause::ForeignLabels, sentence.clone());
+        return Ok(Answer::new(Status::Foreign, sentence));
+    }
+    let register = script.start(Call::ReadRegister);
+    let asked = Asked {
+        accelerator: script.start(Call::ReadAccelerator),
+        view: script.start(Call::ReadView {
+            at: reporter.0.clone(),
+        }),
+    };
+    let record = script.register(register)?;
+    script.rounds(record, |script, record| {
+        judge(script, record, &asked, reporter, suspect)
+    })
+}
+
+fn judge(
+    script: &mut Script<'_>,
+    record: &Record,
+    asked: &Asked,
+    reporter: &Reporter,
+    suspect: &Suspect,
+) -> Result<Answer, Halt> {
+    match record.state {
+        State::Open => {
+            allowed(script, record)?;
+            let seen = misses(script, asked.view, &reporter.0, &suspect.0)?;
+            if seen == Sight::Sees {
+                let sentence = format!("{reporter} reports {suspect} offline but sees it now");
+                return Ok(Answer::new(Status::NotNow, sentence));
+            }
+            let reading = reading(script, asked.accelerator)?;
+            let decided = decide(
+                script,
+                record,
+                &reading,
+                &Survivor(reporter.0.clone()),
+                &Fenced(suspect.0.clone()),
+                &format!("{reporter}'s alert"),
+                &format!("{reporter} reports it offline and does not see it"),
+            )?;
+            let record = complete(script, decided, Some(&reading))?;
+            Ok(conclude(&record, reporter))
+        }
+        State::Decided | State::Unbalanced => {
+            if record.waiting {
+                let sentence = "an operator changed the decision; executors of the one before may still run";
+                return Ok(Answer::new(Status::NotNow, sentence));
+            }
+            let claimed = claim(script, record, &format!("{reporter}'s alert"))?;
+            let reading = script.accelerator(asked.accelerator)?.ok();
+            let record = complete(script, claimed, reading.as_ref())?;
+            Ok(conclude(&record, reporter))
+        }
+        State::Complete if record.fenced() == Some(&reporter.0) => Ok(conclude(record, reporter)),
+        State::Complete => watch::watch(script, record, Some((asked.accelerator, asked.view))),
+        State::Rejoining if record.fenced() == Some(&reporter.0) => Ok(rejoining(record)),
+        State::Rejoining => match misses(script, asked.view, &reporter.0, &suspect.0)? {
+            Sight::Misses => super::rejoin::abort(script, record, &format!("{reporter}'s alert")),
+            _ => Ok(rejoining(record)),
+        },
+    }
+}
+
+fn rejoining(record: &Record) -> Answer {
+    let fenced = record
+        .fenced()
+        .map_or_else(String::new, |site| format!("{site} "));
+    Answer::new(
+        Status::NotNow,
+        format!("{fenced}is being brought back, epoch {}", record.epoch),
+    )
+}
+
+/// What a completed decision means to the site that reports.
+fn conclude(record: &Record, reporter: &Reporter) -> Answer {
+    let Some(decision) = &record.decision else {
+        return Answer::new(Status::Retry, "the register holds no decision any more");
+    };
+    let (fenced, survivor, epoch) = (&decision.fenced, &decision.survivor, record.epoch);
+    if reporter.0 == survivor.0 {
+        let sentence = format!("fenced {fenced}: {}, epoch {epoch}", decision.evidence);
+        Answer::new(Status::Done, sentence)
+    } else {
+        let sentence = format!(
+            "{survivor} survives since epoch {epoch}; what {reporter}, which is fenced, reports changes nothing"
+        );
+        Answer::new(Status::NotNow, sentence)
+    }
+}

@@ -1,0 +1,218 @@
+//! Carrying out a decision: out of the accelerator, then replication cut at the survivor, both read back.
+//!
+//! Every step is absolute and may be done twice, late, or by two executors. What a call answered never
+//! counts; what is read afterwards does. No call goes to the fenced site.
+
+use super::script::{Halt, Place, Script};
+use super::{Call, Fault};
+use crate::accelerator::{Group, GroupOutcome, Outcome, Reading};
+use crate::answer::{Answer, Cause, Status};
+use crate::register::{Decision, Record, State};
+use crate::replication::Backup;
+use crate::words::SiteName;
+
+/// Takes over a decision under way, unless somebody else is at work.
+pub(super) fn claim(script: &mut Script<'_>, record: &Record, by: &str) -> Result<Record, Halt> {
+    let executor = script.executor();
+    if let Some(other) = record.claimed_by_another(&executor, script.now()) {
+        let sentence = format!(
+            "epoch {} is {} and request {} is at work on it until {}",
+            record.epoch, record.state, other.owner, other.until
+        );
+        return Err(Halt::Answer(Answer::new(Status::Retry, sentence)));
+    }
+    let by = format!("{by} (request {executor})");
+    let claimed = Record {
+        claim: script.fresh_claim(),
+        waiting: false,
+        ..record.revised(&by, script.now())
+    };
+    script.write(claimed)
+}
+
+/// Brings a claimed decision to its end, and returns the record as complete.
+///
+/// `reading` is what this invocation saw of the accelerator, if it looked.
+pub(super) fn complete(
+    script: &mut Script<'_>,
+    mut record: Record,
+    reading: Option<&Reading>,
+) -> Result<Record, Halt> {
+    let decision = decision_of(script, &record)?;
+    let (at, backup) = (decision.survivor.0.clone(), decision.fenced.0.clone());
+    let mut written = None;
+    if record.state == State::Decided {
+        balance(script, &record, &decision.outcome, reading)?;
+        let unbalanced = Record {
+            state: State::Unbalanced,
+            claim: script.fresh_claim(),
+            ..record.revised(&record.by, script.now())
+        };
+        // The register is written beside the next step, not before it: the survivor's users are waiting.
+        written = Some((script.start_write(&unbalanced), unbalanced));
+    }
+    let cutting = script.start(Call::TakeOffline {
+        at: at.clone(),
+        backup: backup.clone(),
+    });
+    let cut = cut(script, cutting, &decision)?;
+    if let Some((place, unbalanced)) = written {
+        record = script.written(place, unbalanced)?;
+    }
+    if let Err(fault) = cut {
+        let sentence =
+            format!("{backup} is out of the accelerator, but replication is not cut at {at}: {fault}");
+        script.say(Cause::DependencyFailed, sentence.clone());
+        return Err(script.give_up(&record, Answer::new(Status::Retry, sentence)));
+    }
+    let complete = Record {
+        state: State::Complete,
+        claim: None,
+        ..record.revised(&record.by, script.now())
+    };
+    let record = script.write(complete)?;
+    let sentence = format!("fenced {backup}: {}, epoch {}", decision.evidence, record.epoch);
+    script.say(Cause::Completed, sentence);
+    Ok(record)
+}
+
+/// The decision in force. A record that claims to have one and does not is damaged.
+pub(super) fn decision_of(script: &mut Script<'_>, record: &Record) -> Result<Decision, Halt> {
+    record.decision.clone().ok_or_else(|| {
+        let what = format!(
+            "it is {} and holds no decision: restore it or release by hand",
+            record.state
+        );
+        script.failed(&Fault {
+            whom: "the register".to_owned(),
+            what,
+        })
+    })
+}
+
+/// Writes the outcome until the accelerator is read to hold exactly that.
+///
+/// Groups that end with someone in them go first, so that no listener is ever without an endpoint.
+fn balance(
+    script: &mut Script<'_>,
+    record: &Record,
+    outcome: &Outcome,
+    reading: Option<&Reading>,
+) -> Result<(), Halt> {
+    let writes = to_write(outcome, reading);
+    let (keeping, emptying): (Vec<&GroupOutcome>, Vec<&GroupOutcome>) =
+        writes.into_iter().partition(|write| !write.endpoints.is_empty());
+    for writes in [keeping, emptying] {
+        let places: Vec<Place> = writes
+            .iter()
+            .map(|write| script.start(Call::WriteGroup((*write).clone())))
+            .collect();
+        let mut doubt: Option<Fault> = None;
+        for (write, place) in writes.iter().zip(places) {
+            doubt = doubt.or(disagreement(script.group(place)?, write));
+        }
+        let Some(fault) = doubt else { continue };
+        // The reply did not show the outcome; the write may have taken effect all the same.
+        let again = script.start(Call::ReadAccelerator);
+        let settled = match script.accelerator(again)? {
+            Ok(reading) => writes.iter().all(|write| {
+                reading
+                    .groups
+                    .iter()
+                    .any(|g| g.arn == write.arn && g.agrees_with(write))
+            }),
+            Err(_) => false,
+        };
+        if !settled {
+            let sentence = format!("the accelerator does not hold exactly the survivor yet: {fault}");
+            script.say(Cause::DependencyFailed, sentence.clone());
+            return Err(script.give_up(record, Answer::new(Status::Retry, sentence)));
+        }
+    }
+    Ok(())
+}
+
+/// Which groups to write: those that were read to differ. When none was, all of them: a reading may lag
+/// behind, and a decision is only believed once somebody has written it.
+fn to_write<'a>(outcome: &'a Outcome, reading: Option<&Reading>) -> Vec<&'a GroupOutcome> {
+    let differs = |write: &&GroupOutcome| {
+        !reading.is_some_and(|r| {
+            r.groups
+                .iter()
+                .any(|g| g.arn == write.arn && g.agrees_with(write))
+        })
+    };
+    let differing: Vec<&GroupOutcome> = outcome.groups.iter().filter(differs).collect();
+    if differing.is_empty() {
+        outcome.groups.iter().collect()
+    } else {
+        differing
+    }
+}
+
+fn disagreement(reply: Result<Group, Fault>, write: &GroupOutcome) -> Option<Fault> {
+    match reply {
+        Ok(group) if group.agrees_with(write) => None,
+        Ok(group) => Some(Fault {
+            whom: "the accelerator".to_owned(),
+            what: format!(
+                "a group still holds {} endpoints where {} belong",
+                group.endpoints.len(),
+                write.endpoints.len()
+            ),
+        }),
+        Err(fault) => Some(fault),
+    }
+}
+
+/// Waits for the take-offline just started and reads whether replication is cut; once more if it is not.
+fn cut(script: &mut Script<'_>, first: Place, decision: &Decision) -> Result<Result<(), Fault>, Halt> {
+    let (at, backup) = (decision.survivor.0.clone(), decision.fenced.0.clone());
+    match cut_once(script, first, &at, &backup)? {
+        Err(Uncut::Still(_)) => {
+            let again = script.start(Call::TakeOffline {
+                at: at.clone(),
+                backup: backup.clone(),
+            });
+            Ok(cut_once(script, again, &at, &backup)?.map_err(Uncut::into_fault))
+        }
+        // Where Infinispan does not answer, trying again is for the next delivery, not for this one.
+        end => Ok(end.map_err(Uncut::into_fault)),
+    }
+}
+
+enum Uncut {
+    /// It answered, and replicates on.
+    Still(Fault),
+    /// It did not answer.
+    Unread(Fault),
+}
+
+impl Uncut {
+    fn into_fault(self) -> Fault {
+        match self {
+            Self::Still(fault) | Self::Unread(fault) => fault,
+        }
+    }
+}
+
+fn cut_once(
+    script: &mut Script<'_>,
+    taking: Place,
+    at: &SiteName,
+    backup: &SiteName,
+) -> Result<Result<(), Uncut>, Halt> {
+    let switched = script.switched(taking)?;
+    let read = script.start(Call::ReadBackup {
+        at: at.clone(),
+        backup: backup.clone(),
+    });
+    Ok(match script.backup(read)? {
+        Ok(Backup::Offline) => Ok(()),
+        Ok(status) => Err(Uncut::Still(switched.err().unwrap_or_else(|| Fault {
+            whom: format!("{at}'s Infinispan"),
+            what: format!("its backup to {backup} is {status} after take-offline"),
+        }))),
+        Err(fault) => Err(Uncut::Unread(switched.err().unwrap_or(fault))),
+    })
+}

@@ -1,0 +1,229 @@
+//! What operators ask for: hold, release, a planned fence, another survivor.
+
+use jiff::Timestamp;
+
+use super::carry_out::{claim, complete, decision_of};
+use super::evidence::{allowed, decide, reading};
+use super::script::{Halt, Script};
+use super::{Call, watch};
+use crate::accelerator::Outcome;
+use crate::answer::{Answer, Cause, Next, Status};
+use crate::register::{Decision, Hold, Record, State};
+use crate::words::{Fenced, Rev, SiteName, Survivor};
+
+/// Forbids new decisions. A decision that was taken is carried out all the same.
+pub(super) fn hold(
+    script: &mut Script<'_>,
+    by: String,
+    reason: String,
+    until: Option<Timestamp>,
+) -> Result<Answer, Halt> {
+    let register = script.start(Call::ReadRegister);
+    let record = script.register(register)?;
+    script.rounds(record, |script, record| {
+        let since = script.now();
+        let hold = Hold {
+            by: by.clone(),
+            reason: reason.clone(),
+            since,
+            until,
+        };
+        let signed = format!("hold by {by} (request {})", script.executor());
+        script.write(Record {
+            hold: Some(hold),
+            ..record.revised(&signed, since)
+        })?;
+        let sentence = match record.state {
+            State::Open => format!("held by {by}: {reason}; no new decision until it is released"),
+            state => format!(
+                "held by {by}: {reason}; epoch {} is {state} and completes",
+                record.epoch
+            ),
+        };
+        script.say(Cause::HoldChanged, sentence.clone());
+        Ok(Answer::new(Status::Done, sentence))
+    })
+}
+
+/// Allows new decisions again.
+pub(super) fn release(script: &mut Script<'_>, by: &str) -> Result<Answer, Halt> {
+    let register = script.start(Call::ReadRegister);
+    let record = script.register(register)?;
+    script.rounds(record, |script, record| {
+        let Some(hold) = &record.hold else {
+            return Ok(Answer::new(Status::Done, "nothing is held"));
+        };
+        let signed = format!("release by {by} (request {})", script.executor());
+        script.write(Record {
+            hold: None,
+            ..record.revised(&signed, script.now())
+        })?;
+        let sentence = format!(
+            "released by {by}; it was held by {} since {}",
+            hold.by, hold.since
+        );
+        script.say(Cause::HoldChanged, sentence.clone());
+        Ok(Answer::new(Status::Done, sentence))
+    })
+}
+
+/// Fences a site as planned: the survivor's view is waived, everything else is asked for as in an alert.
+pub(super) fn fence(script: &mut Script<'_>, fenced: SiteName, by: &str) -> Result<Answer, Halt> {
+    let Some(survivor) = script.settings.peer_of(&fenced).cloned() else {
+        return Ok(no_such_site(&fenced));
+    };
+    let register = script.start(Call::ReadRegister);
+    let accelerator = script.start(Call::ReadAccelerator);
+    let record = script.register(register)?;
+    script.rounds(record, |script, record| {
+        let other = record.fenced().is_some_and(|site| *site != fenced);
+        match record.state {
+            State::Open => {
+                allowed(script, record)?;
+                let reading = reading(script, accelerator)?;
+                let decided = decide(
+                    script,
+                    record,
+                    &reading,
+                    Survivor(survivor.clone()),
+                    Fenced(fenced.clone()),
+                    &format!("operator {by}"),
+                    &format!("planned by {by}"),
+                )?;
+                complete(script, decided, Some(&reading)).map(|record| fenced_now(&record, &fenced))
+            }
+            _ if other => Ok(Answer::new(
+                Status::NotNow,
+                format!(
+                    "{survivor} is fenced, epoch {}: `promote` changes the survivor",
+                    record.epoch
+                ),
+            )),
+            State::Decided | State::Unbalanced if record.waiting => Ok(Answer::new(
+                Status::NotNow,
+                "a promote is waiting; finish it with the same command",
+            )),
+            State::Decided | State::Unbalanced => {
+                let claimed = claim(script, record, &format!("operator {by}"))?;
+                watch::finish(script, claimed)
+            }
+            State::Complete => Ok(fenced_now(record, &fenced)),
+            State::Rejoining => Ok(Answer::new(
+                Status::NotNow,
+                format!("{fenced} is being brought back"),
+            )),
+        }
+    })
+}
+
+fn fenced_now(record: &Record, fenced: &SiteName) -> Answer {
+    Answer::new(
+        Status::Done,
+        format!("{fenced} is fenced, epoch {}", record.epoch),
+    )
+}
+
+fn no_such_site(site: &SiteName) -> Answer {
+    Answer::new(Status::Foreign, format!("{site} is not a site of this topology"))
+}
+
+/// The answer to an operator's command that has to wait for executors of an earlier decision to end.
+pub(super) fn wait_for(script: &Script<'_>, record: &Record, sentence: String) -> Answer {
+    let seconds = script.settings.timeout_seconds.saturating_mul(2);
+    Answer::new(Status::NotNow, sentence).then(Next::Wait {
+        seconds,
+        rev: record.rev,
+    })
+}
+
+/// Makes `survivor` the one that stays, because the survivor of the decision in force has died. A new epoch;
+/// what the dead site alone has is lost.
+pub(super) fn promote(
+    script: &mut Script<'_>,
+    survivor: SiteName,
+    by: &str,
+    waited: Option<Rev>,
+) -> Result<Answer, Halt> {
+    let Some(fenced) = script.settings.peer_of(&survivor).cloned() else {
+        return Ok(no_such_site(&survivor));
+    };
+    let register = script.start(Call::ReadRegister);
+    let record = script.register(register)?;
+    script.rounds(record, |script, record| {
+        if record.state == State::Open {
+            let sentence = "no decision is in force: `fence` is for planned work";
+            return Ok(Answer::new(Status::NotNow, sentence));
+        }
+        let decision = decision_of(script, record)?;
+        if decision.survivor.0 != survivor {
+            return change(script, record, &survivor, &fenced, by);
+        }
+        match record.state {
+            State::Decided | State::Unbalanced if record.waiting && waited != Some(record.rev) => {
+                let sentence = format!("{survivor} is to survive, epoch {}", record.epoch);
+                Ok(wait_for(script, record, sentence))
+            }
+            State::Decided | State::Unbalanced => {
+                let claimed = claim(script, record, &format!("operator {by}"))?;
+                let done = watch::finish(script, claimed)?;
+                script.say(
+                    Cause::Promoted,
+                    format!("{survivor} survives now, {fenced} is fenced, by {by}"),
+                );
+                Ok(done)
+            }
+            State::Rejoining => Ok(Answer::new(
+                Status::NotNow,
+                format!("{survivor} already survives and {fenced} is being brought back"),
+            )),
+            _ => Ok(Answer::new(
+                Status::Done,
+                format!("{survivor} survives, epoch {}", record.epoch),
+            )),
+        }
+    })
+}
+
+/// Writes the new decision. Executors of the one before may still be running, so nobody carries it out yet.
+fn change(
+    script: &mut Script<'_>,
+    record: &Record,
+    survivor: &SiteName,
+    fenced: &SiteName,
+    by: &str,
+) -> Result<Answer, Halt> {
+    let outcome = match Outcome::from_places(&record.places, &[survivor]) {
+        Ok(outcome) => outcome,
+        Err(unfit) => {
+            let sentence = format!("{survivor} cannot be promoted: {unfit}");
+            return Ok(Answer::new(Status::NotNow, sentence));
+        }
+    };
+    let decided_at = script.now();
+    let decision = Decision {
+        survivor: Survivor(survivor.clone()),
+        fenced: Fenced(fenced.clone()),
+        outcome,
+        by: format!("operator {by}"),
+        evidence: format!("promoted by {by}"),
+        decided_at,
+    };
+    let signed = format!("promote by {by} (request {})", script.executor());
+    let promoted = Record {
+        epoch: record.epoch.next(),
+        state: State::Decided,
+        decision: Some(decision),
+        claim: None,
+        waiting: true,
+        rejoin: None,
+        recovery_seen_at: None,
+        ..record.revised(&signed, decided_at)
+    };
+    let promoted = script.write(promoted)?;
+    let sentence = format!(
+        "{survivor} is to survive from epoch {} on; what only {fenced} has is lost to it",
+        promoted.epoch
+    );
+    script.say(Cause::Promoted, sentence.clone());
+    Ok(wait_for(script, &promoted, sentence))
+}

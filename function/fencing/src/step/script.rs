@@ -1,0 +1,400 @@
+//! How a script runs: the log of calls, and its replay.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, watch};
+use crate::accelerator::Reading;
+use crate::answer::{Answer, Cause, Notice, Status};
+use crate::register::{Claim, Record, SCHEMA};
+use crate::replication::{Backup, View};
+use crate::settings::Settings;
+
+/// How often a script starts over because someone else wrote the register in between.
+const ROUNDS: usize = 4;
+
+/// One invocation, as far as it is: its task, and every call it made with the reply, if there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    task: Task,
+    executor: String,
+    started_at: Timestamp,
+    log: Vec<Entry>,
+    said: usize,
+    answer: Option<Answer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Entry {
+    call: Call,
+    reply: Option<(Timestamp, Event)>,
+}
+
+impl State {
+    /// What the invocation is for.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// The end, once it is reached.
+    pub fn answer(&self) -> Option<&Answer> {
+        self.answer.as_ref()
+    }
+
+    /// The calls that are under way.
+    pub fn under_way(&self) -> impl Iterator<Item = (Ticket, &Call)> {
+        self.log
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.reply.is_none())
+            .map(|(index, entry)| (ticket(index), &entry.call))
+    }
+}
+
+fn ticket(index: usize) -> Ticket {
+    // A script makes some dozens of calls; 65,536 is out of reach, and saturating beats panicking.
+    Ticket(u16::try_from(index).unwrap_or(u16::MAX))
+}
+
+/// Begins an invocation. `executor` names it in claims: the Lambda request's id.
+pub fn start(settings: &Settings, executor: &str, task: Task, now: Timestamp) -> (State, Vec<Effect>) {
+    let state = State {
+        task,
+        executor: executor.to_owned(),
+        started_at: now,
+        log: Vec::new(),
+        said: 0,
+        answer: None,
+    };
+    replay(settings, state)
+}
+
+/// Goes on with the reply to one call. A reply that came already, or comes after the end, changes nothing.
+pub fn step(
+    settings: &Settings,
+    mut state: State,
+    now: Timestamp,
+    ticket: Ticket,
+    event: Event,
+) -> (State, Vec<Effect>) {
+    match state.log.get_mut(usize::from(ticket.0)) {
+        Some(entry) if entry.reply.is_none() && state.answer.is_none() => entry.reply = Some((now, event)),
+        _ => return (state, Vec::new()),
+    }
+    replay(settings, state)
+}
+
+fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
+    let already = state.log.len();
+    let said = state.said;
+    let clock = state.started_at;
+    let mut script = Script {
+        settings,
+        state,
+        clock,
+        position: 0,
+        notices: Vec::new(),
+    };
+    let end = match script.state.task.clone() {
+        Task::Alert { reporter, suspect } => alert::alert(&mut script, reporter, suspect),
+        Task::Sweep { waited } => watch::sweep(&mut script, waited),
+        Task::Fence { fenced, by } => operate::fence(&mut script, fenced, &by),
+        Task::Promote { survivor, by, waited } => operate::promote(&mut script, survivor, &by, waited),
+        Task::Hold { by, reason, until } => operate::hold(&mut script, by, reason, until),
+        Task::Release { by } => operate::release(&mut script, &by),
+        Task::Rejoin {
+            session,
+            by,
+            waited,
+            keycloak,
+        } => rejoin::rejoin(&mut script, &session, &by, waited, keycloak),
+    };
+    let Script {
+        mut state, notices, ..
+    } = script;
+    let mut effects: Vec<Effect> = (already..state.log.len())
+        .filter_map(|index| Some(Effect::Call(ticket(index), state.log.get(index)?.call.clone())))
+        .collect();
+    state.said = notices.len().max(said);
+    effects.extend(notices.into_iter().skip(said).map(Effect::Say));
+    let answer = match end {
+        Err(Halt::Waiting) => return (state, effects),
+        Ok(answer) | Err(Halt::Answer(answer)) => answer,
+        // A script catches it in `rounds`; if one forgets, the caller is told to come again.
+        Err(Halt::Rerun(_)) => contended(),
+    };
+    state.answer = Some(answer.clone());
+    effects.push(Effect::Answer(answer));
+    (state, effects)
+}
+
+fn contended() -> Answer {
+    Answer::new(
+        Status::Retry,
+        "the register changed under each of several attempts; try again",
+    )
+}
+
+/// Why a script does not go on.
+pub(super) enum Halt {
+    /// A reply is missing.
+    Waiting,
+    /// The end was reached early.
+    Answer(Answer),
+    /// Someone else wrote the register: look again at what is there now.
+    Rerun(Box<Record>),
+}
+
+/// The place of a call in the log.
+#[derive(Clone, Copy)]
+pub(super) struct Place(usize);
+
+/// A script being run: the log so far, and what it adds.
+pub(super) struct Script<'a> {
+    pub(super) settings: &'a Settings,
+    state: State,
+    clock: Timestamp,
+    position: usize,
+    notices: Vec<Notice>,
+}
+
+impl Script<'_> {
+    /// Starts a call, without waiting. In a replay, finds it in the log.
+    pub(super) fn start(&mut self, call: Call) -> Place {
+        let place = Place(self.position);
+        self.position += 1;
+        match self.state.log.get(place.0) {
+            None => self.state.log.push(Entry { call, reply: None }),
+            // A replay makes the same calls: it depends on nothing but the log.
+            Some(entry) => debug_assert_eq!(entry.call, call, "the script is not deterministic"),
+        }
+        place
+    }
+
+    fn wait(&mut self, place: Place) -> Result<Event, Halt> {
+        let entry = self.state.log.get(place.0).and_then(|entry| entry.reply.as_ref());
+        let (at, event) = entry.ok_or(Halt::Waiting)?;
+        self.clock = self.clock.max(*at);
+        Ok(event.clone())
+    }
+
+    /// The time: that of the latest reply the script has looked at, so that a replay sees the same.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock
+    }
+
+    /// The time so many seconds from now.
+    pub(super) fn in_seconds(&self, seconds: u32) -> Timestamp {
+        self.clock
+            .saturating_add(SignedDuration::from_secs(i64::from(seconds)))
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// Who runs this.
+    pub(super) fn executor(&self) -> String {
+        self.state.executor.clone()
+    }
+
+    /// Tells people.
+    pub(super) fn say(&mut self, cause: Cause, sentence: impl Into<String>) {
+        self.notices.push(Notice {
+            cause,
+            sentence: sentence.into(),
+        });
+    }
+
+    /// The end for a call that failed: someone has to try again.
+    pub(super) fn failed(&mut self, fault: &Fault) -> Halt {
+        self.say(Cause::DependencyFailed, fault.to_string());
+        Halt::Answer(Answer::new(Status::Retry, fault.to_string()))
+    }
+
+    /// A reply of another kind than its call's: the driver is broken, and no conclusion may be drawn.
+    fn confused(&mut self, event: &Event) -> Fault {
+        let kind = format!("{event:?}");
+        let kind = kind.split(['(', ' ']).next().unwrap_or_default().to_owned();
+        Fault {
+            whom: "the driver".to_owned(),
+            what: format!("replied to another question ({kind})"),
+        }
+    }
+
+    /// Waits for the register's content.
+    pub(super) fn register(&mut self, place: Place) -> Result<Record, Halt> {
+        let found = match self.wait(place)? {
+            Event::Register(found) => found,
+            other => Err(self.confused(&other)),
+        };
+        match found {
+            Ok(record) => self.understood(record.map_or_else(Record::empty, |record| *record)),
+            Err(fault) => Err(self.failed(&fault)),
+        }
+    }
+
+    /// Refuses to act on a record that a newer function wrote.
+    fn understood(&mut self, record: Record) -> Result<Record, Halt> {
+        if record.schema <= SCHEMA {
+            return Ok(record);
+        }
+        let what = format!(
+            "its record has schema {}, this function understands up to {SCHEMA}: deploy the newer function",
+            record.schema
+        );
+        Err(self.failed(&Fault {
+            whom: "the register".to_owned(),
+            what,
+        }))
+    }
+
+    /// Waits for a reading of the accelerator.
+    pub(super) fn accelerator(&mut self, place: Place) -> Result<Result<Reading, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Accelerator(reading) => reading,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Waits for a site's view.
+    pub(super) fn view(&mut self, place: Place) -> Result<Result<View, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::View(view) => view,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Waits for a backup's status.
+    pub(super) fn backup(&mut self, place: Place) -> Result<Result<Backup, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Backup(backup) => backup,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Waits for a written group, as its reply shows it.
+    pub(super) fn group(&mut self, place: Place) -> Result<Result<crate::accelerator::Group, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Group(group) => group,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Waits for a switch over all caches; those that failed are a fault that names them.
+    pub(super) fn switched(&mut self, place: Place) -> Result<Result<(), Fault>, Halt> {
+        let failures = match self.wait(place)? {
+            Event::Switched(failures) => failures,
+            other => Err(self.confused(&other)),
+        };
+        Ok(failures.and_then(|failures| match failures.as_slice() {
+            [] => Ok(()),
+            [first, rest @ ..] => Err(Fault {
+                whom: format!("cache {}", first.cache),
+                what: if rest.is_empty() {
+                    first.message.clone()
+                } else {
+                    format!("{} (and {} more caches)", first.message, rest.len())
+                },
+            }),
+        }))
+    }
+
+    /// Waits for the push status of all caches.
+    pub(super) fn pushes(
+        &mut self,
+        place: Place,
+    ) -> Result<Result<Vec<crate::replication::CachePush>, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Pushes(pushes) => pushes,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Waits for a call that only succeeds or fails.
+    pub(super) fn done(&mut self, place: Place) -> Result<Result<(), Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Done(done) => done,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Starts a conditional write: `record` over the revision just before it.
+    pub(super) fn start_write(&mut self, record: &Record) -> Place {
+        let expect = crate::words::Rev(record.rev.0.saturating_sub(1));
+        self.start(Call::WriteRegister {
+            expect,
+            record: Box::new(record.clone()),
+        })
+    }
+
+    /// Waits for a conditional write.
+    ///
+    /// A write whose reply was lost may have taken effect. One's own is recognised by its content: nobody
+    /// else writes the same revision with this executor's name. Another's sends the script back to look.
+    pub(super) fn written(&mut self, place: Place, record: Record) -> Result<Record, Halt> {
+        let written = match self.wait(place)? {
+            Event::Written(written) => written,
+            other => Written::Unknown(self.confused(&other)),
+        };
+        let current = match written {
+            Written::Stored => return Ok(record),
+            Written::Lost(current) => current.map_or_else(Record::empty, |current| *current),
+            Written::Unknown(_) => {
+                let again = self.start(Call::ReadRegister);
+                self.register(again)?
+            }
+        };
+        if current == record {
+            return Ok(record);
+        }
+        let current = self.understood(current)?;
+        Err(Halt::Rerun(Box::new(current)))
+    }
+
+    /// Writes and waits.
+    pub(super) fn write(&mut self, record: Record) -> Result<Record, Halt> {
+        let place = self.start_write(&record);
+        self.written(place, record)
+    }
+
+    /// A claim for this executor from now on.
+    pub(super) fn fresh_claim(&self) -> Option<Claim> {
+        let until = self.in_seconds(self.settings.claim.ttl_seconds());
+        Some(Claim {
+            owner: self.state.executor.clone(),
+            until,
+        })
+    }
+
+    /// Gives the work back, so that the next one need not wait for the claim to run out, and ends. Whether
+    /// the release is written does not matter: a claim ends by itself.
+    pub(super) fn give_up(&mut self, record: &Record, answer: Answer) -> Halt {
+        let own = record
+            .claim
+            .as_ref()
+            .is_some_and(|claim| claim.owner == self.state.executor);
+        if own {
+            let released = Record {
+                claim: None,
+                ..record.revised(&record.by, self.now())
+            };
+            let place = self.start_write(&released);
+            if let Err(Halt::Waiting) = self.written(place, released) {
+                return Halt::Waiting;
+            }
+        }
+        Halt::Answer(answer)
+    }
+
+    /// Runs `attempt` on `record`, and again on what others wrote meanwhile, a few times.
+    pub(super) fn rounds(
+        &mut self,
+        mut record: Record,
+        mut attempt: impl FnMut(&mut Self, &Record) -> Result<Answer, Halt>,
+    ) -> Result<Answer, Halt> {
+        for _ in 0..ROUNDS {
+            match attempt(self, &record) {
+                Err(Halt::Rerun(newer)) => record = *newer,
+                end => return end,
+            }
+        }
+        Ok(contended())
+    }
+}

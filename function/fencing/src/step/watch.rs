@@ -1,0 +1,311 @@
+//! Looking after what was decided: the schedule, and alerts that repeat while a decision is in force.
+//!
+//! The register says how the world should be. People restart Infinispan, put endpoints back, bring backups
+//! online. [`verdict`] is the table of what may be concluded from what is seen; everything that is not in it
+//! is left alone and told.
+
+use jiff::SignedDuration;
+
+use super::carry_out::{claim, complete, decision_of};
+use super::evidence::reading;
+use super::script::{Halt, Place, Script};
+use super::{Call, Fault};
+use crate::accelerator::remember;
+use crate::answer::{Answer, Cause, Status};
+use crate::register::{Record, State};
+use crate::replication::{Backup, Sight};
+use crate::words::Rev;
+
+/// A recovery by hand is believed when it is seen a second time, so long after the first at the earliest …
+pub const RECOVERY_CONFIRMED_AFTER: SignedDuration = SignedDuration::from_secs(30);
+/// … and at the latest: an older sighting is another story, and counting starts again.
+pub const RECOVERY_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
+
+/// What a completed decision and the world together mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// As decided.
+    Fine,
+    /// Infinispan forgot the cut: cut again.
+    Recut,
+    /// The fenced site is back in the accelerator while it cannot be in step: carry out the decision again.
+    Refence,
+    /// Both are back, and replicate: people recovered by hand.
+    Recovered,
+    /// Nothing we know: leave it alone.
+    Unexplained,
+}
+
+/// What was seen of the accelerator, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Balance {
+    /// Exactly the survivor.
+    Survivor,
+    /// Both sites; the survivor's health is not worse.
+    Both,
+    /// Both sites, but the survivor looks worse: people may have put the other back for a reason.
+    BothSurvivorWorse,
+    /// Anything else.
+    Else,
+}
+
+/// The table of DESIGN: what to do about a decision that the register calls complete. `sight` is only asked
+/// for where it matters (see [`needs_sight`]).
+pub fn verdict(balance: Balance, backup: Backup, sight: Option<Sight>) -> Verdict {
+    match (balance, backup, sight) {
+        (Balance::Survivor, Backup::Offline, _) => Verdict::Fine,
+        (Balance::Survivor, Backup::Online | Backup::Mixed, Some(Sight::Misses)) => Verdict::Recut,
+        (Balance::Both, Backup::Offline, _) => Verdict::Refence,
+        // The link was lost again before a recovery by hand was believed. The decision still stands.
+        (Balance::Both, Backup::Online | Backup::Mixed, Some(Sight::Misses)) => Verdict::Refence,
+        (Balance::Both | Balance::BothSurvivorWorse, Backup::Online, Some(Sight::Sees)) => Verdict::Recovered,
+        _ => Verdict::Unexplained,
+    }
+}
+
+/// Whether the survivor's view has to be asked for.
+pub fn needs_sight(balance: Balance, backup: Backup) -> bool {
+    backup != Backup::Offline && balance != Balance::Else
+}
+
+/// The minute's run: finish what is unfinished, look whether what is finished still holds.
+pub(super) fn sweep(script: &mut Script<'_>, waited: Option<Rev>) -> Result<Answer, Halt> {
+    let register = script.start(Call::ReadRegister);
+    let record = script.register(register)?;
+    script.rounds(record, |script, record| match record.state {
+        State::Open => Ok(Answer::new(Status::Done, format!("open, epoch {}", record.epoch))),
+        State::Decided | State::Unbalanced => {
+            if record.waiting && waited != Some(record.rev) {
+                let sentence = format!(
+                    "epoch {} waits for executors of the decision before",
+                    record.epoch
+                );
+                return Ok(Answer::new(Status::NotNow, sentence));
+            }
+            let claimed = claim(script, record, "the schedule")?;
+            finish(script, claimed)
+        }
+        State::Complete => watch(script, record, None),
+        State::Rejoining => {
+            let sentence = format!("epoch {}: a rejoin is under way", record.epoch);
+            Ok(Answer::new(Status::NotNow, sentence))
+        }
+    })
+}
+
+/// Carries out a claimed decision after looking at the accelerator.
+pub(super) fn finish(script: &mut Script<'_>, claimed: Record) -> Result<Answer, Halt> {
+    let asked = script.start(Call::ReadAccelerator);
+    let reading = script.accelerator(asked)?.ok();
+    let record = complete(script, claimed, reading.as_ref())?;
+    let decision = decision_of(script, &record)?;
+    let sentence = format!(
+        "fenced {}: {}, epoch {}",
+        decision.fenced, decision.evidence, record.epoch
+    );
+    Ok(Answer::new(Status::Done, sentence))
+}
+
+/// Looks whether the world still is as a completed decision left it, and acts by [`verdict`].
+///
+/// `asked` are the accelerator and the survivor's view where an alert has asked for them already.
+pub(super) fn watch(
+    script: &mut Script<'_>,
+    record: &Record,
+    asked: Option<(Place, Place)>,
+) -> Result<Answer, Halt> {
+    let settings = script.settings;
+    let decision = decision_of(script, record)?;
+    let (survivor, fenced, epoch) = (&decision.survivor, &decision.fenced, record.epoch);
+    let status = script.start(Call::ReadBackup {
+        at: survivor.0.clone(),
+        backup: fenced.0.clone(),
+    });
+    let accelerator = match asked {
+        Some((accelerator, _)) => accelerator,
+        None => script.start(Call::ReadAccelerator),
+    };
+    let reading = reading(script, accelerator)?;
+    let backup = match script.backup(status)? {
+        Ok(backup) => backup,
+        Err(fault) => return Err(script.failed(&fault)),
+    };
+    let both = reading.holds(settings, &survivor.0) && reading.holds(settings, &fenced.0);
+    let balance = if reading.agrees_with(&decision.outcome) {
+        Balance::Survivor
+    } else if !both {
+        Balance::Else
+    } else {
+        match reading.outcome(settings, survivor, fenced) {
+            Ok(_) => Balance::Both,
+            Err(crate::accelerator::Unfit::SurvivorUnhealthy { .. }) => Balance::BothSurvivorWorse,
+            Err(_) => Balance::Else,
+        }
+    };
+    let sight = if needs_sight(balance, backup) {
+        let view = match asked {
+            Some((_, view)) => view,
+            None => script.start(Call::ReadView {
+                at: survivor.0.clone(),
+            }),
+        };
+        Some(super::evidence::misses(script, view, &survivor.0, &fenced.0)?)
+    } else {
+        None
+    };
+    match verdict(balance, backup, sight) {
+        Verdict::Fine => {
+            let sentence = format!("{fenced} is fenced, {survivor} survives, epoch {epoch}");
+            Ok(Answer::new(Status::Done, sentence))
+        }
+        Verdict::Recut => {
+            let back = Record {
+                state: State::Unbalanced,
+                ..record.clone()
+            };
+            let claimed = claim(script, &back, &format!("{survivor}'s Infinispan forgot the cut"))?;
+            let done = finish(script, claimed)?;
+            let sentence =
+                format!("replication from {survivor} to {fenced} was {backup} again and is cut again");
+            script.say(Cause::RecutAfterRestart, sentence);
+            Ok(done)
+        }
+        Verdict::Refence => {
+            let back = Record {
+                state: State::Decided,
+                recovery_seen_at: None,
+                ..record.clone()
+            };
+            let claimed = claim(script, &back, &format!("{fenced} was put back too early"))?;
+            let done = finish(script, claimed)?;
+            let sentence =
+                format!("{fenced} was back in the accelerator while it is not in step; fenced again");
+            script.say(Cause::RefencedEarlyReturn, sentence);
+            Ok(done)
+        }
+        Verdict::Recovered => recovered(script, record, &reading),
+        Verdict::Unexplained => {
+            let sentence = format!(
+                "epoch {epoch} is complete, but the accelerator holds {} and replication from {survivor} to \
+                 {fenced} is {backup}: nothing is changed, look at it by hand",
+                describe(balance, survivor, fenced),
+            );
+            script.say(Cause::Unexplained, sentence.clone());
+            Ok(Answer::new(Status::NotNow, sentence))
+        }
+    }
+}
+
+fn describe(balance: Balance, survivor: &crate::words::Survivor, fenced: &crate::words::Fenced) -> String {
+    match balance {
+        Balance::Survivor => format!("only {survivor}"),
+        Balance::Both => "both sites".to_owned(),
+        Balance::BothSurvivorWorse => format!("both sites, {fenced} the healthier"),
+        Balance::Else => "neither exactly the survivor nor both".to_owned(),
+    }
+}
+
+/// People brought the sites together by hand. Believed when seen twice.
+fn recovered(
+    script: &mut Script<'_>,
+    record: &Record,
+    reading: &crate::accelerator::Reading,
+) -> Result<Answer, Halt> {
+    let now = script.now();
+    let since = record.recovery_seen_at.map(|at| now.duration_since(at));
+    let by = format!("recovery by hand (request {})", script.executor());
+    match since {
+        Some(since) if since >= RECOVERY_CONFIRMED_AFTER && since <= RECOVERY_FORGOTTEN_AFTER => {
+            let open = Record {
+                state: State::Open,
+                decision: None,
+                claim: None,
+                recovery_seen_at: None,
+                cooldown_until: Some(script.in_seconds(script.settings.cooldown_seconds)),
+                places: remember(&record.places, &reading.places(script.settings)),
+                ..record.revised(&by, now)
+            };
+            let epoch = record.epoch;
+            script.write(open)?;
+            let sentence =
+                format!("both sites are back and see each other: epoch {epoch} is over, recovered by hand");
+            script.say(Cause::Adopted, sentence.clone());
+            Ok(Answer::new(Status::NotNow, sentence))
+        }
+        Some(since) if !since.is_negative() && since < RECOVERY_CONFIRMED_AFTER => Ok(Answer::new(
+            Status::NotNow,
+            "both sites are back and see each other; believed when it is seen again",
+        )),
+        _ => {
+            let noted = Record {
+                recovery_seen_at: Some(now),
+                ..record.revised(&by, now)
+            };
+            script.write(noted)?;
+            Ok(Answer::new(
+                Status::NotNow,
+                "both sites are back and see each other; believed when it is seen again",
+            ))
+        }
+    }
+}
+
+/// A fault in words for a site's Infinispan.
+pub(super) fn infinispan(at: &crate::words::SiteName, what: impl Into<String>) -> Fault {
+    Fault {
+        whom: format!("{at}'s Infinispan"),
+        what: what.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// DESIGN §4 step 6, row by row, and everything that is in no row.
+    #[test]
+    fn each_row_of_the_table() {
+        use Backup::{Mixed, Offline, Online};
+        use Sight::{Misses, Sees};
+        for (balance, backup, sight, expected) in [
+            (Balance::Survivor, Offline, None, Verdict::Fine),
+            (Balance::Survivor, Online, Some(Misses), Verdict::Recut),
+            (Balance::Survivor, Mixed, Some(Misses), Verdict::Recut),
+            (Balance::Survivor, Online, Some(Sees), Verdict::Unexplained),
+            (Balance::Survivor, Mixed, Some(Sees), Verdict::Unexplained),
+            (Balance::Both, Offline, None, Verdict::Refence),
+            (Balance::Both, Online, Some(Sees), Verdict::Recovered),
+            (Balance::Both, Online, Some(Misses), Verdict::Refence),
+            (Balance::Both, Mixed, Some(Misses), Verdict::Refence),
+            (Balance::Both, Mixed, Some(Sees), Verdict::Unexplained),
+            (Balance::BothSurvivorWorse, Offline, None, Verdict::Unexplained),
+            (Balance::BothSurvivorWorse, Online, Some(Sees), Verdict::Recovered),
+            (
+                Balance::BothSurvivorWorse,
+                Online,
+                Some(Misses),
+                Verdict::Unexplained,
+            ),
+            (
+                Balance::BothSurvivorWorse,
+                Mixed,
+                Some(Sees),
+                Verdict::Unexplained,
+            ),
+            (Balance::Else, Offline, None, Verdict::Unexplained),
+            (Balance::Else, Online, None, Verdict::Unexplained),
+            (Balance::Else, Mixed, None, Verdict::Unexplained),
+        ] {
+            assert_eq!(
+                verdict(balance, backup, sight),
+                expected,
+                "{balance:?} {backup:?} {sight:?}"
+            );
+            assert_eq!(
+                needs_sight(balance, backup),
+                sight.is_some(),
+                "{balance:?} {backup:?}"
+            );
+        }
+    }
+}
