@@ -14,8 +14,8 @@ use crate::words::{Fenced, Rev, SiteName, Survivor};
 /// Forbids new decisions. A decision that was taken is carried out all the same.
 pub(super) fn hold(
     script: &mut Script<'_>,
-    by: String,
-    reason: String,
+    by: &str,
+    reason: &str,
     until: Option<Timestamp>,
 ) -> Result<Answer, Halt> {
     let register = script.start(Call::ReadRegister);
@@ -23,8 +23,8 @@ pub(super) fn hold(
     script.rounds(record, |script, record| {
         let since = script.now();
         let hold = Hold {
-            by: by.clone(),
-            reason: reason.clone(),
+            by: by.to_owned(),
+            reason: reason.to_owned(),
             since,
             until,
         };
@@ -68,15 +68,15 @@ pub(super) fn release(script: &mut Script<'_>, by: &str) -> Result<Answer, Halt>
 }
 
 /// Fences a site as planned: the survivor's view is waived, everything else is asked for as in an alert.
-pub(super) fn fence(script: &mut Script<'_>, fenced: SiteName, by: &str) -> Result<Answer, Halt> {
-    let Some(survivor) = script.settings.peer_of(&fenced).cloned() else {
-        return Ok(no_such_site(&fenced));
+pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Result<Answer, Halt> {
+    let Some(survivor) = script.settings.peer_of(fenced).cloned() else {
+        return Ok(no_such_site(fenced));
     };
     let register = script.start(Call::ReadRegister);
     let accelerator = script.start(Call::ReadAccelerator);
     let record = script.register(register)?;
     script.rounds(record, |script, record| {
-        let other = record.fenced().is_some_and(|site| *site != fenced);
+        let other = record.fenced().is_some_and(|site| site != fenced);
         match record.state {
             State::Open => {
                 allowed(script, record)?;
@@ -85,12 +85,12 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: SiteName, by: &str) -> Resu
                     script,
                     record,
                     &reading,
-                    Survivor(survivor.clone()),
-                    Fenced(fenced.clone()),
+                    &Survivor(survivor.clone()),
+                    &Fenced(fenced.clone()),
                     &format!("operator {by}"),
                     &format!("planned by {by}"),
                 )?;
-                complete(script, decided, Some(&reading)).map(|record| fenced_now(&record, &fenced))
+                complete(script, decided, Some(&reading)).map(|record| fenced_now(&record, fenced))
             }
             _ if other => Ok(Answer::new(
                 Status::NotNow,
@@ -107,7 +107,7 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: SiteName, by: &str) -> Resu
                 let claimed = claim(script, record, &format!("operator {by}"))?;
                 watch::finish(script, claimed)
             }
-            State::Complete => Ok(fenced_now(record, &fenced)),
+            State::Complete => Ok(fenced_now(record, fenced)),
             State::Rejoining => Ok(Answer::new(
                 Status::NotNow,
                 format!("{fenced} is being brought back"),
@@ -140,12 +140,12 @@ pub(super) fn wait_for(script: &Script<'_>, record: &Record, sentence: String) -
 /// what the dead site alone has is lost.
 pub(super) fn promote(
     script: &mut Script<'_>,
-    survivor: SiteName,
+    survivor: &SiteName,
     by: &str,
     waited: Option<Rev>,
 ) -> Result<Answer, Halt> {
-    let Some(fenced) = script.settings.peer_of(&survivor).cloned() else {
-        return Ok(no_such_site(&survivor));
+    let Some(fenced) = script.settings.peer_of(survivor).cloned() else {
+        return Ok(no_such_site(survivor));
     };
     let register = script.start(Call::ReadRegister);
     let record = script.register(register)?;
@@ -155,8 +155,8 @@ pub(super) fn promote(
             return Ok(Answer::new(Status::NotNow, sentence));
         }
         let decision = decision_of(script, record)?;
-        if decision.survivor.0 != survivor {
-            return change(script, record, &survivor, &fenced, by);
+        if decision.survivor.0 != *survivor {
+            return change(script, record, survivor, &fenced, by);
         }
         match record.state {
             State::Decided | State::Unbalanced if record.waiting && waited != Some(record.rev) => {

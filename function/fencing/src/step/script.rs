@@ -95,11 +95,11 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
         notices: Vec::new(),
     };
     let end = match script.state.task.clone() {
-        Task::Alert { reporter, suspect } => alert::alert(&mut script, reporter, suspect),
+        Task::Alert { reporter, suspect } => alert::alert(&mut script, &reporter, &suspect),
         Task::Sweep { waited } => watch::sweep(&mut script, waited),
-        Task::Fence { fenced, by } => operate::fence(&mut script, fenced, &by),
-        Task::Promote { survivor, by, waited } => operate::promote(&mut script, survivor, &by, waited),
-        Task::Hold { by, reason, until } => operate::hold(&mut script, by, reason, until),
+        Task::Fence { fenced, by } => operate::fence(&mut script, &fenced, &by),
+        Task::Promote { survivor, by, waited } => operate::promote(&mut script, &survivor, &by, waited),
+        Task::Hold { by, reason, until } => operate::hold(&mut script, &by, &reason, until),
         Task::Release { by } => operate::release(&mut script, &by),
         Task::Rejoin {
             session,
