@@ -1,0 +1,157 @@
+//! The table of tasks, and the tasks that are a sequence of cargo's own commands.
+
+use std::fmt::Write as _;
+
+use crate::command::Command;
+use crate::deny;
+use crate::failure::Failure;
+use crate::python;
+use crate::workspace::Workspace;
+
+/// One thing that can be asked for.
+pub(crate) struct Task {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// What may follow the name.
+    pub(crate) arguments: &'static str,
+    /// What it does, in the table.
+    pub(crate) about: &'static str,
+    /// How.
+    pub(crate) run: fn(&Workspace, &[String]) -> Result<(), Failure>,
+}
+
+/// All of them, in the order in which a newcomer wants to know. A new task is one more entry here, and a
+/// function that takes the workspace and what followed the name.
+const TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        arguments: "[ARGUMENTS OF cargo test]",
+        about: "runs every test, or those that cargo test's own arguments choose",
+        run: test,
+    },
+    Task {
+        name: "ci",
+        arguments: "",
+        about: "format, clippy, deny and test: what must hold before a change lands",
+        run: ci,
+    },
+    Task {
+        name: "deny",
+        arguments: "",
+        about: "judges licences, banned crates, sources and known vulnerabilities",
+        run: deny::run,
+    },
+];
+
+/// The table as text.
+pub(crate) fn list() -> String {
+    let mut text = "Usage: cargo xtask TASK\n\nTasks:\n".to_owned();
+    let width = TASKS.iter().map(|task| task.name.len()).max().unwrap_or_default();
+    for task in TASKS {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {:width$}  {}", task.name, task.about);
+        if !task.arguments.is_empty() {
+            let _ = writeln!(text, "  {:width$}  {} {}", "", task.name, task.arguments);
+        }
+    }
+    text
+}
+
+/// The task of this name.
+pub(crate) fn find(name: &str) -> Result<&'static Task, Failure> {
+    TASKS
+        .iter()
+        .find(|task| task.name == name)
+        .ok_or_else(|| Failure::Usage {
+            what: format!("there is no task `{name}`"),
+            hint: format!(
+                "the tasks are {}",
+                TASKS.iter().map(|task| task.name).collect::<Vec<_>>().join(", ")
+            ),
+        })
+}
+
+/// Fails when a task that takes no arguments was given some.
+pub(crate) fn no_arguments(task: &str, arguments: &[String]) -> Result<(), Failure> {
+    if arguments.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage {
+        what: format!("`{task}` takes no arguments, got `{}`", arguments.join(" ")),
+        hint: "run `cargo xtask` for the table of tasks".to_owned(),
+    })
+}
+
+/// Every test of the workspace, with all that they need made first.
+fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    let tools = python::tools(workspace)?;
+    // The programs that tests start are built with the same choice of packages as the tests: cargo settles the
+    // features of shared crates over all chosen packages, and another choice would compile the AWS SDK again.
+    Command::cargo(workspace, &["build", "--workspace", "--bins"]).run()?;
+    let mut command = Command::cargo(workspace, &["test"]);
+    if arguments.is_empty() {
+        // One run tells of every failure, not only of the first crate that has one.
+        command = command.arguments(&["--workspace", "--no-fail-fast"]);
+    } else {
+        command = command.arguments(arguments);
+    }
+    command.environment(python::TOOLS_VARIABLE, &tools).run_tests()
+}
+
+/// What must hold before a change lands, cheapest first.
+fn ci(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    no_arguments("ci", arguments)?;
+    Command::cargo(workspace, &["fmt", "--all", "--check"]).run()?;
+    // Warnings are refused by clippy itself, not through RUSTFLAGS: those would compile every dependency again.
+    Command::cargo(
+        workspace,
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+    )
+    .run()?;
+    deny::run(workspace, &[])?;
+    test(workspace, &[])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn every_task_is_listed_and_found_by_its_name() {
+        let list = list();
+        for task in TASKS {
+            assert!(list.contains(&format!("  {} ", task.name)), "{list}");
+            assert_eq!(find(task.name).ok().map(|found| found.name), Some(task.name));
+        }
+        assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+    }
+
+    #[test]
+    fn no_two_tasks_share_a_name() {
+        for (index, task) in TASKS.iter().enumerate() {
+            assert!(
+                TASKS[..index].iter().all(|other| other.name != task.name),
+                "{}",
+                task.name
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_task_is_a_usage_error_that_names_the_known_ones() {
+        let Err(failure) = find("tset") else {
+            panic!("`tset` was found");
+        };
+        assert_eq!(failure.exit_code(), 2);
+        assert!(failure.to_string().contains("`tset`"));
+        assert!(failure.hint().unwrap().contains("test"));
+    }
+}
