@@ -68,6 +68,12 @@ impl Command {
         self
     }
 
+    /// Takes a variable away.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.inner.env_remove(name);
+        self
+    }
+
     /// Runs it to its end.
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         self.announce();

@@ -65,6 +65,8 @@ fn program(workspace: &Workspace) -> Result<PathBuf, Failure> {
     Command::cargo(workspace, &["install", "--locked", "--quiet", "--root"])
         .arguments(&[&place])
         .arguments(&[package])
+        // Else its own few hundred crates would stay among ours for ever.
+        .without("CARGO_TARGET_DIR")
         .run()?;
     Ok(own)
 }

@@ -45,13 +45,6 @@ pub(crate) enum Failure {
         /// Why not.
         source: io::Error,
     },
-    /// The machine lacks something that no task installs.
-    Machine {
-        /// What it lacks.
-        what: String,
-        /// How to get it.
-        hint: &'static str,
-    },
 }
 
 impl Failure {
@@ -64,7 +57,7 @@ impl Failure {
                 .and_then(|code| u8::try_from(code).ok())
                 .filter(|code| *code != 0)
                 .unwrap_or(1),
-            Self::Start { .. } | Self::Deadline { .. } | Self::File { .. } | Self::Machine { .. } => 1,
+            Self::Start { .. } | Self::Deadline { .. } | Self::File { .. } => 1,
         }
     }
 
@@ -72,7 +65,7 @@ impl Failure {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } => Some(hint.clone()),
-            Self::Start { hint, .. } | Self::Machine { hint, .. } => Some((*hint).to_owned()),
+            Self::Start { hint, .. } => Some((*hint).to_owned()),
             Self::Command { line, .. } => Some(format!("to repeat just this: {line}")),
             Self::Deadline { .. } | Self::File { .. } => None,
         }
@@ -82,7 +75,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage { what, .. } | Self::Machine { what, .. } => formatter.write_str(what),
+            Self::Usage { what, .. } => formatter.write_str(what),
             Self::Command {
                 line,
                 code: Some(code),
@@ -101,7 +94,7 @@ impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Start { source, .. } | Self::File { source, .. } => Some(source),
-            Self::Usage { .. } | Self::Command { .. } | Self::Deadline { .. } | Self::Machine { .. } => None,
+            Self::Usage { .. } | Self::Command { .. } | Self::Deadline { .. } => None,
         }
     }
 }

@@ -17,7 +17,6 @@
 mod command;
 mod deny;
 mod failure;
-mod python;
 mod summary;
 mod tasks;
 mod workspace;

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use crate::command::Command;
 use crate::deny;
 use crate::failure::Failure;
-use crate::python;
 use crate::workspace::Workspace;
 
 /// One thing that can be asked for.
@@ -82,9 +81,18 @@ pub(crate) fn no_arguments(task: &str, arguments: &[String]) -> Result<(), Failu
     })
 }
 
-/// Every test of the workspace, with all that they need made first.
+/// Tells tests and the demo where to keep the Python tools that they install for themselves on first use. They
+/// know a place in the target directory; only a cache beyond it has to be named.
+pub(crate) fn with_tools(workspace: &Workspace, command: Command) -> Command {
+    if workspace.tools_outlive_target {
+        command.environment("SITEFENCE_TOOLS", &workspace.tools)
+    } else {
+        command
+    }
+}
+
+/// Every test of the workspace, with the programs that they start made first.
 fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    let tools = python::tools(workspace)?;
     // The programs that tests start are built with the same choice of packages as the tests: cargo settles the
     // features of shared crates over all chosen packages, and another choice would compile the AWS SDK again.
     Command::cargo(workspace, &["build", "--workspace", "--bins"]).run()?;
@@ -95,7 +103,7 @@ fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     } else {
         command = command.arguments(arguments);
     }
-    command.environment(python::TOOLS_VARIABLE, &tools).run_tests()
+    with_tools(workspace, command).run_tests()
 }
 
 /// What must hold before a change lands, cheapest first.

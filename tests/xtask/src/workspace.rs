@@ -15,6 +15,8 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     /// Where tools that tasks installed are kept.
     pub(crate) tools: PathBuf,
+    /// Whether that is somewhere else than in the target directory.
+    pub(crate) tools_outlive_target: bool,
 }
 
 impl Workspace {
@@ -33,14 +35,20 @@ impl Workspace {
         let root = root.canonicalize().map_err(file(&root))?;
         let program = std::env::current_exe().map_err(file(Path::new("this program's own path")))?;
         let binaries = program.parent().unwrap_or(&root);
-        let tools = match std::env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()) {
+        let cache = std::env::var_os(CACHE_VARIABLE)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from);
+        let tools = match &cache {
             Some(cache) => {
-                let cache = PathBuf::from(cache);
-                std::fs::create_dir_all(&cache).map_err(file(&cache))?;
-                cache.canonicalize().map_err(file(&cache))?.join("tools")
+                std::fs::create_dir_all(cache).map_err(file(cache))?;
+                cache.canonicalize().map_err(file(cache))?.join("tools")
             }
             None => binaries.parent().unwrap_or(&root).join("tools"),
         };
-        Ok(Self { root, tools })
+        Ok(Self {
+            root,
+            tools,
+            tools_outlive_target: cache.is_some(),
+        })
     }
 }
