@@ -1,1 +1,29 @@
+//! The Lambda: what it is told, whom it calls, what it answers.
+//!
+//! ```text
+//!   Function URL ─▶ event ─▶ webhook ─┐                        ┌─▶ register     (DynamoDB)
+//!   schedule ─────▶ event ────────────┼─▶ handler ─▶ run ──────┼─▶ accelerator  (Global Accelerator)
+//!   operator ─────▶ event ────────────┘        ▲      │        ├─▶ infinispan   (of the survivor)
+//!                                              │      ▼        └─▶ notices      (SNS, metrics)
+//!                                        fencing::step             a `World`
+//! ```
+//!
+//! All decisions are made by [`fencing::step`]; this crate carries them out. What is pure here ([`event`],
+//! [`webhook`], [`credentials`], [`recent`], [`waiting`]) takes values and returns values. Everything else
+//! sees the outside only through [`world::World`], so that the same handler and the same driver run against
+//! AWS and against the worlds in memory of the tests.
 
+pub mod credentials;
+pub mod event;
+pub mod handler;
+pub mod logging;
+pub mod moment;
+mod payload;
+pub mod recent;
+pub mod run;
+pub mod waiting;
+pub mod webhook;
+pub mod world;
+
+#[cfg(test)]
+mod test_settings;

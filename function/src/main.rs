@@ -1,1 +1,106 @@
-fn main() {}
+//! The Lambda's process: settings, clients, connections, and then one event after the other.
+//!
+//! Everything that can be done before the first event is done before it: Lambda gives a process its full
+//! CPU while it starts, and a fence that has to shake hands with three hosts first is a slow fence.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use fencing::settings::Settings;
+use function::event::Event;
+use function::handler::{Handler, Invocation};
+use function::logging;
+use function::world::Cloud;
+use futures_util::future::{join, select};
+use jiff::Timestamp;
+use lambda_runtime::{Context, LambdaEvent, Runtime, service_fn};
+use serde_json::Value;
+
+/// The longest that preparing may hold up the first event. A host that has not answered by then is asked
+/// again when it is needed.
+const PREPARE_LIMIT: Duration = Duration::from_millis(1500);
+
+fn main() -> ExitCode {
+    let lookup = |name: &str| std::env::var(name).ok();
+    logging::start(lookup);
+    let settings = match Settings::from_environment(lookup) {
+        Ok(settings) => settings,
+        Err(mistakes) => {
+            for mistake in mistakes {
+                tracing::error!("{mistake}");
+            }
+            return ExitCode::FAILURE;
+        }
+    };
+    if lookup("AWS_LAMBDA_RUNTIME_API").is_none() {
+        tracing::error!(
+            "the variable AWS_LAMBDA_RUNTIME_API is not set; this program runs inside AWS Lambda"
+        );
+        return ExitCode::FAILURE;
+    }
+    let cloud = match Cloud::new(&settings, &lookup) {
+        Ok(cloud) => cloud,
+        Err(error) => {
+            tracing::error!("{}", function::world::tls::chain(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the process cannot start its runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(Handler::new(settings, cloud))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "Lambda's runtime interface failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(handler: Handler<Cloud>) -> Result<(), lambda_runtime::Error> {
+    prepare(&handler).await;
+    let handler = &handler;
+    let serve = service_fn(async move |event: LambdaEvent<Value>| {
+        let invocation = invocation(&event.context);
+        let event = Event::read(event.payload).inspect_err(|error| {
+            tracing::error!(
+                request_id = invocation.request_id,
+                "{}",
+                function::world::tls::chain(error)
+            );
+        })?;
+        Ok::<Value, lambda_runtime::Error>(handler.handle(event, &invocation).await.into_json())
+    });
+    Runtime::new(serve).run().await
+}
+
+/// Secrets and connections, side by side. The Infinispans only get the time that the others take: one of
+/// them may be the lost site, and nobody waits for that.
+async fn prepare(handler: &Handler<Cloud>) {
+    let needed = std::pin::pin!(join(handler.prepare(), handler.world().open_aws()));
+    let welcome = std::pin::pin!(async {
+        handler.world().open_infinispans().await;
+        std::future::pending::<()>().await;
+    });
+    if tokio::time::timeout(PREPARE_LIMIT, select(needed, welcome))
+        .await
+        .is_err()
+    {
+        tracing::warn!("not everything was ready after {} ms", PREPARE_LIMIT.as_millis());
+    }
+}
+
+fn invocation(context: &Context) -> Invocation {
+    let deadline = i64::try_from(context.deadline)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH);
+    Invocation {
+        request_id: context.request_id.clone(),
+        deadline,
+    }
+}

@@ -1,0 +1,243 @@
+//! Who may call: one user and one password, both of them, compared in constant time.
+//!
+//! The predecessor of this check joined the two comparisons by "and not", so either half was enough, and it
+//! unquoted the header like a URL, so that a password with `%40` in it never matched: Alertmanager sends it
+//! raw. Here the header is decoded once, split at the first colon, and both halves are hashed to a fixed
+//! length before they are compared, so that neither the content nor the length of what is expected can be
+//! timed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// Why a stored secret is no credentials.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialsError {
+    /// Nothing, or `{"password":""}`: such a password would admit anyone who leaves it out.
+    #[error("the secret holds an empty password")]
+    EmptyPassword,
+    /// JSON, but not the form that Secrets Manager's own templates have.
+    #[error("the secret is a JSON object without a text `password`")]
+    NoPassword,
+    /// A Basic header cannot carry it: everything after the first colon is the password.
+    #[error("the user `{username}` holds a colon, which HTTP Basic cannot carry")]
+    ColonInUsername {
+        /// The user.
+        username: String,
+    },
+}
+
+/// A user with a password, as a secret holds them.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+impl Credentials {
+    /// Reads a secret: the password itself, or `{"username": …, "password": …}`, where a missing user is
+    /// `username`. A password that merely looks like JSON is taken as it stands unless it is an object.
+    pub fn parse(secret: &SecretString, username: &str) -> Result<Self, CredentialsError> {
+        let text = secret.expose_secret();
+        let (username, password) = match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(serde_json::Value::Object(mut object)) => {
+                let Some(serde_json::Value::String(password)) = object.remove("password") else {
+                    return Err(CredentialsError::NoPassword);
+                };
+                let username = match object.remove("username") {
+                    Some(serde_json::Value::String(name)) if !name.is_empty() => name,
+                    _ => username.to_owned(),
+                };
+                (username, SecretString::from(password))
+            }
+            _ => (username.to_owned(), secret.clone()),
+        };
+        if password.expose_secret().is_empty() {
+            return Err(CredentialsError::EmptyPassword);
+        }
+        if username.contains(':') {
+            return Err(CredentialsError::ColonInUsername { username });
+        }
+        Ok(Self { username, password })
+    }
+
+    /// The value of an `Authorization` header that presents them.
+    pub fn basic_header(&self) -> SecretString {
+        let pair = Zeroizing::new(format!("{}:{}", self.username, self.password.expose_secret()));
+        format!("Basic {}", STANDARD.encode(pair.as_bytes())).into()
+    }
+}
+
+/// What a caller must present, as fixed-length digests.
+#[derive(Clone)]
+pub struct Expected {
+    username: [u8; 32],
+    password: [u8; 32],
+}
+
+impl std::fmt::Debug for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Expected([redacted])")
+    }
+}
+
+impl From<&Credentials> for Expected {
+    fn from(credentials: &Credentials) -> Self {
+        Self {
+            username: digest(credentials.username.as_bytes()),
+            password: digest(credentials.password.expose_secret().as_bytes()),
+        }
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// What a header says about its sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// No Basic credentials at all.
+    None,
+    /// User or password or both are not the expected ones.
+    Wrong,
+    /// Both are.
+    Right,
+}
+
+/// Whether a text is a `Basic` header with a decodable pair, whatever the pair.
+pub fn is_basic(header: &str) -> bool {
+    pair(header).is_some()
+}
+
+fn pair(header: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let (scheme, encoded) = header.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = Zeroizing::new(STANDARD.decode(encoded.trim()).ok()?);
+    decoded.contains(&b':').then_some(decoded)
+}
+
+impl Expected {
+    /// Judges the value of an `Authorization` header.
+    pub fn judge(&self, header: &str) -> Claim {
+        let Some(decoded) = pair(header) else {
+            return Claim::None;
+        };
+        // `pair` found a colon; without one the whole would be the user, and no password never matches.
+        let colon = decoded.iter().position(|b| *b == b':').unwrap_or(decoded.len());
+        let (username, rest) = decoded.split_at(colon);
+        let password = rest.get(1..).unwrap_or_default();
+        // `&`, not `&&`: the second comparison happens whatever the first one said.
+        let both = digest(username).ct_eq(&self.username) & digest(password).ct_eq(&self.password);
+        if both.into() { Claim::Right } else { Claim::Wrong }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn credentials(username: &str, password: &str) -> Credentials {
+        Credentials {
+            username: username.to_owned(),
+            password: password.into(),
+        }
+    }
+
+    fn header(pair: &str) -> String {
+        format!("Basic {}", STANDARD.encode(pair))
+    }
+
+    #[test]
+    fn user_and_password_must_both_be_right() {
+        let expected = Expected::from(&credentials("keycloak", "s3cret"));
+        for (given, claim) in [
+            (header("keycloak:s3cret"), Claim::Right),
+            (header("keycloak:wrong"), Claim::Wrong),
+            (header("wrong:s3cret"), Claim::Wrong),
+            (header("wrong:wrong"), Claim::Wrong),
+            (header("keycloak:"), Claim::Wrong),
+            (header(":s3cret"), Claim::Wrong),
+            (header(":"), Claim::Wrong),
+            (header("keycloak:s3cret "), Claim::Wrong),
+            (header("keycloak:s3cretx"), Claim::Wrong),
+            (header("keycloak:s3cre"), Claim::Wrong),
+            (header("keycloak"), Claim::None),
+            (String::new(), Claim::None),
+            ("Basic".to_owned(), Claim::None),
+            ("Basic %%%".to_owned(), Claim::None),
+            ("Bearer s3cret".to_owned(), Claim::None),
+        ] {
+            assert_eq!(expected.judge(&given), claim, "{given}");
+        }
+        let lower = header("keycloak:s3cret").replace("Basic", "basic");
+        assert_eq!(expected.judge(&lower), Claim::Right);
+    }
+
+    #[test]
+    fn a_password_is_taken_raw_without_url_unquoting() {
+        let expected = Expected::from(&credentials("keycloak", "a%40b+c:d é"));
+        assert_eq!(expected.judge(&header("keycloak:a%40b+c:d é")), Claim::Right);
+        assert_eq!(expected.judge(&header("keycloak:a@b c:d é")), Claim::Wrong);
+    }
+
+    #[test]
+    fn a_secret_is_a_password_or_a_pair() {
+        for (secret, user, password) in [
+            ("plain", "default", "plain"),
+            (r#"{"username":"u","password":"p"}"#, "u", "p"),
+            (r#"{"password":"p","engine":"x"}"#, "default", "p"),
+            (r#"{"username":"","password":"p"}"#, "default", "p"),
+            ("12345", "default", "12345"),
+            (r#""quoted""#, "default", r#""quoted""#),
+            ("[1]", "default", "[1]"),
+            ("{not json", "default", "{not json"),
+        ] {
+            let read = Credentials::parse(&secret.into(), "default").unwrap();
+            assert_eq!(read.username, user, "{secret}");
+            assert_eq!(read.password.expose_secret(), password, "{secret}");
+        }
+    }
+
+    #[test]
+    fn an_empty_password_is_refused() {
+        for secret in ["", r#"{"password":""}"#, r#"{"username":"u","password":""}"#] {
+            assert_eq!(
+                Credentials::parse(&secret.into(), "default").unwrap_err(),
+                CredentialsError::EmptyPassword
+            );
+        }
+        for secret in [r#"{"username":"u"}"#, r#"{"password":7}"#, "{}"] {
+            assert_eq!(
+                Credentials::parse(&secret.into(), "default").unwrap_err(),
+                CredentialsError::NoPassword
+            );
+        }
+        assert!(Credentials::parse(&"p".into(), "a:b").is_err());
+    }
+
+    #[test]
+    fn what_is_sent_is_what_is_expected() {
+        let credentials = credentials("developer", "p:%40 é");
+        let header = credentials.basic_header();
+        assert_eq!(
+            Expected::from(&credentials).judge(header.expose_secret()),
+            Claim::Right
+        );
+    }
+
+    #[test]
+    fn nothing_of_it_is_printed() {
+        let credentials = credentials("keycloak", "s3cret");
+        let printed = format!("{credentials:?} {:?}", Expected::from(&credentials));
+        assert!(!printed.contains("s3cret"), "{printed}");
+    }
+}

@@ -1,0 +1,235 @@
+//! What Lambda hands in: a web request, the schedule's tick, or an operator's task.
+//!
+//! All three arrive through the same door as JSON. The Function URL is public and its caller writes path,
+//! headers and body; the schedule and the operators come by `lambda:Invoke`, which IAM guards. So the two
+//! kinds must never be confused: whatever carries one of a web request's own fields is a web request, and an
+//! invocation by name has `sitefence` (and `task`) and nothing else at all.
+
+use std::fmt;
+
+use fencing::step::Task;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One invocation.
+#[derive(Debug)]
+pub enum Event {
+    /// Through the Function URL, from anybody.
+    Web(Box<Request>),
+    /// By the schedule.
+    Sweep,
+    /// By an operator.
+    Operate(Task),
+}
+
+/// Why an invocation is none of these.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// Not one of ours.
+    #[error(
+        "the event is neither a Function URL request nor {{\"sitefence\":\"sweep\"}} nor \
+         {{\"sitefence\":\"operate\",\"task\":…}}"
+    )]
+    Unknown,
+    /// An operator's task that this version does not know.
+    #[error("the operator's task is not understood; is the command newer than the function?")]
+    Task(#[source] serde_json::Error),
+}
+
+/// A web request, as much of it as anyone here reads.
+pub struct Request {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// The raw path.
+    pub path: String,
+    /// The header `authorization`.
+    pub authorization: Option<SecretString>,
+    /// The body as Lambda wrote it down.
+    pub body: String,
+    /// Whether that is base64.
+    pub base64: bool,
+}
+
+/// Neither the header nor the body nor the path, which may hold a secret, is ever printed.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The fields by which an event is a web request. The first is the one that Function URLs set; the others
+/// belong to the remaining web integrations of Lambda, none of which may reach an operator's door either.
+const WEB_FIELDS: [&str; 5] = ["requestContext", "rawPath", "headers", "body", "httpMethod"];
+
+#[derive(Deserialize)]
+struct WebEvent {
+    #[serde(default, rename = "rawPath")]
+    raw_path: String,
+    #[serde(default)]
+    headers: serde_json::Map<String, Value>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default, rename = "isBase64Encoded")]
+    is_base64_encoded: bool,
+    #[serde(default, rename = "requestContext")]
+    request_context: Context,
+}
+
+#[derive(Default, Deserialize)]
+struct Context {
+    #[serde(default)]
+    http: Http,
+}
+
+#[derive(Default, Deserialize)]
+struct Http {
+    #[serde(default)]
+    method: String,
+}
+
+impl Event {
+    /// Tells the three apart.
+    pub fn read(value: Value) -> Result<Self, EventError> {
+        let Value::Object(mut object) = value else {
+            return Err(EventError::Unknown);
+        };
+        if WEB_FIELDS.iter().any(|field| object.contains_key(*field)) {
+            return serde_json::from_value::<WebEvent>(Value::Object(object))
+                .map(|event| Self::Web(Box::new(event.into())))
+                .map_err(|_| EventError::Unknown);
+        }
+        let name = object.remove("sitefence");
+        let task = object.remove("task");
+        if !object.is_empty() {
+            return Err(EventError::Unknown);
+        }
+        match (name.as_ref().and_then(Value::as_str), task) {
+            (Some("sweep"), None) => Ok(Self::Sweep),
+            (Some("operate"), Some(task)) => serde_json::from_value(task)
+                .map(Self::Operate)
+                .map_err(EventError::Task),
+            _ => Err(EventError::Unknown),
+        }
+    }
+}
+
+impl From<WebEvent> for Request {
+    fn from(event: WebEvent) -> Self {
+        let authorization = event
+            .headers
+            .into_iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        Self {
+            method: event.request_context.http.method,
+            path: event.raw_path,
+            authorization: match authorization {
+                Some((_, Value::String(value))) => Some(value.into()),
+                _ => None,
+            },
+            body: event.body.unwrap_or_default(),
+            base64: event.is_base64_encoded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use secrecy::ExposeSecret as _;
+    use serde_json::json;
+
+    fn web(event: Value) -> Request {
+        match Event::read(event).unwrap() {
+            Event::Web(request) => *request,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_function_url_event_is_a_request() {
+        let request = web(json!({
+            "version": "2.0", "rawPath": "/webhook", "rawQueryString": "",
+            "headers": {"authorization": "Basic x", "content-type": "application/json"},
+            "requestContext": {"http": {"method": "POST", "path": "/webhook", "sourceIp": "1.2.3.4"}},
+            "body": "e30=", "isBase64Encoded": true
+        }));
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("POST", "/webhook")
+        );
+        assert_eq!(request.authorization.as_ref().unwrap().expose_secret(), "Basic x");
+        assert_eq!((request.body.as_str(), request.base64), ("e30=", true));
+        let printed = format!("{request:?}");
+        assert!(
+            !printed.contains("Basic") && !printed.contains("e30="),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn the_schedule_and_operators_come_by_name() {
+        assert!(matches!(
+            Event::read(json!({"sitefence": "sweep"})),
+            Ok(Event::Sweep)
+        ));
+        let release = json!({"sitefence": "operate", "task": {"task": "release", "by": "ana"}});
+        assert!(matches!(
+            Event::read(release),
+            Ok(Event::Operate(Task::Release { by })) if by == "ana"
+        ));
+        let unknown = json!({"sitefence": "operate", "task": {"task": "dance"}});
+        assert!(matches!(Event::read(unknown), Err(EventError::Task(_))));
+    }
+
+    /// The public door never leads to an operator's effect.
+    #[test]
+    fn a_web_request_is_never_an_operation_whatever_it_says() {
+        let task = json!({"task": "release", "by": "mallory"});
+        let operate = json!({"sitefence": "operate", "task": task});
+        for field in WEB_FIELDS {
+            let mut event = operate.clone();
+            event[field] = json!({});
+            assert!(
+                !matches!(Event::read(event), Ok(Event::Operate(_) | Event::Sweep)),
+                "{field}"
+            );
+        }
+        let request = web(json!({
+            "requestContext": {"http": {"method": "POST"}}, "rawPath": "/webhook",
+            "sitefence": "operate", "task": task, "body": operate.to_string()
+        }));
+        assert!(request.authorization.is_none());
+        // A request without any of a request's usual parts stays one, too.
+        assert!(
+            web(json!({"requestContext": {}, "sitefence": "sweep"}))
+                .method
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for event in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!("sweep"),
+            json!({"sitefence": "sleep"}),
+            json!({"sitefence": "sweep", "task": {"task": "release", "by": "ana"}}),
+            json!({"sitefence": "operate"}),
+            json!({"sitefence": "sweep", "source": "aws.events"}),
+            json!({"requestContext": 7}),
+            json!({"rawPath": {}}),
+        ] {
+            assert!(
+                matches!(Event::read(event.clone()), Err(EventError::Unknown)),
+                "{event}"
+            );
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! One invocation from event to reply, and what the process remembers between two of them.
+//!
+//! A Lambda process serves one invocation after the other. What it keeps is worth little and costs little
+//! when lost: the digests of the webhook's credentials, the refusals of the last seconds, since when the
+//! register waits. None of it is evidence: every decision reads the world anew.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{fmt, mem};
+
+use fencing::answer::{Answer, Cause, Notice, Status};
+use fencing::settings::Settings;
+use fencing::step::{Fault, Task};
+use fencing::words::Reporter;
+use futures_util::future::{Either, join_all, select};
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use crate::credentials::{self, Credentials, Expected};
+use crate::event::{Event, Request};
+use crate::moment::Moment;
+use crate::recent::Recent;
+use crate::run::{Budget, run};
+use crate::waiting::Waiting;
+use crate::webhook::{self, Accusation, Authentic, Delivery, Refusal, Route};
+use crate::world::World;
+
+/// After wrong credentials the secret is read again, in case it was rotated, but not more often than this:
+/// a flood of guesses must not become a flood of calls.
+const REREAD_AFTER_MISMATCH: Duration = Duration::from_secs(30);
+
+/// While no secret could be read at all, it is tried this often.
+const REREAD_WHILE_UNKNOWN: Duration = Duration::from_secs(1);
+
+/// The schedule reads the secret anew when it is older than this, so that a password that was changed
+/// because it leaked stops being accepted by processes that were kept warm.
+const REFRESH_AFTER: Duration = Duration::from_secs(300);
+
+/// The longest a read of the secret may take.
+const SECRET_LIMIT: Duration = Duration::from_secs(3);
+
+/// Wrong credentials are logged at most this often, with their number.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// What Lambda says about an invocation.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Names the invocation, in claims and in the log.
+    pub request_id: String,
+    /// When Lambda ends it.
+    pub deadline: Timestamp,
+}
+
+/// What goes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// To a web request.
+    Web {
+        /// The HTTP status.
+        status: u16,
+        /// Further headers.
+        headers: &'static [(&'static str, &'static str)],
+        /// Sentences, one per line.
+        body: String,
+    },
+    /// To the schedule or an operator's command.
+    Answer(Answer),
+}
+
+impl Reply {
+    fn web(status: u16, body: impl Into<String>) -> Self {
+        Self::Web {
+            status,
+            headers: &[],
+            body: body.into(),
+        }
+    }
+
+    /// As Lambda wants it: the Function URL's form, or the answer itself.
+    pub fn into_json(self) -> Value {
+        match self {
+            Self::Web {
+                status,
+                headers,
+                body,
+            } => {
+                let mut all = json!({
+                    "content-type": "text/plain; charset=utf-8",
+                    "cache-control": "no-store",
+                });
+                for (name, value) in headers {
+                    all[*name] = json!(value);
+                }
+                json!({ "statusCode": status, "headers": all, "body": body, "isBase64Encoded": false })
+            }
+            Self::Answer(answer) => json!(answer),
+        }
+    }
+}
+
+/// Serves invocations.
+pub struct Handler<W> {
+    settings: Settings,
+    world: W,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    expected: Option<(Expected, Moment)>,
+    asked: Option<Moment>,
+    recent: Recent,
+    waiting: Waiting,
+    turned_away: u32,
+    complained: Option<Moment>,
+}
+
+impl<W> fmt::Debug for Handler<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handler")
+            .field("topology", &self.settings.topology)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<W: World> Handler<W> {
+    /// A handler that remembers nothing yet.
+    pub fn new(settings: Settings, world: W) -> Self {
+        Self {
+            settings,
+            world,
+            memory: Mutex::default(),
+        }
+    }
+
+    /// The world it acts in.
+    pub fn world(&self) -> &W {
+        &self.world
+    }
+
+    /// Reads the webhook's secret ahead of the first request.
+    pub async fn prepare(&self) {
+        if let Err(fault) = self.read_secret().await {
+            tracing::warn!(%fault, "the webhook's secret could not be read ahead");
+        }
+    }
+
+    /// Serves one invocation.
+    pub async fn handle(&self, event: Event, invocation: &Invocation) -> Reply {
+        let budget = Budget::new(self.world.moment(), invocation.deadline, self.timeout());
+        match event {
+            Event::Web(request) => self.web(request, invocation, budget).await,
+            Event::Sweep => {
+                let waited = {
+                    let now = self.world.moment().uptime;
+                    self.memory().waiting.waited(now, self.timeout())
+                };
+                let answer = self.task(Task::Sweep { waited }, invocation, budget).await;
+                if budget.left(self.world.moment()) > SECRET_LIMIT {
+                    self.refresh_secret().await;
+                }
+                Reply::Answer(answer)
+            }
+            Event::Operate(task) => {
+                let answer = self.task(task, invocation, budget).await;
+                // A hold may have been lifted, a site may be back: the next alert is looked into.
+                self.memory().recent.forget();
+                Reply::Answer(answer)
+            }
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(self.settings.timeout_seconds.into())
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        // What is remembered is consistent after every statement, so a panic elsewhere has not harmed it.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn task(&self, task: Task, invocation: &Invocation, budget: Budget) -> Answer {
+        let began = self.world.moment().uptime;
+        let ran = run(&self.settings, &self.world, &invocation.request_id, task, budget).await;
+        let now = self.world.moment().uptime;
+        if let Some((rev, waiting)) = ran.seen {
+            self.memory().waiting.saw(rev, waiting, now);
+        }
+        let took_ms = u64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            topology = %self.settings.topology,
+            request_id = invocation.request_id,
+            status = ran.answer.status.http(),
+            took_ms,
+            "{}",
+            ran.answer.sentence
+        );
+        ran.answer
+    }
+
+    async fn web(&self, request: Box<Request>, invocation: &Invocation, budget: Budget) -> Reply {
+        match webhook::route(&request) {
+            Ok(Route::Webhook) => {}
+            Err(refusal) => return refused(&refusal),
+        }
+        let authentic = match self.authentic(request).await {
+            Ok(authentic) => authentic,
+            Err(reply) => return reply,
+        };
+        match authentic.read(&self.settings) {
+            Ok(delivery) => self.deliver(delivery, invocation, budget).await,
+            Err(refusal) => {
+                tracing::warn!(
+                    request_id = invocation.request_id,
+                    status = refusal.http(),
+                    "{refusal}"
+                );
+                refused(&refusal)
+            }
+        }
+    }
+
+    /// Does what a payload asks for; its answer is the worst of its parts.
+    async fn deliver(&self, delivery: Delivery, invocation: &Invocation, budget: Budget) -> Reply {
+        let mut answers: Vec<Answer> = Vec::new();
+        for accusation in &delivery.accusations {
+            answers.push(self.accusation(accusation, invocation, budget).await);
+        }
+        answers.extend(self.watchdogs(&delivery, budget).await);
+        answers.extend(self.foreign(&delivery, budget).await);
+        if answers.is_empty() {
+            answers.push(Answer::new(
+                Status::Done,
+                format!(
+                    "nothing is to be done: {} resolved, {} of other names",
+                    delivery.resolved, delivery.ignored
+                ),
+            ));
+        }
+        let status = answers.iter().map(|answer| answer.status).max();
+        let body: Vec<String> = answers.into_iter().map(|answer| answer.sentence).collect();
+        Reply::web(status.unwrap_or(Status::Done).http(), body.join("\n"))
+    }
+
+    async fn accusation(&self, accusation: &Accusation, invocation: &Invocation, budget: Budget) -> Answer {
+        let Accusation { reporter, suspect } = accusation;
+        let now = self.world.moment();
+        let repeated = self
+            .memory()
+            .recent
+            .repeated(reporter, suspect, now)
+            .map(str::to_owned);
+        if let Some(sentence) = repeated {
+            return Answer::new(Status::NotNow, sentence);
+        }
+        let task = Task::Alert {
+            reporter: reporter.clone(),
+            suspect: suspect.clone(),
+        };
+        let answer = self.task(task, invocation, budget).await;
+        if answer.status == Status::NotNow {
+            let now = self.world.moment();
+            self.memory()
+                .recent
+                .refused(reporter, suspect, &answer.sentence, now);
+        }
+        answer
+    }
+
+    async fn watchdogs(&self, delivery: &Delivery, budget: Budget) -> Vec<Answer> {
+        let stamps = delivery.watchdogs.iter().map(async |reporter: &Reporter| {
+            let stamped = self.within(
+                budget.left_beside(self.world.moment()),
+                self.world.stamp(reporter),
+            );
+            match stamped.await.unwrap_or_else(|| Err(late("the register"))) {
+                Ok(()) => Answer::new(Status::Done, format!("{reporter}'s path to here is whole")),
+                Err(fault) => {
+                    tracing::warn!(%fault, "the watchdog of {reporter} could not be stamped");
+                    Answer::new(
+                        Status::Retry,
+                        format!("{reporter}'s watchdog arrived and could not be stamped: {fault}"),
+                    )
+                }
+            }
+        });
+        join_all(stamps).await
+    }
+
+    /// Authenticated, and yet not for us: somebody pasted the wrong URL, or cut our alerts off. Both have to
+    /// be repaired by people, so both raise the alarm.
+    async fn foreign(&self, delivery: &Delivery, budget: Budget) -> Option<Answer> {
+        let mut reasons: Vec<String> = delivery
+            .foreign
+            .iter()
+            .map(|foreign| format!("an alert is not for this deployment: {foreign}"))
+            .collect();
+        if delivery.truncated > 0 && delivery.accusations.is_empty() {
+            reasons.push(format!(
+                "Alertmanager left {} alerts out of the payload, perhaps the one that matters: raise maxAlerts",
+                delivery.truncated
+            ));
+        }
+        if reasons.is_empty() {
+            return None;
+        }
+        let sentence = reasons.join("; ");
+        tracing::warn!(status = Status::Foreign.http(), "{sentence}");
+        self.tell(Cause::ForeignLabels, &sentence, budget).await;
+        Some(Answer::new(Status::Foreign, sentence))
+    }
+
+    async fn tell(&self, cause: Cause, sentence: &str, budget: Budget) {
+        let notice = Notice {
+            cause,
+            sentence: sentence.to_owned(),
+        };
+        self.within(budget.left_beside(self.world.moment()), self.world.tell(&notice))
+            .await;
+    }
+
+    /// The request, once its sender has shown user and password.
+    async fn authentic(&self, request: Box<Request>) -> Result<Authentic, Reply> {
+        let basic = request
+            .authorization
+            .as_ref()
+            .is_some_and(|header| credentials::is_basic(header.expose_secret()));
+        if !basic {
+            return Err(refused(&Refusal::NoCredentials));
+        }
+        let known = self
+            .memory()
+            .expected
+            .as_ref()
+            .map(|(expected, _)| expected.clone());
+        let pause = if known.is_some() {
+            REREAD_AFTER_MISMATCH
+        } else {
+            REREAD_WHILE_UNKNOWN
+        };
+        let request = match known {
+            None => request,
+            Some(expected) => match webhook::authenticate(request, &expected) {
+                Ok(authentic) => return Ok(authentic),
+                Err((request, _)) => request,
+            },
+        };
+        let now = self.world.moment();
+        let asked = self.memory().asked;
+        if asked.is_some_and(|asked| now.perhaps_since(asked) < pause) {
+            if pause == REREAD_AFTER_MISMATCH {
+                return Err(self.turned_away(&Refusal::WrongCredentials));
+            }
+            return Err(Reply::web(
+                503,
+                "the webhook's secret could not be read a moment ago",
+            ));
+        }
+        match self.read_secret().await {
+            Ok(expected) => {
+                webhook::authenticate(request, &expected).map_err(|(_, refusal)| self.turned_away(&refusal))
+            }
+            Err(fault) => {
+                let sentence = format!("the webhook's secret cannot be read: {fault}");
+                tracing::error!(status = 503, "{sentence}");
+                let budget = Budget::new(now, now.wall, SECRET_LIMIT);
+                self.tell(Cause::DependencyFailed, &sentence, budget).await;
+                // The caller has not shown who it is: why must not be told.
+                Err(Reply::web(503, "the webhook's secret cannot be read"))
+            }
+        }
+    }
+
+    /// Answers wrong credentials, and complains in the log now and then.
+    fn turned_away(&self, refusal: &Refusal) -> Reply {
+        let now = self.world.moment();
+        let mut memory = self.memory();
+        memory.turned_away = memory.turned_away.saturating_add(1);
+        let due = memory
+            .complained
+            .is_none_or(|last| now.perhaps_since(last) >= COMPLAIN_EVERY);
+        if due {
+            let times = mem::take(&mut memory.turned_away);
+            memory.complained = Some(now);
+            tracing::warn!(status = refusal.http(), times, "{refusal}");
+        }
+        refused(refusal)
+    }
+
+    async fn refresh_secret(&self) {
+        let now = self.world.moment();
+        let old = self
+            .memory()
+            .expected
+            .as_ref()
+            .is_none_or(|(_, read)| now.perhaps_since(*read) >= REFRESH_AFTER);
+        if old && let Err(fault) = self.read_secret().await {
+            tracing::warn!(%fault, "the webhook's secret could not be read again");
+        }
+    }
+
+    async fn read_secret(&self) -> Result<Expected, Fault> {
+        let asked = self.world.moment();
+        self.memory().asked = Some(asked);
+        let secret = self
+            .within(SECRET_LIMIT, self.world.webhook_secret())
+            .await
+            .unwrap_or_else(|| Err(late("Secrets Manager")))?;
+        let credentials =
+            Credentials::parse(&secret, &self.settings.webhook_username).map_err(|error| Fault {
+                whom: "the webhook's secret".to_owned(),
+                what: error.to_string(),
+            })?;
+        let expected = Expected::from(&credentials);
+        self.memory().expected = Some((expected.clone(), self.world.moment()));
+        Ok(expected)
+    }
+
+    async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        match select(std::pin::pin!(work), std::pin::pin!(self.world.sleep(limit))).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
+}
+
+fn late(whom: &str) -> Fault {
+    Fault {
+        whom: whom.to_owned(),
+        what: "no answer in time".to_owned(),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Reply {
+    tracing::debug!(status = refusal.http(), "{refusal}");
+    Reply::Web {
+        status: refusal.http(),
+        headers: refusal.headers(),
+        body: refusal.to_string(),
+    }
+}

@@ -1,0 +1,312 @@
+//! The driver: carries out what [`fencing::step`] asks for, and decides nothing again.
+//!
+//! ```text
+//!   start ─▶ effects ─┬─ Call ──▶ under way ─┐ reply, or a fault at its deadline
+//!             ▲       ├─ Say ───▶ beside     ▼
+//!             └───────┼──────────────────── step
+//!                     └─ Answer ▶ drop what is under way ─▶ finish what is beside ─▶ answer
+//! ```
+//!
+//! Calls run side by side; each has a deadline inside the time that is left. Three promises are kept here:
+//!
+//! * **No write later than the timeout.** A write is not begun any more when little time is left, and every
+//!   one still under way is abandoned before the deadline. Waiting twice the timeout therefore outlasts
+//!   every executor, which is what `rejoin` and `promote` stand on.
+//! * **Nothing runs on after the answer.** Lambda freezes the process then and may thaw it an hour later;
+//!   what was still under way would write into another time. So it is dropped, and the world lets go of it.
+//! * **Somebody always answers.** When time runs out without a decision, the answer is "try again".
+
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use fencing::answer::{Answer, Notice, Status};
+use fencing::register::Record;
+use fencing::settings::Settings;
+use fencing::step::{self, Call, Effect, Event, Fault, Task, Ticket, Written};
+use fencing::words::Rev;
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use jiff::Timestamp;
+
+use crate::moment::Moment;
+use crate::world::World;
+
+/// The answer leaves so long before the deadline, whatever happens.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+
+/// With less than this before the last moment for an answer no write is begun: it could not be told apart
+/// from one that never arrived.
+const WRITE_ROOM: Duration = Duration::from_millis(750);
+
+/// Kept back from every call but the register's, so that after a hanging dependency the claim can still be
+/// given back and the reason told.
+const ENDING: Duration = Duration::from_millis(1500);
+
+/// The longest that history and notifications may hold up an answer.
+const BESIDE_LIMIT: Duration = Duration::from_secs(2);
+
+/// How much time an invocation has.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// By the monotonic clock: the last moment at which an answer is in time.
+    answer_by: Duration,
+}
+
+impl Budget {
+    /// What Lambda's deadline leaves, and never more than `timeout`: the two agree in Lambda, and the waits
+    /// of the protocol rest on the latter. A deadline that has passed before anything began belongs to a
+    /// wrong clock and is not believed.
+    pub fn new(now: Moment, deadline: Timestamp, timeout: Duration) -> Self {
+        let left = Duration::try_from(deadline.duration_since(now.wall))
+            .ok()
+            .filter(|left| !left.is_zero())
+            .unwrap_or(timeout)
+            .min(timeout);
+        Self {
+            answer_by: now.uptime + left.saturating_sub(ANSWER_MARGIN),
+        }
+    }
+
+    /// What is left of it.
+    pub fn left(self, now: Moment) -> Duration {
+        self.answer_by.saturating_sub(now.uptime)
+    }
+
+    /// What may be spent on bookkeeping.
+    pub fn left_beside(self, now: Moment) -> Duration {
+        self.left(now).min(BESIDE_LIMIT)
+    }
+}
+
+/// What came of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// The answer.
+    pub answer: Answer,
+    /// The last revision of the register that was read or written, and whether it waits.
+    pub seen: Option<(Rev, bool)>,
+}
+
+/// Carries out one task to its answer. `executor` names this invocation in claims.
+pub async fn run<W: World>(
+    settings: &Settings,
+    world: &W,
+    executor: &str,
+    task: Task,
+    budget: Budget,
+) -> Ran {
+    let mut seen = None;
+    let mut uncertain = Uncertain::default();
+    let mut calls = FuturesUnordered::new();
+    let mut beside = FuturesUnordered::new();
+    let (mut state, mut effects) = step::start(settings, executor, task, world.moment().wall);
+    let answer = {
+        let mut late = pin!(world.sleep(budget.left(world.moment())));
+        loop {
+            let mut answer = None;
+            for effect in effects {
+                match effect {
+                    Effect::Call(ticket, call) => {
+                        tracing::debug!(?ticket, ?call, "calls");
+                        calls.push(carry_out(world, budget, ticket, call));
+                    }
+                    Effect::Say(notice) => beside.push(aside(world, Aside::Tell(notice))),
+                    Effect::Answer(given) => answer = Some(given),
+                }
+            }
+            if let Some(answer) = answer {
+                break answer;
+            }
+            let turn = std::future::poll_fn(|context| {
+                // Replies first: one that has arrived in time counts even when time is up.
+                if let Poll::Ready(reply) = calls.poll_next_unpin(context) {
+                    return Poll::Ready(reply.map_or(Turn::Idle, Turn::Reply));
+                }
+                while let Poll::Ready(Some(())) = beside.poll_next_unpin(context) {}
+                late.as_mut().poll(context).map(|()| Turn::Late)
+            })
+            .await;
+            match turn {
+                Turn::Reply(Reply { ticket, call, event }) => {
+                    tracing::debug!(?ticket, ?event, "is answered");
+                    if let Some(record) = record_of(&call, &event) {
+                        seen = Some((record.rev, record.waiting));
+                    }
+                    if let Some(record) = uncertain.settled(call, &event) {
+                        beside.push(aside(world, Aside::Chronicle(Box::new(record))));
+                    }
+                    (state, effects) = step::step(settings, state, world.moment().wall, ticket, event);
+                }
+                Turn::Late => {
+                    break Answer::new(
+                        Status::Retry,
+                        "the time was over before an answer was found; whatever was begun is finished by the next delivery",
+                    );
+                }
+                // The protocol always either waits for somebody or answers; if it ever does neither, the
+                // next delivery starts afresh.
+                Turn::Idle => {
+                    break Answer::new(Status::Retry, "nothing is under way and nothing was decided");
+                }
+            }
+        }
+    };
+    drop(calls);
+    world.settle().await;
+    if !beside.is_empty() {
+        let enough = world.sleep(budget.left_beside(world.moment()));
+        let all = async { while beside.next().await.is_some() {} };
+        if let Either::Right(_) = select(pin!(all), pin!(enough)).await {
+            tracing::warn!("history or notifications were not finished in time");
+        }
+        drop(beside);
+        world.settle().await;
+    }
+    Ran { answer, seen }
+}
+
+enum Turn {
+    Reply(Reply),
+    Late,
+    Idle,
+}
+
+struct Reply {
+    ticket: Ticket,
+    call: Call,
+    event: Event,
+}
+
+enum Aside {
+    Tell(Notice),
+    Chronicle(Box<Record>),
+}
+
+async fn aside<W: World>(world: &W, aside: Aside) {
+    match aside {
+        Aside::Tell(notice) => world.tell(&notice).await,
+        Aside::Chronicle(record) => world.chronicle(&record).await,
+    }
+}
+
+async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Call) -> Reply {
+    let left = budget.left(world.moment());
+    let left = match call {
+        Call::ReadRegister | Call::WriteRegister { .. } => left,
+        _ => left.saturating_sub(ENDING),
+    };
+    let event = if left < WRITE_ROOM && writes(&call) {
+        failed(
+            &call,
+            format!("not begun: only {} ms were left", left.as_millis()),
+        )
+    } else {
+        let within = limit(&call).min(left);
+        match select(pin!(world.call(&call)), pin!(world.sleep(within))).await {
+            Either::Left((event, _)) => event,
+            Either::Right(_) => failed(&call, format!("no answer within {} ms", within.as_millis())),
+        }
+    };
+    Reply { ticket, call, event }
+}
+
+/// Writes of which nobody knows whether they took effect, until a reading shows them.
+#[derive(Default)]
+struct Uncertain(Vec<Record>);
+
+impl Uncertain {
+    /// The record that this reply proves to have been written by this invocation.
+    fn settled(&mut self, call: Call, event: &Event) -> Option<Record> {
+        match (call, event) {
+            (Call::WriteRegister { record, .. }, Event::Written(Written::Stored)) => Some(*record),
+            (Call::WriteRegister { record, .. }, Event::Written(Written::Unknown(_))) => {
+                self.0.push(*record);
+                None
+            }
+            (_, Event::Register(Ok(Some(there)))) => {
+                let index = self.0.iter().position(|ours| *ours == **there)?;
+                Some(self.0.swap_remove(index))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The record that a reply shows to be in the register.
+fn record_of<'a>(call: &'a Call, event: &'a Event) -> Option<&'a Record> {
+    match (call, event) {
+        (_, Event::Register(Ok(Some(record))) | Event::Written(Written::Lost(Some(record)))) => Some(record),
+        (Call::WriteRegister { record, .. }, Event::Written(Written::Stored)) => Some(record),
+        _ => None,
+    }
+}
+
+/// Whether a call changes anything.
+fn writes(call: &Call) -> bool {
+    match call {
+        Call::WriteRegister { .. }
+        | Call::WriteGroup(_)
+        | Call::TakeOffline { .. }
+        | Call::BringOnline { .. }
+        | Call::ClearCache { .. }
+        | Call::StartPush { .. }
+        | Call::ClearPushes { .. } => true,
+        Call::ReadRegister
+        | Call::ReadAccelerator
+        | Call::ReadView { .. }
+        | Call::ReadBackup { .. }
+        | Call::ReadPushes { .. } => false,
+    }
+}
+
+/// The longest a call may take, repetitions included. The worlds' own limits per attempt are shorter; these
+/// only keep one hanging dependency from eating the time of all.
+fn limit(call: &Call) -> Duration {
+    Duration::from_secs(match call {
+        Call::ReadRegister | Call::WriteRegister { .. } => 4,
+        Call::ReadAccelerator => 6,
+        // Global Accelerator refuses a change while another one is in progress, and is asked again.
+        Call::WriteGroup(_) => 9,
+        Call::ReadView { .. } => 5,
+        _ => 6,
+    })
+}
+
+/// Whom a call goes to, as sentences name them.
+fn whom(call: &Call) -> String {
+    match call {
+        Call::ReadRegister | Call::WriteRegister { .. } => "the register".to_owned(),
+        Call::ReadAccelerator | Call::WriteGroup(_) => "the accelerator".to_owned(),
+        Call::ReadView { at }
+        | Call::TakeOffline { at, .. }
+        | Call::BringOnline { at, .. }
+        | Call::ReadBackup { at, .. }
+        | Call::ClearCache { at, .. }
+        | Call::StartPush { at, .. }
+        | Call::ReadPushes { at, .. }
+        | Call::ClearPushes { at, .. } => format!("{at}'s Infinispan"),
+    }
+}
+
+/// The reply that says a call failed.
+pub fn failed(call: &Call, what: String) -> Event {
+    let fault = Fault {
+        whom: whom(call),
+        what,
+    };
+    match call {
+        Call::ReadRegister => Event::Register(Err(fault)),
+        Call::WriteRegister { .. } => Event::Written(Written::Unknown(fault)),
+        Call::ReadAccelerator => Event::Accelerator(Err(fault)),
+        Call::WriteGroup(_) => Event::Group(Err(fault)),
+        Call::ReadView { .. } => Event::View(Err(fault)),
+        Call::TakeOffline { .. } | Call::BringOnline { .. } | Call::StartPush { .. } => {
+            Event::Switched(Err(fault))
+        }
+        Call::ReadBackup { .. } => Event::Backup(Err(fault)),
+        Call::ReadPushes { .. } => Event::Pushes(Err(fault)),
+        Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Err(fault)),
+    }
+}

@@ -1,0 +1,325 @@
+//! From a web request to what it accuses whom of, or to a refusal. Nothing here talks to anyone.
+//!
+//! ```text
+//!   Request ─ route ─▶ authenticate ─▶ Authentic ─ read ─▶ Delivery ─▶ at most two accusations
+//!              404/405      401/403                413/400
+//! ```
+//!
+//! The order is in the types: a body can only be read from an [`Authentic`] request, and only
+//! [`authenticate`] makes one. Until then nothing but method, path and one header has been looked at.
+//!
+//! A payload is not trusted for being authentic: the status of the group says nothing about its alerts (a
+//! group that is still firing carries resolved ones), labels may belong to another deployment whose
+//! operator pasted the wrong URL, and ten thousand copies of one alert are one accusation.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fencing::settings::Settings;
+use fencing::words::{Reporter, SiteName, Suspect};
+use secrecy::ExposeSecret as _;
+
+use crate::credentials::{Claim, Expected};
+pub use crate::event::Request;
+use crate::payload::{Alert, Payload, State};
+
+/// Where Alertmanager posts to.
+pub const PATH: &str = "/webhook";
+
+/// The alert that fences.
+pub const SITE_OFFLINE: &str = "SiteOffline";
+
+/// The alert that always fires, and only shows that the path is whole.
+pub const WATCHDOG: &str = "FencingPathWatchdog";
+
+/// The largest body, decoded. Ten thousand alerts with a dozen labels take about three mebibytes; Lambda
+/// itself refuses an event of more than six megabytes, and a body in base64 is cut to four and a half by
+/// that. What lies between is nobody's alert.
+pub const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
+
+/// A request that is answered without anything having been done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such place.
+    #[error("there is nothing here")]
+    NotFound,
+    /// The place is right, the method is not.
+    #[error("only POST is answered here")]
+    Method,
+    /// Nobody said who is calling.
+    #[error("credentials are missing")]
+    NoCredentials,
+    /// Somebody did, wrongly.
+    #[error("user or password is wrong")]
+    WrongCredentials,
+    /// More than [`BODY_LIMIT_BYTES`].
+    #[error("the body has {bytes} bytes, at most {BODY_LIMIT_BYTES} are read")]
+    TooLarge {
+        /// How many; at least so many where it was not decoded.
+        bytes: usize,
+    },
+    /// Marked as base64 and none.
+    #[error("the body is marked as base64 and cannot be decoded")]
+    NotBase64,
+    /// Not JSON, or not an Alertmanager payload.
+    #[error("the body is not an Alertmanager payload: {problem} at line {line}, column {column}")]
+    NotAPayload {
+        /// What kind of mistake; never the text itself.
+        problem: &'static str,
+        /// Where.
+        line: usize,
+        /// Where in that line.
+        column: usize,
+    },
+    /// Another version of the payload.
+    #[error("the payload's version is not \"4\", the only one that is understood")]
+    Version,
+}
+
+impl Refusal {
+    /// The HTTP status.
+    pub fn http(&self) -> u16 {
+        match self {
+            Self::NotFound => 404,
+            Self::Method => 405,
+            Self::NoCredentials => 401,
+            Self::WrongCredentials => 403,
+            Self::TooLarge { .. } => 413,
+            Self::NotBase64 | Self::NotAPayload { .. } | Self::Version => 400,
+        }
+    }
+
+    /// The headers that go with it.
+    pub fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Method => &[("allow", "POST")],
+            Self::NoCredentials => &[("www-authenticate", "Basic realm=\"sitefence\"")],
+            _ => &[],
+        }
+    }
+}
+
+/// The places of the Function URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// [`PATH`].
+    Webhook,
+}
+
+/// Which place a request wants. Only method and path are looked at.
+pub fn route(request: &Request) -> Result<Route, Refusal> {
+    match (request.path.as_str(), request.method.as_str()) {
+        (PATH, "POST") => Ok(Route::Webhook),
+        (PATH, _) => Err(Refusal::Method),
+        _ => Err(Refusal::NotFound),
+    }
+}
+
+/// A request whose sender knows user and password.
+#[derive(Debug)]
+pub struct Authentic(Box<Request>);
+
+/// Checks the sender, or gives the request back with the refusal: the secret may have been rotated.
+pub fn authenticate(
+    request: Box<Request>,
+    expected: &Expected,
+) -> Result<Authentic, (Box<Request>, Refusal)> {
+    let claim = request
+        .authorization
+        .as_ref()
+        .map_or(Claim::None, |header| expected.judge(header.expose_secret()));
+    match claim {
+        Claim::Right => Ok(Authentic(request)),
+        Claim::Wrong => Err((request, Refusal::WrongCredentials)),
+        Claim::None => Err((request, Refusal::NoCredentials)),
+    }
+}
+
+/// One site's monitoring calls the other offline.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Accusation {
+    /// Who says so.
+    pub reporter: Reporter,
+    /// Of whom.
+    pub suspect: Suspect,
+}
+
+/// What a payload asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delivery {
+    /// Identical alerts are one accusation; two sites can make two.
+    pub accusations: BTreeSet<Accusation>,
+    /// Sites whose path was shown to be whole.
+    pub watchdogs: BTreeSet<Reporter>,
+    /// Why firing alerts that should concern us do not, each reason once.
+    pub foreign: BTreeSet<Foreign>,
+    /// How many of our alerts are over.
+    pub resolved: usize,
+    /// How many alerts concern somebody else altogether.
+    pub ignored: usize,
+    /// How many alerts Alertmanager left out of the payload.
+    pub truncated: u64,
+}
+
+/// Why an alert's labels are not this deployment's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Foreign {
+    /// A label is not there.
+    #[error("it has no label `{label}`")]
+    Missing {
+        /// Which.
+        label: &'static str,
+    },
+    /// Another deployment's.
+    #[error("its label `topology` is {given}, this is `{own}`")]
+    Topology {
+        /// What it says, shortened and escaped.
+        given: String,
+        /// What it should say.
+        own: String,
+    },
+    /// A site that is neither of the two.
+    #[error("its label `{label}` is {given}, which is neither site")]
+    Site {
+        /// Which label.
+        label: &'static str,
+        /// What it says, shortened and escaped.
+        given: String,
+    },
+    /// A site cannot report itself lost.
+    #[error("reporter and suspect are both `{site}`")]
+    Itself {
+        /// The site.
+        site: SiteName,
+    },
+}
+
+impl Authentic {
+    /// Reads the body.
+    pub fn read(self, settings: &Settings) -> Result<Delivery, Refusal> {
+        let Self(request) = self;
+        let body = decoded(*request)?;
+        let payload: Payload = serde_json::from_slice(&body).map_err(|error| Refusal::NotAPayload {
+            problem: match error.classify() {
+                serde_json::error::Category::Eof => "it ends too early",
+                serde_json::error::Category::Syntax => "it is not JSON",
+                serde_json::error::Category::Data => "a field is missing or of another type",
+                serde_json::error::Category::Io => "it cannot be read",
+            },
+            line: error.line(),
+            column: error.column(),
+        })?;
+        if payload.version != "4" {
+            return Err(Refusal::Version);
+        }
+        let mut delivery = Delivery {
+            truncated: payload.truncated,
+            ..Delivery::default()
+        };
+        for alert in payload.alerts {
+            delivery.sort_in(settings, &alert);
+        }
+        Ok(delivery)
+    }
+}
+
+fn decoded(request: Request) -> Result<Vec<u8>, Refusal> {
+    // Base64 is checked by its length first: four characters are three bytes.
+    let bytes = if request.base64 {
+        request.body.len() / 4 * 3
+    } else {
+        request.body.len()
+    };
+    if bytes > BODY_LIMIT_BYTES + 2 {
+        return Err(Refusal::TooLarge { bytes });
+    }
+    let body = if request.base64 {
+        STANDARD.decode(request.body).map_err(|_| Refusal::NotBase64)?
+    } else {
+        request.body.into_bytes()
+    };
+    if body.len() > BODY_LIMIT_BYTES {
+        return Err(Refusal::TooLarge { bytes: body.len() });
+    }
+    Ok(body)
+}
+
+impl Delivery {
+    /// Judges one alert by its own status and labels.
+    fn sort_in(&mut self, settings: &Settings, alert: &Alert) {
+        let name = alert.alertname.as_deref();
+        if !matches!(name, Some(SITE_OFFLINE | WATCHDOG)) {
+            self.ignored += 1;
+            return;
+        }
+        if alert.state == State::Resolved {
+            self.resolved += 1;
+            return;
+        }
+        let judged = reporter(settings, alert).and_then(|reporter| {
+            if name == Some(WATCHDOG) {
+                self.watchdogs.insert(reporter);
+                return Ok(());
+            }
+            let suspect = suspect(settings, alert, &reporter)?;
+            self.accusations.insert(Accusation { reporter, suspect });
+            Ok(())
+        });
+        if let Err(foreign) = judged {
+            // A thousand different wrong labels are told by a few.
+            if self.foreign.len() < 8 {
+                self.foreign.insert(foreign);
+            }
+        }
+    }
+}
+
+fn reporter(settings: &Settings, alert: &Alert) -> Result<Reporter, Foreign> {
+    let topology = present(alert.topology.as_deref(), "topology")?;
+    if topology != settings.topology.as_str() {
+        return Err(Foreign::Topology {
+            given: shown(topology),
+            own: settings.topology.to_string(),
+        });
+    }
+    site(settings, alert.reporter.as_deref(), "reporter").map(Reporter)
+}
+
+fn suspect(settings: &Settings, alert: &Alert, reporter: &Reporter) -> Result<Suspect, Foreign> {
+    let suspect = site(settings, alert.site.as_deref(), "site")?;
+    if suspect == reporter.0 {
+        return Err(Foreign::Itself { site: suspect });
+    }
+    Ok(Suspect(suspect))
+}
+
+fn site(settings: &Settings, value: Option<&str>, label: &'static str) -> Result<SiteName, Foreign> {
+    let given = present(value, label)?;
+    settings
+        .sites
+        .iter()
+        .map(|site| &site.name)
+        .find(|name| name.as_str() == given)
+        .cloned()
+        .ok_or_else(|| Foreign::Site {
+            label,
+            given: shown(given),
+        })
+}
+
+fn present<'a>(value: Option<&'a str>, label: &'static str) -> Result<&'a str, Foreign> {
+    value
+        .filter(|text| !text.is_empty())
+        .ok_or(Foreign::Missing { label })
+}
+
+/// A label's value as it may stand in a sentence: short, quoted, control characters escaped.
+fn shown(text: &str) -> String {
+    let short: String = text.chars().take(40).collect();
+    format!("{short:?}")
+}
+
+#[cfg(test)]
+#[path = "webhook_tests.rs"]
+mod tests;

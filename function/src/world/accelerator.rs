@@ -1,0 +1,217 @@
+//! Global Accelerator: reading endpoint groups, and writing the one outcome of a decision into them.
+//!
+//! `UpdateEndpointGroup` replaces the whole list and is therefore safe to repeat. An omitted list means
+//! "unchanged" and an empty one "nobody", so the list is always sent. Where an endpoint that stays lives in
+//! another account its attachment cannot be read back, so the outcome names who is to be removed instead;
+//! whether removing somebody who is gone is an error is not documented, and does not matter: what is read
+//! afterwards decides.
+
+use aws_sdk_globalaccelerator::Client;
+use aws_sdk_globalaccelerator::error::ProvideErrorMetadata as _;
+use aws_sdk_globalaccelerator::types::{
+    EndpointConfiguration, EndpointDescription, EndpointGroup, EndpointIdentifier, HealthState,
+};
+use fencing::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Reading};
+use fencing::step::Fault;
+use futures_util::future::try_join_all;
+
+use crate::world::aws::{Aws, describe};
+
+/// The accelerator's endpoint groups.
+#[derive(Debug)]
+pub struct Accelerator {
+    client: Client,
+    group_arns: Vec<String>,
+}
+
+impl Accelerator {
+    /// The groups that the settings name.
+    pub fn new(aws: &Aws, group_arns: &[String]) -> Self {
+        Self {
+            client: aws.accelerator(),
+            group_arns: group_arns.to_vec(),
+        }
+    }
+
+    /// Reads every group, side by side.
+    pub async fn read(&self) -> Result<Reading, Fault> {
+        let groups = self.group_arns.iter().map(|arn| self.describe(arn));
+        Ok(Reading {
+            groups: try_join_all(groups).await?,
+        })
+    }
+
+    /// Writes one group and returns what it holds then.
+    pub async fn write(&self, outcome: &GroupOutcome) -> Result<Group, Fault> {
+        if outcome.remove.is_empty() {
+            let list = outcome.endpoints.iter().map(configuration).collect();
+            let reply = self
+                .client
+                .update_endpoint_group()
+                .endpoint_group_arn(&outcome.arn)
+                .set_endpoint_configurations(Some(list))
+                .send()
+                .await
+                .map_err(|error| fault(describe(&error)))?;
+            return group(&outcome.arn, reply.endpoint_group);
+        }
+        let identifiers: Result<Vec<_>, _> = outcome
+            .remove
+            .iter()
+            .map(|id| EndpointIdentifier::builder().endpoint_id(id).build())
+            .collect();
+        let removed = self
+            .client
+            .remove_endpoints()
+            .endpoint_group_arn(&outcome.arn)
+            .set_endpoint_identifiers(Some(identifiers.map_err(|error| fault(error.to_string()))?))
+            .send()
+            .await;
+        if let Err(error) = removed
+            && error.as_service_error().and_then(|error| error.code()) != Some("EndpointNotFoundException")
+        {
+            return Err(fault(describe(&error)));
+        }
+        self.describe(&outcome.arn).await
+    }
+
+    async fn describe(&self, arn: &str) -> Result<Group, Fault> {
+        let reply = self
+            .client
+            .describe_endpoint_group()
+            .endpoint_group_arn(arn)
+            .send()
+            .await
+            .map_err(|error| fault(describe(&error)))?;
+        group(arn, reply.endpoint_group)
+    }
+}
+
+fn fault(what: String) -> Fault {
+    Fault {
+        whom: "the accelerator".to_owned(),
+        what,
+    }
+}
+
+fn configuration(endpoint: &EndpointConfig) -> EndpointConfiguration {
+    EndpointConfiguration::builder()
+        .endpoint_id(&endpoint.id)
+        .set_weight(endpoint.weight)
+        .set_client_ip_preservation_enabled(endpoint.client_ip_preservation)
+        .build()
+}
+
+/// A group as replied. A reply about another group, or about an endpoint without identifier, is none.
+fn group(arn: &str, replied: Option<EndpointGroup>) -> Result<Group, Fault> {
+    let replied = replied.ok_or_else(|| fault(format!("its reply does not describe {arn}")))?;
+    if replied
+        .endpoint_group_arn
+        .as_deref()
+        .is_some_and(|given| given != arn)
+    {
+        return Err(fault(format!("its reply describes another group than {arn}")));
+    }
+    let endpoints: Option<Vec<Endpoint>> = replied
+        .endpoint_descriptions
+        .unwrap_or_default()
+        .into_iter()
+        .map(endpoint)
+        .collect();
+    Ok(Group {
+        arn: arn.to_owned(),
+        endpoints: endpoints
+            .ok_or_else(|| fault(format!("its reply names no identifier for an endpoint of {arn}")))?,
+    })
+}
+
+fn endpoint(described: EndpointDescription) -> Option<Endpoint> {
+    Some(Endpoint {
+        health: match described.health_state {
+            Some(HealthState::Healthy) => Health::Healthy,
+            Some(HealthState::Unhealthy) => Health::Unhealthy,
+            // `INITIAL`, or a state that is not known yet: it proves neither.
+            _ => Health::Initial,
+        },
+        config: EndpointConfig {
+            id: described.endpoint_id?,
+            weight: described.weight,
+            client_ip_preservation: described.client_ip_preservation_enabled,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn described(id: Option<&str>, state: Option<HealthState>) -> EndpointDescription {
+        EndpointDescription::builder()
+            .set_endpoint_id(id.map(str::to_owned))
+            .set_health_state(state)
+            .weight(128)
+            .client_ip_preservation_enabled(true)
+            .build()
+    }
+
+    fn replied(endpoints: Vec<EndpointDescription>) -> EndpointGroup {
+        EndpointGroup::builder()
+            .endpoint_group_arn("arn:g")
+            .set_endpoint_descriptions(Some(endpoints))
+            .build()
+    }
+
+    #[test]
+    fn health_is_told_apart_and_configuration_kept() {
+        let read = group(
+            "arn:g",
+            Some(replied(vec![
+                described(Some("a"), Some(HealthState::Healthy)),
+                described(Some("b"), Some(HealthState::Unhealthy)),
+                described(Some("c"), Some(HealthState::Initial)),
+                described(Some("d"), Some(HealthState::from("DRAINING"))),
+                described(Some("e"), None),
+            ])),
+        )
+        .unwrap();
+        let healths: Vec<Health> = read.endpoints.iter().map(|endpoint| endpoint.health).collect();
+        assert_eq!(
+            healths,
+            [
+                Health::Healthy,
+                Health::Unhealthy,
+                Health::Initial,
+                Health::Initial,
+                Health::Initial
+            ]
+        );
+        let config = &read.endpoints[0].config;
+        assert_eq!(
+            (config.weight, config.client_ip_preservation),
+            (Some(128), Some(true))
+        );
+        let back = configuration(config);
+        assert_eq!(
+            (
+                back.endpoint_id(),
+                back.weight(),
+                back.client_ip_preservation_enabled()
+            ),
+            (Some("a"), Some(128), Some(true))
+        );
+    }
+
+    #[test]
+    fn a_reply_that_is_not_about_the_group_is_a_fault() {
+        assert!(group("arn:g", None).is_err());
+        assert!(group("arn:other", Some(replied(vec![]))).is_err());
+        assert!(group("arn:g", Some(replied(vec![described(None, None)]))).is_err());
+        assert!(
+            group("arn:g", Some(replied(vec![])))
+                .unwrap()
+                .endpoints
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! The real world: AWS, two Infinispans, and the process's own clocks.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fencing::answer::Notice;
+use fencing::register::Record;
+use fencing::settings::Settings;
+use fencing::step::{Call, Event, Fault};
+use fencing::words::Reporter;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use crate::moment::Moment;
+use crate::world::World;
+use crate::world::accelerator::Accelerator;
+use crate::world::aws::{Aws, AwsError};
+use crate::world::infinispan::Infinispan;
+use crate::world::notices::Notices;
+use crate::world::register::Register;
+use crate::world::secrets::Secrets;
+
+/// After something was dropped, its connections are let run so many turns: enough for each to notice that
+/// nobody waits for it, and to close.
+const TURNS_TO_SETTLE: usize = 4;
+
+/// Why the world cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// AWS cannot.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+/// AWS and the Infinispans, each client made once.
+#[derive(Debug)]
+pub struct Cloud {
+    register: Register,
+    accelerator: Accelerator,
+    infinispan: Infinispan,
+    secrets: Arc<Secrets>,
+    notices: Notices,
+    began: Instant,
+}
+
+impl Cloud {
+    /// Makes all clients. `lookup` reads the environment; besides AWS's variables only `LAMBDA_TASK_ROOT` is
+    /// looked at, where the CA bundles are.
+    pub fn new(settings: &Settings, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, CloudError> {
+        let aws = Aws::from_environment(lookup)?;
+        let secrets = Arc::new(Secrets::new(&aws, settings));
+        let root = lookup("LAMBDA_TASK_ROOT");
+        Ok(Self {
+            register: Register::new(&aws, settings),
+            accelerator: Accelerator::new(&aws, &settings.found.endpoint_group_arns),
+            infinispan: Infinispan::new(settings, root.as_deref().map(Path::new), &secrets),
+            secrets,
+            notices: Notices::new(&aws, settings),
+            began: Instant::now(),
+        })
+    }
+
+    /// Opens the connections to AWS that a fence needs, by reading what it reads: one per endpoint group and
+    /// one to the register. Nobody looks at the answers.
+    pub async fn open_aws(&self) {
+        let (register, accelerator) =
+            futures_util::future::join(self.register.read(), self.accelerator.read()).await;
+        for fault in [register.err(), accelerator.err()].into_iter().flatten() {
+            tracing::warn!(%fault, "a dependency did not answer at start");
+        }
+    }
+
+    /// Opens a connection to each Infinispan and reads their password.
+    pub async fn open_infinispans(&self) {
+        let (password, ()) =
+            futures_util::future::join(self.secrets.infinispan(), self.infinispan.open()).await;
+        if let Err(problem) = password {
+            tracing::warn!("Infinispan's password could not be read ahead: {problem}");
+        }
+    }
+}
+
+impl World for Cloud {
+    fn moment(&self) -> Moment {
+        Moment {
+            wall: Timestamp::now(),
+            uptime: self.began.elapsed(),
+        }
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    async fn call(&self, call: &Call) -> Event {
+        let infinispan = &self.infinispan;
+        match call {
+            Call::ReadRegister => Event::Register(self.register.read().await),
+            Call::WriteRegister { expect, record } => {
+                Event::Written(self.register.write(*expect, record).await)
+            }
+            Call::ReadAccelerator => Event::Accelerator(self.accelerator.read().await),
+            Call::WriteGroup(outcome) => Event::Group(self.accelerator.write(outcome).await),
+            Call::ReadView { at } => Event::View(infinispan.view(at).await),
+            Call::TakeOffline { at, backup } => {
+                Event::Switched(infinispan.switch(at, backup, "take-offline").await)
+            }
+            Call::BringOnline { at, backup } => {
+                Event::Switched(infinispan.switch(at, backup, "bring-online").await)
+            }
+            Call::ReadBackup { at, backup } => Event::Backup(infinispan.backup(at, backup).await),
+            Call::ClearCache { at, cache } => Event::Done(infinispan.clear(at, cache).await),
+            Call::StartPush { at, backup, caches } if caches.is_empty() => {
+                Event::Switched(infinispan.switch(at, backup, "start-push-state").await)
+            }
+            Call::StartPush { at, backup, caches } => {
+                Event::Switched(infinispan.push(at, backup, caches).await)
+            }
+            Call::ReadPushes { at, backup } => Event::Pushes(infinispan.pushes(at, backup).await),
+            Call::ClearPushes { at, caches } => Event::Done(infinispan.clear_pushes(at, caches).await),
+        }
+    }
+
+    async fn webhook_secret(&self) -> Result<SecretString, Fault> {
+        self.secrets.webhook().await
+    }
+
+    async fn stamp(&self, reporter: &Reporter) -> Result<(), Fault> {
+        self.register.stamp(reporter, Timestamp::now()).await
+    }
+
+    async fn chronicle(&self, record: &Record) {
+        if let Err(fault) = self.register.chronicle(record).await {
+            tracing::warn!(%fault, epoch = record.epoch.0, rev = record.rev.0, "a revision is missing from the history");
+        }
+    }
+
+    async fn tell(&self, notice: &Notice) {
+        self.notices.tell(notice, Timestamp::now()).await;
+    }
+
+    async fn settle(&self) {
+        for _ in 0..TURNS_TO_SETTLE {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Each site's Infinispan: what it sees, and what it replicates.
+//!
+//! Three things about its REST interface decide whether a fence is real:
+//!
+//! * **200 is no success.** Switching all caches answers 200 with an object of results; a cache that failed
+//!   has a sentence there instead of `"ok"`.
+//! * **An empty view is no view.** Only a relay node knows the other site; the others show nothing on a
+//!   healthy link. So several nodes are asked, each over a connection of its own, until one counts.
+//! * **`mixed` is not `offline`.** A cache that still replicates still waits for the lost site.
+
+mod read;
+mod rest;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fencing::replication::{Backup, CacheFailure, CachePush, View};
+use fencing::settings::Settings;
+use fencing::step::{Fault, VIEW_ASKS};
+use fencing::words::SiteName;
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use http::Method;
+use rustls::RootCertStore;
+
+use self::rest::{Answered, Rest};
+use crate::world::secrets::Secrets;
+use crate::world::tls::{self, Plain};
+
+/// How many nodes are asked at once. The first batch includes the pooled connection, which answers at once;
+/// each of the others costs a handshake.
+const BATCHES: [usize; 3] = [4, 3, 3];
+
+const _: () = assert!(BATCHES[0] + BATCHES[1] + BATCHES[2] == VIEW_ASKS as usize);
+
+/// The Infinispans of both sites.
+#[derive(Debug)]
+pub struct Infinispan {
+    sites: BTreeMap<SiteName, Result<Rest, String>>,
+}
+
+impl Infinispan {
+    /// Where the settings say they are. `root` is where the function's zip was unpacked; a site with
+    /// `ca/<site>.pem` there is verified against that and nothing else. What cannot be set up is told when
+    /// the site is called, so that one broken bundle does not silence the other site.
+    pub fn new(settings: &Settings, root: Option<&Path>, secrets: &Arc<Secrets>) -> Self {
+        let sites = settings
+            .found
+            .infinispan_urls
+            .iter()
+            .map(|(site, url)| {
+                let rest = roots(root, site)
+                    .and_then(|roots| {
+                        tls::connector(roots, Plain::Refused).map_err(|error| tls::chain(&error))
+                    })
+                    .and_then(|connector| Rest::new(site, url, connector, Arc::clone(secrets)));
+                if let Err(problem) = &rest {
+                    tracing::error!("{site}'s Infinispan cannot be called: {problem}");
+                }
+                (site.clone(), rest)
+            })
+            .collect();
+        Self { sites }
+    }
+
+    /// Opens a connection to each site ahead of the first call; a site that does not answer is left alone.
+    pub async fn open(&self) {
+        let opened = self.sites.values().flatten().map(async |rest| {
+            if let Err(problem) = rest.open().await {
+                tracing::info!("{}'s Infinispan does not answer yet: {problem}", rest.site());
+            }
+        });
+        join_all(opened).await;
+    }
+
+    /// Asks nodes of a site for their view until an answer counts; the last answer otherwise.
+    pub async fn view(&self, at: &SiteName) -> Result<View, Fault> {
+        let rest = self.at(at)?;
+        let path = "/rest/v2/container";
+        let mut last = Err(fault(at, "nobody was asked".to_owned()));
+        for (batch, nodes) in BATCHES.into_iter().enumerate() {
+            let mut asked: FuturesUnordered<_> = (0..nodes)
+                .map(async |node| {
+                    let pooled = batch == 0 && node == 0;
+                    if pooled {
+                        rest.ask_pooled(path).await
+                    } else {
+                        rest.ask_afresh(path).await
+                    }
+                })
+                .collect();
+            while let Some(answer) = asked.next().await {
+                match answer.and_then(succeeded).and_then(|body| read::view(&body)) {
+                    Ok(view) if view.counts() => return Ok(view),
+                    Ok(view) => last = Ok(view),
+                    // An answer that does not count still says more than a node that gave none.
+                    Err(what) if last.is_err() => last = Err(fault(at, what)),
+                    Err(_) => {}
+                }
+            }
+        }
+        last
+    }
+
+    /// Switches all caches at a site: `take-offline`, `bring-online`, `start-push-state`.
+    pub async fn switch(
+        &self,
+        at: &SiteName,
+        backup: &SiteName,
+        action: &str,
+    ) -> Result<Vec<CacheFailure>, Fault> {
+        let path = format!("/rest/v2/container/x-site/backups/{backup}?action={action}");
+        self.post(at, &path)
+            .await
+            .and_then(|body| read::failures(&body))
+            .map_err(|what| fault(at, what))
+    }
+
+    /// Reads whether a site replicates to the other.
+    pub async fn backup(&self, at: &SiteName, backup: &SiteName) -> Result<Backup, Fault> {
+        let path = format!("/rest/v2/container/x-site/backups/{backup}");
+        self.get(at, &path)
+            .await
+            .and_then(|body| read::backup(&body))
+            .map_err(|what| fault(at, what))
+    }
+
+    /// Empties one cache.
+    pub async fn clear(&self, at: &SiteName, cache: &str) -> Result<(), Fault> {
+        let path = format!("/rest/v2/caches/{}?action=clear", segment(cache));
+        match self.post(at, &path).await {
+            Ok(_) => Ok(()),
+            Err(what) => Err(fault(at, format!("cache `{cache}`: {what}"))),
+        }
+    }
+
+    /// Starts pushing the state of some caches, each by itself.
+    pub async fn push(
+        &self,
+        at: &SiteName,
+        backup: &SiteName,
+        caches: &[String],
+    ) -> Result<Vec<CacheFailure>, Fault> {
+        self.at(at)?;
+        let started = caches.iter().map(async |cache| {
+            let path = format!(
+                "/rest/v2/caches/{}/x-site/backups/{backup}?action=start-push-state",
+                segment(cache)
+            );
+            match self.post(at, &path).await {
+                Ok(_) => None,
+                Err(message) => Some(CacheFailure {
+                    cache: cache.clone(),
+                    message,
+                }),
+            }
+        });
+        Ok(join_all(started).await.into_iter().flatten().collect())
+    }
+
+    /// Reads how far the push of every cache that backs up to `backup` is.
+    pub async fn pushes(&self, at: &SiteName, backup: &SiteName) -> Result<Vec<CachePush>, Fault> {
+        let names = self
+            .get(at, "/rest/v2/caches")
+            .await
+            .and_then(|body| read::names(&body))
+            .map_err(|what| fault(at, what))?;
+        let rest = self.at(at)?;
+        let statuses = names.into_iter().map(async |cache| {
+            let path = format!(
+                "/rest/v2/caches/{}/x-site/backups?action=push-state-status",
+                segment(&cache)
+            );
+            let answer = rest.ask(Method::GET, &path).await?;
+            // A cache without any backup has no such resource.
+            if answer.status.as_u16() == 404 {
+                return Ok(None);
+            }
+            let push = read::push(&succeeded(answer)?, backup);
+            push.map(|push| {
+                push.map(|push| CachePush {
+                    cache: cache.clone(),
+                    push,
+                })
+            })
+            .map_err(|what| format!("cache `{cache}`: {what}"))
+        });
+        join_all(statuses)
+            .await
+            .into_iter()
+            .filter_map(Result::transpose)
+            .collect::<Result<_, String>>()
+            .map_err(|what| fault(at, what))
+    }
+
+    /// Forgets the push status of some caches.
+    pub async fn clear_pushes(&self, at: &SiteName, caches: &[String]) -> Result<(), Fault> {
+        let cleared = caches.iter().map(async |cache| {
+            let path = format!(
+                "/rest/v2/caches/{}/x-site/local?action=clear-push-state-status",
+                segment(cache)
+            );
+            match self.post(at, &path).await {
+                Ok(_) => Ok(()),
+                Err(what) => Err(fault(at, format!("cache `{cache}`: {what}"))),
+            }
+        });
+        join_all(cleared).await.into_iter().collect()
+    }
+
+    fn at(&self, site: &SiteName) -> Result<&Rest, Fault> {
+        match self.sites.get(site) {
+            Some(Ok(rest)) => Ok(rest),
+            Some(Err(problem)) => Err(fault(site, problem.clone())),
+            None => Err(fault(site, "its address is not known".to_owned())),
+        }
+    }
+
+    async fn get(&self, at: &SiteName, path: &str) -> Result<Bytes, String> {
+        let rest = self.at(at).map_err(|fault| fault.what)?;
+        succeeded(rest.ask(Method::GET, path).await?)
+    }
+
+    async fn post(&self, at: &SiteName, path: &str) -> Result<Bytes, String> {
+        let rest = self.at(at).map_err(|fault| fault.what)?;
+        succeeded(rest.ask(Method::POST, path).await?)
+    }
+}
+
+fn roots(root: Option<&Path>, site: &SiteName) -> Result<RootCertStore, String> {
+    let Some(root) = root else {
+        return Ok(tls::public_roots());
+    };
+    let path = root.join("ca").join(format!("{site}.pem"));
+    match std::fs::read(&path) {
+        Ok(pem) => {
+            tls::roots_from_pem(&pem).map_err(|error| format!("{}: {}", path.display(), tls::chain(&error)))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(tls::public_roots()),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
+fn fault(at: &SiteName, what: String) -> Fault {
+    Fault {
+        whom: format!("{at}'s Infinispan"),
+        what,
+    }
+}
+
+/// The body of an answer that is a success, or a sentence about one that is not.
+fn succeeded(answer: Answered) -> Result<Bytes, String> {
+    let Answered { status, body } = answer;
+    if status.is_success() {
+        return Ok(body);
+    }
+    Err(match status.as_u16() {
+        403 => "its user lacks a right for this (403); it needs ADMIN".to_owned(),
+        404 => "it knows no such site or cache (404); are the topology's names those of its configuration?"
+            .to_owned(),
+        _ => {
+            let said: String = String::from_utf8_lossy(&body)
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .take(200)
+                .collect();
+            format!("it answers {}: {}", status.as_u16(), said.trim())
+        }
+    })
+}
+
+/// A name as one segment of a path.
+fn segment(name: &str) -> String {
+    name.bytes()
+        .fold(String::with_capacity(name.len()), |mut path, byte| {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+                path.push(char::from(byte));
+            } else {
+                path.push_str(&format!("%{byte:02X}"));
+            }
+            path
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_name_stays_one_segment() {
+        for (name, path) in [
+            ("work", "work"),
+            ("a/b?c=d", "a%2Fb%3Fc%3Dd"),
+            ("..", ".."),
+            ("é%", "%C3%A9%25"),
+        ] {
+            assert_eq!(segment(name), path);
+        }
+    }
+}

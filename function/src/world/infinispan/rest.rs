@@ -1,0 +1,311 @@
+//! HTTPS to one site's Infinispan: authentication, connections, and a way out of dead ones.
+//!
+//! One address leads to several nodes, and some questions must reach a certain one; so there are two ways to
+//! ask: over the pooled connection, which is open already, and afresh, over a connection of its own. A
+//! pooled connection may have died unseen while the function was frozen; what gets no answer on it soon is
+//! asked again afresh, which is safe because every call here may be repeated.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fencing::words::SiteName;
+use futures_util::future::{Either, select};
+use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use secrecy::ExposeSecret as _;
+
+use crate::credentials::Credentials;
+use crate::world::digest::{Challenge, Nonce, challenges, hex};
+use crate::world::secrets::Secrets;
+use crate::world::tls::{Connector, chain};
+
+/// One attempt, body included.
+const ATTEMPT_LIMIT: Duration = Duration::from_millis(4000);
+
+/// After so long without an answer on the pooled connection, the same is asked afresh beside it.
+const PATIENCE: Duration = Duration::from_millis(1200);
+
+/// The largest answer that is read: a status of a thousand caches takes a hundred kilobytes.
+const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// See [`super::super::aws`]: the schedule uses connections every minute.
+const IDLE_LIMIT: Duration = Duration::from_secs(90);
+
+type Client = HyperClient<Connector, Full<Bytes>>;
+
+/// An answer, whatever it says.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+enum Trouble {
+    /// The connection failed; another one may not.
+    Way(String),
+    /// We were understood, and refused, or have nothing to present.
+    Refused(String),
+}
+
+impl Trouble {
+    fn what(self) -> String {
+        match self {
+            Self::Way(what) | Self::Refused(what) => what,
+        }
+    }
+}
+
+/// One site's REST endpoint.
+#[derive(Debug)]
+pub(super) struct Rest {
+    site: SiteName,
+    authority: Authority,
+    connector: Connector,
+    pool: Client,
+    secrets: Arc<Secrets>,
+    /// The nonce that was accepted last, if the server wants Digest, and how often it was used.
+    nonce: Mutex<Option<(Nonce, u32)>>,
+}
+
+impl Rest {
+    pub(super) fn new(
+        site: &SiteName,
+        url: &str,
+        connector: Connector,
+        secrets: Arc<Secrets>,
+    ) -> Result<Self, String> {
+        let uri: Uri = url
+            .parse()
+            .map_err(|error| format!("its address `{url}` is no URL: {error}"))?;
+        if uri.scheme() != Some(&Scheme::HTTPS) || !matches!(uri.path(), "" | "/") {
+            return Err(format!(
+                "its address `{url}` is not of the form https://host[:port]"
+            ));
+        }
+        let authority = uri
+            .authority()
+            .cloned()
+            .ok_or_else(|| format!("its address `{url}` names no host"))?;
+        Ok(Self {
+            site: site.clone(),
+            authority,
+            pool: client(&connector),
+            connector,
+            secrets,
+            nonce: Mutex::default(),
+        })
+    }
+
+    pub(super) fn site(&self) -> &SiteName {
+        &self.site
+    }
+
+    /// Asks over the pooled connection, and afresh when that stays silent or breaks.
+    pub(super) async fn ask(&self, method: Method, path: &str) -> Result<Answered, String> {
+        let mut pooled = pin!(self.exchange(&self.pool, &method, path));
+        let broken = match tokio::time::timeout(PATIENCE, &mut pooled).await {
+            Ok(Ok(answered)) => return Ok(answered),
+            Ok(Err(Trouble::Refused(what))) => return Err(what),
+            Ok(Err(Trouble::Way(_))) => true,
+            Err(_) => false,
+        };
+        let other = client(&self.connector);
+        let afresh = pin!(self.exchange(&other, &method, path));
+        if broken {
+            return afresh.await.map_err(Trouble::what);
+        }
+        match select(pooled, afresh).await {
+            Either::Left((Ok(answered), _)) | Either::Right((Ok(answered), _)) => Ok(answered),
+            Either::Left((Err(_), afresh)) => afresh.await.map_err(Trouble::what),
+            Either::Right((Err(_), pooled)) => pooled.await.map_err(Trouble::what),
+        }
+    }
+
+    /// Asks over the pooled connection alone.
+    pub(super) async fn ask_pooled(&self, path: &str) -> Result<Answered, String> {
+        self.exchange(&self.pool, &Method::GET, path)
+            .await
+            .map_err(Trouble::what)
+    }
+
+    /// Asks over a connection of its own, which may lead to another node.
+    pub(super) async fn ask_afresh(&self, path: &str) -> Result<Answered, String> {
+        let client = client(&self.connector);
+        self.exchange(&client, &Method::GET, path)
+            .await
+            .map_err(Trouble::what)
+    }
+
+    /// Opens the pooled connection and learns how the server wants to be authenticated to, without
+    /// presenting anything.
+    pub(super) async fn open(&self) -> Result<(), String> {
+        let reply = self
+            .send(&self.pool, &Method::GET, "/rest/v2/container/health/status", None)
+            .await?;
+        if let Some(Challenge::Digest(nonce)) = reply.offers.first() {
+            self.remember(nonce.clone(), 0);
+        }
+        Ok(())
+    }
+
+    async fn exchange(&self, client: &Client, method: &Method, path: &str) -> Result<Answered, Trouble> {
+        let mut credentials = self.secrets.infinispan().await.map_err(Trouble::Refused)?;
+        let mut nonce = self.next_nonce();
+        // A nonce is another node's or has expired, so a refusal that offers a new one is no verdict on the
+        // password; the third such refusal is.
+        let mut nonces_tried = 0;
+        let mut secret_was_reread = false;
+        loop {
+            let header =
+                authorization(&credentials, nonce.as_ref(), method, path).map_err(Trouble::Refused)?;
+            let reply = self
+                .send(client, method, path, Some(header))
+                .await
+                .map_err(Trouble::Way)?;
+            if reply.answered.status != StatusCode::UNAUTHORIZED {
+                if let Some((nonce, count)) = nonce {
+                    self.remember(nonce, count);
+                }
+                return Ok(reply.answered);
+            }
+            match reply.offers.into_iter().next() {
+                Some(Challenge::Digest(offered)) if nonces_tried < 2 => {
+                    nonces_tried += 1;
+                    nonce = Some((offered, 1));
+                    continue;
+                }
+                Some(Challenge::Basic) if nonce.is_some() => {
+                    nonce = None;
+                    continue;
+                }
+                _ => {}
+            }
+            let other = if secret_was_reread {
+                None
+            } else {
+                secret_was_reread = true;
+                let other = self.secrets.infinispan_instead_of(&credentials).await;
+                other.map_err(Trouble::Refused)?
+            };
+            let Some(other) = other else {
+                return Err(Trouble::Refused(format!(
+                    "it does not accept user `{}` with the password from its secret (401)",
+                    credentials.username
+                )));
+            };
+            credentials = other;
+            nonces_tried = 0;
+        }
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        method: &Method,
+        path: &str,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Received, String> {
+        let uri = Uri::builder()
+            .scheme(Scheme::HTTPS)
+            .authority(self.authority.clone())
+            .path_and_query(path)
+            .build()
+            .map_err(|error| format!("`{path}` is no path: {error}"))?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(ACCEPT, "application/json")
+            .header(USER_AGENT, concat!("sitefence/", env!("CARGO_PKG_VERSION")))
+            .body(Full::default())
+            .map_err(|error| error.to_string())?;
+        if let Some(value) = authorization {
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        let received = async {
+            let reply = client.request(request).await.map_err(|error| chain(&error))?;
+            let status = reply.status();
+            let offers = challenges(
+                reply
+                    .headers()
+                    .get_all(WWW_AUTHENTICATE)
+                    .iter()
+                    .filter_map(|value| value.to_str().ok()),
+            );
+            let body = Limited::new(reply.into_body(), BODY_LIMIT_BYTES)
+                .collect()
+                .await
+                .map_err(|error| format!("its answer cannot be read: {error}"))?
+                .to_bytes();
+            Ok(Received {
+                answered: Answered { status, body },
+                offers,
+            })
+        };
+        tokio::time::timeout(ATTEMPT_LIMIT, received)
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {} ms", ATTEMPT_LIMIT.as_millis())))
+    }
+
+    fn next_nonce(&self) -> Option<(Nonce, u32)> {
+        let mut known = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, count) = known.as_mut()?;
+        *count = count.saturating_add(1);
+        known.clone()
+    }
+
+    /// Keeps a nonce for the next call. Of one that is known already, the higher count is kept.
+    fn remember(&self, nonce: Nonce, count: u32) {
+        let mut known = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = match known.as_ref() {
+            Some((same, used)) if same.is_same_as(&nonce) => count.max(*used),
+            _ => count,
+        };
+        *known = Some((nonce, count));
+    }
+}
+
+struct Received {
+    answered: Answered,
+    offers: Vec<Challenge>,
+}
+
+/// A client with a pool of its own. Making one costs nothing; its first request opens a connection, and
+/// dropping it closes that.
+fn client(connector: &Connector) -> Client {
+    HyperClient::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_LIMIT)
+        .build(connector.clone())
+}
+
+fn authorization(
+    credentials: &Credentials,
+    nonce: Option<&(Nonce, u32)>,
+    method: &Method,
+    path: &str,
+) -> Result<HeaderValue, String> {
+    let text = match nonce {
+        None => credentials.basic_header().expose_secret().to_owned(),
+        Some((nonce, count)) => {
+            let mut random = [0; 16];
+            rustls::crypto::ring::default_provider()
+                .secure_random
+                .fill(&mut random)
+                .map_err(|_| "the system gives no random bytes".to_owned())?;
+            nonce.answer(credentials, method.as_str(), path, *count, &hex(&random))
+        }
+    };
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| format!("user `{}` cannot stand in a header", credentials.username))?;
+    // Keeps it out of every debug print of the request.
+    value.set_sensitive(true);
+    Ok(value)
+}

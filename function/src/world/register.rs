@@ -1,0 +1,317 @@
+//! The register: one DynamoDB item per topology, written only if its revision is still the expected one.
+//!
+//! | key `pk` | what |
+//! |---|---|
+//! | `<topology>` | the record |
+//! | `<topology>#history#<epoch>#<rev>` | a copy of each revision, for people |
+//! | `<topology>#seen#<site>` | when that site's watchdog alert last came through |
+//!
+//! A write whose reply was lost is repeated by the SDK and then fails its own condition. The condition's
+//! failure carries the item that is there; when that is what was written, it was written. A record of a
+//! newer form, or one that cannot be read, is never overwritten: it is a fault, and people decide.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use fencing::register::{Record, SCHEMA};
+use fencing::settings::Settings;
+use fencing::step::{Fault, Written};
+use fencing::words::{Reporter, Rev, TopologyName};
+use jiff::Timestamp;
+
+use crate::world::aws::{Aws, describe};
+
+/// The table's only key.
+pub const KEY: &str = "pk";
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The register.
+#[derive(Debug)]
+pub struct Register {
+    client: Client,
+    table: String,
+    topology: TopologyName,
+}
+
+impl Register {
+    /// Where the settings say it is.
+    pub fn new(aws: &Aws, settings: &Settings) -> Self {
+        Self {
+            client: aws.dynamodb(&settings.register_region, &settings.register_role_arn),
+            table: settings.found.register_table.clone(),
+            topology: settings.topology.clone(),
+        }
+    }
+
+    /// Reads the record, strongly consistent.
+    pub async fn read(&self) -> Result<Option<Box<Record>>, Fault> {
+        let reply = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(KEY, AttributeValue::S(self.topology.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault(describe(&error)))?;
+        reply.item.map(record).transpose().map_err(fault)
+    }
+
+    /// Writes the record if its revision is still `expect`; 0 means that there is none.
+    pub async fn write(&self, expect: Rev, record: &Record) -> Written {
+        let item = match item(self.topology.as_str(), record) {
+            Ok(item) => item,
+            Err(what) => return Written::Unknown(fault(what)),
+        };
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = if expect == Rev(0) {
+            put.condition_expression("attribute_not_exists(#pk)")
+                .expression_attribute_names("#pk", KEY)
+        } else {
+            put.condition_expression("#rev = :expected")
+                .expression_attribute_names("#rev", "rev")
+                .expression_attribute_values(":expected", AttributeValue::N(expect.to_string()))
+        };
+        let Err(error) = put.send().await else {
+            return Written::Stored;
+        };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => lost(failed.item.clone(), record),
+            _ => Written::Unknown(fault(describe(&error))),
+        }
+    }
+
+    /// Keeps a copy of a revision.
+    pub async fn chronicle(&self, record: &Record) -> Result<(), Fault> {
+        let key = history_key(&self.topology, record);
+        let item = item(&key, record).map_err(fault)?;
+        self.put(item).await
+    }
+
+    /// Stamps that a site's watchdog alert came through.
+    pub async fn stamp(&self, reporter: &Reporter, at: Timestamp) -> Result<(), Fault> {
+        self.put(HashMap::from([
+            (
+                KEY.to_owned(),
+                AttributeValue::S(format!("{}#seen#{reporter}", self.topology)),
+            ),
+            ("site".to_owned(), AttributeValue::S(reporter.to_string())),
+            ("seen_at".to_owned(), AttributeValue::S(at.to_string())),
+            (
+                "seen_at_seconds".to_owned(),
+                AttributeValue::N(at.as_second().to_string()),
+            ),
+        ]))
+        .await
+    }
+
+    async fn put(&self, item: Item) -> Result<(), Fault> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item));
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(fault(describe(&error))),
+        }
+    }
+}
+
+fn fault(what: String) -> Fault {
+    Fault {
+        whom: "the register".to_owned(),
+        what,
+    }
+}
+
+fn history_key(topology: &TopologyName, record: &Record) -> String {
+    format!("{topology}#history#{}#{}", record.epoch, record.rev)
+}
+
+fn item(key: &str, record: &Record) -> Result<Item, String> {
+    let mut item: Item =
+        serde_dynamo::to_item(record).map_err(|error| format!("a record cannot be stored: {error}"))?;
+    item.insert(KEY.to_owned(), AttributeValue::S(key.to_owned()));
+    Ok(item)
+}
+
+/// The record in an item. Its form is looked at first: of a newer one nothing else may be believed.
+fn record(item: Item) -> Result<Box<Record>, String> {
+    let schema = item
+        .get("schema")
+        .and_then(|value| value.as_n().ok())
+        .and_then(|number| number.parse::<u32>().ok());
+    match schema {
+        Some(schema) if schema > SCHEMA => Err(format!(
+            "its record has form {schema}, this function understands up to {SCHEMA}; apply the newer version here too"
+        )),
+        _ => serde_dynamo::from_item(item)
+            .map(Box::new)
+            .map_err(|error| format!("its record cannot be read and is left alone: {error}")),
+    }
+}
+
+/// What a failed condition means: somebody else's record, or one's own from before its reply was lost.
+fn lost(there: Option<Item>, ours: &Record) -> Written {
+    match there.map(record).transpose() {
+        Ok(Some(there)) if *there == *ours => Written::Stored,
+        Ok(there) => Written::Lost(there),
+        Err(what) => Written::Unknown(fault(what)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use fencing::accelerator::{EndpointConfig, GroupOutcome, Outcome, Place};
+    use fencing::register::{Claim, Decision, Hold, Rejoin, RejoinStep, State};
+    use fencing::words::{Epoch, Fenced, SiteName, Survivor};
+
+    fn full() -> Record {
+        let now: Timestamp = "2026-11-21T10:00:00.123456789Z".parse().unwrap();
+        let a = SiteName::new("site-a").unwrap();
+        let b = SiteName::new("site-b").unwrap();
+        let config = EndpointConfig {
+            id: "arn:a".to_owned(),
+            weight: Some(128),
+            client_ip_preservation: None,
+        };
+        Record {
+            schema: SCHEMA,
+            epoch: Epoch(4),
+            rev: Rev(u64::MAX),
+            state: State::Rejoining,
+            decision: Some(Decision {
+                survivor: Survivor(a.clone()),
+                fenced: Fenced(b),
+                outcome: Outcome {
+                    groups: vec![GroupOutcome {
+                        arn: "arn:g".to_owned(),
+                        endpoints: vec![config.clone()],
+                        remove: vec!["arn:b".to_owned()],
+                    }],
+                },
+                by: "site-a".to_owned(),
+                evidence: "…".to_owned(),
+                decided_at: now,
+            }),
+            claim: Some(Claim {
+                owner: "request".to_owned(),
+                until: now,
+            }),
+            waiting: true,
+            rejoin: Some(Rejoin {
+                session: "s".to_owned(),
+                step: RejoinStep::Clear(vec!["work".to_owned()]),
+            }),
+            hold: Some(Hold {
+                by: "ana".to_owned(),
+                reason: "maintenance".to_owned(),
+                since: now,
+                until: Some(now),
+            }),
+            cooldown_until: Some(now),
+            recovery_seen_at: Some(now),
+            places: vec![Place {
+                site: a,
+                group_arn: "arn:g".to_owned(),
+                config,
+            }],
+            by: "request".to_owned(),
+            written_at: now,
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was_stored() {
+        for stored in [full(), Record::empty()] {
+            let item = item("keycloak-prod", &stored).unwrap();
+            assert_eq!(item[KEY], AttributeValue::S("keycloak-prod".to_owned()));
+            assert_eq!(*record(item).unwrap(), stored);
+        }
+    }
+
+    #[test]
+    fn every_step_of_a_rejoin_can_be_stored() {
+        for step in [
+            RejoinStep::CutStale,
+            RejoinStep::Clear(vec![]),
+            RejoinStep::RestoreStale,
+            RejoinStep::Push,
+            RejoinStep::AwaitPush,
+            RejoinStep::Readd,
+        ] {
+            let stored = Record {
+                rejoin: Some(Rejoin {
+                    session: "s".to_owned(),
+                    step,
+                }),
+                ..Record::empty()
+            };
+            assert_eq!(*record(item("t", &stored).unwrap()).unwrap(), stored);
+        }
+    }
+
+    /// The reply was lost after the write took effect; the repetition failed its own condition.
+    #[test]
+    fn ones_own_write_is_recognised_by_its_content() {
+        let ours = full();
+        let there = item("t", &ours).unwrap();
+        assert_eq!(lost(Some(there), &ours), Written::Stored);
+    }
+
+    #[test]
+    fn somebody_elses_write_is_handed_over() {
+        let ours = full();
+        let theirs = Record {
+            by: "another".to_owned(),
+            ..full()
+        };
+        assert_eq!(
+            lost(Some(item("t", &theirs).unwrap()), &ours),
+            Written::Lost(Some(Box::new(theirs)))
+        );
+        assert_eq!(lost(None, &ours), Written::Lost(None));
+    }
+
+    #[test]
+    fn a_newer_or_unreadable_record_is_a_fault_and_no_answer() {
+        let mut newer = item("t", &full()).unwrap();
+        newer.insert("schema".to_owned(), AttributeValue::N((SCHEMA + 1).to_string()));
+        newer.remove("state");
+        let what = record(newer.clone()).unwrap_err();
+        assert!(what.contains("apply the newer version"), "{what}");
+        assert!(matches!(lost(Some(newer), &full()), Written::Unknown(_)));
+
+        let mut broken = item("t", &full()).unwrap();
+        broken.insert("state".to_owned(), AttributeValue::S("dancing".to_owned()));
+        assert!(record(broken.clone()).unwrap_err().contains("left alone"));
+        assert!(matches!(lost(Some(broken), &full()), Written::Unknown(_)));
+
+        // A field that a later version of the same form adds is no reason to stop.
+        let mut more = item("t", &full()).unwrap();
+        more.insert("mood".to_owned(), AttributeValue::S("fine".to_owned()));
+        assert_eq!(*record(more).unwrap(), full());
+    }
+
+    #[test]
+    fn history_has_a_place_for_every_revision() {
+        let topology = TopologyName::new("keycloak-prod").unwrap();
+        let record = Record {
+            epoch: Epoch(4),
+            rev: Rev(17),
+            ..Record::empty()
+        };
+        assert_eq!(history_key(&topology, &record), "keycloak-prod#history#4#17");
+    }
+}

@@ -1,0 +1,365 @@
+//! The AWS edges over real sockets: TLS through the ring client, retries, and what is read out of replies.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::common::server::{Asked, Authority, Given, Server, given};
+use crate::common::{group_arn, settings};
+use fencing::accelerator::{EndpointConfig, GroupOutcome, Health};
+use fencing::register::{Record, SCHEMA, State};
+use fencing::step::Written;
+use fencing::words::{Epoch, Reporter, Rev};
+use function::world::accelerator::Accelerator;
+use function::world::aws::Aws;
+use function::world::register::Register;
+use function::world::secrets::Secrets;
+use function::world::tls::{self, Plain};
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+fn aws_over(connector: tls::Connector, url: String) -> Aws {
+    Aws::over(connector, &move |name| match name {
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
+        "AWS_ENDPOINT_URL" => Some(url.clone()),
+        _ => None,
+    })
+    .unwrap()
+}
+
+fn aws(server: &Server) -> Aws {
+    let connector = tls::connector(tls::public_roots(), Plain::Allowed).unwrap();
+    aws_over(connector, format!("http://127.0.0.1:{}", server.port))
+}
+
+fn operation(asked: &Asked) -> &str {
+    asked.header("x-amz-target").rsplit('.').next().unwrap()
+}
+
+fn refusal(code: &str) -> Given {
+    given(
+        400,
+        json!({"__type": code, "message": "said the service"}).to_string(),
+    )
+}
+
+/// The SDK compiles without any HTTP client and fails at run time; so one request goes the whole way.
+#[tokio::test]
+async fn a_request_goes_through_ring_and_only_to_a_trusted_host() {
+    let authority = Authority::new();
+    let server = Server::tls(&authority, |_| given(200, "{}")).await;
+    let url = format!("https://localhost:{}", server.port);
+    let trusting = tls::connector(
+        tls::roots_from_pem(authority.pem.as_bytes()).unwrap(),
+        Plain::Refused,
+    )
+    .unwrap();
+    let register = Register::new(&aws_over(trusting, url.clone()), &settings());
+    assert_eq!(register.read().await, Ok(None));
+    let asked = server.asked();
+    assert_eq!(operation(&asked[0]), "GetItem");
+    assert!(
+        asked[0]
+            .header("authorization")
+            .starts_with("AWS4-HMAC-SHA256 Credential=test/")
+    );
+    assert_eq!(asked[0].json()["ConsistentRead"], json!(true));
+    assert_eq!(asked[0].json()["Key"], json!({"pk": {"S": "keycloak-test"}}));
+
+    let public = tls::connector(tls::public_roots(), Plain::Refused).unwrap();
+    let register = Register::new(&aws_over(public, url), &settings());
+    let fault = register.read().await.unwrap_err();
+    assert!(fault.what.contains("certificate"), "{fault}");
+    assert_eq!(
+        server.asked().len(),
+        1,
+        "nothing was sent to a host that is not trusted"
+    );
+}
+
+fn decided() -> Record {
+    Record {
+        epoch: Epoch(1),
+        rev: Rev(8),
+        state: State::Decided,
+        by: "request".to_owned(),
+        ..Record::empty()
+    }
+}
+
+/// An item as DynamoDB holds it, taken from the request that would write it.
+async fn stored(record: &Record) -> Value {
+    let server = Server::plain(|_| given(200, "{}")).await;
+    Register::new(&aws(&server), &settings())
+        .write(Rev(7), record)
+        .await;
+    server.asked()[0].json()["Item"].clone()
+}
+
+#[tokio::test]
+async fn a_write_is_conditional_on_the_revision() {
+    let server = Server::plain(|_| given(200, "{}")).await;
+    let register = Register::new(&aws(&server), &settings());
+    assert_eq!(register.write(Rev(7), &decided()).await, Written::Stored);
+    assert_eq!(register.write(Rev(0), &decided()).await, Written::Stored);
+    let asked = server.asked();
+    let first = asked[0].json();
+    assert_eq!(first["ConditionExpression"], "#rev = :expected");
+    assert_eq!(first["ExpressionAttributeNames"], json!({"#rev": "rev"}));
+    assert_eq!(
+        first["ExpressionAttributeValues"],
+        json!({":expected": {"N": "7"}})
+    );
+    assert_eq!(first["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
+    assert_eq!(first["Item"]["pk"], json!({"S": "keycloak-test"}));
+    assert_eq!(first["Item"]["schema"], json!({"N": SCHEMA.to_string()}));
+    assert_eq!(
+        asked[1].json()["ConditionExpression"],
+        "attribute_not_exists(#pk)"
+    );
+}
+
+#[tokio::test]
+async fn a_lost_race_hands_over_what_is_there() {
+    let theirs = Record {
+        by: "another".to_owned(),
+        ..decided()
+    };
+    let item = stored(&theirs).await;
+    let server = Server::plain(move |_| {
+        given(
+            400,
+            json!({"__type": "ConditionalCheckFailedException", "Item": item}).to_string(),
+        )
+    })
+    .await;
+    let register = Register::new(&aws(&server), &settings());
+    assert_eq!(
+        register.write(Rev(7), &decided()).await,
+        Written::Lost(Some(Box::new(theirs.clone())))
+    );
+    assert_eq!(server.asked().len(), 1, "a verdict is not asked for twice");
+    // One's own write, whose reply was lost: the SDK repeated it, and it failed its own condition.
+    assert_eq!(register.write(Rev(7), &theirs).await, Written::Stored);
+}
+
+#[tokio::test]
+async fn collisions_and_throttling_pass_by_themselves() {
+    for code in [
+        "ReplicatedWriteConflictException",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+    ] {
+        let tries = AtomicUsize::new(0);
+        let server = Server::plain(move |_| match tries.fetch_add(1, Ordering::SeqCst) {
+            0 | 1 => refusal(code),
+            _ => given(200, "{}"),
+        })
+        .await;
+        let register = Register::new(&aws(&server), &settings());
+        assert_eq!(
+            register.write(Rev(7), &decided()).await,
+            Written::Stored,
+            "{code}"
+        );
+        assert_eq!(server.asked().len(), 3);
+    }
+    let server = Server::plain(|_| refusal("ResourceNotFoundException")).await;
+    let register = Register::new(&aws(&server), &settings());
+    assert!(matches!(
+        register.write(Rev(7), &decided()).await,
+        Written::Unknown(_)
+    ));
+    let fault = register.read().await.unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "the register: ResourceNotFoundException: said the service"
+    );
+}
+
+#[tokio::test]
+async fn history_and_stamps_lie_beside_the_record() {
+    let server = Server::plain(|_| given(200, "{}")).await;
+    let register = Register::new(&aws(&server), &settings());
+    register.chronicle(&decided()).await.unwrap();
+    let at: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    register
+        .stamp(&Reporter(crate::common::site("site-a")), at)
+        .await
+        .unwrap();
+    let asked = server.asked();
+    assert_eq!(asked[0].json()["Item"]["pk"]["S"], "keycloak-test#history#1#8");
+    let stamp = asked[1].json()["Item"].clone();
+    assert_eq!(stamp["pk"]["S"], "keycloak-test#seen#site-a");
+    assert_eq!(stamp["seen_at"]["S"], "2026-11-21T10:00:00Z");
+    assert!(
+        asked
+            .iter()
+            .all(|asked| asked.json().get("ConditionExpression").is_none())
+    );
+}
+
+fn described() -> String {
+    json!({"EndpointGroup": {
+        "EndpointGroupArn": group_arn(),
+        "EndpointDescriptions": [
+            {"EndpointId": "lb-a", "Weight": 128, "HealthState": "HEALTHY", "ClientIPPreservationEnabled": true},
+            {"EndpointId": "lb-b", "Weight": 64, "HealthState": "UNHEALTHY", "HealthReason": "timeout"}
+        ]
+    }})
+    .to_string()
+}
+
+fn outcome(endpoints: &[&str], remove: &[&str]) -> GroupOutcome {
+    GroupOutcome {
+        arn: group_arn(),
+        endpoints: endpoints
+            .iter()
+            .map(|id| EndpointConfig {
+                id: (*id).to_owned(),
+                weight: Some(128),
+                client_ip_preservation: Some(true),
+            })
+            .collect(),
+        remove: remove.iter().map(|id| (*id).to_owned()).collect(),
+    }
+}
+
+#[tokio::test]
+async fn every_group_is_read_side_by_side_in_the_order_of_the_settings() {
+    let server = Server::plain(|asked| {
+        let arn = asked.json()["EndpointGroupArn"].clone();
+        given(
+            200,
+            json!({"EndpointGroup": {"EndpointGroupArn": arn}}).to_string(),
+        )
+    })
+    .await;
+    let arns = ["arn:2".to_owned(), "arn:1".to_owned(), "arn:3".to_owned()];
+    let accelerator = Accelerator::new(&aws(&server), &arns);
+    let reading = accelerator.read().await.unwrap();
+    let read: Vec<&str> = reading.groups.iter().map(|group| group.arn.as_str()).collect();
+    assert_eq!(read, ["arn:2", "arn:1", "arn:3"]);
+    let asked = server.asked();
+    assert!(
+        asked
+            .iter()
+            .all(|asked| operation(asked) == "DescribeEndpointGroup")
+    );
+    assert!(
+        asked[0]
+            .header("authorization")
+            .contains("/us-west-2/globalaccelerator/")
+    );
+}
+
+#[tokio::test]
+async fn an_empty_group_is_written_as_an_explicit_empty_list() {
+    let server = Server::plain(|_| given(200, described())).await;
+    let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+    let group = accelerator.write(&outcome(&[], &[])).await.unwrap();
+    accelerator.write(&outcome(&["lb-a"], &[])).await.unwrap();
+    let asked = server.asked();
+    assert_eq!(operation(&asked[0]), "UpdateEndpointGroup");
+    assert_eq!(asked[0].json()["EndpointConfigurations"], json!([]));
+    assert_eq!(
+        asked[1].json()["EndpointConfigurations"],
+        json!([{"EndpointId": "lb-a", "Weight": 128, "ClientIPPreservationEnabled": true}])
+    );
+    // What is returned is what the reply shows, not what was asked for.
+    let healths: Vec<Health> = group.endpoints.iter().map(|endpoint| endpoint.health).collect();
+    assert_eq!(healths, [Health::Healthy, Health::Unhealthy]);
+}
+
+#[tokio::test]
+async fn an_endpoint_of_another_account_is_kept_by_removing_the_other() {
+    for (status, reply) in [
+        (200, "{}".to_owned()),
+        (400, json!({"__type": "EndpointNotFoundException"}).to_string()),
+    ] {
+        let server = Server::plain(move |asked| match operation(asked) {
+            "RemoveEndpoints" => given(status, reply.clone()),
+            _ => given(200, described()),
+        })
+        .await;
+        let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+        let group = accelerator.write(&outcome(&["lb-a"], &["lb-b"])).await.unwrap();
+        assert_eq!(group.endpoints.len(), 2, "what is read decides");
+        let asked = server.asked();
+        let operations: Vec<&str> = asked.iter().map(operation).collect();
+        assert_eq!(operations, ["RemoveEndpoints", "DescribeEndpointGroup"]);
+        assert_eq!(
+            asked[0].json()["EndpointIdentifiers"],
+            json!([{"EndpointId": "lb-b"}])
+        );
+    }
+    let server = Server::plain(|_| refusal("AccessDeniedException")).await;
+    let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+    let fault = accelerator
+        .write(&outcome(&["lb-a"], &["lb-b"]))
+        .await
+        .unwrap_err();
+    assert_eq!(fault.what, "AccessDeniedException: said the service");
+}
+
+/// Both are served as client errors, which the SDK would not repeat by itself.
+#[tokio::test]
+async fn a_change_in_progress_and_an_internal_error_pass_by_themselves() {
+    for code in ["TransactionInProgressException", "InternalServiceErrorException"] {
+        let tries = AtomicUsize::new(0);
+        let server = Server::plain(move |_| match tries.fetch_add(1, Ordering::SeqCst) {
+            0 | 1 => refusal(code),
+            _ => given(200, described()),
+        })
+        .await;
+        let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+        assert!(
+            accelerator.write(&outcome(&["lb-a"], &[])).await.is_ok(),
+            "{code}"
+        );
+        assert_eq!(server.asked().len(), 3, "{code}");
+        assert!(accelerator.read().await.is_ok());
+    }
+    let server = Server::plain(|_| refusal("EndpointGroupNotFoundException")).await;
+    let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+    assert!(accelerator.read().await.is_err());
+    assert_eq!(server.asked().len(), 1, "a lasting error is told at once");
+}
+
+#[tokio::test]
+async fn secrets_are_read_as_text_and_infinispans_only_once() {
+    let server = Server::plain(|asked| {
+        let id = asked.json()["SecretId"].as_str().unwrap().to_owned();
+        given(
+            200,
+            json!({"SecretString": format!("password of {id}")}).to_string(),
+        )
+    })
+    .await;
+    let secrets = Secrets::new(&aws(&server), &settings());
+    assert_eq!(
+        secrets.webhook().await.unwrap().expose_secret(),
+        "password of webhook"
+    );
+    let (first, second) = tokio::join!(secrets.infinispan(), secrets.infinispan());
+    let first = first.unwrap();
+    assert_eq!(first.username, "developer");
+    assert_eq!(first.password.expose_secret(), "password of infinispan");
+    assert!(second.is_ok());
+    assert_eq!(server.asked().len(), 2);
+    // Refused by an Infinispan: it is read again, is still the same, and then simply wrong for a while.
+    for _ in 0..3 {
+        assert!(secrets.infinispan_instead_of(&first).await.unwrap().is_none());
+    }
+    assert_eq!(server.asked().len(), 3);
+
+    let server = Server::plain(|_| given(200, json!({"SecretBinary": "c2VjcmV0"}).to_string())).await;
+    let fault = Secrets::new(&aws(&server), &settings())
+        .webhook()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "the webhook's secret: it holds bytes instead of text"
+    );
+}

@@ -1,0 +1,463 @@
+//! A world in memory, on tokio's paused clock: what the function does to it is exact, and takes no time.
+
+pub(crate) mod server;
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fencing::accelerator::{Endpoint, EndpointConfig, Group, Health, Reading};
+use fencing::answer::{Cause, Notice};
+use fencing::register::Record;
+use fencing::replication::{Backup, CacheFailure, View};
+use fencing::settings::{ClaimSettings, Found, Mode, Settings, Site};
+use fencing::step::{Call, Event, Fault, Written};
+use fencing::words::{Reporter, Rev, SiteName, TopologyName};
+use function::event;
+use function::handler::{Handler, Invocation, Reply};
+use function::moment::Moment;
+use function::run::failed;
+use function::world::World;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+pub(crate) const PASSWORD: &str = "s3cret%40";
+
+pub(crate) fn site(name: &str) -> SiteName {
+    SiteName::new(name).unwrap()
+}
+
+pub(crate) fn balancer(name: &str) -> String {
+    format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/{name}/1")
+}
+
+const ACCELERATOR: &str = "arn:aws:globalaccelerator::123456789012:accelerator/acc";
+
+pub(crate) fn group_arn() -> String {
+    format!("{ACCELERATOR}/listener/l/endpoint-group/g")
+}
+
+/// Two zones of one Region: one endpoint group holds both sites.
+pub(crate) fn settings() -> Settings {
+    let (a, b) = (site("site-a"), site("site-b"));
+    Settings {
+        topology: TopologyName::new("keycloak-test").unwrap(),
+        sites: [&a, &b].map(|name| Site {
+            name: name.clone(),
+            region: "eu-west-1".to_owned(),
+        }),
+        mode: Mode::Act,
+        webhook_username: "keycloak".to_owned(),
+        infinispan_username: "developer".to_owned(),
+        secrets_region: "eu-west-1".to_owned(),
+        register_region: "eu-west-1".to_owned(),
+        register_role_arn: String::new(),
+        claim: ClaimSettings {
+            renew_interval_seconds: 5,
+            failure_threshold: 3,
+        },
+        cooldown_seconds: 120,
+        timeout_seconds: 15,
+        cleared_caches: vec!["work".to_owned()],
+        deep_percent: 100,
+        found: Found {
+            accelerator_arn: ACCELERATOR.to_owned(),
+            endpoint_group_arns: vec![group_arn()],
+            balancers: [(a.clone(), vec![balancer("a")]), (b.clone(), vec![balancer("b")])].into(),
+            infinispan_urls: [
+                (a, "https://a.example.com".to_owned()),
+                (b, "https://b.example.com".to_owned()),
+            ]
+            .into(),
+            infinispan_secret: "infinispan".to_owned(),
+            webhook_secret: "webhook".to_owned(),
+            register_table: "register".to_owned(),
+            topic_arn: String::new(),
+        },
+    }
+}
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mishap {
+    /// It fails and has no effect.
+    Fails,
+    /// It takes effect and its reply is lost.
+    LosesReply,
+    /// It never answers and has no effect.
+    Hangs,
+    /// It takes effect and never answers.
+    HangsAfter,
+}
+
+type Matches = fn(&Call) -> bool;
+
+/// The state of the world in memory.
+pub(crate) struct State {
+    pub(crate) record: Option<Record>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) backups: BTreeMap<SiteName, Backup>,
+    pub(crate) views: BTreeMap<SiteName, View>,
+    /// What the next take-offline answers inside its 200, without taking effect.
+    pub(crate) switch_failures: Vec<CacheFailure>,
+    pub(crate) secret: Result<String, String>,
+    pub(crate) secret_reads: u32,
+    pub(crate) stamp_fails: bool,
+    pub(crate) tell_hangs: bool,
+    /// Every call, when it began.
+    pub(crate) calls: Vec<(Duration, Call)>,
+    /// Every write that took effect, when.
+    pub(crate) effects: Vec<(Duration, Call)>,
+    pub(crate) mishaps: Vec<(Matches, Mishap, u32)>,
+    pub(crate) history: Vec<Record>,
+    pub(crate) stamps: Vec<Reporter>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) settled: u32,
+    pub(crate) wall_offset: jiff::SignedDuration,
+}
+
+pub(crate) struct Memory {
+    pub(crate) state: Mutex<State>,
+    began: Instant,
+}
+
+fn endpoint(name: &str) -> Endpoint {
+    Endpoint {
+        config: EndpointConfig {
+            id: balancer(name),
+            weight: Some(if name == "a" { 128 } else { 64 }),
+            client_ip_preservation: Some(true),
+        },
+        health: Health::Healthy,
+    }
+}
+
+fn view(own: &str, seen: &[&str]) -> View {
+    View {
+        relay_node: true,
+        local_site: own.to_owned(),
+        sites_view: seen.iter().map(|site| (*site).to_owned()).collect(),
+    }
+}
+
+impl Memory {
+    /// Both sites serve, the link between them is lost, nobody has decided anything.
+    pub(crate) fn split() -> Self {
+        Self {
+            began: Instant::now(),
+            state: Mutex::new(State {
+                record: None,
+                groups: vec![Group {
+                    arn: group_arn(),
+                    endpoints: vec![endpoint("a"), endpoint("b")],
+                }],
+                backups: [(site("site-a"), Backup::Online), (site("site-b"), Backup::Online)].into(),
+                views: [
+                    (site("site-a"), view("site-a", &["site-a"])),
+                    (site("site-b"), view("site-b", &["site-b"])),
+                ]
+                .into(),
+                switch_failures: Vec::new(),
+                secret: Ok(PASSWORD.to_owned()),
+                secret_reads: 0,
+                stamp_fails: false,
+                tell_hangs: false,
+                calls: Vec::new(),
+                effects: Vec::new(),
+                mishaps: Vec::new(),
+                history: Vec::new(),
+                stamps: Vec::new(),
+                notices: Vec::new(),
+                settled: 0,
+                wall_offset: jiff::SignedDuration::ZERO,
+            }),
+        }
+    }
+
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().unwrap())
+    }
+
+    /// Lets the next `times` matching calls go wrong.
+    pub(crate) fn mishap(&self, matches: Matches, mishap: Mishap, times: u32) {
+        self.with(|state| state.mishaps.push((matches, mishap, times)));
+    }
+
+    /// The link is whole again.
+    pub(crate) fn heal(&self) {
+        self.with(|state| {
+            for (own, other) in [("site-a", "site-b"), ("site-b", "site-a")] {
+                state.views.insert(site(own), view(own, &[own, other]));
+            }
+        });
+    }
+
+    pub(crate) fn put_back(&self, name: &str) {
+        self.with(|state| state.groups[0].endpoints.push(endpoint(name)));
+    }
+
+    pub(crate) fn take_out(&self, name: &str) {
+        self.with(|state| {
+            state.groups[0]
+                .endpoints
+                .retain(|e| e.config.id != balancer(name));
+        });
+    }
+
+    pub(crate) fn endpoints(&self) -> Vec<String> {
+        self.with(|state| {
+            let mut ids: Vec<String> = state.groups[0]
+                .endpoints
+                .iter()
+                .map(|e| e.config.id.clone())
+                .collect();
+            ids.sort();
+            ids
+        })
+    }
+
+    pub(crate) fn backup(&self, at: &str) -> Backup {
+        self.with(|state| state.backups[&site(at)])
+    }
+
+    pub(crate) fn call_count(&self) -> usize {
+        self.with(|state| state.calls.len())
+    }
+
+    pub(crate) fn effect_count(&self) -> usize {
+        self.with(|state| state.effects.len())
+    }
+
+    pub(crate) fn causes(&self) -> Vec<Cause> {
+        self.with(|state| state.notices.iter().map(|notice| notice.cause).collect())
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// Carries a call out on the state.
+fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
+    let before = state.effects.len();
+    let event = match call {
+        Call::ReadRegister => Event::Register(Ok(state.record.clone().map(Box::new))),
+        Call::WriteRegister { expect, record } => {
+            let there = state.record.as_ref().map_or(Rev(0), |record| record.rev);
+            if there == *expect {
+                state.record = Some((**record).clone());
+                state.effects.push((uptime, call.clone()));
+                Event::Written(Written::Stored)
+            } else {
+                Event::Written(Written::Lost(state.record.clone().map(Box::new)))
+            }
+        }
+        Call::ReadAccelerator => Event::Accelerator(Ok(Reading {
+            groups: state.groups.clone(),
+        })),
+        Call::WriteGroup(outcome) => {
+            let group = state
+                .groups
+                .iter_mut()
+                .find(|group| group.arn == outcome.arn)
+                .unwrap();
+            let old = std::mem::take(&mut group.endpoints);
+            group.endpoints = outcome
+                .endpoints
+                .iter()
+                .map(|config| Endpoint {
+                    config: config.clone(),
+                    health: old
+                        .iter()
+                        .find(|e| e.config.id == config.id)
+                        .map_or(Health::Initial, |e| e.health),
+                })
+                .collect();
+            state.effects.push((uptime, call.clone()));
+            Event::Group(Ok(group.clone()))
+        }
+        Call::ReadView { at } => Event::View(Ok(state.views[at].clone())),
+        Call::TakeOffline { at, .. } | Call::BringOnline { at, .. } => {
+            let failures = std::mem::take(&mut state.switch_failures);
+            if failures.is_empty() {
+                let offline = matches!(call, Call::TakeOffline { .. });
+                let status = if offline { Backup::Offline } else { Backup::Online };
+                state.backups.insert(at.clone(), status);
+                state.effects.push((uptime, call.clone()));
+            }
+            Event::Switched(Ok(failures))
+        }
+        Call::ReadBackup { at, .. } => Event::Backup(Ok(state.backups[at])),
+        Call::ReadPushes { .. } => Event::Pushes(Ok(Vec::new())),
+        Call::StartPush { .. } => Event::Switched(Ok(Vec::new())),
+        Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Ok(())),
+    };
+    debug_assert!(state.effects.len() <= before + 1);
+    event
+}
+
+impl World for &Memory {
+    fn moment(&self) -> Moment {
+        let uptime = self.began.elapsed();
+        let base: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+        Moment {
+            wall: base + uptime + self.with(|state| state.wall_offset),
+            uptime,
+        }
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    async fn call(&self, call: &Call) -> Event {
+        let uptime = self.uptime();
+        let mishap = self.with(|state| {
+            state.calls.push((uptime, call.clone()));
+            let found = state
+                .mishaps
+                .iter_mut()
+                .find(|(matches, _, times)| *times > 0 && matches(call))?;
+            found.2 -= 1;
+            Some(found.1)
+        });
+        // A round trip.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let uptime = self.uptime();
+        match mishap {
+            None => self.with(|state| effect(state, call, uptime)),
+            Some(Mishap::Fails) => failed(call, "out of order".to_owned()),
+            Some(Mishap::LosesReply) => {
+                self.with(|state| effect(state, call, uptime));
+                failed(call, "the reply was lost".to_owned())
+            }
+            Some(Mishap::Hangs) => pending().await,
+            Some(Mishap::HangsAfter) => {
+                self.with(|state| effect(state, call, uptime));
+                pending().await
+            }
+        }
+    }
+
+    async fn webhook_secret(&self) -> Result<SecretString, Fault> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.with(|state| {
+            state.secret_reads += 1;
+            state.secret.clone()
+        })
+        .map(SecretString::from)
+        .map_err(|what| Fault {
+            whom: "the webhook's secret".to_owned(),
+            what,
+        })
+    }
+
+    async fn stamp(&self, reporter: &Reporter) -> Result<(), Fault> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.with(|state| {
+            if state.stamp_fails {
+                return Err(Fault {
+                    whom: "the register".to_owned(),
+                    what: "out of order".to_owned(),
+                });
+            }
+            state.stamps.push(reporter.clone());
+            Ok(())
+        })
+    }
+
+    async fn chronicle(&self, record: &Record) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.with(|state| state.history.push(record.clone()));
+    }
+
+    async fn tell(&self, notice: &Notice) {
+        if self.with(|state| state.tell_hangs) {
+            pending::<()>().await;
+        }
+        self.with(|state| state.notices.push(notice.clone()));
+    }
+
+    async fn settle(&self) {
+        self.with(|state| state.settled += 1);
+    }
+}
+
+/// An event as the Function URL makes it.
+pub(crate) fn post(user: &str, password: &str, body: &str) -> Value {
+    json!({
+        "version": "2.0", "rawPath": "/webhook", "rawQueryString": "",
+        "headers": {
+            "content-type": "application/json",
+            "authorization": format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))),
+        },
+        "requestContext": {"http": {"method": "POST", "path": "/webhook"}},
+        "body": body, "isBase64Encoded": false,
+    })
+}
+
+pub(crate) fn alert(status: &str, reporter: &str, suspect: &str) -> Value {
+    json!({
+        "status": status,
+        "labels": {
+            "alertname": "SiteOffline", "topology": "keycloak-test", "reporter": reporter, "site": suspect,
+        },
+        "annotations": {}, "startsAt": "2026-11-21T10:00:00Z", "fingerprint": "c0ffee",
+    })
+}
+
+pub(crate) fn payload(status: &str, alerts: &[Value]) -> String {
+    json!({ "version": "4", "status": status, "alerts": alerts, "truncatedAlerts": 0 }).to_string()
+}
+
+/// A genuine delivery of one firing alert.
+pub(crate) fn accusation(reporter: &str, suspect: &str) -> Value {
+    post(
+        "keycloak",
+        PASSWORD,
+        &payload("firing", &[alert("firing", reporter, suspect)]),
+    )
+}
+
+/// What an invocation gave back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// One invocation, with Lambda's deadline.
+pub(crate) async fn invoke(handler: &Handler<&Memory>, event: Value) -> Told {
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let invocation = Invocation {
+        request_id: format!("request-{number}"),
+        deadline: handler.world().moment().wall + Duration::from_secs(15),
+    };
+    match handler
+        .handle(event::Event::read(event).unwrap(), &invocation)
+        .await
+    {
+        Reply::Web { status, body, .. } => Told { status, body },
+        Reply::Answer(answer) => Told {
+            status: answer.status.http(),
+            body: answer.sentence,
+        },
+    }
+}
+
+/// A handler whose process has started well.
+pub(crate) async fn ready(world: &Memory) -> Handler<&Memory> {
+    let handler = Handler::new(settings(), world);
+    handler.prepare().await;
+    handler
+}
+
+pub(crate) async fn pass(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}

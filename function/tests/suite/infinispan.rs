@@ -1,0 +1,380 @@
+//! Infinispan over real TLS: its traps, its two ways of authentication, and dead connections.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::common::server::{Asked, Authority, Given, Server, given};
+use crate::common::{settings, site};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fencing::replication::{Backup, Push};
+use fencing::settings::Settings;
+use fencing::words::SiteName;
+use function::world::aws::Aws;
+use function::world::infinispan::Infinispan;
+use function::world::secrets::Secrets;
+use serde_json::json;
+
+/// An Infinispan for site-a, its CA, and a Secrets Manager beside it.
+struct Scene {
+    infinispan: Infinispan,
+    server: Server,
+    secrets: Server,
+    _ca: tempfile::TempDir,
+}
+
+async fn scene(script: impl Fn(&Asked) -> Given + Send + Sync + 'static) -> Scene {
+    scene_with(Arc::new(Mutex::new("p:w".to_owned())), script).await
+}
+
+async fn scene_with(
+    password: Arc<Mutex<String>>,
+    script: impl Fn(&Asked) -> Given + Send + Sync + 'static,
+) -> Scene {
+    let authority = Authority::new();
+    let server = Server::tls(&authority, script).await;
+    let ca = tempfile::tempdir().unwrap();
+    std::fs::create_dir(ca.path().join("ca")).unwrap();
+    std::fs::write(ca.path().join("ca/site-a.pem"), &authority.pem).unwrap();
+    let store = Server::plain(move |_| {
+        let secret = password.lock().unwrap().clone();
+        given(200, json!({"SecretString": secret}).to_string())
+    })
+    .await;
+    let infinispan = Infinispan::new(&at(server.port), Some(ca.path()), &secrets(&store));
+    Scene {
+        infinispan,
+        server,
+        secrets: store,
+        _ca: ca,
+    }
+}
+
+fn at(port: u16) -> Settings {
+    let mut settings = settings();
+    let url = format!("https://localhost:{port}");
+    settings.found.infinispan_urls = [(site("site-a"), url.clone()), (site("site-b"), url)].into();
+    settings
+}
+
+fn secrets(store: &Server) -> Arc<Secrets> {
+    let url = format!("http://127.0.0.1:{}", store.port);
+    let aws = Aws::from_environment(&move |name| match name {
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER" => Some(url.clone()),
+        _ => None,
+    })
+    .unwrap();
+    Arc::new(Secrets::new(&aws, &settings()))
+}
+
+fn a() -> SiteName {
+    site("site-a")
+}
+
+fn b() -> SiteName {
+    site("site-b")
+}
+
+fn container(relay: bool, seen: &[&str]) -> Given {
+    given(
+        200,
+        json!({"relay_node": relay, "local_site": "site-a", "sites_view": seen}).to_string(),
+    )
+}
+
+#[tokio::test]
+async fn take_offline_presents_user_and_password_and_reads_the_body() {
+    let scene = scene(|_| given(200, r#"{"sessions":"ok","work":"Exception on work : timed out"}"#)).await;
+    let failures = scene.infinispan.switch(&a(), &b(), "take-offline").await.unwrap();
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0].cache, "work");
+    let asked = &scene.server.asked()[0];
+    assert_eq!(
+        (asked.method.as_str(), asked.path.as_str()),
+        (
+            "POST",
+            "/rest/v2/container/x-site/backups/site-b?action=take-offline"
+        )
+    );
+    assert_eq!(
+        asked.header("authorization"),
+        format!("Basic {}", STANDARD.encode("developer:p:w"))
+    );
+}
+
+/// There is a bundle for site-a and none for site-b, which is therefore verified against public roots.
+#[tokio::test]
+async fn a_server_that_the_topologys_ca_did_not_sign_is_refused() {
+    let scene = scene(|_| given(200, "{}")).await;
+    let fault = scene.infinispan.backup(&b(), &a()).await.unwrap_err();
+    assert_eq!(fault.whom, "site-b's Infinispan");
+    assert!(fault.what.contains("certificate"), "{fault}");
+    assert_eq!(scene.server.asked().len(), 0);
+
+    // A bundle that cannot be read silences its own site only, and with a reason.
+    let broken = tempfile::tempdir().unwrap();
+    std::fs::create_dir(broken.path().join("ca")).unwrap();
+    std::fs::write(broken.path().join("ca/site-a.pem"), "no certificate").unwrap();
+    let infinispan = Infinispan::new(
+        &at(scene.server.port),
+        Some(broken.path()),
+        &secrets(&scene.secrets),
+    );
+    let fault = infinispan.backup(&a(), &b()).await.unwrap_err();
+    assert!(
+        fault
+            .what
+            .contains("site-a.pem: the CA bundle holds no certificate"),
+        "{fault}"
+    );
+
+    let mut plain = at(scene.server.port);
+    plain
+        .found
+        .infinispan_urls
+        .insert(a(), "http://localhost:1".to_owned());
+    let fault = Infinispan::new(&plain, None, &secrets(&scene.secrets))
+        .backup(&a(), &b())
+        .await
+        .unwrap_err();
+    assert!(fault.what.contains("https://host[:port]"), "{fault}");
+}
+
+/// One address, several nodes: only the relay knows, and connections decide who answers.
+#[tokio::test]
+async fn nodes_are_asked_on_connections_of_their_own_until_one_counts() {
+    for relay in 0..10 {
+        let scene = scene(move |asked| {
+            container(
+                asked.connection == relay,
+                if asked.connection == relay {
+                    &["site-a"]
+                } else {
+                    &[]
+                },
+            )
+        })
+        .await;
+        let view = scene.infinispan.view(&a()).await.unwrap();
+        assert!(view.counts(), "relay on connection {relay}: {view:?}");
+        let connections: std::collections::BTreeSet<usize> = scene
+            .server
+            .asked()
+            .iter()
+            .map(|asked| asked.connection)
+            .collect();
+        assert_eq!(connections.len(), scene.server.asked().len(), "each on its own");
+    }
+    let scene = scene(|_| container(false, &[])).await;
+    let view = scene.infinispan.view(&a()).await.unwrap();
+    assert!(!view.counts());
+    assert_eq!(scene.server.asked().len(), 10);
+}
+
+#[tokio::test]
+async fn a_hanging_or_broken_node_does_not_keep_the_relay_from_answering() {
+    let scene = scene(|asked| match asked.connection {
+        0 => container(false, &[]).after(Duration::from_secs(60)),
+        1 => given(500, "out of\nmemory"),
+        2 => given(200, "no JSON"),
+        _ => container(true, &["site-a", "site-b"]),
+    })
+    .await;
+    let began = Instant::now();
+    let view = scene.infinispan.view(&a()).await.unwrap();
+    assert!(view.counts() && began.elapsed() < Duration::from_secs(2));
+
+    let broken = self::scene(|_| given(500, "out of\nmemory")).await;
+    let fault = broken.infinispan.view(&a()).await.unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "site-a's Infinispan: it answers 500: out of memory"
+    );
+}
+
+#[tokio::test]
+async fn refusals_say_what_to_look_at() {
+    for (status, said) in [
+        (403, "needs ADMIN"),
+        (404, "knows no such site"),
+        (503, "it answers 503: busy"),
+    ] {
+        let scene = scene(move |_| given(status, "busy")).await;
+        let fault = scene.infinispan.backup(&a(), &b()).await.unwrap_err();
+        assert!(fault.what.contains(said), "{fault}");
+        let fault = scene
+            .infinispan
+            .switch(&a(), &b(), "take-offline")
+            .await
+            .unwrap_err();
+        assert!(fault.what.contains(said), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_and_a_changed_one_is_read_again() {
+    let basic = |asked: &Asked, password: &str| {
+        if asked.header("authorization")
+            == format!("Basic {}", STANDARD.encode(format!("developer:{password}")))
+        {
+            given(200, r#"{"status":"offline"}"#)
+        } else {
+            given(401, "").with("www-authenticate", "Basic realm=\"default\"")
+        }
+    };
+    let scene = scene(move |asked| basic(asked, "another")).await;
+    let fault = scene.infinispan.backup(&a(), &b()).await.unwrap_err();
+    assert!(fault.what.contains("does not accept user `developer`"), "{fault}");
+    assert!(!fault.what.contains("p:w"), "{fault}");
+
+    // It was changed at Infinispan, and then in its secret.
+    let password = Arc::new(Mutex::new("old".to_owned()));
+    let accepted = Arc::new(Mutex::new("old".to_owned()));
+    let server_accepts = Arc::clone(&accepted);
+    let scene = scene_with(Arc::clone(&password), move |asked| {
+        basic(asked, &server_accepts.lock().unwrap())
+    })
+    .await;
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
+    *accepted.lock().unwrap() = "new".to_owned();
+    *password.lock().unwrap() = "new".to_owned();
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
+    assert_eq!(scene.secrets.asked().len(), 2);
+    // While it stays wrong, it is not read over and over.
+    *accepted.lock().unwrap() = "newer".to_owned();
+    for _ in 0..3 {
+        assert!(scene.infinispan.backup(&a(), &b()).await.is_err());
+    }
+    assert_eq!(scene.secrets.asked().len(), 2);
+}
+
+/// Each node has nonces of its own, as those of a cluster do.
+#[tokio::test]
+async fn digest_is_spoken_where_basic_is_not_offered() {
+    let scene = scene(|asked| {
+        let nonce = format!("nonce-{}", asked.connection);
+        let header = asked.header("authorization");
+        if header.starts_with("Digest ")
+            && header.contains(&format!("nonce=\"{nonce}\""))
+            && header.contains("username=\"developer\"")
+            && header.contains(&format!("uri=\"{}\"", asked.path))
+        {
+            return given(200, r#"{"status":"mixed","online":["a"],"offline":["b"]}"#);
+        }
+        given(401, "").with(
+            "www-authenticate",
+            format!("Digest realm=\"default\", nonce=\"{nonce}\", opaque=\"0\", algorithm=SHA-256, qop=auth"),
+        )
+    })
+    .await;
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
+    assert_eq!(scene.server.asked().len(), 2);
+    // The nonce is known now: one round trip, with the next count.
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
+    let asked = scene.server.asked();
+    assert_eq!(asked.len(), 3);
+    assert!(asked[2].header("authorization").contains("nc=00000002"));
+
+    let refusing = self::scene(|asked| {
+        let nonce = asked.headers.len() + asked.path.len();
+        given(401, "").with(
+            "www-authenticate",
+            format!("Digest realm=\"d\", nonce=\"{nonce}\", qop=auth"),
+        )
+    })
+    .await;
+    let fault = refusing.infinispan.backup(&a(), &b()).await.unwrap_err();
+    assert!(fault.what.contains("does not accept"), "{fault}");
+    assert!(refusing.server.asked().len() <= 4);
+}
+
+/// A connection that died while the function was frozen gives no sign: the same is asked on another one.
+#[tokio::test]
+async fn a_dead_connection_is_gone_around() {
+    let scene = scene(|asked| {
+        let reply = given(200, r#"{"status":"offline"}"#);
+        if asked.connection == 0 && asked.path.contains("x-site") {
+            reply.after(Duration::from_secs(60))
+        } else {
+            reply
+        }
+    })
+    .await;
+    scene.infinispan.open().await;
+    let began = Instant::now();
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_not_read() {
+    let scene = scene(|_| given(200, "x".repeat(2 * 1024 * 1024))).await;
+    let fault = scene.infinispan.backup(&a(), &b()).await.unwrap_err();
+    assert!(fault.what.contains("cannot be read"), "{fault}");
+}
+
+#[tokio::test]
+async fn pushes_are_started_read_and_forgotten_cache_by_cache() {
+    let scene = scene(|asked| match asked.path.as_str() {
+        "/rest/v2/caches" => given(200, r#"["sessions","work","local-only","___internal"]"#),
+        path if path.starts_with("/rest/v2/caches/local-only") => given(404, ""),
+        path if path.contains("push-state-status") && asked.method == "GET" => given(
+            200,
+            if path.contains("work") {
+                r#"{"site-b":"SENDING"}"#
+            } else {
+                r#"{"site-b":"OK"}"#
+            },
+        ),
+        path if path.contains("sessions") && path.contains("start-push-state") => given(500, "no such node"),
+        _ => given(204, ""),
+    })
+    .await;
+    let pushes = scene.infinispan.pushes(&a(), &b()).await.unwrap();
+    let told: Vec<(&str, Push)> = pushes
+        .iter()
+        .map(|push| (push.cache.as_str(), push.push))
+        .collect();
+    assert_eq!(told, [("sessions", Push::Ok), ("work", Push::Sending)]);
+
+    let caches = ["sessions".to_owned(), "work".to_owned()];
+    let failures = scene.infinispan.push(&a(), &b(), &caches).await.unwrap();
+    assert_eq!((failures.len(), failures[0].cache.as_str()), (1, "sessions"));
+    scene.infinispan.clear_pushes(&a(), &caches).await.unwrap();
+    scene.infinispan.clear(&a(), "a cache").await.unwrap();
+    let asked = scene.server.asked();
+    let last = asked.last().unwrap();
+    assert_eq!(
+        (last.method.as_str(), last.path.as_str()),
+        ("POST", "/rest/v2/caches/a%20cache?action=clear")
+    );
+    assert!(
+        asked
+            .iter()
+            .any(|asked| asked.path == "/rest/v2/caches/work/x-site/local?action=clear-push-state-status")
+    );
+}
+
+#[tokio::test]
+async fn one_connection_is_opened_ahead_and_used() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let scene = scene(move |asked| {
+        if asked.header("authorization").is_empty() {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+        given(200, r#"{"status":"online"}"#)
+    })
+    .await;
+    scene.infinispan.open().await;
+    assert_eq!(
+        count.load(Ordering::SeqCst),
+        1,
+        "nothing is presented while opening"
+    );
+    scene.infinispan.backup(&a(), &b()).await.unwrap();
+    assert!(scene.server.asked().iter().all(|asked| asked.connection == 0));
+}

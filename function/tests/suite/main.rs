@@ -1,0 +1,13 @@
+//! The function as a whole: against a world in memory, over real sockets, and as a process. One binary, so
+//! that the AWS clients are linked once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod aws;
+mod callers;
+mod common;
+mod driver;
+mod flaws;
+mod infinispan;
+mod process;
+mod rows;

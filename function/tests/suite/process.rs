@@ -1,0 +1,163 @@
+//! The binary itself: how it starts, how it refuses to, and a few events through Lambda's runtime interface.
+
+use std::collections::VecDeque;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::common::server::{Server, given};
+use crate::common::{accusation, settings};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_bootstrap");
+
+#[test]
+fn missing_settings_end_the_start_with_a_line_for_each() {
+    let output = Command::new(BINARY)
+        .env_clear()
+        .env("SITEFENCE_TIMEOUT_SECONDS", "soon")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let lines: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines.len() > 10);
+    assert!(lines.iter().all(|line| line["level"] == "ERROR"));
+    let said = |text: &str| {
+        lines
+            .iter()
+            .any(|line| line["message"].as_str().unwrap().contains(text))
+    };
+    assert!(
+        said("SITEFENCE_TOPOLOGY is not set") && said("holds `soon`"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn outside_lambda_it_says_so() {
+    let mut command = Command::new(BINARY);
+    command.env_clear();
+    for (variable, value) in settings().environment() {
+        command.env(variable.name, value);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("runs inside AWS Lambda")
+    );
+}
+
+/// Ends the process with the test, whatever becomes of the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Lambda's runtime interface: hands out events, takes replies.
+async fn runtime_interface(events: Vec<Value>) -> (Server, mpsc::UnboundedReceiver<(String, Value)>) {
+    let queue = Mutex::new(VecDeque::from(events));
+    let (sender, replies) = mpsc::unbounded_channel();
+    let server = Server::plain(move |asked| {
+        if asked.path.ends_with("/invocation/next") {
+            let Some(event) = queue.lock().unwrap().pop_front() else {
+                return given(200, "{}").after(Duration::from_secs(3600));
+            };
+            let deadline = jiff::Timestamp::now() + Duration::from_secs(15);
+            return given(200, event.to_string())
+                .with("lambda-runtime-aws-request-id", "request-1")
+                .with(
+                    "lambda-runtime-deadline-ms",
+                    deadline.as_millisecond().to_string(),
+                )
+                .with("lambda-runtime-invoked-function-arn", "arn:function");
+        }
+        sender.send((asked.path.clone(), asked.json())).unwrap();
+        given(202, "")
+    })
+    .await;
+    (server, replies)
+}
+
+#[tokio::test]
+async fn events_go_in_and_replies_come_out() {
+    let secret = Arc::new("s3cret%40".to_owned());
+    let aws = Server::plain(
+        move |asked| match asked.header("x-amz-target").rsplit('.').next() {
+            Some("GetSecretValue") => given(200, json!({"SecretString": *secret}).to_string()),
+            Some("DescribeEndpointGroup") => {
+                let arn = asked.json()["EndpointGroupArn"].clone();
+                given(
+                    200,
+                    json!({"EndpointGroup": {"EndpointGroupArn": arn}}).to_string(),
+                )
+            }
+            _ => given(200, "{}"),
+        },
+    )
+    .await;
+    let url = json!({"requestContext": {"http": {"method": "POST"}}, "rawPath": "/webhook", "body": "{}"});
+    let (lambda, mut replies) = runtime_interface(vec![
+        json!({"sitefence": "sweep"}),
+        url,
+        accusation("site-a", "site-c"),
+        json!({"sitefence": "dance"}),
+    ])
+    .await;
+    let mut settings = settings();
+    // Nobody listens there; starting must not wait for it.
+    for url in settings.found.infinispan_urls.values_mut() {
+        *url = "https://127.0.0.1:1".to_owned();
+    }
+    let mut command = Command::new(BINARY);
+    command
+        .env_clear()
+        .envs([
+            ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", lambda.port)),
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", aws.port)),
+        ])
+        .envs([
+            ("AWS_LAMBDA_FUNCTION_NAME", "sitefence"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_REGION", "eu-west-1"),
+        ])
+        .stdout(Stdio::piped());
+    for (variable, value) in settings.environment() {
+        command.env(variable.name, value);
+    }
+    let mut running = Running(command.spawn().unwrap());
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let reply = tokio::time::timeout(Duration::from_secs(20), replies.recv()).await;
+        told.push(reply.expect("a reply in time").unwrap());
+    }
+    assert_eq!(told[0].1["sentence"], "open, epoch 0");
+    assert_eq!(told[1].1["statusCode"], 401);
+    assert_eq!(told[2].1["statusCode"], 422, "{}", told[2].1);
+    assert!(told[3].0.ends_with("/error"), "{told:?}");
+
+    running.0.kill().unwrap();
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut running.0.stdout.take().unwrap(), &mut log).unwrap();
+    for line in log.lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok(), "not JSON: {line}");
+    }
+    assert!(
+        log.contains("open, epoch 0") && log.contains("\"ForeignLabels\":1"),
+        "{log}"
+    );
+    assert!(!log.contains("s3cret") && !log.contains("Basic "), "{log}");
+}

@@ -1,0 +1,105 @@
+//! What may become of a completed decision, row by row, through the driver against a world in memory.
+
+use std::time::Duration;
+
+use crate::common::{Memory, accusation, balancer, invoke, pass, ready, site};
+use fencing::answer::Cause;
+use fencing::register::State;
+use fencing::replication::Backup;
+use function::handler::Handler;
+use serde_json::json;
+
+async fn fenced(world: &Memory) -> Handler<&Memory> {
+    let handler = ready(world).await;
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    world.with(|state| {
+        state.notices.clear();
+        state.effects.clear();
+    });
+    handler
+}
+
+fn sweep() -> serde_json::Value {
+    json!({"sitefence": "sweep"})
+}
+
+fn register(world: &Memory) -> State {
+    world.with(|state| state.record.as_ref().unwrap().state)
+}
+
+#[tokio::test(start_paused = true)]
+async fn fenced_absent_and_backup_offline_is_fine() {
+    let world = Memory::split();
+    let handler = fenced(&world).await;
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    assert_eq!(invoke(&handler, sweep()).await.status, 200);
+    assert_eq!((world.effect_count(), world.causes().len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn infinispan_forgot_the_cut_and_it_is_cut_again() {
+    for status in [Backup::Online, Backup::Mixed] {
+        let world = Memory::split();
+        let handler = fenced(&world).await;
+        world.with(|state| state.backups.insert(site("site-a"), status));
+        assert_eq!(invoke(&handler, sweep()).await.status, 200);
+        assert_eq!(world.backup("site-a"), Backup::Offline);
+        assert_eq!(register(&world), State::Complete);
+        assert!(world.causes().contains(&Cause::RecutAfterRestart));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fenced_site_put_back_too_early_is_fenced_again_and_told() {
+    let world = Memory::split();
+    let handler = fenced(&world).await;
+    world.put_back("b");
+    assert_eq!(invoke(&handler, sweep()).await.status, 200);
+    assert_eq!(world.endpoints(), [balancer("a")]);
+    assert!(world.causes().contains(&Cause::RefencedEarlyReturn));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_by_hand_is_adopted_when_it_is_seen_twice() {
+    let world = Memory::split();
+    let handler = fenced(&world).await;
+    world.heal();
+    world.put_back("b");
+    world.with(|state| state.backups.insert(site("site-a"), Backup::Online));
+    assert_eq!(invoke(&handler, sweep()).await.status, 429);
+    assert_eq!(register(&world), State::Complete);
+    pass(Duration::from_secs(60)).await;
+    invoke(&handler, sweep()).await;
+    assert_eq!(register(&world), State::Open);
+    assert_eq!(world.causes(), [Cause::Adopted]);
+    // Nothing but the register was written.
+    assert_eq!(world.endpoints().len(), 2);
+    assert_eq!(world.backup("site-a"), Backup::Online);
+    // Quiet time: the next alert is refused.
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert_eq!(told.status, 429, "{}", told.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_else_is_left_alone_and_raises_the_alarm() {
+    // Replicates again and sees the other, which is still out: half of a recovery by hand.
+    let world = Memory::split();
+    let handler = fenced(&world).await;
+    world.heal();
+    world.with(|state| state.backups.insert(site("site-a"), Backup::Online));
+    assert_eq!(invoke(&handler, sweep()).await.status, 429);
+    assert_eq!(
+        (world.effect_count(), world.causes()),
+        (0, vec![Cause::Unexplained])
+    );
+
+    // The survivor was taken out, too.
+    let world = Memory::split();
+    let handler = fenced(&world).await;
+    world.take_out("a");
+    assert_eq!(invoke(&handler, sweep()).await.status, 429);
+    assert_eq!(
+        (world.effect_count(), world.causes()),
+        (0, vec![Cause::Unexplained])
+    );
+}
