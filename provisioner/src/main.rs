@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary `provision`: arguments to exit code; the library does the work.
+
+fn main() -> std::process::ExitCode {
+    provisioner::cli::run(std::env::args_os())
+}

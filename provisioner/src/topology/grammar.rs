@@ -125,7 +125,7 @@ text!(
 text!(
     /// The accelerator, by DNS name (either form) or by ARN.
     Accelerator, "an accelerator", max 150,
-    "^([a-z0-9]{8,40}(\\.dualstack)?\\.awsglobalaccelerator\\.com|arn:aws:globalaccelerator::[0-9]{12}:accelerator/[0-9a-f-]{8,64})$",
+    "^([a-z0-9]{8,40}(\\.dualstack)?\\.awsglobalaccelerator\\.com|arn:aws:globalaccelerator::[0-9]{12}:accelerator/[0-9a-z-]{8,64})$",
     "give its DNS name (a….awsglobalaccelerator.com or a….dualstack.awsglobalaccelerator.com) or its ARN; `aws globalaccelerator list-accelerators --region us-west-2` shows both"
 );
 text!(
@@ -271,6 +271,19 @@ impl Endpoint {
 }
 
 impl KeyArn {
+    /// The same multi-Region key in another Region; a key of one Region is the same everywhere.
+    #[must_use]
+    pub fn in_region(&self, region: &Region) -> Self {
+        if self.is_multi_region() {
+            Self(
+                self.0
+                    .replacen(&format!(":{}:", self.region()), &format!(":{region}:"), 1),
+            )
+        } else {
+            self.clone()
+        }
+    }
+
     /// The Region that the key's ARN names.
     pub fn region(&self) -> &str {
         self.0.split(':').nth(3).unwrap_or_default()

@@ -10,15 +10,24 @@
 //! All three kinds of mistakes of a file are told in one run. A topology that came out of [`parse`] has been
 //! checked in full, as far as that is possible without a network; the rest of the program relies on it.
 
+mod bundles;
+mod checks;
+mod decode;
+mod defaults;
 mod diagnostic;
 mod grammar;
 pub mod names;
+mod read;
 pub mod regions;
 mod schema;
 mod settings;
 pub(crate) mod suggest;
 mod types;
 
+#[cfg(test)]
+mod robustness;
+
+pub use bundles::{CaBundle, ReadFile};
 pub use diagnostic::{Diagnostic, Position};
 pub use fencing::words::{SiteName, TopologyName};
 pub use grammar::{
@@ -26,28 +35,10 @@ pub use grammar::{
     LabelValue, Namespace, ObjectName, PolicyArn, Region, RoleArn, SecretReference, SecurityGroupId,
     SubnetId, TableName, TagKey, TagValue, TopicArn, Username,
 };
-pub use schema::json_schema;
+pub use read::{Loaded, load, parse};
+pub use schema::{json_schema, json_schema_text};
 pub use types::{
     Alerting, Architecture, Claim, Function, Health, InfinispanAccess, LOG_RETENTION_DAYS, Mode, Monitoring,
     Notify, Operator, Platform, Register, RegisterKind, Router, SecretDelivery, Site, SiteInfinispan,
     SiteKeycloak, Topology, Vpc, Webhook,
 };
-
-/// Reads a topology. `file` is its name, for messages.
-pub fn parse(bytes: &[u8], file: &str) -> Result<Topology, Vec<Diagnostic>> {
-    serde_yaml::from_slice_valid::<Topology>(bytes).map_err(|error| {
-        let location = error.location();
-        vec![Diagnostic {
-            message: error.to_string(),
-            file: file.to_owned(),
-            position: Position {
-                line: location.map_or(1, |l| l.line() as usize),
-                column: location.map_or(1, |l| l.column() as usize),
-                width: 1,
-            },
-            path: String::new(),
-            snippet: String::new(),
-            hint: None,
-        }]
-    })
-}

@@ -6,6 +6,9 @@ use super::{Mode, Region, RegisterKind, Site, Topology};
 
 impl Topology {
     /// What the function of `region` is told; `found` is what only a look at the two clouds can tell.
+    ///
+    /// Secrets are read in the function's own Region: with several, they are replicated, so that a function
+    /// outlives the first Region.
     pub fn settings(&self, region: &Region, found: Found) -> Settings {
         Settings {
             topology: self.name.clone(),
@@ -19,7 +22,7 @@ impl Topology {
             },
             webhook_username: self.webhook.username.to_string(),
             infinispan_username: self.infinispan.username.to_string(),
-            secrets_region: self.secrets_region().to_owned(),
+            secrets_region: region.to_string(),
             register_region: self.register_region(region).to_string(),
             register_role_arn: self
                 .register
@@ -42,14 +45,6 @@ impl Topology {
     /// The first of the function's Regions. [`super::parse`] accepts no topology without one.
     pub fn first_region(&self) -> &Region {
         self.regions.first().unwrap_or(&self.sites[0].region)
-    }
-
-    /// The Region of the secret with Infinispan's password: the one its ARN names, else the first.
-    pub fn secrets_region(&self) -> &str {
-        self.infinispan
-            .password_secret
-            .region()
-            .unwrap_or_else(|| self.first_region().as_str())
     }
 
     /// The Regions of the register's replicas.

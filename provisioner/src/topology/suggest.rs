@@ -7,11 +7,19 @@ pub(crate) fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) 
         .into_iter()
         .map(|word| {
             let distance = strsim::damerau_levenshtein(&lower, &word.to_lowercase());
-            // A word that begins with the other is near whatever its length: `repeat` for `repeatInterval`.
-            let begins = lower.len() >= 4 && word.to_lowercase().starts_with(&lower);
-            (if begins { distance.min(1) } else { distance }, word)
+            // One that is part of the other is near whatever its length: `repeat` for `repeatInterval`,
+            // `kubecontext` for `context`.
+            let word_lower = word.to_lowercase();
+            let is_part = lower.len() >= 4
+                && word.len() >= 4
+                && (word_lower.starts_with(&lower)
+                    || lower.starts_with(&word_lower)
+                    || lower.ends_with(&word_lower));
+            (if is_part { distance.min(1) } else { distance }, word)
         })
-        .filter(|(distance, word)| *distance <= (word.len() / 3).clamp(1, 3))
+        .filter(|(distance, word)| {
+            *distance <= (word.len() / 3).clamp(1, 3).min(word.len().saturating_sub(1))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
 }
@@ -31,6 +39,8 @@ mod tests {
             ("repeat_interval", Some("repeatInterval")),
             ("nmae", Some("name")),
             ("kubernetes", None),
+            ("kube_namespace", Some("namespace")),
+            ("namespaces", Some("namespace")),
             ("", None),
         ] {
             assert_eq!(closest(text, known), word, "{text}");

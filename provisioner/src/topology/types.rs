@@ -27,8 +27,8 @@ pub struct Topology {
     /// `topology`. At most 24 lower-case letters, digits and inner hyphens, a letter first.
     #[schemars(schema_with = "super::schema::topology_name")]
     pub name: TopologyName,
-    /// The AWS Regions in which a function runs; the first also holds the secrets. One is enough for two
-    /// zones of one Region.
+    /// The AWS Regions in which a function runs; the first also holds the secrets, the others replicas of
+    /// them. One is enough for two zones of one Region.
     #[garde(length(min = 1, max = 3))]
     pub regions: Vec<Region>,
     /// The Global Accelerator in front of both sites: its DNS name (either form) or its ARN.
@@ -82,7 +82,7 @@ pub struct Topology {
     #[serde(default)]
     pub secret_delivery: SecretDelivery,
     /// The caches that a rejoin clears at the stale site before the survivor's state is pushed to it.
-    #[serde(default = "default_caches")]
+    #[serde(default = "super::defaults::default_caches")]
     #[garde(length(min = 1, max = 20))]
     pub caches: Vec<CacheName>,
     /// Tags for every AWS resource, beside our own.
@@ -99,7 +99,7 @@ pub struct InfinispanAccess {
     /// A user with ADMIN rights, the same at both sites.
     pub username: Username,
     /// The name or ARN of the secret that holds this user's password, in AWS Secrets Manager in the first
-    /// of `regions`. Never the password itself.
+    /// of `regions`, replicated to the others. Never the password itself.
     pub password_secret: SecretReference,
 }
 
@@ -277,7 +277,7 @@ pub struct Function {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<PolicyArn>,
     /// A KMS key for its environment, secrets, logs, topic and artifacts; with several Regions a
-    /// multi-Region key. Left out, AWS's own keys.
+    /// multi-Region key. Its policy must let CloudWatch and CloudWatch Logs use it. Left out, AWS's own keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<KeyArn>,
 }
@@ -419,142 +419,6 @@ pub enum SecretDelivery {
     Apply,
     /// You, or a tool such as External Secrets, from the file in `by-hand/`.
     Manual,
-}
-
-impl Default for Webhook {
-    fn default() -> Self {
-        Self {
-            username: Username::literal("keycloak"),
-        }
-    }
-}
-
-impl Default for SiteInfinispan {
-    fn default() -> Self {
-        Self {
-            endpoint: None,
-            ca_bundle: None,
-            cluster: ObjectName::literal("infinispan"),
-        }
-    }
-}
-
-impl Default for SiteKeycloak {
-    fn default() -> Self {
-        Self {
-            name: ObjectName::literal("keycloak"),
-            namespace: None,
-        }
-    }
-}
-
-impl Default for Operator {
-    fn default() -> Self {
-        Self {
-            deployment: ObjectName::literal("infinispan-operator-controller-manager"),
-            namespace: None,
-        }
-    }
-}
-
-impl Default for Router {
-    fn default() -> Self {
-        Self {
-            deployment: ObjectName::literal("infinispan-router"),
-            namespace: None,
-        }
-    }
-}
-
-impl Default for Alerting {
-    fn default() -> Self {
-        Self {
-            pending: Interval::from_seconds(10),
-            preference_delay: Interval::from_seconds(20),
-            group_wait: Interval::from_seconds(5),
-            group_interval: Interval::from_seconds(20),
-            repeat_interval: Interval::from_seconds(300),
-            scrape_interval: Interval::from_seconds(5),
-            evaluation_interval: Interval::from_seconds(5),
-            severity: LabelValue::literal("critical"),
-        }
-    }
-}
-
-impl Default for Function {
-    fn default() -> Self {
-        Self {
-            architecture: Architecture::default(),
-            memory_mib: 256,
-            timeout: Interval::from_seconds(15),
-            log_retention_days: 30,
-            reserved_concurrency: None,
-            vpc: BTreeMap::new(),
-            permissions_boundary: None,
-            kms_key: None,
-        }
-    }
-}
-
-impl Default for Register {
-    fn default() -> Self {
-        Self {
-            kind: RegisterKind::default(),
-            regions: Vec::new(),
-            witness: None,
-            table: None,
-            role_arn: None,
-            cooldown: Interval::from_seconds(300),
-            retain: false,
-        }
-    }
-}
-
-impl Default for Claim {
-    fn default() -> Self {
-        Self {
-            renew_interval: Interval::from_seconds(5),
-            failure_threshold: 3,
-        }
-    }
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self {
-            route53: false,
-            interval: Interval::from_seconds(30),
-            deep_percent: 100,
-            checker_regions: Vec::new(),
-        }
-    }
-}
-
-impl Default for Notify {
-    fn default() -> Self {
-        Self {
-            emails: Vec::new(),
-            topics: Vec::new(),
-            hold_after: Interval::from_seconds(3_600),
-        }
-    }
-}
-
-impl Default for Monitoring {
-    fn default() -> Self {
-        Self {
-            labels: BTreeMap::new(),
-            pod_monitor: true,
-        }
-    }
-}
-
-/// The caches that hold what must not outlive a fenced site's absence (Keycloak's list).
-fn default_caches() -> Vec<CacheName> {
-    ["actionTokens", "authenticationSessions", "loginFailures", "work"]
-        .into_iter()
-        .map(CacheName::literal)
-        .collect()
 }
 
 /// The retentions that CloudWatch Logs knows, in days.

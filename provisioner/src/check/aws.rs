@@ -1,0 +1,381 @@
+//! Promises about the CloudFormation templates.
+
+use std::collections::BTreeSet;
+
+use fencing::answer::Cause;
+use serde_json::{Value, json};
+
+use super::permissions::permissions;
+use super::{Case, as_list, of_type, resources, text, texts};
+use crate::render::SCHEDULE_INPUT;
+use crate::topology::names::{METRICS_NAMESPACE, StackKind, TAG_TOPOLOGY, metrics, register_keys};
+
+/// The largest template that fits into a request (CloudFormation quota); a larger one needs a bucket.
+pub const TEMPLATE_LIMIT_BYTES: usize = 51_200;
+
+pub(super) fn nothing_of_the_accelerator_is_managed(case: &mut Case<'_>) {
+    for (document, _, _) in case.stacks() {
+        for (id, kind, _) in resources(&document.value) {
+            if kind.starts_with("AWS::GlobalAccelerator::") || kind.starts_with("AWS::ElasticLoadBalancing") {
+                case.breach(document, format!("`{id}` is a {kind}"));
+            }
+        }
+    }
+}
+
+pub(super) fn template_fits(case: &mut Case<'_>) {
+    for (document, _, _) in case.stacks() {
+        if document.text.len() > TEMPLATE_LIMIT_BYTES {
+            case.breach(
+                document,
+                format!(
+                    "{} bytes, {TEMPLATE_LIMIT_BYTES} are allowed",
+                    document.text.len()
+                ),
+            );
+        }
+    }
+}
+
+pub(super) fn nothing_is_expanded(case: &mut Case<'_>) {
+    for (document, kind, _) in case.stacks() {
+        let mut found = Vec::new();
+        texts(&document.value, "", &mut |path, text| {
+            let is_health_path =
+                kind == StackKind::Health && path.contains("/HealthCheckConfig/ResourcePath/");
+            if text.contains("${") || (text.contains("{{") && !is_health_path) || text == "Fn::Sub" {
+                found.push(format!("`{text}` at {path}"));
+            }
+        });
+        for found in found {
+            case.breach(document, found);
+        }
+    }
+}
+
+/// Properties that name something, and how long AWS lets them be.
+const NAME_LIMITS: &[(&str, &str, usize)] = &[
+    ("AWS::IAM::Role", "/RoleName", 64),
+    ("AWS::Lambda::Function", "/FunctionName", 64),
+    ("AWS::Events::Rule", "/Name", 64),
+    ("AWS::SNS::Topic", "/TopicName", 256),
+    ("AWS::DynamoDB::Table", "/TableName", 255),
+    ("AWS::DynamoDB::GlobalTable", "/TableName", 255),
+    ("AWS::CloudWatch::Alarm", "/AlarmName", 255),
+    ("AWS::CloudWatch::Dashboard", "/DashboardName", 255),
+    ("AWS::Logs::LogGroup", "/LogGroupName", 512),
+    ("AWS::SecretsManager::Secret", "/Name", 512),
+];
+
+pub(super) fn names_fit(case: &mut Case<'_>) {
+    for (document, kind, region) in case.stacks() {
+        for (wanted, pointer, limit) in NAME_LIMITS {
+            for (id, properties) in of_type(&document.value, wanted) {
+                let name = text(properties, pointer);
+                if name.is_empty() || name.len() > *limit {
+                    case.breach(
+                        document,
+                        format!(
+                            "`{id}` is named `{name}`: {} characters, {limit} are allowed",
+                            name.len()
+                        ),
+                    );
+                }
+            }
+        }
+        if kind == StackKind::Artifacts {
+            let name = case.topology.bucket_name("123456789012", region);
+            let parts = json!([format!("{}-{}", crate::topology::names::PREFIX, case.topology.name), {"Ref": "AWS::AccountId"}, region.as_str()]);
+            let written = of_type(&document.value, "AWS::S3::Bucket")
+                .next()
+                .and_then(|(_, bucket)| bucket.pointer("/BucketName/Fn::Join"))
+                .cloned();
+            if name.len() > 63 || written != Some(json!(["-", parts])) {
+                case.breach(document, format!("the bucket would be named `{name}`"));
+            }
+        }
+    }
+}
+
+/// Types that take `Tags` (or a thing of that kind under another name).
+const TAGGED: &[(&str, &str)] = &[
+    ("AWS::S3::Bucket", "/Tags"),
+    ("AWS::DynamoDB::Table", "/Tags"),
+    ("AWS::DynamoDB::GlobalTable", "/Replicas/0/Tags"),
+    ("AWS::Logs::LogGroup", "/Tags"),
+    ("AWS::SecretsManager::Secret", "/Tags"),
+    ("AWS::SNS::Topic", "/Tags"),
+    ("AWS::IAM::Role", "/Tags"),
+    ("AWS::Lambda::Function", "/Tags"),
+    ("AWS::CloudWatch::Alarm", "/Tags"),
+    ("AWS::Route53::HealthCheck", "/HealthCheckTags"),
+];
+
+pub(super) fn resources_are_tagged(case: &mut Case<'_>) {
+    let ours = json!({"Key": TAG_TOPOLOGY, "Value": case.topology.name.as_str()});
+    for (document, _, _) in case.stacks() {
+        for (wanted, pointer) in TAGGED {
+            for (id, properties) in of_type(&document.value, wanted) {
+                let tags = properties.pointer(pointer).map(as_list).unwrap_or_default();
+                if !tags.contains(&&ours) {
+                    case.breach(document, format!("`{id}` has no tag {TAG_TOPOLOGY}"));
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn log_group_comes_first(case: &mut Case<'_>) {
+    for (document, _) in case.fencing_stacks() {
+        let template = &document.value;
+        let groups: Vec<_> = of_type(template, "AWS::Logs::LogGroup").collect();
+        for (id, function) in of_type(template, "AWS::Lambda::Function") {
+            let name = format!("/aws/lambda/{}", text(function, "/FunctionName"));
+            let group = groups
+                .iter()
+                .find(|(_, group)| text(group, "/LogGroupName") == name);
+            let Some((group_id, group)) = group else {
+                case.breach(document, format!("`{id}` has no log group {name}"));
+                continue;
+            };
+            if group.get("RetentionInDays").and_then(Value::as_u64).is_none() {
+                case.breach(document, format!("`{group_id}` keeps its logs for ever"));
+            }
+            let depends_on = template
+                .pointer(&format!("/Resources/{id}/DependsOn"))
+                .map(as_list)
+                .unwrap_or_default();
+            if !depends_on.contains(&&json!(group_id)) {
+                case.breach(document, format!("`{id}` may start before `{group_id}`"));
+            }
+        }
+    }
+}
+
+pub(super) fn schedule_reaches_the_function(case: &mut Case<'_>) {
+    for (document, _) in case.fencing_stacks() {
+        let template = &document.value;
+        let rules: Vec<_> = of_type(template, "AWS::Events::Rule").collect();
+        let [(id, rule)] = rules.as_slice() else {
+            case.breach(document, format!("there are {} schedules", rules.len()));
+            continue;
+        };
+        if text(rule, "/ScheduleExpression") != "rate(1 minute)" || text(rule, "/State") != "ENABLED" {
+            case.breach(document, format!("`{id}` does not come every minute"));
+        }
+        if text(rule, "/Targets/0/Input") != SCHEDULE_INPUT {
+            case.breach(
+                document,
+                format!("`{id}` sends {:?}", text(rule, "/Targets/0/Input")),
+            );
+        }
+        let source = json!({"Fn::GetAtt": [id, "Arn"]});
+        let may_invoke = permissions(template).iter().any(|(_, permission)| {
+            text(permission, "/Principal") == "events.amazonaws.com"
+                && text(permission, "/Action") == "lambda:InvokeFunction"
+                && permission.get("SourceArn") == Some(&source)
+        });
+        if !may_invoke {
+            case.breach(document, format!("`{id}` may not invoke the function"));
+        }
+    }
+}
+
+/// Metrics whose silence is the failure.
+const HEARTBEATS: &[&str] = &[
+    metrics::WATCHDOG_SEEN,
+    metrics::DEEP_CHECK_RAN,
+    "HealthCheckStatus",
+];
+
+/// The events that the function sends a notification of, by itself.
+const TOLD_BY_THE_FUNCTION: &[Cause] = &[Cause::Decided, Cause::Completed, Cause::RefencedEarlyReturn];
+
+pub(super) fn alarms_hear_silence(case: &mut Case<'_>) {
+    for (document, kind, _) in case.stacks() {
+        let mut heard = BTreeSet::new();
+        for (id, alarm) in of_type(&document.value, "AWS::CloudWatch::Alarm") {
+            let metric = text(alarm, "/MetricName");
+            let sites = as_list(alarm.get("Dimensions").unwrap_or(&Value::Null));
+            let site = sites
+                .iter()
+                .find(|d| text(d, "/Name") == metrics::DIMENSION_SITE)
+                .map_or("", |d| text(d, "/Value"));
+            heard.insert((metric, site));
+            let wanted = if HEARTBEATS.contains(&metric) {
+                "breaching"
+            } else {
+                "notBreaching"
+            };
+            if text(alarm, "/TreatMissingData") != wanted {
+                case.breach(
+                    document,
+                    format!(
+                        "`{id}` treats missing data of {metric} as {}",
+                        text(alarm, "/TreatMissingData")
+                    ),
+                );
+            }
+            // What the function says itself is not said twice.
+            let is_told_already = TOLD_BY_THE_FUNCTION.iter().any(|cause| cause.metric() == metric);
+            if as_list(alarm.get("AlarmActions").unwrap_or(&Value::Null)).is_empty() != is_told_already {
+                let fault = if is_told_already {
+                    "tells a second time"
+                } else {
+                    "tells nobody"
+                };
+                case.breach(document, format!("`{id}` {fault}"));
+            }
+            let is_ours = text(alarm, "/Namespace") == METRICS_NAMESPACE;
+            let own = json!({"Name": metrics::DIMENSION_TOPOLOGY, "Value": case.topology.name.as_str()});
+            if is_ours && !sites.contains(&&own) {
+                case.breach(document, format!("`{id}` listens to other topologies too"));
+            }
+        }
+        if kind == StackKind::Fencing {
+            let of_sites = case
+                .topology
+                .sites
+                .iter()
+                .map(|site| (metrics::WATCHDOG_SEEN, site.name.as_str()));
+            for (metric, site) in of_sites.chain([
+                (metrics::DEEP_CHECK_RAN, ""),
+                (metrics::DEEP_CHECK_FAILURES, ""),
+                (metrics::DECISION_AGE, ""),
+                (metrics::HELD, ""),
+                ("Errors", ""),
+                ("Throttles", ""),
+            ]) {
+                if !heard.contains(&(metric, site)) {
+                    case.breach(document, format!("no alarm listens to {metric} {site}"));
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn secrets_are_generated(case: &mut Case<'_>) {
+    for (document, _, _) in case.stacks() {
+        for (id, secret) in of_type(&document.value, "AWS::SecretsManager::Secret") {
+            let length = secret
+                .pointer("/GenerateSecretString/PasswordLength")
+                .and_then(Value::as_u64)
+                .unwrap_or(0);
+            if length < 32 || secret.get("SecretString").is_some() {
+                case.breach(
+                    document,
+                    format!("`{id}` is not a generated secret of 32 characters at least"),
+                );
+            }
+        }
+        for (name, parameter) in document
+            .value
+            .get("Parameters")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            if parameter.get("NoEcho").is_some() || name.to_ascii_lowercase().contains("password") {
+                case.breach(document, format!("the parameter {name} takes a secret"));
+            }
+        }
+    }
+}
+
+pub(super) fn bucket_is_safe(case: &mut Case<'_>) {
+    for (document, _, _) in case.stacks() {
+        let template = &document.value;
+        for (id, bucket) in of_type(template, "AWS::S3::Bucket") {
+            let block = bucket
+                .get("PublicAccessBlockConfiguration")
+                .and_then(Value::as_object);
+            let blocks = block.map_or(0, |block| {
+                block.values().filter(|value| **value == json!(true)).count()
+            });
+            let encryption = text(
+                bucket,
+                "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/SSEAlgorithm",
+            );
+            let versioned = text(bucket, "/VersioningConfiguration/Status") == "Enabled";
+            if blocks != 4 || encryption.is_empty() || !versioned {
+                case.breach(
+                    document,
+                    format!("`{id}` is not private, encrypted and versioned"),
+                );
+            }
+            for rule in bucket
+                .pointer("/LifecycleConfiguration/Rules")
+                .map(as_list)
+                .unwrap_or_default()
+            {
+                if rule.get("ExpirationInDays").is_some() || rule.get("ExpirationDate").is_some() {
+                    case.breach(
+                        document,
+                        format!("`{id}` forgets packages that a rollback may need"),
+                    );
+                }
+            }
+            let reference = json!({"Ref": id});
+            let is_tls_only = of_type(template, "AWS::S3::BucketPolicy").any(|(_, policy)| {
+                policy.get("Bucket") == Some(&reference)
+                    && policy
+                        .pointer("/PolicyDocument/Statement")
+                        .map(as_list)
+                        .unwrap_or_default()
+                        .iter()
+                        .any(|statement| {
+                            text(statement, "/Effect") == "Deny"
+                                && text(statement, "/Condition/Bool/aws:SecureTransport") == "false"
+                                && text(statement, "/Action") == "s3:*"
+                        })
+            });
+            if !is_tls_only {
+                case.breach(document, format!("`{id}` answers without TLS"));
+            }
+        }
+    }
+}
+
+pub(super) fn register_is_safe(case: &mut Case<'_>) {
+    for (document, _, _) in case.stacks() {
+        for (id, kind, table) in resources(&document.value) {
+            let recovery = "/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled";
+            let is_recoverable = |at: &Value| at.pointer(recovery) == Some(&json!(true));
+            match kind {
+                "AWS::DynamoDB::Table" => {
+                    if !is_recoverable(table) {
+                        case.breach(document, format!("`{id}` cannot be recovered"));
+                    }
+                }
+                "AWS::DynamoDB::GlobalTable" => {
+                    if text(table, "/MultiRegionConsistency") != "STRONG" {
+                        case.breach(document, format!("`{id}` is eventually consistent"));
+                    }
+                    let replicas = table.get("Replicas").map(as_list).unwrap_or_default();
+                    let witnesses = table.get("GlobalTableWitnesses").map(as_list).unwrap_or_default();
+                    if replicas.len() + witnesses.len() != 3
+                        || !replicas.iter().all(|replica| is_recoverable(replica))
+                    {
+                        case.breach(document, format!("`{id}` has no quorum of recoverable replicas"));
+                    }
+                }
+                _ => continue,
+            }
+            if text(table, "/BillingMode") != "PAY_PER_REQUEST" {
+                case.breach(document, format!("`{id}` can run out of capacity"));
+            }
+            if text(table, "/KeySchema/0/AttributeName") != register_keys::ATTRIBUTE {
+                case.breach(document, format!("`{id}` has another key"));
+            }
+            let policy = |name: &str| text(&document.value, &format!("/Resources/{id}/{name}"));
+            let deletion = if case.topology.register.retain {
+                "Retain"
+            } else {
+                "Delete"
+            };
+            if policy("UpdateReplacePolicy") != "Retain" || policy("DeletionPolicy") != deletion {
+                case.breach(document, format!("`{id}` is deleted against the topology's will"));
+            }
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Promises about the Kubernetes objects.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Case, as_list, of_type, text, texts};
+use crate::render::{ObjectKind, pending};
+use crate::topology::names::{LABEL_MANAGED_BY, LABEL_TOPOLOGY, MANAGED_BY};
+use crate::topology::{Interval, Site};
+
+fn rules(object: &Value) -> Vec<&Value> {
+    let groups = object.pointer("/spec/groups").map(as_list).unwrap_or_default();
+    groups
+        .into_iter()
+        .flat_map(|group| group.get("rules").map(as_list).unwrap_or_default())
+        .collect()
+}
+
+fn rule<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    rules(object)
+        .into_iter()
+        .find(|rule| text(rule, "/alert") == name)
+}
+
+pub(super) fn one_namespace_per_site(case: &mut Case<'_>) {
+    for (document, site, kind) in case.objects() {
+        let namespace = text(&document.value, "/metadata/namespace");
+        match kind {
+            ObjectKind::Kustomization if document.value.get("namespace").is_some() => {
+                case.breach(document, "it moves the objects to another namespace");
+            }
+            ObjectKind::UserWorkloadConfig if namespace != "openshift-user-workload-monitoring" => {
+                case.breach(document, format!("it is in `{namespace}`"));
+            }
+            ObjectKind::Kustomization | ObjectKind::UserWorkloadConfig => {}
+            _ if namespace != site.namespace.as_str() => {
+                case.breach(
+                    document,
+                    format!("it is in `{namespace}`, the site in `{}`", site.namespace),
+                );
+            }
+            _ => {}
+        }
+        if kind == ObjectKind::PrometheusRule {
+            for rule in rules(&document.value) {
+                if text(rule, "/labels/namespace") != site.namespace.as_str() {
+                    case.breach(
+                        document,
+                        format!("{} is labelled with another namespace", text(rule, "/alert")),
+                    );
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn rule_labels_are_the_settings(case: &mut Case<'_>) {
+    for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
+        let peer = &case.topology.peer_of(site).name;
+        for (alert, about) in [
+            ("SiteOffline", peer),
+            ("SiteViewAbsent", peer),
+            ("ReplicationCut", peer),
+            ("FencingPathWatchdog", &site.name),
+        ] {
+            let Some(rule) = rule(&document.value, alert) else {
+                case.breach(document, format!("it has no alert {alert}"));
+                continue;
+            };
+            for (label, wanted) in [
+                ("topology", case.topology.name.as_str()),
+                ("reporter", site.name.as_str()),
+                ("site", about.as_str()),
+            ] {
+                let found = text(rule, &format!("/labels/{label}"));
+                if found != wanted {
+                    case.breach(
+                        document,
+                        format!("{alert} has the {label} `{found}`, not `{wanted}`"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn rule_looks_at_the_peer(case: &mut Case<'_>) {
+    for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
+        let peer = &case.topology.peer_of(site).name;
+        for alert in ["SiteOffline", "SiteViewAbsent", "ReplicationCut"] {
+            let expr = rule(&document.value, alert).map_or("", |rule| text(rule, "/expr"));
+            let metric = match alert {
+                "ReplicationCut" => "infinispan_x_site_admin_status",
+                _ => r#"__name__=~"(vendor_)?jgroups_site_view_status""#,
+            };
+            for part in [
+                metric,
+                &format!("namespace=\"{}\"", site.namespace),
+                &format!("site=\"{peer}\""),
+            ] {
+                if !expr.contains(part) {
+                    case.breach(document, format!("{alert} does not look for {part}"));
+                }
+            }
+        }
+        let offline = rule(&document.value, "SiteOffline").map_or("", |rule| text(rule, "/expr"));
+        if !offline.starts_with("min by (namespace, site) (") || !offline.ends_with(" == 0") {
+            case.breach(document, "SiteOffline does not take the least value of all pods");
+        }
+        if rule(&document.value, "FencingPathWatchdog").map_or("", |rule| text(rule, "/expr")) != "vector(1)"
+        {
+            case.breach(document, "FencingPathWatchdog does not always fire");
+        }
+    }
+}
+
+fn interval(value: &Value, pointer: &str) -> Option<Interval> {
+    Interval::new(text(value, pointer)).ok()
+}
+
+pub(super) fn timings_can_work(case: &mut Case<'_>) {
+    let mut timeout_seconds = 0;
+    for (document, _) in case.fencing_stacks() {
+        for (id, function) in of_type(&document.value, "AWS::Lambda::Function") {
+            let timeout = function
+                .get("Timeout")
+                .and_then(Value::as_u64)
+                .unwrap_or(u64::MAX);
+            timeout_seconds = timeout_seconds.max(timeout);
+            let told = text(function, "/Environment/Variables/SITEFENCE_TIMEOUT_SECONDS");
+            if told != timeout.to_string() {
+                case.breach(
+                    document,
+                    format!("`{id}` is stopped after {timeout} seconds and believes {told}"),
+                );
+            }
+        }
+    }
+    for (document, _) in case.objects_of(ObjectKind::AlertmanagerConfig) {
+        for route in routes(&document.value) {
+            let group = interval(route, "/groupInterval").map_or(0, Interval::seconds);
+            let repeat = interval(route, "/repeatInterval").map_or(0, Interval::seconds);
+            if u64::from(group) <= timeout_seconds {
+                case.breach(
+                    document,
+                    format!(
+                        "Alertmanager gives up after {group} seconds, the function after {timeout_seconds}"
+                    ),
+                );
+            }
+            if repeat < group {
+                case.breach(
+                    document,
+                    format!("nothing is repeated every {repeat} seconds, looking every {group}"),
+                );
+            }
+        }
+    }
+    for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
+        let wanted = pending(case.topology, site);
+        let found = rule(&document.value, "SiteOffline").and_then(|rule| interval(rule, "/for"));
+        if found != Some(wanted) {
+            case.breach(document, format!("SiteOffline does not wait for {wanted}"));
+        }
+    }
+    for (document, _) in case.objects_of(ObjectKind::PodMonitor) {
+        for endpoint in document
+            .value
+            .pointer("/spec/podMetricsEndpoints")
+            .map(as_list)
+            .unwrap_or_default()
+        {
+            match (
+                interval(endpoint, "/interval"),
+                interval(endpoint, "/scrapeTimeout"),
+            ) {
+                (Some(interval), Some(timeout)) if timeout <= interval => {}
+                _ => case.breach(
+                    document,
+                    "a scrape may last longer than its interval, which Prometheus refuses",
+                ),
+            }
+        }
+    }
+}
+
+fn routes(object: &Value) -> Vec<&Value> {
+    object
+        .pointer("/spec/route/routes")
+        .map(as_list)
+        .unwrap_or_default()
+}
+
+fn matchers(route: &Value) -> Vec<(&str, &str, &str)> {
+    let matchers = route.get("matchers").map(as_list).unwrap_or_default();
+    matchers
+        .into_iter()
+        .map(|m| (text(m, "/name"), text(m, "/matchType"), text(m, "/value")))
+        .collect()
+}
+
+fn route_of<'a>(object: &'a Value, alert: &str) -> Vec<&'a Value> {
+    routes(object)
+        .into_iter()
+        .filter(|route| matchers(route).contains(&("alertname", "=", alert)))
+        .collect()
+}
+
+pub(super) fn route_reaches_every_function(case: &mut Case<'_>) {
+    for (document, site) in case.objects_of(ObjectKind::AlertmanagerConfig) {
+        let object = &document.value;
+        if text(object, "/apiVersion") != crate::render::api_version(site.platform) {
+            case.breach(
+                document,
+                format!("{} does not serve {}", site.platform, text(object, "/apiVersion")),
+            );
+        }
+        let top = object.pointer("/spec/route").unwrap_or(&Value::Null);
+        if matchers(top) != [("topology", "=", case.topology.name.as_str())] {
+            case.breach(
+                document,
+                "it takes other topologies' alerts, or not all of its own",
+            );
+        }
+        let secret = case.topology.object_name();
+        let wanted: BTreeSet<String> = case
+            .topology
+            .regions
+            .iter()
+            .map(|region| case.topology.url_key(region))
+            .collect();
+        for route in route_of(object, "SiteOffline") {
+            let receivers = object.pointer("/spec/receivers").map(as_list).unwrap_or_default();
+            let receiver = receivers
+                .into_iter()
+                .find(|receiver| text(receiver, "/name") == text(route, "/receiver"));
+            let webhooks = receiver
+                .and_then(|receiver| receiver.get("webhookConfigs"))
+                .map(as_list)
+                .unwrap_or_default();
+            let mut reached = BTreeSet::new();
+            for webhook in webhooks {
+                if text(webhook, "/urlSecret/name") == secret {
+                    reached.insert(text(webhook, "/urlSecret/key").to_owned());
+                }
+                for (part, key) in [("username", "username"), ("password", "password")] {
+                    let reference = webhook.pointer(&format!("/httpConfig/basicAuth/{part}"));
+                    if reference != Some(&json!({"name": secret, "key": key})) {
+                        case.breach(document, format!("a webhook has no {part} from the Secret"));
+                    }
+                }
+                if webhook.get("sendResolved") != Some(&json!(true)) {
+                    case.breach(document, "a webhook does not hear of the end of an alert");
+                }
+            }
+            if reached != wanted {
+                case.breach(document, format!("it reaches {reached:?} instead of {wanted:?}"));
+            }
+        }
+        if route_of(object, "SiteOffline").len() != 1 {
+            case.breach(document, "there is not exactly one route for SiteOffline");
+        }
+    }
+}
+
+pub(super) fn watchdog_has_its_own_route(case: &mut Case<'_>) {
+    for (document, _) in case.objects_of(ObjectKind::AlertmanagerConfig) {
+        let watchdog = route_of(&document.value, "FencingPathWatchdog");
+        let [route] = watchdog.as_slice() else {
+            case.breach(
+                document,
+                format!("there are {} routes for the watchdog", watchdog.len()),
+            );
+            continue;
+        };
+        if matchers(route).len() != 1 || route.get("groupBy") != Some(&json!(["alertname", "site"])) {
+            case.breach(document, "the watchdog shares its group with other alerts");
+        }
+        if text(route, "/repeatInterval") != "1m" {
+            case.breach(document, "the watchdog does not come every minute");
+        }
+    }
+}
+
+pub(super) fn objects_are_labelled(case: &mut Case<'_>) {
+    for (document, _, kind) in case.objects() {
+        if matches!(kind, ObjectKind::Kustomization | ObjectKind::UserWorkloadConfig) {
+            continue;
+        }
+        let labels = document.value.pointer("/metadata/labels").unwrap_or(&Value::Null);
+        for (key, wanted) in [
+            (LABEL_TOPOLOGY, case.topology.name.as_str()),
+            (LABEL_MANAGED_BY, MANAGED_BY),
+        ] {
+            if labels.get(key) != Some(&json!(wanted)) {
+                case.breach(document, format!("the label {key} is not `{wanted}`"));
+            }
+        }
+        if kind != ObjectKind::Secret {
+            for (key, value) in &case.topology.monitoring.labels {
+                if labels.get(key.as_str()) != Some(&json!(value.as_str())) {
+                    case.breach(
+                        document,
+                        format!("the label {key} is missing: its selector would pass it over"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn no_secret_value_is_written(case: &mut Case<'_>) {
+    for (document, _, kind) in case.objects() {
+        if kind == ObjectKind::Secret {
+            if document.value.get("data").is_some() {
+                case.breach(document, "it has encoded values");
+            }
+            for (name, value) in document
+                .value
+                .get("stringData")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
+                let is_placeholder = value
+                    .as_str()
+                    .is_some_and(|text| text.starts_with('<') && text.contains('>'));
+                if name != "username" && !is_placeholder {
+                    case.breach(document, format!("`{name}` is no placeholder"));
+                }
+            }
+            continue;
+        }
+        let mut found = Vec::new();
+        texts(&document.value, "", &mut |path, text| {
+            if path.ends_with("/password") && text != "password" {
+                found.push(path.to_owned());
+            }
+        });
+        for path in found {
+            case.breach(document, format!("{path} holds a text"));
+        }
+    }
+}
+
+pub(super) fn kustomization_is_complete(case: &mut Case<'_>) {
+    for (document, site) in case.objects_of(ObjectKind::Kustomization) {
+        let listed: BTreeSet<&str> = document
+            .value
+            .get("resources")
+            .map(as_list)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let folder = document.path.trim_end_matches(ObjectKind::Kustomization.file());
+        let beside: BTreeSet<&str> = case
+            .documents
+            .iter()
+            .filter_map(|other| other.path.strip_prefix(folder))
+            .filter(|file| *file != ObjectKind::Kustomization.file())
+            .collect();
+        if listed != beside {
+            case.breach(document, format!("it lists {listed:?}, beside it lie {beside:?}"));
+        }
+        for (other, of, kind) in case.objects() {
+            if is_of(site, of) && kind.is_by_hand() && other.path.starts_with(folder) {
+                case.breach(document, format!("{} lies beside it", other.path));
+            }
+        }
+    }
+}
+
+fn is_of(site: &Site, other: &Site) -> bool {
+    site.name == other.name
+}

@@ -1,0 +1,223 @@
+//! The command line: arguments in, an exit code out. One module per verb; the library does the work.
+//!
+//! Data goes to stdout, talk to stderr. A verb is a struct of arguments with a method `run`; adding one takes a
+//! module here and two lines below.
+
+mod completions;
+mod render;
+mod schema;
+mod topology_file;
+mod validate;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use topology_file::TopologyFile;
+
+/// Keeps a two-site Keycloak serving when the sites lose each other: puts the fencing function in place from
+/// one topology file, and takes it away again.
+#[derive(Debug, Parser)]
+#[command(name = "provision", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done · 1 failed · 2 usage or invalid topology · 3 refused because unsafe · \
+    4 `plan --detailed-exitcode` found changes · 5 `status` degraded · 6 `status` fenced"
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check a topology offline: all mistakes at once, each with its place and what to do
+    Validate(validate::Validate),
+    /// Write every document to review or to commit; no credentials, no network
+    Render(render::Render),
+    /// Print the JSON Schema of a topology, for editors
+    Schema(schema::Schema),
+    /// Print completions for a shell
+    Completions(completions::Completions),
+}
+
+impl Verb {
+    fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Validate(verb) => verb.run(),
+            Self::Render(verb) => verb.run(),
+            Self::Schema(verb) => verb.run(),
+            Self::Completions(verb) => verb.run(),
+        }
+    }
+}
+
+/// How a reading verb answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What the process ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Wrong usage, or an invalid topology.
+    Invalid = 2,
+    /// Refused because it is not safe.
+    Refused = 3,
+    /// `plan --detailed-exitcode` found changes.
+    Changes = 4,
+    /// `status`: something is out of order.
+    Degraded = 5,
+    /// `status`: a site is fenced.
+    Fenced = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a verb did not do what it was asked for.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    /// Written as it is; a chain of causes follows.
+    error: Box<dyn Error + Send + Sync>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with its exit code.
+    pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            exit,
+            error: error.into(),
+            hint: None,
+        }
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    /// What, why, and what to do: each cause once.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.error.to_string();
+        // What already reads as a report is passed on as it is.
+        if text.starts_with("error: ") {
+            write!(f, "{}", text.trim_end())?;
+        } else {
+            write!(f, "error: {text}")?;
+        }
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            write!(f, "\n  because: {error}")?;
+            cause = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs the command line.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() {
+                Exit::Invalid
+            } else {
+                Exit::Done
+            };
+            // Nothing is left to be done when the terminal is gone.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    match cli.verb.run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            say(&failure.to_string());
+            failure.exit.into()
+        }
+    }
+}
+
+/// Talk: to stderr, with a little colour on a terminal.
+pub fn say(text: &str) {
+    let mut painted = String::with_capacity(text.len());
+    for line in text.lines() {
+        let known = [("error:", 31), ("warning:", 33), ("hint:", 36)];
+        match known
+            .into_iter()
+            .find_map(|(word, code)| Some((word, code, line.strip_prefix(word)?)))
+        {
+            Some((word, code, rest)) => painted.push_str(&format!("\u{1b}[1;{code}m{word}\u{1b}[0m{rest}\n")),
+            None => {
+                painted.push_str(line);
+                painted.push('\n');
+            }
+        }
+    }
+    // Whoever closed stderr does not want to hear.
+    let _ = anstream::stderr().lock().write_all(painted.as_bytes());
+}
+
+/// Data: to stdout. A closed pipe (`| head`) is no failure of ours.
+pub fn print(data: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Failed, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Data for programs.
+pub fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print(&format!("{value:#}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_failure_tells_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot write `out`")]
+        struct Outer(#[source] std::io::Error);
+        let failure = Failure::new(Exit::Failed, Outer(std::io::Error::other("disk full"))).hint("make room");
+        assert_eq!(
+            failure.to_string(),
+            "error: cannot write `out`\n  because: disk full\nhint: make room"
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! `provision render`: every document, into a folder or to stdout.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json, say};
+use crate::folder::{self, FolderError};
+use crate::render;
+
+#[derive(Debug, Args)]
+pub(super) struct Render {
+    #[command(flatten)]
+    file: TopologyFile,
+    /// The folder to write to; left out, all documents go to stdout
+    #[arg(short = 'o', long = "out", value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Also overwrite or remove files that were edited by hand, or that `render` did not write
+    #[arg(long, requires = "folder")]
+    force: bool,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    output: OutputFormat,
+}
+
+impl Render {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let topology = self.file.load()?.topology;
+        let documents = render::render(&topology).map_err(|error| Failure::new(Exit::Failed, error))?;
+        let Some(folder) = &self.folder else {
+            match self.output {
+                OutputFormat::Text => {
+                    let stream: String = documents
+                        .iter()
+                        .map(|document| format!("--- # {}\n{}", document.path, document.text))
+                        .collect();
+                    print(&stream)?;
+                }
+                OutputFormat::Json => {
+                    let documents: Vec<_> = documents
+                        .iter()
+                        .map(|document| json!({"path": document.path, "text": document.text}))
+                        .collect();
+                    print_json(&json!({"topology": topology.name, "documents": documents}))?;
+                }
+            }
+            return Ok(Exit::Done);
+        };
+        let files: Vec<(&str, &str)> = documents
+            .iter()
+            .map(|document| (document.path.as_str(), document.text.as_str()))
+            .collect();
+        let written = folder::write(folder, &files, self.force).map_err(|error| {
+            let exit = if matches!(error, FolderError::NotOurs { .. }) {
+                Exit::Refused
+            } else {
+                Exit::Failed
+            };
+            let hint = error.hint();
+            let failure = Failure::new(exit, error);
+            if hint.is_empty() {
+                failure
+            } else {
+                failure.hint(hint)
+            }
+        })?;
+        match self.output {
+            OutputFormat::Text => {
+                let paths: String = files
+                    .iter()
+                    .map(|(path, _)| format!("{}\n", folder.join(path).display()))
+                    .collect();
+                print(&paths)?;
+                say(&written.to_string());
+            }
+            OutputFormat::Json => print_json(&json!({
+                "topology": topology.name,
+                "folder": folder,
+                "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+                "written": written.written,
+                "removed": written.removed,
+                "unchanged": written.unchanged,
+            }))?,
+        }
+        Ok(Exit::Done)
+    }
+}

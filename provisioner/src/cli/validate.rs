@@ -1,0 +1,70 @@
+//! `provision validate`: everything that can be known about a topology without a network.
+
+use clap::Args;
+use serde_json::json;
+
+use super::topology_file::report;
+use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json};
+use crate::render;
+use crate::topology::{Diagnostic, Topology};
+
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    #[command(flatten)]
+    file: TopologyFile,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    output: OutputFormat,
+}
+
+impl Validate {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let file = self.file.name();
+        match (self.file.examine()?, self.output) {
+            (Ok(loaded), output) => {
+                // A topology is only as good as its documents: their promises are proven here too.
+                render::render(&loaded.topology).map_err(|error| Failure::new(Exit::Failed, error))?;
+                match output {
+                    OutputFormat::Text => {
+                        print(&format!("{file} is valid: {}\n", summary(&loaded.topology)))?;
+                    }
+                    OutputFormat::Json => print_json(&json!({
+                        "valid": true, "file": file, "topology": loaded.topology, "mistakes": [],
+                    }))?,
+                }
+                Ok(Exit::Done)
+            }
+            (Err(mistakes), OutputFormat::Text) => Err(Failure::new(Exit::Invalid, report(&mistakes))),
+            (Err(mistakes), OutputFormat::Json) => {
+                let mistakes: Vec<_> = mistakes.iter().map(as_json).collect();
+                print_json(&json!({"valid": false, "file": file, "mistakes": mistakes}))?;
+                Ok(Exit::Invalid)
+            }
+        }
+    }
+}
+
+fn summary(topology: &Topology) -> String {
+    let [a, b] = topology
+        .sites
+        .each_ref()
+        .map(|site| format!("{} ({}, {})", site.name, site.region, site.platform));
+    let regions = topology
+        .regions
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!("{} with {a} and {b}, function in {regions}", topology.name)
+}
+
+fn as_json(mistake: &Diagnostic) -> serde_json::Value {
+    json!({
+        "message": mistake.message,
+        "path": mistake.path,
+        "line": mistake.position.line,
+        "column": mistake.position.column,
+        "snippet": mistake.snippet,
+        "hint": mistake.hint,
+    })
+}

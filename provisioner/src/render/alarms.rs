@@ -1,0 +1,205 @@
+//! The alarms of the fencing stack: what would make a fence late, incomplete or impossible, and the fence
+//! itself.
+//!
+//! An alarm either listens for a cry (silence is fine) or for a heartbeat (silence is the failure): that is
+//! [`Silence`], and nothing else decides what missing data means.
+
+use fencing::answer::Cause;
+use serde::Serialize;
+
+use super::aws::Dimension;
+use crate::topology::names::{METRICS_NAMESPACE, metrics};
+use crate::topology::{SiteName, Topology};
+
+/// What it means when a metric has no data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    IsFine,
+    IsFailure,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Alarm {
+    pub id: String,
+    pub name: String,
+    description: String,
+    namespace: &'static str,
+    pub metric: &'static str,
+    pub dimensions: Vec<Dimension>,
+    pub statistic: &'static str,
+    pub period_seconds: u32,
+    evaluation_periods: u32,
+    datapoints_to_alarm: u32,
+    comparison: &'static str,
+    threshold: u32,
+    missing_data: &'static str,
+    /// Whether people are told by it. What the function tells them itself, once for each cause, is an alarm
+    /// for the dashboard's sake.
+    tells: bool,
+    /// Whether people are also told when it is over; an event is over at once.
+    says_when_over: bool,
+}
+
+const MINUTE_SECONDS: u32 = 60;
+/// The watchdog comes once a minute, or every ninety seconds where Alertmanager's clocks fall badly; so three
+/// minutes without one are at least two that failed to come.
+const WATCHDOG_SILENCE_SECONDS: u32 = 180;
+/// A decision takes seconds, and the schedule finishes what a crash left open within a minute.
+const DECISION_STUCK_SECONDS: u32 = 120;
+
+struct Builder<'a> {
+    topology: &'a Topology,
+    alarms: Vec<Alarm>,
+}
+
+impl Builder<'_> {
+    /// At least one in each of so many minutes.
+    fn cry(&mut self, id: &str, what: &str, metric: &'static str, minutes: u32, text: &str) {
+        let alarm = self.alarm(id, what, metric, Silence::IsFine, text);
+        self.alarms.push(Alarm {
+            evaluation_periods: minutes,
+            datapoints_to_alarm: minutes,
+            ..alarm
+        });
+    }
+
+    /// What the function counts and, if it is worth a notification, says itself.
+    fn cause(&mut self, id: &str, what: &str, cause: Cause, minutes: u32, text: &str) {
+        let is_told_already = cause.notifies();
+        let alarm = self.alarm(id, what, cause.metric(), Silence::IsFine, text);
+        self.alarms.push(Alarm {
+            evaluation_periods: minutes,
+            datapoints_to_alarm: minutes,
+            tells: !is_told_already,
+            says_when_over: !is_told_already,
+            ..alarm
+        });
+    }
+
+    fn alarm(&self, id: &str, what: &str, metric: &'static str, silence: Silence, text: &str) -> Alarm {
+        Alarm {
+            id: id.to_owned(),
+            name: self.topology.alarm_name(what),
+            description: text.to_owned(),
+            namespace: METRICS_NAMESPACE,
+            metric,
+            dimensions: vec![topology_dimension(self.topology)],
+            statistic: "Sum",
+            period_seconds: MINUTE_SECONDS,
+            evaluation_periods: 1,
+            datapoints_to_alarm: 1,
+            comparison: "GreaterThanOrEqualToThreshold",
+            threshold: 1,
+            missing_data: match silence {
+                Silence::IsFine => "notBreaching",
+                Silence::IsFailure => "breaching",
+            },
+            tells: true,
+            says_when_over: true,
+        }
+    }
+}
+
+/// All alarms of one function.
+pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
+    let mut b = Builder {
+        topology,
+        alarms: Vec::new(),
+    };
+
+    b.cause("FenceHappened", "fence-happened", Cause::Decided, 1, "A site was lost and is being fenced. Nothing is to be done now; `provision status` shows how things stand.");
+    b.cause("FenceCompleted", "fence-completed", Cause::Completed, 1, "The lost site is out of the accelerator and replication to it is cut: the survivor serves. When the other is well again, `provision rejoin` brings it back.");
+    b.cause("FenceRepeated", "fence-repeated", Cause::RefencedEarlyReturn, 1, "The fenced site was put back into the accelerator while its data is stale; it has been taken out again. `provision rejoin` is the way back.");
+    b.cause("StateUnexplained", "state-unexplained", Cause::Unexplained, 2, "Accelerator and Infinispan do not fit what the register says, so the function leaves them alone. `provision status` shows the difference.");
+    b.cause("DependencyFailed", "dependency-failed", Cause::DependencyFailed, 3, "For three minutes the function could not reach something it needs: register, accelerator, Infinispan or a secret. Its log names it. No site can be fenced until it is back.");
+    b.cause("ForeignAlerts", "foreign-alerts", Cause::ForeignLabels, 1, "Authenticated alerts of another deployment arrive here: a webhook's address was copied together with its password.");
+
+    let stuck = b.alarm("DecisionStuck", "decision-stuck", metrics::DECISION_AGE, Silence::IsFine, "A decision has been under way for more than two minutes: the survivor may still wait for the lost site. The function's log says what keeps failing.");
+    b.alarms.push(Alarm {
+        statistic: "Maximum",
+        threshold: DECISION_STUCK_SECONDS,
+        ..stuck
+    });
+
+    let held = b.alarm("HeldTooLong", "held-too-long", metrics::HELD, Silence::IsFine, "An operator's hold has lasted longer than it should: no site is fenced while it does. `provision release` ends it.");
+    b.alarms.push(Alarm {
+        statistic: "Maximum",
+        threshold: topology.notify.hold_after.seconds(),
+        ..held
+    });
+
+    for site in &topology.sites {
+        let silent = b.alarm(
+            &format!("PathSilent{}", logical_id(&site.name)),
+            &format!("path-silent-{}", site.name),
+            metrics::WATCHDOG_SEEN,
+            Silence::IsFailure,
+            "No watchdog of this site arrives: what it reports about the other would not arrive either. Look along Prometheus, Alertmanager, the way out of the cluster, the webhook's password.",
+        );
+        let mut dimensions = silent.dimensions.clone();
+        dimensions.push(Dimension {
+            name: metrics::DIMENSION_SITE,
+            value: site.name.to_string(),
+        });
+        b.alarms.push(Alarm {
+            dimensions,
+            period_seconds: WATCHDOG_SILENCE_SECONDS,
+            comparison: "LessThanThreshold",
+            ..silent
+        });
+    }
+
+    b.cry("DeepCheckFailing", "deep-check-failing", metrics::DEEP_CHECK_FAILURES, 3, "For three minutes something that a fence needs has been out of order. The function's log and /health name it.");
+    let not_running = b.alarm("DeepCheckNotRunning", "deep-check-not-running", metrics::DEEP_CHECK_RAN, Silence::IsFailure, "The function's look at everything that a fence needs has not come to an end for three minutes: is the schedule on, does the function start?");
+    b.alarms.push(Alarm {
+        evaluation_periods: 3,
+        datapoints_to_alarm: 3,
+        comparison: "LessThanThreshold",
+        ..not_running
+    });
+
+    for (id, what, metric, text) in [
+        (
+            "FunctionErrors",
+            "function-errors",
+            "Errors",
+            "The function crashed or ran into its timeout; its log says where.",
+        ),
+        (
+            "FunctionThrottled",
+            "function-throttled",
+            "Throttles",
+            "Lambda turned invocations away: the account's or the function's concurrency is used up, and an alert may have been among them.",
+        ),
+    ] {
+        let alarm = b.alarm(id, what, metric, Silence::IsFine, text);
+        b.alarms.push(Alarm {
+            namespace: "AWS/Lambda",
+            dimensions: vec![Dimension {
+                name: "FunctionName",
+                value: topology.function_name(),
+            }],
+            ..alarm
+        });
+    }
+    b.alarms
+}
+
+pub(super) fn topology_dimension(topology: &Topology) -> Dimension {
+    Dimension {
+        name: metrics::DIMENSION_TOPOLOGY,
+        value: topology.name.to_string(),
+    }
+}
+
+/// A site's name as part of a logical id, which takes letters and digits only.
+pub(super) fn logical_id(site: &SiteName) -> String {
+    site.as_str()
+        .split('-')
+        .map(|word| match word.split_at_checked(1) {
+            Some((first, rest)) => format!("{}{rest}", first.to_ascii_uppercase()),
+            // Two hyphens in a row: `a--b` is not `a-b`.
+            None => "Dash".to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,460 @@
+//! The CloudFormation templates: what each is filled with.
+
+use fencing::settings::{self, Found, Source};
+use serde::Serialize;
+
+use super::alarms::{self, Alarm};
+use super::dashboard;
+use super::engine::{Filled, RenderError, fill};
+use crate::topology::names::{self, HEALTH_REGION, StackKind, TAG_TOPOLOGY, register_keys};
+use crate::topology::{KeyArn, Region, RegisterKind, TagKey, Topology};
+
+/// What the schedule sends to the function.
+pub const SCHEDULE_INPUT: &str = r#"{"sitefence":"sweep"}"#;
+
+/// The fencing stack's parameters beside those that [`settings::VARIABLES`] names.
+pub mod parameters {
+    /// The bucket with the function's zip: the artifact stack's output.
+    pub const ARTIFACT_BUCKET: &str = "ArtifactBucket";
+    /// The zip's key in it.
+    pub const ARTIFACT_KEY: &str = "ArtifactKey";
+    /// In all Regions but the first: the replica of the webhook's secret.
+    pub const WEBHOOK_SECRET: &str = "WebhookSecretArn";
+    /// In all Regions but the first: the replica of the health secret.
+    pub const HEALTH_SECRET: &str = "HealthSecretArn";
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Tag {
+    key: String,
+    value: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Dimension {
+    pub name: &'static str,
+    pub value: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Parameter {
+    name: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    description: &'static str,
+    pattern: Option<&'static str>,
+}
+
+impl Parameter {
+    pub(super) fn new(
+        name: impl Into<String>,
+        description: &'static str,
+        pattern: Option<&'static str>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            kind: "String",
+            description,
+            pattern,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Subscription {
+    id: String,
+    email: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Replica {
+    region: String,
+    kms_key: Option<String>,
+}
+
+/// One environment variable: exactly one of the five says where its value comes from.
+#[derive(Debug, Default, Serialize)]
+struct Variable {
+    name: &'static str,
+    value: Option<String>,
+    parameter: Option<String>,
+    list_parameter: Option<String>,
+    /// A resource whose `Ref` it is.
+    reference: Option<&'static str>,
+    /// A secret of this stack, whose ARN it is.
+    secret: Option<&'static str>,
+}
+
+/// The template of one stack in one Region; `None` if the topology wants no such stack there.
+pub(super) fn stack(
+    topology: &Topology,
+    kind: StackKind,
+    region: &Region,
+) -> Result<Option<Filled>, RenderError> {
+    let is_ours = match kind {
+        StackKind::Artifacts | StackKind::Fencing => topology.regions.contains(region),
+        StackKind::Register => {
+            topology.owns_register() && topology.register_regions().first() == Some(region)
+        }
+        StackKind::Health => topology.health.route53 && region.as_str() == HEALTH_REGION,
+    };
+    if !is_ours {
+        return Ok(None);
+    }
+    match kind {
+        StackKind::Artifacts => artifacts(topology, region),
+        StackKind::Register => register(topology),
+        StackKind::Fencing => fencing(topology, region),
+        StackKind::Health => super::health::health(topology),
+    }
+    .map(Some)
+}
+
+/// The Regions in which the topology wants stacks, each once, the function's first.
+pub(super) fn regions(topology: &Topology) -> Vec<Region> {
+    let mut regions = topology.regions.clone();
+    if topology.owns_register() {
+        regions.extend(topology.register_regions().first().cloned());
+    }
+    if topology.health.route53 {
+        regions.extend(Region::new(HEALTH_REGION).ok());
+    }
+    let mut seen = Vec::new();
+    regions.retain(|region| {
+        let is_new = !seen.contains(region);
+        if is_new {
+            seen.push(region.clone());
+        }
+        is_new
+    });
+    regions
+}
+
+pub(super) fn tags(topology: &Topology) -> Vec<Tag> {
+    let ours = Tag {
+        key: TAG_TOPOLOGY.to_owned(),
+        value: topology.name.to_string(),
+    };
+    let theirs = topology.tags.iter().map(|(key, value): (&TagKey, _)| Tag {
+        key: key.to_string(),
+        value: value.to_string(),
+    });
+    std::iter::once(ours).chain(theirs).collect()
+}
+
+fn key_in(topology: &Topology, region: &Region) -> Option<KeyArn> {
+    topology
+        .function
+        .kms_key
+        .as_ref()
+        .map(|key| key.in_region(region))
+}
+
+fn artifacts(topology: &Topology, region: &Region) -> Result<Filled, RenderError> {
+    #[derive(Serialize)]
+    struct Values {
+        description: String,
+        bucket_prefix: String,
+        region: String,
+        kms_key: Option<String>,
+        tags: Vec<Tag>,
+    }
+    fill(
+        "artifacts.yaml",
+        &Values {
+            description: format!("Sitefence {}: the function's packages", topology.name),
+            bucket_prefix: format!("{}-{}", names::PREFIX, topology.name),
+            region: region.to_string(),
+            kms_key: key_in(topology, region).map(|key| key.to_string()),
+            tags: tags(topology),
+        },
+    )
+}
+
+fn register(topology: &Topology) -> Result<Filled, RenderError> {
+    #[derive(Serialize)]
+    struct Values {
+        description: String,
+        table_name: String,
+        key_attribute: &'static str,
+        strong: bool,
+        retain: bool,
+        replicas: Vec<String>,
+        witness: Option<String>,
+        tags: Vec<Tag>,
+    }
+    fill(
+        "register.yaml",
+        &Values {
+            description: format!("Sitefence {}: the register of decisions", topology.name),
+            table_name: topology.table_name(),
+            key_attribute: register_keys::ATTRIBUTE,
+            strong: topology.register.kind == RegisterKind::Strong,
+            retain: topology.register.retain,
+            replicas: topology
+                .register_regions()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            witness: topology.register.witness.as_ref().map(ToString::to_string),
+            tags: tags(topology),
+        },
+    )
+}
+
+/// An existing topic in `region`, if the topology names one there.
+pub(super) fn existing_topic(topology: &Topology, region: &str) -> Option<String> {
+    topology
+        .notify
+        .topics
+        .iter()
+        .find(|topic| topic.region() == region)
+        .map(ToString::to_string)
+}
+
+pub(super) fn subscriptions(topology: &Topology) -> Vec<Subscription> {
+    let emails = topology.notify.emails.iter().enumerate();
+    emails
+        .map(|(index, email)| Subscription {
+            id: format!("Subscription{}", index + 1),
+            email: email.to_string(),
+        })
+        .collect()
+}
+
+#[derive(Debug, Serialize)]
+struct VpcValues {
+    subnet_ids: Vec<String>,
+    security_group_ids: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FencingValues {
+    description: String,
+    parameters: Vec<Parameter>,
+    log_group_name: String,
+    log_retention_days: u32,
+    kms_key: Option<String>,
+    owns_webhook_secret: bool,
+    webhook_secret_name: String,
+    webhook_secret_description: String,
+    replica_regions: Vec<Replica>,
+    health_secret_name: Option<String>,
+    health_secret_description: String,
+    health_replica_regions: Vec<Replica>,
+    topic_name: Option<String>,
+    topic_arn: Option<String>,
+    subscriptions: Vec<Subscription>,
+    role_name: String,
+    role_description: String,
+    permissions_boundary: Option<String>,
+    register_role_arn: Option<String>,
+    register_region: String,
+    register_item: String,
+    register_items: String,
+    function_name: String,
+    function_description: String,
+    architecture: String,
+    memory_mib: u32,
+    timeout_seconds: u32,
+    reserved_concurrency: Option<u32>,
+    vpc: Option<VpcValues>,
+    environment: Vec<Variable>,
+    schedule_name: String,
+    schedule_description: String,
+    schedule_input: &'static str,
+    alarms: Vec<Alarm>,
+    dashboard_name: String,
+    dashboard_parts: Vec<Option<String>>,
+    tags: Vec<Tag>,
+}
+
+fn fencing(topology: &Topology, region: &Region) -> Result<Filled, RenderError> {
+    let name = &topology.name;
+    let is_first = topology.first_region() == region;
+    let topic_arn = existing_topic(topology, region.as_str());
+    let alarms = alarms::alarms(topology);
+    let others = || topology.regions.iter().filter(|other| *other != region);
+    let replica = |region: &Region| Replica {
+        region: region.to_string(),
+        kms_key: key_in(topology, region).map(|key| key.to_string()),
+    };
+    let mut health_replicas: Vec<Replica> = others().map(replica).collect();
+    if region.as_str() != HEALTH_REGION
+        && !health_replicas
+            .iter()
+            .any(|replica| replica.region == HEALTH_REGION)
+    {
+        // The health stack reads it there; a key of another Region could not encrypt it.
+        health_replicas.push(Replica {
+            region: HEALTH_REGION.to_owned(),
+            kms_key: None,
+        });
+    }
+    let values = FencingValues {
+        description: format!("Sitefence {name}: the function that fences a lost site"),
+        parameters: fencing_parameters(topology, is_first),
+        log_group_name: topology.log_group_name(),
+        log_retention_days: topology.function.log_retention_days,
+        kms_key: key_in(topology, region).map(|key| key.to_string()),
+        owns_webhook_secret: is_first,
+        webhook_secret_name: topology.webhook_secret_name(),
+        webhook_secret_description: format!("Sitefence {name}: Alertmanager's password for the webhook"),
+        replica_regions: others().map(replica).collect(),
+        health_secret_name: topology.health.route53.then(|| topology.health_secret_name()),
+        health_secret_description: format!("Sitefence {name}: the path of the health question"),
+        health_replica_regions: health_replicas,
+        topic_name: topic_arn.is_none().then(|| topology.topic_name()),
+        environment: environment(topology, region, is_first, topic_arn.as_deref()),
+        topic_arn,
+        subscriptions: subscriptions(topology),
+        role_name: topology.role_name(region),
+        role_description: format!("Sitefence {name}: what the function in {region} may do"),
+        permissions_boundary: topology
+            .function
+            .permissions_boundary
+            .as_ref()
+            .map(ToString::to_string),
+        register_role_arn: topology.register.role_arn.as_ref().map(ToString::to_string),
+        register_region: topology.register_region(region).to_string(),
+        register_item: register_keys::item(topology),
+        register_items: format!("{}*", register_keys::others(topology)),
+        function_name: topology.function_name(),
+        function_description: format!(
+            "Sitefence {name}: takes a lost site out of the accelerator, cuts replication to it"
+        ),
+        architecture: topology.function.architecture.to_string(),
+        memory_mib: topology.function.memory_mib,
+        timeout_seconds: topology.function.timeout.seconds(),
+        reserved_concurrency: topology.function.reserved_concurrency,
+        vpc: topology.function.vpc.get(region).map(|vpc| VpcValues {
+            subnet_ids: vpc.subnet_ids.iter().map(ToString::to_string).collect(),
+            security_group_ids: vpc.security_group_ids.iter().map(ToString::to_string).collect(),
+        }),
+        schedule_name: topology.schedule_name(),
+        schedule_description: format!("Sitefence {name}: finishes open decisions, runs the deep check"),
+        schedule_input: SCHEDULE_INPUT,
+        dashboard_name: topology.dashboard_name(region),
+        dashboard_parts: dashboard::parts(topology, region, &alarms),
+        alarms,
+        tags: tags(topology),
+    };
+    fill("fencing.yaml", &values)
+}
+
+fn fencing_parameters(topology: &Topology, is_first: bool) -> Vec<Parameter> {
+    const SECRET: Option<&str> =
+        Some("^arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$");
+    let mut parameters = vec![
+        Parameter::new(
+            parameters::ARTIFACT_BUCKET,
+            "The bucket with the function's package",
+            None,
+        ),
+        Parameter::new(
+            parameters::ARTIFACT_KEY,
+            "The package's key in the bucket, made from its content",
+            Some("^function/[0-9a-f]{64}\\.zip$"),
+        ),
+    ];
+    for variable in settings::VARIABLES {
+        let Source::Parameter(name) = variable.source else {
+            continue;
+        };
+        parameters.push(match name {
+            "AcceleratorArn" => Parameter::new(
+                name,
+                "The accelerator in front of both sites",
+                Some("^arn:aws:globalaccelerator::[0-9]{12}:accelerator/[0-9a-z-]+$"),
+            ),
+            "EndpointGroupArns" => Parameter {
+                kind: "CommaDelimitedList",
+                ..Parameter::new(name, "The endpoint groups that hold a site's balancer", None)
+            },
+            "Balancers" => Parameter::new(
+                name,
+                "Each site's balancers, site=arn with commas between",
+                Some("^[a-z0-9-]+=arn:[^,]+(,[a-z0-9-]+=arn:[^,]+)+$"),
+            ),
+            "InfinispanUrls" => Parameter::new(
+                name,
+                "Each site's Infinispan, site=https://host with a comma between",
+                Some("^[a-z0-9-]+=https://[^,]+,[a-z0-9-]+=https://[^,]+$"),
+            ),
+            "InfinispanSecret" => Parameter::new(
+                name,
+                "The secret with Infinispan's password, in this Region",
+                SECRET,
+            ),
+            "RegisterTable" => Parameter::new(name, "The register's table", Some("^[A-Za-z0-9_.-]{3,255}$")),
+            other => Parameter::new(other, "A value that the function needs", None),
+        });
+    }
+    if !is_first {
+        parameters.push(Parameter::new(
+            parameters::WEBHOOK_SECRET,
+            "This Region's replica of the webhook's secret",
+            SECRET,
+        ));
+        if topology.health.route53 {
+            parameters.push(Parameter::new(
+                parameters::HEALTH_SECRET,
+                "This Region's replica of the health secret",
+                SECRET,
+            ));
+        }
+    }
+    parameters
+}
+
+fn environment(
+    topology: &Topology,
+    region: &Region,
+    is_first: bool,
+    topic_arn: Option<&str>,
+) -> Vec<Variable> {
+    let settings = topology.settings(region, Found::default());
+    let variables = settings.environment().into_iter().map(|(variable, value)| {
+        let name = variable.name;
+        match variable.source {
+            Source::Literal => Variable {
+                name,
+                value: Some(value),
+                ..Variable::default()
+            },
+            Source::Parameter(parameter @ "EndpointGroupArns") => Variable {
+                name,
+                list_parameter: Some(parameter.to_owned()),
+                ..Variable::default()
+            },
+            Source::Parameter(parameter) => Variable {
+                name,
+                parameter: Some(parameter.to_owned()),
+                ..Variable::default()
+            },
+            Source::Resource if variable == settings::TOPIC_ARN => match topic_arn {
+                Some(arn) => Variable {
+                    name,
+                    value: Some(arn.to_owned()),
+                    ..Variable::default()
+                },
+                None => Variable {
+                    name,
+                    reference: Some("Topic"),
+                    ..Variable::default()
+                },
+            },
+            Source::Resource if is_first => Variable {
+                name,
+                secret: Some("WebhookSecret"),
+                ..Variable::default()
+            },
+            Source::Resource => Variable {
+                name,
+                parameter: Some(parameters::WEBHOOK_SECRET.to_owned()),
+                ..Variable::default()
+            },
+        }
+    });
+    variables.collect()
+}

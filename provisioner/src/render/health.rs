@@ -1,0 +1,112 @@
+//! The health stack: Route 53 asks each function from outside.
+
+use serde::Serialize;
+
+use super::aws::{Parameter, Subscription, Tag, existing_topic, subscriptions, tags};
+use super::engine::{Filled, RenderError, fill};
+use crate::topology::names::HEALTH_REGION;
+use crate::topology::{Region, Topology};
+
+/// The health stack's parameter with the host of a Region's function URL.
+pub fn health_host_parameter(region: &Region) -> String {
+    format!("Host{}", camel(region.as_str()))
+}
+
+fn camel(text: &str) -> String {
+    text.split('-')
+        .map(|word| match word.split_at_checked(1) {
+            Some((first, rest)) => format!("{}{rest}", first.to_ascii_uppercase()),
+            None => String::new(),
+        })
+        .collect()
+}
+
+pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
+    #[derive(Serialize)]
+    struct Check {
+        id: String,
+        host_parameter: String,
+        name: String,
+    }
+    #[derive(Serialize)]
+    struct HealthAlarm {
+        id: String,
+        name: String,
+        description: String,
+        check: String,
+    }
+    #[derive(Serialize)]
+    struct Values {
+        description: String,
+        parameters: Vec<Parameter>,
+        checks: Vec<Check>,
+        parent_name: String,
+        health_secret_name: String,
+        interval_seconds: u32,
+        checker_regions: Vec<String>,
+        topic_name: Option<String>,
+        topic_arn: Option<String>,
+        subscriptions: Vec<Subscription>,
+        alarms: Vec<HealthAlarm>,
+        tags: Vec<Tag>,
+    }
+    let name = &topology.name;
+    let checks: Vec<Check> = topology
+        .regions
+        .iter()
+        .map(|region| Check {
+            id: format!("Function{}", camel(region.as_str())),
+            host_parameter: health_host_parameter(region),
+            name: format!("{}-{region}", topology.function_name()),
+        })
+        .collect();
+    let mut alarms: Vec<HealthAlarm> = checks
+        .iter()
+        .map(|check| HealthAlarm {
+            id: format!("{}Unhealthy", check.id),
+            name: format!("{}-unhealthy", check.name),
+            description: "Route 53 hears from outside that this function could not fence, or hears nothing."
+                .to_owned(),
+            check: check.id.clone(),
+        })
+        .collect();
+    alarms.push(HealthAlarm {
+        id: "NoFunctionHealthy".to_owned(),
+        name: topology.alarm_name("no-function-healthy"),
+        description: "No function could fence now: a lost site would stay in the accelerator.".to_owned(),
+        check: "AnyFunction".to_owned(),
+    });
+    let topic_arn = existing_topic(topology, HEALTH_REGION);
+    fill(
+        "health.yaml",
+        &Values {
+            description: format!("Sitefence {name}: the function's health as seen from outside"),
+            parameters: topology
+                .regions
+                .iter()
+                .map(|region| {
+                    Parameter::new(
+                        health_host_parameter(region),
+                        "The host of the function's URL in one Region",
+                        Some("^[a-z0-9.-]+$"),
+                    )
+                })
+                .collect(),
+            checks,
+            parent_name: topology.alarm_name("any-function"),
+            health_secret_name: topology.health_secret_name(),
+            interval_seconds: topology.health.interval.seconds(),
+            checker_regions: topology
+                .health
+                .checker_regions
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            topic_name: topic_arn.is_none().then(|| topology.alarm_name("health")),
+            topic_arn,
+            subscriptions: subscriptions(topology),
+            alarms,
+            tags: tags(topology),
+        },
+    )
+}

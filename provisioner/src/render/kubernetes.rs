@@ -1,0 +1,289 @@
+//! The Kubernetes objects of a site: what each is filled with.
+
+use serde::Serialize;
+
+use super::engine::{Filled, RenderError, fill};
+use crate::topology::names::{LABEL_MANAGED_BY, LABEL_TOPOLOGY, MANAGED_BY};
+use crate::topology::{Interval, Platform, Site, Topology};
+
+/// OpenShift evaluates rules with this label beside the series, not one hop further in Thanos.
+const LEAF_LABEL: (&str, &str) = ("openshift.io/prometheus-rule-evaluation-scope", "leaf-prometheus");
+
+/// The series that tells whether the other site is in view. Infinispan dropped the prefix in 16.0.4.
+const SITE_VIEW: &str = r#"__name__=~"(vendor_)?jgroups_site_view_status""#;
+
+/// How often Alertmanager looks whether the watchdog is due again, and how often it is.
+const WATCHDOG_INTERVAL: Interval = Interval::from_seconds(30);
+const WATCHDOG_REPEAT_INTERVAL: Interval = Interval::from_seconds(60);
+
+/// What prometheus-operator takes when nothing is said; never longer than the interval.
+const LONGEST_SCRAPE_TIMEOUT: Interval = Interval::from_seconds(10);
+
+#[derive(Debug, Clone, Serialize)]
+struct Label {
+    key: String,
+    value: String,
+}
+
+/// A document of one site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// How alerts reach the function.
+    AlertmanagerConfig,
+    /// When the other site is called lost.
+    PrometheusRule,
+    /// Reads the series more often.
+    PodMonitor,
+    /// The webhook's address and password: placeholders.
+    Secret,
+    /// Our part of OpenShift's ConfigMap.
+    UserWorkloadConfig,
+    /// The list of what `kubectl apply -k` takes.
+    Kustomization,
+}
+
+impl ObjectKind {
+    /// The document's file name.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::AlertmanagerConfig => "alertmanagerconfig.yaml",
+            Self::PrometheusRule => "prometheusrule.yaml",
+            Self::PodMonitor => "podmonitor.yaml",
+            Self::Secret => "secret.yaml",
+            Self::UserWorkloadConfig => "user-workload-monitoring-config.yaml",
+            Self::Kustomization => "kustomization.yaml",
+        }
+    }
+
+    /// Whether it stays out of the folder that `kubectl apply -k` takes: it holds a secret's placeholders, or
+    /// would overwrite the cluster's own settings.
+    pub const fn is_by_hand(self) -> bool {
+        matches!(self, Self::Secret | Self::UserWorkloadConfig)
+    }
+}
+
+/// The documents of a site, in rendering order.
+pub(super) fn kinds(topology: &Topology, site: &Site) -> Vec<ObjectKind> {
+    let mut kinds = vec![ObjectKind::AlertmanagerConfig, ObjectKind::PrometheusRule];
+    if topology.monitoring.pod_monitor {
+        kinds.push(ObjectKind::PodMonitor);
+    }
+    kinds.extend([ObjectKind::Kustomization, ObjectKind::Secret]);
+    if site.platform == Platform::Openshift {
+        kinds.push(ObjectKind::UserWorkloadConfig);
+    }
+    kinds
+}
+
+/// One document of a site.
+pub(super) fn document(topology: &Topology, site: &Site, kind: ObjectKind) -> Result<Filled, RenderError> {
+    match kind {
+        ObjectKind::AlertmanagerConfig => alertmanager_config(topology, site),
+        ObjectKind::PrometheusRule => prometheus_rule(topology, site),
+        ObjectKind::PodMonitor => pod_monitor(topology, site),
+        ObjectKind::Secret => secret(topology, site),
+        ObjectKind::UserWorkloadConfig => {
+            fill("user-workload-monitoring-config.yaml", &serde_json::json!({}))
+        }
+        ObjectKind::Kustomization => kustomization(topology, site),
+    }
+}
+
+fn label(key: &str, value: &impl ToString) -> Label {
+    Label {
+        key: key.to_owned(),
+        value: value.to_string(),
+    }
+}
+
+/// The labels by which our objects are found again.
+fn our_labels(topology: &Topology) -> Vec<Label> {
+    vec![
+        label(LABEL_MANAGED_BY, &MANAGED_BY),
+        label(LABEL_TOPOLOGY, &topology.name),
+    ]
+}
+
+/// Ours, and those that the cluster's monitoring selects by.
+fn monitoring_labels(topology: &Topology) -> Vec<Label> {
+    let theirs = topology
+        .monitoring
+        .labels
+        .iter()
+        .map(|(key, value)| label(key.as_str(), value));
+    our_labels(topology).into_iter().chain(theirs).collect()
+}
+
+fn url_keys(topology: &Topology) -> Vec<String> {
+    topology
+        .regions
+        .iter()
+        .map(|region| topology.url_key(region))
+        .collect()
+}
+
+fn alertmanager_config(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
+    #[derive(Serialize)]
+    struct Values {
+        api_version: &'static str,
+        name: String,
+        namespace: String,
+        labels: Vec<Label>,
+        topology: String,
+        group_wait: String,
+        group_interval: String,
+        repeat_interval: String,
+        watchdog_interval: String,
+        watchdog_repeat_interval: String,
+        secret_name: String,
+        url_keys: Vec<String>,
+    }
+    let alerting = &topology.alerting;
+    fill(
+        "alertmanagerconfig.yaml",
+        &Values {
+            api_version: api_version(site.platform),
+            name: topology.object_name(),
+            namespace: site.namespace.to_string(),
+            labels: monitoring_labels(topology),
+            topology: topology.name.to_string(),
+            group_wait: alerting.group_wait.to_string(),
+            group_interval: alerting.group_interval.to_string(),
+            repeat_interval: alerting.repeat_interval.to_string(),
+            watchdog_interval: WATCHDOG_INTERVAL.to_string(),
+            watchdog_repeat_interval: WATCHDOG_REPEAT_INTERVAL.to_string(),
+            secret_name: topology.object_name(),
+            url_keys: url_keys(topology),
+        },
+    )
+}
+
+/// The version of AlertmanagerConfig that a platform serves: v1beta1 needs a conversion webhook, which
+/// OpenShift runs and a plain prometheus-operator does not.
+pub const fn api_version(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Openshift => "monitoring.coreos.com/v1beta1",
+        Platform::Kubernetes => "monitoring.coreos.com/v1alpha1",
+    }
+}
+
+/// How long `site`'s alert against its peer waits: longer if the peer is the preferred survivor, so that when
+/// both report each other the preferred one's alert comes first.
+pub fn pending(topology: &Topology, site: &Site) -> Interval {
+    let pending = topology.alerting.pending;
+    let peer = &topology.peer_of(site).name;
+    if topology.preferred_survivor.as_ref() == Some(peer) {
+        Interval::from_seconds(
+            pending
+                .seconds()
+                .saturating_add(topology.alerting.preference_delay.seconds()),
+        )
+    } else {
+        pending
+    }
+}
+
+fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
+    #[derive(Serialize)]
+    struct Values {
+        name: String,
+        namespace: String,
+        labels: Vec<Label>,
+        evaluation_interval: String,
+        site_offline_expr: String,
+        site_view_absent_expr: String,
+        replication_cut_expr: String,
+        pending: String,
+        severity: String,
+        topology: String,
+        reporter: String,
+        peer: String,
+    }
+    let mut labels = monitoring_labels(topology);
+    if site.platform == Platform::Openshift {
+        labels.push(label(LEAF_LABEL.0, &LEAF_LABEL.1));
+    }
+    let peer = &topology.peer_of(site).name;
+    // Namespace and site have grammars without any character that means something inside PromQL's quotes.
+    let about = format!(r#"namespace="{}",site="{peer}""#, site.namespace);
+    fill(
+        "prometheusrule.yaml",
+        &Values {
+            name: topology.object_name(),
+            namespace: site.namespace.to_string(),
+            labels,
+            evaluation_interval: topology.alerting.evaluation_interval.to_string(),
+            site_offline_expr: format!("min by (namespace, site) ({{{SITE_VIEW},{about}}}) == 0"),
+            site_view_absent_expr: format!("absent({{{SITE_VIEW},{about}}})"),
+            replication_cut_expr: format!(
+                "min by (namespace, cache, site) (infinispan_x_site_admin_status{{{about}}}) == 0"
+            ),
+            pending: pending(topology, site).to_string(),
+            severity: topology.alerting.severity.to_string(),
+            topology: topology.name.to_string(),
+            reporter: site.name.to_string(),
+            peer: peer.to_string(),
+        },
+    )
+}
+
+fn pod_monitor(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
+    #[derive(Serialize)]
+    struct Values {
+        name: String,
+        namespace: String,
+        labels: Vec<Label>,
+        infinispan_cluster: String,
+        infinispan_secret: String,
+        scrape_interval: String,
+        scrape_timeout: String,
+    }
+    let interval = topology.alerting.scrape_interval;
+    fill(
+        "podmonitor.yaml",
+        &Values {
+            name: topology.object_name(),
+            namespace: site.namespace.to_string(),
+            labels: monitoring_labels(topology),
+            infinispan_cluster: site.infinispan.cluster.to_string(),
+            // The operator's name for the secret with its own credentials.
+            infinispan_secret: format!("{}-generated-operator-secret", site.infinispan.cluster),
+            scrape_interval: interval.to_string(),
+            scrape_timeout: interval.min(LONGEST_SCRAPE_TIMEOUT).to_string(),
+        },
+    )
+}
+
+fn secret(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
+    #[derive(Serialize)]
+    struct Values {
+        name: String,
+        namespace: String,
+        labels: Vec<Label>,
+        url_keys: Vec<String>,
+        username: String,
+    }
+    fill(
+        "secret.yaml",
+        &Values {
+            name: topology.object_name(),
+            namespace: site.namespace.to_string(),
+            labels: our_labels(topology),
+            url_keys: url_keys(topology),
+            username: topology.webhook.username.to_string(),
+        },
+    )
+}
+
+fn kustomization(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
+    #[derive(Serialize)]
+    struct Values {
+        resources: Vec<&'static str>,
+    }
+    let resources = kinds(topology, site)
+        .into_iter()
+        .filter(|kind| !kind.is_by_hand() && *kind != ObjectKind::Kustomization)
+        .map(ObjectKind::file)
+        .collect();
+    fill("kustomization.yaml", &Values { resources })
+}

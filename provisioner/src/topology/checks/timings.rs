@@ -1,0 +1,140 @@
+//! Lengths of time that must fit each other.
+
+use super::{Complaint, complaint};
+use crate::topology::{Interval, Topology};
+
+pub(super) fn function_answers_within_a_flush(t: &Topology, found: &mut Vec<Complaint>) {
+    let (timeout, interval) = (t.function.timeout, t.alerting.group_interval);
+    if timeout >= interval {
+        let at = "function.timeout";
+        found.push(complaint(
+            at,
+            &["alerting.groupInterval"],
+            format!(
+                "the function may take {timeout}, but Alertmanager gives up after groupInterval, {interval}"
+            ),
+            "make `function.timeout` shorter than `alerting.groupInterval`, or the latter longer",
+        ));
+    }
+}
+
+pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Complaint>) {
+    let alerting = &t.alerting;
+    let zero = Interval::from_seconds(0);
+    for (name, interval) in [
+        ("groupInterval", alerting.group_interval),
+        ("repeatInterval", alerting.repeat_interval),
+        ("scrapeInterval", alerting.scrape_interval),
+        ("evaluationInterval", alerting.evaluation_interval),
+    ] {
+        if interval == zero {
+            found.push(complaint(
+                format!("alerting.{name}"),
+                &[],
+                format!("`{name}` cannot be zero"),
+                "leave it out for the default",
+            ));
+        }
+    }
+    if alerting.repeat_interval < alerting.group_interval {
+        found.push(complaint(
+            "alerting.repeatInterval",
+            &["alerting.groupInterval"],
+            format!(
+                "repeatInterval ({}) is shorter than groupInterval ({}), so nothing is repeated that often",
+                alerting.repeat_interval, alerting.group_interval
+            ),
+            "make it a multiple of groupInterval",
+        ));
+    }
+    if alerting.pending < alerting.scrape_interval {
+        found.push(complaint(
+            "alerting.for",
+            &["alerting.scrapeInterval"],
+            format!(
+                "the alert would fire on a single reading: `for` is {}, the series are read every {}",
+                alerting.pending, alerting.scrape_interval
+            ),
+            "a pod that becomes relay shows the other site as gone for a moment; make `for` at least 10s",
+        ));
+    }
+    // Prometheus forgets a series after five minutes without a reading; two readings must fit.
+    let longest = Interval::from_seconds(120);
+    for (name, interval) in [
+        ("scrapeInterval", alerting.scrape_interval),
+        ("evaluationInterval", alerting.evaluation_interval),
+    ] {
+        if interval > longest {
+            found.push(complaint(
+                format!("alerting.{name}"),
+                &[],
+                format!("`{name}` is {interval}; Prometheus forgets a series after 5m without a reading"),
+                format!("at most {longest}; the default is 5s"),
+            ));
+        }
+    }
+    let hour = Interval::from_seconds(3_600);
+    for (name, interval) in [
+        ("for", alerting.pending),
+        ("groupWait", alerting.group_wait),
+        ("groupInterval", alerting.group_interval),
+    ] {
+        if interval > hour {
+            found.push(complaint(
+                format!("alerting.{name}"),
+                &[],
+                format!("`{name}` is {interval}: a lost site would stay in the accelerator that long"),
+                "the defaults fence within a minute",
+            ));
+        }
+    }
+    let day = Interval::from_seconds(86_400);
+    if t.register.cooldown > day {
+        found.push(complaint(
+            "register.cooldown",
+            &[],
+            format!(
+                "after a rejoin no site would be fenced for {}",
+                t.register.cooldown
+            ),
+            "at most 1d; the default is 5m",
+        ));
+    }
+    if t.notify.hold_after < Interval::from_seconds(60)
+        || t.notify.hold_after > Interval::from_seconds(7 * 86_400)
+    {
+        found.push(complaint(
+            "notify.holdAfter",
+            &[],
+            format!("`holdAfter` is {}", t.notify.hold_after),
+            "between 1m and 7d; the default is 1h",
+        ));
+    }
+}
+
+pub(super) fn timeout_is_one_lambda_takes(t: &Topology, found: &mut Vec<Complaint>) {
+    let timeout = t.function.timeout;
+    if !(5..=120).contains(&timeout.seconds()) {
+        found.push(complaint(
+            "function.timeout",
+            &[],
+            format!("the function's timeout is {timeout}"),
+            "between 5s, so that two calls to AWS and one repetition fit, and 2m; the default is 15s",
+        ));
+    }
+}
+
+pub(super) fn claim_can_be_renewed(t: &Topology, found: &mut Vec<Complaint>) {
+    let interval = t.claim.renew_interval;
+    if interval.seconds() == 0 || interval >= t.function.timeout {
+        found.push(complaint(
+            "claim.renewInterval",
+            &["function.timeout"],
+            format!(
+                "a claim that is renewed every {interval} is not renewed within the function's {}",
+                t.function.timeout
+            ),
+            "make it at least 1s and shorter than `function.timeout`; the default is 5s",
+        ));
+    }
+}

@@ -1,0 +1,144 @@
+//! What a topology says when it says nothing.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Alerting, Architecture, CacheName, Claim, Function, Health, Interval, LabelValue, Monitoring, Notify,
+    ObjectName, Operator, Register, RegisterKind, Router, SiteInfinispan, SiteKeycloak, Username, Webhook,
+};
+
+impl Default for Webhook {
+    fn default() -> Self {
+        Self {
+            username: Username::literal("keycloak"),
+        }
+    }
+}
+
+impl Default for SiteInfinispan {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            ca_bundle: None,
+            cluster: ObjectName::literal("infinispan"),
+        }
+    }
+}
+
+impl Default for SiteKeycloak {
+    fn default() -> Self {
+        Self {
+            name: ObjectName::literal("keycloak"),
+            namespace: None,
+        }
+    }
+}
+
+impl Default for Operator {
+    fn default() -> Self {
+        Self {
+            deployment: ObjectName::literal("infinispan-operator-controller-manager"),
+            namespace: None,
+        }
+    }
+}
+
+impl Default for Router {
+    fn default() -> Self {
+        Self {
+            deployment: ObjectName::literal("infinispan-router"),
+            namespace: None,
+        }
+    }
+}
+
+impl Default for Alerting {
+    fn default() -> Self {
+        Self {
+            pending: Interval::from_seconds(10),
+            preference_delay: Interval::from_seconds(20),
+            group_wait: Interval::from_seconds(5),
+            group_interval: Interval::from_seconds(20),
+            repeat_interval: Interval::from_seconds(300),
+            scrape_interval: Interval::from_seconds(5),
+            evaluation_interval: Interval::from_seconds(5),
+            severity: LabelValue::literal("critical"),
+        }
+    }
+}
+
+impl Default for Function {
+    fn default() -> Self {
+        Self {
+            architecture: Architecture::default(),
+            memory_mib: 256,
+            timeout: Interval::from_seconds(15),
+            log_retention_days: 30,
+            reserved_concurrency: None,
+            vpc: BTreeMap::new(),
+            permissions_boundary: None,
+            kms_key: None,
+        }
+    }
+}
+
+impl Default for Register {
+    fn default() -> Self {
+        Self {
+            kind: RegisterKind::default(),
+            regions: Vec::new(),
+            witness: None,
+            table: None,
+            role_arn: None,
+            cooldown: Interval::from_seconds(300),
+            retain: false,
+        }
+    }
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self {
+            renew_interval: Interval::from_seconds(5),
+            failure_threshold: 3,
+        }
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            route53: false,
+            interval: Interval::from_seconds(30),
+            deep_percent: 100,
+            checker_regions: Vec::new(),
+        }
+    }
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self {
+            emails: Vec::new(),
+            topics: Vec::new(),
+            hold_after: Interval::from_seconds(3_600),
+        }
+    }
+}
+
+impl Default for Monitoring {
+    fn default() -> Self {
+        Self {
+            labels: BTreeMap::new(),
+            pod_monitor: true,
+        }
+    }
+}
+
+/// The caches that hold what must not outlive a fenced site's absence (Keycloak's list).
+pub(super) fn default_caches() -> Vec<CacheName> {
+    ["actionTokens", "authenticationSessions", "loginFailures", "work"]
+        .into_iter()
+        .map(CacheName::literal)
+        .collect()
+}

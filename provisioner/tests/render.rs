@@ -1,0 +1,102 @@
+//! `provision render` as a user meets it: the real binary and the folder it leaves.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+/// Runs without anything in the environment that a render could use.
+fn provision(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_provision"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_folder_is_laid_out_and_left_alone_where_others_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = examples().join("two-zones.yaml");
+    let example = example.to_str().unwrap();
+
+    let first = provision(folder.path(), &["render", example, "-o", "out"]);
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let listed: Vec<String> = text(&first.stdout).lines().map(str::to_owned).collect();
+    for file in [
+        "aws/eu-west-1/fencing.yaml",
+        "clusters/site-a/kustomization.yaml",
+        "by-hand/site-b/secret.yaml",
+    ] {
+        assert!(listed.contains(&format!("out/{file}")), "{listed:?}");
+        assert!(folder.path().join("out").join(file).is_file(), "{file}");
+    }
+    assert_eq!(
+        text(&first.stderr),
+        format!("{} written, 0 removed, 0 unchanged\n", listed.len())
+    );
+
+    let second = provision(folder.path(), &["render", example, "-o", "out"]);
+    assert_eq!(
+        text(&second.stderr),
+        format!("0 written, 0 removed, {} unchanged\n", listed.len())
+    );
+
+    std::fs::write(
+        folder.path().join("out/clusters/site-a/prometheusrule.yaml"),
+        "mine\n",
+    )
+    .unwrap();
+    let third = provision(folder.path(), &["render", example, "-o", "out"]);
+    assert_eq!(
+        (third.status.code(), text(&third.stdout), text(&third.stderr)),
+        (
+            Some(3),
+            String::new(),
+            "error: nothing was written to `out`: these files are not as `render` left them\n  clusters/site-a/prometheusrule.yaml was edited since\nhint: change the topology instead, or copy your version elsewhere; `--force` overwrites them\n"
+                .to_owned()
+        )
+    );
+
+    let forced = provision(folder.path(), &["render", example, "-o", "out", "--force"]);
+    assert_eq!(
+        text(&forced.stderr),
+        format!("1 written, 0 removed, {} unchanged\n", listed.len() - 1)
+    );
+}
+
+#[test]
+fn without_a_folder_everything_goes_to_stdout() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = examples().join("minimal.yaml");
+    let example = example.to_str().unwrap();
+    let stream = provision(folder.path(), &["render", example]);
+    assert!(text(&stream.stdout).contains("--- # aws/eu-west-1/fencing.yaml\n"));
+    let json = provision(folder.path(), &["render", example, "--output", "json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    for document in answer["documents"].as_array().unwrap() {
+        let path = document["path"].as_str().unwrap();
+        assert!(
+            text(&stream.stdout).contains(&format!("--- # {path}\n{}", document["text"].as_str().unwrap()))
+        );
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_invalid_topology_renders_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("topology.yaml"), "name: x\n").unwrap();
+    let output = provision(folder.path(), &["render", "-o", "out"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!folder.path().join("out").exists());
+}
