@@ -3,6 +3,10 @@
 pub mod check;
 pub mod cli;
 pub mod folder;
+pub mod plan;
 pub mod render;
+pub mod report;
+pub mod run;
 pub mod topology;
+pub mod world;
 pub mod yaml;

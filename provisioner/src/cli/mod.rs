@@ -3,7 +3,12 @@
 //! Data goes to stdout, talk to stderr. A verb is a struct of arguments with a method `run`; adding one takes a
 //! module here and two lines below.
 
+mod apply;
+mod build;
+mod cloud;
 mod completions;
+mod destroy;
+mod plan;
 mod render;
 mod schema;
 mod topology_file;
@@ -38,6 +43,14 @@ enum Verb {
     Validate(validate::Validate),
     /// Write every document to review or to commit; no credentials, no network
     Render(render::Render),
+    /// Build the function for the topology's processor and pack it
+    Build(build::Build),
+    /// Show what apply would change, and how long fencing takes in the worst case
+    Plan(plan::Plan),
+    /// Put everything in place; run again, it goes on from what stands
+    Apply(apply::Apply),
+    /// Remove everything that apply made, and nothing else
+    Destroy(destroy::Destroy),
     /// Print the JSON Schema of a topology, for editors
     Schema(schema::Schema),
     /// Print completions for a shell
@@ -49,6 +62,10 @@ impl Verb {
         match self {
             Self::Validate(verb) => verb.run(),
             Self::Render(verb) => verb.run(),
+            Self::Build(verb) => verb.run(),
+            Self::Plan(verb) => verb.run(),
+            Self::Apply(verb) => verb.run(),
+            Self::Destroy(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Completions(verb) => verb.run(),
         }

@@ -1,0 +1,60 @@
+//! `provision plan`: what apply would change, and the worst-case time to fence.
+
+use clap::Args;
+
+use super::cloud::{self, FunctionArgs};
+use super::{Exit, Failure, OutputFormat, TopologyFile};
+use crate::plan::latency;
+use crate::report;
+use crate::run::console::Console;
+use crate::run::{Session, apply, preview};
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    file: TopologyFile,
+    #[command(flatten)]
+    function: FunctionArgs,
+    /// Exit with 4 when something would change
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    output: OutputFormat,
+}
+
+impl Plan {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let loaded = self.file.load()?;
+        let topology = &loaded.topology;
+        cloud::finish(async {
+            let console = Console::new();
+            // Whoever is not signed in learns it before the function is built.
+            let session = Session::begin(topology, console.clone()).await?;
+            let wanted = cloud::wanted(&loaded, &self.function, &console).await?;
+            let (_, plan) = apply::plan(&session, &wanted).await?;
+            let preview = preview::preview(&session, topology, &plan).await?;
+            for warning in &plan.warnings {
+                console.say(&format!("warning: {warning}"));
+            }
+            let (cases, advice) = (latency::worst_cases(topology), latency::advice(topology));
+            cloud::answer(
+                self.output,
+                || {
+                    format!(
+                        "{}\n{}",
+                        report::plan_text(&plan, &preview),
+                        report::latency_text(&cases, &advice)
+                    )
+                },
+                || report::plan_json(&plan, &preview, &cases, &advice),
+            )?;
+            let has_changes = plan.has_changes() || plan.plan_again;
+            Ok(if self.detailed_exitcode && has_changes {
+                Exit::Changes
+            } else {
+                Exit::Done
+            })
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! What a change set would do, in words of our own.
+
+use serde::Serialize;
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// It is changed, in place or by a new one.
+    Change,
+    /// It goes.
+    Delete,
+    /// It is there already and is taken over.
+    Adopt,
+}
+
+/// Whether a change makes a new resource and removes the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Replacement {
+    /// It is changed in place.
+    No,
+    /// Only CloudFormation knows, when it gets there.
+    Perhaps,
+    /// It is replaced.
+    Yes,
+}
+
+/// One property.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PropertyChange {
+    /// Which, as a dotted path.
+    pub path: String,
+    /// Its value before, where CloudFormation tells.
+    pub before: Option<String>,
+    /// Its value after, where CloudFormation tells.
+    pub after: Option<String>,
+    /// Whether this is what makes the resource be replaced.
+    pub recreates: bool,
+}
+
+/// One resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResourceChange {
+    /// What happens to it.
+    pub action: Action,
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its type.
+    pub kind: String,
+    /// Its name outside, if it has one.
+    pub physical_id: Option<String>,
+    /// Whether it is replaced.
+    pub replacement: Replacement,
+    /// Which properties change.
+    pub properties: Vec<PropertyChange>,
+}
+
+/// A change set as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChangeSetReading {
+    /// CloudFormation's word for its state.
+    pub status: String,
+    /// Why, if it says.
+    pub reason: Option<String>,
+    /// What it would do.
+    pub changes: Vec<ResourceChange>,
+}
+
+/// What is known about a change set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is still being made.
+    Pending,
+    /// It can be executed.
+    Ready,
+    /// There is nothing to change. CloudFormation calls that a failure.
+    Empty,
+    /// It cannot be made.
+    Failed,
+}
+
+impl ChangeSetReading {
+    /// What the status and its reason mean.
+    pub fn verdict(&self) -> Verdict {
+        let says = |text: &str| self.reason.as_deref().is_some_and(|reason| reason.contains(text));
+        match self.status.as_str() {
+            "CREATE_COMPLETE" => Verdict::Ready,
+            "FAILED" if says("didn't contain changes") || says("No updates are to be performed") => {
+                Verdict::Empty
+            }
+            "CREATE_PENDING" | "CREATE_IN_PROGRESS" | "DELETE_PENDING" | "DELETE_IN_PROGRESS" => {
+                Verdict::Pending
+            }
+            _ => Verdict::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_set_without_changes_is_no_failure() {
+        for (status, reason, verdict) in [
+            ("CREATE_PENDING", None, Verdict::Pending),
+            ("CREATE_IN_PROGRESS", None, Verdict::Pending),
+            ("CREATE_COMPLETE", None, Verdict::Ready),
+            (
+                "FAILED",
+                Some("The submitted information didn't contain changes. Submit different information."),
+                Verdict::Empty,
+            ),
+            ("FAILED", Some("No updates are to be performed."), Verdict::Empty),
+            (
+                "FAILED",
+                Some("Parameter ArtifactKey failed to satisfy constraint"),
+                Verdict::Failed,
+            ),
+            ("FAILED", None, Verdict::Failed),
+            ("DELETE_FAILED", None, Verdict::Failed),
+        ] {
+            let reading = ChangeSetReading {
+                status: status.to_owned(),
+                reason: reason.map(str::to_owned),
+                changes: Vec::new(),
+            };
+            assert_eq!(reading.verdict(), verdict, "{status} {reason:?}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The mirror of a plan: what goes, in which order.
+//!
+//! The functions go first, so that nobody fences while the rest is taken apart; the register after them, so
+//! that no function runs without one; the buckets last, because one of them holds the lock.
+
+use super::observed::{StackReading, Standing};
+use super::{Plan, Step, unsettled};
+use crate::topology::Topology;
+use crate::topology::names::StackKind;
+
+/// The order in which kinds of stacks go.
+const ORDER: [StackKind; 4] = [
+    StackKind::Health,
+    StackKind::Fencing,
+    StackKind::Register,
+    StackKind::Artifacts,
+];
+
+/// Plans the way from what stands to nothing.
+pub fn plan(topology: &Topology, standing: &Standing) -> Plan {
+    let mut plan = Plan {
+        topology: topology.name.to_string(),
+        account_id: standing.identity.account_id.clone(),
+        caller: standing.identity.arn.clone(),
+        steps: unsettled(topology, standing),
+        unchanged: Vec::new(),
+        warnings: Vec::new(),
+        plan_again: false,
+    };
+    if !plan.steps.is_empty() {
+        plan.plan_again = true;
+        return plan;
+    }
+    let removals = removals(topology, standing, "destroy", |_, _| true);
+    let forgets = forgets(topology, standing, !removals.is_empty());
+    let first_region = topology.first_region();
+    let lock_stands = standing
+        .stack(first_region.as_str(), StackKind::Artifacts)
+        .is_some_and(|stack| stack.status.ends_with("_COMPLETE") && stack.status != "ROLLBACK_COMPLETE");
+    if lock_stands {
+        plan.steps.push(Step::TakeLock {
+            region: first_region.to_string(),
+            bucket: topology.bucket_name(&standing.identity.account_id, first_region),
+        });
+    }
+    let (functions, rest): (Vec<Step>, Vec<Step>) = removals.into_iter().partition(|step| {
+        matches!(
+            step,
+            Step::DeleteStack {
+                kind: StackKind::Health | StackKind::Fencing,
+                ..
+            }
+        )
+    });
+    plan.steps.extend(functions);
+    if forgets {
+        plan.steps.push(Step::ForgetItems {
+            region: topology.register_region(first_region).to_string(),
+            table: topology.table_name(),
+            role_arn: topology.register.role_arn.as_ref().map(ToString::to_string),
+        });
+    }
+    for step in rest {
+        // Whoever holds the lock renews it, and would write into the bucket that is being emptied.
+        if lock_stands && matches!(&step, Step::EmptyBucket { region, .. } if region == first_region.as_str())
+        {
+            plan.steps.push(Step::ReleaseLock);
+        }
+        plan.steps.push(step);
+    }
+    plan
+}
+
+/// Whether this topology's items have to leave a table that others use too.
+fn forgets(topology: &Topology, standing: &Standing, something_goes: bool) -> bool {
+    match &standing.register {
+        Some(table) if !topology.owns_register() && !topology.register.retain => {
+            table.holds_item || something_goes
+        }
+        _ => false,
+    }
+}
+
+/// The steps that remove those stacks which `unwanted` says so of.
+pub(super) fn removals(
+    topology: &Topology,
+    standing: &Standing,
+    why: &str,
+    unwanted: impl Fn(&str, StackKind) -> bool,
+) -> Vec<Step> {
+    let first_region = topology.first_region().as_str();
+    let mut regions: Vec<&String> = standing.regions.keys().collect();
+    // The lock is in the first Region's bucket.
+    regions.sort_by_key(|region| region.as_str() == first_region);
+    let mut steps = Vec::new();
+    for kind in ORDER {
+        for region in &regions {
+            let Some(stack) = standing.stack(region, kind) else {
+                continue;
+            };
+            if !unwanted(region, kind) {
+                continue;
+            }
+            if kind == StackKind::Artifacts {
+                steps.extend(bucket(stack).map(|bucket| Step::EmptyBucket {
+                    region: (*region).clone(),
+                    bucket,
+                }));
+            }
+            steps.push(deletion(kind, region, &topology.stack_name(kind), stack, why));
+        }
+    }
+    steps
+}
+
+/// The bucket that an artifact stack made and that still stands.
+fn bucket(stack: &StackReading) -> Option<String> {
+    stack
+        .resources
+        .iter()
+        .filter(|resource| resource.kind == "AWS::S3::Bucket" && resource.status != "DELETE_COMPLETE")
+        .find_map(|resource| resource.physical_id.clone())
+}
+
+/// The step that deletes `stack`.
+pub(super) fn deletion(kind: StackKind, region: &str, name: &str, stack: &StackReading, why: &str) -> Step {
+    Step::DeleteStack {
+        kind,
+        region: region.to_owned(),
+        stack: name.to_owned(),
+        id: stack.id.clone(),
+        why: why.to_owned(),
+        resources: stack
+            .resources
+            .iter()
+            .filter(|resource| resource.status != "DELETE_COMPLETE")
+            .map(|resource| {
+                let name = resource.physical_id.as_deref().unwrap_or(&resource.logical_id);
+                format!("{} {name}", resource.kind)
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,276 @@
+//! Topology and what was observed in, an ordered list of steps out. All choices are made here.
+//!
+//! ```text
+//!   Topology ─┐
+//!   Observed ─┼─ preflight::judge ─▶ Found ─┐
+//!   Package ──┤                             ├─ plan ──▶ Plan { steps, unchanged, … }
+//!   Documents ┘                             │
+//!   Standing ────────────────────────────── destroy ──▶ the mirror
+//! ```
+//!
+//! A [`Step`] is one effect, with every value it needs; `run` carries it out and adds nothing. Steps are
+//! chosen so that whatever an interruption leaves, planning again continues from there: a stack is compared
+//! with what it should be, never with what was done last. Planning right after applying yields no step.
+//!
+//! No step knows how to write to an endpoint group.
+
+pub mod changes;
+pub mod destroy;
+pub mod elf;
+pub mod latency;
+pub mod observed;
+pub mod package;
+mod parameters;
+pub mod preflight;
+pub mod problem;
+mod step;
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::parameters::OUTPUT_URL;
+pub use self::step::{
+    OutputReading, PACKAGES, Package, ParameterValue, Plan, StackDocument, StackGoal, Step, Unchanged,
+};
+
+use self::observed::{Condition, StackReading, Standing};
+use self::parameters::{declared_parameters, parameter_values};
+use self::preflight::Findings;
+use self::problem::Problem;
+use crate::topology::Topology;
+use crate::topology::names::{StackKind, TAG_TOPOLOGY};
+
+/// The stack tag that remembers the Regions a topology was applied to, so that one that is left is found.
+pub const TAG_REGIONS: &str = "sitefence:regions";
+/// Plans the way from what stands to what the topology wants.
+pub fn plan(
+    topology: &Topology,
+    standing: &Standing,
+    findings: &Findings,
+    package: &Package,
+    documents: &[StackDocument],
+) -> Result<Plan, Vec<Problem>> {
+    let mut plan = Plan {
+        topology: topology.name.to_string(),
+        account_id: standing.identity.account_id.clone(),
+        caller: standing.identity.arn.clone(),
+        steps: Vec::new(),
+        unchanged: Vec::new(),
+        warnings: findings.warnings.clone(),
+        plan_again: false,
+    };
+    let unsettled = unsettled(topology, standing);
+    if !unsettled.is_empty() {
+        plan.steps = unsettled;
+        plan.plan_again = true;
+        return Ok(plan);
+    }
+
+    let mut goals = goals(topology, standing, findings, package, documents)?;
+    // Kind by kind: every bucket and the register stand before the first function.
+    let first_region = topology.first_region().as_str();
+    goals.sort_by_key(|goal| (goal.kind, goal.region != first_region));
+    let account_id = &standing.identity.account_id;
+    let lock = Step::TakeLock {
+        region: first_region.to_owned(),
+        bucket: topology.bucket_name(account_id, topology.first_region()),
+    };
+    let mut is_locked = false;
+    let wanted: BTreeSet<(String, StackKind)> = goals
+        .iter()
+        .map(|goal| (goal.region.clone(), goal.kind))
+        .collect();
+
+    for goal in goals {
+        let standing_stack = standing.stack(&goal.region, goal.kind);
+        let mut steps = stack_steps(standing_stack, &goal);
+        if steps.is_empty() {
+            plan.unchanged.push(Unchanged {
+                region: goal.region.clone(),
+                stack: goal.stack.clone(),
+            });
+        }
+        let uploads = goal.kind == StackKind::Artifacts
+            && !standing
+                .regions
+                .get(&goal.region)
+                .is_some_and(|region| region.artifacts.contains(&package.key()));
+        let bucket = bucket_of(topology, account_id, &goal.region);
+        if let (StackKind::Artifacts, Some(bucket), Some(Step::DeleteStack { .. })) =
+            (goal.kind, &bucket, steps.first())
+        {
+            steps.insert(
+                0,
+                Step::EmptyBucket {
+                    region: goal.region.clone(),
+                    bucket: bucket.clone(),
+                },
+            );
+        }
+        let makes_the_lock_s_bucket =
+            goal.kind == StackKind::Artifacts && goal.region == first_region && steps.iter().any(is_creation);
+        if goal.kind == StackKind::Fencing && !steps.is_empty() {
+            steps.push(Step::AwaitFunction {
+                region: goal.region.clone(),
+                function: topology.function_name(),
+            });
+        }
+        if !is_locked && !makes_the_lock_s_bucket && (uploads || !steps.is_empty()) {
+            plan.steps.push(lock.clone());
+            is_locked = true;
+        }
+        plan.steps.append(&mut steps);
+        if makes_the_lock_s_bucket {
+            plan.steps.push(lock.clone());
+            is_locked = true;
+        }
+        if let (true, Some(bucket)) = (uploads, bucket) {
+            plan.steps.push(Step::Upload {
+                region: goal.region,
+                bucket,
+                package: package.clone(),
+            });
+        }
+    }
+
+    let mut leftovers = destroy::removals(
+        topology,
+        standing,
+        "the topology no longer wants it",
+        |region, kind| !wanted.contains(&(region.to_owned(), kind)),
+    );
+    if !is_locked && !leftovers.is_empty() {
+        plan.steps.push(lock);
+        is_locked = true;
+    }
+    plan.steps.append(&mut leftovers);
+    if is_locked {
+        plan.steps.push(Step::ReleaseLock);
+    }
+    Ok(plan)
+}
+
+fn is_creation(step: &Step) -> bool {
+    matches!(step, Step::CreateStack(_))
+}
+
+fn bucket_of(topology: &Topology, account_id: &str, region: &str) -> Option<String> {
+    let region = topology.regions.iter().find(|known| known.as_str() == region)?;
+    Some(topology.bucket_name(account_id, region))
+}
+
+/// Stacks on which something is under way, or stuck: nothing can be planned on them yet.
+pub(crate) fn unsettled(topology: &Topology, standing: &Standing) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (region, reading) in &standing.regions {
+        for (kind, stack) in &reading.stacks {
+            let (region, name) = (region.clone(), topology.stack_name(*kind));
+            match stack.condition() {
+                Condition::Working => steps.push(Step::AwaitStack {
+                    region,
+                    stack: name,
+                    status: stack.status.clone(),
+                }),
+                Condition::Stuck => steps.push(Step::ContinueRollback { region, stack: name }),
+                Condition::Usable | Condition::Broken => {}
+            }
+        }
+    }
+    steps
+}
+
+/// What a stack needs to become its goal.
+fn stack_steps(standing: Option<&StackReading>, goal: &StackGoal) -> Vec<Step> {
+    let Some(stack) = standing else {
+        return vec![Step::CreateStack(goal.clone())];
+    };
+    match stack.condition() {
+        Condition::Broken => vec![
+            destroy::deletion(
+                goal.kind,
+                &goal.region,
+                &goal.stack,
+                stack,
+                &format!("it is {} and only a new one helps", stack.status),
+            ),
+            Step::CreateStack(goal.clone()),
+        ],
+        _ if is_reached(stack, goal) => Vec::new(),
+        _ => vec![Step::UpdateStack(StackGoal {
+            adopts: false,
+            ..goal.clone()
+        })],
+    }
+}
+
+/// Whether a stack is what it should be: made from the same template, with the same values and tags.
+fn is_reached(stack: &StackReading, goal: &StackGoal) -> bool {
+    stack.template.trim_end() == goal.template.trim_end()
+        // Parameters that are left to their default show in the stack, too.
+        && goal
+            .parameters
+            .iter()
+            .all(|(name, value)| value.known().is_some_and(|value| stack.parameters.get(name).is_some_and(|it| it == value)))
+        && stack.tags == goal.tags
+}
+
+fn goals(
+    topology: &Topology,
+    standing: &Standing,
+    findings: &Findings,
+    package: &Package,
+    documents: &[StackDocument],
+) -> Result<Vec<StackGoal>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut goals = Vec::new();
+    for document in documents {
+        let stack = topology.stack_name(document.kind);
+        let values = parameter_values(topology, standing, findings, package, &document.region);
+        let mut parameters: BTreeMap<String, ParameterValue> = BTreeMap::new();
+        for (name, has_default) in declared_parameters(&document.template) {
+            match values.get(&name) {
+                Some(value) => {
+                    parameters.insert(name, value.clone());
+                }
+                None if has_default => {}
+                None => problems.push(Problem::UnknownParameter {
+                    stack: stack.clone(),
+                    parameter: name,
+                }),
+            }
+        }
+        goals.push(StackGoal {
+            kind: document.kind,
+            region: document.region.clone(),
+            adopts: document.kind == StackKind::Register
+                && standing.stack(&document.region, StackKind::Register).is_none()
+                && standing.register.is_some(),
+            stack,
+            template: document.template.clone(),
+            parameters,
+            tags: tags(topology),
+        });
+    }
+    if problems.is_empty() {
+        Ok(goals)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The tags of every stack, which its resources inherit.
+pub fn tags(topology: &Topology) -> BTreeMap<String, String> {
+    let regions: Vec<&str> = topology.regions.iter().map(|region| region.as_str()).collect();
+    let mut tags: BTreeMap<String, String> = topology
+        .tags
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect();
+    tags.insert(TAG_TOPOLOGY.to_owned(), topology.name.to_string());
+    tags.insert(TAG_REGIONS.to_owned(), regions.join(" "));
+    tags
+}

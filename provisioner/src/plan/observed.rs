@@ -1,0 +1,315 @@
+//! What was seen outside, as plain data.
+//!
+//! `run::observe` fills this by asking `world`; the planner and the preflight judge it. Nothing in here is an
+//! SDK type, so a test writes a world as a literal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fencing::settings::Settings;
+use fencing::words::SiteName;
+
+use crate::topology::names::StackKind;
+
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The account's twelve digits.
+    pub account_id: String,
+    /// The caller's ARN.
+    pub arn: String,
+}
+
+/// An accelerator as the list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceleratorReading {
+    /// Its ARN.
+    pub arn: String,
+    /// The name people gave it.
+    pub name: String,
+    /// `….awsglobalaccelerator.com`.
+    pub dns_name: String,
+    /// `….dualstack.awsglobalaccelerator.com`, if it has one.
+    pub dual_stack_dns_name: Option<String>,
+    /// Whether it takes traffic.
+    pub enabled: bool,
+}
+
+/// A listener with all its endpoint groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerReading {
+    /// Its ARN.
+    pub arn: String,
+    /// Its ports, as `443` or `8000-8100`.
+    pub ports: Vec<String>,
+    /// Its groups, one per Region.
+    pub groups: Vec<GroupReading>,
+}
+
+/// An endpoint group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupReading {
+    /// Its ARN.
+    pub arn: String,
+    /// Its Region.
+    pub region: String,
+    /// Its endpoints' identifiers: ARNs of balancers, or what else someone put there.
+    pub endpoints: Vec<String>,
+}
+
+/// A load balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalancerReading {
+    /// Its ARN.
+    pub arn: String,
+    /// Its tag `site`, as it stands.
+    pub site: Option<String>,
+}
+
+/// What the tags of an endpoint told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointReading {
+    /// A balancer, with or without the tag.
+    Balancer(BalancerReading),
+    /// An ARN of a balancer that is not there any more.
+    Gone,
+    /// Not a balancer of this kind: an address, an instance.
+    Other,
+}
+
+/// How far a stack is from being usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It can be updated.
+    Usable,
+    /// Something is under way.
+    Working,
+    /// It never came to life, or did not die: only a new one helps.
+    Broken,
+    /// An update failed and so did taking it back: the rollback must be continued.
+    Stuck,
+}
+
+impl Condition {
+    /// The condition that CloudFormation's word means.
+    pub fn of(status: &str) -> Self {
+        match status {
+            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED"
+            | "REVIEW_IN_PROGRESS" => Self::Broken,
+            "UPDATE_ROLLBACK_FAILED" => Self::Stuck,
+            other if other.ends_with("_IN_PROGRESS") => Self::Working,
+            _ => Self::Usable,
+        }
+    }
+}
+
+/// A stack as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackReading {
+    /// Its id: tells a stack from its successor of the same name.
+    pub id: String,
+    /// CloudFormation's word for its state.
+    pub status: String,
+    /// Why, if it says.
+    pub reason: Option<String>,
+    /// The template it was last made from, as it was sent.
+    pub template: String,
+    /// The values of its parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its resources.
+    pub resources: Vec<ResourceReading>,
+}
+
+impl StackReading {
+    /// How far it is from being usable.
+    pub fn condition(&self) -> Condition {
+        Condition::of(&self.status)
+    }
+}
+
+/// A resource of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceReading {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Such as `AWS::Lambda::Function`.
+    pub kind: String,
+    /// Its name outside, once it has one.
+    pub physical_id: Option<String>,
+    /// CloudFormation's word for its state.
+    pub status: String,
+}
+
+/// The register's item of a topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterReading {
+    /// `open`, `decided`, `unbalanced`, `complete` or `rejoining`.
+    pub state: String,
+    /// The last decision's number.
+    pub epoch: u64,
+    /// Who stayed.
+    pub survivor: Option<String>,
+    /// Who was taken out.
+    pub fenced: Option<String>,
+}
+
+impl RegisterReading {
+    /// A topology that never decided anything.
+    pub fn blank() -> Self {
+        Self {
+            state: "open".to_owned(),
+            epoch: 0,
+            survivor: None,
+            fenced: None,
+        }
+    }
+
+    /// Whether no decision is in force.
+    pub fn is_open(&self) -> bool {
+        self.state == "open"
+    }
+}
+
+/// The register's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableReading {
+    /// Its ARN.
+    pub arn: String,
+    /// Its hash key's name, and `S`, `N` or `B`.
+    pub hash_key: Option<(String, String)>,
+    /// Whether it also has a range key.
+    pub has_range_key: bool,
+    /// The tag with the topology it was made for.
+    pub topology: Option<String>,
+    /// Whether it holds the topology's item.
+    pub holds_item: bool,
+    /// The topology's item; a missing one is blank.
+    pub item: RegisterReading,
+}
+
+/// A secret, of which the value was not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretReading {
+    /// Its full ARN.
+    pub arn: String,
+    /// Whether it waits to be deleted.
+    pub is_being_deleted: bool,
+    /// Whether it ever got a value.
+    pub has_value: bool,
+}
+
+/// A Lambda function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionReading {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// What an account may do in a Region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LambdaLimits {
+    /// Executions at once that no function has reserved.
+    pub unreserved_concurrency: u32,
+    /// Bytes of code that all functions together may have, and have.
+    pub code_bytes_limit: u64,
+    /// Bytes of code that they have.
+    pub code_bytes_used: u64,
+}
+
+/// What stands in one of the function's Regions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RegionStanding {
+    /// The stacks of our names, by kind.
+    pub stacks: BTreeMap<StackKind, StackReading>,
+    /// The function of our name, whoever made it.
+    pub function: Option<FunctionReading>,
+    /// Keys of the function's packages that are in the bucket.
+    pub artifacts: BTreeSet<String>,
+}
+
+/// What stands of a topology: all that `destroy` needs to know, and a part of what `apply` does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Who looked.
+    pub identity: Identity,
+    /// By Region: the topology's Regions, and those it had when it was last applied.
+    pub regions: BTreeMap<String, RegionStanding>,
+    /// The register's table, where the topology wants it.
+    pub register: Option<TableReading>,
+    /// The register that the deployed function uses, when that is another one.
+    pub former_register: Option<TableReading>,
+}
+
+impl Standing {
+    /// The stack of `kind` in `region`.
+    pub fn stack(&self, region: &str, kind: StackKind) -> Option<&StackReading> {
+        self.regions.get(region)?.stacks.get(&kind)
+    }
+
+    /// What the deployed functions were told: the first Region's that can be read.
+    pub fn deployed(&self) -> Option<Settings> {
+        self.regions
+            .values()
+            .filter_map(|region| region.function.as_ref())
+            .find_map(FunctionReading::settings)
+    }
+
+    /// The register that is in force: the deployed function's, else the topology's.
+    pub fn register_in_force(&self) -> Option<&TableReading> {
+        self.former_register.as_ref().or(self.register.as_ref())
+    }
+}
+
+impl FunctionReading {
+    /// The settings that its environment holds, if it is one of ours and of an age that can be read.
+    pub fn settings(&self) -> Option<Settings> {
+        Settings::from_environment(|name| self.environment.get(name).cloned()).ok()
+    }
+}
+
+/// What only `apply` needs to know of a Region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionReading {
+    /// The Region.
+    pub region: String,
+    /// The account's limits there.
+    pub limits: LambdaLimits,
+    /// What our function has reserved already.
+    pub reserved_concurrency: u32,
+    /// Functions there that look like the guide's.
+    pub guide_functions: Vec<String>,
+    /// Which of the roles that we would make exist.
+    pub roles: BTreeSet<String>,
+}
+
+/// Everything that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// What stands.
+    pub standing: Standing,
+    /// Every accelerator that was seen while looking for ours.
+    pub accelerators: Vec<AcceleratorReading>,
+    /// Ours.
+    pub accelerator: Option<AcceleratorReading>,
+    /// Its listeners.
+    pub listeners: Vec<ListenerReading>,
+    /// What each endpoint of these listeners is.
+    pub endpoints: BTreeMap<String, EndpointReading>,
+    /// For sites that miss an endpoint somewhere: the balancers of the site's Region that carry its tag.
+    pub balancers_elsewhere: BTreeMap<SiteName, Vec<String>>,
+    /// The secret with Infinispan's password, by function Region: each function reads the one beside it.
+    pub infinispan_secrets: BTreeMap<String, SecretReading>,
+    /// Where each site's Infinispan answers: from the topology, or discovered.
+    pub infinispan_urls: BTreeMap<SiteName, String>,
+    /// The function Regions.
+    pub regions: Vec<RegionReading>,
+    /// Whether the permissions boundary exists; true when none is asked for.
+    pub boundary_exists: bool,
+}

@@ -1,0 +1,104 @@
+//! The values of the templates' parameters: what was found, what was built, what another stack tells.
+
+use std::collections::BTreeMap;
+
+use fencing::settings::{self, Source};
+use serde_json::Value;
+
+use super::observed::{Condition, Standing};
+use super::preflight::Findings;
+use super::{OutputReading, Package, ParameterValue};
+use crate::render::{self, parameters};
+use crate::topology::Topology;
+use crate::topology::names::StackKind;
+
+/// The fencing stack's output with the function's URL.
+pub const OUTPUT_URL: &str = "FunctionUrl";
+/// Its output with the webhook's secret.
+const OUTPUT_WEBHOOK_SECRET: &str = "WebhookSecretArn";
+/// Its output with the secret of the health question.
+const OUTPUT_HEALTH_SECRET: &str = "HealthSecretArn";
+
+/// The parameters of a template, and whether each has a default.
+pub(super) fn declared_parameters(template: &str) -> Vec<(String, bool)> {
+    let Ok(template) = serde_yaml::from_str::<Value>(template) else {
+        return Vec::new();
+    };
+    template
+        .get("Parameters")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, declared)| (name.clone(), declared.get("Default").is_some()))
+        .collect()
+}
+
+/// Everything that templates may ask for.
+pub(super) fn parameter_values(
+    topology: &Topology,
+    standing: &Standing,
+    findings: &Findings,
+    package: &Package,
+    region: &str,
+) -> BTreeMap<String, ParameterValue> {
+    let mut values = BTreeMap::new();
+    // The health stack asks each function under its host.
+    for known in &topology.regions {
+        values.insert(
+            render::health_host_parameter(known),
+            output(standing, known.as_str(), OUTPUT_URL, OutputReading::Host),
+        );
+    }
+    let Some(region) = topology.regions.iter().find(|known| known.as_str() == region) else {
+        return values;
+    };
+    let mut found = findings.found.clone();
+    if let Some(secret) = findings.infinispan_secrets.get(region.as_str()) {
+        found.infinispan_secret.clone_from(secret);
+    }
+    for (variable, value) in topology.settings(region, found).environment() {
+        let variable: settings::Variable = variable;
+        if let Source::Parameter(name) = variable.source {
+            values.insert(name.to_owned(), ParameterValue::Known(value));
+        }
+    }
+    let bucket = topology.bucket_name(&standing.identity.account_id, region);
+    values.insert(
+        parameters::ARTIFACT_BUCKET.to_owned(),
+        ParameterValue::Known(bucket),
+    );
+    values.insert(
+        parameters::ARTIFACT_KEY.to_owned(),
+        ParameterValue::Known(package.key()),
+    );
+    // Secrets are made in the first Region, which replicates them to the others.
+    let first_region = topology.first_region().as_str();
+    for (parameter, name) in [
+        (parameters::WEBHOOK_SECRET, OUTPUT_WEBHOOK_SECRET),
+        (parameters::HEALTH_SECRET, OUTPUT_HEALTH_SECRET),
+    ] {
+        let reading = OutputReading::ReplicaIn(region.to_string());
+        values.insert(
+            parameter.to_owned(),
+            output(standing, first_region, name, reading),
+        );
+    }
+    values
+}
+
+/// What an output of a fencing stack says, or that it will.
+fn output(standing: &Standing, region: &str, output: &'static str, reading: OutputReading) -> ParameterValue {
+    let known = standing
+        .stack(region, StackKind::Fencing)
+        .filter(|stack| stack.condition() == Condition::Usable)
+        .and_then(|stack| stack.outputs.get(output));
+    match known {
+        Some(value) => ParameterValue::Known(reading.read(value)),
+        None => ParameterValue::Output {
+            region: region.to_owned(),
+            kind: StackKind::Fencing,
+            output,
+            reading,
+        },
+    }
+}

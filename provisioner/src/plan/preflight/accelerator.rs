@@ -1,0 +1,271 @@
+//! Which endpoints belong to which site, and whether every one of them does.
+//!
+//! A site's balancer is known by its tag `site`, not by its place in the accelerator: while a site is fenced
+//! its balancer is out of every group, and `apply` must neither forget it nor put it back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fencing::settings::Found;
+use fencing::words::SiteName;
+
+use super::Judge;
+use crate::plan::observed::{EndpointReading, ListenerReading};
+use crate::plan::problem::{Problem, Warning};
+use crate::topology::Topology;
+
+/// Whether the accelerator is the one that the topology names: by ARN, or by either DNS name.
+pub fn is_wanted(wanted: &str, arn: &str, dns_name: &str, dual_stack_dns_name: Option<&str>) -> bool {
+    let same = |name: &str| {
+        !name.is_empty()
+            && name
+                .trim_end_matches('.')
+                .eq_ignore_ascii_case(wanted.trim_end_matches('.'))
+    };
+    arn == wanted || same(dns_name) || dual_stack_dns_name.is_some_and(same)
+}
+
+/// The sites that miss in a listener of the sites, or in all of them: their balancers must be looked for by
+/// tag, each in its Region.
+pub fn sites_to_search(
+    topology: &Topology,
+    listeners: &[ListenerReading],
+    endpoints: &BTreeMap<String, EndpointReading>,
+) -> Vec<(SiteName, String)> {
+    let site_of = |endpoint: &String| match endpoints.get(endpoint) {
+        Some(EndpointReading::Balancer(balancer)) => balancer.site.clone(),
+        _ => None,
+    };
+    let sites_in = |listener: &ListenerReading| -> BTreeSet<String> {
+        listener
+            .groups
+            .iter()
+            .flat_map(|group| &group.endpoints)
+            .filter_map(site_of)
+            .collect()
+    };
+    let present: Vec<BTreeSet<String>> = listeners.iter().map(sites_in).collect();
+    topology
+        .sites
+        .iter()
+        .filter(|site| {
+            let peer = topology.peer_of(site);
+            present
+                .iter()
+                .any(|sites| sites.contains(peer.name.as_str()) && !sites.contains(site.name.as_str()))
+        })
+        .map(|site| (site.name.clone(), site.region.to_string()))
+        .collect()
+}
+
+impl Judge<'_> {
+    fn site_of(&self, endpoint: &str) -> Option<&SiteName> {
+        match self.observed.endpoints.get(endpoint)? {
+            EndpointReading::Balancer(balancer) => self
+                .topology
+                .sites
+                .iter()
+                .map(|site| &site.name)
+                .find(|name| balancer.site.as_deref() == Some(name.as_str())),
+            _ => None,
+        }
+    }
+
+    pub(super) fn found(&mut self) -> Found {
+        let mut found = Found {
+            infinispan_urls: self.infinispan_urls(),
+            register_table: self.topology.table_name(),
+            ..Found::default()
+        };
+        let Some(accelerator) = &self.observed.accelerator else {
+            self.problems.push(Problem::NoAccelerator {
+                wanted: self.topology.accelerator.to_string(),
+                account_id: self.observed.standing.identity.account_id.clone(),
+                seen: self
+                    .observed
+                    .accelerators
+                    .iter()
+                    .map(|seen| format!("{}  {}", seen.dns_name, seen.name))
+                    .collect(),
+            });
+            return found;
+        };
+        found.accelerator_arn.clone_from(&accelerator.arn);
+        if !accelerator.enabled {
+            self.problems.push(Problem::AcceleratorDisabled {
+                name: accelerator.name.clone(),
+                arn: accelerator.arn.clone(),
+            });
+        }
+        let holds_a_site = |listener: &&ListenerReading| {
+            listener
+                .groups
+                .iter()
+                .flat_map(|group| &group.endpoints)
+                .any(|endpoint| self.site_of(endpoint).is_some())
+        };
+        let mut listeners: Vec<&ListenerReading> =
+            self.observed.listeners.iter().filter(holds_a_site).collect();
+        if listeners.is_empty() {
+            self.problems.push(Problem::NoSiteInAccelerator {
+                name: accelerator.name.clone(),
+            });
+            // What is there tells why.
+            listeners = self.observed.listeners.iter().collect();
+            for listener in listeners {
+                self.strangers(listener);
+            }
+            return found;
+        }
+        let mut groups = BTreeSet::new();
+        let mut balancers: BTreeMap<SiteName, BTreeSet<String>> = BTreeMap::new();
+        for listener in listeners {
+            self.strangers(listener);
+            groups.extend(listener.groups.iter().map(|group| group.arn.clone()));
+            for (site, arns) in self.balancers_in(listener) {
+                balancers.entry(site).or_default().extend(arns);
+            }
+        }
+        found.endpoint_group_arns = groups.into_iter().collect();
+        found.balancers = balancers
+            .into_iter()
+            .map(|(site, arns)| (site, arns.into_iter().collect()))
+            .collect();
+        found
+    }
+
+    /// Endpoints that nobody can tell the site of.
+    fn strangers(&mut self, listener: &ListenerReading) {
+        let sites = self.site_names();
+        for group in &listener.groups {
+            for endpoint in &group.endpoints {
+                let problem = match self.observed.endpoints.get(endpoint) {
+                    Some(EndpointReading::Balancer(balancer)) => match &balancer.site {
+                        None => Problem::UntaggedBalancer {
+                            arn: endpoint.clone(),
+                            region: group.region.clone(),
+                            sites: sites.clone(),
+                        },
+                        Some(site) if sites.iter().all(|name| name.as_str() != site) => {
+                            Problem::UnknownSite {
+                                arn: endpoint.clone(),
+                                region: group.region.clone(),
+                                site: site.clone(),
+                                sites: sites.clone(),
+                            }
+                        }
+                        Some(_) => continue,
+                    },
+                    Some(EndpointReading::Gone) => Problem::GoneBalancer {
+                        arn: endpoint.clone(),
+                        group: group.arn.clone(),
+                    },
+                    Some(EndpointReading::Other) | None => Problem::ForeignEndpoint {
+                        endpoint: endpoint.clone(),
+                        group: group.arn.clone(),
+                    },
+                };
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    /// Each site's balancers for this listener: those in it, or, for a site that is out, the one outside.
+    fn balancers_in(&mut self, listener: &ListenerReading) -> BTreeMap<SiteName, Vec<String>> {
+        let ports = listener.ports.join(", ");
+        let mut result = BTreeMap::new();
+        for site in self.site_names() {
+            let mut inside: Vec<String> = listener
+                .groups
+                .iter()
+                .flat_map(|group| &group.endpoints)
+                .filter(|endpoint| self.site_of(endpoint) == Some(&site))
+                .cloned()
+                .collect();
+            inside.dedup();
+            if inside.len() > 1 {
+                self.problems.push(Problem::SeveralBalancers {
+                    site: site.clone(),
+                    ports: ports.clone(),
+                    arns: inside.clone(),
+                });
+            }
+            if inside.is_empty() {
+                inside.extend(self.balancer_outside(&site, listener, &ports));
+            }
+            result.insert(site, inside);
+        }
+        result
+    }
+
+    /// The balancer of a site that is out of a listener. Fenced sites are; a site that someone took out by
+    /// hand may be, once the function is deployed; otherwise it was forgotten.
+    fn balancer_outside(
+        &mut self,
+        site: &SiteName,
+        listener: &ListenerReading,
+        ports: &str,
+    ) -> Option<String> {
+        let tagged = self
+            .observed
+            .balancers_elsewhere
+            .get(site)
+            .cloned()
+            .unwrap_or_default();
+        let deployed = self.observed.standing.deployed();
+        let known: Vec<&String> = deployed
+            .as_ref()
+            .and_then(|settings| settings.found.balancers.get(site))
+            .into_iter()
+            .flatten()
+            .collect();
+        let region = self
+            .topology
+            .sites
+            .iter()
+            .find(|known| known.name == *site)
+            .map(|site| site.region.to_string())
+            .unwrap_or_default();
+        let is_fenced = self.observed.standing.register_in_force().is_some_and(|table| {
+            !table.item.is_open() && table.item.fenced.as_deref() == Some(site.as_str())
+        });
+        if !is_fenced && known.is_empty() {
+            self.problems.push(Problem::SiteNotInListener {
+                site: site.clone(),
+                ports: ports.to_owned(),
+                group: listener
+                    .groups
+                    .iter()
+                    .find(|group| group.region == region)
+                    .map(|group| group.arn.clone()),
+                balancers: tagged,
+            });
+            return None;
+        }
+        if !is_fenced {
+            self.warnings.push(Warning::SiteTakenOut {
+                site: site.clone(),
+                ports: ports.to_owned(),
+            });
+        }
+        match tagged.as_slice() {
+            [only] => return Some(only.clone()),
+            [] => self.problems.push(Problem::NoBalancer {
+                site: site.clone(),
+                region,
+            }),
+            several => {
+                // The one that the function knows is the one that was in.
+                let mut known_ones = several.iter().filter(|arn| known.contains(arn));
+                match (known_ones.next(), known_ones.next()) {
+                    (Some(one), None) => return Some(one.clone()),
+                    _ => self.problems.push(Problem::AmbiguousBalancer {
+                        site: site.clone(),
+                        region,
+                        arns: several.to_vec(),
+                    }),
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,249 @@
+//! Judges what was seen before anything is changed: can this topology be deployed here, and is it safe?
+//!
+//! All problems are told together. What is left when there are none is [`Found`]: the ARNs and addresses
+//! that the function is told, read from the world as it is.
+
+mod accelerator;
+mod register;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use fencing::settings::{ENVIRONMENT_LIMIT_BYTES, Found, Settings};
+use fencing::words::SiteName;
+
+pub use self::accelerator::{is_wanted, sites_to_search};
+pub use self::register::{is_another_register, judge_destruction};
+
+use super::observed::{Observed, RegionReading, Standing};
+use super::problem::{Problem, Warning};
+use crate::topology::names::{StackKind, TAG_TOPOLOGY};
+use crate::topology::{Region, Topology};
+
+/// AWS keeps so many executions back from reservations.
+const UNRESERVED_MINIMUM: u32 = 100;
+
+/// What the world has for this topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// What every function is told; what differs by Region, and ARNs of what the stack makes, are left out.
+    pub found: Found,
+    /// The secret with Infinispan's password, by function Region.
+    pub infinispan_secrets: BTreeMap<String, String>,
+    /// What is worth knowing.
+    pub warnings: Vec<Warning>,
+}
+
+/// Judges everything. `package_bytes` is the size of the function's zip.
+pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Result<Findings, Vec<Problem>> {
+    let mut judge = Judge {
+        topology,
+        observed,
+        problems: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let found = judge.found();
+    judge.secrets();
+    for region in &observed.regions {
+        judge.region(region, package_bytes);
+    }
+    judge
+        .problems
+        .extend(foreign_stacks(topology, &observed.standing));
+    judge.register();
+    match &topology.function.permissions_boundary {
+        Some(arn) if !observed.boundary_exists => {
+            judge.problems.push(Problem::NoBoundary { arn: arn.to_string() });
+        }
+        _ => {}
+    }
+    judge.environment(&found);
+    judge.decision_in_force(&found);
+    if judge.problems.is_empty() {
+        Ok(Findings {
+            found,
+            infinispan_secrets: observed
+                .infinispan_secrets
+                .iter()
+                .map(|(region, secret)| (region.clone(), secret.arn.clone()))
+                .collect(),
+            warnings: judge.warnings,
+        })
+    } else {
+        // One cause may show in several listeners.
+        let mut problems: Vec<Problem> = Vec::new();
+        for problem in judge.problems {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        Err(problems)
+    }
+}
+
+struct Judge<'a> {
+    topology: &'a Topology,
+    observed: &'a Observed,
+    problems: Vec<Problem>,
+    warnings: Vec<Warning>,
+}
+
+impl Judge<'_> {
+    fn site_names(&self) -> [SiteName; 2] {
+        self.topology.sites.each_ref().map(|site| site.name.clone())
+    }
+
+    fn infinispan_urls(&mut self) -> BTreeMap<SiteName, String> {
+        let mut urls = BTreeMap::new();
+        for (index, site) in self.topology.sites.iter().enumerate() {
+            match self.observed.infinispan_urls.get(&site.name) {
+                Some(url) => {
+                    urls.insert(site.name.clone(), url.clone());
+                }
+                None => self.problems.push(Problem::NoInfinispanEndpoint {
+                    site: site.name.clone(),
+                    index,
+                }),
+            }
+        }
+        urls
+    }
+
+    fn secrets(&mut self) {
+        let first_region = self.topology.first_region();
+        let name = self.topology.infinispan.password_secret.to_string();
+        for known in &self.topology.regions {
+            let (name, region) = (name.clone(), known.to_string());
+            match self.observed.infinispan_secrets.get(known.as_str()) {
+                None if known == first_region => self.problems.push(Problem::NoSecret { name, region }),
+                None => self.problems.push(Problem::NoReplica {
+                    name,
+                    first_region: first_region.to_string(),
+                    region,
+                }),
+                Some(secret) if secret.is_being_deleted => {
+                    self.problems.push(Problem::SecretBeingDeleted { name, region });
+                }
+                Some(secret) if !secret.has_value => {
+                    self.problems.push(Problem::SecretWithoutValue { name, region });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn region(&mut self, reading: &RegionReading, package_bytes: u64) {
+        let region = &reading.region;
+        for function in &reading.guide_functions {
+            self.problems.push(Problem::GuideDeployment {
+                function: function.clone(),
+                region: region.clone(),
+            });
+        }
+        if self.topology.regions.iter().all(|known| known.as_str() != region) {
+            // A site's Region without a function: only the guide's function was looked for.
+            return;
+        }
+        for role in &reading.roles {
+            self.taken("the role", role, region);
+        }
+        let standing = self.observed.standing.regions.get(region);
+        if let Some(function) = standing.and_then(|standing| standing.function.as_ref()) {
+            self.taken("the function", &function.name, region);
+        }
+        if let Some(wanted) = self.topology.function.reserved_concurrency {
+            let unreserved = reading
+                .limits
+                .unreserved_concurrency
+                .saturating_add(reading.reserved_concurrency);
+            if unreserved < wanted.saturating_add(UNRESERVED_MINIMUM) {
+                self.problems.push(Problem::NoConcurrency {
+                    region: region.clone(),
+                    wanted,
+                    unreserved,
+                    keeps: UNRESERVED_MINIMUM,
+                });
+            }
+        }
+        let (used, limit) = (reading.limits.code_bytes_used, reading.limits.code_bytes_limit);
+        if used.saturating_add(package_bytes) > limit {
+            self.problems.push(Problem::NoRoomForCode {
+                region: region.clone(),
+                package_bytes,
+                used,
+                limit,
+            });
+        }
+    }
+
+    /// A name that something outside our fencing stack holds.
+    fn taken(&mut self, what: &'static str, name: &str, region: &str) {
+        let is_ours = self
+            .observed
+            .standing
+            .stack(region, StackKind::Fencing)
+            .is_some_and(|stack| {
+                stack.resources.iter().any(|resource| {
+                    resource.physical_id.as_deref() == Some(name) && resource.status != "DELETE_COMPLETE"
+                })
+            });
+        if !is_ours {
+            self.problems.push(Problem::NameTaken {
+                what,
+                name: name.to_owned(),
+                region: region.to_owned(),
+                stack: self.topology.stack_name(StackKind::Fencing),
+            });
+        }
+    }
+
+    fn environment(&mut self, found: &Found) {
+        let largest = self
+            .topology
+            .regions
+            .iter()
+            .map(|region| expected_settings(self.topology, self.observed, region, found).environment_bytes())
+            .max()
+            .unwrap_or_default();
+        if largest > ENVIRONMENT_LIMIT_BYTES {
+            self.problems.push(Problem::EnvironmentTooLarge {
+                bytes: largest,
+                limit: ENVIRONMENT_LIMIT_BYTES,
+            });
+        }
+    }
+}
+
+/// The function's settings as they will be, with stand-ins of the right length for what the stack makes.
+fn expected_settings(topology: &Topology, observed: &Observed, region: &Region, found: &Found) -> Settings {
+    let account_id = &observed.standing.identity.account_id;
+    let mut found = found.clone();
+    if let Some(secret) = observed.infinispan_secrets.get(region.as_str()) {
+        found.infinispan_secret.clone_from(&secret.arn);
+    }
+    found.webhook_secret = format!(
+        "arn:aws:secretsmanager:{region}:{account_id}:secret:{}-XXXXXX",
+        topology.webhook_secret_name()
+    );
+    found.topic_arn = format!("arn:aws:sns:{region}:{account_id}:{}", topology.topic_name());
+    topology.settings(region, found)
+}
+
+/// Stacks of our names that someone else made.
+fn foreign_stacks(topology: &Topology, standing: &Standing) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (region, reading) in &standing.regions {
+        for (kind, stack) in &reading.stacks {
+            if stack.tags.get(TAG_TOPOLOGY).map(String::as_str) != Some(topology.name.as_str()) {
+                problems.push(Problem::ForeignStack {
+                    stack: topology.stack_name(*kind),
+                    region: region.clone(),
+                    tag: TAG_TOPOLOGY,
+                    topology: topology.name.to_string(),
+                });
+            }
+        }
+    }
+    problems
+}

@@ -1,0 +1,193 @@
+//! Whether the register can be used, and whether a decision that is in force forbids a change.
+
+use fencing::settings::{Found, Settings};
+
+use super::{Judge, foreign_stacks};
+use crate::plan::observed::{Standing, TableReading};
+use crate::plan::problem::{Problem, Warning};
+use crate::topology::Topology;
+use crate::topology::names::{StackKind, register_keys};
+
+impl Judge<'_> {
+    pub(super) fn register(&mut self) {
+        let table = self.topology.table_name();
+        let region = self
+            .topology
+            .register_region(self.topology.first_region())
+            .to_string();
+        let stack = self.topology.stack_name(StackKind::Register);
+        let owned = self.topology.owns_register();
+        let has_stack = self
+            .observed
+            .standing
+            .stack(&region, StackKind::Register)
+            .is_some_and(|stack| stack.status.ends_with("_COMPLETE") && stack.status != "ROLLBACK_COMPLETE");
+        match &self.observed.standing.register {
+            None if !owned => self.problems.push(Problem::NoSharedTable { table, region }),
+            None if has_stack => self.problems.push(Problem::RegisterGone { table, region, stack }),
+            None => {}
+            Some(reading) => {
+                self.shape(reading, &table, &region);
+                if owned
+                    && self
+                        .observed
+                        .standing
+                        .stack(&region, StackKind::Register)
+                        .is_none()
+                {
+                    if reading.topology.as_deref() != Some(self.topology.name.as_str()) {
+                        self.problems.push(Problem::NameTaken {
+                            what: "the table",
+                            name: table,
+                            region,
+                            stack,
+                        });
+                    } else if !self.topology.register.retain {
+                        self.problems.push(Problem::KeptTable { table, region });
+                    }
+                }
+            }
+        }
+    }
+
+    fn shape(&mut self, reading: &TableReading, table: &str, region: &str) {
+        let found = match &reading.hash_key {
+            Some((name, kind)) if name == register_keys::ATTRIBUTE && kind == "S" => {
+                if !reading.has_range_key {
+                    return;
+                }
+                "it has a range key".to_owned()
+            }
+            Some((name, kind)) => format!("its hash key is `{name}` of type {kind}"),
+            None => "it has no hash key".to_owned(),
+        };
+        self.problems.push(Problem::TableShape {
+            table: table.to_owned(),
+            region: region.to_owned(),
+            found,
+        });
+    }
+
+    /// While a decision is in force, what it rests on stays.
+    pub(super) fn decision_in_force(&mut self, found: &Found) {
+        let standing = &self.observed.standing;
+        let register = standing.register_in_force().map(|table| &table.item);
+        let deployed = standing.deployed();
+        let has_function = standing.regions.values().any(|region| region.function.is_some());
+        if has_function && deployed.is_none() {
+            self.warnings.push(Warning::UnreadableSettings);
+        }
+        let changes = match &deployed {
+            Some(deployed) => changes_of_ground(self.topology, deployed, found),
+            None => Vec::new(),
+        };
+        if let Some(register) = register.filter(|register| !register.is_open()) {
+            for what in &changes {
+                self.problems.push(Problem::DecisionInForce {
+                    what: what.clone(),
+                    register: register.clone(),
+                });
+            }
+        }
+        if let (Some(deployed), true) = (&deployed, standing.former_register.is_some()) {
+            let region = self.topology.register_region(self.topology.first_region());
+            self.warnings.push(Warning::RegisterMoves {
+                from: format!(
+                    "{} in {}",
+                    deployed.found.register_table, deployed.register_region
+                ),
+                to: format!("{} in {region}", self.topology.table_name()),
+            });
+        }
+        for region in standing.regions.keys() {
+            if !self
+                .topology
+                .regions
+                .iter()
+                .any(|wanted| wanted.as_str() == region)
+                && standing.stack(region, StackKind::Fencing).is_some()
+            {
+                self.warnings.push(Warning::RegionLeft {
+                    region: region.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// What of a decision's ground the topology would change, in words.
+fn changes_of_ground(topology: &Topology, deployed: &Settings, found: &Found) -> Vec<String> {
+    let mut changes = Vec::new();
+    let mut before: Vec<_> = deployed
+        .sites
+        .iter()
+        .map(|site| (site.name.to_string(), site.region.clone()))
+        .collect();
+    let mut after: Vec<_> = topology
+        .sites
+        .iter()
+        .map(|site| (site.name.to_string(), site.region.to_string()))
+        .collect();
+    before.sort();
+    after.sort();
+    if before != after {
+        let words = |sites: &[(String, String)]| {
+            sites
+                .iter()
+                .map(|(name, region)| format!("{name} in {region}"))
+                .collect::<Vec<_>>()
+                .join(" and ")
+        };
+        changes.push(format!("the sites ({} → {})", words(&before), words(&after)));
+    }
+    if !found.accelerator_arn.is_empty() && deployed.found.accelerator_arn != found.accelerator_arn {
+        changes.push(format!(
+            "the accelerator ({} → {})",
+            deployed.found.accelerator_arn, found.accelerator_arn
+        ));
+    }
+    if is_another_register(topology, deployed) {
+        changes.push(format!(
+            "the register ({} in {} → {} in {})",
+            deployed.found.register_table,
+            deployed.register_region,
+            topology.table_name(),
+            topology.register_region(topology.first_region()),
+        ));
+    }
+    changes
+}
+
+/// Whether the deployed function records its decisions elsewhere than the topology wants.
+pub fn is_another_register(topology: &Topology, deployed: &Settings) -> bool {
+    let role_arn = topology
+        .register
+        .role_arn
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let table = topology.table_name();
+    let same_table = deployed.found.register_table == table
+        || deployed.found.register_table.ends_with(&format!("table/{table}"));
+    let same_region = topology
+        .register_regions()
+        .iter()
+        .any(|region| region.as_str() == deployed.register_region);
+    !(same_table && same_region && deployed.register_role_arn == role_arn)
+}
+
+/// Judges what `destroy` needs to know: whether anyone relies on the register, and whether all is ours.
+pub fn judge_destruction(topology: &Topology, standing: &Standing, force: bool) -> Result<(), Vec<Problem>> {
+    let mut problems = foreign_stacks(topology, standing);
+    match standing.register_in_force() {
+        Some(table) if !table.item.is_open() && !force => problems.push(Problem::NotOpen {
+            register: table.item.clone(),
+        }),
+        _ => {}
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
+}

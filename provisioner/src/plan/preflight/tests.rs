@@ -1,0 +1,438 @@
+//! What was seen in, problems out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::{is_wanted, judge, sites_to_search};
+use crate::plan::observed::{EndpointReading, Observed};
+use crate::plan::problem::{Problem, Warning};
+use crate::plan::sample::*;
+use crate::topology::Topology;
+use crate::topology::names::StackKind;
+
+fn problems(topology: &Topology, observed: &Observed) -> Vec<String> {
+    match judge(topology, observed, 2_000_000) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A world that differs from the good one by `change`.
+fn with(change: impl FnOnce(&mut Observed)) -> Observed {
+    let mut observed = observed();
+    change(&mut observed);
+    observed
+}
+
+/// The good world with `topology` deployed in it, and the register in `state`.
+fn deployed(topology: &Topology, state: &str) -> Observed {
+    with(|observed| {
+        let region = observed.standing.regions.get_mut(REGION).unwrap();
+        region.function = Some(function(topology, &findings()));
+        region.stacks.insert(
+            StackKind::Fencing,
+            stack(
+                "CREATE_COMPLETE",
+                &[("AWS::Lambda::Function", &topology.function_name())],
+            ),
+        );
+        region
+            .stacks
+            .insert(StackKind::Register, stack("CREATE_COMPLETE", &[]));
+        observed.standing.register = Some(table(state));
+    })
+}
+
+#[test]
+fn the_good_world_yields_what_the_function_needs_to_know() {
+    let findings = judge(&topology(), &observed(), 2_000_000).unwrap();
+    let found = &findings.found;
+    assert_eq!(found.endpoint_group_arns, [GROUP]);
+    assert_eq!(found.balancers[&site("site-a")], [balancer("a")]);
+    assert_eq!(found.balancers[&site("site-b")], [balancer("b")]);
+    assert_eq!(found.infinispan_urls[&site("site-a")], "https://a.example.com");
+    assert_eq!(found.register_table, "sitefence-prod-register");
+    assert!(findings.infinispan_secrets[REGION].ends_with("prod/infinispan-AbCdEf"));
+    assert_eq!(findings.warnings, []);
+}
+
+#[test]
+fn an_accelerator_is_known_by_arn_and_by_either_name() {
+    let (arn, name, dual) = (
+        "arn:aws:globalaccelerator::1:accelerator/x",
+        "a1.awsglobalaccelerator.com",
+        "a2.dualstack.awsglobalaccelerator.com",
+    );
+    for (wanted, is_it) in [
+        (arn, true),
+        (name, true),
+        (dual, true),
+        ("A1.AWSGlobalAccelerator.com", true),
+        ("a1.awsglobalaccelerator.com.", true),
+        ("a3.awsglobalaccelerator.com", false),
+        ("arn:aws:globalaccelerator::1:accelerator/y", false),
+        ("", false),
+    ] {
+        assert_eq!(is_wanted(wanted, arn, name, Some(dual)), is_it, "{wanted}");
+    }
+    assert!(!is_wanted("", arn, "", None));
+}
+
+#[test]
+fn each_flaw_of_the_accelerator_is_named() {
+    let cases: Vec<(Observed, &str)> = vec![
+        (
+            with(|it| it.accelerator = None),
+            "no accelerator of account 123456789012 is called `a3da6a6cbd4e27b02.awsglobalaccelerator.com`",
+        ),
+        (
+            with(|it| it.accelerator.as_mut().unwrap().enabled = false),
+            "the accelerator `keycloak` is disabled",
+        ),
+        (
+            with(|it| it.listeners.clear()),
+            "the accelerator `keycloak` has no endpoint that belongs to one of the sites",
+        ),
+        (
+            with(|it| it.endpoints.extend([tagged("b", None)])),
+            "the endpoint arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/b/1 has no tag `site`",
+        ),
+        (
+            with(|it| it.endpoints.extend([tagged("b", Some("site-x"))])),
+            "loadbalancer/net/b/1 is tagged `site=site-x`, and the topology has no such site",
+        ),
+        (
+            with(|it| {
+                it.listeners[0].groups[0].endpoints.push("eipalloc-1".into());
+                it.endpoints.insert("eipalloc-1".into(), EndpointReading::Other);
+            }),
+            "the endpoint eipalloc-1 is in a listener of the sites and is no load balancer",
+        ),
+        (
+            with(|it| drop(it.endpoints.insert(balancer("b"), EndpointReading::Gone))),
+            "loadbalancer/net/b/1 names a load balancer that is gone",
+        ),
+        (
+            with(|it| {
+                it.listeners[0].groups[0].endpoints.push(balancer("c"));
+                it.endpoints.extend([tagged("c", Some("site-b"))]);
+            }),
+            "site `site-b` has 2 load balancers in one listener (port 443)",
+        ),
+        (
+            with(|it| it.listeners[0].groups[0].endpoints.truncate(1)),
+            "site `site-b` has no endpoint in the listener of port 443",
+        ),
+        (
+            with(|it| it.listeners.push(listener("l2", "8443", &[balancer("b")]))),
+            "site `site-a` has no endpoint in the listener of port 8443",
+        ),
+    ];
+    for (observed, expected) in cases {
+        let found = problems(&topology(), &observed);
+        assert!(
+            found.iter().any(|problem| problem.contains(expected)),
+            "{expected}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_listener_without_our_sites_is_nobody_s_business() {
+    let observed = with(|it| {
+        it.listeners.push(listener("l2", "25", &["eipalloc-1".into()]));
+        it.endpoints.insert("eipalloc-1".into(), EndpointReading::Other);
+    });
+    let found = judge(&topology(), &observed, 0).unwrap().found;
+    assert_eq!(found.endpoint_group_arns, [GROUP]);
+}
+
+#[test]
+fn an_untagged_balancer_is_named_even_when_no_site_is_found() {
+    let observed = with(|it| it.endpoints = [tagged("a", None), tagged("b", None)].into());
+    let found = problems(&topology(), &observed);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    let hint = judge(&topology(), &observed, 0).unwrap_err()[1].hint();
+    assert!(
+        hint.contains(&format!(
+            "aws elbv2 add-tags --region eu-west-1 --resource-arns {} --tags Key=site,Value=site-a",
+            balancer("a")
+        )),
+        "{hint}"
+    );
+}
+
+#[test]
+fn one_listener_may_have_other_balancers_than_the_next() {
+    let observed = with(|it| {
+        it.listeners
+            .push(listener("l2", "8443", &[balancer("a2"), balancer("b2")]));
+        it.endpoints
+            .extend([tagged("a2", Some("site-a")), tagged("b2", Some("site-b"))]);
+    });
+    let found = judge(&topology(), &observed, 0).unwrap().found;
+    assert_eq!(found.balancers[&site("site-a")], [balancer("a"), balancer("a2")]);
+    assert_eq!(found.endpoint_group_arns.len(), 2);
+}
+
+#[test]
+fn a_fenced_site_keeps_its_balancer_though_it_is_out() {
+    let topology = topology();
+    let mut observed = deployed(&topology, "complete");
+    observed.listeners[0].groups[0].endpoints.truncate(1);
+    assert_eq!(
+        sites_to_search(&topology, &observed.listeners, &observed.endpoints),
+        [(site("site-b"), REGION.to_owned())]
+    );
+    observed.balancers_elsewhere = [(site("site-b"), vec![balancer("b")])].into();
+    let findings = judge(&topology, &observed, 0).unwrap();
+    assert_eq!(findings.found.balancers[&site("site-b")], [balancer("b")]);
+    assert_eq!(findings.warnings, []);
+
+    // Its balancer was made anew during the repair.
+    observed.balancers_elsewhere = [(site("site-b"), vec![balancer("new")])].into();
+    assert_eq!(
+        judge(&topology, &observed, 0).unwrap().found.balancers[&site("site-b")],
+        [balancer("new")]
+    );
+
+    // Another deployment's balancer has the same tag: the known one is ours.
+    observed.balancers_elsewhere = [(site("site-b"), vec![balancer("other"), balancer("b")])].into();
+    assert_eq!(
+        judge(&topology, &observed, 0).unwrap().found.balancers[&site("site-b")],
+        [balancer("b")]
+    );
+
+    observed.balancers_elsewhere = [(site("site-b"), vec![balancer("x"), balancer("y")])].into();
+    let found = problems(&topology, &observed);
+    assert!(
+        found[0].contains("2 load balancers in eu-west-1 are tagged `site=site-b`"),
+        "{found:?}"
+    );
+
+    observed.balancers_elsewhere.clear();
+    let found = problems(&topology, &observed);
+    assert!(
+        found[0].contains("no load balancer in eu-west-1 is tagged `site=site-b`"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_site_that_was_taken_out_by_hand_is_a_warning_once_deployed() {
+    let topology = topology();
+    let mut observed = deployed(&topology, "open");
+    observed.listeners[0].groups[0].endpoints.truncate(1);
+    observed.balancers_elsewhere = [(site("site-b"), vec![balancer("b")])].into();
+    let findings = judge(&topology, &observed, 0).unwrap();
+    assert!(
+        matches!(&findings.warnings[..], [Warning::SiteTakenOut { .. }]),
+        "{:?}",
+        findings.warnings
+    );
+}
+
+#[test]
+fn each_flaw_of_the_account_is_named() {
+    let demanding = topology_from(
+        "function: { reservedConcurrency: 10, permissionsBoundary: 'arn:aws:iam::123456789012:policy/boundary' }",
+    );
+    let shared = topology_from("register: { table: shared }");
+    let cases: Vec<(&Topology, Observed, &str)> = vec![
+        (
+            &demanding,
+            with(|it| it.boundary_exists = false),
+            "the permissions boundary arn:aws:iam::123456789012:policy/boundary does not exist",
+        ),
+        (
+            &demanding,
+            with(|it| it.regions[0].limits.unreserved_concurrency = 109),
+            "eu-west-1 cannot spare 10 concurrent executions: 109 are unreserved, and AWS keeps 100 back",
+        ),
+        (
+            &demanding,
+            with(|it| it.regions[0].limits.code_bytes_used = 80_530_636_000),
+            "eu-west-1 has no room for 2000000 more bytes of code",
+        ),
+        (
+            &demanding,
+            with(|it| it.regions[0].roles.extend(["sitefence-prod-eu-west-1".into()])),
+            "the role `sitefence-prod-eu-west-1` exists in eu-west-1 and does not belong to the stack",
+        ),
+        (
+            &demanding,
+            with(|it| it.infinispan_secrets.clear()),
+            "there is no secret `prod/infinispan` in eu-west-1",
+        ),
+        (
+            &demanding,
+            with(|it| it.infinispan_secrets.get_mut(REGION).unwrap().is_being_deleted = true),
+            "the secret `prod/infinispan` in eu-west-1 is being deleted",
+        ),
+        (
+            &demanding,
+            with(|it| it.infinispan_secrets.get_mut(REGION).unwrap().has_value = false),
+            "the secret `prod/infinispan` in eu-west-1 has no value",
+        ),
+        (
+            &demanding,
+            with(|it| drop(it.infinispan_urls.remove(&site("site-b")))),
+            "site `site-b` has no Infinispan endpoint",
+        ),
+        (
+            &demanding,
+            with(|it| it.regions[0].guide_functions.push("keycloak-failover".into())),
+            "the function `keycloak-failover` in eu-west-1 fences too",
+        ),
+        (
+            &shared,
+            observed(),
+            "the register's table `shared` does not exist in eu-west-1",
+        ),
+        (
+            &shared,
+            with(|it| {
+                let mut table = table("open");
+                table.hash_key = Some(("id".into(), "S".into()));
+                it.standing.register = Some(table);
+            }),
+            "the register's table `shared` in eu-west-1 has the wrong key: its hash key is `id` of type S",
+        ),
+        (
+            &demanding,
+            with(|it| {
+                let mut table = table("open");
+                table.topology = None;
+                it.standing.register = Some(table);
+            }),
+            "the table `sitefence-prod-register` exists in eu-west-1",
+        ),
+        (
+            &demanding,
+            with(|it| it.standing.register = Some(table("open"))),
+            "a table `sitefence-prod-register` was kept in eu-west-1",
+        ),
+        (
+            &demanding,
+            with(|it| {
+                let region = it.standing.regions.get_mut(REGION).unwrap();
+                region
+                    .stacks
+                    .insert(StackKind::Register, stack("CREATE_COMPLETE", &[]));
+            }),
+            "the register's table `sitefence-prod-register` is gone from eu-west-1",
+        ),
+    ];
+    for (topology, observed, expected) in cases {
+        let found = problems(topology, &observed);
+        assert!(
+            found.iter().any(|problem| problem.contains(expected)),
+            "{expected}: {found:#?}"
+        );
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+    assert_eq!(problems(&demanding, &observed()), [""; 0]);
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let observed = with(|it| {
+        it.endpoints.extend([tagged("b", None)]);
+        it.infinispan_secrets.clear();
+        it.regions[0].guide_functions.push("guide".into());
+    });
+    assert!(problems(&topology(), &observed).len() >= 3);
+}
+
+#[test]
+fn what_a_decision_rests_on_stays_while_it_is_in_force() {
+    let deployed_topology = topology();
+    let other_site = {
+        let mut topology = topology();
+        topology.sites[0].name = site("site-c");
+        topology
+    };
+    let other_region = {
+        let mut topology = topology();
+        topology.sites[1].region = "eu-west-2".to_owned().try_into().unwrap();
+        topology
+    };
+    let other_register = topology_from("register: { table: elsewhere }");
+    for state in ["decided", "unbalanced", "complete", "rejoining"] {
+        for (what, topology, change) in [
+            ("the sites", &other_site, None),
+            ("the sites", &other_region, None),
+            ("the register", &other_register, None),
+            (
+                "the accelerator",
+                &deployed_topology,
+                Some("arn:aws:globalaccelerator::1:accelerator/other"),
+            ),
+        ] {
+            let mut observed = deployed(&deployed_topology, state);
+            observed.standing.former_register = observed.standing.register.clone();
+            if let Some(arn) = change {
+                observed.accelerator.as_mut().unwrap().arn = arn.to_owned();
+            }
+            let found = judge(topology, &observed, 0).unwrap_err();
+            let refused = found
+                .iter()
+                .find(|problem| matches!(problem, Problem::DecisionInForce { .. }));
+            let refused = refused.unwrap_or_else(|| panic!("{what} in {state}: {found:?}"));
+            assert!(refused.to_string().starts_with(what), "{refused}");
+            assert!(refused.is_unsafe());
+        }
+        // Anything else may change: a timeout, the code, the balancer of the fenced site.
+        let observed = deployed(&deployed_topology, state);
+        let slower = topology_from("function: { memory: 512 }");
+        assert_eq!(judge(&slower, &observed, 0).map(|_| ()), Ok(()), "{state}");
+    }
+    // And with an open register all of it may.
+    let mut observed = deployed(&deployed_topology, "open");
+    observed.accelerator.as_mut().unwrap().arn = "arn:aws:globalaccelerator::1:accelerator/other".to_owned();
+    assert_eq!(judge(&deployed_topology, &observed, 0).map(|_| ()), Ok(()));
+}
+
+#[test]
+fn every_function_needs_the_secret_beside_it() {
+    let mut topology = topology();
+    topology
+        .regions
+        .push("eu-central-1".to_owned().try_into().unwrap());
+    let problems = judge(&topology, &observed(), 0).unwrap_err();
+    assert!(
+        matches!(&problems[..], [Problem::NoReplica { .. }]),
+        "{problems:?}"
+    );
+    assert!(
+        problems[0].hint().contains(
+            "--region eu-west-1 --secret-id prod/infinispan --add-replica-regions Region=eu-central-1"
+        ),
+        "{}",
+        problems[0].hint()
+    );
+}
+
+#[test]
+fn every_hint_says_what_to_do() {
+    let observed = with(|it| it.accelerator = None);
+    let hint = judge(&topology(), &observed, 0).unwrap_err()[0].hint();
+    assert!(
+        hint.contains("a3da6a6cbd4e27b02.awsglobalaccelerator.com  keycloak"),
+        "{hint}"
+    );
+    let observed = with(|it| it.infinispan_secrets.clear());
+    let hint = judge(&topology(), &observed, 0).unwrap_err()[0].hint();
+    assert!(
+        hint.contains("create-secret --region eu-west-1 --name prod/infinispan"),
+        "{hint}"
+    );
+    let observed = with(|it| {
+        it.listeners[0].groups[0].endpoints.truncate(1);
+        it.balancers_elsewhere = [(site("site-b"), vec![balancer("b")])].into();
+    });
+    let hint = judge(&topology(), &observed, 0).unwrap_err()[0].hint();
+    assert!(
+        hint.contains("add-endpoints") && hint.contains(&balancer("b")),
+        "{hint}"
+    );
+}

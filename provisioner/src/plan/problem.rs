@@ -1,0 +1,293 @@
+//! What stands between a topology and its deployment: each with what was found, where, and what to do.
+
+use fencing::words::SiteName;
+
+use super::observed::RegisterReading;
+
+/// A reason not to go on. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("no accelerator of account {account_id} is called `{wanted}`")]
+    NoAccelerator {
+        wanted: String,
+        account_id: String,
+        /// Names and DNS names of those that were seen.
+        seen: Vec<String>,
+    },
+    #[error("the accelerator `{name}` is disabled")]
+    AcceleratorDisabled { name: String, arn: String },
+    #[error("the accelerator `{name}` has no endpoint that belongs to one of the sites")]
+    NoSiteInAccelerator { name: String },
+    #[error("the endpoint {arn} has no tag `site`")]
+    UntaggedBalancer {
+        arn: String,
+        region: String,
+        sites: [SiteName; 2],
+    },
+    #[error("the endpoint {arn} is tagged `site={site}`, and the topology has no such site")]
+    UnknownSite {
+        arn: String,
+        region: String,
+        site: String,
+        sites: [SiteName; 2],
+    },
+    #[error("the endpoint {endpoint} is in a listener of the sites and is no load balancer")]
+    ForeignEndpoint { endpoint: String, group: String },
+    #[error("the endpoint {arn} names a load balancer that is gone")]
+    GoneBalancer { arn: String, group: String },
+    #[error("site `{site}` has {} load balancers in one listener (port {ports}): {}", arns.len(), arns.join(", "))]
+    SeveralBalancers {
+        site: SiteName,
+        ports: String,
+        arns: Vec<String>,
+    },
+    #[error("site `{site}` has no endpoint in the listener of port {ports}")]
+    SiteNotInListener {
+        site: SiteName,
+        ports: String,
+        /// The group of the site's Region, where there is one.
+        group: Option<String>,
+        /// Its balancers outside.
+        balancers: Vec<String>,
+    },
+    #[error("no load balancer in {region} is tagged `site={site}`")]
+    NoBalancer { site: SiteName, region: String },
+    #[error("{} load balancers in {region} are tagged `site={site}`: {}", arns.len(), arns.join(", "))]
+    AmbiguousBalancer {
+        site: SiteName,
+        region: String,
+        arns: Vec<String>,
+    },
+    #[error("site `{site}` has no Infinispan endpoint")]
+    NoInfinispanEndpoint { site: SiteName, index: usize },
+    #[error("there is no secret `{name}` in {region}")]
+    NoSecret { name: String, region: String },
+    #[error("the secret `{name}` is in {first_region} and not in {region}, where a function needs it too")]
+    NoReplica {
+        name: String,
+        first_region: String,
+        region: String,
+    },
+    #[error("the secret `{name}` in {region} is being deleted")]
+    SecretBeingDeleted { name: String, region: String },
+    #[error("the secret `{name}` in {region} has no value")]
+    SecretWithoutValue { name: String, region: String },
+    #[error("{what} `{name}` exists in {region} and does not belong to the stack {stack}")]
+    NameTaken {
+        what: &'static str,
+        name: String,
+        region: String,
+        stack: String,
+    },
+    #[error("the stack {stack} in {region} exists and is not ours: it lacks the tag {tag}={topology}")]
+    ForeignStack {
+        stack: String,
+        region: String,
+        tag: &'static str,
+        topology: String,
+    },
+    #[error("the permissions boundary {arn} does not exist")]
+    NoBoundary { arn: String },
+    #[error(
+        "{region} cannot spare {wanted} concurrent executions: {unreserved} are unreserved, and AWS keeps {keeps} back"
+    )]
+    NoConcurrency {
+        region: String,
+        wanted: u32,
+        unreserved: u32,
+        keeps: u32,
+    },
+    #[error("{region} has no room for {package_bytes} more bytes of code: {used} of {limit} are taken")]
+    NoRoomForCode {
+        region: String,
+        package_bytes: u64,
+        used: u64,
+        limit: u64,
+    },
+    #[error("the function's environment would have {bytes} bytes, and AWS allows {limit}")]
+    EnvironmentTooLarge { bytes: usize, limit: usize },
+    #[error("the register's table `{table}` does not exist in {region}")]
+    NoSharedTable { table: String, region: String },
+    #[error("the register's table `{table}` in {region} has the wrong key: {found}")]
+    TableShape {
+        table: String,
+        region: String,
+        found: String,
+    },
+    #[error(
+        "a table `{table}` was kept in {region} when this topology was destroyed, and the topology does not keep it"
+    )]
+    KeptTable { table: String, region: String },
+    #[error(
+        "the register's table `{table}` is gone from {region}, while its stack {stack} says that it is there"
+    )]
+    RegisterGone {
+        table: String,
+        region: String,
+        stack: String,
+    },
+    #[error("the template of {stack} asks for the parameter {parameter}, which nobody knows")]
+    UnknownParameter { stack: String, parameter: String },
+    #[error("{what} cannot change while a decision is in force: the register is `{}`, epoch {}{}", register.state, register.epoch, fenced(register))]
+    DecisionInForce { what: String, register: RegisterReading },
+    #[error("the register is `{}`, epoch {}{}", register.state, register.epoch, fenced(register))]
+    NotOpen { register: RegisterReading },
+    #[error("the function `{function}` in {region} fences too: it is the one of Keycloak's guide")]
+    GuideDeployment { function: String, region: String },
+}
+
+fn fenced(register: &RegisterReading) -> String {
+    match (&register.fenced, &register.survivor) {
+        (Some(fenced), Some(survivor)) => format!(" ({fenced} is fenced, {survivor} serves)"),
+        _ => String::new(),
+    }
+}
+
+/// Words a command needs: `a-b` stays, anything else is quoted.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+impl Problem {
+    /// Whether going on would be dangerous, rather than impossible.
+    pub fn is_unsafe(&self) -> bool {
+        matches!(
+            self,
+            Self::DecisionInForce { .. } | Self::NotOpen { .. } | Self::GuideDeployment { .. }
+        )
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoAccelerator { seen, .. } if seen.is_empty() => {
+                "this account has no accelerator at all; is AWS_PROFILE the right one?".into()
+            }
+            Self::NoAccelerator { seen, .. } => format!("these exist:\n  {}", seen.join("\n  ")),
+            Self::AcceleratorDisabled { arn, .. } => format!(
+                "enable it: aws globalaccelerator update-accelerator --region us-west-2 --accelerator-arn {arn} --enabled"
+            ),
+            Self::NoSiteInAccelerator { .. } => {
+                "add both sites' load balancers to it, and tag each of them: site=<name of the site>".into()
+            }
+            Self::UntaggedBalancer { arn, region, sites } => format!(
+                "tag it with its site: aws elbv2 add-tags --region {region} --resource-arns {arn} --tags \
+                 Key=site,Value={}   (or {})",
+                sites[0], sites[1]
+            ),
+            Self::UnknownSite { arn, region, sites, .. } => format!(
+                "the sites are {} and {}; correct the topology, or the tag: aws elbv2 add-tags --region {region} \
+                 --resource-arns {arn} --tags Key=site,Value=…",
+                sites[0], sites[1]
+            ),
+            Self::ForeignEndpoint { endpoint, group } | Self::GoneBalancer { arn: endpoint, group } => format!(
+                "the function fences only where it knows every endpoint; remove it: aws globalaccelerator \
+                 remove-endpoints --region us-west-2 --endpoint-group-arn {group} --endpoint-identifiers \
+                 EndpointId={endpoint}"
+            ),
+            Self::SeveralBalancers { .. } => {
+                "leave one balancer per site in each listener, or correct the tag `site` of the others".into()
+            }
+            Self::SiteNotInListener { group, balancers, .. } => match (group, balancers.as_slice()) {
+                (Some(group), [balancer]) => format!(
+                    "add it: aws globalaccelerator add-endpoints --region us-west-2 --endpoint-group-arn {group} \
+                     --endpoint-configurations EndpointId={balancer}"
+                ),
+                (None, [balancer]) => format!(
+                    "make an endpoint group for its Region in that listener, with the endpoint {balancer}"
+                ),
+                _ => "add the site's load balancer, tagged `site`, to that listener's endpoint group".into(),
+            },
+            Self::NoBalancer { site, region } => format!(
+                "tag the site's load balancer: aws elbv2 add-tags --region {region} --resource-arns … --tags \
+                 Key=site,Value={site}"
+            ),
+            Self::AmbiguousBalancer { .. } => {
+                "put the right one into the accelerator, or take the tag `site` from the others".into()
+            }
+            Self::NoInfinispanEndpoint { index, .. } => format!(
+                "set sites[{index}].infinispan.endpoint to the host that the cluster exposes Infinispan at \
+                 (OpenShift: `oc get route infinispan-external`)"
+            ),
+            Self::NoSecret { name, region } => format!(
+                "make it from a file that holds nothing but Infinispan's password: aws secretsmanager create-secret \
+                 --region {region} --name {} --secret-string file://password",
+                quoted(name)
+            ),
+            Self::NoReplica { name, first_region, region } => format!(
+                "a function must outlive the other Region: aws secretsmanager replicate-secret-to-regions --region \
+                 {first_region} --secret-id {} --add-replica-regions Region={region}",
+                quoted(name)
+            ),
+            Self::SecretBeingDeleted { name, region } => {
+                format!("restore it: aws secretsmanager restore-secret --region {region} --secret-id {}", quoted(name))
+            }
+            Self::SecretWithoutValue { name, region } => format!(
+                "give it one: aws secretsmanager put-secret-value --region {region} --secret-id {} --secret-string \
+                 file://password",
+                quoted(name)
+            ),
+            Self::NameTaken { .. } => {
+                "another deployment uses the name, or a deletion left it behind: remove it, or give the topology \
+                 another name"
+                    .into()
+            }
+            Self::ForeignStack { .. } => "give the topology another name".into(),
+            Self::NoBoundary { .. } => "correct function.permissionsBoundary".into(),
+            Self::NoConcurrency { .. } => {
+                "leave function.reservedConcurrency out, or have the account's concurrency raised in Service Quotas"
+                    .into()
+            }
+            Self::NoRoomForCode { .. } => "delete old versions of other functions there".into(),
+            Self::EnvironmentTooLarge { .. } => {
+                "shorten names, hosts or the list of caches; KMS, topic and table ARNs count too".into()
+            }
+            Self::NoSharedTable { .. } => {
+                "make it, with the string hash key `pk`, or leave register.table out and have one made".into()
+            }
+            Self::TableShape { .. } => "the table needs a string hash key `pk` and no range key".into(),
+            Self::KeptTable { table, region } => format!(
+                "set register.retain: true to take it over with its history, or delete it: aws dynamodb delete-table \
+                 --region {region} --table-name {table}"
+            ),
+            Self::RegisterGone { .. } => {
+                "someone deleted it by hand; `provision destroy --force`, then `provision apply`, make it anew".into()
+            }
+            Self::UnknownParameter { .. } => "this is a mistake in Sitefence; please report it".into(),
+            Self::DecisionInForce { .. } => {
+                "finish it first: `provision rejoin` brings the fenced site back and opens the register".into()
+            }
+            Self::NotOpen { register } => format!(
+                "nothing would remember that {} is out of the accelerator: `provision rejoin` first, or destroy \
+                 with --force",
+                register.fenced.as_deref().unwrap_or("a site")
+            ),
+            Self::GuideDeployment { function, region } => format!(
+                "two fencers can each take out another site: remove its AlertmanagerConfig in both clusters, then \
+                 aws lambda delete-function --region {region} --function-name {function}"
+            ),
+        }
+    }
+}
+
+/// Something worth knowing that does not stop anyone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    #[error(
+        "site `{site}` is out of the listener of port {ports}, though no decision is in force: someone took it out by hand"
+    )]
+    SiteTakenOut { site: SiteName, ports: String },
+    #[error("the topology no longer uses {region}: what stands there will be removed")]
+    RegionLeft { region: String },
+    #[error("the register moves from {from} to {to}: the history stays behind, epochs begin anew")]
+    RegisterMoves { from: String, to: String },
+    #[error("the deployed function's settings cannot be read; it is taken for an older version's")]
+    UnreadableSettings,
+    #[error("{endpoint} is set to {url}: this is not AWS itself")]
+    OtherEndpoint { endpoint: String, url: String },
+}

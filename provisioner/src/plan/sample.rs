@@ -1,0 +1,328 @@
+//! A world as literals, for the tables of tests: two sites of one Region, everything as it should be.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fencing::words::SiteName;
+
+use super::observed::*;
+use super::preflight::Findings;
+use super::{Package, Plan, StackDocument, StackGoal, Step};
+use crate::topology::Topology;
+use crate::topology::names::{StackKind, TAG_TOPOLOGY};
+
+pub(crate) const REGION: &str = "eu-west-1";
+pub(crate) const ACCOUNT: &str = "123456789012";
+pub(crate) const GROUP: &str =
+    "arn:aws:globalaccelerator::123456789012:accelerator/acc/listener/l1/endpoint-group/g1";
+
+pub(crate) fn topology_from(extra: &str) -> Topology {
+    let text = format!(
+        "
+name: prod
+regions: [eu-west-1]
+accelerator: a3da6a6cbd4e27b02.awsglobalaccelerator.com
+infinispan: {{ username: developer, passwordSecret: prod/infinispan }}
+sites:
+  - name: site-a
+    region: eu-west-1
+    platform: openshift
+    context: a
+    namespace: keycloak
+    infinispan: {{ endpoint: a.example.com }}
+  - name: site-b
+    region: eu-west-1
+    platform: openshift
+    context: b
+    namespace: keycloak
+    infinispan: {{ endpoint: b.example.com }}
+{extra}
+"
+    );
+    crate::topology::parse(text.as_bytes(), "sample.yaml").unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+pub(crate) fn topology() -> Topology {
+    topology_from("")
+}
+
+pub(crate) fn site(name: &str) -> SiteName {
+    SiteName::new(name).unwrap()
+}
+
+pub(crate) fn balancer(name: &str) -> String {
+    format!("arn:aws:elasticloadbalancing:eu-west-1:{ACCOUNT}:loadbalancer/net/{name}/1")
+}
+
+pub(crate) fn tagged(name: &str, tag: Option<&str>) -> (String, EndpointReading) {
+    let arn = balancer(name);
+    (
+        arn.clone(),
+        EndpointReading::Balancer(BalancerReading {
+            arn,
+            site: tag.map(str::to_owned),
+        }),
+    )
+}
+
+pub(crate) fn listener(name: &str, ports: &str, endpoints: &[String]) -> ListenerReading {
+    let arn = format!("arn:aws:globalaccelerator::{ACCOUNT}:accelerator/acc/listener/{name}");
+    ListenerReading {
+        ports: vec![ports.to_owned()],
+        groups: vec![GroupReading {
+            arn: format!("{arn}/endpoint-group/g1"),
+            region: REGION.to_owned(),
+            endpoints: endpoints.to_vec(),
+        }],
+        arn,
+    }
+}
+
+pub(crate) fn standing() -> Standing {
+    Standing {
+        identity: Identity {
+            account_id: ACCOUNT.to_owned(),
+            arn: format!("arn:aws:iam::{ACCOUNT}:user/operator"),
+        },
+        regions: [REGION, "us-east-1"]
+            .into_iter()
+            .map(|region| (region.to_owned(), RegionStanding::default()))
+            .collect(),
+        register: None,
+        former_register: None,
+    }
+}
+
+pub(crate) fn observed() -> Observed {
+    let accelerator = AcceleratorReading {
+        arn: format!("arn:aws:globalaccelerator::{ACCOUNT}:accelerator/acc"),
+        name: "keycloak".to_owned(),
+        dns_name: "a3da6a6cbd4e27b02.awsglobalaccelerator.com".to_owned(),
+        dual_stack_dns_name: None,
+        enabled: true,
+    };
+    Observed {
+        standing: standing(),
+        accelerators: vec![accelerator.clone()],
+        accelerator: Some(accelerator),
+        listeners: vec![listener("l1", "443", &[balancer("a"), balancer("b")])],
+        endpoints: [tagged("a", Some("site-a")), tagged("b", Some("site-b"))].into(),
+        balancers_elsewhere: BTreeMap::new(),
+        infinispan_secrets: [(
+            REGION.to_owned(),
+            SecretReading {
+                arn: format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:prod/infinispan-AbCdEf"),
+                is_being_deleted: false,
+                has_value: true,
+            },
+        )]
+        .into(),
+        infinispan_urls: [
+            ("site-a", "https://a.example.com"),
+            ("site-b", "https://b.example.com"),
+        ]
+        .into_iter()
+        .map(|(name, url)| (site(name), url.to_owned()))
+        .collect(),
+        regions: vec![RegionReading {
+            region: REGION.to_owned(),
+            limits: LambdaLimits {
+                unreserved_concurrency: 1000,
+                code_bytes_limit: 80_530_636_800,
+                code_bytes_used: 0,
+            },
+            reserved_concurrency: 0,
+            guide_functions: Vec::new(),
+            roles: BTreeSet::new(),
+        }],
+        boundary_exists: true,
+    }
+}
+
+pub(crate) fn package() -> Package {
+    Package {
+        sha256: "ab".repeat(32),
+        bytes: 2_000_000,
+    }
+}
+
+pub(crate) fn documents(regions: &[&str]) -> Vec<StackDocument> {
+    let document = |kind, region: &str, template: &str| StackDocument {
+        kind,
+        region: region.to_owned(),
+        template: template.to_owned(),
+    };
+    let mut documents = vec![document(
+        StackKind::Register,
+        regions[0],
+        "Resources:\n  Table: { Type: 'AWS::DynamoDB::Table' }\n",
+    )];
+    for region in regions {
+        documents.push(document(
+            StackKind::Artifacts,
+            region,
+            "Resources:\n  Bucket: { Type: 'AWS::S3::Bucket' }\n",
+        ));
+        documents.push(document(
+            StackKind::Fencing,
+            region,
+            "Parameters:
+  ArtifactBucket: { Type: String }
+  ArtifactKey: { Type: String }
+  AcceleratorArn: { Type: String }
+  Balancers: { Type: String }
+  RegisterTable: { Type: String }
+  Optional: { Type: String, Default: x }
+Resources:
+  Role: { Type: 'AWS::IAM::Role' }
+  Function: { Type: 'AWS::Lambda::Function' }
+",
+        ));
+    }
+    documents
+}
+
+/// What the good world tells.
+pub(crate) fn findings() -> Findings {
+    super::preflight::judge(&topology(), &observed(), 0).unwrap()
+}
+
+pub(crate) fn stack(status: &str, resources: &[(&str, &str)]) -> StackReading {
+    StackReading {
+        id: format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/s/1"),
+        status: status.to_owned(),
+        reason: None,
+        template: String::new(),
+        parameters: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        tags: [(TAG_TOPOLOGY.to_owned(), "prod".to_owned())].into(),
+        resources: resources
+            .iter()
+            .map(|(kind, name)| ResourceReading {
+                logical_id: "It".to_owned(),
+                kind: (*kind).to_owned(),
+                physical_id: Some((*name).to_owned()),
+                status: "CREATE_COMPLETE".to_owned(),
+            })
+            .collect(),
+    }
+}
+
+pub(crate) fn table(state: &str) -> TableReading {
+    let decided = state != "open";
+    TableReading {
+        arn: format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/sitefence-prod-register"),
+        hash_key: Some(("pk".to_owned(), "S".to_owned())),
+        has_range_key: false,
+        topology: Some("prod".to_owned()),
+        holds_item: decided,
+        item: RegisterReading {
+            state: state.to_owned(),
+            epoch: u64::from(decided),
+            survivor: decided.then(|| "site-a".to_owned()),
+            fenced: decided.then(|| "site-b".to_owned()),
+        },
+    }
+}
+
+/// The deployed function, told what `topology` and `found` say.
+pub(crate) fn function(topology: &Topology, findings: &Findings) -> FunctionReading {
+    let mut found = findings.found.clone();
+    found.infinispan_secret = findings.infinispan_secrets[REGION].clone();
+    found.webhook_secret = "arn:secret".to_owned();
+    FunctionReading {
+        name: topology.function_name(),
+        arn: "arn:function".to_owned(),
+        environment: topology
+            .settings(topology.first_region(), found)
+            .environment()
+            .into_iter()
+            .map(|(variable, value)| (variable.name.to_owned(), value))
+            .collect(),
+    }
+}
+
+/// The world after a plan was carried out without a hitch.
+pub(crate) fn carried_out(
+    mut standing: Standing,
+    topology: &Topology,
+    plan: &Plan,
+    findings: &Findings,
+) -> Standing {
+    for step in &plan.steps {
+        match step {
+            Step::CreateStack(goal) | Step::UpdateStack(goal) => {
+                reach(&mut standing, topology, goal, findings);
+            }
+            Step::DeleteStack { kind, region, .. } => {
+                let region = standing.regions.get_mut(region).unwrap();
+                region.stacks.remove(kind);
+                if *kind == StackKind::Fencing {
+                    region.function = None;
+                }
+                if *kind == StackKind::Register {
+                    standing.register = None;
+                }
+            }
+            Step::Upload { region, package, .. } => {
+                standing
+                    .regions
+                    .get_mut(region)
+                    .unwrap()
+                    .artifacts
+                    .insert(package.key());
+            }
+            Step::EmptyBucket { region, .. } => standing.regions.get_mut(region).unwrap().artifacts.clear(),
+            Step::ForgetItems { .. } => {
+                if let Some(table) = &mut standing.register {
+                    table.holds_item = false;
+                }
+            }
+            _ => {}
+        }
+    }
+    standing
+}
+
+fn reach(standing: &mut Standing, topology: &Topology, goal: &StackGoal, findings: &Findings) {
+    let region = standing.regions.entry(goal.region.clone()).or_default();
+    let resources: Vec<(&str, String)> = match goal.kind {
+        StackKind::Artifacts => vec![("AWS::S3::Bucket", format!("bucket-{}", goal.region))],
+        StackKind::Register => vec![("AWS::DynamoDB::Table", topology.table_name())],
+        StackKind::Fencing => vec![
+            ("AWS::Lambda::Function", topology.function_name()),
+            ("AWS::IAM::Role", topology.role_name(topology.first_region())),
+        ],
+        StackKind::Health => Vec::new(),
+    };
+    let named: Vec<(&str, &str)> = resources
+        .iter()
+        .map(|(kind, name)| (*kind, name.as_str()))
+        .collect();
+    let mut parameters: BTreeMap<String, String> = goal
+        .parameters
+        .iter()
+        .map(|(name, value)| {
+            (
+                name.clone(),
+                value.known().unwrap_or("told by an output").to_owned(),
+            )
+        })
+        .collect();
+    parameters.insert("Optional".to_owned(), "x".to_owned());
+    region.stacks.insert(
+        goal.kind,
+        StackReading {
+            template: goal.template.clone(),
+            parameters,
+            tags: goal.tags.clone(),
+            ..stack("CREATE_COMPLETE", &named)
+        },
+    );
+    match goal.kind {
+        StackKind::Fencing => region.function = Some(function(topology, findings)),
+        StackKind::Register => standing.register = Some(table("open")),
+        _ => {}
+    }
+}

@@ -1,0 +1,239 @@
+//! The words of a plan: stacks as they shall be, and steps that say all they need.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::problem::Warning;
+use crate::topology::names::StackKind;
+
+/// The function's zip, as far as a plan needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Package {
+    /// SHA-256 of the zip, in hexadecimal.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Package {
+    /// Where the bucket keeps it: the same content always under the same key.
+    pub fn key(&self) -> String {
+        format!("{PACKAGES}{}.zip", self.sha256)
+    }
+}
+
+/// What all packages' keys begin with.
+pub const PACKAGES: &str = "function/";
+
+/// A rendered template and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackDocument {
+    /// Which stack.
+    pub kind: StackKind,
+    /// In which Region.
+    pub region: String,
+    /// The template.
+    pub template: String,
+}
+
+/// A parameter's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParameterValue {
+    /// It is known.
+    Known(String),
+    /// It will be known once another stack stands.
+    Output {
+        /// That stack's Region.
+        region: String,
+        /// Its kind.
+        kind: StackKind,
+        /// Its output.
+        output: &'static str,
+        /// How the value follows from the output.
+        reading: OutputReading,
+    },
+}
+
+/// How a value follows from an output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputReading {
+    /// The ARN of the same secret's replica in this Region. A replica keeps name and suffix.
+    ReplicaIn(String),
+    /// The host of a URL.
+    Host,
+}
+
+impl OutputReading {
+    /// The value.
+    pub fn read(&self, output: &str) -> String {
+        match self {
+            Self::ReplicaIn(region) => {
+                let mut parts: Vec<&str> = output.split(':').collect();
+                if let Some(part) = parts.get_mut(3) {
+                    *part = region;
+                }
+                parts.join(":")
+            }
+            Self::Host => {
+                let rest = output.split_once("://").map_or(output, |(_, rest)| rest);
+                rest.split(['/', ':']).next().unwrap_or_default().to_owned()
+            }
+        }
+    }
+}
+
+impl ParameterValue {
+    /// The value, if it is known.
+    pub fn known(&self) -> Option<&str> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Output { .. } => None,
+        }
+    }
+}
+
+/// A stack as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackGoal {
+    /// Which one.
+    pub kind: StackKind,
+    /// Where.
+    pub region: String,
+    /// Its name.
+    pub stack: String,
+    /// Its template.
+    pub template: String,
+    /// The values of its parameters.
+    pub parameters: BTreeMap<String, ParameterValue>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Whether resources that exist under their names are taken over: a kept register.
+    pub adopts: bool,
+}
+
+/// One effect, with all it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Someone else's operation on a stack ends.
+    AwaitStack {
+        /// Where.
+        region: String,
+        /// Which.
+        stack: String,
+        /// What it is doing.
+        status: String,
+    },
+    /// A rollback that failed is continued.
+    ContinueRollback {
+        /// Where.
+        region: String,
+        /// Which stack.
+        stack: String,
+    },
+    /// Nobody else applies or destroys from here on.
+    TakeLock {
+        /// The bucket's Region.
+        region: String,
+        /// The bucket that holds it.
+        bucket: String,
+    },
+    /// Others may again.
+    ReleaseLock,
+    /// A stack is made.
+    CreateStack(StackGoal),
+    /// A stack is changed.
+    UpdateStack(StackGoal),
+    /// A stack goes, with all that it made.
+    DeleteStack {
+        /// Which one.
+        kind: StackKind,
+        /// Where.
+        region: String,
+        /// Its name.
+        stack: String,
+        /// Its id, by which its end can still be seen.
+        id: String,
+        /// Why.
+        why: String,
+        /// What goes with it, as `type name`.
+        resources: Vec<String>,
+    },
+    /// The function's package is uploaded.
+    Upload {
+        /// The bucket's Region.
+        region: String,
+        /// The bucket.
+        bucket: String,
+        /// The package.
+        package: Package,
+    },
+    /// The function is ready to answer.
+    AwaitFunction {
+        /// Where.
+        region: String,
+        /// Which.
+        function: String,
+    },
+    /// Every version of every object goes.
+    EmptyBucket {
+        /// The bucket's Region.
+        region: String,
+        /// The bucket.
+        bucket: String,
+    },
+    /// This topology's items leave a table that others use too.
+    ForgetItems {
+        /// The table's Region.
+        region: String,
+        /// The table.
+        table: String,
+        /// The role to assume for it.
+        role_arn: Option<String>,
+    },
+}
+
+impl Step {
+    /// Whether it changes anything that a person would call a change.
+    pub fn is_change(&self) -> bool {
+        !matches!(
+            self,
+            Self::TakeLock { .. } | Self::ReleaseLock | Self::AwaitStack { .. } | Self::AwaitFunction { .. }
+        )
+    }
+}
+
+/// A stack that is as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unchanged {
+    /// Where.
+    pub region: String,
+    /// Its name.
+    pub stack: String,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The topology's name.
+    pub topology: String,
+    /// The account.
+    pub account_id: String,
+    /// Who planned.
+    pub caller: String,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// What needs none.
+    pub unchanged: Vec<Unchanged>,
+    /// What is worth knowing.
+    pub warnings: Vec<Warning>,
+    /// The steps only make planning possible: something is under way or stuck. Plan again after them.
+    pub plan_again: bool,
+}
+
+impl Plan {
+    /// Whether anything would change.
+    pub fn has_changes(&self) -> bool {
+        self.steps.iter().any(Step::is_change)
+    }
+}

@@ -1,0 +1,386 @@
+//! Worlds in, steps out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::observed::{RegionStanding, Standing};
+use super::preflight::judge_destruction;
+use super::problem::Problem;
+use super::sample::*;
+use super::{Plan, Step, destroy, plan, tags};
+use crate::topology::Topology;
+use crate::topology::names::StackKind;
+
+/// The steps, each as a few words.
+fn words(plan: &Plan) -> Vec<String> {
+    plan.steps
+        .iter()
+        .map(|step| match step {
+            Step::AwaitStack { stack, .. } => format!("await {stack}"),
+            Step::ContinueRollback { stack, .. } => format!("continue {stack}"),
+            Step::TakeLock { .. } => "lock".to_owned(),
+            Step::ReleaseLock => "unlock".to_owned(),
+            Step::CreateStack(goal) if goal.adopts => format!("adopt {} {}", goal.region, goal.kind.word()),
+            Step::CreateStack(goal) => format!("create {} {}", goal.region, goal.kind.word()),
+            Step::UpdateStack(goal) => format!("update {} {}", goal.region, goal.kind.word()),
+            Step::DeleteStack { region, kind, .. } => format!("delete {region} {}", kind.word()),
+            Step::Upload { region, .. } => format!("upload {region}"),
+            Step::AwaitFunction { region, .. } => format!("ready {region}"),
+            Step::EmptyBucket { region, .. } => format!("empty {region}"),
+            Step::ForgetItems { table, .. } => format!("forget {table}"),
+        })
+        .collect()
+}
+
+fn planned(topology: &Topology, standing: &Standing) -> Plan {
+    let regions: Vec<&str> = topology.regions.iter().map(|region| region.as_str()).collect();
+    plan(topology, standing, &findings(), &package(), &documents(&regions)).unwrap()
+}
+
+/// The world in which `topology()` is deployed.
+fn deployed() -> Standing {
+    let topology = topology();
+    let fresh = standing();
+    carried_out(fresh.clone(), &topology, &planned(&topology, &fresh), &findings())
+}
+
+#[test]
+fn a_fresh_account_gets_everything_in_an_order_in_which_nothing_is_missing() {
+    assert_eq!(
+        words(&planned(&topology(), &standing())),
+        [
+            "create eu-west-1 artifacts",
+            "lock",
+            "upload eu-west-1",
+            "create eu-west-1 register",
+            "create eu-west-1 fencing",
+            "ready eu-west-1",
+            "unlock",
+        ]
+    );
+}
+
+#[test]
+fn planning_after_applying_yields_nothing() {
+    let plan = planned(&topology(), &deployed());
+    assert_eq!(words(&plan), [""; 0]);
+    assert!(!plan.has_changes());
+    assert_eq!(plan.unchanged.len(), 3);
+}
+
+#[test]
+fn whatever_an_interruption_leaves_the_next_plan_finishes() {
+    let topology = topology();
+    let fresh = standing();
+    let whole = planned(&topology, &fresh);
+    for cut in 0..=whole.steps.len() {
+        let mut part = whole.clone();
+        part.steps.truncate(cut);
+        let left = carried_out(fresh.clone(), &topology, &part, &findings());
+        let rest = planned(&topology, &left);
+        let end = carried_out(left, &topology, &rest, &findings());
+        assert_eq!(end, deployed(), "after {cut} steps");
+    }
+}
+
+#[test]
+fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
+    // The fencing stack's status, what differs in it, the steps.
+    let cases: &[(&str, bool, &[&str])] = &[
+        ("CREATE_COMPLETE", false, &[]),
+        ("UPDATE_ROLLBACK_COMPLETE", false, &[]),
+        (
+            "CREATE_COMPLETE",
+            true,
+            &["lock", "update eu-west-1 fencing", "ready eu-west-1", "unlock"],
+        ),
+        (
+            "UPDATE_COMPLETE",
+            true,
+            &["lock", "update eu-west-1 fencing", "ready eu-west-1", "unlock"],
+        ),
+        (
+            "UPDATE_FAILED",
+            true,
+            &["lock", "update eu-west-1 fencing", "ready eu-west-1", "unlock"],
+        ),
+        (
+            "ROLLBACK_COMPLETE",
+            false,
+            &[
+                "lock",
+                "delete eu-west-1 fencing",
+                "create eu-west-1 fencing",
+                "ready eu-west-1",
+                "unlock",
+            ],
+        ),
+        (
+            "REVIEW_IN_PROGRESS",
+            false,
+            &[
+                "lock",
+                "delete eu-west-1 fencing",
+                "create eu-west-1 fencing",
+                "ready eu-west-1",
+                "unlock",
+            ],
+        ),
+        (
+            "DELETE_FAILED",
+            true,
+            &[
+                "lock",
+                "delete eu-west-1 fencing",
+                "create eu-west-1 fencing",
+                "ready eu-west-1",
+                "unlock",
+            ],
+        ),
+        ("CREATE_IN_PROGRESS", true, &["await sitefence-prod-fencing"]),
+        ("DELETE_IN_PROGRESS", false, &["await sitefence-prod-fencing"]),
+        (
+            "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+            false,
+            &["await sitefence-prod-fencing"],
+        ),
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            false,
+            &["continue sitefence-prod-fencing"],
+        ),
+    ];
+    for (status, differs, expected) in cases {
+        let mut standing = deployed();
+        let stack = standing
+            .regions
+            .get_mut(REGION)
+            .and_then(|region| region.stacks.get_mut(&StackKind::Fencing))
+            .unwrap();
+        stack.status = (*status).to_owned();
+        if *differs {
+            stack
+                .parameters
+                .insert("ArtifactKey".to_owned(), "function/old.zip".to_owned());
+        }
+        let plan = planned(&topology(), &standing);
+        assert_eq!(words(&plan), *expected, "{status} {differs}");
+        let waits = expected
+            .first()
+            .is_some_and(|it| it.starts_with("await") || it.starts_with("continue"));
+        assert_eq!(plan.plan_again, waits, "{status}");
+    }
+}
+
+#[test]
+fn template_parameters_and_tags_each_count_as_a_difference() {
+    for change in 0..3 {
+        let mut standing = deployed();
+        let stack = standing
+            .regions
+            .get_mut(REGION)
+            .and_then(|region| region.stacks.get_mut(&StackKind::Fencing))
+            .unwrap();
+        match change {
+            0 => stack.template.push_str("# another\n"),
+            1 => drop(stack.parameters.remove("Balancers")),
+            _ => drop(stack.tags.insert("owner".to_owned(), "someone".to_owned())),
+        }
+        let plan = planned(&topology(), &standing);
+        assert!(
+            words(&plan).contains(&"update eu-west-1 fencing".to_owned()),
+            "{change}"
+        );
+    }
+}
+
+#[test]
+fn a_broken_artifact_stack_is_emptied_before_it_is_replaced_and_the_lock_comes_after() {
+    let mut standing = standing();
+    standing.regions.get_mut(REGION).unwrap().stacks.insert(
+        StackKind::Artifacts,
+        stack("DELETE_FAILED", &[("AWS::S3::Bucket", "b")]),
+    );
+    assert_eq!(
+        words(&planned(&topology(), &standing))[..4],
+        [
+            "empty eu-west-1",
+            "delete eu-west-1 artifacts",
+            "create eu-west-1 artifacts",
+            "lock"
+        ]
+    );
+}
+
+#[test]
+fn several_regions_get_their_buckets_before_the_first_function() {
+    let topology = topology_from("tags: { owner: identity }");
+    let mut two = topology.clone();
+    two.regions = vec![
+        topology.regions[0].clone(),
+        "eu-central-1".to_owned().try_into().unwrap(),
+    ];
+    let mut standing = standing();
+    standing
+        .regions
+        .insert("eu-central-1".to_owned(), RegionStanding::default());
+    let plan = planned(&two, &standing);
+    assert_eq!(
+        words(&plan),
+        [
+            "create eu-west-1 artifacts",
+            "lock",
+            "upload eu-west-1",
+            "create eu-central-1 artifacts",
+            "upload eu-central-1",
+            "create eu-west-1 register",
+            "create eu-west-1 fencing",
+            "ready eu-west-1",
+            "create eu-central-1 fencing",
+            "ready eu-central-1",
+            "unlock",
+        ]
+    );
+    let tags = tags(&two);
+    assert_eq!(tags["sitefence:regions"], "eu-west-1 eu-central-1");
+    assert_eq!(tags["owner"], "identity");
+}
+
+#[test]
+fn a_region_that_the_topology_left_is_cleared() {
+    let mut standing = deployed();
+    let stacks = standing.regions[REGION].stacks.clone();
+    let mut left = RegionStanding::default();
+    left.stacks
+        .insert(StackKind::Fencing, stacks[&StackKind::Fencing].clone());
+    left.stacks
+        .insert(StackKind::Artifacts, stacks[&StackKind::Artifacts].clone());
+    standing.regions.insert("eu-north-1".to_owned(), left);
+    assert_eq!(
+        words(&planned(&topology(), &standing)),
+        [
+            "lock",
+            "delete eu-north-1 fencing",
+            "empty eu-north-1",
+            "delete eu-north-1 artifacts",
+            "unlock",
+        ]
+    );
+}
+
+#[test]
+fn a_register_that_was_kept_is_taken_over() {
+    let mut standing = standing();
+    standing.register = Some(table("open"));
+    let plan = planned(&topology_from("register: { retain: true }"), &standing);
+    assert!(words(&plan).contains(&"adopt eu-west-1 register".to_owned()));
+}
+
+#[test]
+fn a_parameter_that_nobody_knows_stops_the_plan() {
+    let mut documents = documents(&[REGION]);
+    documents[0].template = "Parameters: { Surprise: { Type: String } }\nResources: {}\n".to_owned();
+    let problems = plan(&topology(), &standing(), &findings(), &package(), &documents).unwrap_err();
+    assert!(
+        matches!(&problems[..], [Problem::UnknownParameter { parameter, .. }] if parameter == "Surprise")
+    );
+}
+
+#[test]
+fn everything_goes_functions_first_and_the_lock_s_bucket_last() {
+    let topology = topology();
+    let plan = destroy::plan(&topology, &deployed());
+    assert_eq!(
+        words(&plan),
+        [
+            "lock",
+            "delete eu-west-1 fencing",
+            "delete eu-west-1 register",
+            "unlock",
+            "empty eu-west-1",
+            "delete eu-west-1 artifacts",
+        ]
+    );
+    let after = carried_out(deployed(), &topology, &plan, &findings());
+    assert_eq!(words(&destroy::plan(&topology, &after)), [""; 0]);
+}
+
+#[test]
+fn a_destruction_continues_after_any_step() {
+    let topology = topology();
+    let whole = destroy::plan(&topology, &deployed());
+    for cut in 0..=whole.steps.len() {
+        let mut part = whole.clone();
+        part.steps.truncate(cut);
+        let left = carried_out(deployed(), &topology, &part, &findings());
+        let rest = destroy::plan(&topology, &left);
+        let end = carried_out(left, &topology, &rest, &findings());
+        assert!(
+            end.regions.values().all(|region| region.stacks.is_empty()),
+            "after {cut} steps"
+        );
+    }
+}
+
+#[test]
+fn a_shared_table_loses_only_this_topology_s_items() {
+    let topology = topology_from("register: { table: shared }");
+    let mut standing = deployed();
+    standing
+        .regions
+        .get_mut(REGION)
+        .unwrap()
+        .stacks
+        .remove(&StackKind::Register);
+    let steps = words(&destroy::plan(&topology, &standing));
+    assert_eq!(
+        steps,
+        [
+            "lock",
+            "delete eu-west-1 fencing",
+            "forget shared",
+            "unlock",
+            "empty eu-west-1",
+            "delete eu-west-1 artifacts"
+        ]
+    );
+    let kept = topology_from("register: { table: shared, retain: true }");
+    assert!(!words(&destroy::plan(&kept, &standing)).contains(&"forget shared".to_owned()));
+}
+
+#[test]
+fn destruction_is_refused_while_a_decision_is_in_force() {
+    let topology = topology();
+    for state in ["decided", "unbalanced", "complete", "rejoining"] {
+        let mut standing = deployed();
+        standing.register = Some(table(state));
+        let problems = judge_destruction(&topology, &standing, false).unwrap_err();
+        assert!(problems[0].is_unsafe(), "{state}");
+        assert!(
+            problems[0].to_string().contains("site-b is fenced"),
+            "{}",
+            problems[0]
+        );
+        assert_eq!(judge_destruction(&topology, &standing, true), Ok(()), "{state}");
+    }
+    assert_eq!(judge_destruction(&topology, &deployed(), false), Ok(()));
+}
+
+#[test]
+fn a_stack_of_our_name_without_our_tag_is_not_touched() {
+    let topology = topology();
+    let mut standing = deployed();
+    standing
+        .regions
+        .get_mut(REGION)
+        .and_then(|region| region.stacks.get_mut(&StackKind::Artifacts))
+        .unwrap()
+        .tags
+        .clear();
+    for force in [false, true] {
+        let problems = judge_destruction(&topology, &standing, force).unwrap_err();
+        assert!(
+            matches!(&problems[..], [Problem::ForeignStack { .. }]),
+            "{problems:?}"
+        );
+    }
+}

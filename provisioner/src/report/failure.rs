@@ -1,0 +1,43 @@
+//! A failure as the person at the terminal reads it: what, why, what to do.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use crate::run::Failure;
+
+/// The whole text, ending in a newline.
+pub fn failure_text(failure: &Failure) -> String {
+    let mut text = String::new();
+    if let Failure::Problems(problems) = failure {
+        for problem in problems {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "error: {problem}\nhint: {}\n", problem.hint());
+        }
+        text.push_str("nothing was changed\n");
+        return text;
+    }
+    let _ = writeln!(text, "error: {failure}");
+    for cause in causes(failure) {
+        let _ = writeln!(text, "  because: {cause}");
+    }
+    if let Some(hint) = failure.hint() {
+        let _ = writeln!(text, "hint: {hint}");
+    }
+    text
+}
+
+/// The chain of causes, each said once: many errors repeat their cause in their own sentence.
+fn causes(failure: &Failure) -> Vec<String> {
+    let mut said = failure.to_string();
+    let mut causes = Vec::new();
+    let mut next = failure.source();
+    while let Some(error) = next {
+        let sentence = error.to_string();
+        if !said.contains(&sentence) {
+            causes.push(sentence.clone());
+            said = sentence;
+        }
+        next = error.source();
+    }
+    causes
+}

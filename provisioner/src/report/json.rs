@@ -1,0 +1,111 @@
+//! The same outcomes for programs. Field names are stable.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::plan::changes::ResourceChange;
+use crate::plan::elf::{Binary, Linkage};
+use crate::plan::latency::{Advice, TimeToFence};
+use crate::plan::package::PackedFunction;
+use crate::plan::{Plan, StackGoal, Step};
+use crate::run::apply::Applied;
+use crate::run::destroy::Destroyed;
+use crate::run::preview::Preview;
+
+/// A plan.
+pub fn plan_json(plan: &Plan, preview: &Preview, cases: &[TimeToFence], advice: &[Advice]) -> Value {
+    json!({
+        "topology": plan.topology,
+        "accountId": plan.account_id,
+        "caller": plan.caller,
+        "hasChanges": plan.has_changes(),
+        "planAgain": plan.plan_again,
+        "steps": plan.steps.iter().filter_map(|step| step_json(step, preview)).collect::<Vec<_>>(),
+        "unchanged": plan.unchanged,
+        "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "timeToFence": cases,
+        "advice": advice,
+    })
+}
+
+fn step_json(step: &Step, preview: &Preview) -> Option<Value> {
+    let stack = |action: &str, goal: &StackGoal, changes: Option<&Vec<ResourceChange>>| {
+        json!({
+            "action": action,
+            "region": goal.region,
+            "stack": goal.stack,
+            // A value that another stack's output will tell is null.
+            "parameters": goal.parameters.iter().map(|(name, value)| (name, value.known())).collect::<BTreeMap<_, _>>(),
+            "adopts": goal.adopts,
+            "changes": changes,
+        })
+    };
+    Some(match step {
+        Step::AwaitStack {
+            region,
+            stack,
+            status,
+        } => {
+            json!({ "action": "await", "region": region, "stack": stack, "status": status })
+        }
+        Step::ContinueRollback { region, stack } => {
+            json!({ "action": "continueRollback", "region": region, "stack": stack })
+        }
+        Step::CreateStack(goal) => stack("create", goal, None),
+        Step::UpdateStack(goal) => stack(
+            "change",
+            goal,
+            preview.get(&(goal.region.clone(), goal.stack.clone())),
+        ),
+        Step::DeleteStack {
+            region,
+            stack,
+            why,
+            resources,
+            ..
+        } => {
+            json!({ "action": "delete", "region": region, "stack": stack, "why": why, "resources": resources })
+        }
+        Step::Upload {
+            region,
+            bucket,
+            package,
+        } => json!({
+            "action": "upload", "region": region, "bucket": bucket, "key": package.key(), "bytes": package.bytes,
+        }),
+        Step::EmptyBucket { region, bucket } => {
+            json!({ "action": "emptyBucket", "region": region, "bucket": bucket })
+        }
+        Step::ForgetItems { region, table, .. } => {
+            json!({ "action": "forgetItems", "region": region, "table": table })
+        }
+        Step::TakeLock { .. } | Step::ReleaseLock | Step::AwaitFunction { .. } => return None,
+    })
+}
+
+/// What `apply` came to.
+pub fn applied_json(applied: &Applied) -> Value {
+    json!(applied)
+}
+
+/// What `destroy` came to.
+pub fn destroyed_json(destroyed: &Destroyed) -> Value {
+    json!(destroyed)
+}
+
+/// What `build` made.
+pub fn package_json(function: &PackedFunction, binary: &Binary, file: &Path) -> Value {
+    json!({
+        "file": file.display().to_string(),
+        "sha256": function.package.sha256,
+        "bytes": function.package.bytes,
+        "bootstrapBytes": function.bootstrap_bytes,
+        "architecture": binary.architecture.to_string(),
+        "glibc": match binary.linkage {
+            Linkage::Static => Value::Null,
+            Linkage::Dynamic { glibc: (major, minor) } => json!(format!("{major}.{minor}")),
+        },
+    })
+}

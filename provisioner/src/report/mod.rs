@@ -1,0 +1,46 @@
+//! Plans, progress and outcomes as text and JSON. Pure: a value in, a string out.
+
+mod failure;
+mod json;
+mod package;
+mod plan;
+
+pub use self::failure::failure_text;
+pub use self::json::{applied_json, destroyed_json, package_json, plan_json};
+pub use self::package::package_text;
+pub use self::plan::{
+    applied_text, changes, destroyed_text, destruction_text, latency_text, plan_text, step,
+};
+
+/// A number of bytes as people read it.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    for (unit, size) in UNITS {
+        if count >= size {
+            // One decimal, rounded to the nearest.
+            let tenths = (count * 10 + size / 2) / size;
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{count} bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_to_one_decimal() {
+        for (count, text) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.0 kB"),
+            (1_949, "1.9 kB"),
+            (1_950, "2.0 kB"),
+            (2_031_616, "2.0 MB"),
+            (80_530_636_800, "80.5 GB"),
+        ] {
+            assert_eq!(bytes(count), text);
+        }
+    }
+}

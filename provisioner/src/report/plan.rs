@@ -1,0 +1,284 @@
+//! A plan as a tree one can read: by Region, then by stack, then by resource.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::bytes;
+use crate::plan::changes::{Action, Replacement, ResourceChange};
+use crate::plan::latency::{Advice, Basis, TimeToFence};
+use crate::plan::{Plan, StackGoal, Step};
+use crate::run::apply::Applied;
+use crate::run::destroy::Destroyed;
+use crate::run::preview::Preview;
+
+/// Longer values are cut: a changed template's code fills a screen otherwise.
+const VALUE_CHARACTERS: usize = 100;
+
+/// A step as it begins; nothing for those that only concern ourselves.
+pub fn step(step: &Step) -> Option<String> {
+    Some(match step {
+        Step::AwaitStack {
+            region,
+            stack,
+            status,
+        } => {
+            format!("{region}: waiting for {stack}, which is {status}")
+        }
+        Step::ContinueRollback { region, stack } => format!("{region}: finishing the rollback of {stack}"),
+        Step::TakeLock { .. } | Step::ReleaseLock => return None,
+        Step::CreateStack(goal) => format!("{}: creating {}", goal.region, goal.stack),
+        Step::UpdateStack(goal) => format!("{}: changing {}", goal.region, goal.stack),
+        Step::DeleteStack { region, stack, .. } => format!("{region}: deleting {stack}"),
+        Step::Upload { region, package, .. } => {
+            format!("{region}: uploading the function ({})", bytes(package.bytes))
+        }
+        Step::AwaitFunction { region, function } => format!("{region}: waiting for {function} to be ready"),
+        Step::EmptyBucket { region, bucket } => format!("{region}: emptying {bucket}"),
+        Step::ForgetItems { region, table, .. } => {
+            format!("{region}: removing this topology's items from {table}")
+        }
+    })
+}
+
+/// Resources that change, one line each and one more per property.
+pub fn changes(changes: &[ResourceChange]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in changes {
+        let sign = match (change.action, change.replacement) {
+            (Action::Create, _) => "+",
+            (Action::Delete, _) => "-",
+            (Action::Adopt, _) => "=",
+            (Action::Change, Replacement::No) => "~",
+            (Action::Change, Replacement::Perhaps | Replacement::Yes) => "±",
+        };
+        let fate = match (change.action, change.replacement) {
+            (Action::Adopt, _) => "  (taken over)",
+            (Action::Change, Replacement::Yes) => "  (REPLACED: a new one is made, the old one is removed)",
+            (Action::Change, Replacement::Perhaps) => "  (perhaps replaced)",
+            _ => "",
+        };
+        lines.push(format!("{sign} {} {}{fate}", change.kind, change.logical_id));
+        for property in &change.properties {
+            let mark = if property.recreates {
+                "  (forces replacement)"
+            } else {
+                ""
+            };
+            let values = match (&property.before, &property.after) {
+                (Some(before), Some(after)) => format!(": {} → {}", shortened(before), shortened(after)),
+                (None, Some(after)) => format!(": → {}", shortened(after)),
+                (Some(before), None) => format!(": {} →", shortened(before)),
+                (None, None) => String::new(),
+            };
+            lines.push(format!("    {}{values}{mark}", property.path));
+        }
+    }
+    lines
+}
+
+fn shortened(value: &str) -> String {
+    let line: String = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= VALUE_CHARACTERS {
+        line
+    } else {
+        line.chars().take(VALUE_CHARACTERS).chain(['…']).collect()
+    }
+}
+
+/// What a template creates, as `type name`.
+fn created(goal: &StackGoal) -> Vec<String> {
+    let template = serde_yaml::from_str::<Value>(&goal.template).unwrap_or_default();
+    template
+        .get("Resources")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, resource)| {
+            let kind = resource.get("Type").and_then(Value::as_str).unwrap_or("?");
+            format!("{kind} {name}")
+        })
+        .collect()
+}
+
+fn region_of(step: &Step) -> Option<&str> {
+    match step {
+        Step::AwaitStack { region, .. }
+        | Step::ContinueRollback { region, .. }
+        | Step::DeleteStack { region, .. }
+        | Step::Upload { region, .. }
+        | Step::EmptyBucket { region, .. }
+        | Step::ForgetItems { region, .. } => Some(region),
+        Step::CreateStack(goal) | Step::UpdateStack(goal) => Some(&goal.region),
+        Step::TakeLock { .. } | Step::ReleaseLock | Step::AwaitFunction { .. } => None,
+    }
+}
+
+/// The whole plan.
+pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{} in account {} as {}",
+        plan.topology, plan.account_id, plan.caller
+    );
+    let regions: BTreeSet<&str> = plan
+        .steps
+        .iter()
+        .filter_map(region_of)
+        .chain(plan.unchanged.iter().map(|stack| stack.region.as_str()))
+        .collect();
+    for region in regions {
+        let _ = writeln!(text, "\n{region}");
+        for unchanged in plan.unchanged.iter().filter(|stack| stack.region == region) {
+            let _ = writeln!(text, "  = {}  unchanged", unchanged.stack);
+        }
+        for step in plan.steps.iter().filter(|step| region_of(step) == Some(region)) {
+            step_text(&mut text, step, preview);
+        }
+    }
+    let (create, change, delete) = counts(plan);
+    let _ = if plan.plan_again {
+        writeln!(text, "\nmore can be told once that is over; `apply` waits for it")
+    } else if plan.has_changes() {
+        writeln!(
+            text,
+            "\n{create} to create, {change} to change, {delete} to delete"
+        )
+    } else {
+        writeln!(text, "\nnothing to do")
+    };
+    text
+}
+
+fn step_text(text: &mut String, step: &Step, preview: &Preview) {
+    let mut lines = Vec::new();
+    match step {
+        Step::CreateStack(goal) => {
+            let why = if goal.adopts {
+                "  create, taking over the kept register"
+            } else {
+                "  create"
+            };
+            lines.push(format!("  + {}{why}", goal.stack));
+            lines.extend(
+                created(goal)
+                    .into_iter()
+                    .map(|resource| format!("      + {resource}")),
+            );
+        }
+        Step::UpdateStack(goal) => {
+            lines.push(format!("  ~ {}  change", goal.stack));
+            let known = preview.get(&(goal.region.clone(), goal.stack.clone()));
+            lines.extend(
+                known
+                    .into_iter()
+                    .flat_map(|resources| changes(resources))
+                    .map(|line| format!("      {line}")),
+            );
+        }
+        Step::DeleteStack {
+            stack,
+            why,
+            resources,
+            ..
+        } => {
+            lines.push(format!("  - {stack}  delete: {why}"));
+            lines.extend(resources.iter().map(|resource| format!("      - {resource}")));
+        }
+        Step::Upload { bucket, package, .. } => lines.push(format!(
+            "  + {}  {} to {bucket}",
+            package.key(),
+            bytes(package.bytes)
+        )),
+        Step::EmptyBucket { bucket, .. } => lines.push(format!("  - everything in {bucket}")),
+        Step::ForgetItems { table, .. } => lines.push(format!("  - this topology's items in {table}")),
+        Step::AwaitStack { stack, status, .. } => lines.push(format!("  … {stack}  is {status}")),
+        Step::ContinueRollback { stack, .. } => {
+            lines.push(format!("  … {stack}  its rollback failed and is continued"));
+        }
+        Step::TakeLock { .. } | Step::ReleaseLock | Step::AwaitFunction { .. } => {}
+    }
+    for line in lines {
+        text.push_str(&line);
+        text.push('\n');
+    }
+}
+
+fn counts(plan: &Plan) -> (usize, usize, usize) {
+    plan.steps
+        .iter()
+        .fold((0, 0, 0), |(create, change, delete), step| match step {
+            Step::CreateStack(_) | Step::Upload { .. } => (create + 1, change, delete),
+            Step::UpdateStack(_) | Step::ContinueRollback { .. } => (create, change + 1, delete),
+            Step::DeleteStack { .. } | Step::EmptyBucket { .. } | Step::ForgetItems { .. } => {
+                (create, change, delete + 1)
+            }
+            _ => (create, change, delete),
+        })
+}
+
+/// The worst case for each site, as a table, and what would shorten it.
+pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
+    let mut text = String::new();
+    let same = matches!(cases, [a, b] if a.stages == b.stages);
+    let shown = if same {
+        cases.get(..1).unwrap_or_default()
+    } else {
+        cases
+    };
+    for case in shown {
+        let who = if same {
+            "a lost site".to_owned()
+        } else {
+            case.fenced.clone()
+        };
+        let _ = writeln!(text, "worst-case time to fence {who}: {} s", case.total_seconds);
+        for stage in &case.stages {
+            let basis = match stage.basis {
+                Basis::Rendered => "rendered",
+                Basis::Sourced => "sourced",
+                Basis::Assumed => "assumed",
+            };
+            let _ = writeln!(
+                text,
+                "  {:>3} s  {:<11} {basis:<9} {}",
+                stage.seconds, stage.name, stage.why
+            );
+        }
+    }
+    for advice in advice {
+        let _ = writeln!(text, "  shorter or surer: {}: {}", advice.path, advice.what);
+    }
+    text
+}
+
+/// What `destroy` is about to remove.
+pub fn destruction_text(plan: &Plan) -> String {
+    let mut text = plan_text(plan, &Preview::new());
+    text.insert_str(0, "to be removed: ");
+    text
+}
+
+/// What `apply` came to.
+pub fn applied_text(applied: &Applied) -> String {
+    let mut text = String::new();
+    for (region, url) in &applied.webhook_urls {
+        let _ = writeln!(text, "{region}  {url}");
+    }
+    text
+}
+
+/// What `destroy` came to.
+pub fn destroyed_text(destroyed: &Destroyed) -> String {
+    if destroyed.removed.is_empty() {
+        return format!("nothing of {} is there\n", destroyed.topology);
+    }
+    let mut text = String::new();
+    for stack in &destroyed.removed {
+        let _ = writeln!(text, "removed {stack}");
+    }
+    text
+}

@@ -1,0 +1,142 @@
+//! `apply`: from what stands to what the topology wants.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::observe;
+use super::preview;
+use super::walk::Walk;
+use super::{Session, Wanted};
+use crate::plan::observed::Observed;
+use crate::plan::{self, OUTPUT_URL, Plan, Step, preflight};
+use crate::report;
+use crate::topology::names::{StackKind, WEBHOOK_PATH};
+use crate::world::cloudformation::Stacks;
+
+/// How much is asked before anything is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Consent {
+    /// Agreed to beforehand.
+    pub given: bool,
+    /// Take the lock from whoever has it.
+    pub breaks_lock: bool,
+}
+
+/// What `apply` came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The topology.
+    pub topology: String,
+    /// Whether anything was changed.
+    pub changed: bool,
+    /// The package's hash.
+    pub function_sha256: String,
+    /// By Region, where Alertmanager posts to.
+    pub webhook_urls: BTreeMap<String, String>,
+}
+
+/// Looks and plans, without changing anything.
+pub async fn plan(session: &Session, wanted: &Wanted<'_>) -> Result<(Observed, Plan), Failure> {
+    let observed = observe::observe(session, wanted.topology).await?;
+    let findings = preflight::judge(wanted.topology, &observed, wanted.function.package.bytes)
+        .map_err(Failure::Problems)?;
+    let plan = plan::plan(
+        wanted.topology,
+        &observed.standing,
+        &findings,
+        &wanted.function.package,
+        &wanted.documents,
+    )
+    .map_err(Failure::Problems)?;
+    Ok((observed, plan))
+}
+
+/// Brings the topology into being, or up to date.
+pub async fn apply(session: &Session, wanted: &Wanted<'_>, consent: Consent) -> Result<Applied, Failure> {
+    let mut has_changed = false;
+    loop {
+        let (observed, plan) = plan(session, wanted).await?;
+        let walk = Walk {
+            session,
+            topology: wanted.topology,
+            identity: &observed.standing.identity,
+            wanted: Some(wanted),
+            verb: "apply",
+            breaks_lock: consent.breaks_lock,
+        };
+        if plan.plan_again {
+            walk.all(&plan, None).await?;
+            continue;
+        }
+        for warning in &plan.warnings {
+            session.console.say(&format!("warning: {warning}"));
+        }
+        if plan.has_changes() {
+            if !consent.given {
+                let preview = preview::preview(session, wanted.topology, &plan).await?;
+                session.console.say(&report::plan_text(&plan, &preview));
+                agree(session, "apply these changes? (yes/no)", "yes")?;
+            }
+            // Where the lock's bucket stands already, nobody must have changed anything since we looked.
+            let lock = match plan.steps.first() {
+                Some(Step::TakeLock { region, bucket }) => {
+                    let lock = walk.take_lock(region, bucket).await?;
+                    match observe::standing(session, wanted.topology).await {
+                        Ok(now) if now == observed.standing => Some(lock),
+                        other => {
+                            lock.release().await?;
+                            other?;
+                            return Err(Failure::Overtaken);
+                        }
+                    }
+                }
+                _ => None,
+            };
+            walk.all(&plan, lock).await?;
+            has_changed = true;
+        }
+        return Ok(Applied {
+            topology: plan.topology,
+            changed: has_changed,
+            function_sha256: wanted.function.package.sha256.clone(),
+            webhook_urls: webhook_urls(session, wanted).await?,
+        });
+    }
+}
+
+/// Asks, and goes on only if the answer is the one that is wanted.
+pub(super) fn agree(session: &Session, question: &str, wanted: &str) -> Result<(), Failure> {
+    match session.console.ask(question) {
+        Ok(answer) if answer == wanted => Ok(()),
+        Ok(_) => Err(Failure::Declined),
+        Err(_) => Err(Failure::NoTerminal),
+    }
+}
+
+async fn webhook_urls(session: &Session, wanted: &Wanted<'_>) -> Result<BTreeMap<String, String>, Failure> {
+    let stack = wanted.topology.stack_name(StackKind::Fencing);
+    let mut urls = BTreeMap::new();
+    for document in wanted
+        .documents
+        .iter()
+        .filter(|document| document.kind == StackKind::Fencing)
+    {
+        let region = &document.region;
+        let stacks = Stacks::new(session.aws.cloudformation(region), region);
+        let reading = stacks.describe(&stack).await?;
+        let url = reading.and_then(|stack| stack.outputs.get(OUTPUT_URL).cloned());
+        let url = url.ok_or_else(|| Failure::NoOutput {
+            stack: stack.clone(),
+            region: region.clone(),
+            output: OUTPUT_URL,
+        })?;
+        urls.insert(
+            region.clone(),
+            format!("{}/{WEBHOOK_PATH}", url.trim_end_matches('/')),
+        );
+    }
+    Ok(urls)
+}

@@ -1,0 +1,112 @@
+//! The person at the other end: talk goes to stderr, so that stdout carries data only.
+//!
+//! On a terminal a bar shows how far things are and the events scroll above it; elsewhere every event is a
+//! plain line. Consent is asked for on a terminal only: a pipe cannot agree to anything.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Where talk goes.
+#[derive(Debug, Clone)]
+pub struct Console {
+    is_terminal: bool,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
+}
+
+/// Nobody is there who could be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoTerminal;
+
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Console {
+    /// Talk to stderr.
+    pub fn new() -> Self {
+        Self {
+            is_terminal: std::io::stderr().is_terminal(),
+            bar: Arc::new(Mutex::new(None)),
+        }
+    }
+
+    fn with_bar<T>(&self, act: impl FnOnce(&mut Option<ProgressBar>) -> T) -> T {
+        // A thread that panicked while holding it left no half-done bar.
+        act(&mut self.bar.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says a line.
+    pub fn say(&self, line: &str) {
+        self.with_bar(|bar| match bar {
+            Some(bar) => bar.println(line),
+            // Talk that nobody can hear must not stop the work: a closed stderr is no error.
+            None => {
+                let _ = writeln!(anstream::stderr(), "{line}");
+            }
+        });
+    }
+
+    /// Starts to count steps.
+    pub fn begin(&self, steps: usize) {
+        if !self.is_terminal || steps == 0 {
+            return;
+        }
+        let bar = ProgressBar::new(steps as u64);
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} [{bar:20}] {pos}/{len} {wide_msg} {elapsed}")
+        {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.with_bar(|slot| *slot = Some(bar));
+    }
+
+    /// Says which step is next.
+    pub fn step(&self, text: &str) {
+        self.with_bar(|bar| match bar {
+            Some(bar) => {
+                bar.set_message(text.to_owned());
+                bar.println(text);
+            }
+            None => {
+                let _ = writeln!(anstream::stderr(), "{text}");
+            }
+        });
+    }
+
+    /// A step is done.
+    pub fn done(&self) {
+        self.with_bar(|bar| {
+            if let Some(bar) = bar {
+                bar.inc(1);
+            }
+        });
+    }
+
+    /// All steps are done, or no more will be.
+    pub fn end(&self) {
+        if let Some(bar) = self.with_bar(Option::take) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Asks a question and reads one line.
+    pub fn ask(&self, question: &str) -> Result<String, NoTerminal> {
+        if !self.is_terminal || !std::io::stdin().is_terminal() {
+            return Err(NoTerminal);
+        }
+        let mut stderr = anstream::stderr();
+        let _ = write!(stderr, "{question} ");
+        let _ = stderr.flush();
+        let mut answer = String::new();
+        match std::io::stdin().lock().read_line(&mut answer) {
+            Ok(_) => Ok(answer.trim().to_owned()),
+            Err(_) => Err(NoTerminal),
+        }
+    }
+}

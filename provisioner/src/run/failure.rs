@@ -1,0 +1,160 @@
+//! Why a verb did not do what it was asked to, and the exit code for it.
+
+use std::path::PathBuf;
+
+use crate::plan::elf::ElfError;
+use crate::plan::package::PackageError;
+use crate::plan::problem::Problem;
+use crate::render::RenderError;
+use crate::world::aws::SignInError;
+use crate::world::build::BuildError;
+use crate::world::call::CallError;
+
+use super::lock::LockOwner;
+
+/// The first thing that went wrong in a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The resource, in the template's words.
+    pub logical_id: String,
+    /// Its type.
+    pub kind: String,
+    /// CloudFormation's reason.
+    pub reason: String,
+}
+
+/// What a failure is to a caller that only sees the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It did not work.
+    Failed,
+    /// It was not asked for in a way that can be followed.
+    Usage,
+    /// It would not have been safe.
+    Refused,
+}
+
+/// Why a verb did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Elf(#[from] ElfError),
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error("{what} cannot be read from {}", path.display())]
+    File {
+        what: String,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// Several at once.
+    #[error("{} problem(s) stand in the way", .0.len())]
+    Problems(Vec<Problem>),
+    #[error("the stack {stack} in {region} ended in {status}{}", cause_text(cause.as_deref()))]
+    Stack {
+        stack: String,
+        region: String,
+        status: String,
+        cause: Option<Box<Cause>>,
+    },
+    #[error("CloudFormation cannot change the stack {stack} in {region}: {reason}")]
+    ChangeSet {
+        stack: String,
+        region: String,
+        reason: String,
+    },
+    #[error("the function {function} in {region} does not become ready: {reason}")]
+    FunctionNotReady {
+        function: String,
+        region: String,
+        reason: String,
+    },
+    #[error("the stack {stack} in {region} has no output {output}")]
+    NoOutput {
+        stack: String,
+        region: String,
+        output: &'static str,
+    },
+    #[error(
+        "{} is at work on this topology (`provision {}` on {}) since {}, last seen at {}",
+        owner.by, owner.verb, owner.host, owner.since, owner.renewed
+    )]
+    Locked {
+        owner: Box<LockOwner>,
+        takes_over_at: String,
+    },
+    #[error("the lock on this topology was taken over by {}: someone believed this run to be dead", owner.by)]
+    LockLost { owner: Box<LockOwner> },
+    #[error("something changed between planning and starting")]
+    Overtaken,
+    #[error("stopped; nothing is lost")]
+    Interrupted,
+    #[error("nothing was changed")]
+    Declined,
+    #[error("nobody can be asked for consent here")]
+    NoTerminal,
+    #[error("{} cannot be written", path.display())]
+    Unwritable {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the answer cannot be printed: {reason}")]
+    Unprintable { reason: String },
+    #[error(transparent)]
+    Render(#[from] RenderError),
+}
+
+fn cause_text(cause: Option<&Cause>) -> String {
+    cause
+        .map(|cause| format!(": {} ({}): {}", cause.logical_id, cause.kind, cause.reason))
+        .unwrap_or_default()
+}
+
+impl Failure {
+    /// Which of the exit codes it calls for.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Problems(problems) if problems.iter().any(Problem::is_unsafe) => Kind::Refused,
+            Self::Locked { .. } => Kind::Refused,
+            Self::NoTerminal => Kind::Usage,
+            _ => Kind::Failed,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::SignIn(error) => Some(error.hint()),
+            Self::Call(error) => error.hint(),
+            Self::Elf(error) => Some(error.hint()),
+            Self::Package(error) => error.hint(),
+            Self::Build(error) => error.hint(),
+            Self::File { .. } | Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Render(_) => None,
+            Self::Problems(_) => None,
+            Self::Stack { .. } => {
+                Some("remove the cause, then run the same command again: it goes on from what stands".into())
+            }
+            Self::ChangeSet { .. } | Self::FunctionNotReady { .. } | Self::NoOutput { .. } => {
+                Some("run the same command again; it goes on from what stands".into())
+            }
+            Self::Locked { takes_over_at, .. } => Some(format!(
+                "wait for it; if it died, its lock lapses at {takes_over_at}, or take it over now with --break-lock"
+            )),
+            Self::LockLost { .. } => Some("look at `provision plan` before going on".into()),
+            Self::Overtaken => Some("run the same command again and read the new plan".into()),
+            Self::Interrupted => {
+                Some("run the same command again to go on; what AWS has begun goes on there meanwhile".into())
+            }
+            Self::Declined => None,
+            Self::NoTerminal => Some("add --yes to agree beforehand; `provision plan` shows to what".into()),
+        }
+    }
+}

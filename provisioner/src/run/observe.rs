@@ -1,0 +1,469 @@
+//! Looks at everything a plan needs, and changes nothing.
+//!
+//! Questions that do not depend on one another are asked at the same time, so that planning takes a second
+//! and not one per question. What the answers mean is [`crate::plan::preflight`]'s business.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use fencing::words::SiteName;
+use tokio::task::JoinSet;
+
+use super::Session;
+use crate::plan::observed::{
+    AcceleratorReading, EndpointReading, ListenerReading, Observed, RegionReading, RegionStanding,
+    SecretReading, Standing, TableReading,
+};
+use crate::plan::preflight::{is_another_register, is_wanted, sites_to_search};
+use crate::plan::{OutputReading, PACKAGES, TAG_REGIONS};
+use crate::topology::Topology;
+use crate::topology::names::{HEALTH_REGION, StackKind};
+use crate::world::accelerator::Accelerators;
+use crate::world::account;
+use crate::world::artifacts::Bucket;
+use crate::world::aws::Aws;
+use crate::world::balancers::Balancers;
+use crate::world::call::CallError;
+use crate::world::cloudformation::Stacks;
+use crate::world::functions::Functions;
+use crate::world::register::Table;
+use crate::world::secrets::Secrets;
+
+/// Environment variables by which the guide's function is known.
+const GUIDE_VARIABLES: [&str; 2] = ["INFINISPAN_SITE_ENDPOINTS", "WEBHOOK_USER_SECRET"];
+
+/// Asks all questions at once and keeps the order of the answers. The first failure ends the others.
+async fn all<T, F>(questions: impl IntoIterator<Item = F>) -> Result<Vec<T>, CallError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, CallError>> + Send + 'static,
+{
+    let mut asked = JoinSet::new();
+    for (index, question) in questions.into_iter().enumerate() {
+        asked.spawn(async move { question.await.map(|answer| (index, answer)) });
+    }
+    let mut answers = BTreeMap::new();
+    while let Some(joined) = asked.join_next().await {
+        match joined {
+            Ok(answer) => {
+                let (index, answer) = answer?;
+                answers.insert(index, answer);
+            }
+            // Nobody cancels these; a panic goes on where it can be seen.
+            Err(error) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+    }
+    Ok(answers.into_values().collect())
+}
+
+/// What stands of a topology.
+pub async fn standing(session: &Session, topology: &Topology) -> Result<Standing, CallError> {
+    let aws = &session.aws;
+    let first_region = topology.first_region().as_str();
+    let identity = account::identity(&aws.sts(first_region), first_region).await?;
+
+    let mut wanted: BTreeSet<String> = topology.regions.iter().map(ToString::to_string).collect();
+    wanted.extend(topology.register_regions().iter().map(ToString::to_string));
+    wanted.insert(HEALTH_REGION.to_owned());
+    let mut regions: BTreeMap<String, RegionStanding> = BTreeMap::new();
+    // What stands may tell of further Regions, which may tell of further ones.
+    loop {
+        let unseen: Vec<String> = wanted
+            .iter()
+            .filter(|it| !regions.contains_key(*it))
+            .cloned()
+            .collect();
+        if unseen.is_empty() {
+            break;
+        }
+        let seen = all(unseen.clone().into_iter().map(|region| {
+            let (aws, topology, account_id) = (aws.clone(), topology.clone(), identity.account_id.clone());
+            async move { region_standing(&aws, &topology, &account_id, &region).await }
+        }))
+        .await?;
+        for standing in &seen {
+            for stack in standing.stacks.values() {
+                let former = stack
+                    .tags
+                    .get(TAG_REGIONS)
+                    .map(String::as_str)
+                    .unwrap_or_default();
+                wanted.extend(
+                    former
+                        .split(' ')
+                        .filter(|region| !region.is_empty())
+                        .map(str::to_owned),
+                );
+            }
+            if let Some(settings) = standing
+                .function
+                .as_ref()
+                .and_then(|function| function.settings())
+            {
+                wanted.insert(settings.register_region);
+            }
+        }
+        regions.extend(unseen.into_iter().zip(seen));
+    }
+
+    let mut standing = Standing {
+        identity,
+        regions,
+        register: None,
+        former_register: None,
+    };
+    let register_region = topology.register_region(topology.first_region()).as_str();
+    let role_arn = topology.register.role_arn.as_ref().map(ToString::to_string);
+    standing.register = table(
+        aws,
+        register_region,
+        &topology.table_name(),
+        role_arn.as_deref(),
+        topology,
+    )
+    .await?;
+    let deployed = standing.deployed();
+    if let Some(deployed) = deployed.filter(|deployed| is_another_register(topology, deployed)) {
+        let role_arn = Some(deployed.register_role_arn.as_str()).filter(|arn| !arn.is_empty());
+        standing.former_register = table(
+            aws,
+            &deployed.register_region,
+            &deployed.found.register_table,
+            role_arn,
+            topology,
+        )
+        .await?;
+    }
+    Ok(standing)
+}
+
+async fn table(
+    aws: &Aws,
+    region: &str,
+    name: &str,
+    role_arn: Option<&str>,
+    topology: &Topology,
+) -> Result<Option<TableReading>, CallError> {
+    let client = aws.dynamodb(region, role_arn).await;
+    Table::new(client, region, name)
+        .read(topology.name.as_str())
+        .await
+}
+
+async fn region_standing(
+    aws: &Aws,
+    topology: &Topology,
+    account_id: &str,
+    region: &str,
+) -> Result<RegionStanding, CallError> {
+    let client = aws.cloudformation(region);
+    let kinds = StackKind::ALL
+        .into_iter()
+        .filter(|kind| *kind != StackKind::Health || region == HEALTH_REGION);
+    let stacks = all(kinds.map(|kind| {
+        let stacks = Stacks::new(client.clone(), region);
+        let name = topology.stack_name(kind);
+        async move {
+            let Some(mut stack) = stacks.describe(&name).await? else {
+                return Ok(None);
+            };
+            // By id: should the stack be replaced meanwhile, the answers still belong together.
+            stack.template = stacks.template(&stack.id).await?;
+            stack.resources = stacks.resources(&stack.id).await?;
+            Ok(Some((kind, stack)))
+        }
+    }))
+    .await?;
+    let mut standing = RegionStanding {
+        stacks: stacks.into_iter().flatten().collect(),
+        ..RegionStanding::default()
+    };
+    // Elsewhere there can be neither function nor bucket of ours, and an account may forbid to look.
+    let is_function_region = topology.regions.iter().any(|known| known.as_str() == region);
+    if !is_function_region && standing.stacks.is_empty() {
+        return Ok(standing);
+    }
+    standing.function = Functions::new(aws.lambda(region), region)
+        .by_name(&topology.function_name())
+        .await?;
+    let bucket = standing
+        .stacks
+        .get(&StackKind::Artifacts)
+        .into_iter()
+        .flat_map(|stack| &stack.resources)
+        .find(|resource| resource.kind == "AWS::S3::Bucket" && resource.status != "DELETE_COMPLETE")
+        .and_then(|resource| resource.physical_id.clone());
+    if let Some(bucket) = bucket {
+        standing.artifacts = Bucket::new(aws.s3(region), region, &bucket, account_id)
+            .keys(PACKAGES)
+            .await?
+            .into_iter()
+            .collect();
+    }
+    Ok(standing)
+}
+
+/// Everything that `plan` and `apply` need.
+pub async fn observe(session: &Session, topology: &Topology) -> Result<Observed, CallError> {
+    let aws = &session.aws;
+    let (standing, infinispan_secrets, accelerators, regions, boundary_exists) = tokio::try_join!(
+        standing(session, topology),
+        infinispan_secrets(aws, topology),
+        look_at_accelerator(aws, topology),
+        all(function_regions(topology).into_iter().map(|region| {
+            let (aws, topology) = (aws.clone(), topology.clone());
+            async move { region_reading(&aws, &topology, &region).await }
+        })),
+        boundary_exists(aws, topology),
+    )?;
+    let (accelerators, accelerator, listeners) = accelerators;
+    let endpoints = endpoints(aws, &listeners).await?;
+    let search = sites_to_search(topology, &listeners, &endpoints);
+    let balancers_elsewhere = all(search.into_iter().map(|(site, region)| {
+        let aws = aws.clone();
+        async move {
+            tagged_balancers(&aws, &site, &region)
+                .await
+                .map(|arns| (site, arns))
+        }
+    }))
+    .await?
+    .into_iter()
+    .collect();
+    Ok(Observed {
+        standing,
+        accelerators,
+        accelerator,
+        listeners,
+        endpoints,
+        balancers_elsewhere,
+        infinispan_secrets,
+        infinispan_urls: infinispan_urls(topology),
+        regions,
+        boundary_exists,
+    })
+}
+
+/// The secret with Infinispan's password in each function Region, where it is.
+async fn infinispan_secrets(
+    aws: &Aws,
+    topology: &Topology,
+) -> Result<BTreeMap<String, SecretReading>, CallError> {
+    let wanted = topology.infinispan.password_secret.as_str();
+    let found = all(topology.regions.iter().map(ToString::to_string).map(|region| {
+        let secrets = Secrets::new(aws.secrets_manager(&region), &region);
+        // A replica differs from its original by the Region in its ARN.
+        let wanted = match wanted.starts_with("arn:") {
+            true => OutputReading::ReplicaIn(region.clone()).read(wanted),
+            false => wanted.to_owned(),
+        };
+        async move { Ok(secrets.describe(&wanted).await?.map(|secret| (region, secret))) }
+    }))
+    .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Where each site's Infinispan answers. What the topology names is taken; what it does not name is to be
+/// discovered from the cluster, which is the only other place that knows.
+fn infinispan_urls(topology: &Topology) -> BTreeMap<SiteName, String> {
+    topology
+        .sites
+        .iter()
+        .filter_map(|site| Some((site.name.clone(), site.infinispan.endpoint.as_ref()?.url())))
+        .collect()
+}
+
+/// The function Regions, and the sites': a guide's function runs in one of these.
+fn function_regions(topology: &Topology) -> BTreeSet<String> {
+    topology
+        .regions
+        .iter()
+        .chain(topology.sites.iter().map(|site| &site.region))
+        .map(ToString::to_string)
+        .collect()
+}
+
+async fn boundary_exists(aws: &Aws, topology: &Topology) -> Result<bool, CallError> {
+    match &topology.function.permissions_boundary {
+        Some(arn) => account::policy_exists(&aws.iam(topology.first_region().as_str()), arn.as_str()).await,
+        None => Ok(true),
+    }
+}
+
+async fn region_reading(aws: &Aws, topology: &Topology, region: &str) -> Result<RegionReading, CallError> {
+    let functions = Functions::new(aws.lambda(region), region);
+    let iam = aws.iam(region);
+    let known = topology.regions.iter().find(|known| known.as_str() == region);
+    let role_names: Vec<String> = known
+        .map(|region| vec![topology.role_name(region)])
+        .unwrap_or_default();
+    let name = topology.function_name();
+    let asks_for_concurrency = known.is_some() && topology.function.reserved_concurrency.is_some();
+    let (limits, all_functions, reserved_concurrency, roles) = tokio::try_join!(
+        functions.limits(),
+        functions.all(),
+        async {
+            match asks_for_concurrency {
+                true => functions.reserved_concurrency(&name).await,
+                false => Ok(0),
+            }
+        },
+        all(role_names.into_iter().map(|role| {
+            let iam = iam.clone();
+            async move {
+                account::role_exists(&iam, &role)
+                    .await
+                    .map(|exists| exists.then_some(role))
+            }
+        })),
+    )?;
+    Ok(RegionReading {
+        region: region.to_owned(),
+        limits,
+        reserved_concurrency,
+        guide_functions: all_functions
+            .into_iter()
+            .filter(|function| {
+                GUIDE_VARIABLES
+                    .iter()
+                    .all(|name| function.environment.contains_key(*name))
+            })
+            .map(|function| function.name)
+            .collect(),
+        roles: roles.into_iter().flatten().collect(),
+    })
+}
+
+type Accelerator = (
+    Vec<AcceleratorReading>,
+    Option<AcceleratorReading>,
+    Vec<ListenerReading>,
+);
+
+async fn look_at_accelerator(aws: &Aws, topology: &Topology) -> Result<Accelerator, CallError> {
+    let accelerators = Accelerators::new(aws.global_accelerator());
+    let wanted = topology.accelerator.as_str();
+    let by_arn = match wanted.starts_with("arn:") {
+        true => accelerators.by_arn(wanted).await?,
+        false => None,
+    };
+    let (seen, ours) = match by_arn {
+        Some(ours) => (vec![ours.clone()], Some(ours)),
+        None => {
+            let seen = accelerators.all().await?;
+            let ours = seen
+                .iter()
+                .find(|it| is_wanted(wanted, &it.arn, &it.dns_name, it.dual_stack_dns_name.as_deref()));
+            let ours = ours.cloned();
+            (seen, ours)
+        }
+    };
+    let listeners = match &ours {
+        Some(ours) => accelerators.listeners(&ours.arn).await?,
+        None => Vec::new(),
+    };
+    Ok((seen, ours, listeners))
+}
+
+/// The Region in a balancer's ARN.
+fn balancer_region(endpoint: &str) -> Option<&str> {
+    let mut parts = endpoint.splitn(6, ':');
+    let (Some("arn"), Some("elasticloadbalancing"), Some(region), Some(resource)) =
+        (parts.next(), parts.nth(1), parts.next(), parts.nth(1))
+    else {
+        return None;
+    };
+    resource.starts_with("loadbalancer/").then_some(region)
+}
+
+async fn endpoints(
+    aws: &Aws,
+    listeners: &[ListenerReading],
+) -> Result<BTreeMap<String, EndpointReading>, CallError> {
+    let mut readings = BTreeMap::new();
+    let mut by_region: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for endpoint in listeners
+        .iter()
+        .flat_map(|listener| &listener.groups)
+        .flat_map(|group| &group.endpoints)
+    {
+        match balancer_region(endpoint) {
+            Some(region) => {
+                by_region
+                    .entry(region.to_owned())
+                    .or_default()
+                    .insert(endpoint.clone());
+            }
+            None => {
+                readings.insert(endpoint.clone(), EndpointReading::Other);
+            }
+        }
+    }
+    let answers = all(by_region.into_iter().map(|(region, arns)| {
+        let balancers = Balancers::new(aws.load_balancing(&region), &region);
+        async move {
+            let arns: Vec<String> = arns.into_iter().collect();
+            if let Some(readings) = balancers.tagged(&arns).await? {
+                return Ok(readings);
+            }
+            // One that is gone spoils the answer for all: ask for each.
+            let mut readings = Vec::new();
+            for arn in arns {
+                readings.extend(balancers.tagged(&[arn]).await?.unwrap_or_default());
+            }
+            Ok(readings)
+        }
+    }))
+    .await?;
+    for balancer in answers.into_iter().flatten() {
+        readings.insert(balancer.arn.clone(), EndpointReading::Balancer(balancer));
+    }
+    for endpoint in listeners
+        .iter()
+        .flat_map(|listener| &listener.groups)
+        .flat_map(|group| &group.endpoints)
+    {
+        readings.entry(endpoint.clone()).or_insert(EndpointReading::Gone);
+    }
+    Ok(readings)
+}
+
+async fn tagged_balancers(aws: &Aws, site: &SiteName, region: &str) -> Result<Vec<String>, CallError> {
+    let balancers = Balancers::new(aws.load_balancing(region), region);
+    let arns = balancers.all().await?;
+    // None: one of them went while we looked.
+    let readings = balancers.tagged(&arns).await?.unwrap_or_default();
+    Ok(readings
+        .into_iter()
+        .filter(|balancer| balancer.site.as_deref() == Some(site.as_str()))
+        .map(|balancer| balancer.arn)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_balancers_have_tags_to_ask_for() {
+        assert_eq!(
+            balancer_region(
+                "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/a/50dc6c495c0c9188"
+            ),
+            Some("eu-west-1")
+        );
+        for other in [
+            "eipalloc-0123456789abcdef0",
+            "i-0123456789abcdef0",
+            "arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0",
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/a/b",
+            "",
+        ] {
+            assert_eq!(balancer_region(other), None, "{other}");
+        }
+    }
+}

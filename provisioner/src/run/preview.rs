@@ -1,0 +1,26 @@
+//! What each changed stack's change set would do. The change sets are removed again.
+
+use std::collections::BTreeMap;
+
+use super::Session;
+use super::failure::Failure;
+use super::stacks::Driver;
+use crate::plan::changes::ResourceChange;
+use crate::plan::{Plan, Step};
+use crate::topology::Topology;
+
+/// By Region and stack: what would change in it.
+pub type Preview = BTreeMap<(String, String), Vec<ResourceChange>>;
+
+/// Asks CloudFormation about every stack that the plan changes. What it creates stands in the template.
+pub async fn preview(session: &Session, topology: &Topology, plan: &Plan) -> Result<Preview, Failure> {
+    let mut preview = Preview::new();
+    for step in &plan.steps {
+        session.interrupt.check()?;
+        if let Step::UpdateStack(goal) = step {
+            let changes = Driver::new(session, topology, &goal.region).preview(goal).await?;
+            preview.insert((goal.region.clone(), goal.stack.clone()), changes);
+        }
+    }
+    Ok(preview)
+}

@@ -1,0 +1,363 @@
+//! Brings one stack to its goal: change set, execution, events until the end.
+//!
+//! The SDK's waiters say nothing for minutes, so the stack's events are polled and told as they happen. The
+//! first event that failed is the cause; those after it are mostly resources that were cancelled for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Session;
+use super::failure::{Cause, Failure};
+use crate::plan::changes::{ChangeSetReading, ResourceChange, Verdict};
+use crate::plan::observed::Condition;
+use crate::plan::{ParameterValue, StackGoal};
+use crate::report;
+use crate::topology::Topology;
+use crate::world::call::CallError;
+use crate::world::cloudformation::{ChangeSetRequest, StackEvent, Stacks};
+
+/// The change set that is executed. One name, so that the next run finds what an interrupted one left.
+const APPLY: &str = "sitefence-apply";
+/// Polling starts fast, for what is done at once, and slows down to what CloudFormation's quota likes.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Pauses that grow.
+#[derive(Debug)]
+pub(super) struct Pace(Duration);
+
+impl Pace {
+    pub(super) const fn new() -> Self {
+        Self(FIRST_PAUSE)
+    }
+
+    /// Sleeps a little longer than the last time.
+    pub(super) async fn pause(&mut self, session: &Session) -> Result<(), Failure> {
+        session.interrupt.pause(self.0).await?;
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+/// The stacks of a Region, for one session.
+#[derive(Debug)]
+pub struct Driver<'a> {
+    session: &'a Session,
+    topology: &'a Topology,
+    stacks: Stacks,
+    region: String,
+}
+
+impl<'a> Driver<'a> {
+    /// Drives the stacks of `region`.
+    pub fn new(session: &'a Session, topology: &'a Topology, region: &str) -> Self {
+        Self {
+            session,
+            topology,
+            stacks: Stacks::new(session.aws.cloudformation(region), region),
+            region: region.to_owned(),
+        }
+    }
+
+    /// Makes or changes a stack.
+    pub async fn reach(&self, goal: &StackGoal, creates: bool) -> Result<(), Failure> {
+        let session = self.session;
+        if !creates {
+            self.stacks.delete_change_set(&goal.stack, APPLY).await?;
+        }
+        let Some(change_set) = self.change_set(goal, APPLY, creates).await? else {
+            session.console.say("  nothing to change after all");
+            return Ok(());
+        };
+        if !creates {
+            for line in report::changes(&change_set.changes) {
+                session.console.say(&format!("  {line}"));
+            }
+        }
+        session.interrupt.check()?;
+        let stack = self
+            .stacks
+            .describe(&goal.stack)
+            .await?
+            .ok_or(Failure::Overtaken)?;
+        let last = self.last_event(&stack.id).await?;
+        self.stacks.execute_change_set(&goal.stack, APPLY).await?;
+        self.follow(&goal.stack, &stack.id, last).await
+    }
+
+    /// What a change of `goal`'s stack would do. The change set that tells is removed again.
+    pub async fn preview(&self, goal: &StackGoal) -> Result<Vec<ResourceChange>, Failure> {
+        // Two people may look at the same time.
+        let name = format!("sitefence-plan-{}", jiff::Timestamp::now().as_millisecond());
+        let change_set = self.change_set(goal, &name, false).await;
+        // Removed whatever came of it; an interrupted look must leave nothing, either.
+        self.stacks.delete_change_set(&goal.stack, &name).await?;
+        Ok(change_set?
+            .map(|change_set| change_set.changes)
+            .unwrap_or_default())
+    }
+
+    /// Makes a change set and waits until it can be read; `None` if there is nothing to change.
+    async fn change_set(
+        &self,
+        goal: &StackGoal,
+        name: &str,
+        creates: bool,
+    ) -> Result<Option<ChangeSetReading>, Failure> {
+        let parameters = self.parameters(goal).await?;
+        let request = ChangeSetRequest {
+            stack: &goal.stack,
+            name,
+            creates,
+            adopts: goal.adopts,
+            template: &goal.template,
+            parameters: &parameters,
+            tags: &goal.tags,
+        };
+        match self.stacks.create_change_set(request).await {
+            Ok(()) => {}
+            Err(error) if says_empty(&error) => return Ok(None),
+            // Planned on a stack that has changed since: the plan is void, not the world.
+            Err(error) if says_overtaken(&error) => return Err(Failure::Overtaken),
+            Err(error) => return Err(error.into()),
+        }
+        let mut pace = Pace::new();
+        loop {
+            let Some(change_set) = self.stacks.change_set(&goal.stack, name).await? else {
+                return Err(Failure::Overtaken);
+            };
+            match change_set.verdict() {
+                Verdict::Ready => return Ok(Some(change_set)),
+                Verdict::Pending => pace.pause(self.session).await?,
+                Verdict::Empty => {
+                    self.stacks.delete_change_set(&goal.stack, name).await?;
+                    return Ok(None);
+                }
+                Verdict::Failed => {
+                    self.stacks.delete_change_set(&goal.stack, name).await?;
+                    return Err(Failure::ChangeSet {
+                        stack: goal.stack.clone(),
+                        region: self.region.clone(),
+                        reason: change_set.reason.unwrap_or_else(|| "no reason given".to_owned()),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The values of all parameters, those included that another stack's outputs tell by now.
+    async fn parameters(&self, goal: &StackGoal) -> Result<BTreeMap<String, String>, Failure> {
+        let mut values = BTreeMap::new();
+        for (name, value) in &goal.parameters {
+            let value = match value {
+                ParameterValue::Known(value) => value.clone(),
+                ParameterValue::Output {
+                    region,
+                    kind,
+                    output,
+                    reading,
+                } => {
+                    let stack = self.topology.stack_name(*kind);
+                    let stacks = Stacks::new(self.session.aws.cloudformation(region), region);
+                    let found = stacks.describe(&stack).await?;
+                    let text = found.and_then(|stack| stack.outputs.get(*output).cloned());
+                    let text = text.ok_or_else(|| Failure::NoOutput {
+                        stack,
+                        region: region.clone(),
+                        output,
+                    })?;
+                    reading.read(&text)
+                }
+            };
+            values.insert(name.clone(), value);
+        }
+        Ok(values)
+    }
+
+    /// Removes a stack. `id` is the one that was planned for; its successor is left alone.
+    pub async fn delete(&self, stack: &str, id: &str) -> Result<(), Failure> {
+        let last = self.last_event(id).await?;
+        self.stacks.delete(id).await?;
+        self.follow(stack, id, last).await
+    }
+
+    /// Continues a rollback that failed.
+    pub async fn continue_rollback(&self, stack: &str) -> Result<(), Failure> {
+        let reading = self.stacks.describe(stack).await?.ok_or(Failure::Overtaken)?;
+        let last = self.last_event(&reading.id).await?;
+        self.stacks.continue_rollback(&reading.id).await?;
+        match self.follow(stack, &reading.id, last).await {
+            // That is where it was meant to get.
+            Err(Failure::Stack { status, .. }) if status == "UPDATE_ROLLBACK_COMPLETE" => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Waits for what someone else began. How it ends is for the next plan to judge.
+    pub async fn await_settled(&self, stack: &str) -> Result<(), Failure> {
+        let Some(reading) = self.stacks.describe(stack).await? else {
+            return Ok(());
+        };
+        let last = self.last_event(&reading.id).await?;
+        match self.follow(stack, &reading.id, last).await {
+            Err(Failure::Stack { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn last_event(&self, id: &str) -> Result<Option<String>, CallError> {
+        let newest = self.stacks.events_after(id, None).await;
+        match newest {
+            Ok(events) => Ok(events.into_iter().next().map(|event| event.id)),
+            // A stack in review has no events, and some say so by failing.
+            Err(error) if error.is("ValidationError") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells a stack's events until it rests.
+    async fn follow(&self, stack: &str, id: &str, mut last: Option<String>) -> Result<(), Failure> {
+        let mut pace = Pace::new();
+        let mut cause = None;
+        loop {
+            // The state is read before the events: when it says that all is over, the events that follow
+            // hold the end.
+            let reading = self.stacks.describe(id).await?;
+            let since_the_beginning = String::new();
+            let after = last.as_deref().unwrap_or(&since_the_beginning);
+            let events = match self.stacks.events_after(id, Some(after)).await {
+                Ok(events) => events,
+                Err(error) if error.is("ValidationError") && reading.is_none() => Vec::new(),
+                Err(error) => return Err(error.into()),
+            };
+            for event in events {
+                self.tell(&event);
+                if cause.is_none() {
+                    cause = cause_of(&event, stack);
+                }
+                last = Some(event.id);
+            }
+            let Some(reading) = reading else { return Ok(()) };
+            match reading.status.as_str() {
+                "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE" | "IMPORT_COMPLETE" => {
+                    return Ok(());
+                }
+                status if Condition::of(status) == Condition::Working => {}
+                status => {
+                    return Err(Failure::Stack {
+                        stack: stack.to_owned(),
+                        region: self.region.clone(),
+                        status: status.to_owned(),
+                        cause: cause
+                            .or_else(|| {
+                                Some(Cause {
+                                    logical_id: stack.to_owned(),
+                                    kind: "AWS::CloudFormation::Stack".to_owned(),
+                                    reason: reading.reason?,
+                                })
+                            })
+                            .map(Box::new),
+                    });
+                }
+            }
+            pace.pause(self.session).await?;
+        }
+    }
+
+    fn tell(&self, event: &StackEvent) {
+        let reason = event
+            .reason
+            .as_deref()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        self.session.console.say(&format!(
+            "  {:<28} {} {}{reason}",
+            event.status, event.kind, event.logical_id
+        ));
+    }
+}
+
+fn cause_of(event: &StackEvent, stack: &str) -> Option<Cause> {
+    let reason = event.reason.clone()?;
+    // Resources that were stopped because another one failed are not the cause; nor is the stack, which
+    // only counts them.
+    let is_consequence = reason.contains("creation cancelled")
+        || reason.contains("update cancelled")
+        || event.logical_id == stack;
+    (event.status.ends_with("_FAILED") && !is_consequence).then(|| Cause {
+        logical_id: event.logical_id.clone(),
+        kind: event.kind.clone(),
+        reason,
+    })
+}
+
+fn says_empty(error: &CallError) -> bool {
+    error.refusal().is_some_and(|(_, message)| {
+        message.contains("No updates are to be performed") || message.contains("didn't contain changes")
+    })
+}
+
+fn says_overtaken(error: &CallError) -> bool {
+    error.refusal().is_some_and(|(code, message)| {
+        code == "AlreadyExistsException"
+            || code == "ValidationError"
+                && (message.contains("already exists")
+                    || message.contains("does not exist")
+                    || message.contains("_IN_PROGRESS state")
+                    || message.contains("cannot be updated"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(logical_id: &str, status: &str, reason: Option<&str>) -> StackEvent {
+        StackEvent {
+            id: "e".into(),
+            logical_id: logical_id.into(),
+            physical_id: String::new(),
+            kind: "AWS::IAM::Role".into(),
+            status: status.into(),
+            reason: reason.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_first_real_failure_is_the_cause() {
+        for (event, is_cause) in [
+            (
+                event("Role", "CREATE_IN_PROGRESS", Some("Resource creation Initiated")),
+                false,
+            ),
+            (
+                event("Role", "CREATE_FAILED", Some("Resource creation cancelled")),
+                false,
+            ),
+            (
+                event("Table", "UPDATE_FAILED", Some("Resource update cancelled")),
+                false,
+            ),
+            (
+                event(
+                    "the-stack",
+                    "UPDATE_FAILED",
+                    Some("The following resource(s) failed to update: [Role]"),
+                ),
+                false,
+            ),
+            (event("Role", "CREATE_FAILED", None), false),
+            (event("Role", "CREATE_FAILED", Some("EntityAlreadyExists")), true),
+            (
+                event(
+                    "Bucket",
+                    "DELETE_FAILED",
+                    Some("The bucket you tried to delete is not empty"),
+                ),
+                true,
+            ),
+        ] {
+            assert_eq!(cause_of(&event, "the-stack").is_some(), is_cause, "{event:?}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Walks a plan: each step becomes its calls, in order, and nothing else does.
+
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::lock::{self, Lock};
+use super::stacks::{Driver, Pace};
+use super::{Session, Wanted};
+use crate::plan::observed::Identity;
+use crate::plan::{Plan, Step};
+use crate::report;
+use crate::topology::Topology;
+use crate::topology::names::register_keys;
+use crate::world::artifacts::Bucket;
+use crate::world::functions::{Functions, Readiness};
+use crate::world::register::Table;
+
+/// A new function is ready within seconds; in a VPC its interfaces take a minute or two.
+const FUNCTION_READY_WITHIN: Duration = Duration::from_secs(300);
+
+/// How a walk differs by verb.
+#[derive(Debug, Clone, Copy)]
+pub struct Walk<'a> {
+    /// The session.
+    pub session: &'a Session,
+    /// The topology.
+    pub topology: &'a Topology,
+    /// Who walks.
+    pub identity: &'a Identity,
+    /// What is deployed; nothing, when everything goes.
+    pub wanted: Option<&'a Wanted<'a>>,
+    /// `apply` or `destroy`, for those who find the lock.
+    pub verb: &'a str,
+    /// Take the lock from whoever has it.
+    pub breaks_lock: bool,
+}
+
+impl Walk<'_> {
+    /// Carries out every step. `lock` may be held already; what is still held at a failure is released.
+    pub async fn all(&self, plan: &Plan, mut lock: Option<Lock>) -> Result<(), Failure> {
+        self.session.console.begin(plan.steps.len());
+        let result = self.steps(&plan.steps, &mut lock).await;
+        self.session.console.end();
+        let released = match lock.take() {
+            Some(lock) => lock.release().await,
+            None => Ok(()),
+        };
+        // What went wrong first is what is told.
+        result.and(released)
+    }
+
+    async fn steps(&self, steps: &[Step], lock: &mut Option<Lock>) -> Result<(), Failure> {
+        for step in steps {
+            self.session.interrupt.check()?;
+            if let Some(lock) = lock {
+                lock.check()?;
+            }
+            if let Some(line) = report::step(step) {
+                self.session.console.step(&line);
+            }
+            self.step(step, lock).await?;
+            self.session.console.done();
+        }
+        Ok(())
+    }
+
+    /// Takes the lock that a step asks for.
+    pub async fn take_lock(&self, region: &str, bucket: &str) -> Result<Lock, Failure> {
+        lock::take(
+            self.bucket(region, bucket),
+            self.identity,
+            self.topology.name.as_str(),
+            self.verb,
+            self.breaks_lock,
+        )
+        .await
+    }
+
+    fn driver(&self, region: &str) -> Driver<'_> {
+        Driver::new(self.session, self.topology, region)
+    }
+
+    fn bucket(&self, region: &str, name: &str) -> Bucket {
+        Bucket::new(
+            self.session.aws.s3(region),
+            region,
+            name,
+            &self.identity.account_id,
+        )
+    }
+
+    async fn step(&self, step: &Step, lock: &mut Option<Lock>) -> Result<(), Failure> {
+        match step {
+            Step::AwaitStack { region, stack, .. } => self.driver(region).await_settled(stack).await,
+            Step::ContinueRollback { region, stack } => self.driver(region).continue_rollback(stack).await,
+            Step::TakeLock { region, bucket } => {
+                if lock.is_none() {
+                    *lock = Some(self.take_lock(region, bucket).await?);
+                }
+                Ok(())
+            }
+            Step::ReleaseLock => match lock.take() {
+                Some(lock) => lock.release().await,
+                None => Ok(()),
+            },
+            Step::CreateStack(goal) => self.driver(&goal.region).reach(goal, true).await,
+            Step::UpdateStack(goal) => self.driver(&goal.region).reach(goal, false).await,
+            Step::DeleteStack {
+                region, stack, id, ..
+            } => self.driver(region).delete(stack, id).await,
+            Step::Upload {
+                region,
+                bucket,
+                package,
+            } => {
+                let Some(wanted) = self.wanted else { return Ok(()) };
+                self.bucket(region, bucket)
+                    .put(&package.key(), wanted.function.zip.clone(), "application/zip")
+                    .await?;
+                Ok(())
+            }
+            Step::AwaitFunction { region, function } => self.await_function(region, function).await,
+            Step::EmptyBucket { region, bucket } => {
+                let bucket = self.bucket(region, bucket);
+                while bucket.delete_some_versions().await? > 0 {
+                    self.session.interrupt.check()?;
+                }
+                Ok(())
+            }
+            Step::ForgetItems {
+                region,
+                table,
+                role_arn,
+            } => {
+                let client = self.session.aws.dynamodb(region, role_arn.as_deref()).await;
+                Table::new(client, region, table)
+                    .forget(self.topology.name.as_str(), &register_keys::others(self.topology))
+                    .await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn await_function(&self, region: &str, function: &str) -> Result<(), Failure> {
+        let functions = Functions::new(self.session.aws.lambda(region), region);
+        let not_ready = |reason: String| Failure::FunctionNotReady {
+            function: function.to_owned(),
+            region: region.to_owned(),
+            reason,
+        };
+        let mut pace = Pace::new();
+        let wait = async {
+            loop {
+                match functions.readiness(function).await? {
+                    Readiness::Ready => return Ok(()),
+                    Readiness::Failed { reason } => return Err(not_ready(reason)),
+                    Readiness::Absent => return Err(not_ready("it is not there".to_owned())),
+                    Readiness::Pending => pace.pause(self.session).await?,
+                }
+            }
+        };
+        match tokio::time::timeout(FUNCTION_READY_WITHIN, wait).await {
+            Ok(result) => result,
+            Err(_) => Err(not_ready(format!(
+                "still pending after {} seconds",
+                FUNCTION_READY_WITHIN.as_secs()
+            ))),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Global Accelerator, read only. Nothing here writes: the endpoint group belongs to the function and to people.
+
+use aws_sdk_globalaccelerator::Client;
+use aws_sdk_globalaccelerator::types::Accelerator;
+
+use super::call::{Call, CallError};
+use crate::plan::observed::{AcceleratorReading, GroupReading, ListenerReading};
+use crate::topology::names::ACCELERATOR_REGION;
+
+/// The API's largest page. Its default of 10 is how the eleventh accelerator gets lost.
+const PAGE: i32 = 100;
+
+/// The accelerators of the account.
+#[derive(Debug, Clone)]
+pub struct Accelerators {
+    client: Client,
+}
+
+fn call(operation: &'static str) -> Call {
+    Call::new("GlobalAccelerator", operation, ACCELERATOR_REGION)
+}
+
+impl Accelerators {
+    /// The accelerators that `client` sees.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// All accelerators, however many pages.
+    pub async fn all(&self) -> Result<Vec<AcceleratorReading>, CallError> {
+        let mut pages = self
+            .client
+            .list_accelerators()
+            .max_results(PAGE)
+            .into_paginator()
+            .send();
+        let mut all = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| call("ListAccelerators").failed(error))?;
+            all.extend(
+                page.accelerators
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(reading),
+            );
+        }
+        Ok(all)
+    }
+
+    /// One accelerator by ARN.
+    pub async fn by_arn(&self, arn: &str) -> Result<Option<AcceleratorReading>, CallError> {
+        let answer = self
+            .client
+            .describe_accelerator()
+            .accelerator_arn(arn)
+            .send()
+            .await
+            .map_err(|error| call("DescribeAccelerator").failed(error));
+        match answer {
+            Ok(answer) => Ok(answer.accelerator.and_then(reading)),
+            Err(error) if error.is("AcceleratorNotFoundException") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An accelerator's listeners, each with its endpoint groups.
+    pub async fn listeners(&self, accelerator_arn: &str) -> Result<Vec<ListenerReading>, CallError> {
+        let mut pages = self
+            .client
+            .list_listeners()
+            .accelerator_arn(accelerator_arn)
+            .max_results(PAGE)
+            .into_paginator()
+            .send();
+        let mut listeners = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| call("ListListeners").failed(error))?;
+            for listener in page.listeners.unwrap_or_default() {
+                let arn = listener
+                    .listener_arn
+                    .ok_or_else(|| call("ListListeners").lacks("a listener's ARN"))?;
+                let ports = listener
+                    .port_ranges
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|range| match (range.from_port, range.to_port) {
+                        (Some(from), Some(to)) if from != to => format!("{from}-{to}"),
+                        (from, to) => from.or(to).unwrap_or_default().to_string(),
+                    })
+                    .collect();
+                listeners.push(ListenerReading {
+                    groups: self.groups(&arn).await?,
+                    arn,
+                    ports,
+                });
+            }
+        }
+        Ok(listeners)
+    }
+
+    async fn groups(&self, listener_arn: &str) -> Result<Vec<GroupReading>, CallError> {
+        let mut pages = self
+            .client
+            .list_endpoint_groups()
+            .listener_arn(listener_arn)
+            .max_results(PAGE)
+            .into_paginator()
+            .send();
+        let mut groups = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| call("ListEndpointGroups").failed(error))?;
+            for group in page.endpoint_groups.unwrap_or_default() {
+                groups.push(GroupReading {
+                    arn: group
+                        .endpoint_group_arn
+                        .ok_or_else(|| call("ListEndpointGroups").lacks("a group's ARN"))?,
+                    region: group.endpoint_group_region.unwrap_or_default(),
+                    endpoints: group
+                        .endpoint_descriptions
+                        .unwrap_or_default()
+                        .into_iter()
+                        .filter_map(|endpoint| endpoint.endpoint_id)
+                        .collect(),
+                });
+            }
+        }
+        Ok(groups)
+    }
+}
+
+fn reading(accelerator: Accelerator) -> Option<AcceleratorReading> {
+    Some(AcceleratorReading {
+        arn: accelerator.accelerator_arn?,
+        name: accelerator.name.unwrap_or_default(),
+        dns_name: accelerator.dns_name.unwrap_or_default(),
+        dual_stack_dns_name: accelerator.dual_stack_dns_name.filter(|name| !name.is_empty()),
+        enabled: accelerator.enabled.unwrap_or(true),
+    })
+}

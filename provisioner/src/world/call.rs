@@ -1,0 +1,166 @@
+//! One call to AWS that did not go well: which, where, why, and what to do about it.
+
+use std::fmt;
+
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+
+/// Which call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The service as people call it.
+    pub service: &'static str,
+    /// The operation, spelled as in IAM policies.
+    pub operation: &'static str,
+    /// The Region it went to.
+    pub region: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} in {}", self.service, self.operation, self.region)
+    }
+}
+
+/// A call that did not go well.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// AWS answered, and said no.
+    #[error("{call} was refused: {code}: {message}")]
+    Refused {
+        /// Which call.
+        call: Call,
+        /// AWS's code, such as `AccessDenied`.
+        code: String,
+        /// AWS's sentence.
+        message: String,
+    },
+    /// Nobody answered, or nothing that could be read.
+    #[error("{call} got no usable answer")]
+    Unanswered {
+        /// Which call.
+        call: Call,
+        /// What the transport said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An answer without a field that it always has.
+    #[error("the answer to {call} lacks {what}")]
+    Incomplete {
+        /// Which call.
+        call: Call,
+        /// The missing field.
+        what: &'static str,
+    },
+}
+
+impl Call {
+    /// Names a call.
+    pub fn new(service: &'static str, operation: &'static str, region: &str) -> Self {
+        Self {
+            service,
+            operation,
+            region: region.to_owned(),
+        }
+    }
+
+    /// What an SDK's error means.
+    pub fn failed<E, R>(self, error: SdkError<E, R>) -> CallError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        if let SdkError::ServiceError(context) = &error {
+            let meta = context.err().meta();
+            if let Some(code) = meta.code() {
+                return CallError::Refused {
+                    call: self,
+                    code: code.to_owned(),
+                    message: meta.message().unwrap_or("no reason given").trim().to_owned(),
+                };
+            }
+        }
+        CallError::Unanswered {
+            call: self,
+            source: Box::new(error),
+        }
+    }
+
+    /// An answer without `what`.
+    pub fn lacks(self, what: &'static str) -> CallError {
+        CallError::Incomplete { call: self, what }
+    }
+}
+
+impl CallError {
+    /// Whether AWS refused with this code.
+    pub fn is(&self, wanted: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == wanted)
+    }
+
+    /// AWS's code and sentence, when it refused.
+    pub fn refusal(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Refused { code, message, .. } => Some((code, message)),
+            _ => None,
+        }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { call, code, .. } => match code.as_str() {
+                "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthorizationError" => {
+                    Some(format!(
+                        "the caller needs the permission `{}:{}`; `aws sts get-caller-identity` shows who that is",
+                        iam_prefix(call.service),
+                        call.operation
+                    ))
+                }
+                "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+                    Some("the credentials have expired: sign in again, for instance with `aws sso login`".into())
+                }
+                "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => Some(
+                    "AWS does not know these credentials: check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL"
+                        .into(),
+                ),
+                "OptInRequired" | "SubscriptionRequiredException" => Some(format!(
+                    "the account has not opted in to {}; enable the Region, or take another in the topology",
+                    call.region
+                )),
+                _ => None,
+            },
+            Self::Unanswered { call, .. } => Some(format!(
+                "check the network, the proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL*; is {} a Region of this partition?",
+                call.region
+            )),
+            Self::Incomplete { .. } => None,
+        }
+    }
+}
+
+/// A service's name in IAM actions.
+fn iam_prefix(service: &str) -> String {
+    match service {
+        "ELBv2" => "elasticloadbalancing".to_owned(),
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denied_call_names_the_permission_that_is_missing() {
+        let error = CallError::Refused {
+            call: Call::new("ELBv2", "DescribeTags", "eu-west-1"),
+            code: "AccessDenied".into(),
+            message: "no".into(),
+        };
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.contains("elasticloadbalancing:DescribeTags"))
+        );
+    }
+}

@@ -1,0 +1,388 @@
+//! CloudFormation: stacks, change sets, events.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeSetType, OnStackFailure, Parameter, Tag, TemplateStage,
+};
+
+use super::call::{Call, CallError};
+use crate::plan::changes::{Action, ChangeSetReading, PropertyChange, Replacement, ResourceChange};
+use crate::plan::observed::{ResourceReading, StackReading};
+
+/// The stacks of one Region.
+#[derive(Debug, Clone)]
+pub struct Stacks {
+    client: Client,
+    region: String,
+}
+
+/// One event of a stack's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackEvent {
+    /// Tells events apart.
+    pub id: String,
+    /// The resource's name in the template, or the stack's own.
+    pub logical_id: String,
+    /// The resource's name outside, if it has one.
+    pub physical_id: String,
+    /// The resource's type.
+    pub kind: String,
+    /// Its new state.
+    pub status: String,
+    /// Why, if it says.
+    pub reason: Option<String>,
+}
+
+/// What a change set is to be made of.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangeSetRequest<'a> {
+    /// The stack, existing or not.
+    pub stack: &'a str,
+    /// The change set.
+    pub name: &'a str,
+    /// Whether it makes the stack.
+    pub creates: bool,
+    /// Whether a named resource that is there already is taken over.
+    pub adopts: bool,
+    /// The template.
+    pub template: &'a str,
+    /// The values of all its parameters.
+    pub parameters: &'a BTreeMap<String, String>,
+    /// The stack's tags, which its resources inherit.
+    pub tags: &'a BTreeMap<String, String>,
+}
+
+impl Stacks {
+    /// The stacks of `region`.
+    pub fn new(client: Client, region: &str) -> Self {
+        Self {
+            client,
+            region: region.to_owned(),
+        }
+    }
+
+    fn call(&self, operation: &'static str) -> Call {
+        Call::new("CloudFormation", operation, &self.region)
+    }
+
+    /// A stack by name or id, without template and resources; a deleted one is none when asked for by name.
+    pub async fn describe(&self, stack: &str) -> Result<Option<StackReading>, CallError> {
+        let answer = self.client.describe_stacks().stack_name(stack).send().await;
+        let answer = match answer.map_err(|error| self.call("DescribeStacks").failed(error)) {
+            Ok(answer) => answer,
+            Err(error) if says_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(stack) = answer.stacks.unwrap_or_default().into_iter().next() else {
+            return Ok(None);
+        };
+        Ok(Some(StackReading {
+            id: stack
+                .stack_id
+                .ok_or_else(|| self.call("DescribeStacks").lacks("the stack's id"))?,
+            status: stack
+                .stack_status
+                .ok_or_else(|| self.call("DescribeStacks").lacks("the stack's status"))?
+                .as_str()
+                .to_owned(),
+            reason: stack.stack_status_reason,
+            template: String::new(),
+            parameters: stack
+                .parameters
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|parameter| Some((parameter.parameter_key?, parameter.parameter_value?)))
+                .collect(),
+            outputs: stack
+                .outputs
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|output| Some((output.output_key?, output.output_value?)))
+                .collect(),
+            tags: stack
+                .tags
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|tag| Some((tag.key?, tag.value?)))
+                .collect(),
+            resources: Vec::new(),
+        }))
+    }
+
+    /// The template that a stack was last made from, as it was sent.
+    pub async fn template(&self, stack: &str) -> Result<String, CallError> {
+        let answer = self
+            .client
+            .get_template()
+            .stack_name(stack)
+            .template_stage(TemplateStage::Original)
+            .send()
+            .await
+            .map_err(|error| self.call("GetTemplate").failed(error))?;
+        Ok(answer.template_body.unwrap_or_default())
+    }
+
+    /// A stack's resources.
+    pub async fn resources(&self, stack: &str) -> Result<Vec<ResourceReading>, CallError> {
+        let mut pages = self
+            .client
+            .list_stack_resources()
+            .stack_name(stack)
+            .into_paginator()
+            .send();
+        let mut resources = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.call("ListStackResources").failed(error))?;
+            resources.extend(
+                page.stack_resource_summaries
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|resource| ResourceReading {
+                        logical_id: resource.logical_resource_id.unwrap_or_default(),
+                        kind: resource.resource_type.unwrap_or_default(),
+                        physical_id: resource.physical_resource_id.filter(|id| !id.is_empty()),
+                        status: resource
+                            .resource_status
+                            .map(|status| status.as_str().to_owned())
+                            .unwrap_or_default(),
+                    }),
+            );
+        }
+        Ok(resources)
+    }
+
+    /// The events after `last`, oldest first. Without `last`, only the newest one, to start from.
+    pub async fn events_after(&self, stack: &str, last: Option<&str>) -> Result<Vec<StackEvent>, CallError> {
+        let mut pages = self
+            .client
+            .describe_stack_events()
+            .stack_name(stack)
+            .into_paginator()
+            .send();
+        let mut events = Vec::new();
+        'pages: while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.call("DescribeStackEvents").failed(error))?;
+            for event in page.stack_events.unwrap_or_default() {
+                let id = event.event_id.unwrap_or_default();
+                if last == Some(id.as_str()) {
+                    break 'pages;
+                }
+                events.push(StackEvent {
+                    id,
+                    logical_id: event.logical_resource_id.unwrap_or_default(),
+                    physical_id: event.physical_resource_id.unwrap_or_default(),
+                    kind: event.resource_type.unwrap_or_default(),
+                    status: event
+                        .resource_status
+                        .map(|status| status.as_str().to_owned())
+                        .unwrap_or_default(),
+                    reason: event.resource_status_reason,
+                });
+                if last.is_none() {
+                    break 'pages;
+                }
+            }
+        }
+        events.reverse();
+        Ok(events)
+    }
+
+    /// Has a change set made; it is ready later.
+    pub async fn create_change_set(&self, wanted: ChangeSetRequest<'_>) -> Result<(), CallError> {
+        let kind = if wanted.creates {
+            ChangeSetType::Create
+        } else {
+            ChangeSetType::Update
+        };
+        let mut request = self
+            .client
+            .create_change_set()
+            .stack_name(wanted.stack)
+            .change_set_name(wanted.name)
+            .change_set_type(kind)
+            .template_body(wanted.template)
+            .capabilities(Capability::CapabilityNamedIam)
+            .on_stack_failure(OnStackFailure::Rollback);
+        if wanted.adopts {
+            request = request.import_existing_resources(true);
+        }
+        for (key, value) in wanted.parameters {
+            request = request.parameters(
+                Parameter::builder()
+                    .parameter_key(key)
+                    .parameter_value(value)
+                    .build(),
+            );
+        }
+        for (key, value) in wanted.tags {
+            request = request.tags(Tag::builder().key(key).value(value).build());
+        }
+        request
+            .send()
+            .await
+            .map_err(|error| self.call("CreateChangeSet").failed(error))?;
+        Ok(())
+    }
+
+    /// A change set, with the values before and after.
+    pub async fn change_set(&self, stack: &str, name: &str) -> Result<Option<ChangeSetReading>, CallError> {
+        let mut reading = ChangeSetReading::default();
+        let mut next_token = None;
+        loop {
+            let page = self
+                .client
+                .describe_change_set()
+                .stack_name(stack)
+                .change_set_name(name)
+                .include_property_values(true)
+                .set_next_token(next_token)
+                .send()
+                .await
+                .map_err(|error| self.call("DescribeChangeSet").failed(error));
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if says_absent(&error) || error.is("ChangeSetNotFound") => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            reading.status = page
+                .status
+                .map(|status| status.as_str().to_owned())
+                .unwrap_or_default();
+            reading.reason = page.status_reason;
+            reading.changes.extend(
+                page.changes
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|change| change.resource_change)
+                    .map(resource_change),
+            );
+            next_token = page.next_token.filter(|token| !token.is_empty());
+            if next_token.is_none() {
+                return Ok(Some(reading));
+            }
+        }
+    }
+
+    /// Removes a change set, if it is there.
+    pub async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), CallError> {
+        let answer = self
+            .client
+            .delete_change_set()
+            .stack_name(stack)
+            .change_set_name(name)
+            .send()
+            .await
+            .map_err(|error| self.call("DeleteChangeSet").failed(error));
+        match answer {
+            Err(error) if !says_absent(&error) && !error.is("ChangeSetNotFound") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts a change set.
+    pub async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), CallError> {
+        self.client
+            .execute_change_set()
+            .stack_name(stack)
+            .change_set_name(name)
+            .send()
+            .await
+            .map_err(|error| self.call("ExecuteChangeSet").failed(error))?;
+        Ok(())
+    }
+
+    /// Starts the deletion of a stack. One that is gone already is fine.
+    pub async fn delete(&self, stack: &str) -> Result<(), CallError> {
+        let answer = self
+            .client
+            .delete_stack()
+            .stack_name(stack)
+            .send()
+            .await
+            .map_err(|error| self.call("DeleteStack").failed(error));
+        match answer {
+            Err(error) if !says_absent(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts to finish a rollback that failed.
+    pub async fn continue_rollback(&self, stack: &str) -> Result<(), CallError> {
+        self.client
+            .continue_update_rollback()
+            .stack_name(stack)
+            .send()
+            .await
+            .map_err(|error| self.call("ContinueUpdateRollback").failed(error))?;
+        Ok(())
+    }
+}
+
+/// CloudFormation has no code of its own for a stack that is not there, only a sentence.
+fn says_absent(error: &CallError) -> bool {
+    error
+        .refusal()
+        .is_some_and(|(code, message)| code == "ValidationError" && message.contains("does not exist"))
+}
+
+fn resource_change(change: aws_sdk_cloudformation::types::ResourceChange) -> ResourceChange {
+    let replacement = match change
+        .replacement
+        .as_ref()
+        .map(|replacement| replacement.as_str())
+    {
+        Some("True") => Replacement::Yes,
+        Some("Conditional") => Replacement::Perhaps,
+        _ => Replacement::No,
+    };
+    let action = match change.action.as_ref().map(|action| action.as_str()) {
+        Some("Add") => Action::Create,
+        Some("Remove") => Action::Delete,
+        Some("Import") => Action::Adopt,
+        _ => Action::Change,
+    };
+    let mut properties: Vec<PropertyChange> = Vec::new();
+    for target in change
+        .details
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|detail| detail.target)
+    {
+        let attribute = target
+            .attribute
+            .map(|attribute| attribute.as_str().to_owned())
+            .unwrap_or_default();
+        let property = PropertyChange {
+            // A path names a property inside a property; old replies have the outer name only.
+            path: match (target.path, target.name) {
+                (Some(path), _) if !path.is_empty() => path
+                    .trim_start_matches("/Properties/")
+                    .trim_start_matches('/')
+                    .replace('/', "."),
+                (_, Some(name)) if !name.is_empty() => name,
+                _ => attribute,
+            },
+            before: target.before_value,
+            after: target.after_value,
+            recreates: target
+                .requires_recreation
+                .as_ref()
+                .is_some_and(|recreation| recreation.as_str() == "Always"),
+        };
+        // The same property stands once per reason for its change.
+        match properties.iter_mut().find(|known| known.path == property.path) {
+            Some(known) => known.recreates |= property.recreates,
+            None => properties.push(property),
+        }
+    }
+    ResourceChange {
+        action,
+        logical_id: change.logical_resource_id.unwrap_or_default(),
+        kind: change.resource_type.unwrap_or_default(),
+        physical_id: change.physical_resource_id,
+        replacement,
+        properties,
+    }
+}

@@ -1,0 +1,171 @@
+//! Lambda functions: which there are, what they were told, whether they are ready.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::types::EnvironmentResponse;
+
+use super::call::{Call, CallError};
+use crate::plan::observed::{FunctionReading, LambdaLimits};
+
+/// The functions of one Region.
+#[derive(Debug, Clone)]
+pub struct Functions {
+    client: Client,
+    region: String,
+}
+
+/// How far a function is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It answers, and its last update is in effect.
+    Ready,
+    /// Not yet.
+    Pending,
+    /// It will not.
+    Failed {
+        /// Lambda's reason.
+        reason: String,
+    },
+    /// There is none.
+    Absent,
+}
+
+impl Functions {
+    /// The functions of `region`.
+    pub fn new(client: Client, region: &str) -> Self {
+        Self {
+            client,
+            region: region.to_owned(),
+        }
+    }
+
+    fn call(&self, operation: &'static str) -> Call {
+        Call::new("Lambda", operation, &self.region)
+    }
+
+    /// All functions.
+    pub async fn all(&self) -> Result<Vec<FunctionReading>, CallError> {
+        let mut pages = self.client.list_functions().into_paginator().send();
+        let mut functions = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.call("ListFunctions").failed(error))?;
+            functions.extend(page.functions.unwrap_or_default().into_iter().map(|function| {
+                FunctionReading {
+                    name: function.function_name.unwrap_or_default(),
+                    arn: function.function_arn.unwrap_or_default(),
+                    environment: variables(function.environment),
+                }
+            }));
+        }
+        Ok(functions)
+    }
+
+    /// One function.
+    pub async fn by_name(&self, name: &str) -> Result<Option<FunctionReading>, CallError> {
+        let answer = self
+            .client
+            .get_function_configuration()
+            .function_name(name)
+            .send()
+            .await
+            .map_err(|error| self.call("GetFunctionConfiguration").failed(error));
+        match answer {
+            Ok(function) => Ok(Some(FunctionReading {
+                name: function.function_name.unwrap_or_default(),
+                arn: function.function_arn.unwrap_or_default(),
+                environment: variables(function.environment),
+            })),
+            Err(error) if error.is("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How far a function is.
+    pub async fn readiness(&self, name: &str) -> Result<Readiness, CallError> {
+        let answer = self
+            .client
+            .get_function_configuration()
+            .function_name(name)
+            .send()
+            .await
+            .map_err(|error| self.call("GetFunctionConfiguration").failed(error));
+        let function = match answer {
+            Ok(function) => function,
+            Err(error) if error.is("ResourceNotFoundException") => return Ok(Readiness::Absent),
+            Err(error) => return Err(error),
+        };
+        let state = function.state.as_ref().map_or("Active", |state| state.as_str());
+        let update = function
+            .last_update_status
+            .as_ref()
+            .map_or("Successful", |status| status.as_str());
+        Ok(match (state, update) {
+            // Idle functions lost their network interfaces and get them back with the next invocation.
+            ("Active" | "Inactive", "Successful") => Readiness::Ready,
+            ("Failed", _) => Readiness::Failed {
+                reason: function.state_reason.unwrap_or_else(|| "no reason given".into()),
+            },
+            (_, "Failed") => Readiness::Failed {
+                reason: function
+                    .last_update_status_reason
+                    .unwrap_or_else(|| "no reason given".into()),
+            },
+            _ => Readiness::Pending,
+        })
+    }
+
+    /// How many executions at once a function has for itself; none if there is no such function.
+    pub async fn reserved_concurrency(&self, name: &str) -> Result<u32, CallError> {
+        let answer = self
+            .client
+            .get_function_concurrency()
+            .function_name(name)
+            .send()
+            .await
+            .map_err(|error| self.call("GetFunctionConcurrency").failed(error));
+        match answer {
+            Ok(answer) => Ok(answer
+                .reserved_concurrent_executions
+                .and_then(|number| u32::try_from(number).ok())
+                .unwrap_or_default()),
+            Err(error) if error.is("ResourceNotFoundException") => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the account may do here.
+    pub async fn limits(&self) -> Result<LambdaLimits, CallError> {
+        let answer = self
+            .client
+            .get_account_settings()
+            .send()
+            .await
+            .map_err(|error| self.call("GetAccountSettings").failed(error))?;
+        let limit = answer
+            .account_limit
+            .ok_or_else(|| self.call("GetAccountSettings").lacks("the account's limits"))?;
+        let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
+        Ok(LambdaLimits {
+            unreserved_concurrency: limit
+                .unreserved_concurrent_executions
+                .and_then(|number| u32::try_from(number).ok())
+                .unwrap_or_default(),
+            code_bytes_limit: unsigned(limit.total_code_size),
+            code_bytes_used: unsigned(
+                answer
+                    .account_usage
+                    .map(|usage| usage.total_code_size)
+                    .unwrap_or_default(),
+            ),
+        })
+    }
+}
+
+fn variables(environment: Option<EnvironmentResponse>) -> BTreeMap<String, String> {
+    environment
+        .and_then(|environment| environment.variables)
+        .unwrap_or_default()
+        .into_iter()
+        .collect()
+}

@@ -1,0 +1,221 @@
+//! The register's table, read; and emptied of a topology's items when it is shared and the topology goes.
+//!
+//! Only the function writes decisions.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ScalarAttributeType};
+
+use super::call::{Call, CallError};
+use crate::plan::observed::{RegisterReading, TableReading};
+use crate::topology::names::{TAG_TOPOLOGY, register_keys};
+
+/// One table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: Client,
+    region: String,
+    name: String,
+}
+
+impl Table {
+    /// The table `name` in `region`.
+    pub fn new(client: Client, region: &str, name: &str) -> Self {
+        Self {
+            client,
+            region: region.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn call(&self, operation: &'static str) -> Call {
+        Call::new("DynamoDB", operation, &self.region)
+    }
+
+    /// The table, and in it the item of `topology`; `None` if there is no such table.
+    pub async fn read(&self, topology: &str) -> Result<Option<TableReading>, CallError> {
+        let described = self
+            .client
+            .describe_table()
+            .table_name(&self.name)
+            .send()
+            .await
+            .map_err(|error| self.call("DescribeTable").failed(error));
+        let table = match described {
+            Ok(answer) => answer
+                .table
+                .ok_or_else(|| self.call("DescribeTable").lacks("the table"))?,
+            Err(error) if error.is("ResourceNotFoundException") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let arn = table
+            .table_arn
+            .ok_or_else(|| self.call("DescribeTable").lacks("the table's ARN"))?;
+        let keys = table.key_schema.unwrap_or_default();
+        let hash_key = keys
+            .iter()
+            .find(|key| key.key_type == KeyType::Hash)
+            .map(|key| key.attribute_name.clone());
+        let types: HashMap<String, ScalarAttributeType> = table
+            .attribute_definitions
+            .unwrap_or_default()
+            .into_iter()
+            .map(|definition| (definition.attribute_name, definition.attribute_type))
+            .collect();
+        let item = self.item(topology).await?;
+        Ok(Some(TableReading {
+            hash_key: hash_key.map(|name| {
+                let kind = types
+                    .get(&name)
+                    .map(|kind| kind.as_str().to_owned())
+                    .unwrap_or_default();
+                (name, kind)
+            }),
+            has_range_key: keys.iter().any(|key| key.key_type == KeyType::Range),
+            topology: self.tag(&arn).await?,
+            holds_item: item.is_some(),
+            item: item.unwrap_or_else(RegisterReading::blank),
+            arn,
+        }))
+    }
+
+    async fn tag(&self, arn: &str) -> Result<Option<String>, CallError> {
+        let answer = self
+            .client
+            .list_tags_of_resource()
+            .resource_arn(arn)
+            .send()
+            .await
+            .map_err(|error| self.call("ListTagsOfResource").failed(error));
+        match answer {
+            Ok(answer) => Ok(answer
+                .tags
+                .unwrap_or_default()
+                .into_iter()
+                .find(|tag| tag.key == TAG_TOPOLOGY)
+                .map(|tag| tag.value)),
+            // A table of another account need not let us read its tags.
+            Err(error) if error.is("AccessDeniedException") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The item of `topology`, read consistently.
+    async fn item(&self, topology: &str) -> Result<Option<RegisterReading>, CallError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(register_keys::ATTRIBUTE, AttributeValue::S(topology.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| self.call("GetItem").failed(error));
+        match answer {
+            Ok(answer) => Ok(answer.item.map(|item| reading(&item))),
+            // The table has another key; the preflight says so.
+            Err(error) if error.is("ValidationException") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes everything that belongs to `topology` and leaves the others' items alone.
+    pub async fn forget(&self, topology: &str, others: &str) -> Result<usize, CallError> {
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .projection_expression("#k")
+            .filter_expression("#k = :topology OR begins_with(#k, :others)")
+            .expression_attribute_names("#k", register_keys::ATTRIBUTE)
+            .expression_attribute_values(":topology", AttributeValue::S(topology.to_owned()))
+            .expression_attribute_values(":others", AttributeValue::S(others.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut count = 0;
+        while let Some(key) = pages.next().await {
+            let key = match key.map_err(|error| self.call("Scan").failed(error)) {
+                Ok(key) => key,
+                Err(error) if error.is("ResourceNotFoundException") => return Ok(count),
+                Err(error) => return Err(error),
+            };
+            self.client
+                .delete_item()
+                .table_name(&self.name)
+                .set_key(Some(key))
+                .send()
+                .await
+                .map_err(|error| self.call("DeleteItem").failed(error))?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+/// Reads what a plan needs, and no more: the record may be of a newer form than we know.
+fn reading(item: &HashMap<String, AttributeValue>) -> RegisterReading {
+    let text = |value: Option<&AttributeValue>| value.and_then(|value| value.as_s().ok()).cloned();
+    let decision = item.get("decision").and_then(|value| value.as_m().ok());
+    let of_decision = |name: &str| decision.and_then(|decision| text(decision.get(name)));
+    RegisterReading {
+        // What cannot be read is not taken for open: someone may rely on it.
+        state: text(item.get("state")).unwrap_or_else(|| "unreadable".to_owned()),
+        epoch: item
+            .get("epoch")
+            .and_then(|value| value.as_n().ok())
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_default(),
+        survivor: of_decision("survivor"),
+        fenced: of_decision("fenced"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use fencing::accelerator::Outcome;
+    use fencing::register::{Decision, Record, State};
+    use fencing::words::{Epoch, Fenced, SiteName, Survivor};
+
+    use super::*;
+
+    fn record(state: State) -> Record {
+        let name = |text| SiteName::new(text).unwrap();
+        Record {
+            state,
+            epoch: Epoch(4),
+            decision: (state != State::Open).then(|| Decision {
+                survivor: Survivor(name("site-a")),
+                fenced: Fenced(name("site-b")),
+                outcome: Outcome { groups: Vec::new() },
+                by: "site-a".to_owned(),
+                evidence: "a test".to_owned(),
+                decided_at: jiff::Timestamp::UNIX_EPOCH,
+            }),
+            ..Record::empty()
+        }
+    }
+
+    #[test]
+    fn what_the_function_writes_is_read() {
+        for state in State::ALL {
+            let item: HashMap<String, AttributeValue> = serde_dynamo::to_item(record(state)).unwrap();
+            let reading = reading(&item);
+            assert_eq!(reading.state, state.to_string());
+            assert_eq!(reading.epoch, 4);
+            assert_eq!(reading.is_open(), state == State::Open);
+            assert_eq!(
+                reading.fenced.as_deref(),
+                (state != State::Open).then_some("site-b")
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_open() {
+        assert!(!reading(&HashMap::new()).is_open());
+    }
+}
