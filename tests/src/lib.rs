@@ -10,3 +10,4 @@
 //! The same modules serve the demo and the tests, so that what a reader watches is what is tested.
 
 pub mod standins;
+pub mod tools;

@@ -17,6 +17,8 @@ pub mod calls;
 pub mod certificates;
 pub mod faults;
 pub mod infinispan;
+pub mod local_aws;
+pub mod runtime_api;
 mod server;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
