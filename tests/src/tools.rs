@@ -1,13 +1,13 @@
-//! The Python tools, found or installed.
+//! The Python tools, installed on first use.
 //!
-//! `ministack` and `cfn-lint` come from PyPI, pinned by `tests/requirements.txt`, in a virtual environment of
-//! our own: nobody has to install anything beyond Python 3, nothing is put where other projects see it, and
-//! `cargo clean` takes it away. The task runner makes one and names it in `SITEFENCE_TOOLS`. A test that was
-//! started without it, by plain `cargo test` or from an editor, makes one here, in the target directory.
+//! `ministack`, `cfn-lint`, `ziglang` and `cargo-zigbuild` come from PyPI, pinned by
+//! `tests/requirements.txt`, into a virtual environment of our own: nobody has to install anything beyond
+//! Python 3, nothing is put where other projects see it, and `cargo clean` takes it away. It is kept in the
+//! target directory, or where the task runner says in `SITEFENCE_TOOLS`.
 //!
 //! Test binaries run side by side and the first of them installs. A file lock makes the others wait; it is
-//! the kernel's, so an installation that was killed leaves no lock behind. A stamp with the requirements'
-//! text is written last, so a half-made or outdated environment is made anew instead of being used.
+//! the kernel's, so an installation that was killed leaves no lock behind. A stamp with the requirements and
+//! Python's version is written last, so a half-made or outdated environment is made anew instead of being used.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Names the environment where the task runner made one.
+/// Names a directory to keep the environment in, instead of `tools` in the target directory.
 pub const TOOLS_VARIABLE: &str = "SITEFENCE_TOOLS";
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
@@ -26,15 +26,10 @@ const OLDEST_PYTHON: (u32, u32) = (3, 10);
 #[derive(Debug, thiserror::Error)]
 pub enum ToolsError {
     #[error(
-        "no cargo target directory above {0}, so there is no place for the Python tools\nhint: run this \
-         through `cargo xtask`, which names a place in {TOOLS_VARIABLE}"
+        "no cargo target directory above {0}, so there is no place for the Python tools\nhint: set \
+         {TOOLS_VARIABLE} to a directory to keep them in"
     )]
     NoPlace(PathBuf),
-    #[error(
-        "{TOOLS_VARIABLE} names {0}, and there is no Python environment\nhint: unset it, or run this through \
-         `cargo xtask`, which sets it"
-    )]
-    NotThere(PathBuf),
     #[error("the place for the Python tools, {path}, cannot be used")]
     Place { path: PathBuf, source: io::Error },
     #[error("python3 cannot be run\nhint: install Python {}.{} or newer", OLDEST_PYTHON.0, OLDEST_PYTHON.1)]
@@ -62,38 +57,43 @@ pub struct Tools {
 impl Tools {
     /// Finds the environment, or makes it, which takes a minute and needs the network once.
     pub fn ensure() -> Result<Self, ToolsError> {
-        match std::env::var_os(TOOLS_VARIABLE).filter(|named| !named.is_empty()) {
-            Some(named) => Self::named(PathBuf::from(named)),
-            None => Self::ensure_in(&target_directory()?.join("tools"), REQUIREMENTS),
-        }
+        let directory = match std::env::var_os(TOOLS_VARIABLE).filter(|named| !named.is_empty()) {
+            Some(named) => PathBuf::from(named),
+            None => target_directory()?.join("tools"),
+        };
+        Self::ensure_in(&directory, REQUIREMENTS, Self::make)
     }
 
-    fn named(venv: PathBuf) -> Result<Self, ToolsError> {
-        let tools = Self { venv };
-        if tools.python().exists() {
-            Ok(tools)
-        } else {
-            Err(ToolsError::NotThere(tools.venv))
-        }
-    }
-
-    fn ensure_in(directory: &Path, requirements: &str) -> Result<Self, ToolsError> {
+    /// Everything but the making, which takes long and needs the network.
+    fn ensure_in(
+        directory: &Path,
+        requirements: &str,
+        make: impl FnOnce(&Self, &Path, &str) -> Result<(), ToolsError>,
+    ) -> Result<Self, ToolsError> {
         let place = |source| ToolsError::Place {
             path: directory.to_owned(),
             source,
         };
-        fs::create_dir_all(directory).map_err(place)?;
+        let python = python_version()?;
+        // Made absolute, because whoever runs a program of the environment may do so elsewhere.
+        let directory = std::path::absolute(directory).map_err(place)?;
+        fs::create_dir_all(&directory).map_err(place)?;
         let lock = File::create(directory.join("lock")).map_err(place)?;
         lock.lock().map_err(place)?;
         let tools = Self {
             venv: directory.join("venv"),
         };
         let stamp = tools.venv.join(STAMP);
-        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == requirements) {
+        let wanted = format!("# for Python {python}\n{requirements}");
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(tools);
         }
-        tools.make(directory, requirements)?;
-        fs::write(&stamp, requirements).map_err(place)?;
+        match fs::remove_dir_all(&tools.venv) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(place(error)),
+            _ => {}
+        }
+        make(&tools, &directory, requirements)?;
+        fs::write(&stamp, wanted).map_err(place)?;
         Ok(tools)
     }
 
@@ -102,11 +102,6 @@ impl Tools {
             path: directory.to_owned(),
             source,
         };
-        check_python()?;
-        match fs::remove_dir_all(&self.venv) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(place(error)),
-            _ => {}
-        }
         let wanted = directory.join("requirements.txt");
         fs::write(&wanted, requirements).map_err(place)?;
         run(
@@ -162,16 +157,14 @@ pub fn target_directory() -> Result<PathBuf, ToolsError> {
         .ok_or_else(|| ToolsError::NoPlace(program.clone()))
 }
 
-fn check_python() -> Result<(), ToolsError> {
+fn python_version() -> Result<String, ToolsError> {
     let print = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
-    let output = Command::new("python3")
-        .args(["-c", print])
-        .output()
-        .map_err(ToolsError::NoPython)?;
+    let output = Command::new("python3").args(["-c", print]).output();
+    let output = output.map_err(ToolsError::NoPython)?;
     let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let mut numbers = found.split('.').map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= OLDEST_PYTHON => Ok(()),
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= OLDEST_PYTHON => Ok(found),
         _ => Err(ToolsError::OldPython { found }),
     }
 }
@@ -204,6 +197,8 @@ fn run(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -216,41 +211,72 @@ mod tests {
                 "{line}"
             );
         }
-        for wanted in ["ministack==1.5.33", "cfn-lint==1.58.0"] {
+        for wanted in [
+            "ministack==1.5.33",
+            "cfn-lint==1.58.0",
+            "ziglang==",
+            "cargo-zigbuild==",
+        ] {
             assert!(REQUIREMENTS.contains(wanted), "{wanted}");
         }
     }
 
-    #[test]
-    fn a_named_environment_must_be_there() {
-        let directory = tempfile::tempdir().unwrap();
-        let error = Tools::named(directory.path().to_owned()).unwrap_err();
-        assert!(error.to_string().contains("hint: unset it"), "{error}");
+    /// Stands in for venv and pip.
+    fn makes(tools: &Tools, _: &Path, requirements: &str) -> Result<(), ToolsError> {
+        fs::create_dir_all(tools.programs()).unwrap();
+        fs::write(tools.program("made-for"), requirements).unwrap();
+        Ok(())
     }
 
     #[test]
-    fn it_is_made_once_whoever_asks_and_anew_when_the_requirements_change() {
+    fn of_several_at_once_one_makes_it() {
         let directory = tempfile::tempdir().unwrap();
-        // Nothing to install: this needs no network.
-        let ensure = || Tools::ensure_in(directory.path(), "# nothing\n").unwrap();
-        let tools = std::thread::scope(|scope| {
-            let threads = [(); 3].map(|()| scope.spawn(ensure));
-            threads.map(|thread| thread.join().unwrap())
+        let made = AtomicUsize::new(0);
+        let ensure = || {
+            Tools::ensure_in(
+                directory.path(),
+                "# nothing\n",
+                |tools, directory, requirements| {
+                    made.fetch_add(1, Ordering::SeqCst);
+                    makes(tools, directory, requirements)
+                },
+            )
+        };
+        std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(ensure));
+            for thread in threads {
+                assert!(thread.join().unwrap().unwrap().program("made-for").exists());
+            }
         });
-        assert!(tools[0].python().exists());
-        assert!(tools.iter().all(|one| *one == tools[0]));
-        let left_by_us = tools[0].programs().join("left-by-us");
-        fs::write(&left_by_us, "").unwrap();
-        ensure();
-        assert!(left_by_us.exists(), "it was made again without a reason");
+        assert_eq!(made.load(Ordering::SeqCst), 1);
+    }
 
-        let error = Tools::ensure_in(directory.path(), "not a requirement !\n").unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("pip") && text.contains("hint:"), "{text}");
-        assert!(!left_by_us.exists(), "it was not made anew");
-        assert!(
-            !directory.path().join("venv").join(STAMP).exists(),
-            "and what failed is not taken for made"
-        );
+    #[test]
+    fn it_is_made_anew_when_the_requirements_change_or_the_making_failed() {
+        let directory = tempfile::tempdir().unwrap();
+        let tools = Tools::ensure_in(directory.path(), "one\n", makes).unwrap();
+        let left_by_us = tools.program("left-by-us");
+        fs::write(&left_by_us, "").unwrap();
+        Tools::ensure_in(directory.path(), "one\n", |_, _, _| {
+            panic!("made without a reason")
+        })
+        .unwrap();
+        let failed = Tools::ensure_in(directory.path(), "other\n", |tools, directory, requirements| {
+            makes(tools, directory, requirements)?;
+            run("a step", "a hint", "false".as_ref(), &[])
+        });
+        assert!(failed.unwrap_err().to_string().contains("a step failed"));
+        assert!(!left_by_us.exists(), "what was outdated is still there");
+        Tools::ensure_in(directory.path(), "other\n", makes).unwrap();
+        assert_eq!(fs::read_to_string(tools.program("made-for")).unwrap(), "other\n");
+    }
+
+    #[test]
+    fn a_step_that_fails_says_which_and_what_it_said_and_what_to_do() {
+        let shell = ["-c".as_ref(), "echo this went wrong; exit 1".as_ref()];
+        let error = run("installing", "try again", "sh".as_ref(), &shell)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "installing failed:\nthis went wrong\n\nhint: try again");
     }
 }

@@ -55,13 +55,16 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How often a start is tried when another process takes the port that was free a moment ago.
 const START_ATTEMPTS: usize = 5;
 
-/// Ends the whole process group, functions included, when the pipe on standard input is closed.
+/// Ends the whole process group, functions included, when the pipe on standard input is closed; the state
+/// directory goes first, since whoever was killed cannot remove it.
 const WATCHED_MAIN: &str = "
-import os, signal, threading
+import os, shutil, signal, threading
 
 def watch():
     while os.read(0, 1):
         pass
+    state = os.environ['STATE_OF_THIS_RUN']
+    shutil.rmtree(state, ignore_errors=True)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 threading.Thread(target=watch, daemon=True).start()
@@ -196,6 +199,7 @@ impl LocalAws {
             .env("AUTH", "true")
             .env("AWS_ENDPOINT_URL", format!("http://{address}"))
             .env("TMPDIR", &scratch)
+            .env("STATE_OF_THIS_RUN", state.path())
             .env("STATE_DIR", state.path().join("state"))
             .env("S3_DATA_DIR", state.path().join("s3"))
             .env(
