@@ -237,7 +237,7 @@ impl AcceleratorStandIn {
     }
 }
 
-/// The world behind its lock.
+/// The world behind its lock. Two of them in one statement wait for each other for ever.
 pub struct WorldGuard<'a>(MutexGuard<'a, State>);
 
 impl fmt::Debug for WorldGuard<'_> {

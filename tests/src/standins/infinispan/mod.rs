@@ -293,7 +293,7 @@ impl InfinispanPair {
     }
 }
 
-/// The world behind its lock.
+/// The world behind its lock. Two of them in one statement wait for each other for ever.
 pub struct WorldGuard<'a>(MutexGuard<'a, State>);
 
 impl fmt::Debug for WorldGuard<'_> {
