@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -17,6 +18,9 @@ use crate::standins::locked;
 use crate::standins::server::{Received, Reply};
 
 const VERSION: &str = "/2018-06-01/runtime/";
+
+/// How long a process may take to stop, on a machine that is busy.
+const STANDSTILL_LIMIT: Duration = Duration::from_secs(10);
 
 /// An event that waits for the process to ask for it.
 #[derive(Debug)]
@@ -52,6 +56,8 @@ struct Inner {
     /// No process any more: what comes from it now is not heard.
     over: bool,
     frozen_while_idle: bool,
+    /// What it reported instead of asking for a first event.
+    init_error: Option<Value>,
     queue: VecDeque<Pending>,
     current: Option<Pending>,
 }
@@ -75,6 +81,10 @@ impl Shared {
 
     pub(super) fn enqueue(&self, pending: Pending) {
         let mut inner = locked(&self.inner);
+        if let Some(error) = &inner.init_error {
+            let _ = pending.ended.send(Ended::InitFailed(error.clone()));
+            return;
+        }
         if inner.over {
             // Dropping it tells whoever waits that there is no process.
             return;
@@ -115,8 +125,29 @@ impl Shared {
         self.reap();
     }
 
+    /// Returns when it stands still. The signal alone does not say so: the kernel gives it to one thread, and
+    /// until that one has run and stopped the others, they go on.
     pub(super) fn freeze(&self) -> Result<(), FunctionError> {
-        signal(&locked(&self.inner), Signal::Stop)
+        signal(&locked(&self.inner), Signal::Stop)?;
+        let end = Instant::now() + STANDSTILL_LIMIT;
+        while Instant::now() < end {
+            let mut inner = locked(&self.inner);
+            let ended = inner
+                .child
+                .as_mut()
+                .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            if ended {
+                return Err(FunctionError::NotRunning);
+            }
+            if has_stopped(&inner) {
+                return Ok(());
+            }
+            drop(inner);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(FunctionError::NotStanding {
+            limit: STANDSTILL_LIMIT,
+        })
     }
 
     pub(super) fn thaw(&self) -> Result<(), FunctionError> {
@@ -181,9 +212,10 @@ impl Shared {
             (&Method::POST, ["init", "error"]) => {
                 let payload = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
                 let mut inner = locked(&self.inner);
-                if let Some(first) = inner.queue.pop_front() {
-                    let _ = first.ended.send(Ended::InitFailed(payload));
+                for waiting in inner.queue.drain(..) {
+                    let _ = waiting.ended.send(Ended::InitFailed(payload.clone()));
                 }
+                inner.init_error = Some(payload);
                 accepted()
             }
             _ => unknown(&request),
@@ -300,22 +332,28 @@ enum Signal {
 }
 
 fn signal(inner: &Inner, signal: Signal) -> Result<(), FunctionError> {
-    let pid = inner
-        .child
-        .as_ref()
-        .map(Child::id)
-        .ok_or(FunctionError::NotRunning)?;
+    let process = process(inner).ok_or(FunctionError::NotRunning)?;
     let (name, signal) = match signal {
         Signal::Stop => ("SIGSTOP", rustix::process::Signal::STOP),
         Signal::Continue => ("SIGCONT", rustix::process::Signal::CONT),
     };
-    let process = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    let process = process.ok_or(FunctionError::NotRunning)?;
     rustix::process::kill_process(process, signal).map_err(|error| FunctionError::Signal {
-        pid,
+        pid: process.as_raw_pid(),
         signal: name,
         source: error.into(),
     })
+}
+
+fn process(inner: &Inner) -> Option<Pid> {
+    let id = inner.child.as_ref()?.id();
+    Pid::from_raw(i32::try_from(id).ok()?)
+}
+
+/// Asks for stopped children only, so that the end of the process stays for [`Child`] to notice.
+fn has_stopped(inner: &Inner) -> bool {
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+    let asked = process(inner).map(|process| waitid(WaitId::Pid(process), options));
+    matches!(asked, Some(Ok(Some(_))))
 }
 
 /// Reads lines until the stream ends.

@@ -46,10 +46,12 @@ pub enum FunctionError {
     Spawn { program: PathBuf, source: io::Error },
     #[error("the function's process {pid} cannot be sent {signal}")]
     Signal {
-        pid: u32,
+        pid: i32,
         signal: &'static str,
         source: io::Error,
     },
+    #[error("the function's process was told to stop and still ran after {} s", limit.as_secs())]
+    NotStanding { limit: Duration },
     #[error("there is no process of the function")]
     NotRunning,
 }
