@@ -80,7 +80,7 @@ fn every_example_renders_as_committed() {
             match committed.remove(&path) {
                 Some(text) if text == document.text => {}
                 Some(text) => {
-                    differences.push(format!("{path}: {}", first_difference(&text, &document.text)))
+                    differences.push(format!("{path}: {}", first_difference(&text, &document.text)));
                 }
                 None => differences.push(format!("{path}: rendered, but not committed")),
             }
