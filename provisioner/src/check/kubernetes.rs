@@ -115,6 +115,38 @@ pub(super) fn rule_looks_at_the_peer(case: &mut Case<'_>) {
     }
 }
 
+/// A rule's own labels are not yet there when its annotations are filled; such a text would have a hole.
+pub(super) fn annotations_have_no_holes(case: &mut Case<'_>) {
+    for (document, _) in case.objects_of(ObjectKind::PrometheusRule) {
+        for rule in rules(&document.value) {
+            let expr = text(rule, "/expr");
+            for (name, annotation) in rule
+                .get("annotations")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
+                for rest in annotation.as_str().unwrap_or_default().split("$labels.").skip(1) {
+                    let label: String = rest
+                        .chars()
+                        .take_while(|c| c.is_alphanumeric() || *c == '_')
+                        .collect();
+                    let has_label = expr
+                        .split(|c: char| !c.is_alphanumeric() && c != '_')
+                        .any(|word| word == label);
+                    if !has_label {
+                        let alert = text(rule, "/alert");
+                        case.breach(
+                            document,
+                            format!("the {name} of {alert} speaks of {label}, which `{expr}` has not"),
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn interval(value: &Value, pointer: &str) -> Option<Interval> {
     Interval::new(text(value, pointer)).ok()
 }

@@ -173,6 +173,10 @@ const PROMISES: &[Promise] = &[
         kubernetes::rule_looks_at_the_peer,
     ),
     (
+        "annotations speak of labels that the expression has",
+        kubernetes::annotations_have_no_holes,
+    ),
+    (
         "alert and function leave each other time",
         kubernetes::timings_can_work,
     ),

@@ -137,6 +137,9 @@ pub(super) fn wildcard_resources_are_listed(case: &mut Case<'_>) {
     }
 }
 
+/// The actions of DynamoDB that name exactly one item.
+const SENDS_ONE_KEY: &[&str] = &["GetItem", "PutItem", "UpdateItem", "DeleteItem"];
+
 pub(super) fn register_access_is_limited_to_own_items(case: &mut Case<'_>) {
     let own = json!([
         register_keys::item(case.topology),
@@ -145,16 +148,23 @@ pub(super) fn register_access_is_limited_to_own_items(case: &mut Case<'_>) {
     for (document, _) in case.fencing_stacks() {
         for (_, statement) in allowed(&document.value) {
             let actions = as_list(statement.get("Action").unwrap_or(&Value::Null));
-            let reaches_table = actions
+            let on_table: Vec<&str> = actions
                 .iter()
-                .any(|action| action.as_str().is_some_and(|a| a.starts_with("dynamodb:")));
-            if !reaches_table {
+                .filter_map(|action| action.as_str()?.strip_prefix("dynamodb:"))
+                .collect();
+            if on_table.is_empty() {
                 continue;
+            }
+            // "For all values" is also true of none: only actions that always send a key are limited by it.
+            if let Some(action) = on_table.iter().find(|action| !SENDS_ONE_KEY.contains(action)) {
+                case.breach(
+                    document,
+                    format!("dynamodb:{action} is not limited by the key it sends"),
+                );
             }
             let condition = |pointer: &str| statement.pointer(pointer).cloned().unwrap_or_default();
             let keys = condition("/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys");
-            let present = condition("/Condition/Null/dynamodb:LeadingKeys");
-            if keys != own || present != json!("false") {
+            if keys != own {
                 case.breach(
                     document,
                     format!("the table is reached under {}", condition("/Condition")),

@@ -100,7 +100,8 @@ const BREAKS: &[Break] = breaks! {
     TWO_ZONES FENCING, |t| statement(t, "TellPeople")["NotAction"] = json!("iam:PassRole") => "named actions", "by exclusion";
     TWO_ZONES FENCING, |t| set(statement(t, "FenceAtTheAccelerator"), "/Resource", json!("*")) => "named resources", "FenceAtTheAccelerator";
     TWO_ZONES FENCING, |t| remove(statement(t, "ReadItsSecrets"), "/Resource") => "named resources", "ReadItsSecrets";
-    TWO_ZONES FENCING, |t| remove(statement(t, "KeepTheRegister"), "/Condition/Null") => "items of other topologies", "reached under";
+    TWO_ZONES FENCING, |t| remove(statement(t, "KeepTheRegister"), "/Condition") => "items of other topologies", "reached under";
+    TWO_ZONES FENCING, |t| set(statement(t, "KeepTheRegister"), "/Action/0", json!("dynamodb:Scan")) => "items of other topologies", "dynamodb:Scan";
     TWO_ZONES FENCING, |t| set(statement(t, "KeepTheRegister"), "/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys/1", json!("keycloak*")) => "items of other topologies", "keycloak*";
     TWO_ZONES FENCING, |t| t["Resources"]["Group"] = json!({"Type": "AWS::GlobalAccelerator::EndpointGroup", "Properties": {}}) => "touches the accelerator", "EndpointGroup";
     TWO_ZONES FENCING, |t| set(properties(t, "Function"), "/Environment/Variables/SITEFENCE_SITES", json!("site-b=eu-west-1,site-a=eu-west-1")) => "exactly the settings", "read back as";
@@ -152,6 +153,8 @@ const BREAKS: &[Break] = breaks! {
     TWO_ZONES RULE, |o| set(rule(o, "SiteViewAbsent"), "/expr", json!("absent({__name__=~\"(vendor_)?jgroups_site_view_status\",namespace=\"keycloak\",site=\"site-a\"})")) => "both names of the metric", "site=\"site-b\"";
     TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/expr", json!("max by (namespace, site) ({__name__=~\"(vendor_)?jgroups_site_view_status\",namespace=\"keycloak\",site=\"site-b\"}) == 0")) => "both names of the metric", "least value";
     TWO_ZONES RULE, |o| set(rule(o, "FencingPathWatchdog"), "/expr", json!("vector(0) > 0")) => "both names of the metric", "always fire";
+    TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/annotations/summary", json!("{{ $labels.reporter }} reports")) => "annotations speak", "speaks of reporter";
+    TWO_ZONES RULE, |o| set(rule(o, "FencingPathWatchdog"), "/annotations/summary", json!("{{ $labels.site }}")) => "annotations speak", "speaks of site";
     TWO_ZONES FENCING, |t| set(properties(t, "Function"), "/Timeout", json!(60)) => "leave each other time", "believes 15";
     TWO_ZONES CONFIG, |o| set(o, "/spec/route/routes/0/groupInterval", json!("10s")) => "leave each other time", "gives up after 10";
     TWO_ZONES CONFIG, |o| set(o, "/spec/route/routes/0/repeatInterval", json!("1s")) => "leave each other time", "repeated every 1 ";

@@ -193,6 +193,9 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
         site_offline_expr: String,
         site_view_absent_expr: String,
         replication_cut_expr: String,
+        site_offline_summary: String,
+        site_view_absent_summary: String,
+        watchdog_summary: String,
         pending: String,
         severity: String,
         topology: String,
@@ -218,6 +221,9 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
             replication_cut_expr: format!(
                 "min by (namespace, cache, site) (infinispan_x_site_admin_status{{{about}}}) == 0"
             ),
+            site_offline_summary: format!("Site {peer} is out of {}'s sight", site.name),
+            site_view_absent_summary: format!("Nothing tells whether {} sees {peer}", site.name),
+            watchdog_summary: format!("The way from {} to the fencing function works", site.name),
             pending: pending(topology, site).to_string(),
             severity: topology.alerting.severity.to_string(),
             topology: topology.name.to_string(),
