@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use crate::common::{
-    Memory, Mishap, PASSWORD, accusation, alert, balancer, invoke, pass, payload, post, ready, site,
+    Memory, Mishap, PASSWORD, accusation, alert, balancer, invoke, pass, payload, post, ready, settings, site,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fencing::accelerator::{Endpoint, EndpointConfig, Health};
+use fencing::accelerator::{Endpoint, EndpointConfig, Group, Health};
 use fencing::answer::Cause;
 use fencing::register::State;
 use fencing::replication::{Backup, CacheFailure};
 use fencing::step::Call;
+use function::handler::Handler;
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -272,4 +273,39 @@ async fn the_survivors_own_view_has_the_last_word() {
     });
     assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 503);
     assert_eq!(world.effect_count(), 0);
+}
+
+/// The first listener's first group is not all there is: two Regions have a group each, on every listener.
+#[tokio::test(start_paused = true)]
+async fn every_group_of_every_listener_is_written() {
+    let world = Memory::split();
+    let arns: Vec<String> = [
+        "l1/endpoint-group/a",
+        "l1/endpoint-group/b",
+        "l2/endpoint-group/both",
+    ]
+    .iter()
+    .map(|end| format!("arn:aws:globalaccelerator::123456789012:accelerator/acc/listener/{end}"))
+    .collect();
+    world.with(|state| {
+        let both = state.groups[0].endpoints.clone();
+        let (a, b) = (vec![both[0].clone()], vec![both[1].clone()]);
+        state.groups = arns
+            .iter()
+            .zip([a, b, both])
+            .map(|(arn, endpoints)| Group {
+                arn: arn.clone(),
+                endpoints,
+            })
+            .collect();
+    });
+    let mut settings = settings();
+    settings.found.endpoint_group_arns = arns;
+    let handler = Handler::new(settings, &world);
+    handler.prepare().await;
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert_eq!(told.status, 200, "{}", told.body);
+    let left: Vec<usize> =
+        world.with(|state| state.groups.iter().map(|group| group.endpoints.len()).collect());
+    assert_eq!(left, [1, 0, 1]);
 }

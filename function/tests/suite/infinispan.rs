@@ -187,6 +187,20 @@ async fn a_hanging_or_broken_node_does_not_keep_the_relay_from_answering() {
     let view = scene.infinispan.view(&a()).await.unwrap();
     assert!(view.counts() && began.elapsed() < Duration::from_secs(2));
 
+    // The relay is in the last batch, and a node of each earlier one hangs.
+    let late = self::scene(|asked| match asked.connection {
+        1 | 5 => container(false, &[]).after(Duration::from_secs(60)),
+        9 => container(true, &["site-a"]),
+        _ => container(false, &[]),
+    })
+    .await;
+    let began = Instant::now();
+    let view = late.infinispan.view(&a()).await.unwrap();
+    assert!(
+        view.counts() && began.elapsed() < Duration::from_secs(4),
+        "{view:?}"
+    );
+
     let broken = self::scene(|_| given(500, "out of\nmemory")).await;
     let fault = broken.infinispan.view(&a()).await.unwrap_err();
     assert_eq!(

@@ -133,6 +133,9 @@ async fn events_go_in_and_replies_come_out() {
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("AWS_REGION", "eu-west-1"),
+            // The most talkative that anybody can make it.
+            ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
+            ("RUST_LOG", "trace"),
         ])
         .stdout(Stdio::piped());
     for (variable, value) in settings.environment() {

@@ -14,13 +14,14 @@ mod rest;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fencing::replication::{Backup, CacheFailure, CachePush, View};
 use fencing::settings::Settings;
 use fencing::step::{Fault, VIEW_ASKS};
 use fencing::words::SiteName;
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http::Method;
 use rustls::RootCertStore;
@@ -32,6 +33,9 @@ use crate::world::tls::{self, Plain};
 /// How many nodes are asked at once. The first batch includes the pooled connection, which answers at once;
 /// each of the others costs a handshake.
 const BATCHES: [usize; 3] = [4, 3, 3];
+
+/// A node that hangs holds up the next batch for so long.
+const BATCH_PATIENCE: Duration = Duration::from_millis(600);
 
 const _: () = assert!(BATCHES[0] + BATCHES[1] + BATCHES[2] == VIEW_ASKS as usize);
 
@@ -79,29 +83,45 @@ impl Infinispan {
     pub async fn view(&self, at: &SiteName) -> Result<View, Fault> {
         let rest = self.at(at)?;
         let path = "/rest/v2/container";
+        let ask = async |pooled: bool| {
+            let answer = if pooled {
+                rest.ask_pooled(path).await
+            } else {
+                rest.ask_afresh(path).await
+            };
+            answer.and_then(succeeded).and_then(|body| read::view(&body))
+        };
         let mut last = Err(fault(at, "nobody was asked".to_owned()));
-        for (batch, nodes) in BATCHES.into_iter().enumerate() {
-            let mut asked: FuturesUnordered<_> = (0..nodes)
-                .map(async |node| {
-                    let pooled = batch == 0 && node == 0;
-                    if pooled {
-                        rest.ask_pooled(path).await
-                    } else {
-                        rest.ask_afresh(path).await
-                    }
-                })
-                .collect();
-            while let Some(answer) = asked.next().await {
-                match answer.and_then(succeeded).and_then(|body| read::view(&body)) {
-                    Ok(view) if view.counts() => return Ok(view),
-                    Ok(view) => last = Ok(view),
+        let mut asked = FuturesUnordered::new();
+        let mut batches = BATCHES.into_iter().enumerate();
+        loop {
+            let mut enough = match batches.next() {
+                Some((batch, nodes)) => {
+                    asked.extend((0..nodes).map(|node| ask(batch == 0 && node == 0)));
+                    Some(Box::pin(tokio::time::sleep(BATCH_PATIENCE)))
+                }
+                None if asked.is_empty() => return last,
+                None => None,
+            };
+            // Until all have answered, or, while there are others to ask, the time for that has come.
+            loop {
+                let answer = match &mut enough {
+                    None => asked.next().await,
+                    Some(enough) => match select(asked.next(), enough).await {
+                        Either::Left((answer, _)) => answer,
+                        Either::Right(_) => break,
+                    },
+                };
+                match answer {
+                    Some(Ok(view)) if view.counts() => return Ok(view),
+                    Some(Ok(view)) => last = Ok(view),
                     // An answer that does not count still says more than a node that gave none.
-                    Err(what) if last.is_err() => last = Err(fault(at, what)),
-                    Err(_) => {}
+                    Some(Err(what)) if last.is_err() => last = Err(fault(at, what)),
+                    Some(Err(_)) => {}
+                    None => break,
                 }
             }
         }
-        last
     }
 
     /// Switches all caches at a site: `take-offline`, `bring-online`, `start-push-state`.

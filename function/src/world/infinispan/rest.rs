@@ -19,6 +19,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::ExposeSecret as _;
+use secrecy::zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
 use crate::world::digest::{Challenge, Nonce, challenges, hex};
@@ -292,7 +293,7 @@ fn authorization(
     method: &Method,
     path: &str,
 ) -> Result<HeaderValue, String> {
-    let text = match nonce {
+    let text = Zeroizing::new(match nonce {
         None => credentials.basic_header().expose_secret().to_owned(),
         Some((nonce, count)) => {
             let mut random = [0; 16];
@@ -302,7 +303,7 @@ fn authorization(
                 .map_err(|_| "the system gives no random bytes".to_owned())?;
             nonce.answer(credentials, method.as_str(), path, *count, &hex(&random))
         }
-    };
+    });
     let mut value = HeaderValue::from_str(&text)
         .map_err(|_| format!("user `{}` cannot stand in a header", credentials.username))?;
     // Keeps it out of every debug print of the request.
