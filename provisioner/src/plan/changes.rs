@@ -65,6 +65,8 @@ pub struct ChangeSetReading {
     pub status: String,
     /// Why, if it says.
     pub reason: Option<String>,
+    /// CloudFormation's word for whether it was started.
+    pub execution: String,
     /// What it would do.
     pub changes: Vec<ResourceChange>,
 }
@@ -83,6 +85,11 @@ pub enum Verdict {
 }
 
 impl ChangeSetReading {
+    /// Whether it was started, however it went on.
+    pub fn was_executed(&self) -> bool {
+        self.execution.starts_with("EXECUTE_")
+    }
+
     /// What the status and its reason mean.
     pub fn verdict(&self) -> Verdict {
         let says = |text: &str| self.reason.as_deref().is_some_and(|reason| reason.contains(text));
@@ -126,7 +133,7 @@ mod tests {
             let reading = ChangeSetReading {
                 status: status.to_owned(),
                 reason: reason.map(str::to_owned),
-                changes: Vec::new(),
+                ..ChangeSetReading::default()
             };
             assert_eq!(reading.verdict(), verdict, "{status} {reason:?}");
         }

@@ -81,8 +81,23 @@ impl<'a> Driver<'a> {
             .await?
             .ok_or(Failure::Overtaken)?;
         let last = self.last_event(&stack.id).await?;
-        self.stacks.execute_change_set(&goal.stack, APPLY).await?;
+        self.execute(&goal.stack).await?;
         self.follow(&goal.stack, &stack.id, last).await
+    }
+
+    /// Starts the change set. An answer that was lost makes the next attempt fail, and the work is done.
+    async fn execute(&self, stack: &str) -> Result<(), Failure> {
+        let error = match self.stacks.execute_change_set(stack, APPLY).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if error.is("ChangeSetNotFound") || error.is("InvalidChangeSetStatus") {
+            match self.stacks.change_set(stack, APPLY).await? {
+                Some(change_set) if !change_set.was_executed() => {}
+                _ => return Ok(()),
+            }
+        }
+        Err(error.into())
     }
 
     /// What a change of `goal`'s stack would do. The change set that tells is removed again.
@@ -116,6 +131,8 @@ impl<'a> Driver<'a> {
         };
         match self.stacks.create_change_set(request).await {
             Ok(()) => {}
+            // An attempt whose answer was lost: there was none of this name before.
+            Err(error) if error.is("AlreadyExistsException") => {}
             Err(error) if says_empty(&error) => return Ok(None),
             // Planned on a stack that has changed since: the plan is void, not the world.
             Err(error) if says_overtaken(&error) => return Err(Failure::Overtaken),
@@ -299,9 +316,8 @@ fn says_empty(error: &CallError) -> bool {
 
 fn says_overtaken(error: &CallError) -> bool {
     error.refusal().is_some_and(|(code, message)| {
-        code == "AlreadyExistsException"
-            || code == "ValidationError"
-                && (message.contains("already exists")
+        code == "ValidationError"
+            && (message.contains("already exists")
                     || message.contains("does not exist")
                     || message.contains("_IN_PROGRESS state")
                     || message.contains("cannot be updated"))

@@ -251,6 +251,10 @@ impl Stacks {
                 .map(|status| status.as_str().to_owned())
                 .unwrap_or_default();
             reading.reason = page.status_reason;
+            reading.execution = page
+                .execution_status
+                .map(|status| status.as_str().to_owned())
+                .unwrap_or_default();
             reading.changes.extend(
                 page.changes
                     .unwrap_or_default()

@@ -1,0 +1,79 @@
+//! Destroying what was applied, and nothing else.
+
+use crate::assert_run;
+use crate::world::{Cloud, REGION, block_on};
+
+#[test]
+fn destroy_leaves_what_was_there_before_and_a_second_one_finds_nothing() {
+    let cloud = Cloud::new();
+    let before = cloud.inventory();
+    assert_eq!(cloud.apply().code, Some(0));
+    assert_ne!(cloud.inventory(), before);
+
+    let destroyed = cloud.run(&["destroy", "--yes"]);
+    assert_run!(destroyed, cloud);
+    assert_eq!(cloud.inventory(), before);
+
+    let again = cloud.run(&["destroy", "--yes"]);
+    assert_run!(again, cloud);
+
+    // The names are free again, those of secrets included.
+    let applied = cloud.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    assert!(cloud.accelerator.writes().is_empty());
+}
+
+#[test]
+fn destroy_is_refused_while_a_site_is_fenced_unless_forced() {
+    let cloud = Cloud::new();
+    let before = cloud.inventory();
+    assert_eq!(cloud.apply().code, Some(0));
+    cloud.decide("complete");
+    cloud.counter.reset();
+    let refused = cloud.run(&["destroy", "--yes"]);
+    assert_run!(refused, cloud);
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+    let forced = cloud.run(&["destroy", "--yes", "--force"]);
+    assert_eq!(forced.code, Some(0), "{forced}");
+    assert_eq!(cloud.inventory(), before);
+}
+
+#[test]
+fn a_register_that_is_to_be_kept_stays_and_is_taken_over_again() {
+    let cloud = Cloud::new();
+    cloud.write_topology("topology.yaml", "register: { retain: true }");
+    assert_eq!(cloud.apply().code, Some(0));
+    cloud.decide("open");
+    assert_eq!(cloud.run(&["destroy", "--yes"]).code, Some(0));
+    assert!(cloud.inventory().contains_key("table sitefence-demo-register"));
+
+    let applied = cloud.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    let items = block_on(cloud.aws.items(REGION, "sitefence-demo-register")).unwrap();
+    assert!(items.iter().any(|item| item["epoch"] == 4), "the history went on: {items:?}");
+}
+
+#[test]
+fn a_stack_of_our_name_that_is_not_ours_is_left_alone() {
+    let cloud = Cloud::new();
+    block_on(async {
+        aws_sdk_cloudformation::Client::new(&cloud.aws.sdk_config(REGION))
+            .create_stack()
+            .stack_name("sitefence-demo-register")
+            .template_body("Resources: { Topic: { Type: 'AWS::SNS::Topic' } }")
+            .send()
+            .await
+            .unwrap();
+    });
+    for verb in ["apply", "destroy"] {
+        let zip = ["--function-zip", "given.zip"];
+        let arguments: Vec<&str> = [verb, "--yes"]
+            .into_iter()
+            .chain(zip.into_iter().filter(|_| verb == "apply"))
+            .collect();
+        let run = cloud.run(&arguments);
+        assert_eq!(run.code, Some(1), "{run}");
+        assert!(run.stderr.contains("the stack sitefence-demo-register in eu-west-1 exists and is not ours"), "{run}");
+    }
+    assert!(cloud.inventory().contains_key("stack sitefence-demo-register"));
+}

@@ -1,0 +1,12 @@
+//! The whole of `provision` against a local AWS: build, plan, apply, destroy, as a user runs them.
+//!
+//! Each test has an AWS of its own, so that what one leaves behind cannot help or hurt another.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod apply;
+mod destroy;
+mod interruption;
+mod lock;
+mod refusals;
+mod world;

@@ -1,0 +1,126 @@
+//! What cannot or must not be done is said before anything is changed.
+
+use tests::provision::Provision;
+use tests::standins::accelerator::{Accelerator, World};
+
+use crate::assert_run;
+use crate::world::{Cloud, Flaws, REGION, block_on, fake_function};
+
+const PLAN: &[&str] = &["plan", "--function-zip", "given.zip"];
+
+#[test]
+fn without_credentials_nothing_is_tried() {
+    let cloud = Cloud::new();
+    let run = Provision::new(cloud.home.path())
+        .unwrap()
+        .args(["apply", "--yes", "--function-zip", "given.zip"])
+        .run()
+        .unwrap();
+    assert_run!(run, cloud);
+}
+
+#[test]
+fn an_accelerator_that_does_not_exist_is_compared_with_those_that_do() {
+    let cloud = Cloud::new();
+    cloud.write_topology_for("topology.yaml", "a0000000000000000.awsglobalaccelerator.com", "");
+    let run = cloud.apply();
+    assert_run!(run, cloud);
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+}
+
+#[test]
+fn an_untagged_balancer_is_named_with_the_command_that_tags_it() {
+    let cloud = Cloud::with(Flaws {
+        untagged_balancer: true,
+        ..Flaws::default()
+    });
+    let run = cloud.apply();
+    assert_run!(run, cloud);
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_in_one_run() {
+    let cloud = Cloud::with(Flaws {
+        untagged_balancer: true,
+        no_secret: true,
+    });
+    cloud.write_topology(
+        "topology.yaml",
+        "register: { table: shared }",
+    );
+    let run = cloud.apply();
+    assert_run!(run, cloud);
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+}
+
+#[test]
+fn a_second_listener_without_a_site_is_seen() {
+    let cloud = Cloud::new();
+    *cloud.accelerator.world() = World::new().with(
+        Accelerator::in_one_region("keycloak", REGION, &[&cloud.balancers[0], &cloud.balancers[1]])
+            .listener(8443, &[(REGION, &[cloud.balancers[0].as_str()])]),
+    );
+    let run = cloud.apply();
+    assert_run!(run, cloud);
+}
+
+#[test]
+fn a_live_deployment_of_the_guide_is_a_second_fencer() {
+    let cloud = Cloud::new();
+    block_on(async {
+        use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
+        let environment = Environment::builder()
+            .variables("INFINISPAN_SITE_ENDPOINTS", "{}")
+            .variables("WEBHOOK_USER_SECRET", "webhook-password")
+            .build();
+        let code = FunctionCode::builder()
+            .zip_file(aws_sdk_lambda::primitives::Blob::new(fake_function("the guide's", 62)))
+            .build();
+        aws_sdk_lambda::Client::new(&cloud.aws.sdk_config(REGION))
+            .create_function()
+            .function_name("keycloak-failover")
+            .role("arn:aws:iam::000000000000:role/guide")
+            .runtime(Runtime::Providedal2023)
+            .handler("bootstrap")
+            .code(code)
+            .environment(environment)
+            .send()
+            .await
+            .unwrap();
+    });
+    let run = cloud.apply();
+    assert_run!(run, cloud);
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+}
+
+#[test]
+fn a_function_for_another_processor_is_refused() {
+    let cloud = Cloud::new();
+    std::fs::write(cloud.function_zip(), fake_function("for Graviton", 183)).unwrap();
+    assert_run!(cloud.apply(), cloud);
+}
+
+#[test]
+fn without_consent_and_without_a_terminal_nothing_is_changed() {
+    let cloud = Cloud::new();
+    let run = cloud.run(&["apply", "--function-zip", "given.zip"]);
+    assert_eq!(run.code, Some(2), "{run}");
+    assert!(run.stderr.ends_with(
+        "error: nobody can be asked for consent here\nhint: add --yes to agree beforehand; `provision plan` shows \
+         to what\n"
+    ));
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+}
+
+#[test]
+fn an_accelerator_that_stays_silent_is_an_error_with_its_name() {
+    let cloud = Cloud::new();
+    cloud.accelerator.go_away();
+    let run = cloud.run(PLAN);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(
+        run.stderr.contains("error: GlobalAccelerator:ListAccelerators in us-west-2 got no usable answer"),
+        "{run}"
+    );
+}

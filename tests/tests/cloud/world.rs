@@ -1,0 +1,276 @@
+//! Two tagged balancers in an accelerator among many, a secret, a topology, and `provision` to act on them.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+
+use provisioner::plan::package;
+use tempfile::TempDir;
+use tests::provision::{Provision, Run};
+use tests::standins::accelerator::{Accelerator, AcceleratorStandIn, World};
+use tests::standins::gate::{Counter, Gate};
+use tests::standins::local_aws::LocalAws;
+
+pub(crate) const REGION: &str = "eu-west-1";
+
+/// A world in which a topology can be deployed.
+pub(crate) struct Cloud {
+    pub(crate) accelerator: AcceleratorStandIn,
+    pub(crate) aws: LocalAws,
+    /// Counts the changes that `provision` asks for.
+    pub(crate) counter: Counter,
+    gate: Gate,
+    pub(crate) home: TempDir,
+    pub(crate) balancers: [String; 2],
+}
+
+/// How a [`Cloud`] differs from a good one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Flaws {
+    pub(crate) untagged_balancer: bool,
+    pub(crate) no_secret: bool,
+}
+
+/// Runs what needs a runtime.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+impl Cloud {
+    pub(crate) fn new() -> Self {
+        Self::with(Flaws::default())
+    }
+
+    pub(crate) fn with(flaws: Flaws) -> Self {
+        let accelerator = AcceleratorStandIn::start(World::new()).unwrap();
+        let aws = LocalAws::builder().global_accelerator(&accelerator.url()).start().unwrap();
+        let balancers = block_on(async {
+            if !flaws.no_secret {
+                aws.create_secret(REGION, "demo/infinispan", "its password").await.unwrap();
+            }
+            let b_tag = (!flaws.untagged_balancer).then_some("site-b");
+            [
+                aws.create_balancer(REGION, "keycloak-a", Some("site-a")).await.unwrap(),
+                aws.create_balancer(REGION, "keycloak-b", b_tag).await.unwrap(),
+            ]
+        });
+        // More than one page of accelerators lies before ours.
+        *accelerator.world() = World::new().with_decoys(12).with(Accelerator::in_one_region(
+            "keycloak",
+            REGION,
+            &[&balancers[0], &balancers[1]],
+        ));
+        let counter = Counter::default();
+        let cloud = Self {
+            gate: Gate::start(aws.address(), &counter).unwrap(),
+            counter,
+            accelerator,
+            aws,
+            home: tempfile::tempdir().unwrap(),
+            balancers,
+        };
+        cloud.write_topology("topology.yaml", "");
+        std::fs::write(cloud.function_zip(), fake_function("the function", 62)).unwrap();
+        cloud
+    }
+
+    /// The accelerator's first DNS name.
+    pub(crate) fn dns_name(&self) -> String {
+        self.accelerator.world().accelerator("keycloak").unwrap().dns_name.clone()
+    }
+
+    /// Writes a topology that differs from the usual one by `extra`.
+    pub(crate) fn write_topology(&self, name: &str, extra: &str) {
+        self.write_topology_for(name, &self.dns_name(), extra);
+    }
+
+    pub(crate) fn write_topology_for(&self, name: &str, accelerator: &str, extra: &str) {
+        let text = format!(
+            "name: demo
+regions: [{REGION}]
+accelerator: {accelerator}
+infinispan: {{ username: developer, passwordSecret: demo/infinispan }}
+sites:
+  - name: site-a
+    region: {REGION}
+    platform: openshift
+    context: site-a
+    namespace: keycloak
+    infinispan: {{ endpoint: infinispan.site-a.example.com }}
+  - name: site-b
+    region: {REGION}
+    platform: openshift
+    context: site-b
+    namespace: keycloak
+    infinispan: {{ endpoint: infinispan.site-b.example.com }}
+function: {{ architecture: x86_64 }}
+{extra}
+"
+        );
+        std::fs::write(self.home.path().join(name), text).unwrap();
+    }
+
+    pub(crate) fn function_zip(&self) -> PathBuf {
+        self.home.path().join("given.zip")
+    }
+
+    /// `provision` with root's credentials, through the gate.
+    pub(crate) fn provision(&self) -> Provision {
+        let mut provision = Provision::new(self.home.path()).unwrap();
+        for (name, value) in self.aws.client_environment() {
+            provision = provision.env(&name, &value);
+        }
+        provision.env("AWS_ENDPOINT_URL", &self.gate.url())
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.provision().args(arguments).run().unwrap()
+    }
+
+    /// `provision apply --yes` of the usual topology with a function that need not be built.
+    pub(crate) fn apply(&self) -> Run {
+        self.run(&["apply", "--yes", "--function-zip", "given.zip"])
+    }
+
+    /// Everything there is that `provision` could have made, each with what matters about it.
+    pub(crate) fn inventory(&self) -> BTreeMap<String, String> {
+        block_on(async {
+            let config = self.aws.sdk_config(REGION);
+            let mut found = BTreeMap::new();
+            let stacks = aws_sdk_cloudformation::Client::new(&config);
+            for stack in stacks.describe_stacks().send().await.unwrap().stacks.unwrap_or_default() {
+                let name = stack.stack_name.unwrap_or_default();
+                let status = stack.stack_status.unwrap();
+                let mut parameters: Vec<String> = stack
+                    .parameters
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|it| format!("{}={}", it.parameter_key.unwrap(), it.parameter_value.unwrap()))
+                    .collect();
+                parameters.sort();
+                let sets = stacks.list_change_sets().stack_name(&name).send().await.unwrap();
+                let open: Vec<String> = sets
+                    .summaries
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter(|set| set.execution_status().is_some_and(|it| it.as_str() == "AVAILABLE"))
+                    .filter_map(|set| set.change_set_name)
+                    .collect();
+                // Created or updated: either is how an interrupted run may have got there.
+                let state = if status.as_str().ends_with("_COMPLETE") { "complete" } else { status.as_str() };
+                found.insert(format!("stack {name}"), format!("{state} {parameters:?} open: {open:?}"));
+            }
+            let s3 = aws_sdk_s3::Client::from_conf(
+                aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
+            );
+            for bucket in s3.list_buckets().send().await.unwrap().buckets.unwrap_or_default() {
+                let name = bucket.name.unwrap_or_default();
+                let objects = s3.list_objects_v2().bucket(&name).send().await.unwrap();
+                let keys: Vec<String> = objects.contents().iter().filter_map(|it| it.key.clone()).collect();
+                found.insert(format!("bucket {name}"), keys.join(" "));
+            }
+            let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+            for table in dynamodb.list_tables().send().await.unwrap().table_names.unwrap_or_default() {
+                found.insert(format!("table {table}"), String::new());
+            }
+            let lambda = aws_sdk_lambda::Client::new(&config);
+            for function in lambda.list_functions().send().await.unwrap().functions.unwrap_or_default() {
+                found.insert(
+                    format!("function {}", function.function_name.clone().unwrap_or_default()),
+                    format!("{:?}", function.architectures()),
+                );
+            }
+            let iam = aws_sdk_iam::Client::new(&config);
+            for role in iam.list_roles().send().await.unwrap().roles {
+                found.insert(format!("role {}", role.role_name), String::new());
+            }
+            let secrets = aws_sdk_secretsmanager::Client::new(&config);
+            for secret in secrets
+                .list_secrets()
+                .include_planned_deletion(true)
+                .send()
+                .await
+                .unwrap()
+                .secret_list
+                .unwrap_or_default()
+            {
+                found.insert(format!("secret {}", secret.name.unwrap_or_default()), String::new());
+            }
+            found
+        })
+    }
+
+    /// The endpoints over each listener of the accelerator.
+    pub(crate) fn endpoints(&self) -> Vec<Vec<String>> {
+        self.accelerator.world().accelerator("keycloak").unwrap().endpoint_ids()
+    }
+
+    /// Writes the register's item as the function would.
+    pub(crate) fn decide(&self, state: &str) {
+        use aws_sdk_dynamodb::types::AttributeValue::{M, N, S};
+        let decision = [
+            ("survivor".to_owned(), S("site-a".into())),
+            ("fenced".to_owned(), S("site-b".into())),
+        ];
+        block_on(async {
+            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config(REGION))
+                .put_item()
+                .table_name("sitefence-demo-register")
+                .item("pk", S("demo".into()))
+                .item("state", S(state.into()))
+                .item("epoch", N("4".into()))
+                .item("rev", N("9".into()))
+                .item("decision", M(decision.into()))
+                .send()
+                .await
+                .unwrap();
+        });
+    }
+}
+
+/// A zip with the smallest binary that passes for the function: a static ELF of a processor.
+pub(crate) fn fake_function(content: &str, machine: u8) -> Vec<u8> {
+    let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    bytes.extend([2, 0, machine, 0, 1, 0, 0, 0]);
+    bytes.extend([0; 28]);
+    bytes.extend([64, 0, 56, 0, 0, 0, 64, 0, 0, 0, 0, 0]);
+    bytes.extend(content.as_bytes());
+    package::pack(&bytes, &BTreeMap::new()).unwrap().zip
+}
+
+/// A run with everything replaced that differs from one to the next.
+pub(crate) fn settled(run: &Run, cloud: &Cloud) -> String {
+    let mut text = run.to_string();
+    for (from, to) in [
+        (cloud.accelerator.url(), "http://accelerator"),
+        (cloud.gate.url(), "http://aws"),
+        (cloud.balancers[0].clone(), "<balancer a>"),
+        (cloud.balancers[1].clone(), "<balancer b>"),
+        (cloud.home.path().display().to_string(), "<home>"),
+    ] {
+        text = text.replace(&from, to);
+    }
+    text
+}
+
+/// Compares a run with the snapshot of this name.
+#[macro_export]
+macro_rules! assert_run {
+    ($run:expr, $cloud:expr) => {
+        insta::with_settings!({
+            filters => vec![
+                (r"[0-9a-f]{64}", "<sha256>"),
+                (r"https?://[a-z0-9]+\.lambda-url", "https://<id>.lambda-url"),
+                (r"stack/([a-z-]+)/[0-9a-f-]{36}", "stack/$1/<uuid>"),
+                (r"(secret:[A-Za-z/]+)-[A-Za-z0-9]{6}", "$1-<suffix>"),
+                (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "<time>"),
+                // The order in which resources are made is CloudFormation's own.
+                (r"(?m)^  (CREATE|UPDATE|DELETE)_[A-Z_]+ .*\n", ""),
+            ],
+            snapshot_path => "snapshots",
+            prepend_module_to_snapshot => false,
+        }, {
+            insta::assert_snapshot!($crate::world::settled(&$run, &$cloud));
+        })
+    };
+}
