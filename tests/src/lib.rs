@@ -9,5 +9,6 @@
 //!
 //! The same modules serve the demo and the tests, so that what a reader watches is what is tested.
 
+pub mod provision;
 pub mod standins;
 pub mod tools;

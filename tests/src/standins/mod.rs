@@ -16,6 +16,7 @@ pub mod accelerator;
 pub mod calls;
 pub mod certificates;
 pub mod faults;
+pub mod gate;
 pub mod infinispan;
 pub mod local_aws;
 pub mod runtime_api;
