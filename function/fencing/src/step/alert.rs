@@ -75,7 +75,10 @@ fn judge(
                 return Ok(Answer::new(Status::NotNow, sentence));
             }
             let claimed = claim(script, record, &format!("{reporter}'s alert"))?;
-            let reading = script.accelerator(asked.accelerator)?.ok();
+            let reading = match claimed.state {
+                State::Unbalanced => script.accelerator(asked.accelerator)?.ok(),
+                _ => None,
+            };
             let record = complete(script, claimed, reading.as_ref())?;
             Ok(conclude(&record, reporter))
         }

@@ -32,7 +32,10 @@ pub(super) fn claim(script: &mut Script<'_>, record: &Record, by: &str) -> Resul
 
 /// Brings a claimed decision to its end, and returns the record as complete.
 ///
-/// `reading` is what this invocation saw of the accelerator, if it looked.
+/// `reading` is what this invocation saw of the accelerator. For a decision just taken it is the evidence,
+/// and only what differs gets written. A decision that is resumed is written whole: a reading may lag behind
+/// an earlier epoch, and show a survivor whom that epoch has taken out. Once it is out of the accelerator, a
+/// reading tells whether people have put it back meanwhile.
 pub(super) fn complete(
     script: &mut Script<'_>,
     mut record: Record,
@@ -41,8 +44,15 @@ pub(super) fn complete(
     let decision = decision_of(script, &record)?;
     let (at, backup) = (decision.survivor.0.clone(), decision.fenced.0.clone());
     let mut written = None;
+    let outcome = &decision.outcome;
+    match (record.state, reading) {
+        (State::Decided, evidence) => balance(script, &record, to_write(outcome, evidence))?,
+        (_, Some(reading)) if !reading.agrees_with(outcome) => {
+            balance(script, &record, to_write(outcome, None))?;
+        }
+        _ => {}
+    }
     if record.state == State::Decided {
-        balance(script, &record, &decision.outcome, reading)?;
         let unbalanced = Record {
             state: State::Unbalanced,
             claim: script.fresh_claim(),
@@ -90,16 +100,14 @@ pub(super) fn decision_of(script: &mut Script<'_>, record: &Record) -> Result<De
     })
 }
 
-/// Writes the outcome until the accelerator is read to hold exactly that.
+/// Makes the writes until the accelerator is read to hold exactly that.
 ///
 /// Groups that end with someone in them go first, so that no listener is ever without an endpoint.
 fn balance(
     script: &mut Script<'_>,
     record: &Record,
-    outcome: &Outcome,
-    reading: Option<&Reading>,
+    writes: Vec<&GroupOutcome>,
 ) -> Result<(), Halt> {
-    let writes = to_write(outcome, reading);
     let (keeping, emptying): (Vec<&GroupOutcome>, Vec<&GroupOutcome>) =
         writes.into_iter().partition(|write| !write.endpoints.is_empty());
     for writes in [keeping, emptying] {
@@ -132,11 +140,11 @@ fn balance(
     Ok(())
 }
 
-/// Which groups to write: those that were read to differ. When none was, all of them: a reading may lag
-/// behind, and a decision is only believed once somebody has written it.
-fn to_write<'a>(outcome: &'a Outcome, reading: Option<&Reading>) -> Vec<&'a GroupOutcome> {
+/// Which groups to write: those that the decision's evidence showed to differ. When none did, all of them: a
+/// reading may lag behind, and a decision is only believed once somebody has written it.
+fn to_write<'a>(outcome: &'a Outcome, evidence: Option<&Reading>) -> Vec<&'a GroupOutcome> {
     let differs = |write: &&GroupOutcome| {
-        !reading.is_some_and(|r| {
+        !evidence.is_some_and(|r| {
             r.groups
                 .iter()
                 .any(|g| g.arn == write.arn && g.agrees_with(write))

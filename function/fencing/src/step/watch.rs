@@ -93,10 +93,15 @@ pub(super) fn sweep(script: &mut Script<'_>, waited: Option<Rev>) -> Result<Answ
     })
 }
 
-/// Carries out a claimed decision after looking at the accelerator.
+/// Carries out a claimed decision from where it is.
 pub(super) fn finish(script: &mut Script<'_>, claimed: Record) -> Result<Answer, Halt> {
-    let asked = script.start(Call::ReadAccelerator);
-    let reading = script.accelerator(asked)?.ok();
+    let reading = match claimed.state {
+        State::Unbalanced => {
+            let asked = script.start(Call::ReadAccelerator);
+            script.accelerator(asked)?.ok()
+        }
+        _ => None,
+    };
     let record = complete(script, claimed, reading.as_ref())?;
     let decision = decision_of(script, &record)?;
     let sentence = format!(
