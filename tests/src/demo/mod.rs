@@ -1,0 +1,88 @@
+//! The demo: a split brain from deployment to removal, with the real programs.
+//!
+//! ```text
+//!   provision (the real one) ──▶ local AWS ──▶ bootstrap (the real one) ──▶ stand-ins of Global Accelerator
+//!        ▲                            ▲                                     and of two Infinispan clusters
+//!     this program ── alerts of two sites' Alertmanagers ┘
+//! ```
+//!
+//! Only what nobody can be given for a demo is a stand-in: the accelerator's control plane and a pair of
+//! replicating Infinispan clusters. What is shown is read from those, from the register and from the function's log,
+//! never from what was meant to happen; and every sentence with a tick has been checked, or the demo fails.
+
+mod alert;
+mod look;
+mod play;
+mod provision;
+mod screen;
+mod stage;
+
+use std::path::PathBuf;
+
+pub use play::play;
+pub use screen::Untrue;
+
+/// Why the demo ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// Something shown is not so.
+    #[error(transparent)]
+    Untrue(#[from] Untrue),
+    /// The local AWS did not start.
+    #[error(transparent)]
+    LocalAws(#[from] crate::standins::local_aws::StartError),
+    /// A stand-in did not start.
+    #[error(transparent)]
+    StandIn(#[from] crate::standins::StartError),
+    /// The local AWS said no to the demo itself.
+    #[error(transparent)]
+    Call(#[from] crate::standins::local_aws::LocalAwsError),
+    /// A rendered rule lacks the alert.
+    #[error(transparent)]
+    Alert(#[from] alert::NoSuchAlert),
+    /// The example cannot be played with.
+    #[error("{path}: {reason}")]
+    Example {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file cannot be read or written, or a program not started.
+    #[error("cannot use {path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `provision` answered what cannot be read.
+    #[error("`{command}` printed what is no {what}: {output}")]
+    Output {
+        /// The command.
+        command: String,
+        /// What it should have been.
+        what: &'static str,
+        /// What it was.
+        output: String,
+    },
+}
+
+impl DemoError {
+    fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}
+
+/// The programs to play with.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The real `provision`.
+    pub provision: PathBuf,
+    /// The function's binary, built for this machine.
+    pub function: PathBuf,
+    /// The directory with the examples.
+    pub examples: PathBuf,
+}

@@ -1,0 +1,103 @@
+//! Runs the real `provision` and shows what it says, as it says it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
+
+use super::DemoError;
+use super::screen::Screen;
+
+/// `provision`, in a folder and an environment of its own.
+#[derive(Debug)]
+pub(super) struct Provision {
+    program: PathBuf,
+    folder: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) line: String,
+    pub(super) code: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Ran {
+    /// The data on stdout.
+    pub(super) fn json(&self) -> Result<Value, DemoError> {
+        serde_json::from_str(&self.stdout).map_err(|_| DemoError::Output {
+            command: self.line.clone(),
+            what: "JSON",
+            output: self.stdout.clone(),
+        })
+    }
+
+    /// For a claim that turned out to be untrue.
+    pub(super) fn seen(&self) -> String {
+        format!("`{}` ended with {:?}\n{}{}", self.line, self.code, self.stderr, self.stdout)
+    }
+}
+
+impl Provision {
+    pub(super) fn new(program: &Path, folder: &Path, environment: Vec<(String, String)>) -> Self {
+        Self {
+            program: program.to_owned(),
+            folder: folder.to_owned(),
+            environment,
+        }
+    }
+
+    /// Runs it. Its talk is shown line by line; its data, which would be the next program's input, is kept.
+    pub(super) async fn run(&self, screen: &Screen, arguments: &[&str]) -> Result<Ran, DemoError> {
+        let line = format!("provision {}", arguments.join(" "));
+        screen.command(&line);
+        let mut child = Command::new(&self.program)
+            .args(arguments)
+            .current_dir(&self.folder)
+            // Nothing of the reader's own AWS account may come in, neither profile nor credentials.
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", &self.folder)
+            .env("COLUMNS", "74")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(DemoError::file(&self.program))?;
+        let (out, talk) = (child.stdout.take(), child.stderr.take());
+        let keep = async {
+            let mut data = String::new();
+            match out {
+                Some(mut out) => out.read_to_string(&mut data).await.map(|_| data),
+                None => Ok(data),
+            }
+        };
+        let show = async {
+            let mut said = String::new();
+            if let Some(talk) = talk {
+                let mut lines = BufReader::new(talk).lines();
+                while let Some(line) = lines.next_line().await? {
+                    screen.quote(&line);
+                    said.push_str(&line);
+                    said.push('\n');
+                }
+            }
+            Ok(said)
+        };
+        let (stdout, stderr, status) =
+            tokio::try_join!(keep, show, child.wait()).map_err(DemoError::file(&self.program))?;
+        Ok(Ran {
+            line,
+            code: status.code(),
+            stdout,
+            stderr,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! What the demo plays on: a local AWS with two tagged balancers and Infinispan's password, an accelerator in front
+//! of them, two Infinispan clusters; and a folder with the example as an operator would have it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use provisioner::topology::{self, Topology};
+use tempfile::TempDir;
+
+use super::DemoError;
+use crate::standins::accelerator::{Accelerator, AcceleratorStandIn, World};
+use crate::standins::infinispan::{InfinispanPair, Role};
+use crate::standins::local_aws::LocalAws;
+
+/// The example that is played.
+pub(super) const EXAMPLE: &str = "local.yaml";
+
+/// More accelerators than one page of the API holds come before the one that is wanted.
+const OTHER_ACCELERATORS: usize = 11;
+
+/// The accelerator's name, which only its owner sees.
+pub(super) const ACCELERATOR: &str = "keycloak";
+
+/// Everything that runs, and what it is made from.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) topology: Topology,
+    pub(super) infinispan: InfinispanPair,
+    pub(super) accelerator: AcceleratorStandIn,
+    pub(super) aws: LocalAws,
+    /// Each site's balancer, by ARN.
+    pub(super) balancers: [String; 2],
+    /// Where `provision` is run.
+    pub(super) folder: TempDir,
+}
+
+impl Stage {
+    /// Sets it up for the example in `examples`.
+    pub(super) async fn set(examples: &Path) -> Result<Self, DemoError> {
+        let path = examples.join(EXAMPLE);
+        let text = fs::read_to_string(&path).map_err(DemoError::file(&path))?;
+        let topology = read(&path, &text)?;
+        let names = [0, 1].map(|index| topology.sites[index].name.to_string());
+        let region = topology.first_region().to_string();
+
+        let accelerator = AcceleratorStandIn::start(World::new())?;
+        let aws = LocalAws::builder().global_accelerator(&accelerator.url()).start()?;
+        let mut balancers = [String::new(), String::new()];
+        for (balancer, site) in balancers.iter_mut().zip(&topology.sites) {
+            let name = format!("keycloak-{}", site.name);
+            *balancer = aws
+                .create_balancer(site.region.as_str(), &name, Some(site.name.as_str()))
+                .await?;
+        }
+        let mut ours = {
+            let [a, b] = &topology.sites;
+            let [at_a, at_b] = balancers.each_ref().map(String::as_str);
+            if a.region == b.region {
+                Accelerator::in_one_region(ACCELERATOR, a.region.as_str(), &[at_a, at_b])
+            } else {
+                Accelerator::in_two_regions(ACCELERATOR, [(a.region.as_str(), at_a), (b.region.as_str(), at_b)])
+            }
+        };
+        ours.dns_name = topology.accelerator.to_string();
+        *accelerator.world() = World::new().with_decoys(OTHER_ACCELERATORS).with(ours);
+
+        let password = password();
+        let secret = topology.infinispan.password_secret.to_string();
+        aws.create_secret(&region, &secret, &password).await?;
+        let infinispan = InfinispanPair::builder(names.each_ref().map(String::as_str))
+            .user(topology.infinispan.username.as_str(), &password, Role::Admin)
+            .start()?;
+
+        let folder = tempfile::Builder::new()
+            .prefix("sitefence-demo-")
+            .tempdir()
+            .map_err(DemoError::file(std::env::temp_dir()))?;
+        let stage = Self {
+            topology,
+            infinispan,
+            accelerator,
+            aws,
+            balancers,
+            folder,
+        };
+        stage.lay_out(&path, text)?;
+        Ok(stage)
+    }
+
+    /// The name of a site.
+    pub(super) fn site(&self, index: usize) -> &str {
+        self.topology.sites[index].name.as_str()
+    }
+
+    /// The Region of the function and of the secrets.
+    pub(super) fn region(&self) -> &str {
+        self.topology.first_region().as_str()
+    }
+
+    /// The example and its CA bundles. The one thing that the example cannot know is at which port this run's
+    /// Infinispan clusters answer; an operator would write his hosts there.
+    fn lay_out(&self, source: &Path, mut text: String) -> Result<(), DemoError> {
+        let example = |reason: String| DemoError::Example {
+            path: source.to_owned(),
+            reason,
+        };
+        for site in &self.topology.sites {
+            let (Some(endpoint), Some(bundle)) = (&site.infinispan.endpoint, &site.infinispan.ca_bundle) else {
+                return Err(example(format!("{} has no endpoint or no caBundle", site.name)));
+            };
+            let written = endpoint.to_string();
+            if text.matches(&written).count() != 1 {
+                return Err(example(format!("`{written}` does not stand there exactly once")));
+            }
+            let Some(cluster) = self.infinispan.site(site.name.as_str()) else {
+                return Err(example(format!("no Infinispan was started for {}", site.name)));
+            };
+            text = text.replace(&written, &cluster.endpoint());
+            let bundle = self.folder.path().join(bundle.as_str());
+            if let Some(parent) = bundle.parent() {
+                fs::create_dir_all(parent).map_err(DemoError::file(parent))?;
+            }
+            fs::write(&bundle, self.infinispan.authority().pem()).map_err(DemoError::file(&bundle))?;
+        }
+        let copy = self.folder.path().join(EXAMPLE);
+        fs::write(&copy, text).map_err(DemoError::file(&copy))
+    }
+
+    /// Packs the function's binary as somebody who built it himself would.
+    pub(super) fn pack(&self, binary: &Path) -> Result<PathBuf, DemoError> {
+        let bytes = fs::read(binary).map_err(DemoError::file(binary))?;
+        let packed =
+            provisioner::plan::package::pack(&bytes, &Default::default()).map_err(|error| DemoError::Example {
+                path: binary.to_owned(),
+                reason: error.to_string(),
+            })?;
+        let path = self.folder.path().join("function.zip");
+        fs::write(&path, packed.zip).map_err(DemoError::file(&path))?;
+        Ok(path)
+    }
+}
+
+/// One that nobody could have written into an example.
+fn password() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    format!("{:016x}%40\"é", RandomState::new().hash_one(std::process::id()))
+}
