@@ -105,7 +105,9 @@ mod tests {
         ];
         assert_eq!(
             labels,
-            expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+            expected
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into()
         );
     }
 

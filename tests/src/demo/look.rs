@@ -52,9 +52,10 @@ impl View {
         let Some(record) = &self.register else {
             return "register: open, nothing was ever decided".to_owned();
         };
-        let decision = record.decision.as_ref().map(|decision| {
-            format!(", survivor {}, fenced {}", decision.survivor.0, decision.fenced.0)
-        });
+        let decision = record
+            .decision
+            .as_ref()
+            .map(|decision| format!(", survivor {}, fenced {}", decision.survivor.0, decision.fenced.0));
         format!(
             "register: {}, epoch {}{}",
             record.state,
@@ -72,12 +73,16 @@ impl View {
 impl SiteView {
     fn of(stage: &Stage, index: usize) -> Self {
         let site = stage.site(index).to_owned();
-        let endpoint = stage.accelerator.world().accelerator(ACCELERATOR).and_then(|accelerator| {
-            accelerator
-                .groups()
-                .find_map(|group| group.endpoint(&stage.balancers[index]))
-                .map(|endpoint| endpoint.health)
-        });
+        let endpoint = stage
+            .accelerator
+            .world()
+            .accelerator(ACCELERATOR)
+            .and_then(|accelerator| {
+                accelerator
+                    .groups()
+                    .find_map(|group| group.endpoint(&stage.balancers[index]))
+                    .map(|endpoint| endpoint.health)
+            });
         let mut infinispan = stage.infinispan.world();
         let replication = infinispan.replication(&site);
         let serves = infinispan.put(&site, LOGIN_CACHE, "a login", "somebody").is_ok();
@@ -103,7 +108,9 @@ impl SiteView {
             Some(BackupStatus::Mixed) => "partly cut",
         };
         let serves = if self.serves { "succeeds" } else { "FAILS" };
-        [&self.site, endpoint, replication, serves].map(str::to_owned).to_vec()
+        [&self.site, endpoint, replication, serves]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     /// Whether users are sent there and served.
@@ -119,7 +126,10 @@ async fn register(stage: &Stage) -> Result<Option<Record>, DemoError> {
     let topology = &stage.topology;
     let table = topology.table_name();
     let key = topology.name.to_string();
-    let items = stage.aws.items(topology.register_region().as_str(), &table).await?;
+    let items = stage
+        .aws
+        .items(topology.register_region().as_str(), &table)
+        .await?;
     let item = items.into_iter().find(|item| item["pk"] == key.as_str());
     item.map(|item| {
         serde_json::from_value(item.clone()).map_err(|_| DemoError::Output {

@@ -11,6 +11,7 @@
 //! never from what was meant to happen; and every sentence with a tick has been checked, or the demo fails.
 
 mod alert;
+mod leftovers;
 mod look;
 mod play;
 mod provision;

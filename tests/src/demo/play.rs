@@ -52,15 +52,29 @@ pub async fn play(programs: &Programs) -> Result<(), DemoError> {
 
 fn show_stage(screen: &Screen, stage: &Stage) {
     let [a, b] = [0, 1].map(|index| stage.site(index).to_owned());
-    let infinispan = |site: &str| stage.infinispan.site(site).map(|site| site.url()).unwrap_or_default();
+    let infinispan = |site: &str| {
+        stage
+            .infinispan
+            .site(site)
+            .map(|site| site.url())
+            .unwrap_or_default()
+    };
     let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
     screen.table(
         &["what", "where", "which is"],
         &[
             row(["AWS", &stage.aws.url(), "ministack, checks role policies"]),
             row(["Global Accelerator", &stage.accelerator.url(), "a stand-in"]),
-            row([&format!("Infinispan of {a}"), &infinispan(&a), "a stand-in, 2 nodes"]),
-            row([&format!("Infinispan of {b}"), &infinispan(&b), "a stand-in, 2 nodes"]),
+            row([
+                &format!("Infinispan of {a}"),
+                &infinispan(&a),
+                "a stand-in, 2 nodes",
+            ]),
+            row([
+                &format!("Infinispan of {b}"),
+                &infinispan(&b),
+                "a stand-in, 2 nodes",
+            ]),
         ],
     );
     screen.say(&format!(
@@ -84,7 +98,15 @@ impl Play {
         self.screen.chapter("One command deploys");
         self.stage.pack(&programs.function)?;
         let began = Instant::now();
-        let arguments = ["apply", EXAMPLE, "--yes", "--function-zip", "function.zip", "--output", "json"];
+        let arguments = [
+            "apply",
+            EXAMPLE,
+            "--yes",
+            "--function-zip",
+            "function.zip",
+            "--output",
+            "json",
+        ];
         let ran = self.provision.run(&self.screen, &arguments).await?;
         let seconds = began.elapsed().as_secs_f64();
         let claim = format!("deployed in {seconds:.0} s");
@@ -99,39 +121,49 @@ impl Play {
         let name = self.stage.topology.webhook_secret_name();
         let secret = self.stage.aws.secret(self.stage.region(), &name).await?;
         let secret: Value = serde_json::from_str(&secret).unwrap_or(Value::String(secret));
-        let password = secret["password"].as_str().or(secret.as_str()).unwrap_or_default().to_owned();
+        let password = secret["password"]
+            .as_str()
+            .or(secret.as_str())
+            .unwrap_or_default()
+            .to_owned();
         self.credentials = self.basic(&password);
         self.screen.claim(
-            &format!("a password for the webhook was generated: {} characters, typed by nobody", password.len()),
+            &format!(
+                "a password for the webhook was generated: {} characters, typed by nobody",
+                password.len()
+            ),
             password.len() >= 32,
             || format!("the secret {name} holds {} characters", password.len()),
         )?;
         self.claim_writes("the accelerator was read and not touched", 0)?;
 
         let view = self.show("Before:").await?;
-        self.screen.claim(
-            "both sites are in the accelerator and serve",
-            view.sites.iter().all(look::SiteView::is_whole),
-            || view.seen(),
-        )
-        .map_err(Into::into)
+        self.screen
+            .claim(
+                "both sites are in the accelerator and serve",
+                view.sites.iter().all(look::SiteView::is_whole),
+                || view.seen(),
+            )
+            .map_err(Into::into)
     }
 
     async fn lose_each_other(&mut self) -> Result<(), DemoError> {
         self.screen.chapter("The sites lose each other");
         self.stage.infinispan.cut_link();
         let view = self.show("Now:").await?;
-        self.screen.claim(
-            "no site serves: each waits for a backup that cannot be reached",
-            view.sites.iter().all(|site| !site.serves),
-            || view.seen(),
-        )
-        .map_err(Into::into)
+        self.screen
+            .claim(
+                "no site serves: each waits for a backup that cannot be reached",
+                view.sites.iter().all(|site| !site.serves),
+                || view.seen(),
+            )
+            .map_err(Into::into)
     }
 
     async fn first_report(&mut self) -> Result<(), DemoError> {
         let [a, b] = self.sites();
-        self.screen.chapter(&format!("{a}'s monitoring reports {b} offline"));
+        self.screen
+            .chapter(&format!("{a}'s monitoring reports {b} offline"));
         let wrong = self.basic("changeme");
         let answer = self.post(&wrong, 0).await?.0;
         self.screen.claim(
@@ -149,7 +181,8 @@ impl Play {
         )?;
         let view = self.show("After:").await?;
         let [at_a, at_b] = &view.sites;
-        self.screen.claim(&format!("{a} serves again"), at_a.is_whole(), || view.seen())?;
+        self.screen
+            .claim(&format!("{a} serves again"), at_a.is_whole(), || view.seen())?;
         self.screen.claim(
             &format!("{b} is out of the accelerator: nobody is sent there"),
             at_b.endpoint.is_none(),
@@ -171,7 +204,8 @@ impl Play {
 
     async fn second_report(&mut self) -> Result<(), DemoError> {
         let [a, b] = self.sites();
-        self.screen.chapter(&format!("{b}'s monitoring reports {a} offline, too"));
+        self.screen
+            .chapter(&format!("{b}'s monitoring reports {a} offline, too"));
         self.screen.say(&format!(
             "{b} lives, and sees as little of {a} as {a} of it. Its alert must not take the last site away."
         ));
@@ -183,7 +217,10 @@ impl Play {
         )?;
         let (again, _) = self.report(0).await?;
         self.screen.claim(
-            &format!("{a}'s alert, sent again, is answered {}: it is so already", again.status),
+            &format!(
+                "{a}'s alert, sent again, is answered {}: it is so already",
+                again.status
+            ),
             again.status == 200,
             || format!("{again:?}"),
         )?;
@@ -201,12 +238,22 @@ impl Play {
         let [_, b] = self.sites();
         self.screen.chapter("Applied again while fenced");
         let began = Instant::now();
-        let arguments = ["apply", EXAMPLE, "--yes", "--function-zip", "function.zip", "--output", "json"];
+        let arguments = [
+            "apply",
+            EXAMPLE,
+            "--yes",
+            "--function-zip",
+            "function.zip",
+            "--output",
+            "json",
+        ];
         let ran = self.provision.run(&self.screen, &arguments).await?;
         let seconds = began.elapsed().as_secs_f64();
         let nothing = ran.code == Some(0) && ran.json()?["changed"] == false;
         self.screen
-            .claim(&format!("nothing to do, said in {seconds:.1} s"), nothing, || ran.seen())?;
+            .claim(&format!("nothing to do, said in {seconds:.1} s"), nothing, || {
+                ran.seen()
+            })?;
         let view = View::of(&self.stage).await?;
         self.screen.claim(
             &format!("{b} was not put back"),
@@ -219,24 +266,38 @@ impl Play {
     async fn destroy(&mut self) -> Result<(), DemoError> {
         let [_, b] = self.sites();
         self.screen.chapter("Taken away again");
-        let ran = self.provision.run(&self.screen, &["destroy", EXAMPLE, "--yes"]).await?;
+        let ran = self
+            .provision
+            .run(&self.screen, &["destroy", EXAMPLE, "--yes"])
+            .await?;
         self.screen.claim(
             &format!("refused with exit code 3: {b} is fenced, and the record of it would be lost"),
             ran.code == Some(3),
             || ran.seen(),
         )?;
-        let ran = self.provision.run(&self.screen, &["destroy", EXAMPLE, "--yes", "--force"]).await?;
-        self.screen
-            .claim("forced, it removes all that apply made", ran.code == Some(0), || ran.seen())?;
+        let ran = self
+            .provision
+            .run(&self.screen, &["destroy", EXAMPLE, "--yes", "--force"])
+            .await?;
+        self.screen.claim(
+            "forced, it removes all that apply made",
+            ran.code == Some(0),
+            || ran.seen(),
+        )?;
         let left = leftovers::of(&self.stage).await?;
         self.screen.claim(
             "no stack, function, table, bucket, secret, role or log group is left",
             left.is_empty(),
             || left.join("\n"),
         )?;
-        let ran = self.provision.run(&self.screen, &["destroy", EXAMPLE, "--yes"]).await?;
+        let ran = self
+            .provision
+            .run(&self.screen, &["destroy", EXAMPLE, "--yes"])
+            .await?;
         self.screen
-            .claim("destroyed again: nothing there", ran.code == Some(0), || ran.seen())?;
+            .claim("destroyed again: nothing there", ran.code == Some(0), || {
+                ran.seen()
+            })?;
         self.claim_writes("the accelerator is as the fence left it", 1)
     }
 
@@ -244,8 +305,10 @@ impl Play {
     async fn report(&self, reporter: usize) -> Result<(HttpAnswer, u128), DemoError> {
         let [a, b] = self.sites();
         let from = if reporter == 0 { a } else { b };
-        self.screen
-            .command(&format!("POST {}/webhook  (Alertmanager of {from})", self.url.trim_end_matches('/')));
+        self.screen.command(&format!(
+            "POST {}/webhook  (Alertmanager of {from})",
+            self.url.trim_end_matches('/')
+        ));
         let (answer, milliseconds) = self.post(&self.credentials, reporter).await?;
         self.screen.quote(answer.body.trim_end());
         Ok((answer, milliseconds))
@@ -268,7 +331,10 @@ impl Play {
     }
 
     fn payload(&self, reporter: usize) -> Result<Value, DemoError> {
-        let (reporting, suspected) = (&self.stage.topology.sites[reporter], self.stage.site(1 - reporter));
+        let (reporting, suspected) = (
+            &self.stage.topology.sites[reporter],
+            self.stage.site(1 - reporter),
+        );
         let rule = self.rendered(reporting.name.as_str(), "PrometheusRule")?;
         let labels = alert::labels(&rule, SITE_OFFLINE, reporting.namespace.as_str(), suspected)?;
         let name = self.stage.topology.object_name();
@@ -321,7 +387,15 @@ impl Play {
     fn claim_writes(&mut self, claim: &str, expected: usize) -> Result<(), DemoError> {
         let writes = self.stage.accelerator.writes();
         self.screen.claim(claim, writes.len() == expected, || {
-            format!("it saw {} writes: {}", writes.len(), writes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            format!(
+                "it saw {} writes: {}",
+                writes.len(),
+                writes
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         })?;
         Ok(())
     }

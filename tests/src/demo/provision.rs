@@ -39,7 +39,10 @@ impl Ran {
 
     /// For a claim that turned out to be untrue.
     pub(super) fn seen(&self) -> String {
-        format!("`{}` ended with {:?}\n{}{}", self.line, self.code, self.stderr, self.stdout)
+        format!(
+            "`{}` ended with {:?}\n{}{}",
+            self.line, self.code, self.stderr, self.stdout
+        )
     }
 }
 

@@ -57,7 +57,10 @@ impl Screen {
         let heading = format!("{}. {text}", self.chapters);
         let seconds = format!("{:.0} s", self.began.elapsed().as_secs_f64());
         let room = COLUMNS.saturating_sub(heading.chars().count() + 1);
-        put(&format!("\n{heading} {seconds:>room$}\n{}\n", "─".repeat(COLUMNS)));
+        put(&format!(
+            "\n{heading} {seconds:>room$}\n{}\n",
+            "─".repeat(COLUMNS)
+        ));
     }
 
     /// Text, wrapped.
@@ -131,12 +134,15 @@ fn wrapped(text: &str, first: &str, rest: &str) -> String {
         }
         lines.push(line);
     }
-    lines.iter().enumerate().fold(String::new(), |mut text, (index, line)| {
-        let indent = if index == 0 { first } else { rest };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}", format!("{indent}{line}").trim_end());
-        text
-    })
+    lines
+        .iter()
+        .enumerate()
+        .fold(String::new(), |mut text, (index, line)| {
+            let indent = if index == 0 { first } else { rest };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{}", format!("{indent}{line}").trim_end());
+            text
+        })
 }
 
 /// Columns as wide as what stands in them.
@@ -179,7 +185,10 @@ mod tests {
         let text = format!("fenced site-b: {arn} is out of the accelerator, and replication is cut");
         for (first, rest) in [(INDENT, INDENT), (QUOTE, QUOTE), ("   $ ", "     ")] {
             let wrapped = wrapped(&text, first, rest);
-            assert!(wrapped.lines().all(|line| line.chars().count() <= COLUMNS), "{wrapped}");
+            assert!(
+                wrapped.lines().all(|line| line.chars().count() <= COLUMNS),
+                "{wrapped}"
+            );
             let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
             assert_eq!(letters(&wrapped), letters(&text), "nothing is lost");
         }

@@ -44,7 +44,9 @@ impl Stage {
         let region = topology.first_region().to_string();
 
         let accelerator = AcceleratorStandIn::start(World::new())?;
-        let aws = LocalAws::builder().global_accelerator(&accelerator.url()).start()?;
+        let aws = LocalAws::builder()
+            .global_accelerator(&accelerator.url())
+            .start()?;
         let mut balancers = [String::new(), String::new()];
         for (balancer, site) in balancers.iter_mut().zip(&topology.sites) {
             let name = format!("keycloak-{}", site.name);
@@ -58,7 +60,10 @@ impl Stage {
             if a.region == b.region {
                 Accelerator::in_one_region(ACCELERATOR, a.region.as_str(), &[at_a, at_b])
             } else {
-                Accelerator::in_two_regions(ACCELERATOR, [(a.region.as_str(), at_a), (b.region.as_str(), at_b)])
+                Accelerator::in_two_regions(
+                    ACCELERATOR,
+                    [(a.region.as_str(), at_a), (b.region.as_str(), at_b)],
+                )
             }
         };
         ours.dns_name = topology.accelerator.to_string();
@@ -105,7 +110,8 @@ impl Stage {
             reason,
         };
         for site in &self.topology.sites {
-            let (Some(endpoint), Some(bundle)) = (&site.infinispan.endpoint, &site.infinispan.ca_bundle) else {
+            let (Some(endpoint), Some(bundle)) = (&site.infinispan.endpoint, &site.infinispan.ca_bundle)
+            else {
                 return Err(example(format!("{} has no endpoint or no caBundle", site.name)));
             };
             let written = endpoint.to_string();
@@ -129,11 +135,12 @@ impl Stage {
     /// Packs the function's binary as somebody who built it himself would.
     pub(super) fn pack(&self, binary: &Path) -> Result<PathBuf, DemoError> {
         let bytes = fs::read(binary).map_err(DemoError::file(binary))?;
-        let packed =
-            provisioner::plan::package::pack(&bytes, &Default::default()).map_err(|error| DemoError::Example {
+        let packed = provisioner::plan::package::pack(&bytes, &Default::default()).map_err(|error| {
+            DemoError::Example {
                 path: binary.to_owned(),
                 reason: error.to_string(),
-            })?;
+            }
+        })?;
         let path = self.folder.path().join("function.zip");
         fs::write(&path, packed.zip).map_err(DemoError::file(&path))?;
         Ok(path)

@@ -15,6 +15,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod command;
+mod demo;
 mod deny;
 mod failure;
 mod summary;

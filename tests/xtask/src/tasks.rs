@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::command::Command;
+use crate::demo;
 use crate::deny;
 use crate::failure::Failure;
 use crate::workspace::Workspace;
@@ -22,6 +23,12 @@ pub(crate) struct Task {
 /// All of them, in the order in which a newcomer wants to know. A new task is one more entry here, and a
 /// function that takes the workspace and what followed the name.
 const TASKS: &[Task] = &[
+    Task {
+        name: "demo",
+        arguments: "",
+        about: "plays a split brain against a local AWS: deploy, fence, destroy",
+        run: demo::run,
+    },
     Task {
         name: "test",
         arguments: "[ARGUMENTS OF cargo test]",

@@ -13,6 +13,8 @@ pub(crate) const CACHE_VARIABLE: &str = "SITEFENCE_CI_CACHE";
 pub(crate) struct Workspace {
     /// The directory of the root Cargo.toml; commands run here.
     pub(crate) root: PathBuf,
+    /// Where cargo puts the programs of the dev profile.
+    pub(crate) binaries: PathBuf,
     /// Where tools that tasks installed are kept.
     pub(crate) tools: PathBuf,
     /// Whether that is somewhere else than in the target directory.
@@ -34,7 +36,7 @@ impl Workspace {
         let root = own_manifest.join("../..");
         let root = root.canonicalize().map_err(file(&root))?;
         let program = std::env::current_exe().map_err(file(Path::new("this program's own path")))?;
-        let binaries = program.parent().unwrap_or(&root);
+        let binaries = program.parent().unwrap_or(&root).to_owned();
         let cache = std::env::var_os(CACHE_VARIABLE)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from);
@@ -47,8 +49,22 @@ impl Workspace {
         };
         Ok(Self {
             root,
+            binaries,
             tools,
             tools_outlive_target: cache.is_some(),
         })
+    }
+
+    /// A program of the dev profile.
+    pub(crate) fn binary(&self, name: &str) -> PathBuf {
+        self.binaries
+            .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    /// A program of another profile, which cargo puts beside the dev profile's.
+    pub(crate) fn binary_of(&self, profile: &str, name: &str) -> PathBuf {
+        self.binaries
+            .with_file_name(profile)
+            .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 }

@@ -1,0 +1,50 @@
+//! Plays the demo: `cargo xtask demo` builds what it needs and starts it.
+
+#![allow(clippy::print_stderr)] // the one message of a demo that failed
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tests::demo::{Programs, play};
+
+const USAGE: &str = "usage: demo PROVISION FUNCTION EXAMPLES\n\n  \
+    PROVISION  the program `provision`\n  \
+    FUNCTION   the function's binary, built for this machine\n  \
+    EXAMPLES   the directory with the example topologies\n\n\
+    `cargo xtask demo` builds all of it and starts this program.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let Ok([provision, function, examples]) = <[PathBuf; 3]>::try_from(arguments) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let programs = Programs {
+        provision,
+        function,
+        examples,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let played = match runtime {
+        Ok(runtime) => runtime.block_on(play(&programs)).map_err(|error| chain(&error)),
+        Err(error) => Err(error.to_string()),
+    };
+    match played {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str("\n  because: ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,36 @@
+//! The demo's set-up: what it plays with is built, then it plays.
+
+use crate::command::Command;
+use crate::failure::Failure;
+use crate::tasks::{no_arguments, with_tools};
+use crate::workspace::Workspace;
+
+/// The function as the demo deploys it: small, but without the minutes of fat LTO.
+const FUNCTION_PROFILE: &str = "quick";
+
+/// Builds and plays.
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    no_arguments("demo", arguments)?;
+    // The whole workspace, as `cargo xtask test` builds it: another choice of packages would settle the features of
+    // shared crates differently and compile the AWS SDK twice.
+    Command::cargo(workspace, &["build", "--workspace", "--bins"]).run()?;
+    Command::cargo(
+        workspace,
+        &[
+            "build",
+            "--profile",
+            FUNCTION_PROFILE,
+            "--package",
+            "function",
+            "--bin",
+            "bootstrap",
+        ],
+    )
+    .run()?;
+    let demo = Command::new(workspace, workspace.binary("demo"), "run this task again").arguments(&[
+        workspace.binary("provision"),
+        workspace.binary_of(FUNCTION_PROFILE, "bootstrap"),
+        workspace.root.join("examples"),
+    ]);
+    with_tools(workspace, demo).run()
+}
