@@ -36,12 +36,23 @@ pub fn binary() -> Result<PathBuf, ProvisionError> {
 fn build(target_directory: &Path) -> Result<(), String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "provisioner", "--bin", "provision"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "provisioner",
+            "--bin",
+            "provision",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", target_directory)
         .output()
         .map_err(|error| error.to_string())?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }
 
 /// What a run came to.
@@ -111,7 +122,10 @@ impl Provision {
 
     /// Runs it to its end.
     pub fn run(mut self) -> Result<Run, ProvisionError> {
-        self.command.output().map(Run::from).map_err(ProvisionError::Start)
+        self.command
+            .output()
+            .map(Run::from)
+            .map_err(ProvisionError::Start)
     }
 
     /// Starts it; whoever called kills it or waits for it.

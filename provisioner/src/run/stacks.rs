@@ -318,9 +318,9 @@ fn says_overtaken(error: &CallError) -> bool {
     error.refusal().is_some_and(|(code, message)| {
         code == "ValidationError"
             && (message.contains("already exists")
-                    || message.contains("does not exist")
-                    || message.contains("_IN_PROGRESS state")
-                    || message.contains("cannot be updated"))
+                || message.contains("does not exist")
+                || message.contains("_IN_PROGRESS state")
+                || message.contains("cannot be updated"))
     })
 }
 

@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 /// What a rendered rule file does not say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the rendered PrometheusRule holds no alert `{alert}` with labels")]
-pub struct NoSuchAlert {
+pub(super) struct NoSuchAlert {
     /// The alert that was looked for.
     pub alert: String,
 }
 
 /// The labels of an alert of this rule when it fires for a series of `namespace` and `site`.
-pub fn labels(
+pub(super) fn labels(
     rule: &Value,
     alert: &str,
     namespace: &str,
@@ -52,7 +52,7 @@ pub fn labels(
 }
 
 /// The payload with one firing alert.
-pub fn payload(labels: &BTreeMap<String, String>, receiver: &str, fired_at: Timestamp) -> Value {
+pub(super) fn payload(labels: &BTreeMap<String, String>, receiver: &str, fired_at: Timestamp) -> Value {
     let label = |name: &str| labels.get(name).map(String::as_str).unwrap_or_default();
     let group = json!({"alertname": label("alertname")});
     json!({

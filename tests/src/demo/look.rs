@@ -128,7 +128,7 @@ async fn register(stage: &Stage) -> Result<Option<Record>, DemoError> {
     let key = topology.name.to_string();
     let items = stage
         .aws
-        .items(topology.register_region().as_str(), &table)
+        .items(topology.register_region(topology.first_region()).as_str(), &table)
         .await?;
     let item = items.into_iter().find(|item| item["pk"] == key.as_str());
     item.map(|item| {

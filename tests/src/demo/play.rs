@@ -97,6 +97,15 @@ impl Play {
     async fn deploy(&mut self, programs: &Programs) -> Result<(), DemoError> {
         self.screen.chapter("One command deploys");
         self.stage.pack(&programs.function)?;
+        let ran = self
+            .provision
+            .run(&self.screen, &["render", EXAMPLE, "-o", "out"])
+            .await?;
+        self.screen.claim(
+            "every document can be reviewed first",
+            ran.code == Some(0),
+            || ran.seen(),
+        )?;
         let began = Instant::now();
         let arguments = [
             "apply",

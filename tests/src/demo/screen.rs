@@ -15,7 +15,7 @@ const QUOTE: &str = "   │ ";
 /// A sentence that was about to be shown and is not true.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not true: {claim}\n  {seen}")]
-pub struct Untrue {
+pub(super) struct Untrue {
     /// The sentence.
     pub claim: String,
     /// What is so instead.
@@ -24,7 +24,7 @@ pub struct Untrue {
 
 /// The screen.
 #[derive(Debug)]
-pub struct Screen {
+pub(super) struct Screen {
     began: Instant,
     chapters: u32,
     claims: u32,
@@ -38,7 +38,7 @@ impl Default for Screen {
 
 impl Screen {
     /// An empty one; time is counted from here.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             began: Instant::now(),
             chapters: 0,
@@ -47,12 +47,12 @@ impl Screen {
     }
 
     /// The demo's title.
-    pub fn title(&self, text: &str) {
+    pub(super) fn title(&self, text: &str) {
         put(&format!("\n{text}\n{}\n", "═".repeat(text.chars().count())));
     }
 
     /// A new chapter, numbered, with the seconds since the beginning.
-    pub fn chapter(&mut self, text: &str) {
+    pub(super) fn chapter(&mut self, text: &str) {
         self.chapters += 1;
         let heading = format!("{}. {text}", self.chapters);
         let seconds = format!("{:.0} s", self.began.elapsed().as_secs_f64());
@@ -64,27 +64,32 @@ impl Screen {
     }
 
     /// Text, wrapped.
-    pub fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         put(&wrapped(text, INDENT, INDENT));
     }
 
     /// A command as one would type it.
-    pub fn command(&self, line: &str) {
+    pub(super) fn command(&self, line: &str) {
         put(&wrapped(line, "   $ ", "     "));
     }
 
     /// A line that somebody else said.
-    pub fn quote(&self, line: &str) {
+    pub(super) fn quote(&self, line: &str) {
         put(&wrapped(line, QUOTE, QUOTE));
     }
 
     /// A table.
-    pub fn table(&self, head: &[&str], rows: &[Vec<String>]) {
+    pub(super) fn table(&self, head: &[&str], rows: &[Vec<String>]) {
         put(&table(head, rows));
     }
 
     /// A sentence that must be true. `seen` is what the reader is told when it is not.
-    pub fn claim(&mut self, claim: &str, holds: bool, seen: impl FnOnce() -> String) -> Result<(), Untrue> {
+    pub(super) fn claim(
+        &mut self,
+        claim: &str,
+        holds: bool,
+        seen: impl FnOnce() -> String,
+    ) -> Result<(), Untrue> {
         let mark = if holds { " ✔ " } else { " ✘ " };
         put(&wrapped(claim, mark, INDENT));
         if holds {
@@ -98,7 +103,7 @@ impl Screen {
     }
 
     /// The last line.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         put(&format!(
             "\n{} claims shown, all of them true, in {:.0} s.\n",
             self.claims,

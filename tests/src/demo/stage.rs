@@ -39,7 +39,14 @@ impl Stage {
     pub(super) async fn set(examples: &Path) -> Result<Self, DemoError> {
         let path = examples.join(EXAMPLE);
         let text = fs::read_to_string(&path).map_err(DemoError::file(&path))?;
-        let topology = read(&path, &text)?;
+        let topology = topology::parse(text.as_bytes(), EXAMPLE).map_err(|mistakes| DemoError::Example {
+            path: path.clone(),
+            reason: mistakes
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        })?;
         let names = [0, 1].map(|index| topology.sites[index].name.to_string());
         let region = topology.first_region().to_string();
 

@@ -156,7 +156,9 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// Passes a request on as it came: its signature covers the host that the caller knows.
 async fn forward(upstream: SocketAddr, received: Received) -> Result<Response<Bytes>, io::Error> {
     let stream = TcpStream::connect(upstream).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
     let driver = tokio::spawn(connection);
     let mut request = Request::new(Full::new(received.body));
     *request.method_mut() = received.method;

@@ -13,7 +13,9 @@ fn an_apply_puts_everything_in_place_and_a_second_one_finds_nothing_to_do() {
     let plan = cloud.run(&["plan", "--function-zip", "given.zip"]);
     assert_run!(plan, cloud);
     assert_eq!(cloud.counter.changes(), [""; 0], "a plan changes nothing");
-    let code = cloud.run(&["plan", "--function-zip", "given.zip", "--detailed-exitcode"]).code;
+    let code = cloud
+        .run(&["plan", "--function-zip", "given.zip", "--detailed-exitcode"])
+        .code;
     assert_eq!(code, Some(4));
 
     let applied = cloud.apply();
@@ -31,7 +33,10 @@ fn an_apply_puts_everything_in_place_and_a_second_one_finds_nothing_to_do() {
     ] {
         assert!(inventory.contains_key(wanted), "{wanted}: {inventory:#?}");
     }
-    assert!(!inventory.values().any(|it| it.contains("apply.lock")), "{inventory:#?}");
+    assert!(
+        !inventory.values().any(|it| it.contains("apply.lock")),
+        "{inventory:#?}"
+    );
 
     // The environment of the function is what it reads at start.
     let function = block_on(async {
@@ -43,24 +48,49 @@ fn an_apply_puts_everything_in_place_and_a_second_one_finds_nothing_to_do() {
             .unwrap()
     });
     let variables = function.environment.unwrap().variables.unwrap();
-    let settings = fencing::settings::Settings::from_environment(|name| variables.get(name).cloned()).unwrap();
+    let settings =
+        fencing::settings::Settings::from_environment(|name| variables.get(name).cloned()).unwrap();
     assert_eq!(settings.found.balancers.len(), 2);
-    let group = cloud.accelerator.world().accelerator("keycloak").unwrap().groups().next().unwrap().arn.clone();
+    let group = cloud
+        .accelerator
+        .world()
+        .accelerator("keycloak")
+        .unwrap()
+        .groups()
+        .next()
+        .unwrap()
+        .arn
+        .clone();
     assert_eq!(settings.found.endpoint_group_arns, [group]);
 
     cloud.counter.reset();
     let again = cloud.apply();
     assert_run!(again, cloud);
-    assert_eq!(cloud.counter.changes(), [""; 0], "nothing to do means to do nothing");
+    assert_eq!(
+        cloud.counter.changes(),
+        [""; 0],
+        "nothing to do means to do nothing"
+    );
     assert_eq!(cloud.inventory(), inventory);
 
-    let plan = cloud.run(&["plan", "--function-zip", "given.zip", "--detailed-exitcode", "--output", "json"]);
+    let plan = cloud.run(&[
+        "plan",
+        "--function-zip",
+        "given.zip",
+        "--detailed-exitcode",
+        "--output",
+        "json",
+    ]);
     assert_eq!(plan.code, Some(0), "{plan}");
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
     assert_eq!(plan["hasChanges"], false);
     assert_eq!(plan["steps"], Value::Array(Vec::new()));
 
-    assert_eq!(cloud.endpoints(), endpoints, "the endpoint group is nobody's to touch");
+    assert_eq!(
+        cloud.endpoints(),
+        endpoints,
+        "the endpoint group is nobody's to touch"
+    );
     assert!(cloud.accelerator.writes().is_empty());
 }
 
@@ -73,7 +103,11 @@ fn a_changed_topology_is_planned_property_by_property_and_applied() {
 
     let plan = cloud.run(&["plan", "--function-zip", "given.zip"]);
     assert_run!(plan, cloud);
-    assert_eq!(cloud.inventory(), before, "a plan leaves nothing, its change sets included");
+    assert_eq!(
+        cloud.inventory(),
+        before,
+        "a plan leaves nothing, its change sets included"
+    );
 
     assert_eq!(cloud.apply().code, Some(0));
     let again = cloud.apply();
@@ -88,8 +122,16 @@ fn new_code_is_uploaded_beside_the_old_and_deployed() {
     let applied = cloud.apply();
     assert_eq!(applied.code, Some(0), "{applied}");
     let inventory = cloud.inventory();
-    let bucket = inventory.iter().find(|(name, _)| name.starts_with("bucket")).unwrap().1;
-    assert_eq!(bucket.split(' ').count(), 2, "a rollback needs the code before: {bucket}");
+    let bucket = inventory
+        .iter()
+        .find(|(name, _)| name.starts_with("bucket"))
+        .unwrap()
+        .1;
+    assert_eq!(
+        bucket.split(' ').count(),
+        2,
+        "a rollback needs the code before: {bucket}"
+    );
     assert!(cloud.apply().stderr.contains("nothing to do"));
 }
 
@@ -99,7 +141,10 @@ fn either_dns_name_and_the_arn_name_the_accelerator() {
     let (dual_stack, arn) = {
         let world = cloud.accelerator.world();
         let accelerator = world.accelerator("keycloak").unwrap();
-        (accelerator.dual_stack_dns_name.clone().unwrap(), accelerator.arn.clone())
+        (
+            accelerator.dual_stack_dns_name.clone().unwrap(),
+            accelerator.arn.clone(),
+        )
     };
     assert_eq!(cloud.apply().code, Some(0));
     for name in [dual_stack, arn] {
@@ -139,7 +184,12 @@ fn a_stack_that_never_came_to_life_is_replaced() {
             .await
             .unwrap();
         for _ in 0..100 {
-            let stacks = client.describe_stacks().stack_name("sitefence-demo-fencing").send().await.unwrap();
+            let stacks = client
+                .describe_stacks()
+                .stack_name("sitefence-demo-fencing")
+                .send()
+                .await
+                .unwrap();
             if stacks.stacks()[0].stack_status().unwrap().as_str() == "ROLLBACK_COMPLETE" {
                 return;
             }
@@ -149,7 +199,10 @@ fn a_stack_that_never_came_to_life_is_replaced() {
     });
     let applied = cloud.apply();
     assert_eq!(applied.code, Some(0), "{applied}");
-    assert!(applied.stderr.contains("deleting sitefence-demo-fencing"), "{applied}");
+    assert!(
+        applied.stderr.contains("deleting sitefence-demo-fencing"),
+        "{applied}"
+    );
     assert!(cloud.apply().stderr.contains("nothing to do"));
 }
 
@@ -174,7 +227,9 @@ fn a_fenced_site_stays_out_and_what_it_rests_on_stays_put() {
     let refused = cloud.run(&["apply", "elsewhere.yaml", "--yes", "--function-zip", "given.zip"]);
     assert_eq!(refused.code, Some(3), "{refused}");
     assert!(
-        refused.stderr.contains("cannot change while a decision is in force: the register is `complete`, epoch 4"),
+        refused
+            .stderr
+            .contains("cannot change while a decision is in force: the register is `complete`, epoch 4"),
         "{refused}"
     );
     assert_eq!(cloud.endpoints(), fenced);

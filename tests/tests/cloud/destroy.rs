@@ -50,7 +50,10 @@ fn a_register_that_is_to_be_kept_stays_and_is_taken_over_again() {
     let applied = cloud.apply();
     assert_eq!(applied.code, Some(0), "{applied}");
     let items = block_on(cloud.aws.items(REGION, "sitefence-demo-register")).unwrap();
-    assert!(items.iter().any(|item| item["epoch"] == 4), "the history went on: {items:?}");
+    assert!(
+        items.iter().any(|item| item["epoch"] == 4),
+        "the history went on: {items:?}"
+    );
 }
 
 #[test]
@@ -73,7 +76,11 @@ fn a_stack_of_our_name_that_is_not_ours_is_left_alone() {
             .collect();
         let run = cloud.run(&arguments);
         assert_eq!(run.code, Some(1), "{run}");
-        assert!(run.stderr.contains("the stack sitefence-demo-register in eu-west-1 exists and is not ours"), "{run}");
+        assert!(
+            run.stderr
+                .contains("the stack sitefence-demo-register in eu-west-1 exists and is not ours"),
+            "{run}"
+        );
     }
     assert!(cloud.inventory().contains_key("stack sitefence-demo-register"));
 }

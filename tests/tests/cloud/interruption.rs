@@ -21,7 +21,11 @@ fn killed_at(cloud: &Cloud, arguments: &[&str], at: usize, moment: Moment) -> Op
     let id = child.id();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success(), "{}", Run::from(child.wait_with_output().unwrap()));
+            assert!(
+                status.success(),
+                "{}",
+                Run::from(child.wait_with_output().unwrap())
+            );
             cloud.counter.reset();
             return None;
         }
@@ -54,7 +58,9 @@ fn an_apply_that_was_killed_anywhere_is_finished_by_the_next() {
     let mut told = Vec::new();
     for moment in [Moment::Before, Moment::After] {
         for at in 0.. {
-            let Some(change) = killed_at(&cloud, APPLY, at, moment) else { break };
+            let Some(change) = killed_at(&cloud, APPLY, at, moment) else {
+                break;
+            };
             let context = format!("killed {moment:?} change {at}, {change}");
             let finished = cloud.apply();
             assert_eq!(finished.code, Some(0), "{context}: {finished}");
@@ -83,7 +89,9 @@ fn a_destroy_that_was_killed_anywhere_is_finished_by_the_next() {
         for at in 0.. {
             let applied = cloud.apply();
             assert_eq!(applied.code, Some(0), "{applied}");
-            let Some(change) = killed_at(&cloud, DESTROY, at, moment) else { break };
+            let Some(change) = killed_at(&cloud, DESTROY, at, moment) else {
+                break;
+            };
             let context = format!("killed {moment:?} change {at}, {change}");
             let finished = cloud.run(DESTROY);
             assert_eq!(finished.code, Some(0), "{context}: {finished}");
@@ -91,7 +99,11 @@ fn a_destroy_that_was_killed_anywhere_is_finished_by_the_next() {
             told.push(change);
         }
     }
-    assert_eq!(told.iter().filter(|it| *it == "DeleteStack").count(), 6, "{told:?}");
+    assert_eq!(
+        told.iter().filter(|it| *it == "DeleteStack").count(),
+        6,
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -102,7 +114,10 @@ fn ctrl_c_stops_after_the_current_call_and_says_how_to_go_on() {
     // At the creation of the register's stack.
     cloud.counter.stop_at(4, Moment::After, move || {
         let id = receive.recv().unwrap();
-        let killed = std::process::Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap();
+        let killed = std::process::Command::new("kill")
+            .args(["-INT", &id.to_string()])
+            .status()
+            .unwrap();
         assert!(killed.success());
     });
     let child = cloud.provision().args(APPLY).spawn().unwrap();
@@ -118,7 +133,10 @@ fn ctrl_c_stops_after_the_current_call_and_says_how_to_go_on() {
     );
     assert!(run.stderr.contains("stopping after the current call"), "{run}");
     cloud.counter.reset();
-    assert!(!cloud.inventory().values().any(|it| it.contains("apply.lock")), "the lock was let go");
+    assert!(
+        !cloud.inventory().values().any(|it| it.contains("apply.lock")),
+        "the lock was let go"
+    );
     let finished = cloud.apply();
     assert_eq!(finished.code, Some(0), "{finished}");
 }

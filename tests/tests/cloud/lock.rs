@@ -13,7 +13,9 @@ fn locked_by_another(cloud: &Cloud) {
         .unwrap();
     let owner = r#"{"by":"arn:aws:iam::000000000000:user/ada","host":"ada-laptop","verb":"apply","since":"2026-11-21T10:00:00Z","token":"other"}"#;
     block_on(async {
-        let config = aws_sdk_s3::config::Builder::from(&cloud.aws.sdk_config(REGION)).force_path_style(true).build();
+        let config = aws_sdk_s3::config::Builder::from(&cloud.aws.sdk_config(REGION))
+            .force_path_style(true)
+            .build();
         aws_sdk_s3::Client::from_conf(config)
             .put_object()
             .bucket(bucket)

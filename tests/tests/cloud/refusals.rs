@@ -45,10 +45,7 @@ fn all_that_is_wrong_is_told_in_one_run() {
         untagged_balancer: true,
         no_secret: true,
     });
-    cloud.write_topology(
-        "topology.yaml",
-        "register: { table: shared }",
-    );
+    cloud.write_topology("topology.yaml", "register: { table: shared }");
     let run = cloud.apply();
     assert_run!(run, cloud);
     assert_eq!(cloud.counter.changes(), [""; 0]);
@@ -75,7 +72,10 @@ fn a_live_deployment_of_the_guide_is_a_second_fencer() {
             .variables("WEBHOOK_USER_SECRET", "webhook-password")
             .build();
         let code = FunctionCode::builder()
-            .zip_file(aws_sdk_lambda::primitives::Blob::new(fake_function("the guide's", 62)))
+            .zip_file(aws_sdk_lambda::primitives::Blob::new(fake_function(
+                "the guide's",
+                62,
+            )))
             .build();
         aws_sdk_lambda::Client::new(&cloud.aws.sdk_config(REGION))
             .create_function()
@@ -120,7 +120,8 @@ fn an_accelerator_that_stays_silent_is_an_error_with_its_name() {
     let run = cloud.run(PLAN);
     assert_eq!(run.code, Some(1), "{run}");
     assert!(
-        run.stderr.contains("error: GlobalAccelerator:ListAccelerators in us-west-2 got no usable answer"),
+        run.stderr
+            .contains("error: GlobalAccelerator:ListAccelerators in us-west-2 got no usable answer"),
         "{run}"
     );
 }

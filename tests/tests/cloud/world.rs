@@ -33,7 +33,11 @@ pub(crate) struct Flaws {
 
 /// Runs what needs a runtime.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 impl Cloud {
@@ -43,14 +47,21 @@ impl Cloud {
 
     pub(crate) fn with(flaws: Flaws) -> Self {
         let accelerator = AcceleratorStandIn::start(World::new()).unwrap();
-        let aws = LocalAws::builder().global_accelerator(&accelerator.url()).start().unwrap();
+        let aws = LocalAws::builder()
+            .global_accelerator(&accelerator.url())
+            .start()
+            .unwrap();
         let balancers = block_on(async {
             if !flaws.no_secret {
-                aws.create_secret(REGION, "demo/infinispan", "its password").await.unwrap();
+                aws.create_secret(REGION, "demo/infinispan", "its password")
+                    .await
+                    .unwrap();
             }
             let b_tag = (!flaws.untagged_balancer).then_some("site-b");
             [
-                aws.create_balancer(REGION, "keycloak-a", Some("site-a")).await.unwrap(),
+                aws.create_balancer(REGION, "keycloak-a", Some("site-a"))
+                    .await
+                    .unwrap(),
                 aws.create_balancer(REGION, "keycloak-b", b_tag).await.unwrap(),
             ]
         });
@@ -76,7 +87,12 @@ impl Cloud {
 
     /// The accelerator's first DNS name.
     pub(crate) fn dns_name(&self) -> String {
-        self.accelerator.world().accelerator("keycloak").unwrap().dns_name.clone()
+        self.accelerator
+            .world()
+            .accelerator("keycloak")
+            .unwrap()
+            .dns_name
+            .clone()
     }
 
     /// Writes a topology that differs from the usual one by `extra`.
@@ -138,7 +154,14 @@ function: {{ architecture: x86_64 }}
             let config = self.aws.sdk_config(REGION);
             let mut found = BTreeMap::new();
             let stacks = aws_sdk_cloudformation::Client::new(&config);
-            for stack in stacks.describe_stacks().send().await.unwrap().stacks.unwrap_or_default() {
+            for stack in stacks
+                .describe_stacks()
+                .send()
+                .await
+                .unwrap()
+                .stacks
+                .unwrap_or_default()
+            {
                 let name = stack.stack_name.unwrap_or_default();
                 let status = stack.stack_status.unwrap();
                 let mut parameters: Vec<String> = stack
@@ -153,28 +176,65 @@ function: {{ architecture: x86_64 }}
                     .summaries
                     .unwrap_or_default()
                     .into_iter()
-                    .filter(|set| set.execution_status().is_some_and(|it| it.as_str() == "AVAILABLE"))
+                    .filter(|set| {
+                        set.execution_status()
+                            .is_some_and(|it| it.as_str() == "AVAILABLE")
+                    })
                     .filter_map(|set| set.change_set_name)
                     .collect();
                 // Created or updated: either is how an interrupted run may have got there.
-                let state = if status.as_str().ends_with("_COMPLETE") { "complete" } else { status.as_str() };
-                found.insert(format!("stack {name}"), format!("{state} {parameters:?} open: {open:?}"));
+                let state = if status.as_str().ends_with("_COMPLETE") {
+                    "complete"
+                } else {
+                    status.as_str()
+                };
+                found.insert(
+                    format!("stack {name}"),
+                    format!("{state} {parameters:?} open: {open:?}"),
+                );
             }
             let s3 = aws_sdk_s3::Client::from_conf(
-                aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
+                aws_sdk_s3::config::Builder::from(&config)
+                    .force_path_style(true)
+                    .build(),
             );
-            for bucket in s3.list_buckets().send().await.unwrap().buckets.unwrap_or_default() {
+            for bucket in s3
+                .list_buckets()
+                .send()
+                .await
+                .unwrap()
+                .buckets
+                .unwrap_or_default()
+            {
                 let name = bucket.name.unwrap_or_default();
                 let objects = s3.list_objects_v2().bucket(&name).send().await.unwrap();
-                let keys: Vec<String> = objects.contents().iter().filter_map(|it| it.key.clone()).collect();
+                let keys: Vec<String> = objects
+                    .contents()
+                    .iter()
+                    .filter_map(|it| it.key.clone())
+                    .collect();
                 found.insert(format!("bucket {name}"), keys.join(" "));
             }
             let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-            for table in dynamodb.list_tables().send().await.unwrap().table_names.unwrap_or_default() {
+            for table in dynamodb
+                .list_tables()
+                .send()
+                .await
+                .unwrap()
+                .table_names
+                .unwrap_or_default()
+            {
                 found.insert(format!("table {table}"), String::new());
             }
             let lambda = aws_sdk_lambda::Client::new(&config);
-            for function in lambda.list_functions().send().await.unwrap().functions.unwrap_or_default() {
+            for function in lambda
+                .list_functions()
+                .send()
+                .await
+                .unwrap()
+                .functions
+                .unwrap_or_default()
+            {
                 found.insert(
                     format!("function {}", function.function_name.clone().unwrap_or_default()),
                     format!("{:?}", function.architectures()),
@@ -194,7 +254,10 @@ function: {{ architecture: x86_64 }}
                 .secret_list
                 .unwrap_or_default()
             {
-                found.insert(format!("secret {}", secret.name.unwrap_or_default()), String::new());
+                found.insert(
+                    format!("secret {}", secret.name.unwrap_or_default()),
+                    String::new(),
+                );
             }
             found
         })
@@ -202,7 +265,11 @@ function: {{ architecture: x86_64 }}
 
     /// The endpoints over each listener of the accelerator.
     pub(crate) fn endpoints(&self) -> Vec<Vec<String>> {
-        self.accelerator.world().accelerator("keycloak").unwrap().endpoint_ids()
+        self.accelerator
+            .world()
+            .accelerator("keycloak")
+            .unwrap()
+            .endpoint_ids()
     }
 
     /// Writes the register's item as the function would.

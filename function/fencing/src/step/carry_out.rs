@@ -103,11 +103,7 @@ pub(super) fn decision_of(script: &mut Script<'_>, record: &Record) -> Result<De
 /// Makes the writes until the accelerator is read to hold exactly that.
 ///
 /// Groups that end with someone in them go first, so that no listener is ever without an endpoint.
-fn balance(
-    script: &mut Script<'_>,
-    record: &Record,
-    writes: Vec<&GroupOutcome>,
-) -> Result<(), Halt> {
+fn balance(script: &mut Script<'_>, record: &Record, writes: Vec<&GroupOutcome>) -> Result<(), Halt> {
     let (keeping, emptying): (Vec<&GroupOutcome>, Vec<&GroupOutcome>) =
         writes.into_iter().partition(|write| !write.endpoints.is_empty());
     for writes in [keeping, emptying] {
