@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// What a rendered rule file does not say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the rendered PrometheusRule holds no alert `{alert}` with labels")]
-pub(super) struct NoSuchAlert {
+pub struct NoSuchAlert {
     /// The alert that was looked for.
     pub alert: String,
 }

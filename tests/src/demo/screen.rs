@@ -15,7 +15,7 @@ const QUOTE: &str = "   │ ";
 /// A sentence that was about to be shown and is not true.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not true: {claim}\n  {seen}")]
-pub(super) struct Untrue {
+pub struct Untrue {
     /// The sentence.
     pub claim: String,
     /// What is so instead.
