@@ -314,10 +314,8 @@ impl Play {
     async fn report(&self, reporter: usize) -> Result<(HttpAnswer, u128), DemoError> {
         let [a, b] = self.sites();
         let from = if reporter == 0 { a } else { b };
-        self.screen.command(&format!(
-            "POST {}/webhook  (Alertmanager of {from})",
-            self.url.trim_end_matches('/')
-        ));
+        self.screen
+            .command(&format!("POST {}  (Alertmanager of {from})", self.url));
         let (answer, milliseconds) = self.post(&self.credentials, reporter).await?;
         self.screen.quote(answer.body.trim_end());
         Ok((answer, milliseconds))

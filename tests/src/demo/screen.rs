@@ -123,15 +123,17 @@ fn wrapped(text: &str, first: &str, rest: &str) -> String {
     let room = COLUMNS - rest.chars().count().max(first.chars().count());
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
-        let mut line = String::new();
-        for word in paragraph.split(' ') {
+        let words = paragraph.trim_start_matches(' ');
+        let mut line = paragraph[..paragraph.len() - words.len()].to_owned();
+        let mut begun = false;
+        for word in words.split(' ') {
             let mut word: Vec<char> = word.chars().collect();
-            let used = line.chars().count();
-            if used > 0 && used + 1 + word.len() > room {
+            if begun && line.chars().count() + 1 + word.len() > room {
                 lines.push(std::mem::take(&mut line));
-            } else if used > 0 {
+            } else if begun {
                 line.push(' ');
             }
+            begun = true;
             while word.len() > room {
                 lines.push(word.drain(..room).collect());
             }
