@@ -25,6 +25,7 @@ mod evidence;
 mod operate;
 mod rejoin;
 mod script;
+mod turn;
 pub mod watch;
 
 pub use script::{State, start, step};

@@ -1,0 +1,374 @@
+//! The steps of a rejoin: what each changes, and when it may.
+//!
+//! S is the stale site, K the kept one; [`rejoin`](super::rejoin) tells the order and why. Here it is about
+//! one step, which is one call of the operator's command.
+//!
+//! A clear whose reply was lost may arrive after its repetition, and after the next step has brought S
+//! online: then it wipes K. So a step that changes something first writes a claim into the register, and
+//! only an attempt whose every change was answered takes it away. Whoever finds the claim of another attempt
+//! waits first, as if the rejoin had changed hands.
+
+use super::evidence::reading;
+use super::rejoin::Sites;
+use super::script::{Halt, Script};
+use super::watch::infinispan;
+use super::{Call, Fault, Keycloak};
+use crate::accelerator::{Outcome, remember};
+use crate::answer::{Answer, Cause, Next, Status};
+use crate::register::{Record, Rejoin, RejoinStep, State};
+use crate::replication::{Backup, Push};
+use crate::words::SiteName;
+
+/// One step of a rejoin that this command drives and has waited for.
+pub(super) struct Turn<'s, 'a, 'r> {
+    script: &'s mut Script<'a>,
+    record: Record,
+    session: &'r str,
+    by: &'r str,
+    sites: &'r Sites,
+    /// A change was not answered: it may still take effect.
+    doubt: bool,
+}
+
+impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
+    pub(super) fn new(
+        script: &'s mut Script<'a>,
+        record: &Record,
+        session: &'r str,
+        by: &'r str,
+        sites: &'r Sites,
+    ) -> Self {
+        Self {
+            script,
+            record: record.clone(),
+            session,
+            by,
+            sites,
+            doubt: false,
+        }
+    }
+
+    pub(super) fn take(&mut self, step: RejoinStep, keycloak: Keycloak) -> Result<Answer, Halt> {
+        match step {
+            RejoinStep::CutStale => self.cut_stale(keycloak),
+            RejoinStep::Clear(caches) => self.clear(&caches, keycloak),
+            RejoinStep::RestoreStale => self.restore_stale(),
+            RejoinStep::Push => self.push(),
+            RejoinStep::AwaitPush => self.await_push(),
+            RejoinStep::Readd => self.readd(keycloak),
+        }
+    }
+
+    fn signed(&self) -> String {
+        format!("rejoin by {} (request {})", self.by, self.script.executor())
+    }
+
+    /// Writes down that this attempt is going to change something.
+    fn attempt(&mut self) -> Result<(), Halt> {
+        let begun = Record {
+            claim: self.script.fresh_claim(),
+            waiting: false,
+            ..self.record.revised(&self.signed(), self.script.now())
+        };
+        self.record = self.script.write(begun)?;
+        Ok(())
+    }
+
+    fn advance(&mut self, step: RejoinStep, sentence: String) -> Result<Answer, Halt> {
+        let rejoin = Rejoin {
+            session: self.session.to_owned(),
+            step,
+        };
+        let next = Record {
+            rejoin: Some(rejoin),
+            waiting: false,
+            claim: None,
+            ..self.record.revised(&self.signed(), self.script.now())
+        };
+        self.script.write(next)?;
+        Ok(Answer::new(Status::NotNow, sentence).then(Next::Again))
+    }
+
+    /// The end of an attempt that failed. Its claim stays where a change was not answered.
+    fn fail(&mut self, fault: &Fault) -> Halt {
+        let failed = self.script.failed(fault);
+        match failed {
+            Halt::Answer(answer) if !self.doubt => self.script.give_up(&self.record, answer),
+            other => other,
+        }
+    }
+
+    fn backup(&mut self, at: &SiteName, backup: &SiteName) -> Result<Backup, Halt> {
+        let read = self.script.start(Call::ReadBackup {
+            at: at.clone(),
+            backup: backup.clone(),
+        });
+        match self.script.backup(read)? {
+            Ok(status) => Ok(status),
+            Err(fault) => Err(self.fail(&fault)),
+        }
+    }
+
+    fn switch(&mut self, call: Call) -> Result<(), Halt> {
+        let place = self.script.start(call);
+        match self.script.switched(place)? {
+            Ok(()) => Ok(()),
+            Err(fault) => {
+                // Caches that failed were named in an answer; anything else is no answer.
+                self.doubt = !fault.whom.starts_with("cache ");
+                Err(self.fail(&fault))
+            }
+        }
+    }
+
+    fn finish(&mut self, call: Call) -> Result<(), Halt> {
+        let place = self.script.start(call);
+        match self.script.done(place)? {
+            Ok(()) => Ok(()),
+            Err(fault) => {
+                self.doubt = true;
+                Err(self.fail(&fault))
+            }
+        }
+    }
+
+    /// Both backups may be cut only while nobody writes at S: Keycloak stopped, endpoint out.
+    fn cut_stale(&mut self, keycloak: Keycloak) -> Result<Answer, Halt> {
+        let Sites { kept, stale } = self.sites;
+        if keycloak != Keycloak::Stopped {
+            return Ok(stop_keycloak(stale));
+        }
+        let asked = self.script.start(Call::ReadAccelerator);
+        let reading = reading(self.script, asked)?;
+        if reading.holds(self.script.settings, stale) {
+            let sentence =
+                format!("{stale} is in the accelerator already: take it out before its caches are cleared");
+            self.script.say(Cause::Unexplained, sentence.clone());
+            return Ok(Answer::new(Status::NotNow, sentence));
+        }
+        self.attempt()?;
+        self.switch(Call::TakeOffline {
+            at: stale.clone(),
+            backup: kept.clone(),
+        })?;
+        match self.backup(stale, kept)? {
+            Backup::Offline => {
+                let caches = self.script.settings.cleared_caches.clone();
+                let step = match caches.is_empty() {
+                    true => RejoinStep::RestoreStale,
+                    false => RejoinStep::Clear(caches),
+                };
+                self.advance(step, format!("{stale} no longer replicates to {kept}"))
+            }
+            status => {
+                let fault = infinispan(
+                    stale,
+                    format!("its backup to {kept} is {status} after take-offline"),
+                );
+                Err(self.fail(&fault))
+            }
+        }
+    }
+
+    fn clear(&mut self, caches: &[String], keycloak: Keycloak) -> Result<Answer, Halt> {
+        let Sites { kept, stale } = self.sites;
+        if keycloak != Keycloak::Stopped {
+            return Ok(stop_keycloak(stale));
+        }
+        let Some((cache, left)) = caches.split_first() else {
+            return self.advance(RejoinStep::RestoreStale, format!("{stale} is cleared"));
+        };
+        self.attempt()?;
+        // Right before each clear: an Infinispan that restarted has forgotten the cut.
+        if self.backup(stale, kept)? != Backup::Offline {
+            return self.advance(
+                RejoinStep::CutStale,
+                format!("{stale} replicates to {kept} again: cutting anew"),
+            );
+        }
+        self.finish(Call::ClearCache {
+            at: stale.clone(),
+            cache: cache.clone(),
+        })?;
+        let step = match left {
+            [] => RejoinStep::RestoreStale,
+            left => RejoinStep::Clear(left.to_vec()),
+        };
+        self.advance(step, format!("{stale}: cache {cache} is cleared"))
+    }
+
+    fn restore_stale(&mut self) -> Result<Answer, Halt> {
+        let Sites { kept, stale } = self.sites;
+        self.attempt()?;
+        self.switch(Call::BringOnline {
+            at: stale.clone(),
+            backup: kept.clone(),
+        })?;
+        match self.backup(stale, kept)? {
+            Backup::Online => self.advance(RejoinStep::Push, format!("{stale} replicates to {kept} again")),
+            status => {
+                let fault = infinispan(
+                    stale,
+                    format!("its backup to {kept} is {status} after bring-online"),
+                );
+                Err(self.fail(&fault))
+            }
+        }
+    }
+
+    fn push(&mut self) -> Result<Answer, Halt> {
+        let Sites { kept, stale } = self.sites;
+        self.attempt()?;
+        self.switch(Call::StartPush {
+            at: kept.clone(),
+            backup: stale.clone(),
+            caches: Vec::new(),
+        })?;
+        self.advance(
+            RejoinStep::AwaitPush,
+            format!("{kept} pushes its state to {stale}"),
+        )
+    }
+
+    fn await_push(&mut self) -> Result<Answer, Halt> {
+        let Sites { kept, stale } = self.sites;
+        let asked = self.script.start(Call::ReadPushes {
+            at: kept.clone(),
+            backup: stale.clone(),
+        });
+        let pushes = match self.script.pushes(asked)? {
+            Ok(pushes) => pushes,
+            Err(fault) => return Err(self.script.failed(&fault)),
+        };
+        // Idle: the push was never started, or a restart forgot it. Pushing twice is harmless.
+        let again: Vec<String> = pushes
+            .iter()
+            .filter(|push| matches!(push.push, Push::Error | Push::Cancelled | Push::Idle))
+            .map(|push| push.cache.clone())
+            .collect();
+        if !again.is_empty() {
+            let sentence = format!("{kept} pushes again: {}", again.join(", "));
+            self.attempt()?;
+            self.switch(Call::StartPush {
+                at: kept.clone(),
+                backup: stale.clone(),
+                caches: again,
+            })?;
+            return self
+                .advance(RejoinStep::AwaitPush, sentence)
+                .map(|answer| answer.then(Next::Poll));
+        }
+        let sending = pushes.iter().filter(|push| push.push == Push::Sending).count();
+        if sending > 0 {
+            let sentence = format!(
+                "{sending} of {} caches are still being pushed to {stale}",
+                pushes.len()
+            );
+            return Ok(Answer::new(Status::NotNow, sentence).then(Next::Poll));
+        }
+        self.attempt()?;
+        self.switch(Call::BringOnline {
+            at: kept.clone(),
+            backup: stale.clone(),
+        })?;
+        let status = self.backup(kept, stale)?;
+        if status != Backup::Online {
+            let fault = infinispan(
+                kept,
+                format!("its backup to {stale} is {status} after the state push"),
+            );
+            return Err(self.fail(&fault));
+        }
+        let caches = pushes.into_iter().map(|push| push.cache).collect();
+        self.finish(Call::ClearPushes {
+            at: kept.clone(),
+            caches,
+        })?;
+        self.advance(
+            RejoinStep::Readd,
+            format!("{kept} has pushed all its state to {stale}"),
+        )
+    }
+
+    fn readd(&mut self, keycloak: Keycloak) -> Result<Answer, Halt> {
+        let Sites { kept, stale } = self.sites;
+        if keycloak != Keycloak::Ready {
+            let sentence = format!("{stale} is in step: its Keycloak can be started");
+            return Ok(Answer::new(Status::NotNow, sentence).then(Next::StartKeycloak));
+        }
+        for (at, backup) in [(kept, stale), (stale, kept)] {
+            let status = self.backup(at, backup)?;
+            if status != Backup::Online {
+                let sentence = format!("{at}'s backup to {backup} is {status}: starting from the cut again");
+                return self.advance(RejoinStep::CutStale, sentence);
+            }
+        }
+        let asked = self.script.start(Call::ReadAccelerator);
+        let before = reading(self.script, asked)?;
+        // Where nobody ever saw the stale site, a person may have put it back by now.
+        let places = remember(&self.record.places, &before.places(self.script.settings));
+        let outcome = match Outcome::from_places(&places, &[kept, stale]) {
+            Ok(outcome) => outcome,
+            Err(unfit) => {
+                let sentence = format!(
+                    "{stale} cannot be put back: {unfit}; add its balancer by hand, then rejoin again"
+                );
+                return Ok(Answer::new(Status::NotNow, sentence));
+            }
+        };
+        self.attempt()?;
+        let writes: Vec<_> = outcome
+            .groups
+            .iter()
+            .map(|write| self.script.start(Call::WriteGroup(write.clone())))
+            .collect();
+        let mut unanswered = None;
+        for place in writes {
+            unanswered = unanswered.or(self.script.group(place)?.err());
+        }
+        let asked = self.script.start(Call::ReadAccelerator);
+        let after = match self.script.accelerator(asked)? {
+            Ok(after) => after,
+            Err(fault) => {
+                self.doubt = unanswered.is_some();
+                return Err(self.fail(&fault));
+            }
+        };
+        // A write that was not answered could undo the next decision if this rejoin ended now.
+        if let Some(fault) = unanswered {
+            self.doubt = true;
+            return Err(self.fail(&fault));
+        }
+        if !after.agrees_with(&outcome) {
+            let what = "it does not hold both sites yet".to_owned();
+            return Err(self.fail(&Fault {
+                whom: "the accelerator".to_owned(),
+                what,
+            }));
+        }
+        let signed = self.signed();
+        let script = &mut *self.script;
+        let open = Record {
+            state: State::Open,
+            decision: None,
+            claim: None,
+            waiting: false,
+            rejoin: None,
+            cooldown_until: Some(script.in_seconds(script.settings.cooldown_seconds)),
+            places: remember(&self.record.places, &after.places(script.settings)),
+            ..self.record.revised(&signed, script.now())
+        };
+        script.write(open)?;
+        let sentence = format!(
+            "{stale} is back: both sites serve, epoch {} is over",
+            self.record.epoch
+        );
+        script.say(Cause::Rejoined, sentence.clone());
+        Ok(Answer::new(Status::Done, sentence))
+    }
+}
+
+fn stop_keycloak(stale: &SiteName) -> Answer {
+    let sentence = format!("{stale}'s Keycloak has to be scaled to zero before its caches are cleared");
+    Answer::new(Status::NotNow, sentence).then(Next::StopKeycloak)
+}
