@@ -12,12 +12,16 @@
 //! An [`Outcome`] is absolute: for each group the exact list to write. Writing it twice, late, or by two
 //! executors gives the same accelerator, which is what makes a decision safe to repeat.
 
+mod places;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 use crate::words::{Fenced, SiteName, Survivor};
+
+pub use self::places::{Place, remember};
 
 /// Global Accelerator's opinion of an endpoint. Evidence, not truth: on 2025-10-20 it was wrong about
 /// balancers on both sides at once. Ordered: a later one is healthier.
@@ -108,17 +112,6 @@ pub struct Outcome {
     pub groups: Vec<GroupOutcome>,
 }
 
-/// Where one site's balancer belongs: remembered so that it can be put back.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
-    /// The site.
-    pub site: SiteName,
-    /// The endpoint group.
-    pub group_arn: String,
-    /// Its configuration there.
-    pub config: EndpointConfig,
-}
-
 /// Why the accelerator does not allow a decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
@@ -184,7 +177,49 @@ impl Reading {
         })
     }
 
-    /// The worst health of a site's endpoints, over all listeners; `None` where it has none.
+    /// Whether the accelerator holds exactly what a decision says: its groups as they should be, and the
+    /// fenced site nowhere else either. A listener that was empty at the decision is in no outcome, and a
+    /// site put there serves all the same.
+    pub fn holds_exactly(&self, settings: &Settings, outcome: &Outcome, fenced: &Fenced) -> bool {
+        self.agrees_with(outcome) && !self.holds(settings, &fenced.0)
+    }
+
+    /// Whether writing `outcome` would take a site out of every group it is in.
+    pub fn reaches(&self, settings: &Settings, outcome: &Outcome, site: &SiteName) -> bool {
+        let holds = |group: &&Group| {
+            group
+                .endpoints
+                .iter()
+                .any(|e| settings.site_of_balancer(&e.config.id) == Some(site))
+        };
+        self.groups
+            .iter()
+            .filter(holds)
+            .all(|group| outcome.groups.iter().any(|write| write.arn == group.arn))
+    }
+
+    /// An endpoint that belongs to neither site, if there is one.
+    pub fn stranger(&self, settings: &Settings) -> Option<&EndpointConfig> {
+        self.groups
+            .iter()
+            .flat_map(|group| &group.endpoints)
+            .map(|endpoint| &endpoint.config)
+            .find(|config| settings.site_of_balancer(&config.id).is_none())
+    }
+
+    /// The same reading with newer ones of some groups put in.
+    #[must_use]
+    pub fn updated(mut self, newer: Vec<Group>) -> Self {
+        for group in newer {
+            match self.groups.iter_mut().find(|old| old.arn == group.arn) {
+                Some(old) => *old = group,
+                None => self.groups.push(group),
+            }
+        }
+        self
+    }
+
+    /// Whether a site is in any listener.
     pub fn holds(&self, settings: &Settings, site: &SiteName) -> bool {
         self.endpoints_of(settings, site).next().is_some()
     }
@@ -220,16 +255,12 @@ impl Reading {
         fenced: &Fenced,
     ) -> Result<Outcome, Unfit> {
         let mut listeners: BTreeMap<&str, Vec<&Group>> = BTreeMap::new();
+        if let Some(stranger) = self.stranger(settings) {
+            return Err(Unfit::Unknown {
+                endpoint: stranger.id.clone(),
+            });
+        }
         for group in &self.groups {
-            if let Some(stranger) = group
-                .endpoints
-                .iter()
-                .find(|e| settings.site_of_balancer(&e.config.id).is_none())
-            {
-                return Err(Unfit::Unknown {
-                    endpoint: stranger.config.id.clone(),
-                });
-            }
             listeners.entry(listener_of(&group.arn)).or_default().push(group);
         }
         let mut outcome = Outcome::default();
@@ -304,61 +335,6 @@ fn keep(settings: &Settings, group: &Group, survivor: &SiteName) -> GroupOutcome
     }
 }
 
-impl Outcome {
-    /// The outcome that puts exactly `sites` where `places` say they belong, and nobody else.
-    ///
-    /// `promote` uses it with one site, `rejoin` with both.
-    pub fn from_places(places: &[Place], sites: &[&SiteName]) -> Result<Self, Unfit> {
-        let listeners: BTreeSet<&str> = places.iter().map(|place| listener_of(&place.group_arn)).collect();
-        for listener in listeners {
-            for site in sites {
-                let known = places
-                    .iter()
-                    .any(|p| p.site == **site && listener_of(&p.group_arn) == listener);
-                if !known {
-                    return Err(Unfit::NoPlace {
-                        site: (*site).clone(),
-                    });
-                }
-            }
-        }
-        let groups: BTreeSet<&str> = places.iter().map(|place| place.group_arn.as_str()).collect();
-        let groups: Vec<GroupOutcome> = groups
-            .into_iter()
-            .map(|arn| GroupOutcome {
-                arn: arn.to_owned(),
-                endpoints: places
-                    .iter()
-                    .filter(|place| place.group_arn == arn && sites.contains(&&place.site))
-                    .map(|place| place.config.clone())
-                    .collect(),
-                remove: Vec::new(),
-            })
-            .collect();
-        if groups.is_empty() {
-            return Err(Unfit::NoPlace {
-                site: sites.first().map_or_else(SiteName::placeholder, |s| (*s).clone()),
-            });
-        }
-        Ok(Self { groups })
-    }
-}
-
-/// Newer knowledge of where the sites belong over older: each site's places in a listener are replaced as
-/// a whole by what was read there, and kept where nothing was.
-pub fn remember(known: &[Place], read: &[Place]) -> Vec<Place> {
-    let same_spot =
-        |a: &Place, b: &Place| a.site == b.site && listener_of(&a.group_arn) == listener_of(&b.group_arn);
-    let mut places: Vec<Place> = known
-        .iter()
-        .filter(|old| !read.iter().any(|new| same_spot(old, new)))
-        .cloned()
-        .collect();
-    places.extend_from_slice(read);
-    places.sort();
-    places
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -366,18 +342,19 @@ mod tests {
     use crate::settings::{ClaimSettings, Found, Mode, Site};
     use crate::words::TopologyName;
 
-    const LISTENER: &str = "arn:aws:globalaccelerator::111111111111:accelerator/a/listener/l1";
-    const OTHER_LISTENER: &str = "arn:aws:globalaccelerator::111111111111:accelerator/a/listener/l2";
+    pub(super) const LISTENER: &str = "arn:aws:globalaccelerator::111111111111:accelerator/a/listener/l1";
+    pub(super) const OTHER_LISTENER: &str =
+        "arn:aws:globalaccelerator::111111111111:accelerator/a/listener/l2";
 
-    fn name(text: &str) -> SiteName {
+    pub(super) fn name(text: &str) -> SiteName {
         SiteName::new(text).unwrap()
     }
 
-    fn balancer(site: &str) -> String {
+    pub(super) fn balancer(site: &str) -> String {
         format!("arn:aws:elasticloadbalancing:eu-west-1:111111111111:loadbalancer/net/{site}/1")
     }
 
-    fn settings() -> Settings {
+    pub(super) fn settings() -> Settings {
         let sites = ["site-a", "site-b"];
         Settings {
             topology: TopologyName::new("t").unwrap(),
@@ -437,7 +414,7 @@ mod tests {
         endpoint(balancer("site-b"), health)
     }
 
-    fn kept(outcome: &Outcome) -> Vec<Vec<&str>> {
+    pub(super) fn kept(outcome: &Outcome) -> Vec<Vec<&str>> {
         outcome
             .groups
             .iter()
@@ -474,6 +451,35 @@ mod tests {
             }),
             "emptying the second listener would take it down"
         );
+    }
+
+    /// Somebody puts the fenced site into a listener that the decision found empty.
+    #[test]
+    fn the_fenced_site_in_a_listener_outside_the_outcome_is_no_agreement() {
+        let settings = settings();
+        let outcome = outcome_of(vec![
+            group(LISTENER, 1, vec![a(Healthy), b(Healthy)]),
+            group(OTHER_LISTENER, 1, vec![]),
+        ])
+        .unwrap();
+        let fenced = Fenced(name("site-b"));
+        for (here, there, agrees, exactly) in [
+            (vec![a(Healthy)], vec![], true, true),
+            (vec![a(Healthy)], vec![b(Healthy)], true, false),
+            (vec![a(Healthy)], vec![a(Healthy)], true, true),
+            (vec![a(Healthy), b(Healthy)], vec![], false, false),
+            (vec![], vec![], false, false),
+        ] {
+            let reading = Reading {
+                groups: vec![group(LISTENER, 1, here), group(OTHER_LISTENER, 1, there)],
+            };
+            assert_eq!(reading.agrees_with(&outcome), agrees, "{reading:?}");
+            assert_eq!(
+                reading.holds_exactly(&settings, &outcome, &fenced),
+                exactly,
+                "{reading:?}"
+            );
+        }
     }
 
     #[test]
@@ -536,40 +542,5 @@ mod tests {
             .outcome(&settings, &Survivor(name("site-a")), &Fenced(name("site-b")))
             .unwrap();
         assert_eq!(outcome.groups[0].remove, [balancer("site-b")]);
-    }
-
-    #[test]
-    fn what_was_read_replaces_what_was_known_of_that_spot_only() {
-        let place = |site: &str, listener: &str, weight| Place {
-            site: name(site),
-            group_arn: format!("{listener}/endpoint-group/1"),
-            config: EndpointConfig {
-                id: balancer(site),
-                weight: Some(weight),
-                client_ip_preservation: None,
-            },
-        };
-        let known = [
-            place("site-a", LISTENER, 1),
-            place("site-b", LISTENER, 2),
-            place("site-b", OTHER_LISTENER, 3),
-        ];
-        let places = remember(&known, &[place("site-b", LISTENER, 9)]);
-        assert_eq!(
-            places,
-            [
-                place("site-a", LISTENER, 1),
-                place("site-b", LISTENER, 9),
-                place("site-b", OTHER_LISTENER, 3)
-            ]
-        );
-        let both = Outcome::from_places(&places, &[&name("site-a"), &name("site-b")]);
-        assert_eq!(
-            both,
-            Err(Unfit::NoPlace { site: name("site-a") }),
-            "site-a's spot in l2 is not known"
-        );
-        let one = Outcome::from_places(&places, &[&name("site-b")]).unwrap();
-        assert_eq!(kept(&one), [vec![balancer("site-b")], vec![balancer("site-b")]]);
     }
 }

@@ -14,7 +14,7 @@
 //! A [`Decision`] is written once per epoch and never changes; only its progress does. `promote` is the one
 //! way to another survivor, and it takes a new epoch.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Outcome, Place};
@@ -90,9 +90,11 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Whether others still leave the work to its owner.
-    pub fn is_fresh_at(&self, now: Timestamp) -> bool {
-        now < self.until
+    /// Whether others still leave the work to its owner. A claim that would hold for longer than any claim
+    /// can comes from a clock that was wrong, its writer's or one's own, and binds nobody.
+    pub fn is_fresh_at(&self, now: Timestamp, ttl_seconds: u32) -> bool {
+        let left = self.until.duration_since(now);
+        left > SignedDuration::ZERO && left <= SignedDuration::from_secs(ttl_seconds.into())
     }
 }
 
@@ -155,8 +157,9 @@ pub struct Record {
     /// Who carries it out just now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
-    /// An operator changed the outcome (`promote`) or is about to undo it (`rejoin`): executors of the
-    /// outcome before may still be running, so nobody writes before having waited for this revision.
+    /// The outcome was changed (`promote`), or is about to be undone (`rejoin`, a recovery by hand that was
+    /// seen once): executors of the outcome before may still be running, so nobody goes on before having
+    /// waited for this revision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting: bool,
     /// A rejoin's progress, while rejoining.
@@ -214,10 +217,10 @@ impl Record {
     }
 
     /// Whether somebody other than `owner` is at work.
-    pub fn claimed_by_another(&self, owner: &str, now: Timestamp) -> Option<&Claim> {
+    pub fn claimed_by_another(&self, owner: &str, now: Timestamp, ttl_seconds: u32) -> Option<&Claim> {
         self.claim
             .as_ref()
-            .filter(|claim| claim.owner != owner && claim.is_fresh_at(now))
+            .filter(|claim| claim.owner != owner && claim.is_fresh_at(now, ttl_seconds))
     }
 
     /// The site that is out because of the decision in force, if any.

@@ -83,7 +83,7 @@ fn judge(
             Ok(conclude(&record, reporter))
         }
         State::Complete if record.fenced() == Some(&reporter.0) => Ok(conclude(record, reporter)),
-        State::Complete => watch::watch(script, record, Some((asked.accelerator, asked.view))),
+        State::Complete => watch::watch(script, record, Some((asked.accelerator, asked.view)), None),
         State::Rejoining if record.fenced() == Some(&reporter.0) => Ok(rejoining(record)),
         State::Rejoining => match misses(script, asked.view, &reporter.0, &suspect.0)? {
             Sight::Misses => super::rejoin::abort(script, record, &format!("{reporter}'s alert")),

@@ -3,24 +3,28 @@
 //! Every step is absolute and may be done twice, late, or by two executors. What a call answered never
 //! counts; what is read afterwards does. No call goes to the fenced site.
 
+use super::evidence::only_observed;
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
 use crate::accelerator::{Group, GroupOutcome, Outcome, Reading};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Record, State};
 use crate::replication::Backup;
+use crate::settings::Settings;
 use crate::words::SiteName;
 
 /// Takes over a decision under way, unless somebody else is at work.
 pub(super) fn claim(script: &mut Script<'_>, record: &Record, by: &str) -> Result<Record, Halt> {
     let executor = script.executor();
-    if let Some(other) = record.claimed_by_another(&executor, script.now()) {
+    let ttl_seconds = script.settings.claim.ttl_seconds();
+    if let Some(other) = record.claimed_by_another(&executor, script.now(), ttl_seconds) {
         let sentence = format!(
             "epoch {} is {} and request {} is at work on it until {}",
             record.epoch, record.state, other.owner, other.until
         );
         return Err(Halt::Answer(Answer::new(Status::Retry, sentence)));
     }
+    only_observed(script, &format!("carry out epoch {}: {by}", record.epoch))?;
     let by = format!("{by} (request {executor})");
     let claimed = Record {
         claim: script.fresh_claim(),
@@ -44,11 +48,12 @@ pub(super) fn complete(
     let decision = decision_of(script, &record)?;
     let (at, backup) = (decision.survivor.0.clone(), decision.fenced.0.clone());
     let mut written = None;
-    let outcome = &decision.outcome;
     match (record.state, reading) {
-        (State::Decided, evidence) => balance(script, &record, to_write(outcome, evidence))?,
-        (_, Some(reading)) if !reading.agrees_with(outcome) => {
-            balance(script, &record, to_write(outcome, None))?;
+        (State::Decided, evidence) => balance(script, &record, &decision, evidence)?,
+        (_, Some(reading))
+            if !reading.holds_exactly(script.settings, &decision.outcome, &decision.fenced) =>
+        {
+            balance(script, &record, &decision, None)?;
         }
         _ => {}
     }
@@ -100,52 +105,96 @@ pub(super) fn decision_of(script: &mut Script<'_>, record: &Record) -> Result<De
     })
 }
 
-/// Makes the writes until the accelerator is read to hold exactly that.
+/// Writes what a decision says into the accelerator, until that holds exactly the survivor.
 ///
-/// Groups that end with someone in them go first, so that no listener is ever without an endpoint.
-fn balance(script: &mut Script<'_>, record: &Record, writes: Vec<&GroupOutcome>) -> Result<(), Halt> {
-    let (keeping, emptying): (Vec<&GroupOutcome>, Vec<&GroupOutcome>) =
-        writes.into_iter().partition(|write| !write.endpoints.is_empty());
-    for writes in [keeping, emptying] {
+/// Groups that end with someone in them go first, so that no listener is ever without an endpoint. The reply
+/// to a write is the first reading; where it is missing or differs, or where it leaves a group unseen that
+/// could hold the fenced site, the accelerator is read.
+fn balance(
+    script: &mut Script<'_>,
+    record: &Record,
+    decision: &Decision,
+    evidence: Option<&Reading>,
+) -> Result<(), Halt> {
+    let outcome = &decision.outcome;
+    let (keeping, emptying): (Vec<&GroupOutcome>, Vec<&GroupOutcome>) = to_write(outcome, evidence)
+        .into_iter()
+        .partition(|write| !write.endpoints.is_empty());
+    let mut seen = evidence.cloned().unwrap_or_default();
+    for (writes, last) in [(keeping, false), (emptying, true)] {
         let places: Vec<Place> = writes
             .iter()
             .map(|write| script.start(Call::WriteGroup((*write).clone())))
             .collect();
         let mut doubt: Option<Fault> = None;
         for (write, place) in writes.iter().zip(places) {
-            doubt = doubt.or(disagreement(script.group(place)?, write));
+            match script.group(place)? {
+                Ok(group) => {
+                    doubt = doubt.or(disagreement(&group, write));
+                    seen = seen.updated(vec![group]);
+                }
+                Err(fault) => doubt = doubt.or(Some(fault)),
+            }
         }
-        let Some(fault) = doubt else { continue };
+        let settings = script.settings;
+        let enough = |reading: &Reading| match last {
+            // Others are emptied only once those are in.
+            false => writes.iter().all(|write| shows(reading, write)),
+            true => {
+                covers_all(settings, reading) && reading.holds_exactly(settings, outcome, &decision.fenced)
+            }
+        };
+        if doubt.is_none() && enough(&seen) {
+            continue;
+        }
         // The reply did not show the outcome; the write may have taken effect all the same.
         let again = script.start(Call::ReadAccelerator);
-        let settled = match script.accelerator(again)? {
-            Ok(reading) => writes.iter().all(|write| {
-                reading
-                    .groups
-                    .iter()
-                    .any(|g| g.arn == write.arn && g.agrees_with(write))
-            }),
-            Err(_) => false,
+        let fault = match script.accelerator(again)? {
+            Ok(reading) if enough(&reading) => {
+                seen = reading;
+                continue;
+            }
+            Ok(_) => doubt.unwrap_or_else(|| elsewhere(&decision.fenced.0)),
+            Err(fault) => doubt.unwrap_or(fault),
         };
-        if !settled {
-            let sentence = format!("the accelerator does not hold exactly the survivor yet: {fault}");
-            script.say(Cause::DependencyFailed, sentence.clone());
-            return Err(script.give_up(record, Answer::new(Status::Retry, sentence)));
-        }
+        let sentence = format!("the accelerator does not hold exactly the survivor yet: {fault}");
+        script.say(Cause::DependencyFailed, sentence.clone());
+        return Err(script.give_up(record, Answer::new(Status::Retry, sentence)));
     }
     Ok(())
+}
+
+/// Whether every group that could hold a site was seen.
+fn covers_all(settings: &Settings, seen: &Reading) -> bool {
+    settings
+        .found
+        .endpoint_group_arns
+        .iter()
+        .all(|arn| seen.groups.iter().any(|group| group.arn == *arn))
+}
+
+fn shows(reading: &Reading, write: &GroupOutcome) -> bool {
+    reading
+        .groups
+        .iter()
+        .any(|group| group.arn == write.arn && group.agrees_with(write))
+}
+
+/// The groups that were written are right, and still the accelerator as a whole is not.
+fn elsewhere(fenced: &SiteName) -> Fault {
+    Fault {
+        whom: "the accelerator".to_owned(),
+        what: format!(
+            "somebody changed it meanwhile, or {fenced} stands in a listener that held nobody when this was \
+             decided: take it out there by hand"
+        ),
+    }
 }
 
 /// Which groups to write: those that the decision's evidence showed to differ. When none did, all of them: a
 /// reading may lag behind, and a decision is only believed once somebody has written it.
 fn to_write<'a>(outcome: &'a Outcome, evidence: Option<&Reading>) -> Vec<&'a GroupOutcome> {
-    let differs = |write: &&GroupOutcome| {
-        !evidence.is_some_and(|r| {
-            r.groups
-                .iter()
-                .any(|g| g.arn == write.arn && g.agrees_with(write))
-        })
-    };
+    let differs = |write: &&GroupOutcome| !evidence.is_some_and(|reading| shows(reading, write));
     let differing: Vec<&GroupOutcome> = outcome.groups.iter().filter(differs).collect();
     if differing.is_empty() {
         outcome.groups.iter().collect()
@@ -154,19 +203,15 @@ fn to_write<'a>(outcome: &'a Outcome, evidence: Option<&Reading>) -> Vec<&'a Gro
     }
 }
 
-fn disagreement(reply: Result<Group, Fault>, write: &GroupOutcome) -> Option<Fault> {
-    match reply {
-        Ok(group) if group.agrees_with(write) => None,
-        Ok(group) => Some(Fault {
-            whom: "the accelerator".to_owned(),
-            what: format!(
-                "a group still holds {} endpoints where {} belong",
-                group.endpoints.len(),
-                write.endpoints.len()
-            ),
-        }),
-        Err(fault) => Some(fault),
-    }
+fn disagreement(group: &Group, write: &GroupOutcome) -> Option<Fault> {
+    (!group.agrees_with(write)).then(|| Fault {
+        whom: "the accelerator".to_owned(),
+        what: format!(
+            "a group still holds {} endpoints where {} belong",
+            group.endpoints.len(),
+            write.endpoints.len()
+        ),
+    })
 }
 
 /// Waits for the take-offline just started and reads whether replication is cut; once more if it is not.

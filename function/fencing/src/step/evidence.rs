@@ -1,5 +1,7 @@
 //! What has to be true before a site may be fenced.
 
+use jiff::SignedDuration;
+
 use super::Fault;
 use super::script::{Halt, Place, Script};
 use crate::accelerator::{Reading, remember};
@@ -11,19 +13,44 @@ use crate::words::{Fenced, SiteName, Survivor};
 
 /// Refuses while an operator's hold or the quiet time after a recovery forbids new decisions.
 pub(super) fn allowed(script: &Script<'_>, record: &Record) -> Result<(), Halt> {
-    let refuse = |sentence: String| Err(Halt::Answer(Answer::new(Status::NotNow, sentence)));
-    if let Some(hold) = &record.hold {
-        return refuse(format!(
-            "held by {} since {}: {}",
-            hold.by, hold.since, hold.reason
-        ));
+    not_held(record)?;
+    let Some(until) = record.cooldown_until else {
+        return Ok(());
+    };
+    // More quiet time than there ever is comes from a wrong clock, and must not keep a site from being fenced.
+    let left = until.duration_since(script.now());
+    let at_most = SignedDuration::from_secs(script.settings.cooldown_seconds.into());
+    if left > SignedDuration::ZERO && left <= at_most {
+        let sentence =
+            format!("no new decision before {until}: the sites have just been brought together again");
+        return Err(Halt::Answer(Answer::new(Status::NotNow, sentence)));
     }
-    match record.cooldown_until {
-        Some(until) if script.now() < until => refuse(format!(
-            "no new decision before {until}: the sites have just been brought together again"
-        )),
-        _ => Ok(()),
+    Ok(())
+}
+
+/// Refuses while an operator's hold forbids new decisions.
+pub(super) fn not_held(record: &Record) -> Result<(), Halt> {
+    match &record.hold {
+        None => Ok(()),
+        Some(hold) => {
+            let sentence = format!("held by {} since {}: {}", hold.by, hold.since, hold.reason);
+            Err(Halt::Answer(Answer::new(Status::NotNow, sentence)))
+        }
     }
+}
+
+/// Where nothing is to be written, the end: what would have been done.
+pub(super) fn only_observed(script: &Script<'_>, what: &str) -> Result<(), Halt> {
+    if script.settings.mode == Mode::Act {
+        return Ok(());
+    }
+    let sentence = format!("would {what}; mode is observe, nothing is done");
+    // Alertmanager need not send again what changes nothing; an operator asked for something and did not get it.
+    let status = match script.for_an_alert() {
+        true => Status::Done,
+        false => Status::NotNow,
+    };
+    Err(Halt::Answer(Answer::new(status, sentence)))
 }
 
 /// Asks the survivor's own Infinispan whether it misses the other site *now*. Only that is evidence: an
@@ -89,10 +116,7 @@ pub(super) fn decide(
         format!("{fenced} already out of the accelerator")
     };
     let evidence = format!("{reason}, {out}");
-    if settings.mode == Mode::Observe {
-        let sentence = format!("would fence {fenced}: {evidence}; mode is observe, nothing is done");
-        return Err(Halt::Answer(Answer::new(Status::Done, sentence)));
-    }
+    only_observed(script, &format!("fence {fenced}: {evidence}"))?;
     let epoch = record.epoch.next();
     let decided_at = script.now();
     let decision = Decision {

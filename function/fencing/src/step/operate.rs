@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::carry_out::{claim, complete, decision_of};
-use super::evidence::{allowed, decide, reading};
+use super::evidence::{allowed, decide, not_held, only_observed, reading};
 use super::script::{Halt, Script};
 use super::{Call, watch};
-use crate::accelerator::Outcome;
+use crate::accelerator::{Outcome, Reading, remember};
 use crate::answer::{Answer, Cause, Next, Status};
 use crate::register::{Decision, Hold, Record, State};
 use crate::words::{Fenced, Rev, SiteName, Survivor};
@@ -107,7 +107,7 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
                 let claimed = claim(script, record, &format!("operator {by}"))?;
                 watch::finish(script, claimed)
             }
-            State::Complete => Ok(fenced_now(record, fenced)),
+            State::Complete => watch::watch(script, record, None, None),
             State::Rejoining => Ok(Answer::new(
                 Status::NotNow,
                 format!("{fenced} is being brought back"),
@@ -138,6 +138,11 @@ pub(super) fn wait_for(script: &Script<'_>, record: &Record, sentence: String) -
 
 /// Makes `survivor` the one that stays, because the survivor of the decision in force has died. A new epoch;
 /// what the dead site alone has is lost.
+///
+/// It is a new decision, so a hold forbids it: nothing else can decide while one is in force, and releasing
+/// first risks nothing. The dead site cannot be asked to replicate again, and had better not when it comes
+/// back with old data: its own cut stays, it is out of the accelerator, and only a rejoin, or people who bring
+/// both directions online, end that.
 pub(super) fn promote(
     script: &mut Script<'_>,
     survivor: &SiteName,
@@ -148,6 +153,8 @@ pub(super) fn promote(
         return Ok(no_such_site(survivor));
     };
     let register = script.start(Call::ReadRegister);
+    // Only to know where the survivor belongs; a promotion does not wait for an accelerator that is down.
+    let accelerator = script.start(Call::ReadAccelerator);
     let record = script.register(register)?;
     script.rounds(record, |script, record| {
         if record.state == State::Open {
@@ -156,7 +163,9 @@ pub(super) fn promote(
         }
         let decision = decision_of(script, record)?;
         if decision.survivor.0 != *survivor {
-            return change(script, record, survivor, &fenced, by);
+            not_held(record)?;
+            let seen = script.accelerator(accelerator)?.ok();
+            return change(script, record, seen.as_ref(), survivor, &fenced, by);
         }
         match record.state {
             State::Decided | State::Unbalanced if record.waiting && waited != Some(record.rev) => {
@@ -176,10 +185,7 @@ pub(super) fn promote(
                 Status::NotNow,
                 format!("{survivor} already survives and {fenced} is being brought back"),
             )),
-            _ => Ok(Answer::new(
-                Status::Done,
-                format!("{survivor} survives, epoch {}", record.epoch),
-            )),
+            _ => watch::watch(script, record, None, None),
         }
     })
 }
@@ -188,17 +194,24 @@ pub(super) fn promote(
 fn change(
     script: &mut Script<'_>,
     record: &Record,
+    seen: Option<&Reading>,
     survivor: &SiteName,
     fenced: &SiteName,
     by: &str,
 ) -> Result<Answer, Halt> {
-    let outcome = match Outcome::from_places(&record.places, &[survivor]) {
+    let settings = script.settings;
+    let read = seen.map(|reading| reading.places(settings)).unwrap_or_default();
+    let places = remember(&record.places, &read);
+    let outcome = match Outcome::only(settings, &places, survivor) {
         Ok(outcome) => outcome,
         Err(unfit) => {
-            let sentence = format!("{survivor} cannot be promoted: {unfit}");
+            let sentence = format!(
+                "{survivor} cannot be promoted: {unfit}; add its balancer by hand, then promote again"
+            );
             return Ok(Answer::new(Status::NotNow, sentence));
         }
     };
+    only_observed(script, &format!("promote {survivor}"))?;
     let decided_at = script.now();
     let decision = Decision {
         survivor: Survivor(survivor.clone()),
@@ -217,13 +230,20 @@ fn change(
         waiting: true,
         rejoin: None,
         recovery_seen_at: None,
+        places,
         ..record.revised(&signed, decided_at)
     };
     let promoted = script.write(promoted)?;
-    let sentence = format!(
-        "{survivor} is to survive from epoch {} on; what only {fenced} has is lost to it",
+    let mut sentence = format!(
+        "{survivor} is to survive from epoch {} on; what only {fenced} has is lost to it; when {fenced} comes \
+         back, it does not replicate to {survivor} until it is rejoined",
         promoted.epoch
     );
+    if record.state == State::Rejoining {
+        sentence = format!(
+            "{sentence}; its rejoin was under way: what {survivor} had may have been cleared, and its Keycloak may be stopped"
+        );
+    }
     script.say(Cause::Promoted, sentence.clone());
     Ok(wait_for(script, &promoted, sentence))
 }

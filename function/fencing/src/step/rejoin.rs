@@ -15,7 +15,7 @@
 //! If the link is lost again, the decision goes back into force, same epoch.
 
 use super::carry_out::decision_of;
-use super::evidence::misses;
+use super::evidence::{misses, only_observed};
 use super::operate::wait_for;
 use super::script::{Halt, Script};
 use super::turn::Turn;
@@ -52,6 +52,11 @@ pub(super) fn rejoin(
                 record.epoch, record.state
             ),
         )),
+        State::Complete | State::Rejoining
+            if let Err(observed) = only_observed(script, "bring the fenced site back") =>
+        {
+            Err(observed)
+        }
         State::Complete => begin(script, record, session, by),
         State::Rejoining => go_on(script, record, session, by, waited, keycloak),
     })
@@ -155,6 +160,7 @@ fn go_on(
 /// The link is lost again: the decision is in force as before, same epoch, and is carried out anew.
 pub(super) fn abort(script: &mut Script<'_>, record: &Record, by: &str) -> Result<Answer, Halt> {
     let Sites { kept, stale } = sites(script, record)?;
+    only_observed(script, "put the decision back into force: the link is lost again")?;
     let signed = format!("{by} (request {})", script.executor());
     let back = Record {
         state: State::Decided,
@@ -167,7 +173,10 @@ pub(super) fn abort(script: &mut Script<'_>, record: &Record, by: &str) -> Resul
     let epoch = back.epoch;
     script.say(
         Cause::RejoinAborted,
-        format!("{kept} lost {stale} again: the rejoin is off, epoch {epoch} stands"),
+        format!(
+            "{kept} lost {stale} again: the rejoin is off, epoch {epoch} stands; {stale} may no longer \
+             replicate to {kept} until the next rejoin"
+        ),
     );
     finish(script, back)
 }

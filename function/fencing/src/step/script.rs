@@ -194,6 +194,11 @@ impl Script<'_> {
         self.state.executor.clone()
     }
 
+    /// Whether an alert is behind it, not the schedule or an operator.
+    pub(super) fn for_an_alert(&self) -> bool {
+        matches!(self.state.task, Task::Alert { .. })
+    }
+
     /// Tells people.
     pub(super) fn say(&mut self, cause: Cause, sentence: impl Into<String>) {
         self.notices.push(Notice {

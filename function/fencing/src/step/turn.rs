@@ -305,9 +305,19 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
         let asked = self.script.start(Call::ReadAccelerator);
         let before = reading(self.script, asked)?;
+        let settings = self.script.settings;
+        if let Some(stranger) = before.stranger(settings) {
+            // The write is absolute, and would take out whoever this is.
+            let sentence = format!(
+                "{stale} is not put back: the accelerator holds `{}`, which is neither site's balancer",
+                stranger.id
+            );
+            self.script.say(Cause::Unexplained, sentence.clone());
+            return Ok(Answer::new(Status::NotNow, sentence));
+        }
         // Where nobody ever saw the stale site, a person may have put it back by now.
-        let places = remember(&self.record.places, &before.places(self.script.settings));
-        let outcome = match Outcome::from_places(&places, &[kept, stale]) {
+        let places = remember(&self.record.places, &before.places(settings));
+        let outcome = match Outcome::both(settings, &places, kept, stale) {
             Ok(outcome) => outcome,
             Err(unfit) => {
                 let sentence = format!(

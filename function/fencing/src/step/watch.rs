@@ -7,18 +7,18 @@
 use jiff::SignedDuration;
 
 use super::carry_out::{claim, complete, decision_of};
-use super::evidence::reading;
+use super::evidence::{only_observed, reading};
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
-use crate::accelerator::remember;
+use crate::accelerator::{Reading, remember};
 use crate::answer::{Answer, Cause, Status};
-use crate::register::{Record, State};
+use crate::register::{Decision, Record, State};
 use crate::replication::{Backup, Sight};
 use crate::words::Rev;
 
-/// A recovery by hand is believed when it is seen a second time, so long after the first at the earliest …
-pub const RECOVERY_CONFIRMED_AFTER: SignedDuration = SignedDuration::from_secs(30);
-/// … and at the latest: an older sighting is another story, and counting starts again.
+/// A recovery by hand is believed when it is seen a second time, by somebody who has waited for the revision
+/// that noted the first: an executor of the decision could still undo it. A sighting older than this is
+/// another story, and counting starts again.
 pub const RECOVERY_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a completed decision and the world together mean.
@@ -85,7 +85,7 @@ pub(super) fn sweep(script: &mut Script<'_>, waited: Option<Rev>) -> Result<Answ
             let claimed = claim(script, record, "the schedule")?;
             finish(script, claimed)
         }
-        State::Complete => watch(script, record, None),
+        State::Complete => watch(script, record, None, waited),
         State::Rejoining => {
             let sentence = format!("epoch {}: a rejoin is under way", record.epoch);
             Ok(Answer::new(Status::NotNow, sentence))
@@ -113,11 +113,13 @@ pub(super) fn finish(script: &mut Script<'_>, claimed: Record) -> Result<Answer,
 
 /// Looks whether the world still is as a completed decision left it, and acts by [`verdict`].
 ///
-/// `asked` are the accelerator and the survivor's view where an alert has asked for them already.
+/// `asked` are the accelerator and the survivor's view where an alert has asked for them already; `waited` is
+/// the revision that the caller has waited for.
 pub(super) fn watch(
     script: &mut Script<'_>,
     record: &Record,
     asked: Option<(Place, Place)>,
+    waited: Option<Rev>,
 ) -> Result<Answer, Halt> {
     let settings = script.settings;
     let decision = decision_of(script, record)?;
@@ -136,9 +138,10 @@ pub(super) fn watch(
         Err(fault) => return Err(script.failed(&fault)),
     };
     let both = reading.holds(settings, &survivor.0) && reading.holds(settings, &fenced.0);
-    let balance = if reading.agrees_with(&decision.outcome) {
+    let outcome = &decision.outcome;
+    let balance = if reading.holds_exactly(settings, outcome, fenced) {
         Balance::Survivor
-    } else if !both {
+    } else if !both || !reading.reaches(settings, outcome, &fenced.0) {
         Balance::Else
     } else {
         match reading.outcome(settings, survivor, fenced) {
@@ -162,7 +165,7 @@ pub(super) fn watch(
     if asked.is_some() && verdict != Verdict::Fine {
         // The alert asked before it knew the register, perhaps before the decision was carried out. That is
         // good enough to find everything in order, and no ground to change anything.
-        return watch(script, record, None);
+        return watch(script, record, None, waited);
     }
     match verdict {
         Verdict::Fine => {
@@ -185,6 +188,7 @@ pub(super) fn watch(
             let back = Record {
                 state: State::Decided,
                 recovery_seen_at: None,
+                places: remember(&record.places, &reading.places(settings)),
                 ..record.clone()
             };
             let claimed = claim(script, &back, &format!("{fenced} was put back too early"))?;
@@ -194,7 +198,7 @@ pub(super) fn watch(
             script.say(Cause::RefencedEarlyReturn, sentence);
             Ok(done)
         }
-        Verdict::Recovered => recovered(script, record, &reading),
+        Verdict::Recovered => recovered(script, record, &decision, &reading, waited),
         Verdict::Unexplained => {
             let sentence = format!(
                 "epoch {epoch} is complete, but the accelerator holds {} and replication from {survivor} to \
@@ -216,49 +220,71 @@ fn describe(balance: Balance, survivor: &crate::words::Survivor, fenced: &crate:
     }
 }
 
-/// People brought the sites together by hand. Believed when seen twice.
+/// People brought the sites together by hand. Believed when seen twice, with so much time in between that no
+/// executor of the decision is left.
+///
+/// The other direction counts, too: a promotion or a broken rejoin leaves the fenced site's own replication
+/// cut, and it would serve without telling the survivor anything.
 fn recovered(
     script: &mut Script<'_>,
     record: &Record,
-    reading: &crate::accelerator::Reading,
+    decision: &Decision,
+    reading: &Reading,
+    waited: Option<Rev>,
 ) -> Result<Answer, Halt> {
-    let now = script.now();
-    let since = record.recovery_seen_at.map(|at| now.duration_since(at));
-    let by = format!("recovery by hand (request {})", script.executor());
-    match since {
-        Some(since) if since >= RECOVERY_CONFIRMED_AFTER && since <= RECOVERY_FORGOTTEN_AFTER => {
-            let open = Record {
-                state: State::Open,
-                decision: None,
-                claim: None,
-                recovery_seen_at: None,
-                cooldown_until: Some(script.in_seconds(script.settings.cooldown_seconds)),
-                places: remember(&record.places, &reading.places(script.settings)),
-                ..record.revised(&by, now)
-            };
-            let epoch = record.epoch;
-            script.write(open)?;
-            let sentence =
-                format!("both sites are back and see each other: epoch {epoch} is over, recovered by hand");
-            script.say(Cause::Adopted, sentence.clone());
-            Ok(Answer::new(Status::NotNow, sentence))
+    let (survivor, fenced, epoch) = (&decision.survivor, &decision.fenced, record.epoch);
+    let asked = script.start(Call::ReadBackup {
+        at: fenced.0.clone(),
+        backup: survivor.0.clone(),
+    });
+    match script.backup(asked)? {
+        Ok(Backup::Online) => {}
+        Ok(status) => {
+            let sentence = format!(
+                "both sites are back, but replication from {fenced} to {survivor} is {status}: epoch {epoch} \
+                 stays complete until it is online"
+            );
+            script.say(Cause::Unexplained, sentence.clone());
+            return Ok(Answer::new(Status::NotNow, sentence));
         }
-        Some(since) if !since.is_negative() && since < RECOVERY_CONFIRMED_AFTER => Ok(Answer::new(
-            Status::NotNow,
-            "both sites are back and see each other; believed when it is seen again",
-        )),
-        _ => {
-            let noted = Record {
-                recovery_seen_at: Some(now),
-                ..record.revised(&by, now)
-            };
-            script.write(noted)?;
-            Ok(Answer::new(
-                Status::NotNow,
-                "both sites are back and see each other; believed when it is seen again",
-            ))
-        }
+        Err(fault) => return Err(script.failed(&fault)),
     }
+    only_observed(script, &format!("end epoch {epoch}, recovered by hand"))?;
+    let now = script.now();
+    let noted = record.waiting
+        && record.recovery_seen_at.is_some_and(|at| {
+            let since = now.duration_since(at);
+            !since.is_negative() && since <= RECOVERY_FORGOTTEN_AFTER
+        });
+    let by = format!("recovery by hand (request {})", script.executor());
+    if noted && waited == Some(record.rev) {
+        let open = Record {
+            state: State::Open,
+            decision: None,
+            claim: None,
+            waiting: false,
+            recovery_seen_at: None,
+            cooldown_until: Some(script.in_seconds(script.settings.cooldown_seconds)),
+            places: remember(&record.places, &reading.places(script.settings)),
+            ..record.revised(&by, now)
+        };
+        script.write(open)?;
+        let sentence =
+            format!("both sites are back and see each other: epoch {epoch} is over, recovered by hand");
+        script.say(Cause::Adopted, sentence.clone());
+        return Ok(Answer::new(Status::NotNow, sentence));
+    }
+    if !noted {
+        script.write(Record {
+            waiting: true,
+            recovery_seen_at: Some(now),
+            ..record.revised(&by, now)
+        })?;
+    }
+    Ok(Answer::new(
+        Status::NotNow,
+        "both sites are back and see each other; believed when it is seen again",
+    ))
 }
 
 /// A fault in words for a site's Infinispan.
