@@ -192,6 +192,14 @@ async fn aside<W: World>(world: &W, aside: Aside) {
 }
 
 async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Call) -> Reply {
+    if let Call::Pause { seconds } = call {
+        world.sleep(Duration::from_secs(seconds.into())).await;
+        return Reply {
+            ticket,
+            call,
+            event: Event::Passed,
+        };
+    }
     let left = budget.left(world.moment());
     let left = match call {
         Call::ReadRegister | Call::WriteRegister { .. } => left,
@@ -257,7 +265,8 @@ fn writes(call: &Call) -> bool {
         | Call::ReadAccelerator
         | Call::ReadView { .. }
         | Call::ReadBackup { .. }
-        | Call::ReadPushes { .. } => false,
+        | Call::ReadPushes { .. }
+        | Call::Pause { .. } => false,
     }
 }
 
@@ -287,6 +296,7 @@ fn whom(call: &Call) -> String {
         | Call::StartPush { at, .. }
         | Call::ReadPushes { at, .. }
         | Call::ClearPushes { at, .. } => format!("{at}'s Infinispan"),
+        Call::Pause { .. } => "the clock".to_owned(),
     }
 }
 
@@ -308,5 +318,6 @@ pub fn failed(call: &Call, what: String) -> Event {
         Call::ReadBackup { .. } => Event::Backup(Err(fault)),
         Call::ReadPushes { .. } => Event::Pushes(Err(fault)),
         Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Err(fault)),
+        Call::Pause { .. } => Event::Passed,
     }
 }

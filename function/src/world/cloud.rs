@@ -119,6 +119,7 @@ impl World for Cloud {
                 Event::Switched(infinispan.push(at, backup, caches).await)
             }
             Call::ReadPushes { at, backup } => Event::Pushes(infinispan.pushes(at, backup).await),
+            Call::Pause { .. } => Event::Passed,
             Call::ClearPushes { at, caches } => Event::Done(infinispan.clear_pushes(at, caches).await),
         }
     }

@@ -38,7 +38,8 @@ pub trait World {
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
 
     /// Carries out one call of the protocol, once or more often: each is safe to repeat. It may take as long
-    /// as it likes; the driver abandons it at its deadline.
+    /// as it likes; the driver abandons it at its deadline. A [`Call::Pause`] never gets here: the driver
+    /// [sleeps](Self::sleep).
     fn call(&self, call: &Call) -> impl Future<Output = Event>;
 
     /// Reads the webhook's secret as it is stored now.

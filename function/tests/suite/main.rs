@@ -5,6 +5,7 @@
 
 mod aws;
 mod callers;
+mod claims;
 mod common;
 mod driver;
 mod flaws;

@@ -4,6 +4,7 @@
 //! counts; what is read afterwards does. No call goes to the fenced site.
 
 use super::evidence::only_observed;
+use super::held::Held;
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
 use crate::accelerator::{Group, GroupOutcome, Outcome, Reading};
@@ -42,38 +43,38 @@ pub(super) fn claim(script: &mut Script<'_>, record: &Record, by: &str) -> Resul
 /// reading tells whether people have put it back meanwhile.
 pub(super) fn complete(
     script: &mut Script<'_>,
-    mut record: Record,
+    record: Record,
     reading: Option<&Reading>,
 ) -> Result<Record, Halt> {
     let decision = decision_of(script, &record)?;
     let (at, backup) = (decision.survivor.0.clone(), decision.fenced.0.clone());
-    let mut written = None;
-    match (record.state, reading) {
-        (State::Decided, evidence) => balance(script, &record, &decision, evidence)?,
+    let state = record.state;
+    let mut held = Held::new(record);
+    match (state, reading) {
+        (State::Decided, evidence) => balance(script, &mut held, &decision, evidence)?,
         (_, Some(reading))
             if !reading.holds_exactly(script.settings, &decision.outcome, &decision.fenced) =>
         {
-            balance(script, &record, &decision, None)?;
+            balance(script, &mut held, &decision, None)?;
         }
         _ => {}
     }
-    if record.state == State::Decided {
+    if state == State::Decided {
         let unbalanced = Record {
             state: State::Unbalanced,
             claim: script.fresh_claim(),
-            ..record.revised(&record.by, script.now())
+            ..held.record.revised(&held.record.by, script.now())
         };
         // The register is written beside the next step, not before it: the survivor's users are waiting.
-        written = Some((script.start_write(&unbalanced), unbalanced));
+        held.write_beside(script, unbalanced);
     }
     let cutting = script.start(Call::TakeOffline {
         at: at.clone(),
         backup: backup.clone(),
     });
-    let cut = cut(script, cutting, &decision)?;
-    if let Some((place, unbalanced)) = written {
-        record = script.written(place, unbalanced)?;
-    }
+    let cut = cut(script, &mut held, cutting, &decision)?;
+    held.settle(script)?;
+    let record = held.record;
     if let Err(fault) = cut {
         let sentence =
             format!("{backup} is out of the accelerator, but replication is not cut at {at}: {fault}");
@@ -112,7 +113,7 @@ pub(super) fn decision_of(script: &mut Script<'_>, record: &Record) -> Result<De
 /// could hold the fenced site, the accelerator is read.
 fn balance(
     script: &mut Script<'_>,
-    record: &Record,
+    held: &mut Held,
     decision: &Decision,
     evidence: Option<&Reading>,
 ) -> Result<(), Halt> {
@@ -128,6 +129,7 @@ fn balance(
             .collect();
         let mut doubt: Option<Fault> = None;
         for (write, place) in writes.iter().zip(places) {
+            held.wait(script, place)?;
             match script.group(place)? {
                 Ok(group) => {
                     doubt = doubt.or(disagreement(&group, write));
@@ -149,6 +151,7 @@ fn balance(
         }
         // The reply did not show the outcome; the write may have taken effect all the same.
         let again = script.start(Call::ReadAccelerator);
+        held.wait(script, again)?;
         let fault = match script.accelerator(again)? {
             Ok(reading) if enough(&reading) => {
                 seen = reading;
@@ -159,7 +162,7 @@ fn balance(
         };
         let sentence = format!("the accelerator does not hold exactly the survivor yet: {fault}");
         script.say(Cause::DependencyFailed, sentence.clone());
-        return Err(script.give_up(record, Answer::new(Status::Retry, sentence)));
+        return Err(script.give_up(&held.record, Answer::new(Status::Retry, sentence)));
     }
     Ok(())
 }
@@ -215,15 +218,20 @@ fn disagreement(group: &Group, write: &GroupOutcome) -> Option<Fault> {
 }
 
 /// Waits for the take-offline just started and reads whether replication is cut; once more if it is not.
-fn cut(script: &mut Script<'_>, first: Place, decision: &Decision) -> Result<Result<(), Fault>, Halt> {
+fn cut(
+    script: &mut Script<'_>,
+    held: &mut Held,
+    first: Place,
+    decision: &Decision,
+) -> Result<Result<(), Fault>, Halt> {
     let (at, backup) = (decision.survivor.0.clone(), decision.fenced.0.clone());
-    match cut_once(script, first, &at, &backup)? {
+    match cut_once(script, held, first, &at, &backup)? {
         Err(Uncut::Still(_)) => {
             let again = script.start(Call::TakeOffline {
                 at: at.clone(),
                 backup: backup.clone(),
             });
-            Ok(cut_once(script, again, &at, &backup)?.map_err(Uncut::into_fault))
+            Ok(cut_once(script, held, again, &at, &backup)?.map_err(Uncut::into_fault))
         }
         // Where Infinispan does not answer, trying again is for the next delivery, not for this one.
         end => Ok(end.map_err(Uncut::into_fault)),
@@ -247,15 +255,18 @@ impl Uncut {
 
 fn cut_once(
     script: &mut Script<'_>,
+    held: &mut Held,
     taking: Place,
     at: &SiteName,
     backup: &SiteName,
 ) -> Result<Result<(), Uncut>, Halt> {
+    held.wait(script, taking)?;
     let switched = script.switched(taking)?;
     let read = script.start(Call::ReadBackup {
         at: at.clone(),
         backup: backup.clone(),
     });
+    held.wait(script, read)?;
     Ok(match script.backup(read)? {
         Ok(Backup::Offline) => Ok(()),
         Ok(status) => Err(Uncut::Still(switched.err().unwrap_or_else(|| Fault {

@@ -22,6 +22,7 @@
 mod alert;
 mod carry_out;
 mod evidence;
+mod held;
 mod operate;
 mod rejoin;
 mod script;
@@ -197,6 +198,12 @@ pub enum Call {
         /// To whom.
         backup: SiteName,
     },
+    /// Wait. The protocol needs it for one thing only, renewing a claim beside a call that takes long.
+    /// [`Event::Passed`]
+    Pause {
+        /// How long.
+        seconds: u32,
+    },
     /// Forget the push status of these caches. [`Event::Done`]
     ClearPushes {
         /// Where.
@@ -227,6 +234,8 @@ pub enum Event {
     Pushes(Result<Vec<CachePush>, Fault>),
     /// To [`Call::ClearCache`] and [`Call::ClearPushes`].
     Done(Result<(), Fault>),
+    /// To [`Call::Pause`].
+    Passed,
 }
 
 /// How a conditional write ended.

@@ -27,6 +27,8 @@ pub struct State {
 struct Entry {
     call: Call,
     reply: Option<(Timestamp, Event)>,
+    /// For a pause: what was still under way when it was over.
+    overtaken: Vec<Ticket>,
 }
 
 impl State {
@@ -76,8 +78,15 @@ pub fn step(
     ticket: Ticket,
     event: Event,
 ) -> (State, Vec<Effect>) {
+    let overtaken = match event {
+        Event::Passed => state.under_way().map(|(other, _)| other).collect(),
+        _ => Vec::new(),
+    };
     match state.log.get_mut(usize::from(ticket.0)) {
-        Some(entry) if entry.reply.is_none() && state.answer.is_none() => entry.reply = Some((now, event)),
+        Some(entry) if entry.reply.is_none() && state.answer.is_none() => {
+            entry.reply = Some((now, event));
+            entry.overtaken = overtaken;
+        }
         _ => return (state, Vec::new()),
     }
     replay(settings, state)
@@ -163,7 +172,11 @@ impl Script<'_> {
         let place = Place(self.position);
         self.position += 1;
         match self.state.log.get(place.0) {
-            None => self.state.log.push(Entry { call, reply: None }),
+            None => self.state.log.push(Entry {
+                call,
+                reply: None,
+                overtaken: Vec::new(),
+            }),
             // A replay makes the same calls: it depends on nothing but the log.
             Some(entry) => debug_assert_eq!(entry.call, call, "the script is not deterministic"),
         }
@@ -175,6 +188,20 @@ impl Script<'_> {
         let (at, event) = entry.ok_or(Halt::Waiting)?;
         self.clock = self.clock.max(*at);
         Ok(event.clone())
+    }
+
+    /// Waits for a pause to be over or another call to be answered: whether the pause came first.
+    pub(super) fn came_before(&mut self, pause: Place, other: Place) -> Result<bool, Halt> {
+        let entry = |place: Place| self.state.log.get(place.0);
+        let overtook = entry(pause).is_some_and(|pause| pause.overtaken.contains(&ticket(other.0)));
+        if overtook {
+            self.wait(pause)?;
+            return Ok(true);
+        }
+        match entry(other).is_some_and(|other| other.reply.is_some()) {
+            true => Ok(false),
+            false => Err(Halt::Waiting),
+        }
     }
 
     /// The time: that of the latest reply the script has looked at, so that a replay sees the same.

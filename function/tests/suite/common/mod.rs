@@ -93,6 +93,8 @@ pub(crate) enum Mishap {
     Hangs,
     /// It takes effect and never answers.
     HangsAfter,
+    /// It takes effect and answers after so many seconds.
+    Dawdles(u64),
 }
 
 type Matches = fn(&Call) -> bool;
@@ -294,6 +296,7 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
         }
         Call::ReadBackup { at, .. } => Event::Backup(Ok(state.backups[at])),
         Call::ReadPushes { .. } => Event::Pushes(Ok(Vec::new())),
+        Call::Pause { .. } => Event::Passed,
         Call::StartPush { .. } => Event::Switched(Ok(Vec::new())),
         Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Ok(())),
     };
@@ -337,6 +340,11 @@ impl World for &Memory {
                 failed(call, "the reply was lost".to_owned())
             }
             Some(Mishap::Hangs) => pending().await,
+            Some(Mishap::Dawdles(seconds)) => {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                let uptime = self.uptime();
+                self.with(|state| effect(state, call, uptime))
+            }
             Some(Mishap::HangsAfter) => {
                 self.with(|state| effect(state, call, uptime));
                 pending().await
