@@ -97,6 +97,8 @@ pub async fn apply(session: &Session, wanted: &Wanted<'_>, consent: Consent) -> 
             };
             walk.all(&plan, lock).await?;
             has_changed = true;
+        } else {
+            walk.tidy_lock().await?;
         }
         return Ok(Applied {
             topology: plan.topology,

@@ -13,12 +13,13 @@
 //! not declare a living owner dead.
 //!
 //! Whether a lock of this very machine belongs to a run that died is known for certain: a living run holds
-//! the operating system's lock on a local file with the same token, and the system lets go when it dies.
+//! the operating system's lock on a local file with the same token, and the system lets go when it dies. The
+//! token is noted before the bucket hears of it, so that no moment to die in is left out.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -79,17 +80,9 @@ pub async fn take(
     verb: &str,
     breaks: bool,
 ) -> Result<Lock, Failure> {
-    let directory = state_directory(|name| {
-        std::env::var_os(name)
-            .filter(|it| !it.is_empty())
-            .map(PathBuf::from)
-    });
-    let name = format!("{}-{topology}.lock", identity.account_id);
     // Without a place for it the lock in the bucket still works; only a run that died has to lapse.
-    let mut local = directory.and_then(|directory| open_local(&directory, &name));
-    let former_token = local
-        .as_mut()
-        .and_then(|(file, is_mine)| is_mine.then(|| content(file)).flatten());
+    let mut local = open_local(identity, topology);
+    let dead_tokens = local.as_mut().map(tokens).unwrap_or_default();
 
     let now = Timestamp::now();
     let owner = LockOwner {
@@ -100,6 +93,13 @@ pub async fn take(
         renewed: now.to_string(),
         token: token(now),
     };
+    if let Some(file) = &mut local {
+        // A token that could not be noted costs ten minutes after a crash, no more.
+        let _ = note(
+            file,
+            &[&dead_tokens[..], std::slice::from_ref(&owner.token)].concat(),
+        );
+    }
     let body = serde_json::to_vec(&owner).unwrap_or_default();
     let etag = match bucket.put_if(KEY, body.clone(), None).await? {
         ConditionalWrite::Written { etag } => etag,
@@ -109,16 +109,18 @@ pub async fn take(
                 return Err(Failure::Overtaken);
             };
             let holder = read(&object);
-            let died_here = former_token.as_deref() == Some(holder.token.as_str());
             if holder.token == owner.token {
                 // The first attempt was written and its answer was lost.
                 object.etag
-            } else if breaks || died_here || has_lapsed(&object, now) {
+            } else if breaks || dead_tokens.contains(&holder.token) || has_lapsed(&object, now) {
                 match bucket.put_if(KEY, body.clone(), Some(&object.etag)).await? {
                     ConditionalWrite::Written { etag } => etag,
                     ConditionalWrite::Lost => return Err(Failure::Overtaken),
                 }
             } else {
+                if let Some(file) = &mut local {
+                    let _ = note(file, &dead_tokens);
+                }
                 return Err(Failure::Locked {
                     takes_over_at: lapses_at(&object),
                     owner: Box::new(holder),
@@ -126,13 +128,10 @@ pub async fn take(
             }
         }
     };
-    let local = local
-        .and_then(|(file, is_mine)| is_mine.then_some(file))
-        .map(|mut file| {
-            // A token that could not be noted costs ten minutes after a crash, no more.
-            let _ = note(&mut file, &owner.token);
-            file
-        });
+    let local = local.map(|mut file| {
+        let _ = note(&mut file, std::slice::from_ref(&owner.token));
+        file
+    });
     let (sender, taken_over) = watch::channel(None);
     Ok(Lock {
         renewal: tokio::spawn(renew(bucket.clone(), owner, etag, sender)),
@@ -140,6 +139,25 @@ pub async fn take(
         taken_over,
         local,
     })
+}
+
+/// Removes the lock of a run that died here when all but letting go was done: whoever then finds nothing to do takes no
+/// lock, and would leave it standing in everybody else's way.
+pub async fn tidy(bucket: &Bucket, identity: &Identity, topology: &str) -> Result<(), Failure> {
+    let Some(mut local) = open_local(identity, topology) else {
+        return Ok(());
+    };
+    let dead_tokens = tokens(&mut local);
+    if dead_tokens.is_empty() {
+        return Ok(());
+    }
+    if let Some(object) = bucket.get(KEY).await?
+        && dead_tokens.contains(&read(&object).token)
+    {
+        bucket.delete(KEY).await?;
+    }
+    let _ = note(&mut local, &[]);
+    Ok(())
 }
 
 impl Lock {
@@ -165,7 +183,7 @@ impl Lock {
             }
         }
         if let Some(mut file) = self.local {
-            let _ = note(&mut file, "");
+            let _ = note(&mut file, &[]);
         }
         Ok(())
     }
@@ -227,34 +245,38 @@ fn lapses_at(object: &SmallObject) -> String {
         .unwrap_or_default()
 }
 
-/// Opens the local half, and tells whether this process holds it now.
-fn open_local(directory: &Path, name: &str) -> Option<(File, bool)> {
-    std::fs::create_dir_all(directory).ok()?;
+/// The local half of the lock, if nobody alive on this machine holds it.
+fn open_local(identity: &Identity, topology: &str) -> Option<File> {
+    let directory = state_directory(|name| {
+        std::env::var_os(name)
+            .filter(|it| !it.is_empty())
+            .map(PathBuf::from)
+    })?;
+    std::fs::create_dir_all(&directory).ok()?;
     let file = File::options()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .open(directory.join(name))
+        .open(directory.join(format!("{}-{topology}.lock", identity.account_id)))
         .ok()?;
-    match file.try_lock() {
-        Ok(()) => Some((file, true)),
-        Err(TryLockError::WouldBlock) => Some((file, false)),
-        Err(TryLockError::Error(_)) => None,
+    file.try_lock().is_ok().then_some(file)
+}
+
+/// What runs noted that never let go, one token a line.
+fn tokens(file: &mut File) -> Vec<String> {
+    let mut text = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+    match read {
+        Ok(_) => text.lines().map(str::to_owned).collect(),
+        Err(_) => Vec::new(),
     }
 }
 
-fn content(file: &mut File) -> Option<String> {
-    let mut text = String::new();
-    file.rewind().ok()?;
-    file.read_to_string(&mut text).ok()?;
-    (!text.is_empty()).then_some(text)
-}
-
-fn note(file: &mut File, token: &str) -> std::io::Result<()> {
+fn note(file: &mut File, tokens: &[String]) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
-    file.write_all(token.as_bytes())?;
+    file.write_all(tokens.join("\n").as_bytes())?;
     file.sync_all()
 }
 

@@ -76,6 +76,14 @@ impl Walk<'_> {
         .await
     }
 
+    /// Removes the lock that a run of this machine left behind when it died.
+    pub async fn tidy_lock(&self) -> Result<(), Failure> {
+        let region = self.topology.first_region();
+        let name = self.topology.bucket_name(&self.identity.account_id, region);
+        let bucket = self.bucket(region.as_str(), &name);
+        lock::tidy(&bucket, self.identity, self.topology.name.as_str()).await
+    }
+
     fn driver(&self, region: &str) -> Driver<'_> {
         Driver::new(self.session, self.topology, region)
     }
