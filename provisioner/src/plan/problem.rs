@@ -22,7 +22,8 @@ pub enum Problem {
     UntaggedBalancer {
         arn: String,
         region: String,
-        sites: [SiteName; 2],
+        /// The sites that it may belong to.
+        candidates: Vec<SiteName>,
     },
     #[error("the endpoint {arn} is tagged `site={site}`, and the topology has no such site")]
     UnknownSite {
@@ -175,11 +176,24 @@ impl Problem {
             Self::NoSiteInAccelerator { .. } => {
                 "add both sites' load balancers to it, and tag each of them: site=<name of the site>".into()
             }
-            Self::UntaggedBalancer { arn, region, sites } => format!(
-                "tag it with its site: aws elbv2 add-tags --region {region} --resource-arns {arn} --tags \
-                 Key=site,Value={}   (or {})",
-                sites[0], sites[1]
-            ),
+            Self::UntaggedBalancer {
+                arn,
+                region,
+                candidates,
+            } => {
+                let (first, others) = match candidates.as_slice() {
+                    [] => ("…", String::new()),
+                    [only] => (only.as_str(), String::new()),
+                    [first, others @ ..] => {
+                        let others: Vec<&str> = others.iter().map(|site| site.as_str()).collect();
+                        (first.as_str(), format!("   (or {})", others.join(", ")))
+                    }
+                };
+                format!(
+                    "tag it with its site: aws elbv2 add-tags --region {region} --resource-arns {arn} --tags \
+                     Key=site,Value={first}{others}"
+                )
+            }
             Self::UnknownSite { arn, region, sites, .. } => format!(
                 "the sites are {} and {}; correct the topology, or the tag: aws elbv2 add-tags --region {region} \
                  --resource-arns {arn} --tags Key=site,Value=…",

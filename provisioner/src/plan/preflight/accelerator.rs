@@ -133,9 +133,21 @@ impl Judge<'_> {
         found
     }
 
+    /// The sites that an untagged balancer may belong to: those that miss in its listener, or else all.
+    fn candidates(&self, listener: &ListenerReading) -> Vec<SiteName> {
+        let is_in = |site: &SiteName| {
+            let mut endpoints = listener.groups.iter().flat_map(|group| &group.endpoints);
+            endpoints.any(|endpoint| self.site_of(endpoint) == Some(site))
+        };
+        let all = self.site_names();
+        let missing: Vec<SiteName> = all.iter().filter(|site| !is_in(site)).cloned().collect();
+        if missing.is_empty() { all.to_vec() } else { missing }
+    }
+
     /// Endpoints that nobody can tell the site of.
     fn strangers(&mut self, listener: &ListenerReading) {
         let sites = self.site_names();
+        let candidates = self.candidates(listener);
         for group in &listener.groups {
             for endpoint in &group.endpoints {
                 let problem = match self.observed.endpoints.get(endpoint) {
@@ -143,7 +155,7 @@ impl Judge<'_> {
                         None => Problem::UntaggedBalancer {
                             arn: endpoint.clone(),
                             region: group.region.clone(),
-                            sites: sites.clone(),
+                            candidates: candidates.clone(),
                         },
                         Some(site) if sites.iter().all(|name| name.as_str() != site) => {
                             Problem::UnknownSite {
@@ -197,6 +209,16 @@ impl Judge<'_> {
         result
     }
 
+    fn holds_an_untagged_balancer(&self, listener: &ListenerReading) -> bool {
+        let mut endpoints = listener.groups.iter().flat_map(|group| &group.endpoints);
+        endpoints.any(|endpoint| {
+            matches!(
+                self.observed.endpoints.get(endpoint),
+                Some(EndpointReading::Balancer(balancer)) if balancer.site.is_none()
+            )
+        })
+    }
+
     /// The balancer of a site that is out of a listener. Fenced sites are; a site that someone took out by
     /// hand may be, once the function is deployed; otherwise it was forgotten.
     fn balancer_outside(
@@ -229,6 +251,10 @@ impl Judge<'_> {
             !table.item.is_open() && table.item.fenced.as_deref() == Some(site.as_str())
         });
         if !is_fenced && known.is_empty() {
+            // One that lacks its tag is told of already, and is probably this site's.
+            if self.holds_an_untagged_balancer(listener) {
+                return None;
+            }
             self.problems.push(Problem::SiteNotInListener {
                 site: site.clone(),
                 ports: ports.to_owned(),

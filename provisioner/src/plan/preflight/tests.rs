@@ -161,6 +161,19 @@ fn an_untagged_balancer_is_named_even_when_no_site_is_found() {
     );
 }
 
+/// One mistake, one message: that the site is not in the listener follows from the missing tag.
+#[test]
+fn one_untagged_balancer_is_taken_for_the_site_that_misses() {
+    let observed = with(|it| it.endpoints.extend([tagged("b", None)]));
+    let found = judge(&topology(), &observed, 0).unwrap_err();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].hint().ends_with("--tags Key=site,Value=site-b"),
+        "{}",
+        found[0].hint()
+    );
+}
+
 #[test]
 fn one_listener_may_have_other_balancers_than_the_next() {
     let observed = with(|it| {
