@@ -1,14 +1,13 @@
 //! The real `provision`, as a user runs it: a process with arguments, an environment, three streams.
 //!
-//! The binary is another package's, so cargo is asked for it once per test process; it does nothing when
-//! the binary is there and fresh.
+//! The binary is another package's. `cargo xtask test` builds all of them before any test starts; a test that asked
+//! cargo itself would do so with another choice of packages, hence other features, and compile the AWS SDK again.
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 
 use crate::tools::{self, ToolsError};
 
@@ -16,43 +15,36 @@ use crate::tools::{self, ToolsError};
 pub enum ProvisionError {
     #[error(transparent)]
     Place(#[from] ToolsError),
-    #[error("cargo could not build provision: {message}")]
-    Build { message: String },
+    #[error(
+        "{0} is not built\nhint: `cargo xtask test` builds it, and so does `cargo build --workspace --bins`"
+    )]
+    NotBuilt(PathBuf),
     #[error("provision cannot be started")]
     Start(#[source] io::Error),
 }
 
-/// The binary.
+/// The binary, as it was built last. One that is older than its sources is told of and used: a test's own output is
+/// shown when the test fails, and then this may be why.
+#[allow(clippy::print_stderr)] // the way by which a test harness captures it
 pub fn binary() -> Result<PathBuf, ProvisionError> {
-    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
-    let directory = tools::target_directory()?;
-    BUILT
-        .get_or_init(|| build(&directory))
-        .clone()
-        .map_err(|message| ProvisionError::Build { message })?;
-    Ok(directory.join("debug").join("provision"))
+    let binary = tools::target_directory()?.join("debug").join("provision");
+    let Ok(built) = modified(&binary) else {
+        return Err(ProvisionError::NotBuilt(binary));
+    };
+    // What cargo says that it was made from.
+    let sources = std::fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
+    let newer = sources
+        .split_whitespace()
+        .skip(1)
+        .find(|source| modified(Path::new(source)).is_ok_and(|changed| changed > built));
+    if let Some(source) = newer {
+        eprintln!("{} is older than {source}", binary.display());
+    }
+    Ok(binary)
 }
 
-fn build(target_directory: &Path) -> Result<(), String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "provisioner",
-            "--bin",
-            "provision",
-        ])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("CARGO_TARGET_DIR", target_directory)
-        .output()
-        .map_err(|error| error.to_string())?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
+fn modified(path: &Path) -> io::Result<std::time::SystemTime> {
+    path.metadata()?.modified()
 }
 
 /// What a run came to.

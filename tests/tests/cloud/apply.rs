@@ -163,50 +163,6 @@ fn either_dns_name_and_the_arn_name_the_accelerator() {
 }
 
 #[test]
-fn a_stack_that_never_came_to_life_is_replaced() {
-    let cloud = Cloud::new();
-    // A role of our name lets the first creation fail halfway.
-    let topic = "Resources:\n  Never:\n    Type: AWS::IAM::Role\n    Properties:\n      RoleName: demo-never\n      \
-                 AssumeRolePolicyDocument: not a policy\n";
-    block_on(async {
-        let client = aws_sdk_cloudformation::Client::new(&cloud.aws.sdk_config(REGION));
-        let tag = aws_sdk_cloudformation::types::Tag::builder()
-            .key("sitefence:topology")
-            .value("demo")
-            .build();
-        client
-            .create_stack()
-            .stack_name("sitefence-demo-fencing")
-            .template_body(topic)
-            .capabilities(aws_sdk_cloudformation::types::Capability::CapabilityNamedIam)
-            .tags(tag)
-            .send()
-            .await
-            .unwrap();
-        for _ in 0..100 {
-            let stacks = client
-                .describe_stacks()
-                .stack_name("sitefence-demo-fencing")
-                .send()
-                .await
-                .unwrap();
-            if stacks.stacks()[0].stack_status().unwrap().as_str() == "ROLLBACK_COMPLETE" {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!("the stack did not roll back");
-    });
-    let applied = cloud.apply();
-    assert_eq!(applied.code, Some(0), "{applied}");
-    assert!(
-        applied.stderr.contains("deleting sitefence-demo-fencing"),
-        "{applied}"
-    );
-    assert!(cloud.apply().stderr.contains("nothing to do"));
-}
-
-#[test]
 fn a_fenced_site_stays_out_and_what_it_rests_on_stays_put() {
     let cloud = Cloud::new();
     assert_eq!(cloud.apply().code, Some(0));

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use tests::provision::Run;
 use tests::standins::gate::Moment;
 
-use crate::world::Cloud;
+use crate::world::{APPLY, Cloud};
 
 /// Runs `provision` and kills it at its `at`-th change; `None` if it ended before.
 fn killed_at(cloud: &Cloud, arguments: &[&str], at: usize, moment: Moment) -> Option<String> {
@@ -42,7 +42,6 @@ fn killed_at(cloud: &Cloud, arguments: &[&str], at: usize, moment: Moment) -> Op
     Some(change)
 }
 
-const APPLY: &[&str] = &["apply", "--yes", "--function-zip", "given.zip"];
 const DESTROY: &[&str] = &["destroy", "--yes"];
 
 #[test]

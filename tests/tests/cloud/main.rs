@@ -1,6 +1,6 @@
 //! The whole of `provision` against a local AWS: build, plan, apply, destroy, as a user runs them.
 //!
-//! Each test has an AWS of its own, so that what one leaves behind cannot help or hurt another.
+//! Each test has an account of its own, so that what one leaves behind cannot help or hurt another.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -9,4 +9,5 @@ mod destroy;
 mod interruption;
 mod lock;
 mod refusals;
+mod stacks;
 mod world;

@@ -67,6 +67,13 @@ fn a_live_deployment_of_the_guide_is_a_second_fencer() {
     let cloud = Cloud::new();
     block_on(async {
         use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
+        let role = aws_sdk_iam::Client::new(&cloud.aws.sdk_config(REGION))
+            .create_role()
+            .role_name("guide")
+            .assume_role_policy_document("{}")
+            .send()
+            .await
+            .unwrap();
         let environment = Environment::builder()
             .variables("INFINISPAN_SITE_ENDPOINTS", "{}")
             .variables("WEBHOOK_USER_SECRET", "webhook-password")
@@ -80,7 +87,7 @@ fn a_live_deployment_of_the_guide_is_a_second_fencer() {
         aws_sdk_lambda::Client::new(&cloud.aws.sdk_config(REGION))
             .create_function()
             .function_name("keycloak-failover")
-            .role("arn:aws:iam::000000000000:role/guide")
+            .role(role.role.unwrap().arn)
             .runtime(Runtime::Providedal2023)
             .handler("bootstrap")
             .code(code)

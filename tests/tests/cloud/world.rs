@@ -1,8 +1,13 @@
 //! Two tagged balancers in an accelerator among many, a secret, a topology, and `provision` to act on them.
+//!
+//! All tests share one local AWS, and each has an account of its own in it: what one leaves behind can neither help
+//! nor hurt another, and nobody waits for a server to start. Global Accelerator is each test's own.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use provisioner::plan::package;
 use tempfile::TempDir;
@@ -12,9 +17,16 @@ use tests::standins::gate::{Counter, Gate};
 use tests::standins::local_aws::LocalAws;
 
 pub(crate) const REGION: &str = "eu-west-1";
+/// Applies the usual topology with a function that need not be built.
+pub(crate) const APPLY: &[&str] = &["apply", "--yes", "--function-zip", "given.zip"];
+
+/// The server, which ends with this process.
+static SHARED: OnceLock<LocalAws> = OnceLock::new();
+static ACCOUNTS: AtomicU64 = AtomicU64::new(100_000_000_001);
 
 /// A world in which a topology can be deployed.
 pub(crate) struct Cloud {
+    pub(crate) account: String,
     pub(crate) accelerator: AcceleratorStandIn,
     pub(crate) aws: LocalAws,
     /// Counts the changes that `provision` asks for.
@@ -47,10 +59,10 @@ impl Cloud {
 
     pub(crate) fn with(flaws: Flaws) -> Self {
         let accelerator = AcceleratorStandIn::start(World::new()).unwrap();
-        let aws = LocalAws::builder()
-            .global_accelerator(&accelerator.url())
-            .start()
-            .unwrap();
+        let account = ACCOUNTS.fetch_add(1, Ordering::Relaxed).to_string();
+        let aws = SHARED
+            .get_or_init(|| LocalAws::start().unwrap())
+            .in_account(&account);
         let balancers = block_on(async {
             if !flaws.no_secret {
                 aws.create_secret(REGION, "demo/infinispan", "its password")
@@ -73,6 +85,7 @@ impl Cloud {
         ));
         let counter = Counter::default();
         let cloud = Self {
+            account,
             gate: Gate::start(aws.address(), &counter).unwrap(),
             counter,
             accelerator,
@@ -136,16 +149,18 @@ function: {{ architecture: x86_64 }}
         for (name, value) in self.aws.client_environment() {
             provision = provision.env(&name, &value);
         }
-        provision.env("AWS_ENDPOINT_URL", &self.gate.url())
+        provision
+            .env("AWS_ENDPOINT_URL", &self.gate.url())
+            .env("AWS_ENDPOINT_URL_GLOBAL_ACCELERATOR", &self.accelerator.url())
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.provision().args(arguments).run().unwrap()
     }
 
-    /// `provision apply --yes` of the usual topology with a function that need not be built.
+    /// Runs [`APPLY`].
     pub(crate) fn apply(&self) -> Run {
-        self.run(&["apply", "--yes", "--function-zip", "given.zip"])
+        self.run(APPLY)
     }
 
     /// Everything there is that `provision` could have made, each with what matters about it.
@@ -314,6 +329,7 @@ pub(crate) fn settled(run: &Run, cloud: &Cloud) -> String {
         (cloud.balancers[0].clone(), "<balancer a>"),
         (cloud.balancers[1].clone(), "<balancer b>"),
         (cloud.home.path().display().to_string(), "<home>"),
+        (cloud.account.clone(), "<account>"),
     ] {
         text = text.replace(&from, to);
     }
@@ -330,9 +346,12 @@ macro_rules! assert_run {
                 (r"https?://[a-z0-9]+\.lambda-url", "https://<id>.lambda-url"),
                 (r"stack/([a-z-]+)/[0-9a-f-]{36}", "stack/$1/<uuid>"),
                 (r"(secret:[A-Za-z/]+)-[A-Za-z0-9]{6}", "$1-<suffix>"),
+                (r"(Permission)-[0-9a-f]{8}\b", "$1-<suffix>"),
                 (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "<time>"),
                 // The order in which resources are made is CloudFormation's own.
                 (r"(?m)^  (CREATE|UPDATE|DELETE)_[A-Z_]+ .*\n", ""),
+                // Which alarms there are is the golden files' to tell.
+                (r"(?m)^ +[-+~±] AWS::CloudWatch::Alarm .*\n( {10}.*\n)*", ""),
             ],
             snapshot_path => "snapshots",
             prepend_module_to_snapshot => false,

@@ -44,6 +44,16 @@ pub struct HttpAnswer {
 }
 
 impl LocalAws {
+    fn root(&self) -> Credentials {
+        Credentials::new(
+            self.key.as_str(),
+            ROOT_KEY,
+            None,
+            None,
+            "root of an account of the local AWS",
+        )
+    }
+
     /// For any SDK client of this AWS, as root. It brings the same TLS-able ring client that Sitefence uses.
     pub fn sdk_config(&self, region: &str) -> SdkConfig {
         let http_client =
@@ -52,7 +62,7 @@ impl LocalAws {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             .endpoint_url(self.url())
-            .credentials_provider(SharedCredentialsProvider::new(root()))
+            .credentials_provider(SharedCredentialsProvider::new(self.root()))
             .http_client(http_client.build_https())
             .build()
     }
@@ -233,7 +243,7 @@ impl LocalAws {
             ("x-amz-target", target),
             ("content-type", "application/x-amz-json-1.1"),
         ];
-        let identity = root().into();
+        let identity = self.root().into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(region)
@@ -306,10 +316,6 @@ impl LocalAws {
             body: String::from_utf8_lossy(&body).into_owned(),
         })
     }
-}
-
-fn root() -> Credentials {
-    Credentials::new(ROOT_KEY, ROOT_KEY, None, None, "root of the local AWS")
 }
 
 fn failed(call: &'static str, error: &dyn std::error::Error) -> LocalAwsError {

@@ -12,6 +12,9 @@
 //! closes, which it does when the value is dropped and also when a test run is killed. It is kept from
 //! any Docker daemon, lest its clean-up meets a developer's containers.
 //!
+//! A test needs no server of its own to be alone: [`LocalAws::in_account`] gives the same server seen from another
+//! account, in which nothing of the others is there.
+//!
 //! # What ministack does, where one might wonder
 //! - Function URLs answer at the `Host` `<id>.lambda-url.<region>.on.aws`, at this port.
 //! - EventBridge rules and Scheduler schedules really fire: a sweep every 10 seconds looks what is due, so
@@ -36,6 +39,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -111,21 +115,34 @@ impl Builder {
         let tools = Tools::ensure()?;
         let mut attempt = 1;
         loop {
-            match LocalAws::start_once(&tools, &self.environment) {
+            match Server::start_once(&tools, &self.environment) {
+                Ok(server) => {
+                    return Ok(LocalAws {
+                        server: Arc::new(server),
+                        key: ROOT_KEY.to_owned(),
+                    });
+                }
                 Err(StartError::Ended { log, .. })
                     if attempt < START_ATTEMPTS && log.to_lowercase().contains("in use") =>
                 {
                     attempt += 1;
                 }
-                result => return result,
+                Err(error) => return Err(error),
             }
         }
     }
 }
 
-/// A running local AWS; dropping it ends it and everything it started.
-#[derive(Debug)]
+/// A running local AWS, seen from one account. Dropping the last view ends it and everything it started.
+#[derive(Debug, Clone)]
 pub struct LocalAws {
+    server: Arc<Server>,
+    /// What signs for the account.
+    key: String,
+}
+
+#[derive(Debug)]
+struct Server {
     address: SocketAddr,
     environment: Vec<(String, String)>,
     process: Child,
@@ -143,24 +160,35 @@ impl LocalAws {
         Self::builder().start()
     }
 
+    /// The same server for the root of another account, which has twelve digits.
+    #[must_use]
+    pub fn in_account(&self, account: &str) -> Self {
+        Self {
+            server: Arc::clone(&self.server),
+            // Such a key stands for its account, as `test` does for the first one.
+            key: account.to_owned(),
+        }
+    }
+
     /// For `AWS_ENDPOINT_URL`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.server.address)
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address
     }
 
     /// The variables with which another program, such as `provision`, uses this AWS as root.
     pub fn client_environment(&self) -> Vec<(String, String)> {
         let ours = [
             ("AWS_ENDPOINT_URL", self.url()),
-            ("AWS_ACCESS_KEY_ID", ROOT_KEY.to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.key.clone()),
             ("AWS_SECRET_ACCESS_KEY", ROOT_KEY.to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ];
         let endpoints = self
+            .server
             .environment
             .iter()
             .filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_"));
@@ -172,6 +200,12 @@ impl LocalAws {
 
     /// The last lines of ministack's own log.
     pub fn log_tail(&self, lines: usize) -> String {
+        self.server.log_tail(lines)
+    }
+}
+
+impl Server {
+    fn log_tail(&self, lines: usize) -> String {
         tail(&log_path(&self.state), lines)
     }
 
@@ -250,7 +284,7 @@ impl LocalAws {
     }
 }
 
-impl Drop for LocalAws {
+impl Drop for Server {
     fn drop(&mut self) {
         drop(self.leash.take());
         let end = Instant::now() + Duration::from_secs(5);

@@ -1,0 +1,106 @@
+//! Stacks in states that an earlier run, or another person, left them in.
+
+use std::io::{BufRead, BufReader};
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{ResourceSignalStatus, Tag};
+use tests::provision::Run;
+
+use crate::world::{APPLY, Cloud, REGION, block_on};
+
+const STACK: &str = "sitefence-demo-fencing";
+
+/// A stack that comes to life, or does not, when it is told to.
+const WAITING: &str = "
+Resources:
+  Signal:
+    Type: AWS::CloudFormation::WaitCondition
+    CreationPolicy: { ResourceSignal: { Count: 1, Timeout: PT10M } }
+";
+
+async fn begin_stack(client: &Client) {
+    let tag = Tag::builder().key("sitefence:topology").value("demo").build();
+    let created = client
+        .create_stack()
+        .stack_name(STACK)
+        .template_body(WAITING)
+        .tags(tag)
+        .send()
+        .await;
+    created.unwrap();
+    until(client, "CREATE_IN_PROGRESS").await;
+}
+
+async fn signal(client: &Client, status: ResourceSignalStatus) {
+    let signal = client
+        .signal_resource()
+        .stack_name(STACK)
+        .logical_resource_id("Signal")
+        .unique_id("the test")
+        .status(status);
+    // The resource may not have got to waiting yet.
+    for _ in 0..200 {
+        if signal.clone().send().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the stack does not wait for a signal");
+}
+
+async fn until(client: &Client, status: &str) {
+    for _ in 0..500 {
+        let stacks = client.describe_stacks().stack_name(STACK).send().await.unwrap();
+        if stacks.stacks()[0].stack_status().unwrap().as_str() == status {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the stack does not become {status}");
+}
+
+#[test]
+fn a_stack_that_never_came_to_life_is_replaced() {
+    let cloud = Cloud::new();
+    block_on(async {
+        let client = Client::new(&cloud.aws.sdk_config(REGION));
+        begin_stack(&client).await;
+        signal(&client, ResourceSignalStatus::Failure).await;
+        until(&client, "ROLLBACK_COMPLETE").await;
+    });
+    let plan = cloud.run(&["plan", "--function-zip", "given.zip"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    assert!(
+        plan.stdout
+            .contains("it is ROLLBACK_COMPLETE and only a new one helps"),
+        "{plan}"
+    );
+    let applied = cloud.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    assert!(
+        applied.stderr.contains("deleting sitefence-demo-fencing"),
+        "{applied}"
+    );
+    assert!(cloud.apply().stderr.contains("nothing to do"));
+}
+
+#[test]
+fn a_stack_that_someone_is_at_work_on_is_waited_for() {
+    let cloud = Cloud::new();
+    let client = Client::new(&cloud.aws.sdk_config(REGION));
+    block_on(begin_stack(&client));
+    let mut child = cloud.provision().args(APPLY).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut heard = String::new();
+    while !heard.contains("waiting for sitefence-demo-fencing") {
+        let count = stderr.read_line(&mut heard).unwrap();
+        assert!(count > 0, "it ended without waiting: {heard}");
+    }
+    assert_eq!(cloud.counter.changes(), [""; 0], "nothing is begun meanwhile");
+    block_on(signal(&client, ResourceSignalStatus::Success));
+    std::io::Read::read_to_string(&mut stderr, &mut heard).unwrap();
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(0), "{heard}");
+    assert!(heard.ends_with("done\n"), "{heard}");
+    assert!(cloud.apply().stderr.contains("nothing to do"));
+}
