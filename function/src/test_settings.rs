@@ -38,6 +38,7 @@ pub(crate) fn settings() -> Settings {
         timeout_seconds: 15,
         cleared_caches: vec!["work".to_owned()],
         deep_percent: 100,
+        hold_after_seconds: 3600,
         found: Found {
             accelerator_arn: accelerator.to_owned(),
             endpoint_group_arns: vec![format!("{accelerator}/listener/l/endpoint-group/g")],
@@ -49,6 +50,7 @@ pub(crate) fn settings() -> Settings {
             .into(),
             infinispan_secret: "infinispan".to_owned(),
             webhook_secret: "webhook".to_owned(),
+            health_secret: "health".to_owned(),
             register_table: "register".to_owned(),
             topic_arn: String::new(),
         },

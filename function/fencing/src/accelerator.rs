@@ -376,6 +376,7 @@ mod tests {
             timeout_seconds: 15,
             cleared_caches: vec!["work".into()],
             deep_percent: 100,
+            hold_after_seconds: 3600,
             found: Found {
                 accelerator_arn: "arn:aws:globalaccelerator::111111111111:accelerator/a".into(),
                 balancers: sites.map(|site| (name(site), vec![balancer(site)])).into(),

@@ -136,6 +136,22 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Decided,
+        Self::Completed,
+        Self::RefencedEarlyReturn,
+        Self::RecutAfterRestart,
+        Self::Adopted,
+        Self::Rejoined,
+        Self::RejoinAborted,
+        Self::Promoted,
+        Self::HoldChanged,
+        Self::Unexplained,
+        Self::DependencyFailed,
+        Self::ForeignLabels,
+    ];
+
     /// Whether people are told once, by notification. The others are told by alarms over metrics, which
     /// know by themselves when they have already spoken.
     pub fn notifies(self) -> bool {
@@ -146,7 +162,7 @@ impl Cause {
     }
 
     /// The metric's name.
-    pub fn metric(self) -> &'static str {
+    pub const fn metric(self) -> &'static str {
         match self {
             Self::Decided => "FenceDecided",
             Self::Completed => "FenceCompleted",

@@ -18,6 +18,8 @@
 //! * [`settings`]: what the function is told at start; the contract with `provision`.
 //! * [`register`]: the durable record, its states, and what may follow what.
 //! * [`accelerator`], [`replication`]: readings of the two things that get changed, and how to judge them.
+//! * [`health`]: whether a fence would work, and what whoever asks is told.
+//! * [`metrics`]: what is measured, and how it is written down.
 //! * [`step`]: the protocol. Production, the model checker and the crash simulation call the same function.
 //!
 //! Safety does not come from a lock: Global Accelerator takes no token, so a holder that wakes late still
@@ -26,6 +28,8 @@
 
 pub mod accelerator;
 pub mod answer;
+pub mod health;
+pub mod metrics;
 pub mod register;
 pub mod replication;
 pub mod settings;

@@ -72,6 +72,8 @@ pub struct Found {
     pub infinispan_secret: String,
     /// The secret with the webhook's password, by ARN, in the function's own Region.
     pub webhook_secret: String,
+    /// The secret in the path of the health question, by ARN, in the function's own Region.
+    pub health_secret: String,
     /// The register's table, by ARN or name.
     pub register_table: String,
     /// Where notifications go; empty when nobody wants any.
@@ -108,6 +110,8 @@ pub struct Settings {
     pub cleared_caches: Vec<String>,
     /// How many of a hundred health requests are answered from the deep check's result.
     pub deep_percent: u8,
+    /// After so long an operator's hold is overdue, where the operator named no end.
+    pub hold_after_seconds: u32,
     /// What is only known by looking.
     pub found: Found,
 }
@@ -151,6 +155,8 @@ variables! {
     WEBHOOK_USERNAME = "SITEFENCE_WEBHOOK_USERNAME", Source::Literal;
     /// The ARN of the webhook's secret.
     WEBHOOK_SECRET = "SITEFENCE_WEBHOOK_SECRET", Source::Resource;
+    /// The ARN of the secret in the path of the health question.
+    HEALTH_SECRET = "SITEFENCE_HEALTH_SECRET", Source::Resource;
     /// Infinispan's user.
     INFINISPAN_USERNAME = "SITEFENCE_INFINISPAN_USERNAME", Source::Literal;
     /// The secret with Infinispan's password.
@@ -183,6 +189,8 @@ variables! {
     CLEARED_CACHES = "SITEFENCE_CLEARED_CACHES", Source::Literal;
     /// Share of deep health answers, in percent.
     DEEP_PERCENT = "SITEFENCE_DEEP_PERCENT", Source::Literal;
+    /// After how long a hold is overdue.
+    HOLD_AFTER_SECONDS = "SITEFENCE_HOLD_AFTER_SECONDS", Source::Literal;
     /// The notification topic; may be empty.
     TOPIC_ARN = "SITEFENCE_TOPIC_ARN", Source::Resource;
 }
@@ -224,6 +232,7 @@ impl Settings {
                     },
                     WEBHOOK_USERNAME => self.webhook_username.clone(),
                     WEBHOOK_SECRET => self.found.webhook_secret.clone(),
+                    HEALTH_SECRET => self.found.health_secret.clone(),
                     INFINISPAN_USERNAME => self.infinispan_username.clone(),
                     INFINISPAN_SECRET => self.found.infinispan_secret.clone(),
                     SECRETS_REGION => self.secrets_region.clone(),
@@ -245,6 +254,7 @@ impl Settings {
                     TIMEOUT_SECONDS => self.timeout_seconds.to_string(),
                     CLEARED_CACHES => self.cleared_caches.join(","),
                     DEEP_PERCENT => self.deep_percent.to_string(),
+                    HOLD_AFTER_SECONDS => self.hold_after_seconds.to_string(),
                     // The last of the table; a new variable without an arm fails the round-trip test.
                     _ => self.found.topic_arn.clone(),
                 };
@@ -288,6 +298,7 @@ impl Settings {
             timeout_seconds: reader.number(TIMEOUT_SECONDS),
             cleared_caches: list(&reader.optional(CLEARED_CACHES)),
             deep_percent: reader.number(DEEP_PERCENT),
+            hold_after_seconds: reader.number(HOLD_AFTER_SECONDS),
             found: Found {
                 accelerator_arn: reader.required(ACCELERATOR_ARN),
                 endpoint_group_arns: list(&reader.required(ENDPOINT_GROUP_ARNS)),
@@ -295,6 +306,7 @@ impl Settings {
                 infinispan_urls: reader.parsed(INFINISPAN_URLS, keyed_by_site).unwrap_or_default(),
                 infinispan_secret: reader.required(INFINISPAN_SECRET),
                 webhook_secret: reader.required(WEBHOOK_SECRET),
+                health_secret: reader.required(HEALTH_SECRET),
                 register_table: reader.required(REGISTER_TABLE),
                 topic_arn: reader.optional(TOPIC_ARN),
             },
@@ -511,6 +523,7 @@ mod tests {
             timeout_seconds: 15,
             cleared_caches: vec!["work".into(), "actionTokens".into()],
             deep_percent: 90,
+            hold_after_seconds: 3600,
             found: Found {
                 accelerator_arn: "arn:aws:globalaccelerator::123456789012:accelerator/a".into(),
                 endpoint_group_arns: vec!["arn:group/1".into(), "arn:group/2".into()],
@@ -529,6 +542,7 @@ mod tests {
                 .into(),
                 infinispan_secret: "arn:secret:infinispan".into(),
                 webhook_secret: "arn:secret:webhook".into(),
+                health_secret: "arn:secret:health".into(),
                 register_table: "register".into(),
                 topic_arn: "arn:topic".into(),
             },

@@ -1,14 +1,11 @@
 //! Promises about the CloudFormation templates.
 
-use std::collections::BTreeSet;
-
-use fencing::answer::Cause;
 use serde_json::{Value, json};
 
 use super::permissions::permissions;
 use super::{Case, as_list, of_type, resources, text, texts};
 use crate::render::SCHEDULE_INPUT;
-use crate::topology::names::{METRICS_NAMESPACE, StackKind, TAG_TOPOLOGY, metrics, register_keys};
+use crate::topology::names::{StackKind, TAG_TOPOLOGY, register_keys};
 
 /// The largest template that fits into a request (CloudFormation quota); a larger one needs a bucket.
 pub const TEMPLATE_LIMIT_BYTES: usize = 51_200;
@@ -177,79 +174,6 @@ pub(super) fn schedule_reaches_the_function(case: &mut Case<'_>) {
         });
         if !may_invoke {
             case.breach(document, format!("`{id}` may not invoke the function"));
-        }
-    }
-}
-
-/// Metrics whose silence is the failure.
-const HEARTBEATS: &[&str] = &[
-    metrics::WATCHDOG_SEEN,
-    metrics::DEEP_CHECK_RAN,
-    "HealthCheckStatus",
-];
-
-/// The events that the function sends a notification of, by itself.
-const TOLD_BY_THE_FUNCTION: &[Cause] = &[Cause::Decided, Cause::Completed, Cause::RefencedEarlyReturn];
-
-pub(super) fn alarms_hear_silence(case: &mut Case<'_>) {
-    for (document, kind, _) in case.stacks() {
-        let mut heard = BTreeSet::new();
-        for (id, alarm) in of_type(&document.value, "AWS::CloudWatch::Alarm") {
-            let metric = text(alarm, "/MetricName");
-            let sites = as_list(alarm.get("Dimensions").unwrap_or(&Value::Null));
-            let site = sites
-                .iter()
-                .find(|d| text(d, "/Name") == metrics::DIMENSION_SITE)
-                .map_or("", |d| text(d, "/Value"));
-            heard.insert((metric, site));
-            let wanted = if HEARTBEATS.contains(&metric) {
-                "breaching"
-            } else {
-                "notBreaching"
-            };
-            if text(alarm, "/TreatMissingData") != wanted {
-                case.breach(
-                    document,
-                    format!(
-                        "`{id}` treats missing data of {metric} as {}",
-                        text(alarm, "/TreatMissingData")
-                    ),
-                );
-            }
-            // What the function says itself is not said twice.
-            let is_told_already = TOLD_BY_THE_FUNCTION.iter().any(|cause| cause.metric() == metric);
-            if as_list(alarm.get("AlarmActions").unwrap_or(&Value::Null)).is_empty() != is_told_already {
-                let fault = if is_told_already {
-                    "tells a second time"
-                } else {
-                    "tells nobody"
-                };
-                case.breach(document, format!("`{id}` {fault}"));
-            }
-            let is_ours = text(alarm, "/Namespace") == METRICS_NAMESPACE;
-            let own = json!({"Name": metrics::DIMENSION_TOPOLOGY, "Value": case.topology.name.as_str()});
-            if is_ours && !sites.contains(&&own) {
-                case.breach(document, format!("`{id}` listens to other topologies too"));
-            }
-        }
-        if kind == StackKind::Fencing {
-            let of_sites = case
-                .topology
-                .sites
-                .iter()
-                .map(|site| (metrics::WATCHDOG_SEEN, site.name.as_str()));
-            for (metric, site) in of_sites.chain([
-                (metrics::DEEP_CHECK_RAN, ""),
-                (metrics::DEEP_CHECK_FAILURES, ""),
-                (metrics::DECISION_AGE, ""),
-                (metrics::HELD, ""),
-                ("Errors", ""),
-                ("Throttles", ""),
-            ]) {
-                if !heard.contains(&(metric, site)) {
-                    case.breach(document, format!("no alarm listens to {metric} {site}"));
-                }
-            }
         }
     }
 }

@@ -65,6 +65,7 @@ pub fn assumed_found(topology: &Topology, region: &Region) -> Found {
         infinispan_urls: topology.sites.iter().map(url).collect(),
         infinispan_secret: secret(topology.infinispan.password_secret.as_str()),
         webhook_secret: secret(&topology.webhook_secret_name()),
+        health_secret: secret(&topology.health_secret_name()),
         register_table: topology.table_name(),
         topic_arn: topology
             .notify

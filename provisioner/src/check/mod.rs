@@ -10,6 +10,7 @@ mod kubernetes;
 mod permissions;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::fmt;
 
@@ -152,7 +153,15 @@ const PROMISES: &[Promise] = &[
     ),
     (
         "an alarm on a heartbeat takes silence for failure, and everything is told once",
-        aws::alarms_hear_silence,
+        watch::alarms_hear_silence,
+    ),
+    (
+        "alarms and dashboard speak of what the function measures, and the dashboard of all of it",
+        watch::metrics_are_the_functions,
+    ),
+    (
+        "whoever asks from outside asks each function rightly, and is heard",
+        watch::everyone_is_asked_from_outside,
     ),
     ("secrets are generated, never written", aws::secrets_are_generated),
     (

@@ -30,6 +30,7 @@ struct Break {
 }
 
 const FENCING: &str = "aws/eu-west-1/fencing.yaml";
+const HEALTH: &str = "aws/us-east-1/health.yaml";
 const RULE: &str = "clusters/site-a/prometheusrule.yaml";
 const CONFIG: &str = "clusters/site-a/alertmanagerconfig.yaml";
 
@@ -57,6 +58,24 @@ fn remove(value: &mut Value, pointer: &str) {
         }
         _ => panic!("nothing at {pointer}"),
     }
+}
+
+/// Renames a metric on the dashboard.
+fn dashboard(template: &mut Value, from: &str, to: &str) {
+    let parts = properties(template, "Dashboard")
+        .pointer_mut("/DashboardBody/Fn::Join/1")
+        .unwrap();
+    for part in parts.as_array_mut().unwrap() {
+        if let Some(text) = part.as_str() {
+            *part = json!(text.replace(from, to));
+        }
+    }
+}
+
+fn config<'a>(template: &'a mut Value, id: &str) -> &'a mut Value {
+    properties(template, id)
+        .pointer_mut("/HealthCheckConfig")
+        .unwrap()
 }
 
 fn statement<'a>(template: &'a mut Value, sid: &str) -> &'a mut Value {
@@ -130,6 +149,28 @@ const BREAKS: &[Break] = breaks! {
     TWO_ZONES FENCING, |t| set(properties(t, "HeldTooLong"), "/Dimensions", json!([])) => "heartbeat", "other topologies";
     TWO_ZONES FENCING, |t| remove(t, "/Resources/PathSilentSiteB") => "heartbeat", "no alarm listens to WatchdogSeen site-b";
     EVERY_SETTING "aws/us-east-1/health.yaml", |t| set(properties(t, "NoFunctionHealthy"), "/TreatMissingData", json!("missing")) => "heartbeat", "NoFunctionHealthy";
+    TWO_ZONES FENCING, |t| remove(t, "/Resources/DeepCheckNotRunning") => "heartbeat", "no alarm listens to DeepCheckRan";
+    TWO_ZONES FENCING, |t| remove(t, "/Resources/DeepCheckFailing") => "heartbeat", "no alarm listens to DeepCheckFailures";
+    TWO_ZONES FENCING, |t| remove(t, "/Resources/DecisionStuck") => "heartbeat", "no alarm listens to DecisionAgeSeconds";
+    TWO_ZONES FENCING, |t| remove(t, "/Resources/HeldTooLong") => "heartbeat", "no alarm listens to HoldOverdueSeconds";
+    TWO_ZONES FENCING, |t| remove(t, "/Resources/FenceHappened") => "heartbeat", "no alarm listens to FenceDecided";
+    TWO_ZONES FENCING, |t| remove(t, "/Resources/FenceCompleted") => "heartbeat", "no alarm listens to FenceCompleted";
+    TWO_ZONES FENCING, |t| remove(t, "/Resources/FunctionErrors") => "heartbeat", "no alarm listens to Errors";
+    TWO_ZONES FENCING, |t| remove(t, "/Resources/FunctionThrottled") => "heartbeat", "no alarm listens to Throttles";
+    TWO_ZONES FENCING, |t| set(properties(t, "HeldTooLong"), "/MetricName", json!("HoldOverdueMinutes")) => "what the function measures", "nobody writes HoldOverdueMinutes";
+    TWO_ZONES FENCING, |t| set(properties(t, "PathSilentSiteA"), "/Dimensions/1/Value", json!("site-c")) => "what the function measures", "nobody writes WatchdogSeen";
+    TWO_ZONES FENCING, |t| dashboard(t, "DeepCheckRan", "DeepCheckRuns") => "what the function measures", "nobody writes DeepCheckRuns";
+    TWO_ZONES FENCING, |t| dashboard(t, "DeepCheckRan", "DeepCheckFailures") => "what the function measures", "does not show DeepCheckRan";
+    EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/EnableSNI", json!(false)) => "asks each function rightly", "EnableSNI";
+    EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/SearchString", json!("OK")) => "asks each function rightly", "SearchString";
+    EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/ResourcePath", json!("/health/guess")) => "asks each function rightly", "ResourcePath";
+    EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/RequestInterval", json!(20)) => "asks each function rightly", "RequestInterval 20";
+    EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/Type", json!("HTTPS")) => "asks each function rightly", "Type";
+    EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/FullyQualifiedDomainName", json!({"Ref": "HostEuCentral1"})) => "asks each function rightly", "nobody asks the function in eu-west-1";
+    EVERY_SETTING HEALTH, |t| remove(config(t, "AnyFunction"), "/ChildHealthChecks/0") => "asks each function rightly", "the checks together";
+    EVERY_SETTING HEALTH, |t| remove(t, "/Resources/FunctionEuWest1Unhealthy") => "asks each function rightly", "no alarm listens to `FunctionEuWest1`";
+    EVERY_SETTING HEALTH, |t| remove(t, "/Resources/NoFunctionHealthy") => "asks each function rightly", "no alarm listens to `AnyFunction`";
+    EVERY_SETTING FENCING, |t| remove(properties(t, "HealthSecret"), "/ReplicaRegions/1") => "asks each function rightly", "does not get to us-east-1";
     TWO_ZONES FENCING, |t| set(properties(t, "WebhookSecret"), "/GenerateSecretString/PasswordLength", json!(8)) => "generated, never written", "WebhookSecret";
     TWO_ZONES FENCING, |t| properties(t, "WebhookSecret")["SecretString"] = json!("changeme") => "generated, never written", "WebhookSecret";
     TWO_ZONES FENCING, |t| t["Parameters"]["WebhookPassword"] = json!({"Type": "String", "NoEcho": true}) => "generated, never written", "takes a secret";

@@ -231,6 +231,7 @@ pub(crate) fn function(topology: &Topology, findings: &Findings) -> FunctionRead
     let mut found = findings.found.clone();
     found.infinispan_secret = findings.infinispan_secrets[REGION].clone();
     found.webhook_secret = "arn:secret".to_owned();
+    found.health_secret = "arn:secret".to_owned();
     FunctionReading {
         name: topology.function_name(),
         arn: "arn:function".to_owned(),

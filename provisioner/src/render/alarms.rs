@@ -5,10 +5,11 @@
 //! [`Silence`], and nothing else decides what missing data means.
 
 use fencing::answer::Cause;
+use fencing::health::{STUCK_AFTER_SECONDS, WATCHDOG_SILENT_AFTER_SECONDS};
+use fencing::metrics::{DIMENSION_SITE, DIMENSION_TOPOLOGY, Metric, NAMESPACE};
 use serde::Serialize;
 
 use super::aws::Dimension;
-use crate::topology::names::{METRICS_NAMESPACE, metrics};
 use crate::topology::{SiteName, Topology};
 
 /// What it means when a metric has no data.
@@ -41,11 +42,6 @@ pub(super) struct Alarm {
 }
 
 const MINUTE_SECONDS: u32 = 60;
-/// The watchdog comes once a minute, or every ninety seconds where Alertmanager's clocks fall badly; so three
-/// minutes without one are at least two that failed to come.
-const WATCHDOG_SILENCE_SECONDS: u32 = 180;
-/// A decision takes seconds, and the schedule finishes what a crash left open within a minute.
-const DECISION_STUCK_SECONDS: u32 = 120;
 
 struct Builder<'a> {
     topology: &'a Topology,
@@ -53,11 +49,12 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// At least one in each of so many minutes.
-    fn cry(&mut self, id: &str, what: &str, metric: &'static str, minutes: u32, text: &str) {
-        let alarm = self.alarm(id, what, metric, Silence::IsFine, text);
+    /// At least one in so many minutes. The schedule's minutes and CloudWatch's do not fall together, so one
+    /// minute among them may stay empty.
+    fn cry(&mut self, id: &str, what: &str, metric: Metric, minutes: u32, text: &str) {
+        let alarm = self.alarm(id, what, metric.name(), Silence::IsFine, text);
         self.alarms.push(Alarm {
-            evaluation_periods: minutes,
+            evaluation_periods: minutes + 1,
             datapoints_to_alarm: minutes,
             ..alarm
         });
@@ -81,7 +78,7 @@ impl Builder<'_> {
             id: id.to_owned(),
             name: self.topology.alarm_name(what),
             description: text.to_owned(),
-            namespace: METRICS_NAMESPACE,
+            namespace: NAMESPACE,
             metric,
             dimensions: vec![topology_dimension(self.topology)],
             statistic: "Sum",
@@ -114,17 +111,16 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
     b.cause("DependencyFailed", "dependency-failed", Cause::DependencyFailed, 3, "For three minutes the function could not reach something it needs: register, accelerator, Infinispan or a secret. Its log names it. No site can be fenced until it is back.");
     b.cause("ForeignAlerts", "foreign-alerts", Cause::ForeignLabels, 1, "Authenticated alerts of another deployment arrive here: a webhook's address was copied together with its password.");
 
-    let stuck = b.alarm("DecisionStuck", "decision-stuck", metrics::DECISION_AGE, Silence::IsFine, "A decision has been under way for more than two minutes: the survivor may still wait for the lost site. The function's log says what keeps failing.");
+    let stuck = b.alarm("DecisionStuck", "decision-stuck", Metric::DecisionAge.name(), Silence::IsFine, "A decision has been under way for more than two minutes: the survivor may still wait for the lost site. The function's log says what keeps failing.");
     b.alarms.push(Alarm {
         statistic: "Maximum",
-        threshold: DECISION_STUCK_SECONDS,
+        threshold: STUCK_AFTER_SECONDS,
         ..stuck
     });
 
-    let held = b.alarm("HeldTooLong", "held-too-long", metrics::HELD, Silence::IsFine, "An operator's hold has lasted longer than it should: no site is fenced while it does. `provision release` ends it.");
+    let held = b.alarm("HeldTooLong", "held-too-long", Metric::HoldOverdue.name(), Silence::IsFine, "An operator's hold has lasted longer than it was meant to: no site is fenced while it does. `provision release` ends it.");
     b.alarms.push(Alarm {
         statistic: "Maximum",
-        threshold: topology.notify.hold_after.seconds(),
         ..held
     });
 
@@ -132,25 +128,25 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
         let silent = b.alarm(
             &format!("PathSilent{}", logical_id(&site.name)),
             &format!("path-silent-{}", site.name),
-            metrics::WATCHDOG_SEEN,
+            Metric::WatchdogSeen.name(),
             Silence::IsFailure,
             "No watchdog of this site arrives: what it reports about the other would not arrive either. Look along Prometheus, Alertmanager, the way out of the cluster, the webhook's password.",
         );
         let mut dimensions = silent.dimensions.clone();
         dimensions.push(Dimension {
-            name: metrics::DIMENSION_SITE,
+            name: DIMENSION_SITE,
             value: site.name.to_string(),
         });
         b.alarms.push(Alarm {
             dimensions,
-            period_seconds: WATCHDOG_SILENCE_SECONDS,
+            period_seconds: WATCHDOG_SILENT_AFTER_SECONDS,
             comparison: "LessThanThreshold",
             ..silent
         });
     }
 
-    b.cry("DeepCheckFailing", "deep-check-failing", metrics::DEEP_CHECK_FAILURES, 3, "For three minutes something that a fence needs has been out of order. The function's log and /health name it.");
-    let not_running = b.alarm("DeepCheckNotRunning", "deep-check-not-running", metrics::DEEP_CHECK_RAN, Silence::IsFailure, "The function's look at everything that a fence needs has not come to an end for three minutes: is the schedule on, does the function start?");
+    b.cry("DeepCheckFailing", "deep-check-failing", Metric::DeepCheckFailures, 3, "For three minutes something that a fence needs has been out of order. The function's log and /health name it.");
+    let not_running = b.alarm("DeepCheckNotRunning", "deep-check-not-running", Metric::DeepCheckRan.name(), Silence::IsFailure, "The function's look at everything that a fence needs has not come to an end for three minutes: is the schedule on, does the function start?");
     b.alarms.push(Alarm {
         evaluation_periods: 3,
         datapoints_to_alarm: 3,
@@ -187,7 +183,7 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
 
 pub(super) fn topology_dimension(topology: &Topology) -> Dimension {
     Dimension {
-        name: metrics::DIMENSION_TOPOLOGY,
+        name: DIMENSION_TOPOLOGY,
         value: topology.name.to_string(),
     }
 }

@@ -239,7 +239,7 @@ struct FencingValues {
     webhook_secret_name: String,
     webhook_secret_description: String,
     replica_regions: Vec<Replica>,
-    health_secret_name: Option<String>,
+    health_secret_name: String,
     health_secret_description: String,
     health_replica_regions: Vec<Replica>,
     topic_name: Option<String>,
@@ -280,7 +280,8 @@ fn fencing(topology: &Topology, region: &Region) -> Result<Filled, RenderError> 
         kms_key: key_in(topology, region).map(|key| key.to_string()),
     };
     let mut health_replicas: Vec<Replica> = others().map(replica).collect();
-    if region.as_str() != HEALTH_REGION
+    if topology.health.route53
+        && region.as_str() != HEALTH_REGION
         && !health_replicas
             .iter()
             .any(|replica| replica.region == HEALTH_REGION)
@@ -293,7 +294,7 @@ fn fencing(topology: &Topology, region: &Region) -> Result<Filled, RenderError> 
     }
     let values = FencingValues {
         description: format!("Sitefence {name}: the function that fences a lost site"),
-        parameters: fencing_parameters(topology, is_first),
+        parameters: fencing_parameters(is_first),
         log_group_name: topology.log_group_name(),
         log_retention_days: topology.function.log_retention_days,
         kms_key: key_in(topology, region).map(|key| key.to_string()),
@@ -301,7 +302,7 @@ fn fencing(topology: &Topology, region: &Region) -> Result<Filled, RenderError> 
         webhook_secret_name: topology.webhook_secret_name(),
         webhook_secret_description: format!("Sitefence {name}: Alertmanager's password for the webhook"),
         replica_regions: others().map(replica).collect(),
-        health_secret_name: topology.health.route53.then(|| topology.health_secret_name()),
+        health_secret_name: topology.health_secret_name(),
         health_secret_description: format!("Sitefence {name}: the path of the health question"),
         health_replica_regions: health_replicas,
         topic_name: topic_arn.is_none().then(|| topology.topic_name()),
@@ -342,7 +343,7 @@ fn fencing(topology: &Topology, region: &Region) -> Result<Filled, RenderError> 
     fill("fencing.yaml", &values)
 }
 
-fn fencing_parameters(topology: &Topology, is_first: bool) -> Vec<Parameter> {
+fn fencing_parameters(is_first: bool) -> Vec<Parameter> {
     const SECRET: Option<&str> =
         Some("^arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$");
     let mut parameters = vec![
@@ -396,13 +397,11 @@ fn fencing_parameters(topology: &Topology, is_first: bool) -> Vec<Parameter> {
             "This Region's replica of the webhook's secret",
             SECRET,
         ));
-        if topology.health.route53 {
-            parameters.push(Parameter::new(
-                parameters::HEALTH_SECRET,
-                "This Region's replica of the health secret",
-                SECRET,
-            ));
-        }
+        parameters.push(Parameter::new(
+            parameters::HEALTH_SECRET,
+            "This Region's replica of the health secret",
+            SECRET,
+        ));
     }
     parameters
 }
@@ -444,16 +443,19 @@ fn environment(
                     ..Variable::default()
                 },
             },
-            Source::Resource if is_first => Variable {
-                name,
-                secret: Some("WebhookSecret"),
-                ..Variable::default()
-            },
-            Source::Resource => Variable {
-                name,
-                parameter: Some(parameters::WEBHOOK_SECRET.to_owned()),
-                ..Variable::default()
-            },
+            Source::Resource => {
+                let (secret, replica) = if variable == settings::HEALTH_SECRET {
+                    ("HealthSecret", parameters::HEALTH_SECRET)
+                } else {
+                    ("WebhookSecret", parameters::WEBHOOK_SECRET)
+                };
+                Variable {
+                    name,
+                    secret: is_first.then_some(secret),
+                    parameter: (!is_first).then(|| replica.to_owned()),
+                    ..Variable::default()
+                }
+            }
         }
     });
     variables.collect()

@@ -1,10 +1,10 @@
 //! The dashboard: a fence at a glance.
 
 use fencing::answer::Cause;
+use fencing::metrics::{DIMENSION_SITE, DIMENSION_TOPOLOGY, Metric, NAMESPACE};
 use serde_json::{Value, json};
 
 use super::alarms::Alarm;
-use crate::topology::names::{METRICS_NAMESPACE, metrics};
 use crate::topology::{Region, Topology};
 
 /// Stands for the account's number, which is only known where the stack lives. No name of ours has an `@`.
@@ -28,7 +28,8 @@ pub(super) fn parts(topology: &Topology, region: &Region, alarms: &[Alarm]) -> V
 
 fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
     let function = topology.function_name();
-    let ours = |metric: &str, label: &str| json!([METRICS_NAMESPACE, metric, metrics::DIMENSION_TOPOLOGY, topology.name.as_str(), {"label": label}]);
+    let ours = |metric: Metric, label: &str| json!([NAMESPACE, metric.name(), DIMENSION_TOPOLOGY, topology.name.as_str(), {"label": label}]);
+    let cause = |cause: Cause, label: &str| ours(Metric::Cause(cause), label);
     let lambda = |metric: &str, statistic: &str| json!(["AWS/Lambda", metric, "FunctionName", function, {"stat": statistic, "label": metric}]);
     let arns: Vec<String> = alarms
         .iter()
@@ -39,9 +40,9 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
         .iter()
         .map(|site| {
             json!([
-                METRICS_NAMESPACE, metrics::WATCHDOG_SEEN,
-                metrics::DIMENSION_TOPOLOGY, topology.name.as_str(),
-                metrics::DIMENSION_SITE, site.name.as_str(),
+                NAMESPACE, Metric::WatchdogSeen.name(),
+                DIMENSION_TOPOLOGY, topology.name.as_str(),
+                DIMENSION_SITE, site.name.as_str(),
                 {"label": site.name.as_str()},
             ])
         })
@@ -56,24 +57,37 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
     let half = GRID_WIDTH / 2;
     json!({"widgets": [
         widget("alarm", 0, 0, GRID_WIDTH, 4, json!({"title": "Alarms", "alarms": arns})),
-        widget("metric", 0, 4, half, 6, graph("A fence", "Sum", vec![
-            ours(Cause::Decided.metric(), "decided"),
-            ours(Cause::Completed.metric(), "completed"),
-            ours(Cause::Rejoined.metric(), "rejoined"),
+        widget("metric", 0, 4, half, 6, graph("A fence, and the way back", "Sum", vec![
+            cause(Cause::Decided, "decided"),
+            cause(Cause::Completed, "completed"),
+            cause(Cause::Rejoined, "rejoined"),
+            cause(Cause::Adopted, "recovered by hand"),
+            cause(Cause::Promoted, "survivor changed"),
         ])),
         widget("metric", half, 4, half, 6, graph("How long it takes, in milliseconds", "Maximum", vec![
-            ours(metrics::FENCE_MILLISECONDS, "alert to answer"),
+            ours(Metric::FenceMilliseconds, "alert to answer"),
         ])),
         widget("metric", 0, 10, half, 6, graph("Watchdogs heard, by site", "Sum", watchdogs)),
         widget("metric", half, 10, half, 6, graph("Deep check", "Sum", vec![
-            ours(metrics::DEEP_CHECK_RAN, "ran"),
-            ours(metrics::DEEP_CHECK_FAILURES, "failures"),
+            ours(Metric::DeepCheckRan, "ran"),
+            ours(Metric::DeepCheckFailures, "failures"),
+            ours(Metric::DeepCheckWarnings, "warnings"),
         ])),
         widget("metric", 0, 16, half, 6, graph("Under way or held, in seconds", "Maximum", vec![
-            ours(metrics::DECISION_AGE, "decision under way"),
-            ours(metrics::HELD, "held"),
+            ours(Metric::DecisionAge, "decision under way"),
+            ours(Metric::Held, "held"),
+            ours(Metric::HoldOverdue, "held longer than wished"),
         ])),
-        widget("metric", half, 16, half, 6, graph("The function", "Sum", vec![
+        widget("metric", half, 16, half, 6, graph("What else happened", "Sum", vec![
+            cause(Cause::RefencedEarlyReturn, "fenced again after an early return"),
+            cause(Cause::RecutAfterRestart, "cut again after a restart"),
+            cause(Cause::RejoinAborted, "rejoin given up"),
+            cause(Cause::HoldChanged, "hold put on or taken off"),
+            cause(Cause::Unexplained, "does not fit"),
+            cause(Cause::DependencyFailed, "dependency failed"),
+            cause(Cause::ForeignLabels, "foreign alerts"),
+        ])),
+        widget("metric", 0, 22, GRID_WIDTH, 6, graph("The function", "Sum", vec![
             lambda("Invocations", "Sum"),
             lambda("Errors", "Sum"),
             lambda("Throttles", "Sum"),

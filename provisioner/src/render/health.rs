@@ -41,7 +41,9 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
         parameters: Vec<Parameter>,
         checks: Vec<Check>,
         parent_name: String,
+        health_path: &'static str,
         health_secret_name: String,
+        search_string: &'static str,
         interval_seconds: u32,
         checker_regions: Vec<String>,
         topic_name: Option<String>,
@@ -94,7 +96,9 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
                 .collect(),
             checks,
             parent_name: topology.alarm_name("any-function"),
+            health_path: fencing::health::PATH,
             health_secret_name: topology.health_secret_name(),
+            search_string: fencing::health::OK,
             interval_seconds: topology.health.interval.seconds(),
             checker_regions: topology
                 .health

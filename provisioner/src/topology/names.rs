@@ -16,8 +16,6 @@ pub const LABEL_TOPOLOGY: &str = "sitefence.io/topology";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of that label.
 pub const MANAGED_BY: &str = "sitefence";
-/// The namespace of our CloudWatch metrics.
-pub const METRICS_NAMESPACE: &str = "Sitefence";
 /// The path of the Function URL that Alertmanager posts to.
 pub const WEBHOOK_PATH: &str = "webhook";
 /// The Region of Route 53's metrics and so of the health stack.
@@ -140,27 +138,6 @@ impl Topology {
     pub fn label_selector(&self) -> String {
         format!("{LABEL_TOPOLOGY}={}", self.name)
     }
-}
-
-/// The function's own metrics, in [`METRICS_NAMESPACE`] with the dimension `topology`. Those that follow from
-/// a cause are named by `fencing::answer::Cause::metric`.
-pub mod metrics {
-    /// The dimension of all of them.
-    pub const DIMENSION_TOPOLOGY: &str = "topology";
-    /// The second dimension of [`WATCHDOG_SEEN`].
-    pub const DIMENSION_SITE: &str = "site";
-    /// One for each watchdog alert that arrived from a site.
-    pub const WATCHDOG_SEEN: &str = "WatchdogSeen";
-    /// For how many seconds a decision has been under way; nothing while none is.
-    pub const DECISION_AGE: &str = "DecisionAgeSeconds";
-    /// For how many seconds an operator's hold has lasted; nothing while there is none.
-    pub const HELD: &str = "HeldSeconds";
-    /// One for each deep check that ran to its end.
-    pub const DEEP_CHECK_RAN: &str = "DeepCheckRan";
-    /// How many sub-checks of a deep check failed.
-    pub const DEEP_CHECK_FAILURES: &str = "DeepCheckFailures";
-    /// Milliseconds from a genuine alert's arrival to its answer.
-    pub const FENCE_MILLISECONDS: &str = "FenceMilliseconds";
 }
 
 /// Keys of the register's items; the table's hash key is the attribute [`register_keys::ATTRIBUTE`].

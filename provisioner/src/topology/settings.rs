@@ -38,6 +38,7 @@ impl Topology {
             timeout_seconds: self.function.timeout.seconds(),
             cleared_caches: self.caches.iter().map(ToString::to_string).collect(),
             deep_percent: self.health.deep_percent,
+            hold_after_seconds: self.notify.hold_after.seconds(),
             found,
         }
     }

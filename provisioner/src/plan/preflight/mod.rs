@@ -222,10 +222,9 @@ fn expected_settings(topology: &Topology, observed: &Observed, region: &Region, 
     if let Some(secret) = observed.infinispan_secrets.get(region.as_str()) {
         found.infinispan_secret.clone_from(&secret.arn);
     }
-    found.webhook_secret = format!(
-        "arn:aws:secretsmanager:{region}:{account_id}:secret:{}-XXXXXX",
-        topology.webhook_secret_name()
-    );
+    let secret = |name: &str| format!("arn:aws:secretsmanager:{region}:{account_id}:secret:{name}-XXXXXX");
+    found.webhook_secret = secret(&topology.webhook_secret_name());
+    found.health_secret = secret(&topology.health_secret_name());
     found.topic_arn = format!("arn:aws:sns:{region}:{account_id}:{}", topology.topic_name());
     topology.settings(region, found)
 }

@@ -1,0 +1,473 @@
+//! From looks to a result: what each of them means, and what they mean together.
+//!
+//! Everything here is said about values that were read, so a table of values tests it. What could not be
+//! looked at is judged by what that means for a fence: silence of the register fails, silence of a site is
+//! what this product is made for.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Check, Checkup, Level, Listing, Look, Probe, Reach, Refusal, STUCK_AFTER_SECONDS, Seen,
+    WATCHDOG_SILENT_AFTER_SECONDS, seconds_from,
+};
+use crate::accelerator::{Reading, Unfit};
+use crate::register::{Record, State};
+use crate::replication::Backup;
+use crate::settings::Settings;
+use crate::step::Fault;
+use crate::words::{Fenced, SiteName, Survivor};
+
+/// What to say of one check.
+struct Finding {
+    level: Level,
+    found: String,
+    hint: Option<String>,
+}
+
+fn fine(found: impl Into<String>) -> Finding {
+    Finding {
+        level: Level::Fine,
+        found: found.into(),
+        hint: None,
+    }
+}
+
+fn warns(found: impl Into<String>, hint: impl Into<String>) -> Finding {
+    Finding {
+        level: Level::Warns,
+        found: found.into(),
+        hint: Some(hint.into()),
+    }
+}
+
+fn fails(found: impl Into<String>, hint: impl Into<String>) -> Finding {
+    Finding {
+        level: Level::Fails,
+        found: found.into(),
+        hint: Some(hint.into()),
+    }
+}
+
+/// Judges a deep check.
+pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
+    let mut judge = Judge {
+        settings,
+        now,
+        looks,
+        checks: Vec::new(),
+    };
+    let record = match judge.seen(&Probe::Register) {
+        Ok(Seen::Register(record)) => Some(record.as_deref().cloned().unwrap_or_else(Record::empty)),
+        _ => None,
+    };
+    let previous = match judge.seen(&Probe::LastCheckup) {
+        Ok(Seen::Checkup(previous)) => previous.as_deref(),
+        _ => None,
+    };
+    judge.secrets();
+    judge.accelerator(record.as_ref());
+    let unreachable = judge.infinispans(record.as_ref());
+    judge.register(record.as_ref());
+    judge.watchdogs();
+    judge.notifications();
+    let unfinished_since = record
+        .as_ref()
+        .and_then(|record| unfinished_since(record, previous, now));
+    judge.decision(record.as_ref(), unfinished_since);
+    let (held_seconds, hold_overdue_seconds) = judge.hold(record.as_ref());
+    Checkup {
+        at: now,
+        epoch: record.as_ref().map(|record| record.epoch),
+        state: record.as_ref().map(|record| record.state),
+        unreachable,
+        unfinished_since,
+        held_seconds,
+        hold_overdue_seconds,
+        checks: judge.checks,
+    }
+}
+
+/// Since when the decision in force is not carried out completely. A decision that was complete can become
+/// unfinished again, when Infinispan forgets the cut: then its own age says nothing, and what the deep check
+/// before has seen does.
+fn unfinished_since(record: &Record, previous: Option<&Checkup>, now: Timestamp) -> Option<Timestamp> {
+    if !matches!(record.state, State::Decided | State::Unbalanced) {
+        return None;
+    }
+    let decided_at = record
+        .decision
+        .as_ref()
+        .map_or(now, |decision| decision.decided_at);
+    match previous.filter(|previous| previous.epoch == Some(record.epoch)) {
+        Some(previous) => Some(previous.unfinished_since.unwrap_or(now)),
+        None => Some(decided_at.min(now)),
+    }
+}
+
+struct Judge<'a> {
+    settings: &'a Settings,
+    now: Timestamp,
+    looks: &'a [Look],
+    checks: Vec<Check>,
+}
+
+impl<'a> Judge<'a> {
+    fn look(&self, probe: &Probe) -> Option<&'a Look> {
+        self.looks.iter().find(|look| look.probe == *probe)
+    }
+
+    fn seen(&self, probe: &Probe) -> Result<&'a Seen, Fault> {
+        match self.look(probe) {
+            Some(Look { seen: Ok(seen), .. }) => Ok(seen),
+            Some(Look { seen: Err(fault), .. }) => Err(fault.clone()),
+            None => Err(Fault {
+                whom: probe.name(),
+                what: "nobody looked".to_owned(),
+            }),
+        }
+    }
+
+    fn say(&mut self, name: impl Into<String>, took_ms: u32, finding: Finding) {
+        self.checks.push(Check {
+            name: name.into(),
+            level: finding.level,
+            took_ms,
+            found: finding.found,
+            hint: finding.hint,
+        });
+    }
+
+    fn say_of(&mut self, probe: &Probe, finding: Finding) {
+        let took_ms = self.look(probe).map_or(0, |look| look.took_ms);
+        self.say(probe.name(), took_ms, finding);
+    }
+
+    fn secrets(&mut self) {
+        let role =
+            "or the role's statement ReadItsSecrets does not name it: `provision apply` puts that right";
+        let user = &self.settings.infinispan_username;
+        for (probe, hint) in [
+            (
+                Probe::WebhookSecret,
+                format!("it was deleted or emptied, {role}; Alertmanager's password has to be the same"),
+            ),
+            (
+                Probe::InfinispanSecret,
+                format!("store the password of the user `{user}` in it; {role}"),
+            ),
+        ] {
+            let finding = match self.seen(&probe) {
+                Ok(_) => fine("readable, and not empty"),
+                Err(fault) => fails(fault.to_string(), hint),
+            };
+            self.say_of(&probe, finding);
+        }
+        // Without it nobody can ask from outside, and a site is fenced all the same.
+        let finding = match self.seen(&Probe::HealthSecret) {
+            Ok(_) => fine("readable, and not empty"),
+            Err(fault) => warns(fault.to_string(), format!("it was deleted or emptied, {role}")),
+        };
+        self.say_of(&Probe::HealthSecret, finding);
+    }
+
+    fn accelerator(&mut self, record: Option<&Record>) {
+        let probe = Probe::Accelerator;
+        let seen = self.seen(&probe);
+        let finding = match &seen {
+            Ok(Seen::Listing(listing)) if listing.enabled => fine(format!(
+                "found, enabled, with {} endpoint groups",
+                listing.groups.len()
+            )),
+            Ok(Seen::Listing(_)) => fails("it is disabled: nobody reaches either site", "enable it"),
+            Ok(_) => fails("it was not looked at", "this is a fault of the function"),
+            Err(fault) => fails(
+                fault.to_string(),
+                "was it deleted? Or the role's statement FindListenersAndGroups does not name it: `provision \
+                 apply` puts that right",
+            ),
+        };
+        self.say_of(&probe, finding);
+        if let Ok(Seen::Listing(listing)) = seen {
+            let finding = self.groups(listing);
+            self.say("endpoint-groups", 0, finding);
+        }
+        let finding = match self.seen(&Probe::Endpoints) {
+            Ok(Seen::Endpoints(reading)) => self.endpoints(reading, record),
+            Ok(_) => fails("they were not looked at", "this is a fault of the function"),
+            Err(fault) => fails(
+                fault.to_string(),
+                "does the role's statement FenceAtTheAccelerator name each endpoint group? `provision apply` puts \
+                 that right",
+            ),
+        };
+        self.say_of(&Probe::Endpoints, finding);
+    }
+
+    /// Whether the endpoint groups that the settings name are those that hold the sites.
+    fn groups(&self, listing: &Listing) -> Finding {
+        const AGAIN: &str = "`provision apply` looks again and tells the function";
+        let known = &self.settings.found.endpoint_group_arns;
+        let is_there = |arn: &&String| listing.groups.iter().any(|group| group.arn == **arn);
+        if let Some(lost) = known.iter().find(|arn| !is_there(arn)) {
+            return fails(format!("the endpoint group {lost} is gone"), AGAIN);
+        }
+        let unknown = listing.groups.iter().find(|group| {
+            let holds_a_site = group
+                .endpoints
+                .iter()
+                .any(|endpoint| self.settings.site_of_balancer(&endpoint.config.id).is_some());
+            holds_a_site && !known.contains(&group.arn)
+        });
+        match unknown {
+            Some(group) => fails(
+                format!(
+                    "the endpoint group {} holds a site, and the function would not look there",
+                    group.arn
+                ),
+                AGAIN,
+            ),
+            None => fine("those that hold a site are known"),
+        }
+    }
+
+    /// Whether the endpoints are what the register says they should be.
+    fn endpoints(&self, reading: &Reading, record: Option<&Record>) -> Finding {
+        let settings = self.settings;
+        let [a, b] = settings.sites.each_ref().map(|site| &site.name);
+        let both_ways = [(a, b), (b, a)].map(|(survivor, fenced)| {
+            reading.outcome(settings, &Survivor(survivor.clone()), &Fenced(fenced.clone()))
+        });
+        let unfit = |wanted: fn(&Unfit) -> bool| {
+            both_ways
+                .iter()
+                .filter_map(|way| way.as_ref().err())
+                .find(|unfit| wanted(unfit))
+        };
+        if let Some(stranger) = unfit(|unfit| matches!(unfit, Unfit::Unknown { .. } | Unfit::Nobody)) {
+            return fails(
+                stranger.to_string(),
+                "was a balancer replaced? `provision apply` looks again; whoever does not belong there has to be \
+                 taken out by hand",
+            );
+        }
+        let Some(record) = record else {
+            return fine("each belongs to a site; whether it should be there only the register knows");
+        };
+        match (&record.decision, record.state) {
+            (Some(decision), State::Complete) if reading.agrees_with(&decision.outcome) => fine(format!(
+                "exactly {}, as decided in epoch {}",
+                decision.survivor, record.epoch
+            )),
+            (Some(_), State::Complete) if record.recovery_seen_at.is_some() => warns(
+                "both sites are back in: a recovery by hand, not yet believed",
+                "nothing: it is believed when it was seen twice",
+            ),
+            (Some(decision), State::Complete) => fails(
+                format!(
+                    "they are not what epoch {} decided: exactly {}",
+                    record.epoch, decision.survivor
+                ),
+                "the schedule puts right what it may; its sentence in the log says what it found",
+            ),
+            // On the way between two states; what takes too long is told by the check `decision`.
+            (Some(_), _) => fine(format!(
+                "each belongs to a site; epoch {} is {}",
+                record.epoch, record.state
+            )),
+            (None, _) => match unfit(|unfit| !matches!(unfit, Unfit::SurvivorUnhealthy { .. })) {
+                Some(missing) => fails(
+                    missing.to_string(),
+                    "put it back; for planned work there is `provision fence`, which also cuts replication",
+                ),
+                None => fine("exactly the two sites"),
+            },
+        }
+    }
+
+    /// Returns the sites that gave no answer.
+    fn infinispans(&mut self, record: Option<&Record>) -> Vec<SiteName> {
+        let [a, b] = self.settings.sites.each_ref().map(|site| &site.name);
+        let probes = [(a, b), (b, a)].map(|(at, backup)| Probe::Infinispan {
+            at: at.clone(),
+            backup: backup.clone(),
+        });
+        let is_silent = |probe: &Probe| self.seen(probe).is_err();
+        let silent: Vec<SiteName> = probes
+            .iter()
+            .zip([a, b])
+            .filter(|(probe, _)| is_silent(probe))
+            .map(|(_, site)| site.clone())
+            .collect();
+        for (probe, other) in probes.iter().zip([b, a]) {
+            let finding = match self.seen(probe) {
+                Ok(Seen::Infinispan(Reach::Answers(backup))) => answers(*backup, other, record),
+                Ok(Seen::Infinispan(Reach::Refuses(why, what))) => fails(what.clone(), self.hint_for(*why)),
+                Ok(_) => fails("it was not looked at", "this is a fault of the function"),
+                Err(fault) if silent.len() == probes.len() => fails(
+                    fault.to_string(),
+                    "neither site can be reached: can the function get out of its network?",
+                ),
+                Err(fault) => warns(
+                    fault.to_string(),
+                    "if the site is lost, this is what the other one's alert is for",
+                ),
+            };
+            self.say_of(probe, finding);
+        }
+        silent
+    }
+
+    fn hint_for(&self, why: Refusal) -> String {
+        let user = &self.settings.infinispan_username;
+        match why {
+            Refusal::Certificate => {
+                "renew it, or name its authority in the site's `infinispan.caBundle` and apply".to_owned()
+            }
+            Refusal::Credentials => format!("store the current password of `{user}` in the secret"),
+            Refusal::Rights => format!("give `{user}` the role `admin` at this Infinispan"),
+            Refusal::Site => {
+                "the topology's names of sites have to be those of the Infinispan clusters' configuration"
+                    .to_owned()
+            }
+            Refusal::Other => "look at this Infinispan, and at its address in the topology".to_owned(),
+        }
+    }
+
+    fn register(&mut self, record: Option<&Record>) {
+        let finding = match (self.seen(&Probe::Register), record) {
+            (Ok(_), Some(record)) => fine(format!("epoch {}, {}", record.epoch, record.state)),
+            (Ok(_), None) => fails("it was not looked at", "this is a fault of the function"),
+            (Err(fault), _) => fails(
+                fault.to_string(),
+                "no site is fenced without it: is the table there, and may the role's statement KeepTheRegister \
+                 read it?",
+            ),
+        };
+        self.say_of(&Probe::Register, finding);
+        let finding = match self.seen(&Probe::RegisterWrite) {
+            Ok(_) => fine("takes a conditional write"),
+            Err(fault) => fails(
+                fault.to_string(),
+                "no site is fenced without it: may the role's statement KeepTheRegister write to the table?",
+            ),
+        };
+        self.say_of(&Probe::RegisterWrite, finding);
+    }
+
+    fn watchdogs(&mut self) {
+        for site in &self.settings.sites {
+            let site = &site.name;
+            let probe = Probe::Watchdog { of: site.clone() };
+            let hint = "what it reports of the other site would not arrive either: look along Prometheus, \
+                        Alertmanager, the way out of the cluster, the webhook's password";
+            let finding = match self.seen(&probe) {
+                Ok(Seen::Watchdog(Some(last))) => {
+                    let age = seconds_from(*last, self.now);
+                    if age > u64::from(WATCHDOG_SILENT_AFTER_SECONDS) {
+                        warns(format!("{site}'s last watchdog came {age} seconds ago"), hint)
+                    } else {
+                        fine(format!("{site}'s last watchdog came {age} seconds ago"))
+                    }
+                }
+                Ok(_) => warns(format!("no watchdog of {site} has ever come"), hint),
+                Err(fault) => warns(fault.to_string(), "it is not known whether its alerts arrive"),
+            };
+            self.say_of(&probe, finding);
+        }
+    }
+
+    fn notifications(&mut self) {
+        let probe = Probe::Subscriptions;
+        if self.settings.found.topic_arn.is_empty() {
+            return;
+        }
+        let finding = match self.seen(&probe) {
+            Ok(Seen::Subscriptions { pending, confirmed }) if *pending > 0 => warns(
+                format!(
+                    "{pending} of {} subscriptions wait to be confirmed",
+                    pending + confirmed
+                ),
+                "whoever owns the address follows the link in the mail from AWS; it expires after days, and \
+                 `provision apply` does not send another",
+            ),
+            Ok(Seen::Subscriptions { confirmed: 0, .. }) => warns(
+                "nobody has subscribed to the notifications",
+                "name addresses in `notify.emails`, or subscribe to the topic by hand",
+            ),
+            Ok(Seen::Subscriptions { confirmed, .. }) => fine(format!("{confirmed} subscriptions")),
+            Ok(_) => warns("they were not looked at", "this is a fault of the function"),
+            Err(fault) => warns(
+                fault.to_string(),
+                "nobody may be told of a fence: is the topic there, and may the role publish to it?",
+            ),
+        };
+        self.say_of(&probe, finding);
+    }
+
+    fn decision(&mut self, record: Option<&Record>, unfinished_since: Option<Timestamp>) {
+        let Some(record) = record else {
+            return;
+        };
+        let finding = match unfinished_since.map(|since| seconds_from(since, self.now)) {
+            Some(age) if age > u64::from(STUCK_AFTER_SECONDS) => fails(
+                format!(
+                    "epoch {} is {} for {age} seconds and not complete",
+                    record.epoch, record.state
+                ),
+                "the survivor may still wait for the lost site; the schedule's sentence in the log says what keeps \
+                 failing",
+            ),
+            Some(age) => fine(format!(
+                "epoch {} is {} for {age} seconds",
+                record.epoch, record.state
+            )),
+            None => fine(format!(
+                "epoch {}, {}: nothing is unfinished",
+                record.epoch, record.state
+            )),
+        };
+        self.say("decision", 0, finding);
+    }
+
+    /// Returns for how long a hold has lasted, and how much longer than wished.
+    fn hold(&mut self, record: Option<&Record>) -> (Option<u64>, Option<u64>) {
+        let Some(hold) = record.and_then(|record| record.hold.as_ref()) else {
+            return (None, None);
+        };
+        let usual = SignedDuration::from_secs(self.settings.hold_after_seconds.into());
+        let wished = match hold.until {
+            Some(until) => until,
+            // Beyond the calendar's end nothing is overdue.
+            None => hold.since.checked_add(usual).unwrap_or(Timestamp::MAX),
+        };
+        let held = seconds_from(hold.since, self.now);
+        let overdue = Some(seconds_from(wished, self.now)).filter(|seconds| *seconds > 0);
+        let sentence = format!("held by {} since {}: {}", hold.by, hold.since, hold.reason);
+        let finding = match overdue {
+            Some(seconds) => warns(
+                format!("{sentence}; {seconds} seconds longer than wished"),
+                "no site is fenced while it lasts: `provision release` ends it",
+            ),
+            None => fine(sentence),
+        };
+        self.say("hold", 0, finding);
+        (Some(held), overdue)
+    }
+}
+
+/// Of an Infinispan that does as it is told: is its replication what the register says?
+fn answers(backup: Backup, other: &SiteName, record: Option<&Record>) -> Finding {
+    let sentence = format!("answers, with ADMIN rights; replication to {other} is {backup}");
+    let is_open = record.is_some_and(|record| record.state == State::Open);
+    if is_open && backup != Backup::Online {
+        return warns(
+            format!("{sentence}, although no site is fenced"),
+            "what is written here does not reach the other site; bring it online, and push the state",
+        );
+    }
+    fine(sentence)
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -1,0 +1,590 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Outcome};
+use crate::health::probes;
+use crate::health::samples::{GROUP, at, balancer, checkup, settings, site};
+use crate::register::{Decision, Hold};
+use crate::words::Epoch;
+
+fn endpoint(id: &str, health: Health) -> Endpoint {
+    Endpoint {
+        config: EndpointConfig {
+            id: id.to_owned(),
+            weight: Some(128),
+            client_ip_preservation: Some(true),
+        },
+        health,
+    }
+}
+
+fn group(arn: &str, ids: &[&str]) -> Group {
+    Group {
+        arn: arn.to_owned(),
+        endpoints: ids.iter().map(|id| endpoint(id, Health::Healthy)).collect(),
+    }
+}
+
+fn both() -> Vec<String> {
+    vec![balancer("site-a"), balancer("site-b")]
+}
+
+fn endpoints(ids: &[&str]) -> Seen {
+    Seen::Endpoints(Reading {
+        groups: vec![group(GROUP, ids)],
+    })
+}
+
+fn record(record: Record) -> Seen {
+    Seen::Register(Some(Box::new(record)))
+}
+
+/// Site-b is fenced.
+fn decided(state: State, decided_at: Timestamp) -> Record {
+    Record {
+        epoch: Epoch(3),
+        state,
+        decision: Some(Decision {
+            survivor: Survivor(site("site-a")),
+            fenced: Fenced(site("site-b")),
+            outcome: Outcome {
+                groups: vec![GroupOutcome {
+                    arn: GROUP.to_owned(),
+                    endpoints: vec![endpoint(&balancer("site-a"), Health::Healthy).config],
+                    remove: Vec::new(),
+                }],
+            },
+            by: "site-a".to_owned(),
+            evidence: String::new(),
+            decided_at,
+        }),
+        ..Record::empty()
+    }
+}
+
+fn held(since: i64, until: Option<i64>) -> Record {
+    Record {
+        hold: Some(Hold {
+            by: "ana".to_owned(),
+            reason: "maintenance".to_owned(),
+            since: at(since),
+            until: until.map(at),
+        }),
+        ..Record::empty()
+    }
+}
+
+fn infinispan(at: &str) -> Probe {
+    let other = if at == "site-a" { "site-b" } else { "site-a" };
+    Probe::Infinispan {
+        at: site(at),
+        backup: site(other),
+    }
+}
+
+fn watchdog(of: &str) -> Probe {
+    Probe::Watchdog { of: site(of) }
+}
+
+fn refuses(why: Refusal, what: &str) -> Seen {
+    Seen::Infinispan(Reach::Refuses(why, what.to_owned()))
+}
+
+fn silence() -> Result<Seen, Fault> {
+    Err(Fault {
+        whom: "it".to_owned(),
+        what: "no answer within 4000 ms".to_owned(),
+    })
+}
+
+/// A deep check in which everything is as it should be, but for these looks.
+fn looks(but: &[(Probe, Result<Seen, Fault>)]) -> Vec<Look> {
+    let ids = both();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let secrets = [Probe::WebhookSecret, Probe::HealthSecret];
+    let all = probes(&settings()).into_iter().chain(secrets);
+    all.map(|probe| {
+        let changed = but.iter().find(|(changed, _)| *changed == probe);
+        let seen = match (changed, &probe) {
+            (Some((_, seen)), _) => seen.clone(),
+            (
+                None,
+                Probe::WebhookSecret | Probe::HealthSecret | Probe::InfinispanSecret | Probe::RegisterWrite,
+            ) => Ok(Seen::Whole),
+            (None, Probe::Accelerator) => Ok(Seen::Listing(Listing {
+                enabled: true,
+                groups: vec![group(GROUP, &ids), group("arn:of:another", &[])],
+            })),
+            (None, Probe::Endpoints) => Ok(endpoints(&ids)),
+            (None, Probe::Infinispan { .. }) => Ok(Seen::Infinispan(Reach::Answers(Backup::Online))),
+            (None, Probe::Register) => Ok(Seen::Register(None)),
+            (None, Probe::Watchdog { .. }) => Ok(Seen::Watchdog(Some(at(-20)))),
+            (None, Probe::Subscriptions) => Ok(Seen::Subscriptions {
+                confirmed: 2,
+                pending: 0,
+            }),
+            (None, Probe::LastCheckup) => Ok(Seen::Checkup(None)),
+        };
+        Look {
+            probe,
+            took_ms: 7,
+            seen,
+        }
+    })
+    .collect()
+}
+
+fn judged(but: &[(Probe, Result<Seen, Fault>)]) -> Checkup {
+    judge(&settings(), at(0), &looks(but))
+}
+
+/// The names of the checks of a level.
+fn named(checkup: &Checkup, level: Level) -> Vec<&str> {
+    checkup.at_level(level).map(|check| check.name.as_str()).collect()
+}
+
+#[test]
+fn in_order_nothing_warns_and_everything_is_told() {
+    let checkup = judged(&[]);
+    let bad: Vec<&Check> = checkup
+        .checks
+        .iter()
+        .filter(|check| check.level > Level::Fine)
+        .collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+    assert_eq!(
+        named(&checkup, Level::Fine),
+        [
+            "webhook-secret",
+            "infinispan-secret",
+            "health-secret",
+            "accelerator",
+            "endpoint-groups",
+            "endpoints",
+            "infinispan:site-a",
+            "infinispan:site-b",
+            "register",
+            "register-write",
+            "watchdog:site-a",
+            "watchdog:site-b",
+            "notifications",
+            "decision",
+        ]
+    );
+    assert_eq!(checkup.checks[0].took_ms, 7);
+    assert_eq!(
+        (checkup.epoch, checkup.state),
+        (Some(Epoch(0)), Some(State::Open))
+    );
+}
+
+/// One thing is out of order: what fails, what warns, and part of what is said of it.
+#[test]
+fn each_part_by_itself() {
+    let (a, b) = (balancer("site-a"), balancer("site-b"));
+    let complete = || record(decided(State::Complete, at(-9000)));
+    let listing = |enabled, groups: Vec<Group>| Seen::Listing(Listing { enabled, groups });
+    type Row<'a> = (
+        Vec<(Probe, Result<Seen, Fault>)>,
+        &'a [&'a str],
+        &'a [&'a str],
+        &'a str,
+    );
+    let rows: Vec<Row<'_>> = vec![
+        (
+            vec![(Probe::WebhookSecret, silence())],
+            &["webhook-secret"],
+            &[],
+            "no answer",
+        ),
+        (
+            vec![(Probe::InfinispanSecret, silence())],
+            &["infinispan-secret"],
+            &[],
+            "developer",
+        ),
+        (
+            vec![(Probe::HealthSecret, silence())],
+            &[],
+            &["health-secret"],
+            "ReadItsSecrets",
+        ),
+        (
+            vec![(Probe::Accelerator, silence())],
+            &["accelerator"],
+            &[],
+            "FindListenersAndGroups",
+        ),
+        (
+            vec![(
+                Probe::Accelerator,
+                Ok(listing(false, vec![group(GROUP, &[&a, &b])])),
+            )],
+            &["accelerator"],
+            &[],
+            "disabled",
+        ),
+        (
+            vec![(Probe::Accelerator, Ok(listing(true, vec![])))],
+            &["endpoint-groups"],
+            &[],
+            "is gone",
+        ),
+        (
+            vec![(
+                Probe::Accelerator,
+                Ok(listing(true, vec![group(GROUP, &[]), group("arn:new", &[&b])])),
+            )],
+            &["endpoint-groups"],
+            &[],
+            "arn:new holds a site",
+        ),
+        (
+            vec![(Probe::Endpoints, silence())],
+            &["endpoints"],
+            &[],
+            "each endpoint group",
+        ),
+        (
+            vec![(Probe::Endpoints, Ok(endpoints(&[&a, &b, "arn:of:somebody"])))],
+            &["endpoints"],
+            &[],
+            "arn:of:somebody",
+        ),
+        (
+            vec![(Probe::Endpoints, Ok(endpoints(&[])))],
+            &["endpoints"],
+            &[],
+            "no listener holds",
+        ),
+        (
+            vec![(Probe::Endpoints, Ok(endpoints(&[&a])))],
+            &["endpoints"],
+            &[],
+            "site-b is not in the accelerator",
+        ),
+        (
+            vec![(Probe::Endpoints, Ok(endpoints(&[&b])))],
+            &["endpoints"],
+            &[],
+            "site-a is not in the accelerator",
+        ),
+        // While fenced, they agree with the register.
+        (
+            vec![
+                (Probe::Endpoints, Ok(endpoints(&[&a]))),
+                (Probe::Register, Ok(complete())),
+            ],
+            &[],
+            &[],
+            "exactly site-a",
+        ),
+        (
+            vec![(Probe::Register, Ok(complete()))],
+            &["endpoints"],
+            &[],
+            "not what epoch 3 decided",
+        ),
+        (
+            vec![(
+                Probe::Register,
+                Ok(record(Record {
+                    recovery_seen_at: Some(at(-5)),
+                    ..decided(State::Complete, at(-9000))
+                })),
+            )],
+            &[],
+            &["endpoints"],
+            "not yet believed",
+        ),
+        (
+            vec![(Probe::Register, Ok(record(decided(State::Rejoining, at(-9000)))))],
+            &[],
+            &[],
+            "epoch 3 is rejoining",
+        ),
+        (
+            vec![(Probe::Register, Ok(record(decided(State::Decided, at(-5)))))],
+            &[],
+            &[],
+            "epoch 3 is decided for 5 seconds",
+        ),
+        // One site's Infinispan.
+        (
+            vec![(infinispan("site-b"), silence())],
+            &[],
+            &["infinispan:site-b"],
+            "what the other one's alert is for",
+        ),
+        (
+            vec![
+                (infinispan("site-a"), silence()),
+                (infinispan("site-b"), silence()),
+            ],
+            &["infinispan:site-a", "infinispan:site-b"],
+            &[],
+            "neither site",
+        ),
+        (
+            vec![(infinispan("site-a"), Ok(refuses(Refusal::Credentials, "401")))],
+            &["infinispan:site-a"],
+            &[],
+            "current password of `developer`",
+        ),
+        (
+            vec![(infinispan("site-a"), Ok(refuses(Refusal::Rights, "403")))],
+            &["infinispan:site-a"],
+            &[],
+            "role `admin`",
+        ),
+        (
+            vec![(infinispan("site-b"), Ok(refuses(Refusal::Certificate, "expired")))],
+            &["infinispan:site-b"],
+            &[],
+            "caBundle",
+        ),
+        (
+            vec![(infinispan("site-b"), Ok(refuses(Refusal::Site, "404")))],
+            &["infinispan:site-b"],
+            &[],
+            "names of sites",
+        ),
+        (
+            vec![(infinispan("site-b"), Ok(refuses(Refusal::Other, "418")))],
+            &["infinispan:site-b"],
+            &[],
+            "418",
+        ),
+        (
+            vec![
+                (infinispan("site-a"), silence()),
+                (infinispan("site-b"), Ok(refuses(Refusal::Credentials, "401"))),
+            ],
+            &["infinispan:site-b"],
+            &["infinispan:site-a"],
+            "401",
+        ),
+        (
+            vec![(
+                infinispan("site-a"),
+                Ok(Seen::Infinispan(Reach::Answers(Backup::Mixed))),
+            )],
+            &[],
+            &["infinispan:site-a"],
+            "is mixed, although no site is fenced",
+        ),
+        (
+            vec![
+                (
+                    infinispan("site-a"),
+                    Ok(Seen::Infinispan(Reach::Answers(Backup::Offline))),
+                ),
+                (Probe::Register, Ok(complete())),
+                (Probe::Endpoints, Ok(endpoints(&[&a]))),
+            ],
+            &[],
+            &[],
+            "replication to site-b is offline",
+        ),
+        // The register.
+        (
+            vec![(Probe::Register, silence())],
+            &["register"],
+            &[],
+            "KeepTheRegister",
+        ),
+        (
+            vec![(Probe::RegisterWrite, silence())],
+            &["register-write"],
+            &[],
+            "write to the table",
+        ),
+        (
+            vec![
+                (Probe::Register, silence()),
+                (Probe::Endpoints, Ok(endpoints(&[&a]))),
+            ],
+            &["register"],
+            &[],
+            "only the register knows",
+        ),
+        (
+            vec![(Probe::Register, Ok(record(decided(State::Unbalanced, at(-121)))))],
+            &["decision"],
+            &[],
+            "unbalanced for 121 seconds",
+        ),
+        (
+            vec![(Probe::Register, Ok(record(decided(State::Unbalanced, at(-120)))))],
+            &[],
+            &[],
+            "for 120 seconds",
+        ),
+        // Operators.
+        (
+            vec![(Probe::Register, Ok(record(held(-3600, None))))],
+            &[],
+            &[],
+            "held by ana",
+        ),
+        (
+            vec![(Probe::Register, Ok(record(held(-3601, None))))],
+            &[],
+            &["hold"],
+            "1 seconds longer than wished",
+        ),
+        (
+            vec![(Probe::Register, Ok(record(held(-90_000, Some(60)))))],
+            &[],
+            &[],
+            "held by ana",
+        ),
+        (
+            vec![(Probe::Register, Ok(record(held(-90, Some(-60)))))],
+            &[],
+            &["hold"],
+            "60 seconds longer",
+        ),
+        // Whether anybody would be heard, and told.
+        (
+            vec![(watchdog("site-a"), Ok(Seen::Watchdog(None)))],
+            &[],
+            &["watchdog:site-a"],
+            "ever come",
+        ),
+        (
+            vec![(watchdog("site-a"), Ok(Seen::Watchdog(Some(at(-180)))))],
+            &[],
+            &[],
+            "180 seconds ago",
+        ),
+        (
+            vec![(watchdog("site-a"), Ok(Seen::Watchdog(Some(at(-181)))))],
+            &[],
+            &["watchdog:site-a"],
+            "181 seconds ago",
+        ),
+        (
+            vec![(watchdog("site-b"), silence())],
+            &[],
+            &["watchdog:site-b"],
+            "not known whether",
+        ),
+        (
+            vec![(
+                Probe::Subscriptions,
+                Ok(Seen::Subscriptions {
+                    confirmed: 1,
+                    pending: 1,
+                }),
+            )],
+            &[],
+            &["notifications"],
+            "1 of 2 subscriptions wait",
+        ),
+        (
+            vec![(
+                Probe::Subscriptions,
+                Ok(Seen::Subscriptions {
+                    confirmed: 0,
+                    pending: 0,
+                }),
+            )],
+            &[],
+            &["notifications"],
+            "nobody has subscribed",
+        ),
+        (
+            vec![(Probe::Subscriptions, silence())],
+            &[],
+            &["notifications"],
+            "publish",
+        ),
+    ];
+    for (but, failing, warning, said) in rows {
+        let checkup = judged(&but);
+        assert_eq!(
+            named(&checkup, Level::Fails),
+            failing,
+            "{but:?}\n{:#?}",
+            checkup.checks
+        );
+        assert_eq!(
+            named(&checkup, Level::Warns),
+            warning,
+            "{but:?}\n{:#?}",
+            checkup.checks
+        );
+        let all: Vec<String> = checkup
+            .checks
+            .iter()
+            .map(|check| format!("{} {}", check.found, check.hint.as_deref().unwrap_or_default()))
+            .collect();
+        assert!(all.iter().any(|one| one.contains(said)), "{said}: {all:#?}");
+        for check in checkup.checks.iter().filter(|check| check.level > Level::Fine) {
+            assert!(check.hint.is_some(), "{} gives no hint", check.name);
+        }
+    }
+}
+
+#[test]
+fn silent_sites_are_named() {
+    assert!(judged(&[]).unreachable.is_empty());
+    assert_eq!(
+        judged(&[(infinispan("site-b"), silence())]).unreachable,
+        [site("site-b")]
+    );
+    let refused = Ok(refuses(Refusal::Credentials, "401"));
+    assert!(judged(&[(infinispan("site-b"), refused)]).unreachable.is_empty());
+}
+
+/// The survivor that looks unhealthy is not the deep check's business: health comes and goes.
+#[test]
+fn health_is_not_judged() {
+    let reading = Reading {
+        groups: vec![Group {
+            arn: GROUP.to_owned(),
+            endpoints: vec![
+                endpoint(&balancer("site-a"), Health::Unhealthy),
+                endpoint(&balancer("site-b"), Health::Healthy),
+            ],
+        }],
+    };
+    let checkup = judged(&[(Probe::Endpoints, Ok(Seen::Endpoints(reading)))]);
+    assert!(named(&checkup, Level::Fails).is_empty());
+}
+
+/// Infinispan forgot the cut of an old decision: what is unfinished has been so for a moment, not for days.
+#[test]
+fn what_became_unfinished_again_is_as_old_as_the_deep_checks_have_seen_it() {
+    let since = |previous: Option<Checkup>, state| {
+        judged(&[
+            (Probe::Register, Ok(record(decided(state, at(-90_000))))),
+            (Probe::LastCheckup, Ok(Seen::Checkup(previous.map(Box::new)))),
+        ])
+        .unfinished_since
+    };
+    let before = |epoch, unfinished_since| {
+        Some(Checkup {
+            at: at(-60),
+            epoch: Some(Epoch(epoch)),
+            unfinished_since,
+            ..checkup(&[])
+        })
+    };
+    assert_eq!(since(before(3, None), State::Unbalanced), Some(at(0)));
+    assert_eq!(since(before(3, Some(at(-60))), State::Unbalanced), Some(at(-60)));
+    assert_eq!(since(before(2, None), State::Decided), Some(at(-90_000)));
+    assert_eq!(since(None, State::Decided), Some(at(-90_000)));
+    assert_eq!(since(before(3, Some(at(-60))), State::Complete), None);
+}
+
+#[test]
+fn nothing_looked_at_is_not_in_order() {
+    let checkup = judge(&settings(), at(0), &[]);
+    assert!(named(&checkup, Level::Fails).contains(&"register"));
+    assert_eq!(checkup.epoch, None);
+    // As JSON and back: that is how it is kept.
+    let text = serde_json::to_string(&checkup).unwrap();
+    assert_eq!(serde_json::from_str::<Checkup>(&text).unwrap(), checkup);
+}

@@ -1,0 +1,69 @@
+//! What a deep check measures.
+
+use super::{Checkup, Level, seconds_from};
+use crate::metrics::{Measured, Metric};
+
+/// The measurements that follow from a deep check. What is not there is not measured as zero: alarms treat
+/// silence by its meaning, and a graph of nothing should show nothing.
+pub fn measured(checkup: &Checkup) -> Vec<Measured> {
+    let count = |level| u64::try_from(checkup.at_level(level).count()).unwrap_or(u64::MAX);
+    let mut all = vec![
+        Measured::new(Metric::DeepCheckRan, 1),
+        Measured::new(Metric::DeepCheckFailures, count(Level::Fails)),
+        Measured::new(Metric::DeepCheckWarnings, count(Level::Warns)),
+    ];
+    let age = checkup
+        .unfinished_since
+        .map(|since| seconds_from(since, checkup.at));
+    for (metric, value) in [
+        (Metric::DecisionAge, age),
+        (Metric::Held, checkup.held_seconds),
+        (Metric::HoldOverdue, checkup.hold_overdue_seconds),
+    ] {
+        all.extend(value.map(|value| Measured::new(metric, value)));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::samples::{at, checkup};
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_not_measured() {
+        let names = |checkup: &Checkup| -> Vec<(&str, u64)> {
+            measured(checkup)
+                .iter()
+                .map(|one| (one.metric.name(), one.value))
+                .collect()
+        };
+        let whole = checkup(&[]);
+        assert_eq!(
+            names(&whole),
+            [
+                ("DeepCheckRan", 1),
+                ("DeepCheckFailures", 0),
+                ("DeepCheckWarnings", 0)
+            ]
+        );
+        let sick = Checkup {
+            unfinished_since: Some(at(-90)),
+            held_seconds: Some(4000),
+            hold_overdue_seconds: Some(400),
+            ..checkup(&[("register", Level::Fails), ("notifications", Level::Warns)])
+        };
+        assert_eq!(
+            names(&sick),
+            [
+                ("DeepCheckRan", 1),
+                ("DeepCheckFailures", 1),
+                ("DeepCheckWarnings", 1),
+                ("DecisionAgeSeconds", 90),
+                ("HeldSeconds", 4000),
+                ("HoldOverdueSeconds", 400),
+            ]
+        );
+    }
+}

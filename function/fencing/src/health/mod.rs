@@ -1,0 +1,320 @@
+//! Watching the watchman: is everything in order that a fence would need?
+//!
+//! A fencer is used once a year, and one that broke silently last month is worse than none. So every minute
+//! the schedule looks at all of it, the *deep check*, and keeps what it found; `GET /health/<secret>` tells
+//! that to whoever asks from outside.
+//!
+//! ```text
+//!   probes ─▶ the world, side by side ─▶ looks ─▶ judge ─▶ Checkup ─┬─▶ the register's item deep#<region>
+//!                                                                   ├─▶ metrics, over which alarms wake people
+//!                                          GET /health ─▶ answer ◀──┘   FENCER-OK …, or 503 and the names
+//! ```
+//!
+//! A look changes nothing of what it looks at: it asks for what a fence would ask for, with the same rights,
+//! and stops before the first write. Only the register is also written to, in an item that nobody else reads.
+//!
+//! One site that cannot be reached is what this product is made for, so it does not make the fencer sick:
+//! the answer stays OK and names the site. Both of them are another matter.
+
+mod answer;
+mod judge;
+mod measure;
+
+pub use answer::{Depth, Told, answer, depth};
+pub use judge::judge;
+pub use measure::measured;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::accelerator::{Group, Reading};
+use crate::register::{Record, State};
+use crate::replication::Backup;
+use crate::settings::Settings;
+use crate::step::Fault;
+use crate::words::{Epoch, SiteName};
+
+/// What the path of the health question begins with; the secret follows.
+pub const PATH: &str = "/health/";
+/// What the answer begins with while a site could be fenced. Route 53 looks for it.
+pub const OK: &str = "FENCER-OK";
+/// What it begins with otherwise.
+pub const FAILED: &str = "FENCER-FAILED";
+
+/// A result that is older is none: the schedule comes every minute, so at least two of its runs are missing.
+pub const STALE_AFTER_SECONDS: u32 = 180;
+/// A decision takes seconds, and the schedule finishes within a minute what a crash left open.
+pub const STUCK_AFTER_SECONDS: u32 = 120;
+/// The watchdog comes once a minute, or every ninety seconds where Alertmanager's clocks fall badly; so three
+/// minutes without one are at least two that failed to come.
+pub const WATCHDOG_SILENT_AFTER_SECONDS: u32 = 180;
+/// The longest that a rehearsal makes the answer fail.
+pub const FORCED_AT_MOST_SECONDS: u32 = 3600;
+
+/// One thing to look at. The comment names what is [`Seen`] there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Probe {
+    /// The webhook's secret, which must be usable. [`Seen::Whole`]
+    WebhookSecret,
+    /// The secret in the path of the health question, likewise. [`Seen::Whole`]
+    HealthSecret,
+    /// Infinispan's secret as it is stored now, likewise. [`Seen::Whole`]
+    InfinispanSecret,
+    /// The accelerator, its listeners and their endpoint groups, as they are found from the top.
+    /// [`Seen::Listing`]
+    Accelerator,
+    /// The endpoint groups of the settings, read as a fence reads them. [`Seen::Endpoints`]
+    Endpoints,
+    /// Whether a site's Infinispan would do as it is told: over TLS, with our credentials, by a call that needs
+    /// ADMIN. A fault is silence; whoever answers wrongly is a [`Reach`]. [`Seen::Infinispan`]
+    Infinispan {
+        /// Whom to ask.
+        at: SiteName,
+        /// Of its replication to whom.
+        backup: SiteName,
+    },
+    /// The record, strongly consistent. [`Seen::Register`]
+    Register,
+    /// A conditional write into an item of the probe's own. [`Seen::Whole`]
+    RegisterWrite,
+    /// When a site's watchdog alert came through last. [`Seen::Watchdog`]
+    Watchdog {
+        /// Whose.
+        of: SiteName,
+    },
+    /// Who wants to be notified. [`Seen::Subscriptions`]
+    Subscriptions,
+    /// What the deep check before this one kept. [`Seen::Checkup`]
+    LastCheckup,
+}
+
+impl Probe {
+    /// What the check is called, in answers and in the log.
+    pub fn name(&self) -> String {
+        match self {
+            Self::WebhookSecret => "webhook-secret".to_owned(),
+            Self::HealthSecret => "health-secret".to_owned(),
+            Self::InfinispanSecret => "infinispan-secret".to_owned(),
+            Self::Accelerator => "accelerator".to_owned(),
+            Self::Endpoints => "endpoints".to_owned(),
+            Self::Infinispan { at, .. } => format!("infinispan:{at}"),
+            Self::Register => "register".to_owned(),
+            Self::RegisterWrite => "register-write".to_owned(),
+            Self::Watchdog { of } => format!("watchdog:{of}"),
+            Self::Subscriptions => "notifications".to_owned(),
+            Self::LastCheckup => "last-checkup".to_owned(),
+        }
+    }
+}
+
+/// Everything a deep check looks at, but for the secrets that callers present: whoever holds those compares
+/// with them, and so reads them itself.
+pub fn probes(settings: &Settings) -> Vec<Probe> {
+    let [a, b] = settings.sites.each_ref().map(|site| &site.name);
+    let mut probes = vec![
+        Probe::InfinispanSecret,
+        Probe::Accelerator,
+        Probe::Endpoints,
+        Probe::Register,
+        Probe::RegisterWrite,
+        Probe::LastCheckup,
+    ];
+    for (at, backup) in [(a, b), (b, a)] {
+        probes.push(Probe::Infinispan {
+            at: at.clone(),
+            backup: backup.clone(),
+        });
+        probes.push(Probe::Watchdog { of: at.clone() });
+    }
+    if !settings.found.topic_arn.is_empty() {
+        probes.push(Probe::Subscriptions);
+    }
+    probes
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Seen {
+    /// It is as it should be.
+    Whole,
+    /// The accelerator, found from the top.
+    Listing(Listing),
+    /// The endpoint groups of the settings.
+    Endpoints(Reading),
+    /// An Infinispan that answered.
+    Infinispan(Reach),
+    /// The record; `None` where there is no item.
+    Register(Option<Box<Record>>),
+    /// When it came last, if ever.
+    Watchdog(Option<Timestamp>),
+    /// How many have confirmed that they want to be notified, and how many have not yet.
+    Subscriptions {
+        /// They have.
+        confirmed: u32,
+        /// They have not.
+        pending: u32,
+    },
+    /// What was kept, if anything.
+    Checkup(Option<Box<Checkup>>),
+}
+
+/// The accelerator as found from the top.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Listing {
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Every endpoint group of every listener.
+    pub groups: Vec<Group>,
+}
+
+/// How an Infinispan answered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// As a fence needs it, with what its replication to the other site is.
+    Answers(Backup),
+    /// In a way that no fence could work with.
+    Refuses(Refusal, String),
+}
+
+/// Why an Infinispan that answers is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// It cannot prove to be who it is meant to be.
+    Certificate,
+    /// It does not accept user and password.
+    Credentials,
+    /// The user lacks ADMIN.
+    Rights,
+    /// It knows no such site.
+    Site,
+    /// It cannot even be asked, or answers something that nobody understands.
+    Other,
+}
+
+/// One probe and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Look {
+    /// Where was looked.
+    pub probe: Probe,
+    /// How long it took.
+    pub took_ms: u32,
+    /// What was seen.
+    pub seen: Result<Seen, Fault>,
+}
+
+/// How bad it is. Ordered from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// In order.
+    Fine,
+    /// A site can be fenced all the same.
+    Warns,
+    /// A site could perhaps not be fenced now.
+    Fails,
+}
+
+/// One part of a deep check.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Check {
+    /// What it is called.
+    pub name: String,
+    /// How bad it is.
+    pub level: Level,
+    /// How long it took; 0 for what was concluded from other looks.
+    pub took_ms: u32,
+    /// What was found, in one sentence.
+    pub found: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// What a deep check came to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Checkup {
+    /// When.
+    pub at: Timestamp,
+    /// The register's epoch, if it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// Its state, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// Sites whose Infinispan gave no answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreachable: Vec<SiteName>,
+    /// Since when a decision is not carried out completely, as far as the deep checks have seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished_since: Option<Timestamp>,
+    /// For how long an operator's hold has lasted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_seconds: Option<u64>,
+    /// How much longer than wished it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_overdue_seconds: Option<u64>,
+    /// Its parts, each by itself.
+    pub checks: Vec<Check>,
+}
+
+impl Checkup {
+    /// The parts of one level.
+    pub fn at_level(&self, level: Level) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(move |check| check.level == level)
+    }
+}
+
+/// A failure that a rehearsal asked for. It ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Forced {
+    /// Who asked.
+    pub by: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// What is kept between two invocations, of one Region's function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Kept {
+    /// What the last deep check came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkup: Option<Checkup>,
+    /// The last rehearsal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<Forced>,
+}
+
+/// What operators ask for to rehearse. It fences nobody and touches nothing but the health question's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "task")]
+pub enum Drill {
+    /// Let the health question be answered with a failure for a while, to see whether people hear of it.
+    FailHealth {
+        /// Who asks.
+        by: String,
+        /// For how long, [`FORCED_AT_MOST_SECONDS`] at most; 0 ends an earlier one.
+        seconds: u32,
+    },
+}
+
+impl Drill {
+    /// What is to be kept for it.
+    pub fn forced(&self, now: Timestamp) -> Forced {
+        let Self::FailHealth { by, seconds } = self;
+        let seconds = (*seconds).min(FORCED_AT_MOST_SECONDS);
+        let lasts = SignedDuration::from_secs(seconds.into());
+        Forced {
+            by: by.clone(),
+            // Beyond the calendar's end nothing is rehearsed.
+            until: now.checked_add(lasts).unwrap_or(now),
+        }
+    }
+}
+
+/// How many whole seconds lie between two times; none if the second is not the later one.
+fn seconds_from(earlier: Timestamp, later: Timestamp) -> u64 {
+    u64::try_from(later.duration_since(earlier).as_secs()).unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(crate) mod samples;
