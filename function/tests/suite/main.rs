@@ -11,4 +11,5 @@ mod driver;
 mod flaws;
 mod infinispan;
 mod process;
+mod regions;
 mod rows;

@@ -173,11 +173,24 @@ impl RegisterReading {
     }
 }
 
+/// Where else a table is, and what a conditional write means there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replicas {
+    /// Nowhere else.
+    None,
+    /// In these Regions too, some time later: each decides its conditions alone, and the last writer wins.
+    Eventual(BTreeSet<String>),
+    /// In these Regions too, with multi-Region strong consistency: a condition holds in all of them or fails.
+    Strong(BTreeSet<String>),
+}
+
 /// The register's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableReading {
     /// Its ARN.
     pub arn: String,
+    /// Where else it is.
+    pub replicas: Replicas,
     /// Its hash key's name, and `S`, `N` or `B`.
     pub hash_key: Option<(String, String)>,
     /// Whether it also has a range key.

@@ -3,6 +3,7 @@
 use fencing::words::SiteName;
 
 use super::observed::RegisterReading;
+use crate::topology::RegisterKind;
 
 /// A reason not to go on. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +117,34 @@ pub enum Problem {
         found: String,
     },
     #[error(
+        "the register's table `{table}` in {region} is an eventually consistent global table{}: two functions could \
+         decide for different sites in the same second, and the last writer would be believed",
+        also_in(others)
+    )]
+    EventualRegister {
+        table: String,
+        region: String,
+        others: Vec<String>,
+    },
+    #[error(
+        "the register's table `{table}` in {region} is a table of one Region, and the topology wants a strong one"
+    )]
+    NotStrong { table: String, region: String },
+    #[error("the register's table `{table}` has no replica in {region}, only in {}", has.join(", "))]
+    NoRegisterReplica {
+        table: String,
+        region: String,
+        has: Vec<String>,
+    },
+    #[error(
+        "the stack {stack} in {region} holds a register of another kind than `{wanted}`, and cannot be changed into one"
+    )]
+    RegisterKindChanges {
+        stack: String,
+        region: String,
+        wanted: RegisterKind,
+    },
+    #[error(
         "a table `{table}` was kept in {region} when this topology was destroyed, and the topology does not keep it"
     )]
     KeptTable { table: String, region: String },
@@ -144,6 +173,13 @@ fn fenced(register: &RegisterReading) -> String {
     }
 }
 
+fn also_in(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        others => format!(", also in {}", others.join(", ")),
+    }
+}
+
 /// Words a command needs: `a-b` stays, anything else is quoted.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+".contains(c);
@@ -159,7 +195,10 @@ impl Problem {
     pub fn is_unsafe(&self) -> bool {
         matches!(
             self,
-            Self::DecisionInForce { .. } | Self::NotOpen { .. } | Self::GuideDeployment { .. }
+            Self::DecisionInForce { .. }
+                | Self::NotOpen { .. }
+                | Self::GuideDeployment { .. }
+                | Self::EventualRegister { .. }
         )
     }
 
@@ -265,6 +304,23 @@ impl Problem {
                 "make it, with the string hash key `pk`, or leave register.table out and have one made".into()
             }
             Self::TableShape { .. } => "the table needs a string hash key `pk` and no range key".into(),
+            Self::EventualRegister { .. } => {
+                "a table's consistency cannot be changed: name a table of one Region in which no site lives, or one \
+                 made with `MultiRegionConsistency: STRONG`"
+                    .into()
+            }
+            Self::NotStrong { .. } => {
+                "write `kind: table`, or leave register.table out and have a strongly consistent one made; a table's \
+                 consistency cannot be changed"
+                    .into()
+            }
+            Self::NoRegisterReplica { .. } => {
+                "correct register.regions; a strongly consistent table keeps the Regions it was made in".into()
+            }
+            Self::RegisterKindChanges { .. } => {
+                "leave register.kind as it was, or `provision destroy` while nothing is fenced, then `provision apply`"
+                    .into()
+            }
             Self::KeptTable { table, region } => format!(
                 "set register.retain: true to take it over with its history, or delete it: aws dynamodb delete-table \
                  --region {region} --table-name {table}"

@@ -213,6 +213,7 @@ pub(crate) fn table(state: &str) -> TableReading {
     let decided = state != "open";
     TableReading {
         arn: format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/sitefence-prod-register"),
+        replicas: Replicas::None,
         hash_key: Some(("pk".to_owned(), "S".to_owned())),
         has_range_key: false,
         topology: Some("prod".to_owned()),

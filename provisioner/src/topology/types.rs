@@ -351,6 +351,15 @@ pub enum RegisterKind {
     Strong,
 }
 
+impl fmt::Display for RegisterKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Table => "table",
+            Self::Strong => "strong",
+        })
+    }
+}
+
 /// How long an executor may work before another takes over: the product of both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

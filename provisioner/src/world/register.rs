@@ -2,14 +2,19 @@
 //!
 //! Only the function writes decisions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ScalarAttributeType};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeyType, MultiRegionConsistency, ScalarAttributeType, TableDescription,
+};
 
 use super::call::{Call, CallError};
-use crate::plan::observed::{RegisterReading, TableReading};
+use crate::plan::observed::{RegisterReading, Replicas, TableReading};
 use crate::topology::names::{TAG_TOPOLOGY, register_keys};
+
+/// Global tables of this version do not list their replicas, and are eventually consistent without exception.
+const LEGACY_GLOBAL_TABLE: &str = "2017.11.29";
 
 /// One table.
 #[derive(Debug, Clone)]
@@ -49,6 +54,7 @@ impl Table {
             Err(error) if error.is("ResourceNotFoundException") => return Ok(None),
             Err(error) => return Err(error),
         };
+        let replicas = replicas(&table, &self.region);
         let arn = table
             .table_arn
             .ok_or_else(|| self.call("DescribeTable").lacks("the table's ARN"))?;
@@ -76,6 +82,7 @@ impl Table {
             topology: self.tag(&arn).await?,
             holds_item: item.is_some(),
             item: item.unwrap_or_else(RegisterReading::blank),
+            replicas,
             arn,
         }))
     }
@@ -155,6 +162,24 @@ impl Table {
     }
 }
 
+/// Where else a table is. A description lists the other Regions, its own sometimes among them; one that says
+/// nothing of its consistency is of the usual kind, which is only eventually consistent.
+fn replicas(table: &TableDescription, region: &str) -> Replicas {
+    let others: BTreeSet<String> = table
+        .replicas()
+        .iter()
+        .filter_map(|replica| replica.region_name())
+        .filter(|other| *other != region)
+        .map(str::to_owned)
+        .collect();
+    let is_legacy = table.global_table_version() == Some(LEGACY_GLOBAL_TABLE);
+    match table.multi_region_consistency() {
+        Some(MultiRegionConsistency::Strong) => Replicas::Strong(others),
+        _ if others.is_empty() && !is_legacy => Replicas::None,
+        _ => Replicas::Eventual(others),
+    }
+}
+
 /// Reads what a plan needs, and no more: the record may be of a newer form than we know.
 fn reading(item: &HashMap<String, AttributeValue>) -> RegisterReading {
     let text = |value: Option<&AttributeValue>| value.and_then(|value| value.as_s().ok()).cloned();
@@ -211,6 +236,47 @@ mod tests {
                 reading.fenced.as_deref(),
                 (state != State::Open).then_some("site-b")
             );
+        }
+    }
+
+    #[test]
+    fn only_what_calls_itself_strong_is_strongly_consistent() {
+        use aws_sdk_dynamodb::types::ReplicaDescription;
+        let table = |regions: &[&str], consistency: Option<MultiRegionConsistency>, version: Option<&str>| {
+            let replicas = regions
+                .iter()
+                .map(|region| ReplicaDescription::builder().region_name(*region).build())
+                .collect();
+            TableDescription::builder()
+                .set_replicas(Some(replicas))
+                .set_multi_region_consistency(consistency)
+                .set_global_table_version(version.map(str::to_owned))
+                .build()
+        };
+        let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let current = Some("2019.11.21");
+        for (described, expected) in [
+            (table(&[], None, None), Replicas::None),
+            (table(&["eu-west-1"], None, current), Replicas::None),
+            (
+                table(&["eu-west-2"], None, current),
+                Replicas::Eventual(of(&["eu-west-2"])),
+            ),
+            (
+                table(
+                    &["eu-west-1", "eu-west-2"],
+                    Some(MultiRegionConsistency::Eventual),
+                    current,
+                ),
+                Replicas::Eventual(of(&["eu-west-2"])),
+            ),
+            (table(&[], None, Some("2017.11.29")), Replicas::Eventual(of(&[]))),
+            (
+                table(&["eu-west-2"], Some(MultiRegionConsistency::Strong), current),
+                Replicas::Strong(of(&["eu-west-2"])),
+            ),
+        ] {
+            assert_eq!(replicas(&described, "eu-west-1"), expected, "{described:?}");
         }
     }
 

@@ -3,10 +3,10 @@
 use fencing::settings::{Found, Settings};
 
 use super::{Judge, foreign_stacks};
-use crate::plan::observed::{Standing, TableReading};
+use crate::plan::observed::{Replicas, Standing, TableReading};
 use crate::plan::problem::{Problem, Warning};
-use crate::topology::Topology;
 use crate::topology::names::{StackKind, register_keys};
+use crate::topology::{RegisterKind, Topology};
 
 impl Judge<'_> {
     pub(super) fn register(&mut self) {
@@ -28,6 +28,9 @@ impl Judge<'_> {
             None => {}
             Some(reading) => {
                 self.shape(reading, &table, &region);
+                if !self.changes_kind(&region) {
+                    self.consistency(reading, &table, &region);
+                }
                 if owned
                     && self
                         .observed
@@ -66,6 +69,63 @@ impl Judge<'_> {
             region: region.to_owned(),
             found,
         });
+    }
+
+    /// Whether a conditional write means the same to every function. The file can only say what is wanted;
+    /// this looks at the table that is there.
+    fn consistency(&mut self, reading: &TableReading, table: &str, region: &str) {
+        let (table, region) = (table.to_owned(), region.to_owned());
+        let replicas = match (&reading.replicas, self.topology.register.kind) {
+            (Replicas::Eventual(others), _) => {
+                self.problems.push(Problem::EventualRegister {
+                    table,
+                    region,
+                    others: others.iter().cloned().collect(),
+                });
+                return;
+            }
+            (_, RegisterKind::Table) => return,
+            (Replicas::None, RegisterKind::Strong) => {
+                self.problems.push(Problem::NotStrong { table, region });
+                return;
+            }
+            (Replicas::Strong(others), RegisterKind::Strong) => others,
+        };
+        for wanted in self.topology.register_regions() {
+            if wanted.as_str() != region && !replicas.contains(wanted.as_str()) {
+                self.problems.push(Problem::NoRegisterReplica {
+                    table: table.clone(),
+                    region: wanted.to_string(),
+                    has: std::iter::once(&region).chain(replicas).cloned().collect(),
+                });
+            }
+        }
+    }
+
+    /// A table of one Region and a global table are two types to CloudFormation, and it cannot turn one into
+    /// the other: AWS warns that trying may delete the table.
+    fn changes_kind(&mut self, region: &str) -> bool {
+        let wanted = match self.topology.register.kind {
+            RegisterKind::Table => "AWS::DynamoDB::Table",
+            RegisterKind::Strong => "AWS::DynamoDB::GlobalTable",
+        };
+        let standing = self.observed.standing.stack(region, StackKind::Register);
+        let is_other = self.topology.owns_register()
+            && standing.is_some_and(|stack| {
+                stack.resources.iter().any(|resource| {
+                    resource.kind.starts_with("AWS::DynamoDB::")
+                        && resource.kind != wanted
+                        && resource.status != "DELETE_COMPLETE"
+                })
+            });
+        if is_other {
+            self.problems.push(Problem::RegisterKindChanges {
+                stack: self.topology.stack_name(StackKind::Register),
+                region: region.to_owned(),
+                wanted: self.topology.register.kind,
+            });
+        }
+        is_other
     }
 
     /// While a decision is in force, what it rests on stays.

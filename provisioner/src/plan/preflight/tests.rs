@@ -449,3 +449,93 @@ fn every_hint_says_what_to_do() {
         "{hint}"
     );
 }
+
+#[test]
+fn a_register_is_used_only_where_a_condition_means_the_same_everywhere() {
+    use crate::plan::observed::Replicas;
+    let regions = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let shared = topology_from("register: { table: shared }");
+    let strong = topology_from(
+        "register: { kind: strong, table: shared, regions: [eu-west-1, eu-west-2], witness: eu-west-3 }",
+    );
+    let cases: Vec<(&Topology, Replicas, Option<&str>)> = vec![
+        (&shared, Replicas::None, None),
+        // One replica of a strong table is as good as a table.
+        (&shared, Replicas::Strong(regions(&["eu-west-2"])), None),
+        (
+            &shared,
+            Replicas::Eventual(regions(&["eu-west-2", "us-east-1"])),
+            Some(
+                "the register's table `shared` in eu-west-1 is an eventually consistent global table, also in \
+                 eu-west-2, us-east-1: two functions could decide for different sites in the same second, and the \
+                 last writer would be believed",
+            ),
+        ),
+        // A global table of the old kind does not tell where it is.
+        (
+            &shared,
+            Replicas::Eventual(regions(&[])),
+            Some("in eu-west-1 is an eventually consistent global table: two functions"),
+        ),
+        (&strong, Replicas::Strong(regions(&["eu-west-2"])), None),
+        (
+            &strong,
+            Replicas::Eventual(regions(&["eu-west-2"])),
+            Some("is an eventually consistent global table, also in eu-west-2"),
+        ),
+        (
+            &strong,
+            Replicas::None,
+            Some("in eu-west-1 is a table of one Region, and the topology wants a strong one"),
+        ),
+        (
+            &strong,
+            Replicas::Strong(regions(&["eu-central-1"])),
+            Some("has no replica in eu-west-2, only in eu-west-1, eu-central-1"),
+        ),
+    ];
+    for (topology, replicas, expected) in cases {
+        let observed = with(|it| {
+            it.standing.register = Some(crate::plan::observed::TableReading {
+                replicas: replicas.clone(),
+                ..table("open")
+            });
+        });
+        let found = judge(topology, &observed, 0).err().unwrap_or_default();
+        match expected {
+            None => assert_eq!(found, [], "{replicas:?}"),
+            Some(expected) => {
+                let [problem] = found.as_slice() else {
+                    panic!("{replicas:?}: {found:#?}");
+                };
+                assert!(problem.to_string().contains(expected), "{problem}");
+                let is_eventual = matches!(replicas, Replicas::Eventual(_));
+                assert_eq!(problem.is_unsafe(), is_eventual, "{problem}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_is_not_turned_into_a_global_table_nor_back() {
+    let strong =
+        topology_from("register: { kind: strong, regions: [eu-west-1, eu-west-2], witness: eu-west-3 }");
+    for (topology, standing, refused) in [
+        (&topology(), "AWS::DynamoDB::Table", false),
+        (&topology(), "AWS::DynamoDB::GlobalTable", true),
+        (&strong, "AWS::DynamoDB::Table", true),
+    ] {
+        let observed = with(|it| {
+            let region = it.standing.regions.get_mut(REGION).unwrap();
+            let made = stack("CREATE_COMPLETE", &[(standing, "sitefence-prod-register")]);
+            region.stacks.insert(StackKind::Register, made);
+            it.standing.register = Some(table("open"));
+        });
+        let found = problems(topology, &observed);
+        let is_refused = found
+            .iter()
+            .any(|problem| problem.contains("holds a register of another kind than"));
+        assert_eq!(is_refused, refused, "{standing}: {found:#?}");
+        assert!(found.len() <= 1, "{found:#?}");
+    }
+}
