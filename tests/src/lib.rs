@@ -9,7 +9,9 @@
 //!
 //! The same modules serve the demo and the tests, so that what a reader watches is what is tested.
 
+pub mod crds;
 pub mod demo;
 pub mod provision;
+pub mod skip;
 pub mod standins;
 pub mod tools;

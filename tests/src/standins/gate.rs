@@ -32,7 +32,7 @@ pub enum Moment {
     After,
 }
 
-type Action = Box<dyn FnOnce() + Send>;
+pub(super) type Action = Box<dyn FnOnce() + Send>;
 
 struct Stop {
     at: usize,
@@ -79,7 +79,7 @@ impl Counter {
     }
 
     /// Counts a change; the stop, if this is the one.
-    fn count(&self, change: String) -> Option<(Moment, Action)> {
+    pub(super) fn count(&self, change: String) -> Option<(Moment, Action)> {
         let mut state = locked(&self.0);
         let index = state.changes.len();
         state.changes.push(change);

@@ -18,6 +18,7 @@ pub mod certificates;
 pub mod faults;
 pub mod gate;
 pub mod infinispan;
+pub mod kubernetes;
 pub mod local_aws;
 pub mod runtime_api;
 mod server;

@@ -11,6 +11,8 @@ pub(crate) struct Summary {
     failed: u32,
     ignored: u32,
     names_of_failed: Vec<String>,
+    /// What tests said that could not run on this machine, and why.
+    skipped: Vec<String>,
 }
 
 impl Summary {
@@ -32,6 +34,8 @@ impl Summary {
             .and_then(|rest| rest.strip_suffix(" ... FAILED"))
         {
             self.names_of_failed.push(name.to_owned());
+        } else if line.starts_with("skipped: ") {
+            self.skipped.push(line.to_owned());
         }
     }
 }
@@ -40,6 +44,9 @@ impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for name in &self.names_of_failed {
             writeln!(formatter, "failed: {name}")?;
+        }
+        for line in &self.skipped {
+            writeln!(formatter, "{line}")?;
         }
         let Self {
             programs,
@@ -64,6 +71,7 @@ mod tests {
         let mut summary = Summary::default();
         for line in [
             "running 3 tests",
+            "skipped: the_rule_fires: promtool is not installed",
             "test words::a_name_is_closed ... ok",
             "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "test both_sites_report_and_one_survives ... FAILED",
@@ -73,7 +81,7 @@ mod tests {
         }
         assert_eq!(
             summary.to_string(),
-            "failed: both_sites_report_and_one_survives\ntests: 6 passed, 1 failed, 1 ignored, in 2 programs"
+            "failed: both_sites_report_and_one_survives\nskipped: the_rule_fires: promtool is not installed\ntests: 6 passed, 1 failed, 1 ignored, in 2 programs"
         );
     }
 }

@@ -1,0 +1,354 @@
+//! A cluster's objects, and the console at which a test or an administrator edits them.
+//!
+//! Objects are kept as they were written, with the server's own fields. Whatever is edited here goes the way of an
+//! update: it gets a new resourceVersion, and whoever edited owns what is different.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use provisioner::topology::Platform;
+use serde_json::{Value, json};
+
+use super::kinds::{self, ResourceType};
+use super::merge::{self, Actor};
+use super::operators::{self, Rollout};
+use super::shape::Shape;
+
+/// Where an object is kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) group: String,
+    pub(super) plural: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// Everything that a cluster holds.
+#[derive(Debug, Clone)]
+pub struct World {
+    platform: Platform,
+    objects: BTreeMap<Key, Value>,
+    /// What is served, which only a definition changes.
+    kinds: Arc<Vec<ResourceType>>,
+    revision: u64,
+    uids: u64,
+    pub(super) rollout: Rollout,
+}
+
+/// What an edit at the console did not find.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the cluster has no {0}")]
+pub struct NotThere(pub String);
+
+impl World {
+    /// A cluster as it is after its installation, with none of the kinds that operators bring.
+    pub(super) fn new(platform: Platform) -> Self {
+        let mut world = Self {
+            platform,
+            objects: BTreeMap::new(),
+            kinds: Arc::new(kinds::built_in_kinds(platform)),
+            revision: 1000,
+            uids: 0,
+            rollout: Rollout::default(),
+        };
+        let mut namespaces = vec!["default", "kube-system"];
+        if platform == Platform::Openshift {
+            namespaces.extend(["openshift-monitoring", "openshift-user-workload-monitoring"]);
+        }
+        for name in namespaces {
+            world.keep(
+                "kube-apiserver",
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+            );
+        }
+        world
+    }
+
+    pub fn platform(&self) -> Platform {
+        self.platform
+    }
+
+    /// Every kind that is served now.
+    pub(super) fn kinds(&self) -> Arc<Vec<ResourceType>> {
+        Arc::clone(&self.kinds)
+    }
+
+    fn look_at_definitions(&mut self) {
+        let mut kinds = kinds::built_in_kinds(self.platform);
+        let definitions = self
+            .objects
+            .iter()
+            .filter(|(key, _)| key.plural == "customresourcedefinitions");
+        for (_, definition) in definitions {
+            kinds.extend(kinds::defined_kinds(definition));
+        }
+        self.kinds = Arc::new(kinds);
+    }
+
+    /// A kind as a manifest names it.
+    fn kind_of(&self, manifest: &Value) -> Option<ResourceType> {
+        let wanted = manifest["apiVersion"].as_str()?;
+        self.kinds
+            .iter()
+            .find(|kind| kind.api_version() == wanted && manifest["kind"] == kind.kind.as_str())
+            .cloned()
+    }
+
+    pub(super) fn key(kind: &ResourceType, namespace: &str, name: &str) -> Key {
+        Key {
+            group: kind.group.clone(),
+            plural: kind.plural.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    pub(super) fn at(&self, key: &Key) -> Option<&Value> {
+        self.objects.get(key)
+    }
+
+    pub(super) fn all_of<'a>(
+        &'a self,
+        kind: &'a ResourceType,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Value> + 'a {
+        self.objects
+            .iter()
+            .filter(move |(key, _)| {
+                key.group == kind.group
+                    && key.plural == kind.plural
+                    && namespace.is_none_or(|namespace| key.namespace == namespace)
+            })
+            .map(|(_, object)| object)
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub fn has_namespace(&self, name: &str) -> bool {
+        self.get("Namespace", "", name).is_some()
+    }
+
+    /// An object by its kind's name; the namespace is empty for what lives in none.
+    pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<&Value> {
+        self.objects
+            .iter()
+            .find(|(key, object)| key.namespace == namespace && key.name == name && object["kind"] == kind)
+            .map(|(_, object)| object)
+    }
+
+    /// Makes or replaces an object, as somebody who calls himself `manager` would. `status` may stand in it.
+    pub fn put_as(&mut self, manager: &str, manifest: Value) -> Result<(), NotThere> {
+        if self.kind_of(&manifest).is_none() {
+            return Err(NotThere(format!(
+                "kind {} in {}",
+                manifest["kind"], manifest["apiVersion"]
+            )));
+        }
+        self.keep(manager, manifest);
+        Ok(())
+    }
+
+    /// Changes an object, as somebody who calls himself `manager` would.
+    pub fn edit_as(
+        &mut self,
+        manager: &str,
+        [kind, namespace, name]: [&str; 3],
+        edit: impl FnOnce(&mut Value),
+    ) -> Result<(), NotThere> {
+        let Some(object) = self.get(kind, namespace, name) else {
+            return Err(NotThere(format!("{kind} {namespace}/{name}")));
+        };
+        let mut object = object.clone();
+        edit(&mut object);
+        self.keep(manager, object);
+        Ok(())
+    }
+
+    /// Forgets who owns what of an object, as if it had been written before that was recorded.
+    pub fn disown(&mut self, [kind, namespace, name]: [&str; 3]) -> Result<(), NotThere> {
+        let found = self
+            .objects
+            .iter_mut()
+            .find(|(key, object)| key.namespace == namespace && key.name == name && object["kind"] == kind);
+        let (_, object) = found.ok_or_else(|| NotThere(format!("{kind} {namespace}/{name}")))?;
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
+        }
+        Ok(())
+    }
+
+    /// Takes an object away; says whether it was there.
+    pub fn remove(&mut self, kind: &str, namespace: &str, name: &str) -> bool {
+        let found = self
+            .objects
+            .iter()
+            .find(|(key, object)| key.namespace == namespace && key.name == name && object["kind"] == kind)
+            .map(|(key, _)| key.clone());
+        match found {
+            Some(key) => {
+                self.forget(&key);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Every object without what differs from one run to the next, by kind, namespace and name.
+    pub fn inventory(&self) -> BTreeMap<String, Value> {
+        let described = |(key, object): (&Key, &Value)| {
+            let kind = object["kind"].as_str().unwrap_or_default();
+            let mut object = object.clone();
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                for servers_own in [
+                    "creationTimestamp",
+                    "managedFields",
+                    "resourceVersion",
+                    "uid",
+                    "generation",
+                ] {
+                    metadata.remove(servers_own);
+                }
+            }
+            (format!("{kind} {}/{}", key.namespace, key.name), object)
+        };
+        self.objects.iter().map(described).collect()
+    }
+
+    fn keep(&mut self, manager: &str, manifest: Value) {
+        let Some(kind) = self.kind_of(&manifest) else {
+            return;
+        };
+        let text = |name: &str| manifest["metadata"][name].as_str().unwrap_or_default().to_owned();
+        let key = Self::key(&kind, &text("namespace"), &text("name"));
+        let live = self.objects.get(&key).cloned();
+        let api_version = kind.api_version();
+        let now = now();
+        let actor = Actor {
+            manager,
+            api_version: &api_version,
+            subresource: "",
+            now: &now,
+        };
+        let mut object = manifest;
+        self.give_identity(&mut object, live.as_ref());
+        let object = merge::update(live.as_ref(), &object, &actor, Shape::new(kind.schema.as_deref()));
+        self.store(&kind, &key, object);
+    }
+
+    /// The server's own fields: those of the object that is there, or new ones.
+    pub(super) fn give_identity(&mut self, object: &mut Value, live: Option<&Value>) {
+        let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+            return;
+        };
+        let servers_own = [
+            "uid",
+            "creationTimestamp",
+            "generation",
+            "resourceVersion",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+        ];
+        for field in servers_own {
+            metadata.remove(field);
+            if let Some(value) = live.and_then(|live| live["metadata"].get(field)) {
+                metadata.insert(field.to_owned(), value.clone());
+            }
+        }
+        if live.is_none() {
+            self.uids += 1;
+            let uid = format!("{:08x}-0000-4000-8000-{:012x}", self.revision, self.uids);
+            metadata.insert("uid".to_owned(), Value::from(uid));
+            metadata.insert("creationTimestamp".to_owned(), Value::from(now()));
+            metadata.insert("generation".to_owned(), Value::from(1));
+        }
+    }
+
+    /// Keeps an object that is right. What is as it was stays, resourceVersion and all.
+    pub(super) fn store(&mut self, kind: &ResourceType, key: &Key, mut object: Value) -> Value {
+        if let Some(live) = self.objects.get(key) {
+            if timeless(live) == timeless(&object) {
+                return live.clone();
+            }
+            if has_generation(kind) && is_of_another_generation(live, &object) {
+                let next = live["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
+                object["metadata"]["generation"] = Value::from(next);
+            }
+        }
+        if !has_generation(kind)
+            && let Some(metadata) = object["metadata"].as_object_mut()
+        {
+            metadata.remove("generation");
+        }
+        self.revision += 1;
+        object["metadata"]["resourceVersion"] = Value::from(self.revision.to_string());
+        if kind.plural == "customresourcedefinitions" {
+            object["status"]["acceptedNames"] = object["spec"]["names"].clone();
+            object["status"]["conditions"] = json!([
+                {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts"},
+                {"type": "Established", "status": "True", "reason": "InitialNamesAccepted"},
+            ]);
+        }
+        if kind.kind == "Namespace" && object["status"]["phase"].is_null() {
+            object["status"]["phase"] = Value::from("Active");
+        }
+        self.objects.insert(key.clone(), object.clone());
+        if kind.plural == "customresourcedefinitions" {
+            self.look_at_definitions();
+        }
+        operators::react(self);
+        object
+    }
+
+    /// Takes an object away, and with a namespace or a definition all that was in it.
+    pub(super) fn forget(&mut self, key: &Key) {
+        let Some(gone) = self.objects.remove(key) else {
+            return;
+        };
+        self.revision += 1;
+        if key.plural == "namespaces" {
+            self.objects.retain(|other, _| other.namespace != key.name);
+        }
+        if key.plural == "customresourcedefinitions" {
+            let (group, plural) = (&gone["spec"]["group"], &gone["spec"]["names"]["plural"]);
+            self.objects
+                .retain(|other, _| *group != other.group.as_str() || *plural != other.plural.as_str());
+            self.look_at_definitions();
+        }
+        operators::react(self);
+    }
+}
+
+fn has_generation(kind: &ResourceType) -> bool {
+    kind.custom || kind.has_status
+}
+
+fn is_of_another_generation(before: &Value, after: &Value) -> bool {
+    let rest = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("metadata");
+            fields.remove("status");
+        }
+        object
+    };
+    rest(before) != rest(after)
+}
+
+/// An object without the times at which somebody came to own something.
+fn timeless(object: &Value) -> Value {
+    let mut object = object.clone();
+    let managed = object.pointer_mut("/metadata/managedFields");
+    for entry in managed.and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(entry) = entry.as_object_mut() {
+            entry.remove("time");
+        }
+    }
+    object
+}
+
+/// Now, as the API server writes it.
+pub(super) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,212 @@
+//! Reading and writing without apply.
+
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn an_object_is_created_read_replaced_and_deleted() {
+    let cluster = started();
+    let api = config_maps(&administrator(&cluster).await);
+    let params = PostParams {
+        field_manager: Some("test".to_owned()),
+        ..PostParams::default()
+    };
+    let made = api
+        .create(&params, &object(config_map("settings", json!({"a": "1"}))))
+        .await
+        .unwrap();
+    assert_eq!(
+        owned(&made, "test", "Update"),
+        Some(json!({"f:data": {".": {}, "f:a": {}}}))
+    );
+    let mut read = api.get("settings").await.unwrap();
+    assert_eq!(read, made);
+    read.data["data"]["b"] = json!("2");
+    let replaced = api.replace("settings", &params, &read).await.unwrap();
+    assert_eq!(replaced.data["data"], json!({"a": "1", "b": "2"}));
+    assert_eq!(replaced.metadata.uid, made.metadata.uid);
+    assert_ne!(replaced.metadata.resource_version, made.metadata.resource_version);
+    let gone = api.delete("settings", &DeleteParams::default()).await.unwrap();
+    assert!(gone.right().is_some_and(|status| status.is_success()));
+    assert_eq!(status(api.get("settings").await).code, 404);
+}
+
+#[tokio::test]
+async fn a_replacement_of_what_changed_meanwhile_is_refused() {
+    let cluster = started();
+    let api = config_maps(&administrator(&cluster).await);
+    let read = create(&api, config_map("settings", json!({"a": "1"})))
+        .await
+        .unwrap();
+    cluster
+        .world()
+        .edit_as("somebody", ["ConfigMap", NAMESPACE, "settings"], |map| {
+            map["data"]["a"] = json!("2");
+        })
+        .unwrap();
+    let refused = status(api.replace("settings", &PostParams::default(), &read).await);
+    assert_eq!((refused.code, refused.reason.as_str()), (409, "Conflict"));
+    assert_eq!(
+        refused.message,
+        "Operation cannot be fulfilled on configmaps \"settings\": the object has been modified; please apply your \
+         changes to the latest version and try again"
+    );
+    let patch = json!({"metadata": {"resourceVersion": read.metadata.resource_version}, "data": {"a": "3"}});
+    let refused = status(
+        api.patch("settings", &PatchParams::default(), &Patch::Merge(&patch))
+            .await,
+    );
+    assert_eq!(refused.code, 409);
+    assert_eq!(api.get("settings").await.unwrap().data["data"]["a"], "2");
+}
+
+#[tokio::test]
+async fn a_merge_patch_takes_away_what_it_names_null() {
+    let cluster = started();
+    let api = config_maps(&administrator(&cluster).await);
+    create(&api, config_map("settings", json!({"a": "1", "b": "2"})))
+        .await
+        .unwrap();
+    let patch = json!({"data": {"a": null, "c": "3"}});
+    let patched = api
+        .patch("settings", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+    assert_eq!(patched.data["data"], json!({"b": "2", "c": "3"}));
+}
+
+#[tokio::test]
+async fn a_deletion_can_be_limited_to_the_object_that_was_read() {
+    let cluster = started();
+    let api = config_maps(&administrator(&cluster).await);
+    let made = create(&api, config_map("settings", json!({}))).await.unwrap();
+    let of_another = DeleteParams::default().preconditions(Preconditions {
+        uid: Some("another".to_owned()),
+        resource_version: None,
+    });
+    let refused = status(api.delete("settings", &of_another).await);
+    assert_eq!(refused.code, 409);
+    assert!(
+        refused
+            .message
+            .contains("Precondition failed: UID in precondition: another")
+    );
+    let of_this = DeleteParams::default().preconditions(Preconditions {
+        uid: made.metadata.uid.clone(),
+        resource_version: made.metadata.resource_version.clone(),
+    });
+    api.delete("settings", &of_this).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_is_chosen_by_labels_and_comes_in_pages() {
+    let cluster = started();
+    let api = config_maps(&administrator(&cluster).await);
+    for index in 0..5 {
+        let mut map = config_map(&format!("map-{index}"), json!({}));
+        map["metadata"]["labels"] = json!({"parity": if index % 2 == 0 { "even" } else { "odd" }});
+        create(&api, map).await.unwrap();
+    }
+    let even = api
+        .list(&ListParams::default().labels("parity=even"))
+        .await
+        .unwrap();
+    assert_eq!(even.items.len(), 3);
+    let first = api
+        .list(&ListParams::default().labels("parity").limit(2))
+        .await
+        .unwrap();
+    let token = first.metadata.continue_.clone().unwrap();
+    assert_eq!(first.metadata.remaining_item_count, Some(3));
+    let second = api
+        .list(
+            &ListParams::default()
+                .labels("parity")
+                .limit(2)
+                .continue_token(&token),
+        )
+        .await
+        .unwrap();
+    let names = |list: &kube::core::ObjectList<DynamicObject>| -> Vec<String> {
+        list.items
+            .iter()
+            .filter_map(|it| it.metadata.name.clone())
+            .collect()
+    };
+    assert_eq!(names(&first), ["map-0", "map-1"]);
+    assert_eq!(names(&second), ["map-2", "map-3"]);
+    let named = api
+        .list(&ListParams::default().fields("metadata.name=map-4"))
+        .await
+        .unwrap();
+    assert_eq!(names(&named), ["map-4"]);
+}
+
+#[tokio::test]
+async fn metadata_alone_can_be_asked_for() {
+    let cluster = started();
+    let api = config_maps(&administrator(&cluster).await);
+    create(&api, config_map("settings", json!({"a": "1"})))
+        .await
+        .unwrap();
+    let read = api.get_metadata("settings").await.unwrap();
+    assert_eq!(read.metadata.name.as_deref(), Some("settings"));
+    assert!(
+        api.list_metadata(&ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .iter()
+            .any(|it| it.metadata.name.as_deref() == Some("settings"))
+    );
+}
+
+#[tokio::test]
+async fn what_has_a_finalizer_stays_until_somebody_takes_it_off() {
+    let cluster = started();
+    let api = config_maps(&administrator(&cluster).await);
+    let mut map = config_map("settings", json!({}));
+    map["metadata"]["finalizers"] = json!(["example.com/clean-up"]);
+    create(&api, map).await.unwrap();
+    let marked = api.delete("settings", &DeleteParams::default()).await.unwrap();
+    assert!(marked.left().unwrap().metadata.deletion_timestamp.is_some());
+    let patch = json!({"metadata": {"finalizers": null}});
+    api.patch("settings", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+    assert_eq!(status(api.get("settings").await).code, 404);
+}
+
+#[tokio::test]
+async fn a_status_is_written_at_its_own_address() {
+    let cluster = started();
+    let api = api(
+        &administrator(&cluster).await,
+        "apps/v1",
+        "StatefulSet",
+        "statefulsets",
+    );
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web", "namespace": NAMESPACE},
+        "spec": {"replicas": 2}, "status": {"readyReplicas": 2},
+    });
+    let made = create(&api, set).await.unwrap();
+    assert!(made.data.get("status").is_none());
+    let patch = json!({"status": {"readyReplicas": 1}, "spec": {"replicas": 9}});
+    let patched = api
+        .patch_status("web", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+    assert_eq!(patched.data["status"]["readyReplicas"], 1);
+    assert_eq!(patched.data["spec"]["replicas"], 2);
+    assert_eq!(patched.metadata.generation, Some(1));
+    let patch = json!({"spec": {"replicas": 3}});
+    let scaled = api
+        .patch("web", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+    assert_eq!(scaled.metadata.generation, Some(2));
+    assert_eq!(scaled.data["status"]["readyReplicas"], 1);
+}
