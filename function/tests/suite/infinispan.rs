@@ -372,8 +372,16 @@ async fn pushes_are_started_read_and_forgotten_cache_by_cache() {
     );
 }
 
+/// Lets every task of this thread run until each waits for something from outside. A pool gets a connection back in a
+/// task of its own, after the answer was read; in production that has the time until the next event.
+async fn all_is_quiet() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
-async fn opening_a_connection_ahead_presents_no_credentials() {
+async fn one_connection_is_opened_ahead_without_credentials_and_used_from_then_on() {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
     let scene = scene(move |asked| {
@@ -389,5 +397,14 @@ async fn opening_a_connection_ahead_presents_no_credentials() {
         1,
         "nothing is presented while opening"
     );
-    scene.infinispan.backup(&a(), &b()).await.unwrap();
+    // Two: site-b's was tried too, and refused, since nobody trusts this server in its place.
+    let opened = scene.server.connections();
+    for _ in 0..3 {
+        all_is_quiet().await;
+        scene.infinispan.backup(&a(), &b()).await.unwrap();
+    }
+    let asked = scene.server.asked();
+    assert_eq!((asked.len(), count.load(Ordering::SeqCst)), (4, 1));
+    assert!(asked.iter().all(|it| it.connection == asked[0].connection));
+    assert_eq!(scene.server.connections(), opened);
 }

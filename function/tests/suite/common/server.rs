@@ -78,6 +78,7 @@ type Script = Arc<dyn Fn(&Asked) -> Given + Send + Sync>;
 pub(crate) struct Server {
     pub(crate) port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
+    connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -105,16 +106,22 @@ impl Server {
         self.asked.lock().unwrap().clone()
     }
 
+    /// How many connections were accepted.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
     async fn start(tls: Option<TlsAcceptor>, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
-        let connections = AtomicUsize::new(0);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let connection = connections.fetch_add(1, Ordering::SeqCst);
+                let connection = accepted.fetch_add(1, Ordering::SeqCst);
                 let (tls, script, seen) = (tls.clone(), Arc::clone(&script), Arc::clone(&seen));
                 tokio::spawn(async move {
                     match tls {
@@ -129,7 +136,12 @@ impl Server {
                 });
             }
         });
-        Self { port, asked, task }
+        Self {
+            port,
+            asked,
+            connections,
+            task,
+        }
     }
 }
 
