@@ -137,7 +137,8 @@ impl Failure {
             Self::Elf(error) => Some(error.hint()),
             Self::Package(error) => error.hint(),
             Self::Build(error) => error.hint(),
-            Self::File { .. } | Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Render(_) => None,
+            Self::File { .. } => Some("name a zip that `provision build` wrote, or let it be built".into()),
+            Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Render(_) => None,
             Self::Problems(_) => None,
             Self::Stack { .. } => {
                 Some("remove the cause, then run the same command again: it goes on from what stands".into())

@@ -36,8 +36,14 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// No source of credentials had any. Each says so at length, and none of it helps.
-    #[error("there are no AWS credentials")]
-    NoCredentials,
+    #[error("{}", match profile {
+        Some(profile) => format!("the AWS profile `{profile}` gives no credentials"),
+        None => "there are no AWS credentials".to_owned(),
+    })]
+    NoCredentials {
+        /// What `AWS_PROFILE` asks for.
+        profile: Option<String>,
+    },
     /// A source was configured, and did not work.
     #[error("the AWS credentials cannot be loaded")]
     Broken {
@@ -60,7 +66,13 @@ impl SignInError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::NoCredentials => {
+            Self::NoCredentials {
+                profile: Some(profile),
+            } => format!(
+                "`aws configure list-profiles` shows the profiles there are; one with SSO wants \
+                 `aws sso login --profile {profile}` first"
+            ),
+            Self::NoCredentials { profile: None } => {
                 "name a profile with AWS_PROFILE (for SSO: `aws sso login --profile NAME` \
                  first), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     .into()
@@ -130,12 +142,15 @@ impl Aws {
             shared: loader.load().await,
             endpoints: overridden_endpoints(std::env::vars()),
         };
+        let none = || SignInError::NoCredentials {
+            profile: std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty()),
+        };
         let Some(provider) = aws.shared.credentials_provider() else {
-            return Err(SignInError::NoCredentials);
+            return Err(none());
         };
         match provider.provide_credentials().await {
             Ok(_) => Ok(aws),
-            Err(CredentialsError::CredentialsNotLoaded(_)) => Err(SignInError::NoCredentials),
+            Err(CredentialsError::CredentialsNotLoaded(_)) => Err(none()),
             Err(source) => Err(SignInError::Broken { source }),
         }
     }

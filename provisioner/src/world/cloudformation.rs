@@ -178,7 +178,7 @@ impl Stacks {
                         .resource_status
                         .map(|status| status.as_str().to_owned())
                         .unwrap_or_default(),
-                    reason: event.resource_status_reason,
+                    reason: event.resource_status_reason.filter(|reason| !reason.is_empty()),
                 });
                 if last.is_none() {
                     break 'pages;

@@ -21,6 +21,14 @@ fn an_apply_puts_everything_in_place_and_a_second_one_finds_nothing_to_do() {
     let applied = cloud.apply();
     assert_run!(applied, cloud);
 
+    // CloudFormation's own events, as they came.
+    assert!(
+        applied
+            .stderr
+            .contains("  CREATE_COMPLETE              AWS::DynamoDB::Table Table\n"),
+        "{applied}"
+    );
+
     let inventory = cloud.inventory();
     for wanted in [
         "stack sitefence-demo-artifacts",
@@ -133,6 +141,26 @@ fn new_code_is_uploaded_beside_the_old_and_deployed() {
         "a rollback needs the code before: {bucket}"
     );
     assert!(cloud.apply().stderr.contains("nothing to do"));
+}
+
+/// `ListAccelerators` gives ten at a time, and twelve others come first.
+#[test]
+fn the_thirteenth_accelerator_is_found() {
+    let cloud = Cloud::new();
+    let plan = cloud.run(&["plan", "--function-zip", "given.zip"]);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    let names: Vec<String> = cloud
+        .accelerator
+        .world()
+        .accelerators
+        .iter()
+        .map(|it| it.name.clone())
+        .collect();
+    assert_eq!(
+        names.iter().position(|name| name == "keycloak"),
+        Some(12),
+        "{names:?}"
+    );
 }
 
 #[test]

@@ -1,23 +1,11 @@
 //! What cannot or must not be done is said before anything is changed.
 
-use tests::provision::Provision;
 use tests::standins::accelerator::{Accelerator, World};
 
 use crate::assert_run;
 use crate::world::{Cloud, Flaws, REGION, block_on, fake_function};
 
 const PLAN: &[&str] = &["plan", "--function-zip", "given.zip"];
-
-#[test]
-fn without_credentials_nothing_is_tried() {
-    let cloud = Cloud::new();
-    let run = Provision::new(cloud.home.path())
-        .unwrap()
-        .args(["apply", "--yes", "--function-zip", "given.zip"])
-        .run()
-        .unwrap();
-    assert_run!(run, cloud);
-}
 
 #[test]
 fn an_accelerator_that_does_not_exist_is_compared_with_those_that_do() {
@@ -46,6 +34,17 @@ fn all_that_is_wrong_is_told_in_one_run() {
         no_secret: true,
     });
     cloud.write_topology("topology.yaml", "register: { table: shared }");
+    let run = cloud.apply();
+    assert_run!(run, cloud);
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+}
+
+#[test]
+fn without_infinispans_secret_the_command_that_makes_it_is_told() {
+    let cloud = Cloud::with(Flaws {
+        no_secret: true,
+        ..Flaws::default()
+    });
     let run = cloud.apply();
     assert_run!(run, cloud);
     assert_eq!(cloud.counter.changes(), [""; 0]);
@@ -117,6 +116,17 @@ fn without_consent_and_without_a_terminal_nothing_is_changed() {
         "error: nobody can be asked for consent here\nhint: add --yes to agree beforehand; `provision plan` shows \
          to what\n"
     ));
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+
+    assert_eq!(cloud.apply().code, Some(0));
+    cloud.counter.reset();
+    let run = cloud.run(&["destroy"]);
+    assert_eq!(run.code, Some(2), "{run}");
+    assert!(run.stderr.contains("- sitefence-demo-register  delete"), "{run}");
+    assert!(
+        run.stderr.contains("nobody can be asked for consent here"),
+        "{run}"
+    );
     assert_eq!(cloud.counter.changes(), [""; 0]);
 }
 

@@ -143,15 +143,22 @@ function: {{ architecture: x86_64 }}
         self.home.path().join("given.zip")
     }
 
-    /// `provision` with root's credentials, through the gate.
-    pub(crate) fn provision(&self) -> Provision {
-        let mut provision = Provision::new(self.home.path()).unwrap();
-        for (name, value) in self.aws.client_environment() {
-            provision = provision.env(&name, &value);
-        }
-        provision
+    /// `provision`, through the gate, for someone who has not signed in.
+    pub(crate) fn stranger(&self) -> Provision {
+        Provision::new(self.home.path())
+            .unwrap()
             .env("AWS_ENDPOINT_URL", &self.gate.url())
             .env("AWS_ENDPOINT_URL_GLOBAL_ACCELERATOR", &self.accelerator.url())
+    }
+
+    /// `provision` with the credentials of the account's root, through the gate.
+    pub(crate) fn provision(&self) -> Provision {
+        let environment = self.aws.client_environment().into_iter();
+        environment
+            .filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"))
+            .fold(self.stranger(), |provision, (name, value)| {
+                provision.env(&name, &value)
+            })
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {

@@ -1,0 +1,67 @@
+//! Where credentials come from, and what is said when none do.
+
+use crate::assert_run;
+use crate::world::{APPLY, Cloud};
+
+const PLAN: &[&str] = &["plan", "--function-zip", "given.zip"];
+
+#[test]
+fn without_credentials_nothing_is_tried() {
+    let cloud = Cloud::new();
+    let run = cloud.stranger().args(APPLY).run().unwrap();
+    assert_run!(run, cloud);
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+}
+
+#[test]
+fn a_profile_is_as_good_as_variables() {
+    let cloud = Cloud::new();
+    let folder = cloud.home.path().join(".aws");
+    std::fs::create_dir(&folder).unwrap();
+    let profile = format!(
+        "[ops]\naws_access_key_id = {}\naws_secret_access_key = test\n",
+        cloud.account
+    );
+    std::fs::write(folder.join("credentials"), profile).unwrap();
+    let run = cloud
+        .stranger()
+        .env("AWS_PROFILE", "ops")
+        .args(PLAN)
+        .run()
+        .unwrap();
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(
+        run.stdout
+            .contains(&format!("as arn:aws:iam::{}:root", cloud.account)),
+        "{run}"
+    );
+    let run = cloud
+        .stranger()
+        .env("AWS_PROFILE", "opps")
+        .args(PLAN)
+        .run()
+        .unwrap();
+    assert_run!(run, cloud);
+}
+
+#[test]
+fn credentials_that_aws_does_not_know_are_told_as_such() {
+    let cloud = Cloud::new();
+    let run = cloud
+        .stranger()
+        .env("AWS_ACCESS_KEY_ID", "AKIAXXXXXXXXXXXXXXXX")
+        .env("AWS_SECRET_ACCESS_KEY", "y")
+        .args(APPLY)
+        .run()
+        .unwrap();
+    // Which of the questions that are asked at once is refused first is anybody's guess.
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(
+        run.stderr.contains(" was refused: ")
+            && run.stderr.ends_with(
+                "hint: AWS does not know these credentials: check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL\n"
+            ),
+        "{run}"
+    );
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+}
