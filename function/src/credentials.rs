@@ -140,6 +140,31 @@ impl Expected {
     }
 }
 
+/// What whoever asks for the function's health must know, as a digest.
+#[derive(Clone)]
+pub struct Key([u8; 32]);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key([redacted])")
+    }
+}
+
+impl Key {
+    /// From the secret as it is stored. An empty one would admit anyone who leaves it out.
+    pub fn parse(secret: &SecretString) -> Result<Self, CredentialsError> {
+        match secret.expose_secret() {
+            "" => Err(CredentialsError::EmptyPassword),
+            text => Ok(Self(digest(text.as_bytes()))),
+        }
+    }
+
+    /// Whether `given` is it, found out in constant time.
+    pub fn opens(&self, given: &str) -> bool {
+        digest(given.as_bytes()).ct_eq(&self.0).into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -235,9 +260,26 @@ mod tests {
     }
 
     #[test]
+    fn a_key_opens_to_itself_only() {
+        let key = Key::parse(&"s3cret".into()).unwrap();
+        for (given, opens) in [
+            ("s3cret", true),
+            ("", false),
+            ("s3cre", false),
+            ("s3crett", false),
+            ("S3cret", false),
+            ("s3cret/", false),
+        ] {
+            assert_eq!(key.opens(given), opens, "{given}");
+        }
+        assert!(Key::parse(&"".into()).is_err());
+    }
+
+    #[test]
     fn nothing_of_it_is_printed() {
         let credentials = credentials("keycloak", "s3cret");
-        let printed = format!("{credentials:?} {:?}", Expected::from(&credentials));
+        let key = Key::parse(&credentials.password).unwrap();
+        let printed = format!("{credentials:?} {:?} {key:?}", Expected::from(&credentials));
         assert!(!printed.contains("s3cret"), "{printed}");
     }
 }

@@ -1,12 +1,13 @@
-//! What Lambda hands in: a web request, the schedule's tick, or an operator's task.
+//! What Lambda hands in: a web request, the schedule's tick, an operator's task, or a rehearsal.
 //!
-//! All three arrive through the same door as JSON. The Function URL is public and its caller writes path,
+//! All of them arrive through the same door as JSON. The Function URL is public and its caller writes path,
 //! headers and body; the schedule and the operators come by `lambda:Invoke`, which IAM guards. So the two
 //! kinds must never be confused: whatever carries one of a web request's own fields is a web request, and an
 //! invocation by name has `sitefence` (and `task`) and nothing else at all.
 
 use std::fmt;
 
+use fencing::health::Drill;
 use fencing::step::Task;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -21,6 +22,8 @@ pub enum Event {
     Sweep,
     /// By an operator.
     Operate(Task),
+    /// By an operator who rehearses.
+    Drill(Drill),
 }
 
 /// Why an invocation is none of these.
@@ -29,7 +32,7 @@ pub enum EventError {
     /// Not one of ours.
     #[error(
         "the event is neither a Function URL request nor {{\"sitefence\":\"sweep\"}} nor \
-         {{\"sitefence\":\"operate\",\"task\":…}}"
+         {{\"sitefence\":\"operate\",\"task\":…}} nor {{\"sitefence\":\"drill\",\"task\":…}}"
     )]
     Unknown,
     /// An operator's task that this version does not know.
@@ -92,7 +95,7 @@ struct Http {
 }
 
 impl Event {
-    /// Tells the three apart.
+    /// Tells them apart.
     pub fn read(value: Value) -> Result<Self, EventError> {
         let Value::Object(mut object) = value else {
             return Err(EventError::Unknown);
@@ -111,6 +114,9 @@ impl Event {
             (Some("sweep"), None) => Ok(Self::Sweep),
             (Some("operate"), Some(task)) => serde_json::from_value(task)
                 .map(Self::Operate)
+                .map_err(EventError::Task),
+            (Some("drill"), Some(task)) => serde_json::from_value(task)
+                .map(Self::Drill)
                 .map_err(EventError::Task),
             _ => Err(EventError::Unknown),
         }
@@ -182,8 +188,24 @@ mod tests {
             Event::read(release),
             Ok(Event::Operate(Task::Release { by })) if by == "ana"
         ));
-        let unknown = json!({"sitefence": "operate", "task": {"task": "dance"}});
-        assert!(matches!(Event::read(unknown), Err(EventError::Task(_))));
+        let drill =
+            json!({"sitefence": "drill", "task": {"task": "fail-health", "by": "ana", "seconds": 60}});
+        assert!(matches!(
+            Event::read(drill),
+            Ok(Event::Drill(Drill::FailHealth { seconds: 60, .. }))
+        ));
+        // A rehearsal cannot be made to act, nor an act be passed for one.
+        for (kind, task) in [
+            ("operate", "fail-health"),
+            ("drill", "release"),
+            ("operate", "dance"),
+        ] {
+            let mixed = json!({"sitefence": kind, "task": {"task": task, "by": "ana", "seconds": 60}});
+            assert!(
+                matches!(Event::read(mixed), Err(EventError::Task(_))),
+                "{kind} {task}"
+            );
+        }
     }
 
     /// The public door never leads to an operator's effect.
@@ -195,7 +217,10 @@ mod tests {
             let mut event = operate.clone();
             event[field] = json!({});
             assert!(
-                !matches!(Event::read(event), Ok(Event::Operate(_) | Event::Sweep)),
+                !matches!(
+                    Event::read(event),
+                    Ok(Event::Operate(_) | Event::Drill(_) | Event::Sweep)
+                ),
                 "{field}"
             );
         }

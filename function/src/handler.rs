@@ -1,41 +1,34 @@
 //! One invocation from event to reply, and what the process remembers between two of them.
 //!
 //! A Lambda process serves one invocation after the other. What it keeps is worth little and costs little
-//! when lost: the digests of the webhook's credentials, the refusals of the last seconds, since when the
+//! when lost: the digests of what callers present, the refusals of the last seconds, since when the
 //! register waits. None of it is evidence: every decision reads the world anew.
+
+mod watching;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, mem};
 
 use fencing::answer::{Answer, Cause, Notice, Status};
+use fencing::metrics::{Measured, Metric};
 use fencing::settings::Settings;
 use fencing::step::{Fault, Task};
 use fencing::words::Reporter;
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join, join_all, select};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::credentials::{self, Credentials, Expected};
+use crate::credentials::{self, Credentials, Expected, Key};
 use crate::event::{Event, Request};
 use crate::moment::Moment;
 use crate::recent::Recent;
+use crate::remembered::Remembered;
 use crate::run::{Budget, run};
 use crate::waiting::Waiting;
 use crate::webhook::{self, Accusation, Authentic, Delivery, Refusal, Route};
-use crate::world::World;
-
-/// After wrong credentials the secret is read again, in case it was rotated, but not more often than this:
-/// a flood of guesses must not become a flood of calls.
-const REREAD_AFTER_MISMATCH: Duration = Duration::from_secs(30);
-
-/// While no secret could be read at all, it is tried this often.
-const REREAD_WHILE_UNKNOWN: Duration = Duration::from_secs(1);
-
-/// The schedule reads the secret anew when it is older than this, so that a password that was changed
-/// because it leaked stops being accepted by processes that were kept warm.
-const REFRESH_AFTER: Duration = Duration::from_secs(300);
+use crate::world::Lookout;
 
 /// The longest a read of the secret may take.
 const SECRET_LIMIT: Duration = Duration::from_secs(3);
@@ -108,8 +101,8 @@ pub struct Handler<W> {
 
 #[derive(Default)]
 struct Memory {
-    expected: Option<(Expected, Moment)>,
-    asked: Option<Moment>,
+    webhook: Remembered<Expected>,
+    health: Remembered<Key>,
     recent: Recent,
     waiting: Waiting,
     turned_away: u32,
@@ -124,7 +117,7 @@ impl<W> fmt::Debug for Handler<W> {
     }
 }
 
-impl<W: World> Handler<W> {
+impl<W: Lookout> Handler<W> {
     /// A handler that remembers nothing yet.
     pub fn new(settings: Settings, world: W) -> Self {
         Self {
@@ -139,15 +132,22 @@ impl<W: World> Handler<W> {
         &self.world
     }
 
-    /// Reads the webhook's secret ahead of the first request.
+    /// Reads the secrets that callers present ahead of the first request.
     pub async fn prepare(&self) {
-        if let Err(fault) = self.read_secret().await {
-            tracing::warn!(%fault, "the webhook's secret could not be read ahead");
+        let (webhook, health) = join(self.read_webhook_secret(), self.read_health_secret()).await;
+        for fault in [webhook.err(), health.err()].into_iter().flatten() {
+            tracing::warn!(%fault, "a secret could not be read ahead");
         }
     }
 
     /// Serves one invocation.
     pub async fn handle(&self, event: Event, invocation: &Invocation) -> Reply {
+        let reply = self.serve(event, invocation).await;
+        self.world.publish();
+        reply
+    }
+
+    async fn serve(&self, event: Event, invocation: &Invocation) -> Reply {
         let budget = Budget::new(self.world.moment(), invocation.deadline, self.timeout());
         match event {
             Event::Web(request) => self.web(request, invocation, budget).await,
@@ -157,9 +157,7 @@ impl<W: World> Handler<W> {
                     self.memory().waiting.waited(now, self.timeout())
                 };
                 let answer = self.task(Task::Sweep { waited }, invocation, budget).await;
-                if budget.left(self.world.moment()) > SECRET_LIMIT {
-                    self.refresh_secret().await;
-                }
+                self.deep_check(budget).await;
                 Reply::Answer(answer)
             }
             Event::Operate(task) => {
@@ -168,6 +166,7 @@ impl<W: World> Handler<W> {
                 self.memory().recent.forget();
                 Reply::Answer(answer)
             }
+            Event::Drill(drill) => Reply::Answer(self.drill(&drill, budget).await),
         }
     }
 
@@ -202,6 +201,7 @@ impl<W: World> Handler<W> {
     async fn web(&self, request: Box<Request>, invocation: &Invocation, budget: Budget) -> Reply {
         match webhook::route(&request) {
             Ok(Route::Webhook) => {}
+            Ok(Route::Health(given)) => return self.health(given, invocation, budget).await,
             Err(refusal) => return refused(&refusal),
         }
         let authentic = match self.authentic(request).await {
@@ -259,6 +259,10 @@ impl<W: World> Handler<W> {
             suspect: suspect.clone(),
         };
         let answer = self.task(task, invocation, budget).await;
+        let took = self.world.moment().uptime.saturating_sub(now.uptime);
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.world
+            .measure(Measured::new(Metric::FenceMilliseconds, took_ms));
         if answer.status == Status::NotNow {
             let now = self.world.moment();
             self.memory()
@@ -270,6 +274,8 @@ impl<W: World> Handler<W> {
 
     async fn watchdogs(&self, delivery: &Delivery, budget: Budget) -> Vec<Answer> {
         let stamps = delivery.watchdogs.iter().map(async |reporter: &Reporter| {
+            self.world
+                .measure(Measured::of(&reporter.0, Metric::WatchdogSeen, 1));
             let stamped = self.within(
                 budget.left_beside(self.world.moment()),
                 self.world.stamp(reporter),
@@ -329,16 +335,8 @@ impl<W: World> Handler<W> {
         if !basic {
             return Err(refused(&Refusal::NoCredentials));
         }
-        let known = self
-            .memory()
-            .expected
-            .as_ref()
-            .map(|(expected, _)| expected.clone());
-        let pause = if known.is_some() {
-            REREAD_AFTER_MISMATCH
-        } else {
-            REREAD_WHILE_UNKNOWN
-        };
+        let known = self.memory().webhook.known();
+        let is_known = known.is_some();
         let request = match known {
             None => request,
             Some(expected) => match webhook::authenticate(request, &expected) {
@@ -347,9 +345,8 @@ impl<W: World> Handler<W> {
             },
         };
         let now = self.world.moment();
-        let asked = self.memory().asked;
-        if asked.is_some_and(|asked| now.perhaps_since(asked) < pause) {
-            if pause == REREAD_AFTER_MISMATCH {
+        if !self.memory().webhook.may_be_asked(now) {
+            if is_known {
                 return Err(self.turned_away(&Refusal::WrongCredentials));
             }
             return Err(Reply::web(
@@ -357,7 +354,7 @@ impl<W: World> Handler<W> {
                 "the webhook's secret could not be read a moment ago",
             ));
         }
-        match self.read_secret().await {
+        match self.read_webhook_secret().await {
             Ok(expected) => {
                 webhook::authenticate(request, &expected).map_err(|(_, refusal)| self.turned_away(&refusal))
             }
@@ -388,21 +385,9 @@ impl<W: World> Handler<W> {
         refused(refusal)
     }
 
-    async fn refresh_secret(&self) {
-        let now = self.world.moment();
-        let old = self
-            .memory()
-            .expected
-            .as_ref()
-            .is_none_or(|(_, read)| now.perhaps_since(*read) >= REFRESH_AFTER);
-        if old && let Err(fault) = self.read_secret().await {
-            tracing::warn!(%fault, "the webhook's secret could not be read again");
-        }
-    }
-
-    async fn read_secret(&self) -> Result<Expected, Fault> {
+    async fn read_webhook_secret(&self) -> Result<Expected, Fault> {
         let asked = self.world.moment();
-        self.memory().asked = Some(asked);
+        self.memory().webhook.asking(asked);
         let secret = self
             .within(SECRET_LIMIT, self.world.webhook_secret())
             .await
@@ -413,7 +398,7 @@ impl<W: World> Handler<W> {
                 what: error.to_string(),
             })?;
         let expected = Expected::from(&credentials);
-        self.memory().expected = Some((expected.clone(), self.world.moment()));
+        self.memory().webhook.learned(expected.clone());
         Ok(expected)
     }
 

@@ -3,14 +3,15 @@
 //! ```text
 //!   Function URL ─▶ event ─▶ webhook ─┐                        ┌─▶ register     (DynamoDB)
 //!   schedule ─────▶ event ────────────┼─▶ handler ─▶ run ──────┼─▶ accelerator  (Global Accelerator)
-//!   operator ─────▶ event ────────────┘        ▲      │        ├─▶ infinispan   (of the survivor)
-//!                                              │      ▼        └─▶ notices      (SNS, metrics)
-//!                                        fencing::step             a `World`
+//!   operator ─────▶ event ────────────┘     │  ▲      │        ├─▶ infinispan   (of the survivor)
+//!                                           ▼  │      ▼        └─▶ notices      (SNS, metrics)
+//!                    looks, no writes ◀─ watch │ fencing::step     a `World`, for looks a `Lookout`
+//!                                           └──┴ fencing::health
 //! ```
 //!
 //! All decisions are made by [`fencing::step`]; this crate carries them out. What is pure here ([`event`],
-//! [`webhook`], [`credentials`], [`recent`], [`waiting`]) takes values and returns values. Everything else
-//! sees the outside only through [`world::World`], so that the same handler and the same driver run against
+//! [`webhook`], [`credentials`], [`recent`], [`remembered`], [`waiting`]) takes values and returns values. Everything else
+//! sees the outside only through [`world::World`] and [`world::Lookout`], so that the same handler and the same driver run against
 //! AWS and against the worlds in memory of the tests.
 
 pub mod credentials;
@@ -20,8 +21,10 @@ pub mod logging;
 pub mod moment;
 mod payload;
 pub mod recent;
+pub mod remembered;
 pub mod run;
 pub mod waiting;
+pub mod watch;
 pub mod webhook;
 pub mod world;
 

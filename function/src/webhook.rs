@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fencing::health;
 use fencing::settings::Settings;
 use fencing::words::{Reporter, SiteName, Suspect};
 use secrecy::ExposeSecret as _;
@@ -102,16 +103,22 @@ impl Refusal {
 
 /// The places of the Function URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
+pub enum Route<'a> {
     /// [`PATH`].
     Webhook,
+    /// The health question, with the secret that was presented.
+    Health(&'a str),
 }
 
 /// Which place a request wants. Only method and path are looked at.
-pub fn route(request: &Request) -> Result<Route, Refusal> {
+pub fn route(request: &Request) -> Result<Route<'_>, Refusal> {
     match (request.path.as_str(), request.method.as_str()) {
         (PATH, "POST") => Ok(Route::Webhook),
         (PATH, _) => Err(Refusal::Method),
+        (path, "GET") => path
+            .strip_prefix(health::PATH)
+            .map(Route::Health)
+            .ok_or(Refusal::NotFound),
         _ => Err(Refusal::NotFound),
     }
 }

@@ -12,8 +12,10 @@ use aws_sdk_globalaccelerator::types::{
     EndpointConfiguration, EndpointDescription, EndpointGroup, EndpointIdentifier, HealthState,
 };
 use fencing::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Reading};
+use fencing::health::Listing;
+use fencing::settings::Found;
 use fencing::step::Fault;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 
 use crate::world::aws::{Aws, describe};
 
@@ -21,15 +23,17 @@ use crate::world::aws::{Aws, describe};
 #[derive(Debug)]
 pub struct Accelerator {
     client: Client,
+    arn: String,
     group_arns: Vec<String>,
 }
 
 impl Accelerator {
-    /// The groups that the settings name.
-    pub fn new(aws: &Aws, group_arns: &[String]) -> Self {
+    /// The accelerator and the groups that the settings name.
+    pub fn new(aws: &Aws, found: &Found) -> Self {
         Self {
             client: aws.accelerator(),
-            group_arns: group_arns.to_vec(),
+            arn: found.accelerator_arn.clone(),
+            group_arns: found.endpoint_group_arns.clone(),
         }
     }
 
@@ -39,6 +43,60 @@ impl Accelerator {
         Ok(Reading {
             groups: try_join_all(groups).await?,
         })
+    }
+
+    /// Finds everything from the top, as if nobody knew the groups yet.
+    pub async fn list(&self) -> Result<Listing, Fault> {
+        let (enabled, groups) = try_join(self.is_enabled(), self.list_groups()).await?;
+        Ok(Listing { enabled, groups })
+    }
+
+    async fn is_enabled(&self) -> Result<bool, Fault> {
+        let reply = self
+            .client
+            .describe_accelerator()
+            .accelerator_arn(&self.arn)
+            .send()
+            .await
+            .map_err(|error| fault(describe(&error)))?;
+        reply
+            .accelerator
+            .and_then(|accelerator| accelerator.enabled)
+            .ok_or_else(|| fault("its reply does not say whether it is enabled".to_owned()))
+    }
+
+    async fn list_groups(&self) -> Result<Vec<Group>, Fault> {
+        let mut pages = self
+            .client
+            .list_listeners()
+            .accelerator_arn(&self.arn)
+            .into_paginator()
+            .items()
+            .send();
+        let mut listeners = Vec::new();
+        while let Some(listener) = pages.next().await {
+            let listener = listener.map_err(|error| fault(describe(&error)))?;
+            listeners.extend(listener.listener_arn);
+        }
+        let groups = listeners.iter().map(|listener| self.list_groups_of(listener));
+        Ok(try_join_all(groups).await?.concat())
+    }
+
+    async fn list_groups_of(&self, listener: &str) -> Result<Vec<Group>, Fault> {
+        let mut pages = self
+            .client
+            .list_endpoint_groups()
+            .listener_arn(listener)
+            .into_paginator()
+            .items()
+            .send();
+        let mut groups = Vec::new();
+        while let Some(listed) = pages.next().await {
+            let listed = listed.map_err(|error| fault(describe(&error)))?;
+            let arn = listed.endpoint_group_arn.clone().unwrap_or_default();
+            groups.push(group(&arn, Some(listed))?);
+        }
+        Ok(groups)
     }
 
     /// Writes one group and returns what it holds then.

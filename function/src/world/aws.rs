@@ -152,7 +152,10 @@ impl Aws {
     /// Global Accelerator. It reports two conditions that pass by themselves as client errors: a change in
     /// progress, and an error of its own; both are worth asking again.
     pub fn accelerator(&self) -> aws_sdk_globalaccelerator::Client {
+        use aws_sdk_globalaccelerator::operation::describe_accelerator::DescribeAcceleratorError;
         use aws_sdk_globalaccelerator::operation::describe_endpoint_group::DescribeEndpointGroupError;
+        use aws_sdk_globalaccelerator::operation::list_endpoint_groups::ListEndpointGroupsError;
+        use aws_sdk_globalaccelerator::operation::list_listeners::ListListenersError;
         use aws_sdk_globalaccelerator::operation::remove_endpoints::RemoveEndpointsError;
         use aws_sdk_globalaccelerator::operation::update_endpoint_group::UpdateEndpointGroupError;
         const CODES: &[&str] = &["TransactionInProgressException", "InternalServiceErrorException"];
@@ -166,7 +169,10 @@ impl Aws {
             4000,
             PassesByItself::<DescribeEndpointGroupError>::new(CODES),
             PassesByItself::<UpdateEndpointGroupError>::new(CODES),
-            PassesByItself::<RemoveEndpointsError>::new(CODES)
+            PassesByItself::<RemoveEndpointsError>::new(CODES),
+            PassesByItself::<DescribeAcceleratorError>::new(CODES),
+            PassesByItself::<ListListenersError>::new(CODES),
+            PassesByItself::<ListEndpointGroupsError>::new(CODES)
         )
     }
 
@@ -175,6 +181,7 @@ impl Aws {
     pub fn dynamodb(&self, region: &str, role_arn: &str) -> aws_sdk_dynamodb::Client {
         use aws_sdk_dynamodb::operation::get_item::GetItemError;
         use aws_sdk_dynamodb::operation::put_item::PutItemError;
+        use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
         const CODES: &[&str] = &[
             "ReplicatedWriteConflictException",
             "ThrottlingException",
@@ -206,7 +213,8 @@ impl Aws {
             4,
             1200,
             PassesByItself::<GetItemError>::new(CODES),
-            PassesByItself::<PutItemError>::new(CODES)
+            PassesByItself::<PutItemError>::new(CODES),
+            PassesByItself::<UpdateItemError>::new(CODES)
         )
     }
 

@@ -1,26 +1,28 @@
 //! The real world: AWS, two Infinispans, and the process's own clocks.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fencing::answer::Notice;
+use fencing::metrics::{Measured, Metric};
 use fencing::register::Record;
 use fencing::settings::Settings;
 use fencing::step::{Call, Event, Fault};
-use fencing::words::Reporter;
+use fencing::words::{Reporter, TopologyName};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::moment::Moment;
-use crate::world::World;
 use crate::world::accelerator::Accelerator;
 use crate::world::aws::{Aws, AwsError};
 use crate::world::infinispan::Infinispan;
+use crate::world::journal::Journal;
 use crate::world::notices::Notices;
 use crate::world::register::Register;
 use crate::world::secrets::Secrets;
+use crate::world::{Lookout as _, World};
 
 /// After something was dropped, its connections are let run so many turns: enough for each to notice that
 /// nobody waits for it, and to close.
@@ -37,11 +39,15 @@ pub enum CloudError {
 /// AWS and the Infinispans, each client made once.
 #[derive(Debug)]
 pub struct Cloud {
-    register: Register,
-    accelerator: Accelerator,
-    infinispan: Infinispan,
-    secrets: Arc<Secrets>,
-    notices: Notices,
+    pub(super) topology: TopologyName,
+    pub(super) register: Register,
+    pub(super) journal: Journal,
+    pub(super) accelerator: Accelerator,
+    pub(super) infinispan: Infinispan,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) notices: Notices,
+    /// What was measured and not yet written down.
+    pub(super) measured: Mutex<Vec<Measured>>,
     began: Instant,
 }
 
@@ -53,11 +59,14 @@ impl Cloud {
         let secrets = Arc::new(Secrets::new(&aws, settings));
         let root = lookup("LAMBDA_TASK_ROOT");
         Ok(Self {
+            topology: settings.topology.clone(),
             register: Register::new(&aws, settings),
-            accelerator: Accelerator::new(&aws, &settings.found.endpoint_group_arns),
+            journal: Journal::new(&aws, settings),
+            accelerator: Accelerator::new(&aws, &settings.found),
             infinispan: Infinispan::new(settings, root.as_deref().map(Path::new), &secrets),
             secrets,
             notices: Notices::new(&aws, settings),
+            measured: Mutex::default(),
             began: Instant::now(),
         })
     }
@@ -139,7 +148,8 @@ impl World for Cloud {
     }
 
     async fn tell(&self, notice: &Notice) {
-        self.notices.tell(notice, Timestamp::now()).await;
+        self.measure(Measured::new(Metric::Cause(notice.cause), 1));
+        self.notices.tell(notice).await;
     }
 
     async fn settle(&self) {

@@ -12,6 +12,8 @@ pub mod aws;
 mod cloud;
 pub mod digest;
 pub mod infinispan;
+pub mod journal;
+mod lookout;
 pub mod notices;
 pub mod register;
 pub mod secrets;
@@ -21,6 +23,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use fencing::answer::Notice;
+use fencing::health::{Checkup, Forced, Kept, Probe, Seen};
+use fencing::metrics::Measured;
 use fencing::register::Record;
 use fencing::step::{Call, Event, Fault};
 use fencing::words::Reporter;
@@ -57,4 +61,29 @@ pub trait World {
     /// Lets go of what was abandoned: once this returns, no byte of it is sent any more, also when the
     /// process is frozen now and thawed much later.
     fn settle(&self) -> impl Future<Output = ()>;
+}
+
+/// What watching the watchman needs of the outside beside that: looks that change nothing, a place to keep
+/// their result, and a way to say numbers.
+pub trait Lookout: World {
+    /// Takes one look; a fault is silence. It may take as long as it likes.
+    fn look(&self, probe: &Probe) -> impl Future<Output = Result<Seen, Fault>>;
+
+    /// Reads the secret in the path of the health question as it is stored now.
+    fn health_secret(&self) -> impl Future<Output = Result<SecretString, Fault>>;
+
+    /// Keeps what a deep check came to.
+    fn keep(&self, checkup: &Checkup) -> impl Future<Output = Result<(), Fault>>;
+
+    /// Keeps a rehearsal.
+    fn force(&self, forced: &Forced) -> impl Future<Output = Result<(), Fault>>;
+
+    /// Reads what is kept.
+    fn kept(&self) -> impl Future<Output = Result<Kept, Fault>>;
+
+    /// Notes a measurement.
+    fn measure(&self, measured: Measured);
+
+    /// Writes down what was measured since it was written down last.
+    fn publish(&self);
 }

@@ -1,22 +1,13 @@
 //! Notices leave by two doors: as a metric, always, and as a notification to people, where the cause is one
-//! that happens once. The metric is a line of CloudWatch's embedded metric format on standard output: no
-//! call, no permission, nothing that can fail.
-
-use std::io::Write as _;
+//! that happens once. The metric is noted by the world, beside all others.
 
 use fencing::answer::{Cause, Notice};
+use fencing::health::Seen;
 use fencing::settings::Settings;
+use fencing::step::Fault;
 use fencing::words::TopologyName;
-use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::world::aws::{Aws, describe};
-
-/// The namespace of all metrics.
-pub const NAMESPACE: &str = "Sitefence";
-
-/// The one dimension.
-pub const DIMENSION: &str = "topology";
 
 /// Where notices go.
 #[derive(Debug)]
@@ -35,13 +26,9 @@ impl Notices {
         }
     }
 
-    /// Counts a notice and, where its cause wants that, notifies.
-    pub async fn tell(&self, notice: &Notice, now: Timestamp) {
+    /// Says a notice in the log and, where its cause wants that, notifies.
+    pub async fn tell(&self, notice: &Notice) {
         tracing::warn!(topology = %self.topology, cause = notice.cause.metric(), "{}", notice.sentence);
-        let line = format!("{}\n", metric(&self.topology, notice.cause, now));
-        if let Err(error) = std::io::stdout().lock().write_all(line.as_bytes()) {
-            tracing::error!(%error, "a metric could not be written");
-        }
         let Some((client, arn)) = self.topic.as_ref().filter(|_| notice.cause.notifies()) else {
             return;
         };
@@ -56,23 +43,34 @@ impl Notices {
             tracing::error!(error = describe(&error), "nobody could be notified");
         }
     }
-}
 
-/// One count, in the embedded metric format.
-fn metric(topology: &TopologyName, cause: Cause, now: Timestamp) -> Value {
-    let name = cause.metric();
-    json!({
-        "_aws": {
-            "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [[DIMENSION]],
-                "Metrics": [{ "Name": name, "Unit": "Count" }],
-            }],
-        },
-        DIMENSION: topology.as_str(),
-        name: 1,
-    })
+    /// Reads how many want to be notified. Nobody's address comes along.
+    pub async fn subscriptions(&self) -> Result<Seen, Fault> {
+        let fault = |what| Fault {
+            whom: "the topic for notifications".to_owned(),
+            what,
+        };
+        let Some((client, arn)) = &self.topic else {
+            return Err(fault("there is none".to_owned()));
+        };
+        let reply = client
+            .get_topic_attributes()
+            .topic_arn(arn)
+            .send()
+            .await
+            .map_err(|error| fault(describe(&error)))?;
+        let attributes = reply.attributes.unwrap_or_default();
+        let number = |name: &str| {
+            attributes
+                .get(name)
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| fault(format!("its attributes do not tell {name}")))
+        };
+        Ok(Seen::Subscriptions {
+            confirmed: number("SubscriptionsConfirmed")?,
+            pending: number("SubscriptionsPending")?,
+        })
+    }
 }
 
 /// The subject of a mail; SNS allows 100 ASCII characters.
@@ -99,44 +97,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const CAUSES: [Cause; 12] = [
-        Cause::Decided,
-        Cause::Completed,
-        Cause::RefencedEarlyReturn,
-        Cause::RecutAfterRestart,
-        Cause::Adopted,
-        Cause::Rejoined,
-        Cause::RejoinAborted,
-        Cause::Promoted,
-        Cause::HoldChanged,
-        Cause::Unexplained,
-        Cause::DependencyFailed,
-        Cause::ForeignLabels,
-    ];
-
-    #[test]
-    fn a_metric_line_names_its_value_and_its_dimension() {
-        let topology = TopologyName::new("keycloak-prod").unwrap();
-        for cause in CAUSES {
-            let line = metric(
-                &topology,
-                cause,
-                Timestamp::from_millisecond(1_700_000_000_123).unwrap(),
-            );
-            let described = &line["_aws"]["CloudWatchMetrics"][0];
-            let name = described["Metrics"][0]["Name"].as_str().unwrap();
-            let dimension = described["Dimensions"][0][0].as_str().unwrap();
-            assert_eq!((name, &line[name]), (cause.metric(), &json!(1)));
-            assert_eq!(line[dimension], "keycloak-prod");
-            assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_123_u64);
-            assert!(!line.to_string().contains('\n'));
-        }
-    }
-
     #[test]
     fn a_subject_fits_into_a_mail() {
         let longest = TopologyName::new(&"t".repeat(TopologyName::MAX_LENGTH)).unwrap();
-        for cause in CAUSES {
+        for cause in Cause::ALL {
             let subject = subject(&longest, cause);
             assert!(subject.len() <= 100 && subject.is_ascii(), "{subject}");
         }

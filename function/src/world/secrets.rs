@@ -1,7 +1,7 @@
-//! The two passwords, from Secrets Manager.
+//! The passwords, from Secrets Manager.
 //!
-//! The webhook's secret lives in the function's own Region and is cached by the handler, which knows when a
-//! caller's mismatch is a reason to read it again. Infinispan's lives in the topology's first Region; it is
+//! The webhook's secret and that of the health question live in the function's own Region and are cached by
+//! the handler, which knows when a caller's mismatch is a reason to read them again. Infinispan's lives in the topology's first Region; it is
 //! cached here and read again when an Infinispan refuses it.
 
 use std::time::Duration;
@@ -42,10 +42,11 @@ impl Stored {
     }
 }
 
-/// Both secrets.
+/// All of them.
 #[derive(Debug)]
 pub struct Secrets {
     webhook: Stored,
+    health: Stored,
     infinispan: Stored,
     infinispan_username: String,
     cached: Mutex<Cached>,
@@ -68,8 +69,12 @@ impl Secrets {
         };
         Self {
             webhook: Stored {
-                client: own,
+                client: own.clone(),
                 id: settings.found.webhook_secret.clone(),
+            },
+            health: Stored {
+                client: own,
+                id: settings.found.health_secret.clone(),
             },
             infinispan: Stored {
                 client: first,
@@ -84,6 +89,25 @@ impl Secrets {
     pub async fn webhook(&self) -> Result<SecretString, Fault> {
         self.webhook.read().await.map_err(|what| Fault {
             whom: "the webhook's secret".to_owned(),
+            what,
+        })
+    }
+
+    /// The secret in the path of the health question as it is stored now.
+    pub async fn health(&self) -> Result<SecretString, Fault> {
+        self.health.read().await.map_err(|what| Fault {
+            whom: "the health question's secret".to_owned(),
+            what,
+        })
+    }
+
+    /// Reads Infinispan's credentials as they are stored now, whatever was known. They are used from now on,
+    /// so that a password that was stored wrongly shows before a fence needs it.
+    pub async fn infinispan_anew(&self) -> Result<(), Fault> {
+        let mut cached = self.cached.lock().await;
+        let read = self.read_infinispan(&mut cached).await;
+        read.map(|_| ()).map_err(|what| Fault {
+            whom: "Infinispan".to_owned(),
             what,
         })
     }

@@ -6,6 +6,7 @@ use crate::common::server::{Asked, Authority, Given, Server, given};
 use crate::common::{group_arn, settings};
 use fencing::accelerator::{EndpointConfig, GroupOutcome, Health};
 use fencing::register::{Record, SCHEMA, State};
+use fencing::settings::Found;
 use fencing::step::Written;
 use fencing::words::{Epoch, Reporter, Rev};
 use function::world::accelerator::Accelerator;
@@ -30,6 +31,15 @@ fn aws_over(connector: tls::Connector, url: String) -> Aws {
 fn aws(server: &Server) -> Aws {
     let connector = tls::connector(tls::public_roots(), Plain::Allowed).unwrap();
     aws_over(connector, format!("http://127.0.0.1:{}", server.port))
+}
+
+fn accelerator(server: &Server, group_arns: &[String]) -> Accelerator {
+    let found = Found {
+        accelerator_arn: "arn:accelerator".to_owned(),
+        endpoint_group_arns: group_arns.to_vec(),
+        ..Found::default()
+    };
+    Accelerator::new(&aws(server), &found)
 }
 
 fn operation(asked: &Asked) -> &str {
@@ -236,7 +246,7 @@ async fn every_group_is_read_side_by_side_in_the_order_of_the_settings() {
     })
     .await;
     let arns = ["arn:2".to_owned(), "arn:1".to_owned(), "arn:3".to_owned()];
-    let accelerator = Accelerator::new(&aws(&server), &arns);
+    let accelerator = accelerator(&server, &arns);
     let reading = accelerator.read().await.unwrap();
     let read: Vec<&str> = reading.groups.iter().map(|group| group.arn.as_str()).collect();
     assert_eq!(read, ["arn:2", "arn:1", "arn:3"]);
@@ -256,7 +266,7 @@ async fn every_group_is_read_side_by_side_in_the_order_of_the_settings() {
 #[tokio::test]
 async fn an_empty_group_is_written_as_an_explicit_empty_list() {
     let server = Server::plain(|_| given(200, described())).await;
-    let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+    let accelerator = accelerator(&server, &[group_arn()]);
     let group = accelerator.write(&outcome(&[], &[])).await.unwrap();
     accelerator.write(&outcome(&["lb-a"], &[])).await.unwrap();
     let asked = server.asked();
@@ -282,7 +292,7 @@ async fn an_endpoint_of_another_account_is_kept_by_removing_the_other() {
             _ => given(200, described()),
         })
         .await;
-        let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+        let accelerator = accelerator(&server, &[group_arn()]);
         let group = accelerator.write(&outcome(&["lb-a"], &["lb-b"])).await.unwrap();
         assert_eq!(group.endpoints.len(), 2, "what is read decides");
         let asked = server.asked();
@@ -294,7 +304,7 @@ async fn an_endpoint_of_another_account_is_kept_by_removing_the_other() {
         );
     }
     let server = Server::plain(|_| refusal("AccessDeniedException")).await;
-    let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+    let accelerator = accelerator(&server, &[group_arn()]);
     let fault = accelerator
         .write(&outcome(&["lb-a"], &["lb-b"]))
         .await
@@ -312,7 +322,7 @@ async fn a_change_in_progress_and_an_internal_error_pass_by_themselves() {
             _ => given(200, described()),
         })
         .await;
-        let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+        let accelerator = accelerator(&server, &[group_arn()]);
         assert!(
             accelerator.write(&outcome(&["lb-a"], &[])).await.is_ok(),
             "{code}"
@@ -321,7 +331,7 @@ async fn a_change_in_progress_and_an_internal_error_pass_by_themselves() {
         assert!(accelerator.read().await.is_ok());
     }
     let server = Server::plain(|_| refusal("EndpointGroupNotFoundException")).await;
-    let accelerator = Accelerator::new(&aws(&server), &[group_arn()]);
+    let accelerator = accelerator(&server, &[group_arn()]);
     assert!(accelerator.read().await.is_err());
     assert_eq!(server.asked().len(), 1, "a lasting error is told at once");
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::common::{
-    Memory, Mishap, PASSWORD, accusation, alert, invoke, pass, payload, post, ready, settings,
+    HEALTH_SECRET, Memory, Mishap, PASSWORD, accusation, alert, get, invoke, pass, payload, post, ready,
+    settings,
 };
 use fencing::answer::Cause;
 use fencing::step::Call;
@@ -34,14 +35,18 @@ async fn a_flood_of_strangers_causes_no_calls() {
             2 => {
                 json!({"requestContext": {"http": {"method": "POST"}}, "rawPath": "/webhook", "body": body()})
             }
-            _ => json!({"requestContext": {"http": {"method": "GET"}}, "rawPath": "/health/guess"}),
+            _ => get(&format!("/health/{number}")),
         };
         let told = invoke(&handler, event).await;
         assert!([401, 403, 404].contains(&told.status), "{told:?}");
         pass(Duration::from_millis(10)).await;
     }
-    // Ten seconds of flood: the secret was read once more, in case it had been rotated.
+    // Ten seconds of flood: each secret was read once more, in case it had been rotated.
     assert_eq!((reads(&world), world.call_count()), (2, 0));
+    world.with(|state| {
+        assert_eq!((state.health_secret_reads, state.looks.len()), (2, 0));
+        assert!(state.published.is_empty(), "strangers are not measured");
+    });
     // And a genuine alert beside it is served.
     assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
 }
@@ -62,22 +67,22 @@ async fn a_rotated_secret_is_accepted_at_once_and_the_old_one_no_more() {
 
 /// A password that was changed because it leaked must not live on in a process that is kept warm.
 #[tokio::test(start_paused = true)]
-async fn the_schedule_reads_an_old_secret_again() {
+async fn the_schedule_reads_the_secrets_again() {
     let world = Memory::split();
     let handler = ready(&world).await;
-    world.with(|state| state.secret = Ok("new".to_owned()));
-    for _ in 0..4 {
-        invoke(&handler, json!({"sitefence": "sweep"})).await;
-        pass(Duration::from_secs(60)).await;
-    }
-    assert_eq!(reads(&world), 1);
-    pass(Duration::from_secs(60)).await;
+    world.with(|state| {
+        state.secret = Ok("new".to_owned());
+        state.health_secret = Ok("new".to_owned());
+    });
     invoke(&handler, json!({"sitefence": "sweep"})).await;
     assert_eq!(reads(&world), 2);
     assert_eq!(
         invoke(&handler, post("keycloak", PASSWORD, &body())).await.status,
         403
     );
+    let old = format!("/health/{HEALTH_SECRET}");
+    assert_eq!(invoke(&handler, get(&old)).await.status, 404);
+    assert_eq!(invoke(&handler, get("/health/new")).await.status, 200);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,3 +13,4 @@ mod infinispan;
 mod process;
 mod regions;
 mod rows;
+mod watch;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fencing::health::{Reach, Refusal};
 use fencing::replication::{Backup, CacheFailure, CachePush, View};
 use fencing::settings::Settings;
 use fencing::step::{Fault, VIEW_ASKS};
@@ -26,7 +27,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http::Method;
 use rustls::RootCertStore;
 
-use self::rest::{Answered, Rest};
+use self::rest::{Answered, Rest, Trouble};
 use crate::world::secrets::Secrets;
 use crate::world::tls::{self, Plain};
 
@@ -145,6 +146,35 @@ impl Infinispan {
             .await
             .and_then(|body| read::backup(&body))
             .map_err(|what| fault(at, what))
+    }
+
+    /// Whether a site would do as it is told, by a call that needs ADMIN and changes nothing. A fault is
+    /// silence: the site may be lost. Whoever answers in another way than a fence needs is no use either, but
+    /// that is not what being lost looks like.
+    pub async fn reach(&self, at: &SiteName, backup: &SiteName) -> Result<Reach, Fault> {
+        let rest = match self.at(at) {
+            Ok(rest) => rest,
+            Err(fault) => return Ok(Reach::Refuses(Refusal::Other, fault.what)),
+        };
+        let path = format!("/rest/v2/container/x-site/backups/{backup}");
+        let answer = match rest.try_ask(Method::GET, &path).await {
+            Ok(answer) => answer,
+            Err(Trouble::Way(what)) => return Err(fault(at, what)),
+            Err(Trouble::Untrusted(what)) => return Ok(Reach::Refuses(Refusal::Certificate, what)),
+            Err(Trouble::Refused(what)) => return Ok(Reach::Refuses(Refusal::Credentials, what)),
+        };
+        let why = match answer.status.as_u16() {
+            403 => Refusal::Rights,
+            404 => Refusal::Site,
+            _ => Refusal::Other,
+        };
+        // A router without a pod behind it answers 503, and so does a server on its way down.
+        let is_silence = answer.status.is_server_error();
+        match succeeded(answer).and_then(|body| read::backup(&body)) {
+            Ok(backup) => Ok(Reach::Answers(backup)),
+            Err(what) if is_silence => Err(fault(at, what)),
+            Err(what) => Ok(Reach::Refuses(why, what)),
+        }
     }
 
     /// Empties one cache.

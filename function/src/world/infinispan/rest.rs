@@ -49,9 +49,11 @@ pub(super) struct Answered {
 
 /// Why there is none.
 #[derive(Debug)]
-enum Trouble {
+pub(super) enum Trouble {
     /// The connection failed; another one may not.
     Way(String),
+    /// Somebody is there who cannot prove to be the one that is meant. Another node may.
+    Untrusted(String),
     /// We were understood, and refused, or have nothing to present.
     Refused(String),
 }
@@ -59,9 +61,32 @@ enum Trouble {
 impl Trouble {
     fn what(self) -> String {
         match self {
-            Self::Way(what) | Self::Refused(what) => what,
+            Self::Way(what) | Self::Untrusted(what) | Self::Refused(what) => what,
         }
     }
+}
+
+/// Whether a request failed because of the other side's certificate.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // What was made into an I/O error hides behind it, and is left out of its chain of sources.
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+            .map(|inner| inner as &(dyn std::error::Error + 'static));
+        let is_certificate = |error: &(dyn std::error::Error + 'static)| {
+            matches!(
+                error.downcast_ref::<rustls::Error>(),
+                Some(rustls::Error::InvalidCertificate(_))
+            )
+        };
+        if is_certificate(error) || inner.is_some_and(is_certificate) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// One site's REST endpoint.
@@ -111,22 +136,27 @@ impl Rest {
 
     /// Asks over the pooled connection, and afresh when that stays silent or breaks.
     pub(super) async fn ask(&self, method: Method, path: &str) -> Result<Answered, String> {
+        self.try_ask(method, path).await.map_err(Trouble::what)
+    }
+
+    /// The same, telling apart why there is no answer.
+    pub(super) async fn try_ask(&self, method: Method, path: &str) -> Result<Answered, Trouble> {
         let mut pooled = pin!(self.exchange(&self.pool, &method, path));
         let broken = match tokio::time::timeout(PATIENCE, &mut pooled).await {
             Ok(Ok(answered)) => return Ok(answered),
-            Ok(Err(Trouble::Refused(what))) => return Err(what),
-            Ok(Err(Trouble::Way(_))) => true,
+            Ok(Err(refused @ Trouble::Refused(_))) => return Err(refused),
+            Ok(Err(Trouble::Way(_) | Trouble::Untrusted(_))) => true,
             Err(_) => false,
         };
         let other = client(&self.connector);
         let afresh = pin!(self.exchange(&other, &method, path));
         if broken {
-            return afresh.await.map_err(Trouble::what);
+            return afresh.await;
         }
         match select(pooled, afresh).await {
             Either::Left((Ok(answered), _)) | Either::Right((Ok(answered), _)) => Ok(answered),
-            Either::Left((Err(_), afresh)) => afresh.await.map_err(Trouble::what),
-            Either::Right((Err(_), pooled)) => pooled.await.map_err(Trouble::what),
+            Either::Left((Err(_), afresh)) => afresh.await,
+            Either::Right((Err(_), pooled)) => pooled.await,
         }
     }
 
@@ -150,7 +180,8 @@ impl Rest {
     pub(super) async fn open(&self) -> Result<(), String> {
         let reply = self
             .send(&self.pool, &Method::GET, "/rest/v2/container/health/status", None)
-            .await?;
+            .await
+            .map_err(Trouble::what)?;
         if let Some(Challenge::Digest(nonce)) = reply.offers.first() {
             self.remember(nonce.clone(), 0);
         }
@@ -167,10 +198,7 @@ impl Rest {
         loop {
             let header =
                 authorization(&credentials, nonce.as_ref(), method, path).map_err(Trouble::Refused)?;
-            let reply = self
-                .send(client, method, path, Some(header))
-                .await
-                .map_err(Trouble::Way)?;
+            let reply = self.send(client, method, path, Some(header)).await?;
             if reply.answered.status != StatusCode::UNAUTHORIZED {
                 if let Some((nonce, count)) = nonce {
                     self.remember(nonce, count);
@@ -213,25 +241,31 @@ impl Rest {
         method: &Method,
         path: &str,
         authorization: Option<HeaderValue>,
-    ) -> Result<Received, String> {
+    ) -> Result<Received, Trouble> {
         let uri = Uri::builder()
             .scheme(Scheme::HTTPS)
             .authority(self.authority.clone())
             .path_and_query(path)
             .build()
-            .map_err(|error| format!("`{path}` is no path: {error}"))?;
+            .map_err(|error| Trouble::Refused(format!("`{path}` is no path: {error}")))?;
         let mut request = Request::builder()
             .method(method)
             .uri(uri)
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, concat!("sitefence/", env!("CARGO_PKG_VERSION")))
             .body(Full::default())
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| Trouble::Refused(error.to_string()))?;
         if let Some(value) = authorization {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         let received = async {
-            let reply = client.request(request).await.map_err(|error| chain(&error))?;
+            let reply = client.request(request).await.map_err(|error| {
+                if is_untrusted(&error) {
+                    Trouble::Untrusted(chain(&error))
+                } else {
+                    Trouble::Way(chain(&error))
+                }
+            })?;
             let status = reply.status();
             let offers = challenges(
                 reply
@@ -243,16 +277,20 @@ impl Rest {
             let body = Limited::new(reply.into_body(), BODY_LIMIT_BYTES)
                 .collect()
                 .await
-                .map_err(|error| format!("its answer cannot be read: {error}"))?
+                .map_err(|error| Trouble::Way(format!("its answer cannot be read: {error}")))?
                 .to_bytes();
             Ok(Received {
                 answered: Answered { status, body },
                 offers,
             })
         };
+        let late = |_| {
+            let what = format!("no answer within {} ms", ATTEMPT_LIMIT.as_millis());
+            Err(Trouble::Way(what))
+        };
         tokio::time::timeout(ATTEMPT_LIMIT, received)
             .await
-            .unwrap_or_else(|_| Err(format!("no answer within {} ms", ATTEMPT_LIMIT.as_millis())))
+            .unwrap_or_else(late)
     }
 
     fn next_nonce(&self) -> Option<(Nonce, u32)> {

@@ -1,5 +1,6 @@
 //! A world in memory, on tokio's paused clock: what the function does to it is exact, and takes no time.
 
+mod lookout;
 pub(crate) mod server;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fencing::accelerator::{Endpoint, EndpointConfig, Group, Health, Reading};
 use fencing::answer::{Cause, Notice};
+use fencing::health::{Kept, Probe, Seen};
+use fencing::metrics::Measured;
 use fencing::register::Record;
 use fencing::replication::{Backup, CacheFailure, View};
 use fencing::settings::{ClaimSettings, Found, Mode, Settings, Site};
@@ -27,6 +30,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub(crate) const PASSWORD: &str = "s3cret%40";
+pub(crate) const HEALTH_SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789";
 
 pub(crate) fn site(name: &str) -> SiteName {
     SiteName::new(name).unwrap()
@@ -79,7 +83,7 @@ pub(crate) fn settings() -> Settings {
             webhook_secret: "webhook".to_owned(),
             health_secret: "health".to_owned(),
             register_table: "register".to_owned(),
-            topic_arn: String::new(),
+            topic_arn: "arn:topic".to_owned(),
         },
     }
 }
@@ -101,6 +105,19 @@ pub(crate) enum Mishap {
 
 type Matches = fn(&Call) -> bool;
 
+pub(crate) type Sees = fn(&Probe) -> bool;
+
+/// What comes of a look instead.
+#[derive(Debug, Clone)]
+pub(crate) enum Sight {
+    /// This.
+    Of(Seen),
+    /// Silence.
+    Fault(&'static str),
+    /// No end.
+    Hangs,
+}
+
 /// The state of the world in memory.
 pub(crate) struct State {
     pub(crate) record: Option<Record>,
@@ -111,6 +128,8 @@ pub(crate) struct State {
     pub(crate) switch_failures: Vec<CacheFailure>,
     pub(crate) secret: Result<String, String>,
     pub(crate) secret_reads: u32,
+    pub(crate) health_secret: Result<String, String>,
+    pub(crate) health_secret_reads: u32,
     pub(crate) stamp_fails: bool,
     pub(crate) tell_hangs: bool,
     /// Every call, when it began.
@@ -120,6 +139,16 @@ pub(crate) struct State {
     pub(crate) mishaps: Vec<(Matches, Mishap, u32)>,
     pub(crate) history: Vec<Record>,
     pub(crate) stamps: Vec<Reporter>,
+    pub(crate) stamped: BTreeMap<SiteName, Timestamp>,
+    /// Every look, when it began.
+    pub(crate) looks: Vec<(Duration, Probe)>,
+    /// Looks that do not see what is there.
+    pub(crate) sights: Vec<(Sees, Sight)>,
+    pub(crate) kept: Kept,
+    pub(crate) keep_fails: bool,
+    measured: Vec<Measured>,
+    /// What was measured, invocation by invocation.
+    pub(crate) published: Vec<Vec<Measured>>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) settled: u32,
     pub(crate) wall_offset: jiff::SignedDuration,
@@ -169,6 +198,8 @@ impl Memory {
                 switch_failures: Vec::new(),
                 secret: Ok(PASSWORD.to_owned()),
                 secret_reads: 0,
+                health_secret: Ok(HEALTH_SECRET.to_owned()),
+                health_secret_reads: 0,
                 stamp_fails: false,
                 tell_hangs: false,
                 calls: Vec::new(),
@@ -176,6 +207,13 @@ impl Memory {
                 mishaps: Vec::new(),
                 history: Vec::new(),
                 stamps: Vec::new(),
+                stamped: BTreeMap::new(),
+                looks: Vec::new(),
+                sights: Vec::new(),
+                kept: Kept::default(),
+                keep_fails: false,
+                measured: Vec::new(),
+                published: Vec::new(),
                 notices: Vec::new(),
                 settled: 0,
                 wall_offset: jiff::SignedDuration::ZERO,
@@ -369,6 +407,7 @@ impl World for &Memory {
 
     async fn stamp(&self, reporter: &Reporter) -> Result<(), Fault> {
         tokio::time::sleep(Duration::from_millis(10)).await;
+        let now = self.moment().wall;
         self.with(|state| {
             if state.stamp_fails {
                 return Err(Fault {
@@ -377,6 +416,7 @@ impl World for &Memory {
                 });
             }
             state.stamps.push(reporter.clone());
+            state.stamped.insert(reporter.0.clone(), now);
             Ok(())
         })
     }
@@ -432,6 +472,14 @@ pub(crate) fn accusation(reporter: &str, suspect: &str) -> Value {
         PASSWORD,
         &payload("firing", &[alert("firing", reporter, suspect)]),
     )
+}
+
+/// The health question as the Function URL makes it.
+pub(crate) fn get(path: &str) -> Value {
+    json!({
+        "version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {"user-agent": "Amazon-Route53-Health-Check-Service"},
+        "requestContext": {"http": {"method": "GET", "path": path}}, "isBase64Encoded": false,
+    })
 }
 
 /// What an invocation gave back.

@@ -1,0 +1,109 @@
+//! The handler's part in watching the watchman: who may ask, what is answered, when all is looked at.
+
+use std::time::Duration;
+
+use fencing::answer::{Answer, Status};
+use fencing::health::{self, Drill, Probe};
+use fencing::step::Fault;
+use futures_util::future::join;
+
+use super::{Handler, Invocation, Reply, SECRET_LIMIT, late};
+use crate::credentials::Key;
+use crate::run::Budget;
+use crate::watch;
+use crate::webhook::Refusal;
+use crate::world::Lookout;
+
+/// Whoever asks for the function's health waits two seconds (Route 53); what has not answered by then is
+/// told as not answering.
+const HEALTH_LIMIT: Duration = Duration::from_millis(1500);
+
+impl<W: Lookout> Handler<W> {
+    pub(super) async fn read_health_secret(&self) -> Result<Key, Fault> {
+        let asked = self.world.moment();
+        self.memory().health.asking(asked);
+        let secret = self
+            .within(SECRET_LIMIT, self.world.health_secret())
+            .await
+            .unwrap_or_else(|| Err(late("Secrets Manager")))?;
+        let key = Key::parse(&secret).map_err(|error| Fault {
+            whom: "the health question's secret".to_owned(),
+            what: error.to_string(),
+        })?;
+        self.memory().health.learned(key.clone());
+        Ok(key)
+    }
+
+    /// Whether this is the secret of the health question.
+    async fn opens(&self, given: &str) -> bool {
+        let known = self.memory().health.known();
+        if known.is_some_and(|key| key.opens(given)) {
+            return true;
+        }
+        let now = self.world.moment();
+        if !self.memory().health.may_be_asked(now) {
+            return false;
+        }
+        match self.read_health_secret().await {
+            Ok(key) => key.opens(given),
+            Err(fault) => {
+                tracing::error!(%fault, "nobody can ask for the function's health");
+                false
+            }
+        }
+    }
+
+    /// Answers the health question. Whoever does not know the secret is told what every wrong path is told.
+    pub(super) async fn health(&self, given: &str, invocation: &Invocation, budget: Budget) -> Reply {
+        if !self.opens(given).await {
+            return self.turned_away(&Refusal::NotFound);
+        }
+        let within = HEALTH_LIMIT.min(budget.left(self.world.moment()));
+        let (record, kept) = watch::look_up(&self.world, within).await;
+        let told = health::answer(
+            &self.settings,
+            self.world.moment().wall,
+            health::depth(self.settings.deep_percent, &invocation.request_id),
+            record.as_ref().map(Option::as_deref),
+            kept.as_ref(),
+        );
+        tracing::debug!(status = told.status, "{}", told.body);
+        Reply::web(told.status, told.body)
+    }
+
+    /// Looks whether everything is in order that a fence would need. This also reads the secrets anew that
+    /// callers present: one that was changed because it leaked must not live on in a process that is kept
+    /// warm.
+    pub(super) async fn deep_check(&self, budget: Budget) {
+        let callers = async {
+            let (webhook, health) = join(
+                watch::timed(&self.world, Probe::WebhookSecret, self.read_webhook_secret()),
+                watch::timed(&self.world, Probe::HealthSecret, self.read_health_secret()),
+            )
+            .await;
+            vec![webhook, health]
+        };
+        watch::deep_check(&self.settings, &self.world, budget, callers).await;
+    }
+
+    pub(super) async fn drill(&self, drill: &Drill, budget: Budget) -> Answer {
+        let now = self.world.moment();
+        let forced = drill.forced(now.wall);
+        let kept = self.within(budget.left_beside(now), self.world.force(&forced));
+        match kept.await.unwrap_or_else(|| Err(late("the register"))) {
+            Ok(()) => {
+                let sentence = if forced.until > now.wall {
+                    format!(
+                        "the health question fails until {} for a rehearsal by {}; it ends by itself",
+                        forced.until, forced.by
+                    )
+                } else {
+                    format!("the rehearsal is over, {} says", forced.by)
+                };
+                tracing::warn!(topology = %self.settings.topology, "{sentence}");
+                Answer::new(Status::Done, sentence)
+            }
+            Err(fault) => Answer::new(Status::Retry, format!("nothing is rehearsed: {fault}")),
+        }
+    }
+}

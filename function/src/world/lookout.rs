@@ -1,0 +1,74 @@
+//! The real lookout: each look asks for what a fence would ask for, and stops before the first write.
+
+use std::io::Write as _;
+use std::sync::PoisonError;
+
+use fencing::health::{Checkup, Forced, Kept, Probe, Seen};
+use fencing::metrics::{self, Measured};
+use fencing::step::Fault;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::credentials::Key;
+use crate::world::{Cloud, Lookout};
+
+impl Lookout for Cloud {
+    async fn look(&self, probe: &Probe) -> Result<Seen, Fault> {
+        Ok(match probe {
+            // Whoever compares callers with these reads them itself, and only what they hold matters here.
+            Probe::WebhookSecret => self.secrets.webhook().await.map(|_| Seen::Whole)?,
+            Probe::HealthSecret => {
+                let secret = self.secrets.health().await?;
+                Key::parse(&secret).map(|_| Seen::Whole).map_err(|error| Fault {
+                    whom: "the health question's secret".to_owned(),
+                    what: error.to_string(),
+                })?
+            }
+            Probe::InfinispanSecret => self.secrets.infinispan_anew().await.map(|()| Seen::Whole)?,
+            Probe::Accelerator => Seen::Listing(self.accelerator.list().await?),
+            Probe::Endpoints => Seen::Endpoints(self.accelerator.read().await?),
+            Probe::Infinispan { at, backup } => Seen::Infinispan(self.infinispan.reach(at, backup).await?),
+            Probe::Register => Seen::Register(self.register.read().await?),
+            Probe::RegisterWrite => self.journal.probe(Timestamp::now()).await.map(|()| Seen::Whole)?,
+            Probe::Watchdog { of } => Seen::Watchdog(self.journal.seen(of).await?),
+            Probe::Subscriptions => self.notices.subscriptions().await?,
+            Probe::LastCheckup => Seen::Checkup(self.journal.kept().await?.checkup.map(Box::new)),
+        })
+    }
+
+    async fn health_secret(&self) -> Result<SecretString, Fault> {
+        self.secrets.health().await
+    }
+
+    async fn keep(&self, checkup: &Checkup) -> Result<(), Fault> {
+        self.journal.keep(checkup).await
+    }
+
+    async fn force(&self, forced: &Forced) -> Result<(), Fault> {
+        self.journal.force(forced).await
+    }
+
+    async fn kept(&self) -> Result<Kept, Fault> {
+        self.journal.kept().await
+    }
+
+    fn measure(&self, measured: Measured) {
+        let mut all = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(measured);
+    }
+
+    /// Into the log: CloudWatch makes metrics of such lines.
+    fn publish(&self) {
+        let measured = std::mem::take(&mut *self.measured.lock().unwrap_or_else(PoisonError::into_inner));
+        let lines: String = metrics::lines(&self.topology, Timestamp::now(), &measured)
+            .into_iter()
+            .map(|line| format!("{line}\n"))
+            .collect();
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = std::io::stdout().lock().write_all(lines.as_bytes()) {
+            tracing::error!(%error, "a metric could not be written");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The world in memory as a lookout sees it: as it is, or as a test would have it.
+
+use std::future::pending;
+use std::time::Duration;
+
+use fencing::accelerator::Reading;
+use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
+use fencing::metrics::Measured;
+use fencing::step::Fault;
+use function::world::Lookout;
+use secrecy::SecretString;
+
+use super::{Memory, Sight, State};
+
+/// What there is to be seen.
+fn sight(state: &State, probe: &Probe) -> Seen {
+    let groups = state.groups.clone();
+    match probe {
+        Probe::WebhookSecret | Probe::HealthSecret | Probe::InfinispanSecret | Probe::RegisterWrite => {
+            Seen::Whole
+        }
+        Probe::Accelerator => Seen::Listing(Listing {
+            enabled: true,
+            groups,
+        }),
+        Probe::Endpoints => Seen::Endpoints(Reading { groups }),
+        Probe::Infinispan { at, .. } => Seen::Infinispan(Reach::Answers(state.backups[at])),
+        Probe::Register => Seen::Register(state.record.clone().map(Box::new)),
+        Probe::Watchdog { of } => Seen::Watchdog(state.stamped.get(of).copied()),
+        Probe::Subscriptions => Seen::Subscriptions {
+            confirmed: 1,
+            pending: 0,
+        },
+        Probe::LastCheckup => Seen::Checkup(state.kept.checkup.clone().map(Box::new)),
+    }
+}
+
+impl Lookout for &Memory {
+    async fn look(&self, probe: &Probe) -> Result<Seen, Fault> {
+        let uptime = self.uptime();
+        let other = self.with(|state| {
+            state.looks.push((uptime, probe.clone()));
+            let other = state.sights.iter().find(|(sees, _)| sees(probe));
+            other.map(|(_, sight)| sight.clone())
+        });
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        match other {
+            None => Ok(self.with(|state| sight(state, probe))),
+            Some(Sight::Of(seen)) => Ok(seen),
+            Some(Sight::Fault(what)) => Err(Fault {
+                whom: probe.name(),
+                what: what.to_owned(),
+            }),
+            Some(Sight::Hangs) => pending().await,
+        }
+    }
+
+    async fn health_secret(&self) -> Result<SecretString, Fault> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.with(|state| {
+            state.health_secret_reads += 1;
+            state.health_secret.clone()
+        })
+        .map(SecretString::from)
+        .map_err(|what| Fault {
+            whom: "the health question's secret".to_owned(),
+            what,
+        })
+    }
+
+    async fn keep(&self, checkup: &Checkup) -> Result<(), Fault> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.with(|state| {
+            if state.keep_fails {
+                return Err(Fault {
+                    whom: "the register".to_owned(),
+                    what: "out of order".to_owned(),
+                });
+            }
+            state.kept.checkup = Some(checkup.clone());
+            Ok(())
+        })
+    }
+
+    async fn force(&self, forced: &Forced) -> Result<(), Fault> {
+        self.with(|state| state.kept.forced = Some(forced.clone()));
+        Ok(())
+    }
+
+    async fn kept(&self) -> Result<Kept, Fault> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok(self.with(|state| state.kept.clone()))
+    }
+
+    fn measure(&self, measured: Measured) {
+        self.with(|state| state.measured.push(measured));
+    }
+
+    fn publish(&self) {
+        self.with(|state| {
+            let measured = std::mem::take(&mut state.measured);
+            if !measured.is_empty() {
+                state.published.push(measured);
+            }
+        });
+    }
+}
