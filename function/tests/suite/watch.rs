@@ -101,7 +101,7 @@ async fn looking_changes_nothing() {
             world.with(|state| {
                 state
                     .sights
-                    .push((|probe| matches!(probe, Probe::Infinispan { .. }), Sight::Hangs))
+                    .push((|probe| matches!(probe, Probe::Infinispan { .. }), Sight::Hangs));
             });
         },
     ];
