@@ -1,16 +1,19 @@
 //! The AWS edges over real sockets: TLS through the ring client, retries, and what is read out of replies.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::common::server::{Asked, Authority, Given, Server, given};
 use crate::common::{group_arn, settings};
 use fencing::accelerator::{EndpointConfig, GroupOutcome, Health};
+use fencing::health::{Forced, Kept, judge};
 use fencing::register::{Record, SCHEMA, State};
 use fencing::settings::Found;
 use fencing::step::Written;
 use fencing::words::{Epoch, Reporter, Rev};
 use function::world::accelerator::Accelerator;
 use function::world::aws::Aws;
+use function::world::journal::Journal;
 use function::world::register::Register;
 use function::world::secrets::Secrets;
 use function::world::tls::{self, Plain};
@@ -207,6 +210,102 @@ async fn history_and_stamps_lie_beside_the_record() {
             .iter()
             .all(|asked| asked.json().get("ConditionExpression").is_none())
     );
+}
+
+#[tokio::test]
+async fn a_probe_is_a_conditional_write_into_an_item_of_its_own() {
+    let at: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    for (code, works) in [
+        (None, true),
+        // Somebody else was faster: the table evaluates conditions.
+        (Some("ConditionalCheckFailedException"), true),
+        (Some("AccessDeniedException"), false),
+    ] {
+        let server = Server::plain(move |_| code.map_or_else(|| given(200, "{}"), refusal)).await;
+        let probed = Journal::new(&aws(&server), &settings()).probe(at).await;
+        assert_eq!(probed.is_ok(), works, "{code:?}");
+        let asked = server.asked()[0].json();
+        assert_eq!(asked["Item"]["pk"]["S"], "keycloak-test#probe#eu-west-1");
+        assert_eq!(
+            asked["ConditionExpression"],
+            "attribute_not_exists(#pk) OR #at < :at"
+        );
+    }
+}
+
+/// A deep check's result and a rehearsal's end share an item, and neither overwrites the other.
+#[tokio::test]
+async fn what_is_kept_comes_back() {
+    let item = Arc::new(Mutex::new(serde_json::Map::new()));
+    let stored = Arc::clone(&item);
+    let server = Server::plain(move |asked| {
+        let mut item = stored.lock().unwrap();
+        let input = asked.json();
+        assert_eq!(input["Key"]["pk"]["S"], "keycloak-test#deep#eu-west-1");
+        if operation(asked) == "GetItem" {
+            return given(200, json!({"Item": *item}).to_string());
+        }
+        assert_eq!(
+            (operation(asked), &input["UpdateExpression"]),
+            ("UpdateItem", &json!("SET #what = :what"))
+        );
+        let name = input["ExpressionAttributeNames"]["#what"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        item.insert(name, input["ExpressionAttributeValues"][":what"].clone());
+        given(200, "{}")
+    })
+    .await;
+    let journal = Journal::new(&aws(&server), &settings());
+    assert_eq!(journal.kept().await, Ok(Kept::default()));
+    let at: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    let checkup = judge(&settings(), at, &[]);
+    let forced = Forced {
+        by: "ana".to_owned(),
+        until: at,
+    };
+    journal.keep(&checkup).await.unwrap();
+    journal.force(&forced).await.unwrap();
+    let kept = Kept {
+        checkup: Some(checkup),
+        forced: Some(forced),
+    };
+    assert_eq!(journal.kept().await, Ok(kept));
+    // What another version kept is as good as nothing.
+    item.lock()
+        .unwrap()
+        .insert("checkup".to_owned(), json!({"S": "fine"}));
+    assert_eq!(journal.kept().await.unwrap().checkup, None);
+}
+
+#[tokio::test]
+async fn an_accelerator_is_found_from_the_top_page_by_page() {
+    let server = Server::plain(|asked| {
+        let input = asked.json();
+        let first = input.get("NextToken").is_none();
+        let reply = match operation(asked) {
+            "DescribeAccelerator" => json!({"Accelerator": {"Enabled": true}}),
+            "ListListeners" if first => {
+                json!({"Listeners": [{"ListenerArn": "arn:l1"}], "NextToken": "more"})
+            }
+            "ListListeners" => json!({"Listeners": [{"ListenerArn": "arn:l2"}]}),
+            "ListEndpointGroups" => {
+                let arn = format!("{}/endpoint-group/g", input["ListenerArn"].as_str().unwrap());
+                json!({"EndpointGroups": [{
+                    "EndpointGroupArn": arn, "EndpointDescriptions": [{"EndpointId": "lb-a"}],
+                }]})
+            }
+            other => panic!("{other}"),
+        };
+        given(200, reply.to_string())
+    })
+    .await;
+    let listing = accelerator(&server, &[]).list().await.unwrap();
+    assert!(listing.enabled);
+    let arns: Vec<&str> = listing.groups.iter().map(|group| group.arn.as_str()).collect();
+    assert_eq!(arns, ["arn:l1/endpoint-group/g", "arn:l2/endpoint-group/g"]);
+    assert_eq!(listing.groups[1].endpoints[0].config.id, "lb-a");
 }
 
 fn described() -> String {

@@ -8,6 +8,7 @@ use crate::common::server::{Asked, Authority, Given, Server, given};
 use crate::common::{settings, site};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fencing::health::{Reach, Refusal};
 use fencing::replication::{Backup, Push};
 use fencing::settings::Settings;
 use fencing::words::SiteName;
@@ -103,6 +104,48 @@ async fn take_offline_presents_user_and_password_and_reads_the_body() {
         asked.header("authorization"),
         format!("Basic {}", STANDARD.encode("developer:p:w"))
     );
+}
+
+/// What a site that may be lost looks like, and what it does not look like.
+#[tokio::test]
+async fn a_look_tells_silence_from_refusal() {
+    let refuses = |why| Some(Err(why));
+    for (status, body, reach) in [
+        (200, r#"{"status":"online"}"#, Some(Ok(Backup::Online))),
+        (200, r#"{"status":"offline"}"#, Some(Ok(Backup::Offline))),
+        (200, "<html>a login page</html>", refuses(Refusal::Other)),
+        (400, "", refuses(Refusal::Other)),
+        (401, "", refuses(Refusal::Credentials)),
+        (403, "", refuses(Refusal::Rights)),
+        (404, "", refuses(Refusal::Site)),
+        (500, "", None),
+        (503, "Application is not available", None),
+    ] {
+        let scene = scene(move |_| given(status, body)).await;
+        let seen = match scene.infinispan.reach(&a(), &b()).await {
+            Ok(Reach::Answers(backup)) => Some(Ok(backup)),
+            Ok(Reach::Refuses(why, _)) => Some(Err(why)),
+            Err(_) => None,
+        };
+        assert_eq!(seen, reach, "{status} {body}");
+        for asked in scene.server.asked() {
+            assert_eq!(
+                (asked.method.as_str(), asked.path.as_str()),
+                ("GET", "/rest/v2/container/x-site/backups/site-b")
+            );
+        }
+    }
+    // There is no bundle for site-b, so its certificate is nobody's.
+    let scene = scene(|_| given(200, r#"{"status":"online"}"#)).await;
+    let reach = scene.infinispan.reach(&b(), &a()).await;
+    assert!(
+        matches!(reach, Ok(Reach::Refuses(Refusal::Certificate, _))),
+        "{reach:?}"
+    );
+    assert!(scene.server.asked().is_empty());
+    // Nobody listens.
+    let nobody = Infinispan::new(&at(1), None, &secrets(&scene.secrets));
+    assert!(nobody.reach(&a(), &b()).await.is_err());
 }
 
 /// There is a bundle for site-a and none for site-b, which is therefore verified against public roots.

@@ -68,25 +68,14 @@ impl Trouble {
 
 /// Whether a request failed because of the other side's certificate.
 fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        // What was made into an I/O error hides behind it, and is left out of its chain of sources.
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .map(|inner| inner as &(dyn std::error::Error + 'static));
-        let is_certificate = |error: &(dyn std::error::Error + 'static)| {
-            matches!(
-                error.downcast_ref::<rustls::Error>(),
-                Some(rustls::Error::InvalidCertificate(_))
-            )
-        };
-        if is_certificate(error) || inner.is_some_and(is_certificate) {
-            return true;
-        }
-        next = error.source();
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return matches!(error, rustls::Error::InvalidCertificate(_));
     }
-    false
+    // What was made into an I/O error is left out of its chain of sources.
+    let hidden = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    hidden.is_some_and(|hidden| is_untrusted(hidden)) || error.source().is_some_and(is_untrusted)
 }
 
 /// One site's REST endpoint.
