@@ -4,7 +4,7 @@
 //! What the local AWS lacks: it neither makes metrics of log lines nor runs the schedule of a rule, so the minute
 //! is an event that the test sends, and what would become a metric is read from the log.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
