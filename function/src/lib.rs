@@ -10,13 +10,15 @@
 //! ```
 //!
 //! All decisions are made by [`fencing::step`]; this crate carries them out. What is pure here ([`event`],
-//! [`webhook`], [`credentials`], [`recent`], [`remembered`], [`waiting`]) takes values and returns values. Everything else
-//! sees the outside only through [`world::World`] and [`world::Lookout`], so that the same handler and the same driver run against
-//! AWS and against the worlds in memory of the tests.
+//! [`webhook`], [`credentials`], [`recent`], [`remembered`], [`waiting`]) takes values and returns values.
+//! Everything else sees the outside only through [`world::World`] and [`world::Lookout`], so that the same
+//! handler and the same driver run against AWS and against the worlds in memory of the tests. The feature
+//! `cloud`, on by default, brings the real one.
 
 pub mod credentials;
 pub mod event;
 pub mod handler;
+#[cfg(feature = "cloud")]
 pub mod logging;
 pub mod moment;
 mod payload;

@@ -184,6 +184,13 @@ impl Reading {
         self.agrees_with(outcome) && !self.holds(settings, &fenced.0)
     }
 
+    /// Whether a site is in the accelerator and nobody else.
+    pub fn holds_only(&self, settings: &Settings, site: &SiteName) -> bool {
+        let mut endpoints = self.groups.iter().flat_map(|group| &group.endpoints).peekable();
+        endpoints.peek().is_some()
+            && endpoints.all(|endpoint| settings.site_of_balancer(&endpoint.config.id) == Some(site))
+    }
+
     /// Whether writing `outcome` would take a site out of every group it is in.
     pub fn reaches(&self, settings: &Settings, outcome: &Outcome, site: &SiteName) -> bool {
         let holds = |group: &&Group| {

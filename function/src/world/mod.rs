@@ -1,22 +1,33 @@
 //! Everything outside the process, behind one trait.
 //!
-//! [`Cloud`] is the real one. Tests have others, in memory, with clocks of their own: that is why even the
+//! `Cloud` is the real one. Tests have others, in memory, with clocks of their own: that is why even the
 //! time and the waiting come through here, and why nobody else in this crate reads a clock or sets a timer.
 //!
 //! A call is a value ([`Call`]) and so is its reply ([`Event`]): a world translates one into the other and
 //! decides nothing. Dropping the future of a call abandons it; it may have taken effect all the same, which
 //! the protocol knows.
 
+#[cfg(feature = "cloud")]
 pub mod accelerator;
+#[cfg(feature = "cloud")]
 pub mod aws;
+#[cfg(feature = "cloud")]
 mod cloud;
+#[cfg(feature = "cloud")]
 pub mod digest;
+#[cfg(feature = "cloud")]
 pub mod infinispan;
+#[cfg(feature = "cloud")]
 pub mod journal;
+#[cfg(feature = "cloud")]
 mod lookout;
+#[cfg(feature = "cloud")]
 pub mod notices;
+#[cfg(feature = "cloud")]
 pub mod register;
+#[cfg(feature = "cloud")]
 pub mod secrets;
+#[cfg(feature = "cloud")]
 pub mod tls;
 
 use std::future::Future;
@@ -30,6 +41,7 @@ use fencing::step::{Call, Event, Fault};
 use fencing::words::Reporter;
 use secrecy::SecretString;
 
+#[cfg(feature = "cloud")]
 pub use self::cloud::{Cloud, CloudError};
 use crate::moment::Moment;
 

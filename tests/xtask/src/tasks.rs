@@ -36,6 +36,12 @@ const TASKS: &[Task] = &[
         run: test,
     },
     Task {
+        name: "simulate",
+        arguments: "[--histories N] [--seed S]",
+        about: "plays random histories of crashes, lost replies and human hands",
+        run: simulate,
+    },
+    Task {
         name: "ci",
         arguments: "",
         about: "format, clippy, deny and test: what must hold before a change lands",
@@ -111,6 +117,27 @@ fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
         command = command.arguments(arguments);
     }
     with_tools(workspace, command).run_tests()
+}
+
+/// The crash simulation at length. Chosen alone, its package leaves the AWS SDK out, so it is compiled with
+/// optimisation in a minute, once.
+fn simulate(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    Command::cargo(
+        workspace,
+        &[
+            "run",
+            "--quiet",
+            "--profile",
+            "quick",
+            "--package",
+            "simulation",
+            "--bin",
+            "simulate",
+            "--",
+        ],
+    )
+    .arguments(arguments)
+    .run()
 }
 
 /// What must hold before a change lands, cheapest first.

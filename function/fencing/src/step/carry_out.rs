@@ -52,9 +52,7 @@ pub(super) fn complete(
     let mut held = Held::new(record);
     match (state, reading) {
         (State::Decided, evidence) => balance(script, &mut held, &decision, evidence)?,
-        (_, Some(reading))
-            if !reading.holds_exactly(script.settings, &decision.outcome, &decision.fenced) =>
-        {
+        (_, Some(reading)) if !reading.holds_only(script.settings, &at) => {
             balance(script, &mut held, &decision, None)?;
         }
         _ => {}

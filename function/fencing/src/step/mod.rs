@@ -72,7 +72,8 @@ pub enum Task {
         session: String,
         /// Who asks.
         by: String,
-        /// The revision that the command has waited for.
+        /// The revision that the command has waited for last; none in its first call, which takes over
+        /// whatever rejoin is under way. Each later call repeats it.
         waited: Option<Rev>,
         /// What the command knows of the stale site's Keycloak.
         keycloak: Keycloak,

@@ -153,8 +153,6 @@ pub(super) fn promote(
         return Ok(no_such_site(survivor));
     };
     let register = script.start(Call::ReadRegister);
-    // Only to know where the survivor belongs; a promotion does not wait for an accelerator that is down.
-    let accelerator = script.start(Call::ReadAccelerator);
     let record = script.register(register)?;
     script.rounds(record, |script, record| {
         if record.state == State::Open {
@@ -164,6 +162,8 @@ pub(super) fn promote(
         let decision = decision_of(script, record)?;
         if decision.survivor.0 != *survivor {
             not_held(record)?;
+            // Only to know where the survivor belongs; the accelerator may be down.
+            let accelerator = script.start(Call::ReadAccelerator);
             let seen = script.accelerator(accelerator)?.ok();
             return change(script, record, seen.as_ref(), survivor, &fenced, by);
         }

@@ -131,6 +131,14 @@ fn go_on(
         }));
     };
     if rejoin.session != session {
+        if waited.is_some() {
+            // It drove this rejoin until another command took it over. Taking it back would go on for ever.
+            let sentence = format!(
+                "another command has taken over the rejoin of {}: this one ends",
+                sites.stale
+            );
+            return Ok(Answer::new(Status::NotNow, sentence));
+        }
         let sentence = format!("taking over the rejoin of {}", sites.stale);
         let mine = Rejoin {
             session: session.to_owned(),

@@ -216,9 +216,22 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
     }
 
+    /// Replication first, state second: what is written while state is pushed must not be missed.
     fn push(&mut self) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
         self.attempt()?;
+        self.switch(Call::BringOnline {
+            at: kept.clone(),
+            backup: stale.clone(),
+        })?;
+        let status = self.backup(kept, stale)?;
+        if status != Backup::Online {
+            let fault = infinispan(
+                kept,
+                format!("its backup to {stale} is {status} after bring-online"),
+            );
+            return Err(self.fail(&fault));
+        }
         self.switch(Call::StartPush {
             at: kept.clone(),
             backup: stale.clone(),
@@ -267,17 +280,11 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
             return Ok(Answer::new(Status::NotNow, sentence).then(Next::Poll));
         }
         self.attempt()?;
-        self.switch(Call::BringOnline {
-            at: kept.clone(),
-            backup: stale.clone(),
-        })?;
         let status = self.backup(kept, stale)?;
         if status != Backup::Online {
-            let fault = infinispan(
-                kept,
-                format!("its backup to {stale} is {status} after the state push"),
-            );
-            return Err(self.fail(&fault));
+            // What was written meanwhile may be missing at the stale site.
+            let sentence = format!("{kept}'s backup to {stale} is {status} again: pushing anew");
+            return self.advance(RejoinStep::Push, sentence);
         }
         let caches = pushes.into_iter().map(|push| push.cache).collect();
         self.finish(Call::ClearPushes {

@@ -39,7 +39,7 @@ pub enum Verdict {
 /// What was seen of the accelerator, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Balance {
-    /// Exactly the survivor.
+    /// The survivor and nobody else. Where it is, is for people to arrange.
     Survivor,
     /// Both sites; the survivor's health is not worse.
     Both,
@@ -139,7 +139,7 @@ pub(super) fn watch(
     };
     let both = reading.holds(settings, &survivor.0) && reading.holds(settings, &fenced.0);
     let outcome = &decision.outcome;
-    let balance = if reading.holds_exactly(settings, outcome, fenced) {
+    let balance = if reading.holds_only(settings, &survivor.0) {
         Balance::Survivor
     } else if !both || !reading.reaches(settings, outcome, &fenced.0) {
         Balance::Else
@@ -216,7 +216,7 @@ fn describe(balance: Balance, survivor: &crate::words::Survivor, fenced: &crate:
         Balance::Survivor => format!("only {survivor}"),
         Balance::Both => "both sites".to_owned(),
         Balance::BothSurvivorWorse => format!("both sites, {fenced} the healthier"),
-        Balance::Else => "neither exactly the survivor nor both".to_owned(),
+        Balance::Else => "neither only the survivor nor both where they belong".to_owned(),
     }
 }
 

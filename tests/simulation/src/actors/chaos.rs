@@ -1,0 +1,230 @@
+//! What nobody asked for: links, deaths, restarts, clocks, secrets, and people who know better.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fencing::register::State;
+use serde_json::json;
+
+use super::Stage;
+use super::alertmanager::{alert, post};
+use crate::layout::{Layout, SITES, USER, balancer};
+use crate::reality::{Keycloak, Reality};
+use crate::sim::Core;
+use crate::watcher::Kind;
+
+/// What has to be done to the functions' processes.
+enum Processes {
+    LeftAlone,
+    ClockSet,
+    Redeployed,
+}
+
+/// Bad luck, every so many seconds at the latest.
+pub async fn chaos(stage: Stage, pace: u64) {
+    while !stage.calm() {
+        stage.sim.pause(5, pace).await;
+        if stage.calm() {
+            return;
+        }
+        let now = stage.sim.clock.now();
+        let luck = bad_luck(&mut stage.sim.core(), now);
+        let Some((what, processes)) = luck else { continue };
+        match processes {
+            Processes::LeftAlone => {}
+            Processes::ClockSet => stage.fleet.set_a_clock(),
+            Processes::Redeployed => stage.fleet.redeploy(),
+        }
+        stage.note(|| format!("       {what}"));
+    }
+}
+
+fn bad_luck(core: &mut Core, now: std::time::Duration) -> Option<(String, Processes)> {
+    let index = core.dice.below(2) as usize;
+    let choice = core.dice.below(100);
+    let reality = &mut core.reality;
+    let both_alive = reality.sites[0].alive && reality.sites[1].alive;
+    let mut processes = Processes::LeftAlone;
+    let what = match choice {
+        0..34 => {
+            reality.link = !reality.link;
+            reality.hands.link = Some(now);
+            format!("the link is {}", if reality.link { "whole" } else { "lost" })
+        }
+        34..40 if both_alive => {
+            reality.sites[index].alive = false;
+            reality.hands.sites[index] = Some(now);
+            format!("{} dies", SITES[index])
+        }
+        34..50 if !reality.sites[index].alive => {
+            reality.revive(index, now);
+            format!("{} is back", SITES[index])
+        }
+        50..56 => {
+            reality.sites[index].restart();
+            reality.hands.sites[index] = Some(now);
+            format!("{}'s Infinispan starts anew", SITES[index])
+        }
+        56..60 => {
+            reality.sites[index].slandered = !reality.sites[index].slandered;
+            reality.hands.groups = Some(now);
+            format!("the accelerator's opinion of {} changes", SITES[index])
+        }
+        60..64 => {
+            reality.password = format!("s3cret-{}", now.as_millis());
+            reality.rotated_at = now;
+            "the webhook's secret is rotated".to_owned()
+        }
+        64..70 => {
+            processes = Processes::ClockSet;
+            "a clock is set".to_owned()
+        }
+        70..73 => {
+            processes = Processes::Redeployed;
+            "a new version is deployed".to_owned()
+        }
+        _ => return None,
+    };
+    Some((what, processes))
+}
+
+/// People with access to the console and to Infinispan.
+pub async fn people(stage: Stage, layout: Layout) {
+    while !stage.calm() {
+        stage.sim.pause(20, 150).await;
+        if stage.calm() {
+            return;
+        }
+        let now = stage.sim.clock.now();
+        let what = meddle(&mut stage.sim.core(), layout, now);
+        if let Some(what) = what {
+            stage.note(|| format!("       by hand: {what}"));
+        }
+    }
+}
+
+fn meddle(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<String> {
+    let record = core.reality.register();
+    let choice = core.dice.below(100);
+    let index = core.dice.below(2) as usize;
+    let reality = &mut core.reality;
+    let sites = record
+        .decision
+        .as_ref()
+        .map(|d| (reality.index(&d.survivor.0), reality.index(&d.fenced.0)));
+    let Some((survivor, fenced)) = sites else {
+        return match choice {
+            0..8 => {
+                reality.take_out(&balancer(index), now);
+                Some(format!("{} out of the accelerator", SITES[index]))
+            }
+            8..40 => {
+                put_home(reality, layout, index, now);
+                Some(format!("{} into the accelerator", SITES[index]))
+            }
+            40..44 => {
+                reality.sites[index].switch_all(false);
+                reality.hands.sites[index] = Some(now);
+                Some(format!("replication off at {}", SITES[index]))
+            }
+            _ => None,
+        };
+    };
+    match choice {
+        0..10 => {
+            put_home(reality, layout, fenced, now);
+            Some(format!("{} back into the accelerator", SITES[fenced]))
+        }
+        10..18 => {
+            reality.sites[survivor].switch_all(true);
+            reality.hands.sites[survivor] = Some(now);
+            Some(format!("replication on at {}", SITES[survivor]))
+        }
+        18..36 if reality.link && record.state == State::Complete => {
+            // The whole recovery, by hand.
+            for site in 0..2 {
+                reality.sites[site].switch_all(true);
+                reality.sites[site].keycloak = Keycloak::Running;
+                reality.hands.sites[site] = Some(now);
+            }
+            put_home(reality, layout, fenced, now);
+            Some(format!("{} brought back", SITES[fenced]))
+        }
+        36..38 => {
+            reality.take_out(&balancer(survivor), now);
+            Some(format!("{} out of the accelerator", SITES[survivor]))
+        }
+        38..44 => {
+            put_home(reality, layout, survivor, now);
+            Some(format!("{} into the accelerator", SITES[survivor]))
+        }
+        44..48 => {
+            reality.put_in(reality.groups.len() - 1, &balancer(fenced), now);
+            Some(format!("{} into the last group", SITES[fenced]))
+        }
+        48..50 => {
+            reality.put_in(0, "arn:of:a:stranger", now);
+            Some("a stranger into the first group".to_owned())
+        }
+        50..54 => {
+            reality.take_out("arn:of:a:stranger", now);
+            Some("the stranger out".to_owned())
+        }
+        54..58 => {
+            reality.sites[fenced].keycloak = Keycloak::Running;
+            reality.hands.sites[fenced] = Some(now);
+            Some(format!("Keycloak of {} started", SITES[fenced]))
+        }
+        _ => None,
+    }
+}
+
+fn put_home(reality: &mut Reality, layout: Layout, index: usize, now: std::time::Duration) {
+    for group in layout.home(index) {
+        reality.put_in(group, &balancer(index), now);
+    }
+}
+
+/// Somebody from the internet.
+pub async fn strangers(stage: Stage) {
+    while !stage.calm() {
+        stage.sim.pause(20, 200).await;
+        let choice = stage.sim.core().dice.below(4);
+        let alerts = [alert("SiteOffline", "firing", SITES[0], SITES[1])];
+        let mut request = post(USER, "guessed", &alerts);
+        match choice {
+            0 => {}
+            1 => request["headers"] = json!({}),
+            2 => {
+                let encoded = STANDARD.encode("somebody:s3cret%40");
+                request["headers"] = json!({"authorization": format!("Basic {encoded}")});
+            }
+            _ => request["sitefence"] = json!("sweep"),
+        }
+        let _ = stage.fleet.invoke(0, Kind::Stranger, request).await;
+    }
+}
+
+/// What people do once they have read the alarms: the survivor is in, strangers are out, and nobody stands
+/// in a listener that is not his. Without a decision both are in.
+pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
+    let record = core.reality.register();
+    let reality = &mut core.reality;
+    reality.take_out("arn:of:a:stranger", now);
+    for index in 0..2 {
+        let survives = record
+            .decision
+            .as_ref()
+            .is_none_or(|decision| reality.index(&decision.survivor.0) == index);
+        let was_in = reality.is_in(index);
+        if survives {
+            put_home(reality, layout, index, now);
+        }
+        for group in 0..reality.groups.len() {
+            if !layout.home(index).contains(&group) {
+                reality.take_out_of(group, &balancer(index), now);
+            } else if was_in && !survives {
+                reality.put_in(group, &balancer(index), now);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Who acts in a history: what is caused by machines, by operators, by people, and by bad luck.
+
+mod alertmanager;
+mod chaos;
+pub mod operator;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::json;
+
+pub use self::alertmanager::alertmanager;
+pub use self::chaos::{chaos, people, strangers, tidy};
+use crate::fleet::Fleet;
+use crate::sim::Sim;
+use crate::watcher::Kind;
+
+/// What all actors share.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The history.
+    pub sim: Sim,
+    /// The functions.
+    pub fleet: Fleet,
+    /// How many Regions have a function.
+    pub regions: usize,
+    /// Bad luck, people and improvising operators stop: the history is to settle.
+    pub calm: Rc<Cell<bool>>,
+}
+
+impl Stage {
+    /// Whether the time of trouble is over.
+    pub fn calm(&self) -> bool {
+        self.calm.get()
+    }
+
+    /// A name of a call for the transcript, and the call.
+    pub(crate) fn note(&self, line: impl FnOnce() -> String) {
+        self.sim.note(line);
+    }
+}
+
+/// The minute schedule of one Region.
+pub async fn schedule(stage: Stage, region: usize) {
+    let offset = stage.sim.core().dice.seconds(0, 59);
+    stage.sim.sleep(offset).await;
+    loop {
+        let (fleet, sim) = (stage.fleet.clone(), stage.sim.clone());
+        sim.clone().clock.spawn(async move {
+            let _ = fleet
+                .invoke(region, Kind::Sweep, json!({"sitefence": "sweep"}))
+                .await;
+        });
+        stage.sim.sleep(Duration::from_secs(60)).await;
+    }
+}
+
+/// The accelerator looks at its endpoints every few seconds.
+pub async fn health_checks(stage: Stage) {
+    loop {
+        stage.sim.sleep(Duration::from_secs(10)).await;
+        stage.sim.core().reality.check_health();
+    }
+}

@@ -1,0 +1,301 @@
+//! The functions: processes that Lambda starts, feeds one event at a time, freezes, and throws away.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use fencing::answer::Notice;
+use fencing::register::Record;
+use fencing::step::{Call, Event, Fault as CallFault};
+use fencing::words::Reporter;
+use function::event;
+use function::handler::{Handler, Invocation, Reply};
+use function::moment::Moment;
+use function::world::World;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::clock::{TaskId, letter};
+use crate::sim::Sim;
+use crate::watcher::{InvocationId, Kind};
+
+/// The function's timeout, as the settings say.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The wall clock's time when the history begins.
+const BEGINNING: i64 = 1_795_255_200;
+
+/// One process.
+pub struct Process {
+    number: u64,
+    began: Duration,
+    wall_offset: Cell<SignedDuration>,
+    current: Cell<InvocationId>,
+    death: RefCell<Death>,
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+impl Process {
+    /// What it is called in the transcript.
+    pub(crate) fn name(&self) -> String {
+        format!("p{} {}", self.number, self.current.get())
+    }
+
+    /// What it serves just now.
+    pub(crate) fn invocation(&self) -> InvocationId {
+        self.current.get()
+    }
+
+    /// How to let it die.
+    pub(crate) fn death(&self) -> Death {
+        self.death.borrow().clone()
+    }
+}
+
+/// The end of a process.
+#[derive(Clone, Default)]
+pub(crate) struct Death {
+    task: Option<TaskId>,
+    dead: Rc<Cell<bool>>,
+}
+
+impl Death {
+    /// It dies now.
+    pub(crate) fn now(&self, sim: &Sim) {
+        self.dead.set(true);
+        if let Some(task) = self.task {
+            sim.clock.kill(task);
+        }
+    }
+}
+
+/// What a process sees of the history.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    sim: Sim,
+    process: Rc<Process>,
+}
+
+impl World for Outside {
+    fn moment(&self) -> Moment {
+        let now = self.sim.clock.now();
+        let beginning = Timestamp::from_second(BEGINNING).unwrap_or(Timestamp::UNIX_EPOCH);
+        Moment {
+            wall: (beginning + now)
+                .checked_add(self.process.wall_offset.get())
+                .unwrap_or(beginning),
+            uptime: now.saturating_sub(self.process.began),
+        }
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.sim.sleep(duration).await;
+    }
+
+    async fn call(&self, call: &Call) -> Event {
+        let letter = self.sim.send(&self.process, call);
+        match letter.await {
+            Some(event) => event,
+            // Its process is about to die of it.
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn webhook_secret(&self) -> Result<SecretString, CallFault> {
+        let invocation = self.process.current.get();
+        let now = self.sim.clock.now();
+        self.sim
+            .core()
+            .watcher
+            .secret_read(invocation, self.process.number, now);
+        self.sim.sleep(Duration::from_millis(20)).await;
+        Ok(self.sim.core().reality.password.clone().into())
+    }
+
+    async fn stamp(&self, _: &Reporter) -> Result<(), CallFault> {
+        self.sim.sleep(Duration::from_millis(20)).await;
+        Ok(())
+    }
+
+    async fn chronicle(&self, _: &Record) {}
+
+    async fn tell(&self, notice: &Notice) {
+        self.sim
+            .note(|| format!("       {:?}: {}", notice.cause, notice.sentence));
+        self.sim.core().watcher.told(notice);
+    }
+
+    async fn settle(&self) {}
+}
+
+struct Instance {
+    process: Rc<Process>,
+    handler: Rc<Handler<Outside>>,
+    busy: Rc<Cell<bool>>,
+    region: usize,
+}
+
+/// All processes of all Regions.
+#[derive(Clone)]
+pub struct Fleet {
+    sim: Sim,
+    instances: Rc<RefCell<Vec<Instance>>>,
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Fleet of {}", self.instances.borrow().len())
+    }
+}
+
+impl Fleet {
+    /// Nobody runs yet.
+    pub fn new(sim: &Sim) -> Self {
+        Self {
+            sim: sim.clone(),
+            instances: Rc::default(),
+        }
+    }
+
+    /// A new version is deployed: the processes of the old one serve nothing any more.
+    pub fn redeploy(&self) {
+        self.instances.borrow_mut().clear();
+    }
+
+    /// The wall clock of one process is set.
+    pub fn set_a_clock(&self) {
+        let mut core = self.sim.core();
+        let instances = self.instances.borrow();
+        if instances.is_empty() {
+            return;
+        }
+        let index = core.dice.below(instances.len() as u64) as usize;
+        let offset = SignedDuration::from_secs(core.dice.below(7200) as i64 - 3600);
+        instances[index].process.wall_offset.set(offset);
+    }
+
+    /// All clocks are right again.
+    pub fn set_clocks_right(&self) {
+        for instance in self.instances.borrow().iter() {
+            instance.process.wall_offset.set(SignedDuration::ZERO);
+        }
+    }
+
+    async fn instance(&self, region: usize) -> (Rc<Process>, Rc<Handler<Outside>>, Rc<Cell<bool>>) {
+        let idle = self
+            .instances
+            .borrow()
+            .iter()
+            .find(|i| i.region == region && !i.busy.get())
+            .map(|i| (i.process.clone(), i.handler.clone(), i.busy.clone()));
+        if let Some((process, handler, busy)) = idle {
+            busy.set(true);
+            return (process, handler, busy);
+        }
+        let process = Rc::new(Process {
+            number: self.sim.number(),
+            began: self.sim.clock.now(),
+            wall_offset: Cell::new(SignedDuration::ZERO),
+            current: Cell::new(InvocationId::NONE),
+            death: RefCell::default(),
+        });
+        let settings = self.sim.core().reality.settings.clone();
+        let outside = Outside {
+            sim: self.sim.clone(),
+            process: process.clone(),
+        };
+        let handler = Rc::new(Handler::new(settings, outside));
+        let busy = Rc::new(Cell::new(true));
+        self.instances.borrow_mut().push(Instance {
+            process: process.clone(),
+            handler: handler.clone(),
+            busy: busy.clone(),
+            region,
+        });
+        handler.prepare().await;
+        (process, handler, busy)
+    }
+
+    /// One invocation. `None`: the process died, or Lambda ended it. It goes on when its caller goes away.
+    pub async fn invoke(&self, region: usize, kind: Kind, event: Value) -> Option<Reply> {
+        let (sender, letter) = letter();
+        let fleet = self.clone();
+        self.sim.clock.spawn(async move {
+            if let Some(reply) = fleet.serve(region, kind, event).await {
+                sender.send(reply);
+            }
+        });
+        letter.await
+    }
+
+    async fn serve(&self, region: usize, kind: Kind, event: Value) -> Option<Reply> {
+        let (process, handler, busy) = self.instance(region).await;
+        let now = self.sim.clock.now();
+        let id = {
+            let mut core = self.sim.core();
+            let core = &mut *core;
+            core.watcher
+                .begins(kind.clone(), now, now + TIMEOUT, &core.reality)
+        };
+        process.current.set(id);
+        self.sim.note(|| format!("{} {kind}", process.name()));
+        let Ok(event) = event::Event::read(event) else {
+            busy.set(false);
+            return None;
+        };
+        let invocation = Invocation {
+            request_id: format!("r{}", id.0),
+            deadline: handler.world().moment().wall + TIMEOUT,
+        };
+        let (sender, letter) = letter();
+        let task = {
+            let handler = handler.clone();
+            self.sim.clock.spawn(async move {
+                sender.send(handler.handle(event, &invocation).await);
+            })
+        };
+        let death = Death {
+            task: Some(task),
+            dead: Rc::default(),
+        };
+        *process.death.borrow_mut() = death.clone();
+        let timeout = {
+            let (sim, death) = (self.sim.clone(), death.clone());
+            self.sim.clock.spawn(async move {
+                sim.sleep(TIMEOUT).await;
+                sim.violated(format!("I12: {id} ran into Lambda's timeout"));
+                death.now(&sim);
+            })
+        };
+        let reply = letter.await;
+        self.sim.clock.kill(timeout);
+        match &reply {
+            Some(reply) => {
+                let (status, text) = match reply {
+                    Reply::Web { status, body, .. } => (*status, body.clone()),
+                    Reply::Answer(answer) => (answer.status.http(), answer.sentence.clone()),
+                };
+                self.sim
+                    .note(|| format!("{} answers {status}: {text}", process.name()));
+                let mut core = self.sim.core();
+                let core = &mut *core;
+                core.watcher.answers(id, status, &text, &core.reality);
+                busy.set(false);
+            }
+            None => {
+                self.sim.note(|| format!("{} died", process.name()));
+                self.sim.core().watcher.died(id);
+                self.instances
+                    .borrow_mut()
+                    .retain(|instance| !Rc::ptr_eq(&instance.process, &process));
+            }
+        }
+        reply
+    }
+}

@@ -1,0 +1,186 @@
+//! What is really so, whoever knows it: the register's item, the accelerator, two sites, the link.
+//!
+//! Calls of the function take effect here, one at a time, and so does what people and bad luck do. It is
+//! noted when hands that are not ours last touched a thing: for what they did, the function is not to blame.
+
+mod accelerator;
+mod site;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use fencing::accelerator::{Group, Outcome};
+use fencing::register::Record;
+use fencing::replication::Backup;
+use fencing::settings::Settings;
+use fencing::step::{Call, Event, Written};
+use fencing::words::{Rev, SiteName};
+use function::run::failed;
+
+pub use self::site::{Keycloak, Site};
+use crate::dice::Dice;
+use crate::layout::Layout;
+
+/// When something other than the function last changed a thing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hands {
+    /// The accelerator's endpoints, or their health.
+    pub groups: Option<Duration>,
+    /// A site's backups, its life or its Keycloak; by the site's index.
+    pub sites: [Option<Duration>; 2],
+    /// The link.
+    pub link: Option<Duration>,
+}
+
+/// The world of one history.
+#[derive(Debug)]
+pub struct Reality {
+    /// What the function is told of it.
+    pub settings: Settings,
+    /// The register's item.
+    pub record: Option<Record>,
+    /// When it was last written.
+    pub written_at: Duration,
+    /// The accelerator's groups.
+    pub groups: Vec<Group>,
+    /// What they were; readings can lag behind.
+    earlier: VecDeque<(Duration, Vec<Group>)>,
+    /// The most that a reading lags.
+    pub lag: Duration,
+    /// The sites, in the settings' order.
+    pub sites: [Site; 2],
+    /// Whether they see each other.
+    pub link: bool,
+    /// A call over all caches fails for one of them, so many times in a thousand.
+    pub cache_failures: u64,
+    /// The answering node is no relay, so many times in a thousand.
+    pub no_relay: u64,
+    /// Who else changed what.
+    pub hands: Hands,
+    /// The webhook's password.
+    pub password: String,
+    /// When it was changed.
+    pub rotated_at: Duration,
+}
+
+impl Reality {
+    /// Both sites serve and see each other; nothing was ever decided.
+    pub fn new(layout: Layout) -> Self {
+        let settings = layout.settings();
+        Self {
+            groups: layout.groups(&settings),
+            sites: [Site::new(), Site::new()],
+            settings,
+            record: None,
+            written_at: Duration::ZERO,
+            earlier: VecDeque::new(),
+            lag: Duration::ZERO,
+            link: true,
+            cache_failures: 0,
+            no_relay: 0,
+            hands: Hands::default(),
+            password: "s3cret%40".to_owned(),
+            rotated_at: Duration::ZERO,
+        }
+    }
+
+    /// A site's index.
+    pub fn index(&self, site: &SiteName) -> usize {
+        usize::from(self.settings.sites[1].name == *site)
+    }
+
+    /// A site's name.
+    pub fn name(&self, index: usize) -> &SiteName {
+        &self.settings.sites[index.min(1)].name
+    }
+
+    /// A site's state.
+    pub fn site(&self, site: &SiteName) -> &Site {
+        &self.sites[self.index(site)]
+    }
+
+    /// Whether a site's own Infinispan sees the other.
+    pub fn sees_other(&self, index: usize) -> bool {
+        self.link && self.sites[index].alive && self.sites[1 - index].alive
+    }
+
+    /// The register as an executor would read it.
+    pub fn register(&self) -> Record {
+        self.record.clone().unwrap_or_else(Record::empty)
+    }
+
+    /// A site's backup to the other.
+    pub fn backup(&self, index: usize) -> Backup {
+        self.sites[index].backup()
+    }
+
+    /// Whether the accelerator holds exactly what a decision says, the fenced site nowhere.
+    pub fn holds_exactly(&self, outcome: &Outcome, fenced: usize) -> bool {
+        let as_said = outcome.groups.iter().all(|write| {
+            let mut wanted: Vec<&str> = write.endpoints.iter().map(|e| e.id.as_str()).collect();
+            wanted.sort_unstable();
+            self.groups
+                .iter()
+                .find(|group| group.arn == write.arn)
+                .is_some_and(|group| accelerator::ids(group) == wanted)
+        });
+        as_said && !self.is_in(fenced)
+    }
+
+    /// Whether a site is in the accelerator and nobody else.
+    pub fn holds_only(&self, index: usize) -> bool {
+        let id = crate::layout::balancer(index);
+        let mut ends = self.groups.iter().flat_map(|group| &group.endpoints).peekable();
+        ends.peek().is_some() && ends.all(|end| end.config.id == id)
+    }
+
+    /// Whether the world is as a completed decision leaves it.
+    pub fn agrees(&self, record: &Record) -> bool {
+        record.decision.as_ref().is_some_and(|decision| {
+            let survivor = self.index(&decision.survivor.0);
+            self.holds_only(survivor) && self.backup(survivor) == Backup::Offline
+        })
+    }
+
+    /// A dead site comes back: its Infinispan has forgotten everything, its Keycloak runs.
+    pub fn revive(&mut self, index: usize, now: Duration) {
+        let site = &mut self.sites[index];
+        site.alive = true;
+        site.restart();
+        site.keycloak = Keycloak::Running;
+        self.hands.sites[index] = Some(now);
+    }
+
+    /// Carries a call out, at its landing.
+    pub fn apply(&mut self, call: &Call, now: Duration, dice: &mut Dice) -> Event {
+        match call {
+            Call::ReadRegister => Event::Register(Ok(self.record.clone().map(Box::new))),
+            Call::WriteRegister { expect, record } => {
+                if self.record.as_ref().map_or(Rev(0), |record| record.rev) == *expect {
+                    self.record = Some((**record).clone());
+                    self.written_at = now;
+                    Event::Written(Written::Stored)
+                } else {
+                    Event::Written(Written::Lost(self.record.clone().map(Box::new)))
+                }
+            }
+            Call::ReadAccelerator => Event::Accelerator(Ok(self.read_accelerator(now, dice))),
+            Call::WriteGroup(outcome) => self.write_group(outcome, now),
+            Call::ReadView { at }
+            | Call::TakeOffline { at, .. }
+            | Call::BringOnline { at, .. }
+            | Call::ReadBackup { at, .. }
+            | Call::ClearCache { at, .. }
+            | Call::StartPush { at, .. }
+            | Call::ReadPushes { at, .. }
+            | Call::ClearPushes { at, .. } => {
+                let index = self.index(at);
+                if !self.sites[index].alive {
+                    return failed(call, "connection refused".to_owned());
+                }
+                self.infinispan(index, call, now, dice)
+            }
+            Call::Pause { .. } => Event::Passed,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Demands on what is written outside the register: I1, I2, I3, I6, I7, I13, and that nothing is wiped.
+
+use std::time::Duration;
+
+use fencing::accelerator::{GroupOutcome, listener_of};
+use fencing::register::{Decision, Record, State};
+use fencing::replication::Backup;
+use fencing::step::Call;
+use fencing::words::Epoch;
+
+use super::{Before, InvocationId, Kind, Watcher, is_rejoin, touched};
+use crate::layout;
+use crate::reality::{Keycloak, Reality};
+
+/// To which part of the protocol an effect belongs, judged by when it lands.
+enum Belongs {
+    /// To the decision in force.
+    Decision,
+    /// To its rejoin.
+    Rejoin,
+    /// To a rejoin that the lost link has ended: it was sent while the rejoin lasted, arrives at most a
+    /// timeout late, and the schedule puts right what it did.
+    Straggler,
+    /// To the epoch before, whose executors a promotion is just waiting for.
+    Before,
+    /// To nothing.
+    Nothing(String),
+}
+
+impl Watcher {
+    /// Replication at the survivor may be cut only by somebody who was told that the accelerator holds
+    /// exactly the survivor, or that another one had read so.
+    pub(super) fn cut_is_issued(&mut self, id: InvocationId, call: &Call, reality: &Reality) {
+        let Call::TakeOffline { at, .. } = call else {
+            return;
+        };
+        let Some(invoked) = self.invoked(id) else {
+            return;
+        };
+        let Some(record) = invoked.record.clone() else {
+            self.violated(format!(
+                "I3: {id} cuts replication without having read the register"
+            ));
+            return;
+        };
+        let Some(decision) = &record.decision else {
+            self.violated(format!("I3: {id} cuts replication and knows no decision"));
+            return;
+        };
+        if decision.survivor.0 != *at {
+            return;
+        }
+        let fenced = layout::balancer(reality.index(&decision.fenced.0));
+        let told = invoked.seen.agrees_with(&decision.outcome)
+            && reality.settings.found.endpoint_group_arns.iter().all(|arn| {
+                invoked.seen.groups.iter().any(|group| {
+                    group.arn == *arn
+                        && group
+                            .endpoints
+                            .iter()
+                            .all(|endpoint| endpoint.config.id != fenced)
+                })
+            });
+        self.demand(told || record.state != State::Decided, || {
+            format!(
+                "I3: {id} cuts replication at {at} and was not told that the accelerator holds exactly it: {:?}",
+                self_seen(record.state)
+            )
+        });
+    }
+
+    pub(super) fn group_is_written(
+        &mut self,
+        id: InvocationId,
+        write: &GroupOutcome,
+        before: &Before,
+        reality: &Reality,
+        (now, epoch): (Duration, Epoch),
+    ) {
+        let record = &before.record;
+        let Some((kind, began)) = self.invoked(id).map(|i| (i.kind.clone(), i.began)) else {
+            return;
+        };
+        let hands = reality.hands.groups;
+        let belongs = self.belongs(id, epoch, record, |decision| {
+            decision.outcome.groups.contains(write)
+        });
+        self.judge(id, belongs, &format!("writes group {}", write.arn), now);
+        // A promotion goes by what is remembered where the accelerator cannot be read.
+        let touched_since = touched(hands, began.min(self.epoch_before), reality);
+        let listener = listener_of(&write.arn);
+        let count = |counts: &[(String, usize)]| {
+            counts
+                .iter()
+                .find(|(known, _)| known == listener)
+                .map_or(0, |(_, count)| *count)
+        };
+        self.demand(
+            count(&before.listeners) == 0
+                || count(&reality.per_listener()) > 0
+                || touched(hands, began, reality),
+            || format!("I1: {id} leaves listener {listener} without an endpoint"),
+        );
+        let Some(decision) = &record.decision else {
+            return;
+        };
+        let (survivor, fenced) = (
+            reality.index(&decision.survivor.0),
+            reality.index(&decision.fenced.0),
+        );
+        let added = !before.inside[fenced] && reality.is_in(fenced);
+        self.demand(!added || is_rejoin(&kind), || {
+            format!("I6: {id} ({kind}) puts {} into the accelerator", decision.fenced)
+        });
+        let whole = reality.backup(0) == Backup::Online && reality.backup(1) == Backup::Online;
+        let broken = reality.hands.sites.iter().any(|at| touched(*at, began, reality));
+        let straggles = record.state != State::Rejoining;
+        self.demand(!added || whole || broken || straggles, || {
+            format!("I2: {id} puts {} back while replication is cut", decision.fenced)
+        });
+        for (group, config) in &before.configs[survivor] {
+            let after = reality.configs(survivor);
+            let same = after
+                .iter()
+                .find(|(arn, _)| arn == group)
+                .is_none_or(|(_, after)| after == config);
+            self.demand(same || touched_since, || {
+                format!("I13: {id} changes the survivor's endpoint in {group}: {config:?}")
+            });
+        }
+    }
+
+    pub(super) fn infinispan_is_changed(
+        &mut self,
+        id: InvocationId,
+        call: &Call,
+        at: usize,
+        before: &Before,
+        reality: &Reality,
+        (now, epoch): (Duration, Epoch),
+    ) {
+        let record = &before.record;
+        let cut = matches!(call, Call::TakeOffline { .. });
+        let belongs = self.belongs(id, epoch, record, |decision| {
+            cut && reality.index(&decision.survivor.0) == at
+        });
+        self.judge(id, belongs, &crate::sim::tell(call), now);
+        let Some(decision) = record.decision.clone() else {
+            return;
+        };
+        let (survivor, fenced) = (
+            reality.index(&decision.survivor.0),
+            reality.index(&decision.fenced.0),
+        );
+        let hands = reality.hands;
+        let since = self.epoch_began;
+        if cut && at == survivor && record.state != State::Rejoining && !record.waiting {
+            self.demand(
+                reality.holds_only(survivor)
+                    || touched(hands.groups, since, reality)
+                    || self.straggler.is_some(),
+                || format!("I3: {id} cuts replication while the accelerator holds more than the survivor"),
+            );
+        }
+        let both = |backups: [Backup; 2]| backups.iter().all(|backup| *backup != Backup::Online);
+        let backups = [reality.backup(0), reality.backup(1)];
+        if both(backups) && !both(before.backups) && cut {
+            self.demand(
+                !reality.is_in(fenced) || touched(hands.groups, since, reality) || self.straggler.is_some(),
+                || format!("I2: {id} cuts the second backup while {} serves", decision.fenced),
+            );
+            self.demand(
+                at != fenced
+                    || reality.sites[fenced].keycloak == Keycloak::Stopped
+                    || touched(hands.sites[fenced], since, reality),
+                || format!("I2: {id} cuts {} while its Keycloak runs", decision.fenced),
+            );
+        }
+        if let Call::ClearCache { cache, .. } = call {
+            let wiped = reality.sites[1 - at].wiped > before.wiped[1 - at];
+            let read = self.invoked(id).and_then(|invoked| invoked.backup_read[at]);
+            let restarted = read.is_some_and(|read| touched(hands.sites[at], read, reality));
+            self.demand(!wiped || restarted, || {
+                format!(
+                    "I2: {id} clears {cache} at {} and wipes the kept site",
+                    layout::SITES[at]
+                )
+            });
+            self.demand(at == fenced || record.waiting, || {
+                format!("I2: {id} clears the survivor's {cache}")
+            });
+        }
+    }
+
+    /// `epoch` is the one that the executor knew of when it sent the call.
+    fn belongs(
+        &self,
+        id: InvocationId,
+        epoch: Epoch,
+        record: &Record,
+        ours: impl Fn(&Decision) -> bool,
+    ) -> Belongs {
+        let Some(invoked) = self.invoked(id) else {
+            return Belongs::Nothing("nobody".to_owned());
+        };
+        let rejoins = is_rejoin(&invoked.kind);
+        if record.state == State::Decided && record.waiting && epoch < record.epoch {
+            return Belongs::Before;
+        }
+        let Some(decision) = &record.decision else {
+            return Belongs::Nothing("no decision is in force".to_owned());
+        };
+        if epoch != record.epoch {
+            return Belongs::Nothing(format!(
+                "it was told of epoch {} and epoch {} is in force",
+                epoch, record.epoch
+            ));
+        }
+        match record.state {
+            State::Rejoining if rejoins => Belongs::Rejoin,
+            State::Rejoining if record.waiting && ours(decision) => Belongs::Decision,
+            State::Rejoining => Belongs::Nothing("the rejoin has waited for everybody".to_owned()),
+            _ if ours(decision) => Belongs::Decision,
+            _ if rejoins => Belongs::Straggler,
+            _ => Belongs::Nothing("it is not what was decided".to_owned()),
+        }
+    }
+
+    fn judge(&mut self, id: InvocationId, belongs: Belongs, what: &str, now: Duration) {
+        match belongs {
+            Belongs::Decision | Belongs::Rejoin | Belongs::Before => {}
+            Belongs::Straggler => self.straggler = Some(now),
+            Belongs::Nothing(why) => {
+                let kind = self
+                    .invoked(id)
+                    .map_or(Kind::Stranger, |invoked| invoked.kind.clone());
+                self.violated(format!("I7: {id} ({kind}): {what}: {why}"));
+            }
+        }
+    }
+}
+
+fn self_seen(state: State) -> String {
+    format!("the register as told is {state}")
+}

@@ -1,0 +1,248 @@
+//! Demands on the register: I4, I5, I7, I8, and what may follow what.
+
+use std::time::Duration;
+
+use fencing::accelerator::{Health, listener_of};
+use fencing::register::{Decision, Record, State};
+use fencing::replication::Backup;
+use fencing::step::{Event, Task, Written};
+
+use super::{Before, InvocationId, Invoked, Kind, Watcher, touched};
+use crate::layout;
+use crate::reality::Reality;
+
+impl Watcher {
+    pub(super) fn register_is_written(
+        &mut self,
+        id: InvocationId,
+        record: &Record,
+        event: &Event,
+        before: &Before,
+        reality: &Reality,
+        now: Duration,
+    ) {
+        if *event != Event::Written(Written::Stored) {
+            self.counts.lost_races += 1;
+            return;
+        }
+        let old = &before.record;
+        let Some(kind) = self.invoked(id).map(|invoked| invoked.kind.clone()) else {
+            return;
+        };
+        self.demand(record.rev == old.rev.next(), || {
+            format!("I7: {id} writes rev {} over {}", record.rev, old.rev)
+        });
+        self.demand(record.epoch >= old.epoch, || {
+            format!("I7: {id} writes epoch {} over {}", record.epoch, old.epoch)
+        });
+        let decided = record.epoch > old.epoch;
+        if decided {
+            self.epoch_before = std::mem::replace(&mut self.epoch_began, now);
+            self.is_decided(id, &kind, record, old, reality);
+        } else {
+            self.demand(
+                record.decision.is_none() || record.decision == old.decision,
+                || format!("I4: {id} changes the decision of epoch {}", record.epoch),
+            );
+        }
+        self.demand((record.state == State::Open) == record.decision.is_none(), || {
+            format!("I4: {id} writes {} with {:?}", record.state, record.decision)
+        });
+        let may_hold = matches!(kind, Kind::Operate(Task::Hold { .. } | Task::Release { .. }));
+        self.demand(may_hold || record.hold == old.hold, || {
+            format!("I8: {id} changes the hold, which only operators may")
+        });
+        self.follows(id, record, old, decided, reality);
+        self.count(record, old);
+    }
+
+    fn is_decided(
+        &mut self,
+        id: InvocationId,
+        kind: &Kind,
+        record: &Record,
+        old: &Record,
+        reality: &Reality,
+    ) {
+        self.demand(old.hold.is_none(), || {
+            format!("I8: {id} decides epoch {} while held", record.epoch)
+        });
+        self.demand(
+            record.epoch == old.epoch.next() && record.state == State::Decided,
+            || {
+                format!(
+                    "I4: {id} goes from epoch {} to {} {}",
+                    old.epoch, record.epoch, record.state
+                )
+            },
+        );
+        let Some(decision) = &record.decision else {
+            return;
+        };
+        self.demand(decision.survivor.0 != decision.fenced.0, || {
+            format!("I5: {id} fences the survivor")
+        });
+        if matches!(kind, Kind::Operate(Task::Promote { .. })) {
+            self.demand(record.waiting, || {
+                format!("I7: {id} promotes without waiting for others")
+            });
+            return;
+        }
+        self.demand(old.state == State::Open, || {
+            format!("I4: {id} decides anew while epoch {} is {}", old.epoch, old.state)
+        });
+        let Some(invoked) = self.invoked(id) else {
+            return;
+        };
+        let problem = evidence(invoked, decision, reality);
+        if let Some(problem) = problem {
+            self.violated(format!("I5: {id} decides epoch {}: {problem}", record.epoch));
+        }
+    }
+
+    /// What may follow what, and in what world an epoch may end.
+    fn follows(&mut self, id: InvocationId, record: &Record, old: &Record, decided: bool, reality: &Reality) {
+        use State::{Complete, Decided, Open, Rejoining, Unbalanced};
+        let allowed = match (old.state, record.state) {
+            (same, next) if same == next => true,
+            (_, Decided) if decided => true,
+            (Decided, Unbalanced)
+            | (Unbalanced | Decided, Complete)
+            | (Complete, Unbalanced | Decided | Rejoining | Open)
+            | (Rejoining, Decided | Open) => true,
+            // A decision that is resumed and finds the fenced site back.
+            (Unbalanced, Decided) => true,
+            _ => false,
+        };
+        self.demand(allowed, || {
+            format!("I7: {id} goes from {} to {}", old.state, record.state)
+        });
+        if record.state != Open || old.state == Open {
+            return;
+        }
+        let Some(began) = self.invoked(id).map(|invoked| invoked.began) else {
+            return;
+        };
+        // An epoch ends with both sites whole. Whoever broke something since it was looked at is excused.
+        let hands = reality.hands;
+        for index in 0..2 {
+            let backup = reality.backup(index);
+            self.demand(
+                backup == Backup::Online || touched(hands.sites[index], began, reality),
+                || {
+                    format!(
+                        "I2: {id} ends epoch {} while {}'s replication is {backup}",
+                        old.epoch,
+                        layout::SITES[index]
+                    )
+                },
+            );
+            self.demand(
+                reality.is_in(index) || touched(hands.groups, began, reality),
+                || {
+                    format!(
+                        "I6: {id} ends epoch {} without {} in the accelerator",
+                        old.epoch,
+                        layout::SITES[index]
+                    )
+                },
+            );
+        }
+    }
+
+    fn count(&mut self, record: &Record, old: &Record) {
+        use State::{Complete, Decided, Open, Rejoining, Unbalanced};
+        let counts = &mut self.counts;
+        let decided = record.epoch > old.epoch;
+        match (old.state, record.state) {
+            (Unbalanced | Decided, Complete) => counts.fences += 1,
+            (Rejoining, Open) => counts.rejoins += 1,
+            (Complete, Open) => counts.adoptions += 1,
+            (Rejoining, Decided) if !decided => counts.aborts += 1,
+            (Complete, Unbalanced) => counts.recuts += 1,
+            (Complete, Decided) if !decided => counts.refences += 1,
+            (old, Decided) if decided && old != Open => counts.promotions += 1,
+            _ => {}
+        }
+        if record.hold.is_some() && old.hold.is_none() {
+            counts.holds += 1;
+        }
+        if let (Some(old), Some(new)) = (&old.claim, &record.claim) {
+            if old.owner != new.owner {
+                counts.takeovers += 1;
+            } else if record.state != Rejoining && new.until > old.until {
+                counts.renewals += 1;
+            }
+        }
+    }
+}
+
+/// What is wrong with the evidence that an executor had for its decision.
+fn evidence(invoked: &Invoked, decision: &Decision, reality: &Reality) -> Option<String> {
+    let (survivor, fenced) = (
+        reality.index(&decision.survivor.0),
+        reality.index(&decision.fenced.0),
+    );
+    if let Kind::Alert(reporter, _) = &invoked.kind {
+        if decision.survivor.0 != reporter.0 {
+            return Some("the reporter is to go".to_owned());
+        }
+        let missed = invoked.view.as_ref().is_some_and(|view| {
+            view.relay_node
+                && view.local_site == decision.survivor.0.as_str()
+                && view
+                    .sites_view
+                    .iter()
+                    .any(|site| site == decision.survivor.0.as_str())
+                && view
+                    .sites_view
+                    .iter()
+                    .all(|site| site != decision.fenced.0.as_str())
+        });
+        if !missed {
+            return Some(format!(
+                "nobody missed {} now: {:?}",
+                decision.fenced, invoked.view
+            ));
+        }
+    }
+    let Some(reading) = &invoked.reading else {
+        return Some("the accelerator was not read".to_owned());
+    };
+    let balancers = [layout::balancer(0), layout::balancer(1)];
+    let mut listeners: Vec<(&str, Vec<(usize, Health)>)> = Vec::new();
+    for group in &reading.groups {
+        let listener = listener_of(&group.arn);
+        if listeners.iter().all(|(known, _)| *known != listener) {
+            listeners.push((listener, Vec::new()));
+        }
+        let Some((_, inside)) = listeners.iter_mut().find(|(known, _)| *known == listener) else {
+            continue;
+        };
+        for endpoint in &group.endpoints {
+            match balancers.iter().position(|id| *id == endpoint.config.id) {
+                Some(index) => inside.push((index, endpoint.health)),
+                None => return Some(format!("a stranger is in {listener}")),
+            }
+        }
+    }
+    for (listener, inside) in listeners {
+        if inside.is_empty() {
+            continue;
+        }
+        let of = |site: usize| {
+            inside
+                .iter()
+                .filter(move |(index, _)| *index == site)
+                .map(|(_, health)| *health)
+        };
+        match (of(survivor).min(), of(fenced).max()) {
+            (None, _) => return Some(format!("the survivor is not in {listener}")),
+            (Some(own), Some(other)) if other > own => {
+                return Some(format!("the survivor is {own} in {listener}, the other {other}"));
+            }
+            _ => {}
+        }
+    }
+    None
+}

@@ -1,0 +1,49 @@
+//! The quick part of the histories; `cargo xtask simulate` plays ten thousand.
+
+use simulation::history::play;
+use simulation::summary::Summary;
+
+/// Another range than the one that `cargo xtask simulate` begins with.
+const SEEDS: std::ops::Range<u64> = 1_000_000..1_000_200;
+
+#[test]
+fn every_invariant_holds_in_two_hundred_histories() {
+    let mut summary = Summary::default();
+    for seed in SEEDS {
+        let outcome = play(seed, false);
+        if let Some(violation) = &outcome.violation {
+            let told = play(seed, true);
+            assert!(
+                outcome.violation.is_none(),
+                "seed {seed}: {violation}\n\n{}\nagain: cargo xtask simulate --histories 1 --seed {seed}",
+                told.transcript
+            );
+        }
+        summary.add(&Summary::of(&outcome));
+    }
+    // And enough happens in them: one that waits for nothing to go wrong would pass, too.
+    assert!(summary.tells_something(), "{summary}");
+    let counts = summary.counts;
+    for (number, what) in [
+        (counts.fences, "fence"),
+        (counts.rejoins, "rejoin"),
+        (counts.takeovers, "takeover"),
+        (counts.renewals, "renewal"),
+        (counts.lost_races, "lost race"),
+        (counts.recuts, "cut repeated"),
+        (counts.refences, "fence repeated"),
+        (counts.aborts, "broken rejoin"),
+        (counts.promotions, "promotion"),
+        (counts.adoptions, "recovery by hand"),
+        (counts.holds, "hold"),
+    ] {
+        assert!(number > 0, "no {what} in\n{summary}");
+    }
+}
+
+#[test]
+fn a_seed_tells_a_history_completely() {
+    for seed in [7, 1_000_003] {
+        assert_eq!(play(seed, true).transcript, play(seed, true).transcript);
+    }
+}
