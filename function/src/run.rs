@@ -132,7 +132,7 @@ pub async fn run<W: World>(
                 Turn::Reply(Reply { ticket, call, event }) => {
                     tracing::debug!(?ticket, ?event, "is answered");
                     if let Some(record) = record_of(&call, &event) {
-                        seen = Some((record.rev, record.waiting));
+                        seen = Some((record.rev, record.waits()));
                     }
                     if let Some(record) = uncertain.settled(call, &event) {
                         beside.push(aside(world, Aside::Chronicle(Box::new(record))));

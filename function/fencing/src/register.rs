@@ -162,6 +162,10 @@ pub struct Record {
     /// waited for this revision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waiting: bool,
+    /// A rejoin was broken off while an attempt of it may still have had something on its way. The decision is
+    /// carried out at once, and once more after a wait: only then is it complete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
     /// A rejoin's progress, while rejoining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejoin: Option<Rejoin>,
@@ -194,6 +198,7 @@ impl Record {
             decision: None,
             claim: None,
             waiting: false,
+            unsettled: false,
             rejoin: None,
             hold: None,
             cooldown_until: None,
@@ -221,6 +226,16 @@ impl Record {
         self.claim
             .as_ref()
             .filter(|claim| claim.owner != owner && claim.is_fresh_at(now, ttl_seconds))
+    }
+
+    /// Whether this very revision has to be waited for before anybody goes on.
+    pub fn waits(&self) -> bool {
+        self.waiting || self.carried_out_once()
+    }
+
+    /// Whether a decision that is to be carried out twice has been carried out once, and nobody is at it.
+    pub fn carried_out_once(&self) -> bool {
+        self.unsettled && self.state == State::Unbalanced && self.claim.is_none()
     }
 
     /// The site that is out because of the decision in force, if any.

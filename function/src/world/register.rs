@@ -210,6 +210,7 @@ mod tests {
                 until: now,
             }),
             waiting: true,
+            unsettled: true,
             rejoin: Some(Rejoin {
                 session: "s".to_owned(),
                 step: RejoinStep::Clear(vec!["work".to_owned()]),

@@ -113,6 +113,7 @@ impl Layout {
             timeout_seconds: 15,
             cleared_caches: vec!["actionTokens".to_owned(), "work".to_owned()],
             deep_percent: 100,
+            hold_after_seconds: 3600,
             found: Found {
                 accelerator_arn: ACCELERATOR.to_owned(),
                 endpoint_group_arns: self.arns().into_iter().map(|(arn, _)| arn).collect(),
@@ -129,6 +130,7 @@ impl Layout {
                     .into(),
                 infinispan_secret: "infinispan".to_owned(),
                 webhook_secret: "webhook".to_owned(),
+                health_secret: "health".to_owned(),
                 register_table: "register".to_owned(),
                 topic_arn: String::new(),
             },

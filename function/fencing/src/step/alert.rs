@@ -8,7 +8,7 @@
 //!     → read back, record                                beside or after
 //! ```
 
-use super::carry_out::{claim, complete};
+use super::carry_out::{carried_out_once, claim, complete};
 use super::evidence::{allowed, decide, misses, reading};
 use super::script::{Halt, Place, Script};
 use super::{Call, watch};
@@ -74,6 +74,9 @@ fn judge(
                 let sentence = "an operator changed the decision; executors of the one before may still run";
                 return Ok(Answer::new(Status::NotNow, sentence));
             }
+            if record.carried_out_once() {
+                return Ok(carried_out_once(record));
+            }
             let claimed = claim(script, record, &format!("{reporter}'s alert"))?;
             let reading = match claimed.state {
                 State::Unbalanced => script.accelerator(asked.accelerator)?.ok(),
@@ -86,7 +89,7 @@ fn judge(
         State::Complete => watch::watch(script, record, Some((asked.accelerator, asked.view)), None),
         State::Rejoining if record.fenced() == Some(&reporter.0) => Ok(rejoining(record)),
         State::Rejoining => match misses(script, asked.view, &reporter.0, &suspect.0)? {
-            Sight::Misses => super::rejoin::abort(script, record, &format!("{reporter}'s alert")),
+            Sight::Misses => super::rejoin::abort(script, record, None, &format!("{reporter}'s alert")),
             _ => Ok(rejoining(record)),
         },
     }

@@ -79,6 +79,15 @@ pub(super) fn complete(
         script.say(Cause::DependencyFailed, sentence.clone());
         return Err(script.give_up(&record, Answer::new(Status::Retry, sentence)));
     }
+    if record.unsettled {
+        let once = Record {
+            state: State::Unbalanced,
+            claim: None,
+            ..record.revised(&record.by, script.now())
+        };
+        let once = script.write(once)?;
+        return Err(Halt::Answer(carried_out_once(&once)));
+    }
     let complete = Record {
         state: State::Complete,
         claim: None,
@@ -88,6 +97,16 @@ pub(super) fn complete(
     let sentence = format!("fenced {backup}: {}, epoch {}", decision.evidence, record.epoch);
     script.say(Cause::Completed, sentence);
     Ok(record)
+}
+
+/// The answer while something of a broken rejoin may still be on its way.
+pub(super) fn carried_out_once(record: &Record) -> Answer {
+    let sentence = format!(
+        "epoch {} is carried out again; something of the rejoin that was broken off may still be on its way, so \
+         the schedule looks once more before it is complete",
+        record.epoch
+    );
+    Answer::new(Status::NotNow, sentence)
 }
 
 /// The decision in force. A record that claims to have one and does not is damaged.

@@ -136,6 +136,7 @@ pub(super) fn decide(
         cooldown_until: None,
         recovery_seen_at: None,
         waiting: false,
+        unsettled: false,
         rejoin: None,
         places: remember(&record.places, &reading.places(settings)),
         ..record.revised(&by, decided_at)

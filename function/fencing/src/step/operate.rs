@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::carry_out::{claim, complete, decision_of};
+use super::carry_out::{carried_out_once, claim, complete, decision_of};
 use super::evidence::{allowed, decide, not_held, only_observed, reading};
 use super::script::{Halt, Script};
 use super::{Call, watch};
@@ -103,6 +103,7 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
                 Status::NotNow,
                 "a promote is waiting; finish it with the same command",
             )),
+            State::Decided | State::Unbalanced if record.carried_out_once() => Ok(carried_out_once(record)),
             State::Decided | State::Unbalanced => {
                 let claimed = claim(script, record, &format!("operator {by}"))?;
                 watch::finish(script, claimed)
@@ -172,6 +173,7 @@ pub(super) fn promote(
                 let sentence = format!("{survivor} is to survive, epoch {}", record.epoch);
                 Ok(wait_for(script, record, sentence))
             }
+            State::Decided | State::Unbalanced if record.carried_out_once() => Ok(carried_out_once(record)),
             State::Decided | State::Unbalanced => {
                 let claimed = claim(script, record, &format!("operator {by}"))?;
                 let done = watch::finish(script, claimed)?;
@@ -228,6 +230,7 @@ fn change(
         decision: Some(decision),
         claim: None,
         waiting: true,
+        unsettled: false,
         rejoin: None,
         recovery_seen_at: None,
         places,

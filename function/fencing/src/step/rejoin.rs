@@ -159,14 +159,22 @@ fn go_on(
         at: sites.kept.clone(),
     });
     if misses(script, view, &sites.kept, &sites.stale)? == Sight::Misses {
-        return abort(script, record, &format!("rejoin by {by}"));
+        return abort(script, record, waited, &format!("rejoin by {by}"));
     }
     let mut turn = Turn::new(script, record, session, by, &sites);
     turn.take(rejoin.step, keycloak)
 }
 
 /// The link is lost again: the decision is in force as before, same epoch, and is carried out anew.
-pub(super) fn abort(script: &mut Script<'_>, record: &Record, by: &str) -> Result<Answer, Halt> {
+///
+/// The survivor's users are waiting, so that happens at once, also while an attempt of the rejoin is at work or
+/// was never answered. What that sent may arrive after it, so then it is done once more before it counts.
+pub(super) fn abort(
+    script: &mut Script<'_>,
+    record: &Record,
+    waited: Option<Rev>,
+    by: &str,
+) -> Result<Answer, Halt> {
     let Sites { kept, stale } = sites(script, record)?;
     only_observed(script, "put the decision back into force: the link is lost again")?;
     let signed = format!("{by} (request {})", script.executor());
@@ -174,6 +182,7 @@ pub(super) fn abort(script: &mut Script<'_>, record: &Record, by: &str) -> Resul
         state: State::Decided,
         rejoin: None,
         waiting: false,
+        unsettled: (record.waiting || record.claim.is_some()) && waited != Some(record.rev),
         claim: script.fresh_claim(),
         ..record.revised(&signed, script.now())
     };

@@ -370,6 +370,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
             decision: None,
             claim: None,
             waiting: false,
+            unsettled: false,
             rejoin: None,
             cooldown_until: Some(script.in_seconds(script.settings.cooldown_seconds)),
             places: remember(&self.record.places, &after.places(script.settings)),

@@ -6,7 +6,7 @@
 
 use jiff::SignedDuration;
 
-use super::carry_out::{claim, complete, decision_of};
+use super::carry_out::{carried_out_once, claim, complete, decision_of};
 use super::evidence::{only_observed, reading};
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
@@ -82,7 +82,16 @@ pub(super) fn sweep(script: &mut Script<'_>, waited: Option<Rev>) -> Result<Answ
                 );
                 return Ok(Answer::new(Status::NotNow, sentence));
             }
-            let claimed = claim(script, record, "the schedule")?;
+            let mut record = record.clone();
+            if record.carried_out_once() {
+                if waited != Some(record.rev) {
+                    return Ok(carried_out_once(&record));
+                }
+                // Whatever was on its way has arrived: once more from the beginning, and then it is complete.
+                record.unsettled = false;
+                record.state = State::Decided;
+            }
+            let claimed = claim(script, &record, "the schedule")?;
             finish(script, claimed)
         }
         State::Complete => watch(script, record, None, waited),

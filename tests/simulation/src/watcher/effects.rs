@@ -1,7 +1,5 @@
 //! Demands on what is written outside the register: I1, I2, I3, I6, I7, I13, and that nothing is wiped.
 
-use std::time::Duration;
-
 use fencing::accelerator::{GroupOutcome, listener_of};
 use fencing::register::{Decision, Record, State};
 use fencing::replication::Backup;
@@ -18,8 +16,7 @@ enum Belongs {
     Decision,
     /// To its rejoin.
     Rejoin,
-    /// To a rejoin that the lost link has ended: it was sent while the rejoin lasted, arrives at most a
-    /// timeout late, and the schedule puts right what it did.
+    /// To a rejoin that the lost link has ended, and whose decision is therefore not called complete yet.
     Straggler,
     /// To the epoch before, whose executors a promotion is just waiting for.
     Before,
@@ -75,7 +72,7 @@ impl Watcher {
         write: &GroupOutcome,
         before: &Before,
         reality: &Reality,
-        (now, epoch): (Duration, Epoch),
+        epoch: Epoch,
     ) {
         let record = &before.record;
         let Some((kind, began)) = self.invoked(id).map(|i| (i.kind.clone(), i.began)) else {
@@ -85,7 +82,7 @@ impl Watcher {
         let belongs = self.belongs(id, epoch, record, |decision| {
             decision.outcome.groups.contains(write)
         });
-        self.judge(id, belongs, &format!("writes group {}", write.arn), now);
+        self.judge(id, belongs, &format!("writes group {}", write.arn));
         // A promotion goes by what is remembered where the accelerator cannot be read.
         let touched_since = touched(hands, began.min(self.epoch_before), reality);
         let listener = listener_of(&write.arn);
@@ -114,7 +111,7 @@ impl Watcher {
         });
         let whole = reality.backup(0) == Backup::Online && reality.backup(1) == Backup::Online;
         let broken = reality.hands.sites.iter().any(|at| touched(*at, began, reality));
-        let straggles = record.state != State::Rejoining;
+        let straggles = record.unsettled;
         self.demand(!added || whole || broken || straggles, || {
             format!("I2: {id} puts {} back while replication is cut", decision.fenced)
         });
@@ -137,14 +134,14 @@ impl Watcher {
         at: usize,
         before: &Before,
         reality: &Reality,
-        (now, epoch): (Duration, Epoch),
+        epoch: Epoch,
     ) {
         let record = &before.record;
         let cut = matches!(call, Call::TakeOffline { .. });
         let belongs = self.belongs(id, epoch, record, |decision| {
             cut && reality.index(&decision.survivor.0) == at
         });
-        self.judge(id, belongs, &crate::sim::tell(call), now);
+        self.judge(id, belongs, &crate::sim::tell(call));
         let Some(decision) = record.decision.clone() else {
             return;
         };
@@ -156,9 +153,7 @@ impl Watcher {
         let since = self.epoch_began;
         if cut && at == survivor && record.state != State::Rejoining && !record.waiting {
             self.demand(
-                reality.holds_only(survivor)
-                    || touched(hands.groups, since, reality)
-                    || self.straggler.is_some(),
+                reality.holds_only(survivor) || touched(hands.groups, since, reality) || record.unsettled,
                 || format!("I3: {id} cuts replication while the accelerator holds more than the survivor"),
             );
         }
@@ -166,7 +161,7 @@ impl Watcher {
         let backups = [reality.backup(0), reality.backup(1)];
         if both(backups) && !both(before.backups) && cut {
             self.demand(
-                !reality.is_in(fenced) || touched(hands.groups, since, reality) || self.straggler.is_some(),
+                !reality.is_in(fenced) || touched(hands.groups, since, reality) || record.unsettled,
                 || format!("I2: {id} cuts the second backup while {} serves", decision.fenced),
             );
             self.demand(
@@ -221,15 +216,14 @@ impl Watcher {
             State::Rejoining if record.waiting && ours(decision) => Belongs::Decision,
             State::Rejoining => Belongs::Nothing("the rejoin has waited for everybody".to_owned()),
             _ if ours(decision) => Belongs::Decision,
-            _ if rejoins => Belongs::Straggler,
+            _ if rejoins && record.unsettled => Belongs::Straggler,
             _ => Belongs::Nothing("it is not what was decided".to_owned()),
         }
     }
 
-    fn judge(&mut self, id: InvocationId, belongs: Belongs, what: &str, now: Duration) {
+    fn judge(&mut self, id: InvocationId, belongs: Belongs, what: &str) {
         match belongs {
-            Belongs::Decision | Belongs::Rejoin | Belongs::Before => {}
-            Belongs::Straggler => self.straggler = Some(now),
+            Belongs::Decision | Belongs::Rejoin | Belongs::Before | Belongs::Straggler => {}
             Belongs::Nothing(why) => {
                 let kind = self
                     .invoked(id)

@@ -162,8 +162,6 @@ pub struct Watcher {
     epoch_began: Duration,
     /// When the one before was.
     epoch_before: Duration,
-    /// When something that a broken rejoin had sent took effect at last.
-    straggler: Option<Duration>,
     /// How often an alert that changes nothing could be explained to nobody.
     pub unexplained: u64,
 }
@@ -325,7 +323,7 @@ impl Watcher {
                 self.register_is_written(id, record, event, before, reality, now);
             }
             Call::WriteGroup(write) => {
-                self.group_is_written(id, write, before, reality, (now, epoch));
+                self.group_is_written(id, write, before, reality, epoch);
             }
             Call::ReadBackup { at, .. } => {
                 let index = reality.index(at);
@@ -338,7 +336,7 @@ impl Watcher {
             | Call::ClearCache { at, .. }
             | Call::StartPush { at, .. }
             | Call::ClearPushes { at, .. } => {
-                self.infinispan_is_changed(id, call, reality.index(at), before, reality, (now, epoch));
+                self.infinispan_is_changed(id, call, reality.index(at), before, reality, epoch);
             }
             _ => {}
         }

@@ -41,11 +41,8 @@ impl Watcher {
             Kind::Alert(reporter, _) => {
                 let hands = reality.hands;
                 let own = reality.index(&reporter.0);
-                let disturbed = touched(hands.groups, began, reality)
-                    || touched(hands.sites[own], began, reality)
-                    || self
-                        .straggler
-                        .is_some_and(|at| at + Duration::from_secs(1) >= began);
+                let disturbed =
+                    touched(hands.groups, began, reality) || touched(hands.sites[own], began, reality);
                 let stands = stands_for(reality, &reporter);
                 let observes = reality.settings.mode == Mode::Observe;
                 if status == 200 && !observes {
