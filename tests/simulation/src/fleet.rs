@@ -82,6 +82,12 @@ pub struct Outside {
     process: Rc<Process>,
 }
 
+impl Outside {
+    pub(crate) fn sim(&self) -> &Sim {
+        &self.sim
+    }
+}
+
 impl World for Outside {
     fn moment(&self) -> Moment {
         let now = self.sim.clock.now();

@@ -24,6 +24,7 @@ pub mod dice;
 pub mod fleet;
 pub mod history;
 pub mod layout;
+mod lookout;
 pub mod reality;
 pub mod sim;
 pub mod summary;
