@@ -1,0 +1,5 @@
+//! The rendered rules and routes on the real Prometheus and Alertmanager, and what they post on the real function.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod examples;
+mod rules;
