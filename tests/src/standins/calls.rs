@@ -89,7 +89,7 @@ impl<C: Clone> CallLog<C> {
         tokio::time::timeout(limit, growing).await.is_ok()
     }
 
-    pub(super) fn record(&self, call: C) {
+    pub(crate) fn record(&self, call: C) {
         let length = {
             let mut calls = locked(&self.calls);
             calls.push(call);

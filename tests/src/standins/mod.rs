@@ -3,8 +3,11 @@
 //! ```text
 //!   test or demo ──▶ AcceleratorStandIn   http   JSON 1.1, paging, faults, lagging reads
 //!        │      ──▶ InfinispanPair        https  two clusters that replicate, relay nodes, faults
+//!        │      ──▶ ClusterStandIn        https  Kubernetes API servers: apply, RBAC, schemas, faults
+//!        │      ──▶ Exporter              http   the metrics port of a cluster's pods
 //!        │      ──▶ LocalAws              http   ministack: CloudFormation, Lambda, DynamoDB, ELBv2, …
-//!        └──────▶ RuntimeApi              http   hands events to the function's real binary
+//!        └──────▶ RuntimeApi              http   hands events to the function's real binary,
+//!                                                which FunctionUrl gives an address
 //! ```
 //!
 //! Each stand-in owns its thread and its port on 127.0.0.1 and stops when it is dropped, so tests may run
@@ -15,7 +18,9 @@
 pub mod accelerator;
 pub mod calls;
 pub mod certificates;
+pub mod exporter;
 pub mod faults;
+pub mod function_url;
 pub mod gate;
 pub mod infinispan;
 pub mod kubernetes;

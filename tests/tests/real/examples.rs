@@ -38,7 +38,7 @@ impl Example {
             .filter(|document| document.path.to_string().starts_with("clusters/"))
             .map(|document| {
                 let value = serde_yaml::from_str(&document.text).unwrap();
-                (document.path.to_string(), value)
+                (document.path, value)
             })
             .collect();
         Self {

@@ -1,5 +1,8 @@
 //! The rendered rules and routes on the real Prometheus and Alertmanager, and what they post on the real function.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alertmanager;
 mod examples;
+mod fencer;
 mod rules;
+mod whole_path;

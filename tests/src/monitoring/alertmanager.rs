@@ -1,0 +1,80 @@
+//! The real Alertmanager, on a free port of loopback and with no peers.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use http::Method;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::daemon::{Daemon, DaemonError};
+use crate::standins::calls::CallLog;
+
+/// A running Alertmanager; dropping it ends it.
+#[derive(Debug)]
+pub struct Alertmanager {
+    // Before the folder, so that nobody writes there any more when it goes.
+    daemon: Daemon,
+    _folder: TempDir,
+}
+
+impl Alertmanager {
+    pub fn start(program: &Path, configuration: &Value) -> Result<Self, DaemonError> {
+        let failed = |source| DaemonError::Start {
+            what: "Alertmanager",
+            source,
+        };
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let file = folder.path().join("alertmanager.yml");
+        // JSON is YAML, too.
+        std::fs::write(&file, configuration.to_string()).map_err(failed)?;
+        let arguments = [
+            format!("--config.file={}", file.display()),
+            format!("--storage.path={}", folder.path().join("data").display()),
+            "--web.listen-address=127.0.0.1:0".to_owned(),
+            "--cluster.listen-address=".to_owned(),
+            "--log.level=debug".to_owned(),
+        ];
+        let daemon = Daemon::start("Alertmanager", program, &arguments, folder.path(), "Listening on")?;
+        Ok(Self {
+            daemon,
+            _folder: folder,
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.daemon.address()
+    }
+
+    /// Every line that it printed.
+    pub fn log(&self) -> &CallLog<String> {
+        self.daemon.log()
+    }
+
+    /// Hands over an alert that fires from now on, as Prometheus does.
+    pub async fn fire(&self, labels: &Value) -> Result<(), DaemonError> {
+        self.alert(labels, None).await
+    }
+
+    /// Hands over an alert that has ended.
+    pub async fn resolve(&self, labels: &Value) -> Result<(), DaemonError> {
+        self.alert(labels, Some(Timestamp::now())).await
+    }
+
+    async fn alert(&self, labels: &Value, ends_at: Option<Timestamp>) -> Result<(), DaemonError> {
+        let mut alert = json!({
+            "labels": labels,
+            "annotations": {"summary": "a test"},
+            "generatorURL": "http://prometheus.example.com/graph",
+        });
+        if let Some(ends_at) = ends_at {
+            alert["endsAt"] = Value::from(ends_at.to_string());
+        }
+        let alerts = Value::Array(vec![alert]);
+        self.daemon
+            .ask(Method::POST, "/api/v2/alerts", Some(&alerts))
+            .await
+            .map(|_| ())
+    }
+}

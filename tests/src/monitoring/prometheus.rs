@@ -1,0 +1,74 @@
+//! The real Prometheus, on a free port of loopback.
+
+use std::path::Path;
+
+use http::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::daemon::{Daemon, DaemonError};
+use crate::standins::calls::CallLog;
+
+/// A running Prometheus; dropping it ends it.
+#[derive(Debug)]
+pub struct Prometheus {
+    // Before the folder, so that nobody writes there any more when it goes.
+    daemon: Daemon,
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    /// Starts it with a scrape job, the spec of a PrometheusRule, and the address of an Alertmanager.
+    pub fn start(
+        program: &Path,
+        job: &Value,
+        rules: &Value,
+        evaluation_interval: &str,
+        alertmanager: &str,
+    ) -> Result<Self, DaemonError> {
+        let failed = |source| DaemonError::Start {
+            what: "Prometheus",
+            source,
+        };
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let write = |name: &str, value: &Value| std::fs::write(folder.path().join(name), value.to_string());
+        write("rules.yml", rules).map_err(failed)?;
+        let configuration = json!({
+            "global": {"evaluation_interval": evaluation_interval},
+            "rule_files": ["rules.yml"],
+            "scrape_configs": [job],
+            "alerting": {"alertmanagers": [{
+                "api_version": "v2", "static_configs": [{"targets": [alertmanager]}],
+            }]},
+        });
+        write("prometheus.yml", &configuration).map_err(failed)?;
+        let arguments = [
+            "--config.file=prometheus.yml".to_owned(),
+            "--storage.tsdb.path=data".to_owned(),
+            "--web.listen-address=127.0.0.1:0".to_owned(),
+            // What fires before Alertmanager was discovered, which takes five seconds, is lost until it is sent again.
+            "--rules.alert.resend-delay=1s".to_owned(),
+            "--log.level=info".to_owned(),
+        ];
+        let daemon = Daemon::start("Prometheus", program, &arguments, folder.path(), "Listening on")?;
+        Ok(Self {
+            daemon,
+            _folder: folder,
+        })
+    }
+
+    /// Every line that it printed.
+    pub fn log(&self) -> &CallLog<String> {
+        self.daemon.log()
+    }
+
+    /// What an expression is now.
+    pub async fn query(&self, expression: &str) -> Result<Value, DaemonError> {
+        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let answer = self
+            .daemon
+            .ask(Method::GET, &format!("/api/v1/query?query={encoded}"), None)
+            .await?;
+        Ok(answer["data"]["result"].clone())
+    }
+}
