@@ -12,6 +12,8 @@
 //! processes and the replayed script are all in it, and a call can fail, hang, come late, lose its reply or
 //! take its process with it.
 //!
+//! * [`crash`]: every act in every state it may meet, every call of it going wrong in every way; afterwards one
+//!   retry has to reach the goal.
 //! * [`history`]: long random histories by seed, with everything at once.
 //! * [`watcher`]: the invariants of DESIGN, demanded after every step.
 //!
@@ -20,6 +22,7 @@
 
 pub mod actors;
 pub mod clock;
+pub mod crash;
 pub mod dice;
 pub mod fleet;
 pub mod history;
