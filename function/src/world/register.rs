@@ -6,6 +6,10 @@
 //! | `<topology>#history#<epoch>#<rev>` | a copy of each revision, for people |
 //! | `<topology>#seen#<site>` | when that site's watchdog alert last came through |
 //!
+//! The record is written field by field, not as a whole: while a new version is being deployed the old one
+//! still writes, and a field that it does not know must survive that. (Within a field it would not: a later
+//! version that adds something puts it beside the others, or raises the form.)
+//!
 //! A write whose reply was lost is repeated by the SDK and then fails its own condition. The condition's
 //! failure carries the item that is there; when that is what was written, it was written. A record of a
 //! newer form, or one that cannot be read, is never overwritten: it is a fault, and people decide.
@@ -13,7 +17,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use fencing::register::{Record, SCHEMA};
 use fencing::settings::Settings;
@@ -62,29 +66,35 @@ impl Register {
 
     /// Writes the record if its revision is still `expect`; 0 means that there is none.
     pub async fn write(&self, expect: Rev, record: &Record) -> Written {
-        let item = match item(self.topology.as_str(), record) {
-            Ok(item) => item,
+        let change = match Change::of(record) {
+            Ok(change) => change,
             Err(what) => return Written::Unknown(fault(what)),
         };
-        let put = self
+        let update = self
             .client
-            .put_item()
+            .update_item()
             .table_name(&self.table)
-            .set_item(Some(item))
+            .key(KEY, AttributeValue::S(self.topology.to_string()))
+            .update_expression(change.expression)
+            .set_expression_attribute_names(Some(change.names))
+            .set_expression_attribute_values(Some(change.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = if expect == Rev(0) {
-            put.condition_expression("attribute_not_exists(#pk)")
+        let update = if expect == Rev(0) {
+            update
+                .condition_expression("attribute_not_exists(#pk)")
                 .expression_attribute_names("#pk", KEY)
         } else {
-            put.condition_expression("#rev = :expected")
-                .expression_attribute_names("#rev", "rev")
+            update
+                .condition_expression("#rev = :expected")
                 .expression_attribute_values(":expected", AttributeValue::N(expect.to_string()))
         };
-        let Err(error) = put.send().await else {
+        let Err(error) = update.send().await else {
             return Written::Stored;
         };
         match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => lost(failed.item.clone(), record),
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                lost(failed.item.clone(), record)
+            }
             _ => Written::Unknown(fault(describe(&error))),
         }
     }
@@ -142,6 +152,56 @@ fn item(key: &str, record: &Record) -> Result<Item, String> {
         serde_dynamo::to_item(record).map_err(|error| format!("a record cannot be stored: {error}"))?;
     item.insert(KEY.to_owned(), AttributeValue::S(key.to_owned()));
     Ok(item)
+}
+
+/// Fields of a record that are left out where there is nothing to say; they have to be taken away then.
+const OPTIONAL: [&str; 9] = [
+    "decision",
+    "claim",
+    "waiting",
+    "unsettled",
+    "rejoin",
+    "hold",
+    "cooldown_until",
+    "recovery_seen_at",
+    "places",
+];
+
+/// What has to be set and taken away for a record to be there, whatever else there is.
+#[derive(Debug)]
+struct Change {
+    expression: String,
+    names: HashMap<String, String>,
+    values: Item,
+}
+
+impl Change {
+    fn of(record: &Record) -> Result<Self, String> {
+        let item: Item =
+            serde_dynamo::to_item(record).map_err(|error| format!("a record cannot be stored: {error}"))?;
+        // Each name is spelt by a placeholder: `state` and others are words of DynamoDB's own.
+        let removed: Vec<&str> = OPTIONAL
+            .into_iter()
+            .filter(|name| !item.contains_key(*name))
+            .collect();
+        let names = item.keys().map(String::as_str).chain(removed.iter().copied());
+        let names = names.map(|name| (format!("#{name}"), name.to_owned())).collect();
+        let mut set: Vec<String> = item.keys().map(|name| format!("#{name} = :{name}")).collect();
+        set.sort();
+        let mut expression = format!("SET {}", set.join(", "));
+        if !removed.is_empty() {
+            let removed: Vec<String> = removed.iter().map(|name| format!("#{name}")).collect();
+            expression = format!("{expression} REMOVE {}", removed.join(", "));
+        }
+        Ok(Self {
+            expression,
+            names,
+            values: item
+                .into_iter()
+                .map(|(name, value)| (format!(":{name}"), value))
+                .collect(),
+        })
+    }
 }
 
 /// The record in an item. Its form is looked at first: of a newer one nothing else may be believed.
@@ -303,6 +363,35 @@ mod tests {
         let mut more = item("t", &full()).unwrap();
         more.insert("mood".to_owned(), AttributeValue::S("fine".to_owned()));
         assert_eq!(*record(more).unwrap(), full());
+    }
+
+    /// An older function sets what it knows, takes away what it knows to be optional, and leaves the rest.
+    #[test]
+    fn a_write_names_every_field_of_a_record_and_no_other() {
+        let full = item("t", &full()).unwrap();
+        let empty = item("t", &Record::empty()).unwrap();
+        let mut optional: Vec<&str> = full
+            .keys()
+            .filter(|name| !empty.contains_key(*name))
+            .map(String::as_str)
+            .collect();
+        optional.sort_unstable();
+        let mut listed = OPTIONAL;
+        listed.sort_unstable();
+        assert_eq!(optional, listed, "a record's fields and the list have come apart");
+
+        let change = Change::of(&Record::empty()).unwrap();
+        assert_eq!(
+            change.expression,
+            "SET #by = :by, #epoch = :epoch, #rev = :rev, #schema = :schema, #state = :state, \
+             #written_at = :written_at REMOVE #decision, #claim, #waiting, #unsettled, #rejoin, #hold, \
+             #cooldown_until, #recovery_seen_at, #places"
+        );
+        let mut names: Vec<&String> = change.names.values().collect();
+        names.sort();
+        let mut all: Vec<&String> = full.keys().filter(|name| *name != KEY).collect();
+        all.sort();
+        assert_eq!(names, all);
     }
 
     #[test]

@@ -106,7 +106,23 @@ async fn stored(record: &Record) -> Value {
     Register::new(&aws(&server), &settings())
         .write(Rev(7), record)
         .await;
-    server.asked()[0].json()["Item"].clone()
+    written(&server.asked()[0])
+}
+
+/// What a request that changes an item sets, by the names that it spells with placeholders.
+fn written(asked: &Asked) -> Value {
+    let asked = asked.json();
+    let names = asked["ExpressionAttributeNames"].as_object().unwrap();
+    let expression = asked["UpdateExpression"].as_str().unwrap();
+    let set = expression.strip_prefix("SET ").unwrap();
+    let set = set.split_once(" REMOVE").map_or(set, |(set, _)| set);
+    set.split(", ")
+        .map(|part| {
+            let (name, value) = part.split_once(" = ").unwrap();
+            let name = names[name].as_str().unwrap().to_owned();
+            (name, asked["ExpressionAttributeValues"][value].clone())
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -118,14 +134,13 @@ async fn a_write_is_conditional_on_the_revision() {
     let asked = server.asked();
     let first = asked[0].json();
     assert_eq!(first["ConditionExpression"], "#rev = :expected");
-    assert_eq!(first["ExpressionAttributeNames"], json!({"#rev": "rev"}));
-    assert_eq!(
-        first["ExpressionAttributeValues"],
-        json!({":expected": {"N": "7"}})
-    );
+    assert_eq!(first["ExpressionAttributeNames"]["#rev"], "rev");
+    assert_eq!(first["ExpressionAttributeValues"][":expected"], json!({"N": "7"}));
     assert_eq!(first["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
-    assert_eq!(first["Item"]["pk"], json!({"S": "keycloak-test"}));
-    assert_eq!(first["Item"]["schema"], json!({"N": SCHEMA.to_string()}));
+    assert_eq!(operation(&asked[0]), "UpdateItem");
+    assert_eq!(first["Key"], json!({"pk": {"S": "keycloak-test"}}));
+    assert_eq!(written(&asked[0])["schema"], json!({"N": SCHEMA.to_string()}));
+    assert_eq!(written(&asked[0])["rev"], json!({"N": "8"}));
     assert_eq!(
         asked[1].json()["ConditionExpression"],
         "attribute_not_exists(#pk)"
