@@ -1,5 +1,7 @@
 //! Every act, in every state it may meet, with every one of its calls going wrong in every way.
 
+#![allow(clippy::unwrap_used)]
+
 use simulation::crash::{Act, Scene, Start, calls, play, scenes};
 use simulation::layout::Layout;
 use simulation::sim::Fault;
