@@ -10,5 +10,7 @@ mod destroy;
 mod interruption;
 mod lock;
 mod refusals;
+mod regions;
+mod register;
 mod stacks;
 mod world;

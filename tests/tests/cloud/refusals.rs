@@ -32,6 +32,7 @@ fn all_that_is_wrong_is_told_in_one_run() {
     let cloud = Cloud::with(Flaws {
         untagged_balancer: true,
         no_secret: true,
+        ..Flaws::default()
     });
     cloud.write_topology("topology.yaml", "register: { table: shared }");
     let run = cloud.apply();

@@ -17,6 +17,10 @@ use tests::standins::gate::{Counter, Gate};
 use tests::standins::local_aws::LocalAws;
 
 pub(crate) const REGION: &str = "eu-west-1";
+/// The other Region of those worlds that have two.
+pub(crate) const OTHER_REGION: &str = "eu-central-1";
+/// A Region in which no site lives.
+pub(crate) const THIRD_REGION: &str = "eu-west-3";
 /// Applies the usual topology with a function that need not be built.
 pub(crate) const APPLY: &[&str] = &["apply", "--yes", "--function-zip", "given.zip"];
 
@@ -41,6 +45,14 @@ pub(crate) struct Cloud {
 pub(crate) struct Flaws {
     pub(crate) untagged_balancer: bool,
     pub(crate) no_secret: bool,
+    /// site-b lives in a Region of its own.
+    pub(crate) two_regions: bool,
+}
+
+impl Flaws {
+    fn region_of_b(self) -> &'static str {
+        if self.two_regions { OTHER_REGION } else { REGION }
+    }
 }
 
 /// Runs what needs a runtime.
@@ -69,20 +81,32 @@ impl Cloud {
                     .await
                     .unwrap();
             }
+            if flaws.two_regions {
+                aws.replicate_secret(REGION, "demo/infinispan", OTHER_REGION)
+                    .await
+                    .unwrap();
+            }
             let b_tag = (!flaws.untagged_balancer).then_some("site-b");
             [
                 aws.create_balancer(REGION, "keycloak-a", Some("site-a"))
                     .await
                     .unwrap(),
-                aws.create_balancer(REGION, "keycloak-b", b_tag).await.unwrap(),
+                aws.create_balancer(flaws.region_of_b(), "keycloak-b", b_tag)
+                    .await
+                    .unwrap(),
             ]
         });
         // More than one page of accelerators lies before ours.
-        *accelerator.world() = World::new().with_decoys(12).with(Accelerator::in_one_region(
-            "keycloak",
-            REGION,
-            &[&balancers[0], &balancers[1]],
-        ));
+        let ours = if flaws.two_regions {
+            let sites = [
+                (REGION, balancers[0].as_str()),
+                (OTHER_REGION, balancers[1].as_str()),
+            ];
+            Accelerator::in_two_regions("keycloak", sites)
+        } else {
+            Accelerator::in_one_region("keycloak", REGION, &[&balancers[0], &balancers[1]])
+        };
+        *accelerator.world() = World::new().with_decoys(12).with(ours);
         let counter = Counter::default();
         let cloud = Self {
             account,
@@ -96,6 +120,47 @@ impl Cloud {
         cloud.write_topology("topology.yaml", "");
         std::fs::write(cloud.function_zip(), fake_function("the function", 62)).unwrap();
         cloud
+    }
+
+    /// A world of two Regions with a site in each, and a topology with a function in each of them; its register
+    /// is in a third.
+    pub(crate) fn in_two_regions() -> Self {
+        let cloud = Self::with(Flaws {
+            two_regions: true,
+            ..Flaws::default()
+        });
+        cloud.write_topology_in("topology.yaml", &[REGION, OTHER_REGION], "");
+        cloud
+    }
+
+    /// Writes a topology of two Regions with functions in `regions` that differs from the usual one by `extra`.
+    pub(crate) fn write_topology_in(&self, name: &str, regions: &[&str], extra: &str) {
+        let text = format!(
+            "name: demo
+regions: [{}]
+accelerator: {}
+infinispan: {{ username: developer, passwordSecret: demo/infinispan }}
+sites:
+  - name: site-a
+    region: {REGION}
+    platform: openshift
+    context: site-a
+    namespace: keycloak
+    infinispan: {{ endpoint: infinispan.site-a.example.com }}
+  - name: site-b
+    region: {OTHER_REGION}
+    platform: openshift
+    context: site-b
+    namespace: keycloak
+    infinispan: {{ endpoint: infinispan.site-b.example.com }}
+register: {{ kind: table, regions: [{THIRD_REGION}] }}
+function: {{ architecture: x86_64 }}
+{extra}
+",
+            regions.join(", "),
+            self.dns_name(),
+        );
+        std::fs::write(self.home.path().join(name), text).unwrap();
     }
 
     /// The accelerator's first DNS name.
@@ -172,8 +237,13 @@ function: {{ architecture: x86_64 }}
 
     /// Everything there is that `provision` could have made, each with what matters about it.
     pub(crate) fn inventory(&self) -> BTreeMap<String, String> {
+        self.inventory_of(REGION)
+    }
+
+    /// The same of another Region. Roles are everybody's.
+    pub(crate) fn inventory_of(&self, region: &str) -> BTreeMap<String, String> {
         block_on(async {
-            let config = self.aws.sdk_config(REGION);
+            let config = self.aws.sdk_config(region);
             let mut found = BTreeMap::new();
             let stacks = aws_sdk_cloudformation::Client::new(&config);
             for stack in stacks
@@ -229,6 +299,10 @@ function: {{ architecture: x86_64 }}
                 .unwrap_or_default()
             {
                 let name = bucket.name.unwrap_or_default();
+                if !name.ends_with(region) {
+                    // Another Region's, which has to be asked for what is in it.
+                    continue;
+                }
                 let objects = s3.list_objects_v2().bucket(&name).send().await.unwrap();
                 let keys: Vec<String> = objects
                     .contents()

@@ -7,6 +7,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, Tag};
+use aws_sdk_secretsmanager::types::ReplicaRegionType;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
@@ -115,6 +116,20 @@ impl LocalAws {
             call: CALL,
             what: "an ARN",
         })
+    }
+
+    /// Replicates a secret to another Region, as an operator does.
+    pub async fn replicate_secret(&self, region: &str, id: &str, to: &str) -> Result<(), LocalAwsError> {
+        const CALL: &str = "ReplicateSecretToRegions";
+        let client = aws_sdk_secretsmanager::Client::new(&self.sdk_config(region));
+        let there = ReplicaRegionType::builder().region(to).build();
+        let replicated = client
+            .replicate_secret_to_regions()
+            .secret_id(id)
+            .add_replica_regions(there)
+            .send()
+            .await;
+        replicated.map(|_| ()).map_err(|error| failed(CALL, &error))
     }
 
     pub async fn secret(&self, region: &str, id: &str) -> Result<String, LocalAwsError> {
