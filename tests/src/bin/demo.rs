@@ -5,16 +5,22 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tests::demo::{Programs, play};
+use tests::demo::{Programs, play, play_two_regions};
 
-const USAGE: &str = "usage: demo PROVISION FUNCTION EXAMPLES\n\n  \
+const USAGE: &str = "usage: demo [--two-regions] PROVISION FUNCTION EXAMPLES\n\n  \
     PROVISION  the program `provision`\n  \
     FUNCTION   the function's binary, built for this machine\n  \
     EXAMPLES   the directory with the example topologies\n\n\
     `cargo xtask demo` builds all of it and starts this program.";
 
 fn main() -> ExitCode {
-    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let mut arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let two_regions = arguments
+        .first()
+        .is_some_and(|first| first.as_os_str() == "--two-regions");
+    if two_regions {
+        arguments.remove(0);
+    }
     let Ok([provision, function, examples]) = <[PathBuf; 3]>::try_from(arguments) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
@@ -26,7 +32,14 @@ fn main() -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let played = match runtime {
-        Ok(runtime) => runtime.block_on(play(&programs)).map_err(|error| chain(&error)),
+        Ok(runtime) => runtime
+            .block_on(async {
+                match two_regions {
+                    true => play_two_regions(&programs).await,
+                    false => play(&programs).await,
+                }
+            })
+            .map_err(|error| chain(&error)),
         Err(error) => Err(error.to_string()),
     };
     match played {

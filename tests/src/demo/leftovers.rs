@@ -10,7 +10,20 @@ use crate::standins::local_aws::LocalAwsError;
 /// Everything that `apply` can have made and that is there, one line each. The balancers and Infinispan's password,
 /// which were there before, are not ours.
 pub(super) async fn of(stage: &Stage) -> Result<Vec<String>, DemoError> {
-    let sdk = stage.aws.sdk_config(stage.region());
+    let mut left = Vec::new();
+    for region in stage.regions() {
+        left.extend(
+            of_region(stage, region)
+                .await?
+                .into_iter()
+                .map(|what| format!("{region}: {what}")),
+        );
+    }
+    Ok(left)
+}
+
+async fn of_region(stage: &Stage, region: &str) -> Result<Vec<String>, DemoError> {
+    let sdk = stage.aws.sdk_config(region);
     let mut left = Vec::new();
 
     let stacks = aws_sdk_cloudformation::Client::new(&sdk)
@@ -81,12 +94,7 @@ pub(super) async fn of(stage: &Stage) -> Result<Vec<String>, DemoError> {
 
     let groups = stage
         .aws
-        .json_call(
-            stage.region(),
-            "logs",
-            "Logs_20140328.DescribeLogGroups",
-            &json!({}),
-        )
+        .json_call(region, "logs", "Logs_20140328.DescribeLogGroups", &json!({}))
         .await?;
     let groups = groups["logGroups"].as_array().into_iter().flatten();
     left.extend(

@@ -17,11 +17,13 @@ mod play;
 mod provision;
 mod screen;
 mod stage;
+mod two_regions;
 
 use std::path::PathBuf;
 
 pub use play::play;
 pub use screen::Untrue;
+pub use two_regions::play as play_two_regions;
 
 /// Why the demo ended early.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! The chapters.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ use crate::standins::infinispan::BackupStatus;
 use crate::standins::local_aws::HttpAnswer;
 
 /// The alert that says a site is gone.
-const SITE_OFFLINE: &str = "SiteOffline";
+pub(super) const SITE_OFFLINE: &str = "SiteOffline";
 
 /// Plays all of it.
 pub async fn play(programs: &Programs) -> Result<(), DemoError> {
@@ -26,20 +27,10 @@ pub async fn play(programs: &Programs) -> Result<(), DemoError> {
     screen.title("Sitefence: two sites lose each other, and one goes on serving");
 
     screen.chapter("The stage");
-    let stage = Stage::set(&programs.examples).await?;
+    let stage = Stage::set(&programs.examples, EXAMPLE).await?;
     show_stage(&screen, &stage);
 
-    let mut play = Play {
-        provision: Provision::new(
-            &programs.provision,
-            stage.folder.path(),
-            stage.aws.client_environment(),
-        ),
-        stage,
-        screen,
-        url: String::new(),
-        credentials: String::new(),
-    };
+    let mut play = Play::new(programs, stage, screen);
     play.deploy(programs).await?;
     play.lose_each_other().await?;
     play.first_report().await?;
@@ -50,7 +41,7 @@ pub async fn play(programs: &Programs) -> Result<(), DemoError> {
     Ok(())
 }
 
-fn show_stage(screen: &Screen, stage: &Stage) {
+pub(super) fn show_stage(screen: &Screen, stage: &Stage) {
     let [a, b] = [0, 1].map(|index| stage.site(index).to_owned());
     let infinispan = |site: &str| {
         stage
@@ -79,27 +70,42 @@ fn show_stage(screen: &Screen, stage: &Stage) {
     );
     screen.say(&format!(
         "Both sites serve: each has a balancer in the accelerator, and each replicates to the other. The topology is \
-         examples/{EXAMPLE}, with this run's Infinispan ports."
+         examples/{}, with this run's Infinispan ports.",
+        stage.example
     ));
 }
 
-struct Play {
-    stage: Stage,
-    provision: Provision,
-    screen: Screen,
-    /// The function's URL.
-    url: String,
+pub(super) struct Play {
+    pub(super) stage: Stage,
+    pub(super) provision: Provision,
+    pub(super) screen: Screen,
+    /// By Region, the function's URL.
+    pub(super) urls: BTreeMap<String, String>,
     /// What Alertmanager sends as its Authorization header.
-    credentials: String,
+    pub(super) credentials: String,
 }
 
 impl Play {
-    async fn deploy(&mut self, programs: &Programs) -> Result<(), DemoError> {
+    pub(super) fn new(programs: &Programs, stage: Stage, screen: Screen) -> Self {
+        Self {
+            provision: Provision::new(
+                &programs.provision,
+                stage.folder.path(),
+                stage.aws.client_environment(),
+            ),
+            stage,
+            screen,
+            urls: BTreeMap::new(),
+            credentials: String::new(),
+        }
+    }
+
+    pub(super) async fn deploy(&mut self, programs: &Programs) -> Result<(), DemoError> {
         self.screen.chapter("One command deploys");
         self.stage.pack(&programs.function)?;
         let ran = self
             .provision
-            .run(&self.screen, &["render", EXAMPLE, "-o", "out"])
+            .run(&self.screen, &["render", self.stage.example, "-o", "out"])
             .await?;
         self.screen.claim(
             "every document can be reviewed first",
@@ -109,7 +115,7 @@ impl Play {
         let began = Instant::now();
         let arguments = [
             "apply",
-            EXAMPLE,
+            self.stage.example,
             "--yes",
             "--function-zip",
             "function.zip",
@@ -122,11 +128,11 @@ impl Play {
         self.screen.claim(&claim, ran.code == Some(0), || ran.seen())?;
         let applied = ran.json()?;
         let urls = applied["webhookUrls"].as_object();
-        self.url = urls
-            .and_then(|urls| urls.values().next())
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        self.urls = urls
+            .into_iter()
+            .flatten()
+            .filter_map(|(region, url)| Some((region.clone(), url.as_str()?.to_owned())))
+            .collect();
         let name = self.stage.topology.webhook_secret_name();
         let secret = self.stage.aws.secret(self.stage.region(), &name).await?;
         let secret: Value = serde_json::from_str(&secret).unwrap_or(Value::String(secret));
@@ -156,7 +162,7 @@ impl Play {
             .map_err(Into::into)
     }
 
-    async fn lose_each_other(&mut self) -> Result<(), DemoError> {
+    pub(super) async fn lose_each_other(&mut self) -> Result<(), DemoError> {
         self.screen.chapter("The sites lose each other");
         self.stage.infinispan.cut_link();
         let view = self.show("Now:").await?;
@@ -249,7 +255,7 @@ impl Play {
         let began = Instant::now();
         let arguments = [
             "apply",
-            EXAMPLE,
+            self.stage.example,
             "--yes",
             "--function-zip",
             "function.zip",
@@ -277,7 +283,7 @@ impl Play {
         self.screen.chapter("Taken away again");
         let ran = self
             .provision
-            .run(&self.screen, &["destroy", EXAMPLE, "--yes"])
+            .run(&self.screen, &["destroy", self.stage.example, "--yes"])
             .await?;
         self.screen.claim(
             &format!("refused with exit code 3: {b} is fenced, and the record of it would be lost"),
@@ -286,7 +292,7 @@ impl Play {
         )?;
         let ran = self
             .provision
-            .run(&self.screen, &["destroy", EXAMPLE, "--yes", "--force"])
+            .run(&self.screen, &["destroy", self.stage.example, "--yes", "--force"])
             .await?;
         self.screen.claim(
             "forced, it removes all that apply made",
@@ -301,7 +307,7 @@ impl Play {
         )?;
         let ran = self
             .provision
-            .run(&self.screen, &["destroy", EXAMPLE, "--yes"])
+            .run(&self.screen, &["destroy", self.stage.example, "--yes"])
             .await?;
         self.screen
             .claim("destroyed again: nothing there", ran.code == Some(0), || {
@@ -315,13 +321,28 @@ impl Play {
         let [a, b] = self.sites();
         let from = if reporter == 0 { a } else { b };
         self.screen
-            .command(&format!("POST {}  (Alertmanager of {from})", self.url));
+            .command(&format!("POST {}  (Alertmanager of {from})", self.url()));
         let (answer, milliseconds) = self.post(&self.credentials, reporter).await?;
         self.screen.quote(answer.body.trim_end());
         Ok((answer, milliseconds))
     }
 
+    /// Where the first Region's function answers.
+    fn url(&self) -> &str {
+        let url = self.urls.get(self.stage.region());
+        url.map(String::as_str).unwrap_or_default()
+    }
+
     async fn post(&self, authorization: &str, reporter: usize) -> Result<(HttpAnswer, u128), DemoError> {
+        self.post_to(self.url(), authorization, reporter).await
+    }
+
+    pub(super) async fn post_to(
+        &self,
+        url: &str,
+        authorization: &str,
+        reporter: usize,
+    ) -> Result<(HttpAnswer, u128), DemoError> {
         let payload = self.payload(reporter)?;
         let headers = [
             ("authorization", authorization),
@@ -332,7 +353,7 @@ impl Play {
         let answer = self
             .stage
             .aws
-            .post(&self.url, "webhook", &headers, payload.to_string())
+            .post(url, "webhook", &headers, payload.to_string())
             .await?;
         Ok((answer, began.elapsed().as_millis()))
     }
@@ -350,7 +371,7 @@ impl Play {
     }
 
     /// A document that `provision render` wrote for a site's cluster.
-    fn rendered(&self, site: &str, kind: &str) -> Result<Value, DemoError> {
+    pub(super) fn rendered(&self, site: &str, kind: &str) -> Result<Value, DemoError> {
         let folder = self.stage.folder.path().join("out/clusters").join(site);
         for entry in fs::read_dir(&folder).map_err(DemoError::file(&folder))? {
             let path = entry.map_err(DemoError::file(&folder))?.path();
@@ -370,7 +391,7 @@ impl Play {
         })
     }
 
-    async fn show(&self, heading: &str) -> Result<View, DemoError> {
+    pub(super) async fn show(&self, heading: &str) -> Result<View, DemoError> {
         let view = View::of(&self.stage).await?;
         self.screen.say(heading);
         self.screen.table(&look::COLUMNS, &view.rows());
@@ -391,7 +412,7 @@ impl Play {
         Ok(())
     }
 
-    fn claim_writes(&mut self, claim: &str, expected: usize) -> Result<(), DemoError> {
+    pub(super) fn claim_writes(&mut self, claim: &str, expected: usize) -> Result<(), DemoError> {
         let writes = self.stage.accelerator.writes();
         self.screen.claim(claim, writes.len() == expected, || {
             format!(
@@ -412,7 +433,7 @@ impl Play {
         format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
     }
 
-    fn sites(&self) -> [String; 2] {
+    pub(super) fn sites(&self) -> [String; 2] {
         [0, 1].map(|index| self.stage.site(index).to_owned())
     }
 }

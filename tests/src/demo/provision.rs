@@ -16,6 +16,7 @@ pub(super) struct Provision {
     program: PathBuf,
     folder: PathBuf,
     environment: Vec<(String, String)>,
+    brief: bool,
 }
 
 /// What came of a run.
@@ -52,7 +53,14 @@ impl Provision {
             program: program.to_owned(),
             folder: folder.to_owned(),
             environment,
+            brief: false,
         }
+    }
+
+    /// Leaves out of its talk what is said of single resources.
+    pub(super) fn briefly(mut self) -> Self {
+        self.brief = true;
+        self
     }
 
     /// Runs it. Its talk is shown line by line; its data, which would be the next program's input, is kept.
@@ -87,7 +95,9 @@ impl Provision {
             if let Some(talk) = talk {
                 let mut lines = BufReader::new(talk).lines();
                 while let Some(line) = lines.next_line().await? {
-                    screen.quote(&line);
+                    if !(self.brief && (line.is_empty() || line.starts_with("  "))) {
+                        screen.quote(&line);
+                    }
                     said.push_str(&line);
                     said.push('\n');
                 }

@@ -1,6 +1,7 @@
 //! What the demo plays on: a local AWS with two tagged balancers and Infinispan's password, an accelerator in front
 //! of them, two Infinispan clusters; and a folder with the example as an operator would have it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use crate::standins::accelerator::{Accelerator, AcceleratorStandIn, World};
 use crate::standins::infinispan::{InfinispanPair, Role};
 use crate::standins::local_aws::LocalAws;
 
-/// The example that is played.
+/// The example that is played unless another is asked for.
 pub(super) const EXAMPLE: &str = "local.yaml";
 
 /// More accelerators than one page of the API holds come before the one that is wanted.
@@ -24,6 +25,8 @@ pub(super) const ACCELERATOR: &str = "keycloak";
 /// Everything that runs, and what it is made from.
 #[derive(Debug)]
 pub(super) struct Stage {
+    /// The example's file name.
+    pub(super) example: &'static str,
     pub(super) topology: Topology,
     pub(super) infinispan: InfinispanPair,
     pub(super) accelerator: AcceleratorStandIn,
@@ -35,11 +38,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Sets it up for the example in `examples`.
-    pub(super) async fn set(examples: &Path) -> Result<Self, DemoError> {
-        let path = examples.join(EXAMPLE);
+    /// Sets it up for an example in `examples`.
+    pub(super) async fn set(examples: &Path, example: &'static str) -> Result<Self, DemoError> {
+        let path = examples.join(example);
         let text = fs::read_to_string(&path).map_err(DemoError::file(&path))?;
-        let topology = topology::parse(text.as_bytes(), EXAMPLE).map_err(|mistakes| DemoError::Example {
+        let topology = topology::parse(text.as_bytes(), example).map_err(|mistakes| DemoError::Example {
             path: path.clone(),
             reason: mistakes
                 .iter()
@@ -79,6 +82,9 @@ impl Stage {
         let password = password();
         let secret = topology.infinispan.password_secret.to_string();
         aws.create_secret(&region, &secret, &password).await?;
+        for other in topology.regions.iter().filter(|other| other.as_str() != region) {
+            aws.replicate_secret(&region, &secret, other.as_str()).await?;
+        }
         let infinispan = InfinispanPair::builder(names.each_ref().map(String::as_str))
             .user(topology.infinispan.username.as_str(), &password, Role::Admin)
             .start()?;
@@ -88,6 +94,7 @@ impl Stage {
             .tempdir()
             .map_err(DemoError::file(std::env::temp_dir()))?;
         let stage = Self {
+            example,
             topology,
             infinispan,
             accelerator,
@@ -104,9 +111,16 @@ impl Stage {
         self.topology.sites[index].name.as_str()
     }
 
-    /// The Region of the function and of the secrets.
+    /// The Region of the function and of the secrets; of several the first.
     pub(super) fn region(&self) -> &str {
         self.topology.first_region().as_str()
+    }
+
+    /// Every Region in which something of ours can be.
+    pub(super) fn regions(&self) -> BTreeSet<&str> {
+        let registers = self.topology.register_regions();
+        let all = self.topology.regions.iter().chain(registers);
+        all.map(|region| region.as_str()).collect()
     }
 
     /// The example and its CA bundles. The one thing that the example cannot know is at which port this run's
@@ -135,7 +149,7 @@ impl Stage {
             }
             fs::write(&bundle, self.infinispan.authority().pem()).map_err(DemoError::file(&bundle))?;
         }
-        let copy = self.folder.path().join(EXAMPLE);
+        let copy = self.folder.path().join(self.example);
         fs::write(&copy, text).map_err(DemoError::file(&copy))
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Task {
 const TASKS: &[Task] = &[
     Task {
         name: "demo",
-        arguments: "",
+        arguments: "[--two-regions]",
         about: "plays a split brain against a local AWS: deploy, fence, destroy",
         run: demo::run,
     },

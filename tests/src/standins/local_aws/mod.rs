@@ -33,6 +33,7 @@
 //! - Role policies are enforced for AWS's calls, and not for those to the Global Accelerator stand-in.
 
 mod clients;
+mod processes;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -144,6 +145,8 @@ pub struct LocalAws {
 #[derive(Debug)]
 struct Server {
     address: SocketAddr,
+    /// In the environment of the process and of all that it starts.
+    nonce: String,
     environment: Vec<(String, String)>,
     process: Child,
     /// Closing it ends the process group.
@@ -255,16 +258,17 @@ impl Server {
         let leash = process.stdin.take();
         let mut started = Self {
             address,
+            nonce,
             environment: environment.to_vec(),
             process,
             leash,
             state,
         };
-        started.wait_until_ready(&nonce)?;
+        started.wait_until_ready()?;
         Ok(started)
     }
 
-    fn wait_until_ready(&mut self, nonce: &str) -> Result<(), StartError> {
+    fn wait_until_ready(&mut self) -> Result<(), StartError> {
         let end = Instant::now() + START_LIMIT;
         while Instant::now() < end {
             if let Some(status) = self.process.try_wait().map_err(StartError::Spawn)? {
@@ -273,7 +277,7 @@ impl Server {
                     log: self.log_tail(40),
                 });
             }
-            if health(self.address).is_ok_and(|answer| answer.contains(nonce)) {
+            if health(self.address).is_ok_and(|answer| answer.contains(&self.nonce)) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(50));
