@@ -24,21 +24,32 @@ const HINT: &str = "run this task again; it installs cargo-deny itself";
 /// Judges the dependencies.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     no_arguments("deny", arguments)?;
+    judge(workspace).map(drop)
+}
+
+/// Judges the dependencies, and says what could not be judged. A longer run has it said again at its end, where it is
+/// not lost between tests.
+pub(crate) fn judge(workspace: &Workspace) -> Result<Option<String>, Failure> {
     let program = program(workspace)?;
     let deny = |arguments: &[&str]| Command::new(workspace, &program, HINT).arguments(arguments);
     deny(&["--workspace", "check", "bans", "licenses", "sources"]).run()?;
     let fetched = deny(&["fetch", "db"]).run_within(FETCH_LIMIT);
-    match (fetched, database_is_here()) {
-        (Ok(()), _) => {}
-        (Err(failure), true) => {
-            eprintln!("warning: ADVISORIES ARE CHECKED AGAINST AN OLDER COPY of their database: {failure}");
-        }
-        (Err(failure), false) => {
-            eprintln!("warning: ADVISORIES WERE NOT CHECKED, their database is out of reach: {failure}");
-            return Ok(());
-        }
+    let warning = match (fetched, database_is_here()) {
+        (Ok(()), _) => None,
+        (Err(failure), true) => Some(format!(
+            "ADVISORIES WERE CHECKED AGAINST AN OLDER COPY of their database: {failure}"
+        )),
+        (Err(failure), false) => Some(format!(
+            "ADVISORIES WERE NOT CHECKED, their database is out of reach: {failure}"
+        )),
+    };
+    if let Some(warning) = &warning {
+        eprintln!("warning: {warning}");
     }
-    deny(&["--workspace", "--offline", "check", "advisories"]).run()
+    if warning.is_none() || database_is_here() {
+        deny(&["--workspace", "--offline", "check", "advisories"]).run()?;
+    }
+    Ok(warning)
 }
 
 /// The program in the right version: the one on the path if it is that, else one of our own.
