@@ -402,11 +402,15 @@ impl Play {
     async fn show_log(&self) -> Result<(), DemoError> {
         let group = self.stage.topology.log_group_name();
         self.screen.say("What the function says about it in its log:");
+        let mut last = String::new();
         for line in self.stage.aws.log_lines(self.stage.region(), &group).await? {
             if let Ok(entry) = serde_json::from_str::<Value>(&line)
                 && let Some(sentence) = entry["message"].as_str()
+                // The decision and the answer are the same sentence.
+                && last != sentence
             {
                 self.screen.quote(sentence);
+                sentence.clone_into(&mut last);
             }
         }
         Ok(())

@@ -94,12 +94,21 @@ impl Provision {
             let mut said = String::new();
             if let Some(talk) = talk {
                 let mut lines = BufReader::new(talk).lines();
+                let mut folded = Folded::default();
                 while let Some(line) = lines.next_line().await? {
-                    if !(self.brief && (line.is_empty() || line.starts_with("  "))) {
+                    let is_detail = line.is_empty() || line.starts_with("  ");
+                    let shown = match self.brief && is_detail {
+                        true => Vec::new(),
+                        false => folded.next(&line),
+                    };
+                    for line in shown {
                         screen.quote(&line);
                     }
                     said.push_str(&line);
                     said.push('\n');
+                }
+                if let Some(last) = folded.end() {
+                    screen.quote(&last);
                 }
             }
             Ok(said)
@@ -112,5 +121,73 @@ impl Provision {
             stdout,
             stderr,
         })
+    }
+}
+
+/// Folds what would push everything else off the screen: CloudFormation's events, two for each resource, and the
+/// resources of a stack that goes.
+#[derive(Debug, Default)]
+struct Folded {
+    what: &'static str,
+    count: usize,
+}
+
+impl Folded {
+    /// What to show when `line` comes: that line, or nothing yet.
+    fn next(&mut self, line: &str) -> Vec<String> {
+        let what = match line.strip_prefix("  ").map(str::trim_start) {
+            Some(text)
+                if ["CREATE_", "UPDATE_", "DELETE_"]
+                    .iter()
+                    .any(|it| text.starts_with(it)) =>
+            {
+                "events"
+            }
+            Some(text) if text.starts_with("- AWS::") => "resources",
+            _ => {
+                return self.end().into_iter().chain([line.to_owned()]).collect();
+            }
+        };
+        let ended = if what == self.what { None } else { self.end() };
+        self.what = what;
+        self.count += 1;
+        ended.into_iter().collect()
+    }
+
+    fn end(&mut self) -> Option<String> {
+        let (what, count) = (self.what, std::mem::take(&mut self.count));
+        (count > 0).then(|| format!("      … {count} {what}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_and_resources_are_counted_and_all_else_is_shown() {
+        let mut folded = Folded::default();
+        let mut shown: Vec<String> = Vec::new();
+        for line in [
+            "to be removed: demo",
+            "  - the-stack  delete: destroy",
+            "      - AWS::S3::Bucket b",
+            "      - AWS::SNS::Topic t",
+            "eu-west-1: deleting the-stack",
+            "  DELETE_IN_PROGRESS           AWS::S3::Bucket b",
+        ] {
+            shown.extend(folded.next(line));
+        }
+        shown.extend(folded.end());
+        assert_eq!(
+            shown,
+            [
+                "to be removed: demo",
+                "  - the-stack  delete: destroy",
+                "      … 2 resources",
+                "eu-west-1: deleting the-stack",
+                "      … 1 events",
+            ]
+        );
     }
 }
