@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::command::Command;
 use crate::failure::Failure;
 use crate::tasks::no_arguments;
+use crate::tools;
 use crate::workspace::Workspace;
 
 /// The version whose rules `deny.toml` is written in.
@@ -30,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
 /// Judges the dependencies, and says what could not be judged. A longer run has it said again at its end, where it is
 /// not lost between tests.
 pub(crate) fn judge(workspace: &Workspace) -> Result<Option<String>, Failure> {
-    let program = program(workspace)?;
+    let program = tools::installed(workspace, "cargo-deny", VERSION)?;
     let deny = |arguments: &[&str]| Command::new(workspace, &program, HINT).arguments(arguments);
     deny(&["--workspace", "check", "bans", "licenses", "sources"]).run()?;
     let fetched = deny(&["fetch", "db"]).run_within(FETCH_LIMIT);
@@ -50,36 +51,6 @@ pub(crate) fn judge(workspace: &Workspace) -> Result<Option<String>, Failure> {
         deny(&["--workspace", "--offline", "check", "advisories"]).run()?;
     }
     Ok(warning)
-}
-
-/// The program in the right version: the one on the path if it is that, else one of our own.
-fn program(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    let is_right = |program: &PathBuf| {
-        Command::new(workspace, program, HINT)
-            .arguments(&["--version"])
-            .answer()
-            .is_some_and(|answer| answer == format!("cargo-deny {VERSION}"))
-    };
-    let place = workspace.tools.join(format!("cargo-deny-{VERSION}"));
-    let own = place.join("bin/cargo-deny");
-    if let Some(found) = [PathBuf::from("cargo-deny"), own.clone()]
-        .into_iter()
-        .find(is_right)
-    {
-        return Ok(found);
-    }
-    eprintln!(
-        "installing cargo-deny {VERSION}, once, into {}; this takes minutes",
-        place.display()
-    );
-    let package = format!("cargo-deny@{VERSION}");
-    Command::cargo(workspace, &["install", "--locked", "--quiet", "--root"])
-        .arguments(&[&place])
-        .arguments(&[package])
-        // Else its own few hundred crates would stay among ours for ever.
-        .without("CARGO_TARGET_DIR")
-        .run()?;
-    Ok(own)
 }
 
 /// Whether a copy of the database stands where cargo-deny keeps it.

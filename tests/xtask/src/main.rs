@@ -18,8 +18,10 @@ mod command;
 mod demo;
 mod deny;
 mod failure;
+mod protocol;
 mod summary;
 mod tasks;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::demo;
 use crate::deny;
 use crate::failure::Failure;
+use crate::protocol;
 use crate::workspace::Workspace;
 
 /// One thing that can be asked for.
@@ -40,6 +41,18 @@ const TASKS: &[Task] = &[
         arguments: "[--histories N] [--seed S]",
         about: "plays random histories of crashes, lost replies and human hands",
         run: simulate,
+    },
+    Task {
+        name: "model",
+        arguments: "[--long] [--executors N] [--threads N] [NAME …]",
+        about: "checks the fencing protocol in every order of events",
+        run: protocol::model,
+    },
+    Task {
+        name: "mutants",
+        arguments: "[ARGUMENTS OF cargo mutants]",
+        about: "breaks the protocol in every small way; hours",
+        run: protocol::mutants,
     },
     Task {
         name: "ci",

@@ -1,0 +1,77 @@
+//! What a configuration says: who runs, in which layout, and what may happen how often.
+
+use crate::grounds::Layout;
+use crate::scene::{Chance, Hand};
+
+/// Where a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// Nothing was ever decided, and the link has just been lost.
+    Split,
+    /// Nothing was ever decided, and the link is whole.
+    Whole,
+    /// site-b was fenced, and the link is whole again.
+    Fenced,
+    /// site-b was fenced, and the link is still lost.
+    FencedAndSplit,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// Whether it is left to the longer run.
+    pub long: bool,
+    /// How many invocations run at the same time at most.
+    pub executors: usize,
+    /// The accelerator.
+    pub layout: Layout,
+    /// The beginning.
+    pub from: From,
+    /// How often what may happen.
+    pub chances: &'static [(Chance, u8)],
+    /// What people may do.
+    pub hands: &'static [Hand],
+    /// The register's revision at which exploration stops; what is beyond is another history like this one.
+    pub revisions: u64,
+    /// What has to be seen, or the configuration proves nothing.
+    pub expects: &'static [Seen],
+    /// Whether the driver stops at the timeout. Only a test that shows what rests on it says no.
+    pub driver_stops: bool,
+}
+
+/// Something that has to be seen to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Seen {
+    /// site-a survived a fence carried out completely.
+    ASurvives,
+    /// site-b did.
+    BSurvives,
+    /// A claim passed to somebody else.
+    TakeOver,
+    /// A conditional write was lost to another's.
+    LostRace,
+    /// A rejoin ended with both sites serving.
+    Rejoined,
+    /// A rejoin ended because the link was lost again.
+    RejoinAborted,
+    /// A rejoin passed to another command.
+    RejoinTakenOver,
+    /// A recovery by hand was adopted.
+    Adopted,
+    /// An early return was fenced again.
+    Refenced,
+    /// A forgotten cut was cut again.
+    Recut,
+    /// A promotion was carried out.
+    Promoted,
+    /// A hold was put on.
+    Held,
+    /// What is seen was left alone.
+    Unexplained,
+    /// A write took effect after its caller had given up on it.
+    Late,
+}

@@ -1,0 +1,368 @@
+//! The invariants, judged at the moment at which something takes effect.
+//!
+//! Each is about what *we* do. People may empty a listener or cut replication; so it is remembered whose
+//! doing the present content of a group and of a backup is, and a law is broken only by a write of ours that
+//! makes things worse than the people before it did. None of this calls the protocol's own judgement: what
+//! [`fencing::accelerator`] says of a reading is computed here a second time.
+
+use fencing::register::{Decision, Record, State};
+use fencing::replication::Backup;
+use fencing::step::{Call, Task};
+
+use crate::grounds::{Grounds, Group, STRANGER, Site};
+use crate::invocation::{Invocation, Shown};
+use crate::world::{Data, World};
+
+/// An invariant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Law {
+    /// At least one endpoint over each listener.
+    I1,
+    /// Never both backups cut, except where nobody can write at one of them.
+    I2,
+    /// Replication is cut only after the accelerator was read to hold exactly the survivor.
+    I3,
+    /// One immutable decision per epoch.
+    I4,
+    /// Who survives is another one than who goes, is in, and looks no worse; and misses the other.
+    I5,
+    /// Only a rejoin and a promotion add an endpoint, and a rejoin only one that is in step.
+    I6,
+    /// Epoch and revision never fall; each write to the outside is what the epoch in force wants.
+    I7,
+    /// While a hold is on nothing new is decided.
+    I8,
+    /// A 200 to an alert says that its site survives, the other one is out, and replication is cut.
+    I10,
+    /// Nothing is written later than the timeout.
+    I12,
+    /// The survivor's own configuration stays.
+    I13,
+    /// A clear reaches the stale site only.
+    Clear,
+    /// From everywhere, one retry without faults completes what was begun.
+    L1,
+    /// From everywhere, a loss that lasts is fenced.
+    L2,
+    /// From everywhere, there is a way out.
+    L4,
+}
+
+/// The laws broken so far. A checker ends at the first; a set costs no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Broken(u16);
+
+impl Broken {
+    /// Notes one.
+    pub fn note(&mut self, law: Law) {
+        self.0 |= 1 << (law as u16);
+    }
+
+    /// Notes one unless `kept`.
+    pub fn unless(&mut self, kept: bool, law: Law) {
+        if !kept {
+            self.note(law);
+        }
+    }
+
+    /// Takes in others.
+    pub fn join(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Whether this one is among them.
+    pub fn has(self, law: Law) -> bool {
+        self.0 & (1 << (law as u16)) != 0
+    }
+
+    /// Whether any is.
+    pub fn any(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// A write about to take effect: by whom, in which world, and what the world is afterwards.
+#[derive(Debug)]
+pub struct Deed<'a> {
+    /// The names.
+    pub grounds: &'a Grounds,
+    /// Just before.
+    pub before: &'a World,
+    /// Just after.
+    pub after: &'a World,
+    /// Who wrote, as it was when it began the call.
+    pub by: &'a Invocation,
+    /// What.
+    pub call: &'a Call,
+    /// Whether the writer's time was over.
+    pub overdue: bool,
+}
+
+impl Deed<'_> {
+    /// The laws that it breaks.
+    pub fn judge(&self) -> Broken {
+        let mut broken = Broken::default();
+        broken.unless(!self.overdue, Law::I12);
+        match self.call {
+            // A write whose condition does not hold changes nothing.
+            Call::WriteRegister { expect, record } if self.before.record().rev == *expect => {
+                self.recorded(&mut broken, record);
+            }
+            Call::WriteGroup(write) => {
+                let index = self.grounds.group(&write.arn);
+                self.balanced(&mut broken, index);
+            }
+            Call::TakeOffline { at, .. } => self.cut(&mut broken, self.grounds.site(at)),
+            Call::ClearCache { at, .. } => {
+                let stale = self.grounds.site(at);
+                let cut = self.before.at(stale).backup == Backup::Offline;
+                broken.unless(cut || !self.before.connected(), Law::Clear);
+                self.within_rejoin(&mut broken);
+            }
+            Call::BringOnline { .. } | Call::StartPush { .. } | Call::ClearPushes { .. } => {
+                self.within_rejoin(&mut broken);
+            }
+            _ => {}
+        }
+        broken.unless(
+            apart(self.grounds, self.after) || !apart(self.grounds, self.before),
+            Law::I2,
+        );
+        broken
+    }
+
+    fn task(&self) -> &Task {
+        self.by.state.task()
+    }
+
+    /// What the writer set out to carry out: the record that it wrote last, or else read.
+    fn carried(&self) -> Option<&Record> {
+        let shown = &self.by.shown;
+        shown.own.as_deref().or(shown.record.as_deref())
+    }
+
+    fn recorded(&self, broken: &mut Broken, new: &Record) {
+        let old = self.before.record();
+        let shown = &self.by.shown;
+        broken.unless(new.rev.0 == old.rev.0 + 1, Law::I7);
+        broken.unless(
+            new.epoch.0 == old.epoch.0 || new.epoch.0 == old.epoch.0 + 1,
+            Law::I7,
+        );
+        if new.epoch == old.epoch {
+            let same = match (&old.decision, &new.decision) {
+                (Some(old), Some(new)) => old == new,
+                (None, Some(_)) => false,
+                (_, None) => new.state == State::Open,
+            };
+            broken.unless(same, Law::I4);
+        } else {
+            let fresh = new.decision.is_some() && new.state == State::Decided;
+            let promoted = matches!(self.task(), Task::Promote { .. }) && old.state != State::Open;
+            broken.unless(fresh && (promoted || old.state == State::Open), Law::I4);
+        }
+        let Some(decision) = &new.decision else { return };
+        broken.unless(decision.survivor.0 != decision.fenced.0, Law::I5);
+        if new.epoch != old.epoch && old.state == State::Open {
+            broken.unless(old.hold.is_none(), Law::I8);
+            broken.unless(self.well_founded(decision), Law::I5);
+            broken.unless(self.keeps_configuration(decision), Law::I13);
+        }
+        broken.unless(new.state != State::Complete || !new.unsettled, Law::I7);
+        if new.epoch == old.epoch && new.state > old.state && new.state != State::Rejoining {
+            broken.unless(
+                self.saw_survivor_alone(shown, decision) || old.state == State::Unbalanced,
+                Law::I3,
+            );
+            let survivor = self.grounds.site(&decision.survivor.0);
+            let cut = shown.backups[survivor.index()] == Some(Backup::Offline);
+            broken.unless(new.state != State::Complete || cut, Law::I10);
+        }
+    }
+
+    /// What the decider was shown bears the decision out: every listener that holds either holds the
+    /// survivor, nobody unknown is there, its health is not worse, and it misses the other.
+    fn well_founded(&self, decision: &Decision) -> bool {
+        let survivor = self.grounds.site(&decision.survivor.0).index();
+        let fenced = 1 - survivor;
+        let shown = &self.by.shown;
+        let present = self.grounds.listeners().all(|groups| {
+            let holds = |member: usize| {
+                shown.groups[groups.clone()]
+                    .iter()
+                    .any(|group| group.is_some_and(|members| members[member].is_some()))
+            };
+            !holds(STRANGER) && (holds(survivor) || !holds(fenced))
+        });
+        let somewhere = shown
+            .groups
+            .iter()
+            .any(|group| group.is_some_and(|members| members[survivor].is_some()));
+        let asked = shown.misses[survivor] == Some(true) || matches!(self.task(), Task::Fence { .. });
+        present && somewhere && (shown.healthy[survivor] || !shown.healthy[fenced]) && asked
+    }
+
+    fn keeps_configuration(&self, decision: &Decision) -> bool {
+        let survivor = self.grounds.site(&decision.survivor.0).index();
+        decision.outcome.groups.iter().all(|write| {
+            let index = self.grounds.group(&write.arn);
+            let wanted = self
+                .grounds
+                .written(write, self.before.accelerator[index])
+                .members;
+            let seen = self.by.shown.groups[index].unwrap_or_default();
+            wanted[survivor] == seen[survivor] && wanted[1 - survivor].is_none() && wanted[STRANGER].is_none()
+        })
+    }
+
+    /// Whether this invocation itself was shown exactly the survivor in every group of the decision.
+    fn saw_survivor_alone(&self, shown: &Shown, decision: &Decision) -> bool {
+        decision.outcome.groups.iter().all(|write| {
+            let index = self.grounds.group(&write.arn);
+            let wanted = self
+                .grounds
+                .written(write, self.before.accelerator[index])
+                .members;
+            [shown.groups[index], shown.replies[index]]
+                .into_iter()
+                .flatten()
+                .any(|members| members.map(|m| m.is_some()) == wanted.map(|m| m.is_some()))
+        })
+    }
+
+    fn balanced(&self, broken: &mut Broken, index: usize) {
+        let (old, new) = (&self.before.accelerator[index], &self.after.accelerator[index]);
+        let record = self.before.record();
+        for groups in self.grounds.listeners().filter(|groups| groups.contains(&index)) {
+            let empty = |world: &World| {
+                world.accelerator[groups.clone()]
+                    .iter()
+                    .all(|group| group.members.iter().all(Option::is_none))
+            };
+            let people = self.before.accelerator[groups.clone()]
+                .iter()
+                .any(|group| group.by_hand);
+            broken.unless(people || !empty(self.after) || empty(self.before), Law::I1);
+        }
+        let wanted = self.carried().and_then(|record| record.decision.as_ref());
+        for member in 0..3 {
+            let added = old.members[member].is_none() && new.members[member].is_some();
+            let changed = old.members[member].is_some()
+                && new.members[member].is_some()
+                && old.members[member] != new.members[member];
+            broken.unless(!changed || old.by_hand, Law::I13);
+            if added && !old.by_hand {
+                let allowed = match self.task() {
+                    Task::Rejoin { .. } => Site::ALL
+                        .get(member)
+                        .is_some_and(|site| self.before.at(*site).data == Data::InStep || record.unsettled),
+                    _ => wanted.is_some_and(promoted),
+                };
+                broken.unless(allowed, Law::I6);
+            }
+        }
+        let agrees = |decision: &Decision| {
+            decision.outcome.groups.iter().any(|write| {
+                self.grounds.group(&write.arn) == index
+                    && self.grounds.written(write, *old).members == new.members
+            })
+        };
+        let in_force = record.decision.as_ref();
+        let kept = match (record.state, self.task()) {
+            (State::Rejoining, Task::Rejoin { .. }) => true,
+            (_, Task::Rejoin { .. }) if record.waiting || record.unsettled => true,
+            (State::Open, _) => false,
+            // While a change of the decision waits, executors of the one before may still write.
+            _ => in_force.is_some_and(agrees) || (record.waiting && wanted.is_some_and(agrees)),
+        };
+        broken.unless(kept, Law::I7);
+    }
+
+    fn cut(&self, broken: &mut Broken, at: Site) {
+        let record = self.before.record();
+        if let Task::Rejoin { .. } = self.task()
+            && record
+                .decision
+                .as_ref()
+                .is_none_or(|decision| self.grounds.site(&decision.survivor.0) != at)
+        {
+            self.within_rejoin(broken);
+            return;
+        }
+        let survives = |decision: &Decision| self.grounds.site(&decision.survivor.0) == at;
+        let wanted = self.carried();
+        let known = wanted.and_then(|record| record.decision.as_ref());
+        let in_force = record.decision.as_ref().filter(|_| record.state != State::Open);
+        let kept = in_force.is_some_and(survives) || (record.waiting && known.is_some_and(survives));
+        broken.unless(kept, Law::I7);
+        let read_before = wanted.is_some_and(|record| record.state >= State::Unbalanced);
+        let seen =
+            known.is_some_and(|decision| read_before || self.saw_survivor_alone(&self.by.shown, decision));
+        // And it is so, unless people put the other one back.
+        let other = at.other().index();
+        let so = self
+            .before
+            .accelerator
+            .iter()
+            .all(|group| group.by_hand || group.members[other].is_none());
+        broken.unless(seen && (so || record.waiting || record.unsettled), Law::I3);
+    }
+
+    fn within_rejoin(&self, broken: &mut Broken) {
+        let record = self.before.record();
+        let ours = match self.task() {
+            Task::Rejoin { session, .. } => record
+                .rejoin
+                .as_ref()
+                .is_some_and(|rejoin| rejoin.session == *session),
+            _ => false,
+        };
+        // Whoever takes a rejoin over or decides anew waits first, and says so; whoever breaks it off says that it
+        // is not settled. Until then the one before may write.
+        let told = record.waiting || record.unsettled;
+        broken.unless(told || (record.state == State::Rejoining && ours), Law::I7);
+    }
+}
+
+/// Whether an operator's promotion took this decision.
+pub fn promoted(decision: &Decision) -> bool {
+    decision.evidence.starts_with("promoted")
+}
+
+/// I2, of a world: where both backups are cut, and no person cut one of them, at one site nobody writes. It is
+/// out of the accelerator, and its Keycloak is at 0, or it was given up by a promotion.
+pub fn apart(grounds: &Grounds, world: &World) -> bool {
+    let cut = |site: Site| world.at(site).backup == Backup::Offline;
+    let by_hand = world.sites.iter().any(|site| site.by_hand);
+    if !(cut(Site::A) && cut(Site::B)) || by_hand {
+        return true;
+    }
+    let record = world.record();
+    let given_up = |site: Site| {
+        let decision = record.decision.as_ref();
+        decision.is_some_and(|decision| promoted(decision) && grounds.site(&decision.fenced.0) == site)
+    };
+    Site::ALL.into_iter().any(|site| {
+        let out = |group: &Group| group.by_hand || group.members[site.index()].is_none();
+        let silent = !world.at(site).keycloak || given_up(site);
+        silent && world.accelerator.iter().all(out)
+    })
+}
+
+/// I10, of an answer to an alert.
+pub fn answered(grounds: &Grounds, by: &Invocation) -> bool {
+    let Task::Alert { reporter, .. } = by.state.task() else {
+        return true;
+    };
+    let done = by
+        .answer()
+        .is_some_and(|answer| answer.status == fencing::answer::Status::Done);
+    let survives = |record: &Record| {
+        record.state == State::Complete
+            && record
+                .decision
+                .as_ref()
+                .is_some_and(|decision| grounds.site(&decision.survivor.0) == grounds.site(&reporter.0))
+    };
+    !done || by.shown.record.as_deref().is_some_and(survives)
+}

@@ -1,0 +1,175 @@
+//! What was seen while states were explored: which states of the register followed which, and why.
+//!
+//! It is no part of a state (two paths to one state would differ by it), so it is kept beside the checker.
+
+use std::collections::BTreeSet;
+
+use fencing::answer::Cause;
+use fencing::register::{Record, State};
+use fencing::step::Task;
+
+use crate::configuration::Seen;
+use crate::laws::promoted;
+
+/// Why the register was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// An alert came with complete evidence.
+    Evidence,
+    /// An operator planned it.
+    Planned,
+    /// The accelerator was read to hold exactly the survivor.
+    OutOfAccelerator,
+    /// Replication at the survivor was read to be cut.
+    Cut,
+    /// Somebody set out to carry the decision out.
+    Claimed,
+    /// And could not, and said so.
+    GivenUp,
+    /// What a broken rejoin left behind was carried out, and has to be once more.
+    CarriedOutOnce,
+    /// And is.
+    OnceMore,
+    /// Infinispan had forgotten the cut.
+    Forgotten,
+    /// The fenced site was put back into the accelerator too early.
+    PutBackEarly,
+    /// An operator began to bring the fenced site back.
+    RejoinBegun,
+    /// Another command took the rejoin over.
+    RejoinTakenOver,
+    /// The rejoin set out to take a step.
+    StepBegun,
+    /// The rejoin took a step.
+    StepTaken,
+    /// The link was lost again during a rejoin.
+    LinkLostAgain,
+    /// The fenced site is back.
+    BroughtBack,
+    /// People seem to have brought both together; once more, and it is believed.
+    RecoverySeen,
+    /// They have.
+    RecoveredByHand,
+    /// An operator made the other site the survivor.
+    Promoted,
+    /// An operator forbade new decisions.
+    Held,
+    /// An operator allowed them again.
+    Released,
+}
+
+/// One edge of the state diagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edge {
+    /// Before.
+    pub from: State,
+    /// Why.
+    pub why: Why,
+    /// After.
+    pub to: State,
+}
+
+/// Everything seen.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// The register's edges.
+    pub edges: BTreeSet<Edge>,
+    /// The rest.
+    pub seen: BTreeSet<Seen>,
+}
+
+impl Observed {
+    /// A write took effect in the register.
+    pub fn written(&mut self, old: &Record, new: &Record, task: &Task) {
+        let why = why(old, new, task);
+        self.edges.insert(Edge {
+            from: old.state,
+            why,
+            to: new.state,
+        });
+        let passed = match (&old.claim, &new.claim) {
+            (Some(old), Some(new)) => old.owner != new.owner,
+            _ => false,
+        };
+        let survives = |name: &str| {
+            new.decision
+                .as_ref()
+                .is_some_and(|decision| decision.survivor.0.as_str() == name)
+        };
+        let seen = match why {
+            Why::Claimed if passed => Seen::TakeOver,
+            Why::Cut if new.decision.as_ref().is_some_and(promoted) => Seen::Promoted,
+            Why::Cut if survives("site-a") => Seen::ASurvives,
+            Why::Cut => Seen::BSurvives,
+            Why::BroughtBack => Seen::Rejoined,
+            Why::LinkLostAgain => Seen::RejoinAborted,
+            Why::RejoinTakenOver => Seen::RejoinTakenOver,
+            Why::RecoveredByHand => Seen::Adopted,
+            Why::PutBackEarly => Seen::Refenced,
+            Why::Forgotten => Seen::Recut,
+            Why::Held => Seen::Held,
+            _ => return,
+        };
+        self.seen.insert(seen);
+    }
+
+    /// People were told.
+    pub fn told(&mut self, causes: &[Cause]) {
+        if causes.contains(&Cause::Unexplained) {
+            self.seen.insert(Seen::Unexplained);
+        }
+    }
+
+    /// Takes in what another run saw.
+    pub fn merge(&mut self, other: &Self) {
+        self.edges.extend(other.edges.iter().copied());
+        self.seen.extend(other.seen.iter().copied());
+    }
+}
+
+/// What a write of the register stands for, by what it changes.
+pub fn why(old: &Record, new: &Record, task: &Task) -> Why {
+    if old.hold != new.hold {
+        return if new.hold.is_some() {
+            Why::Held
+        } else {
+            Why::Released
+        };
+    }
+    if new.epoch != old.epoch {
+        return match (old.state, task) {
+            (State::Open, Task::Fence { .. }) => Why::Planned,
+            (State::Open, _) => Why::Evidence,
+            _ => Why::Promoted,
+        };
+    }
+    match (old.state, new.state) {
+        (State::Decided, State::Unbalanced) => Why::OutOfAccelerator,
+        (State::Unbalanced, State::Complete) => Why::Cut,
+        (State::Unbalanced, State::Decided) => Why::OnceMore,
+        (State::Unbalanced, State::Unbalanced) if new.carried_out_once() => Why::CarriedOutOnce,
+        (State::Complete, State::Unbalanced) => Why::Forgotten,
+        (State::Complete, State::Decided) => Why::PutBackEarly,
+        (State::Complete, State::Rejoining) => Why::RejoinBegun,
+        (State::Rejoining, State::Decided) => Why::LinkLostAgain,
+        (State::Rejoining, State::Open) => Why::BroughtBack,
+        (State::Complete, State::Open) => Why::RecoveredByHand,
+        (State::Rejoining, _) => {
+            let (before, after) = (old.rejoin.as_ref(), new.rejoin.as_ref());
+            if before.map(|rejoin| &rejoin.session) != after.map(|rejoin| &rejoin.session) {
+                Why::RejoinTakenOver
+            } else if new.claim.is_some() {
+                Why::StepBegun
+            } else if before != after {
+                Why::StepTaken
+            } else {
+                Why::GivenUp
+            }
+        }
+        _ if new.recovery_seen_at != old.recovery_seen_at && new.recovery_seen_at.is_some() => {
+            Why::RecoverySeen
+        }
+        _ if new.claim.is_some() => Why::Claimed,
+        _ => Why::GivenUp,
+    }
+}

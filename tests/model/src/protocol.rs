@@ -1,0 +1,647 @@
+//! The model: which things may happen in a state, and which state follows.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fencing::register::Record;
+use fencing::replication::{Backup, Push};
+use fencing::step::{Call, Event, Keycloak, Task, Ticket, Written};
+use jiff::Timestamp;
+use stateright::{Model, Property};
+
+use crate::configuration::{Configuration, From, Seen};
+use crate::grounds::{Grounds, STRANGER, Site, WEIGHTS};
+use crate::invocation::Invocation;
+use crate::laws::{Deed, Law, answered};
+use crate::observed::Observed;
+use crate::retry::{self, Ends};
+use crate::scene::{Action, Chance, Command, Hand, Left, Phase, Running, SCHEDULE, Scene, Verb, task_of};
+use crate::shared::Shared;
+use crate::world::{Data, Way, World, writes};
+
+/// So much longer than a claim holds.
+const TICK: u16 = 16;
+
+/// More than twice the timeout, a cooldown, and the time after which a recovery is believed.
+const REST: u16 = 40;
+
+/// An invocation, and what was replied to which of its calls at what time.
+type Replied = (u64, Ticket, u64, u16);
+
+/// The protocol in one configuration.
+#[derive(Debug)]
+pub struct Protocol {
+    /// Which.
+    pub configuration: Configuration,
+    /// The names.
+    pub grounds: Grounds,
+    observed: Mutex<Observed>,
+    ends: Mutex<HashMap<u64, Ends>>,
+    /// Invocations by what led to them: most states share theirs with a thousand others.
+    replies: Mutex<HashMap<Replied, Shared<Invocation>>>,
+    records: Mutex<HashMap<u64, Shared<Record>>>,
+    /// The laws that are known to be broken. The checker remembers the last way to break one; the first is
+    /// the shortest.
+    known: Mutex<BTreeSet<Law>>,
+}
+
+impl Protocol {
+    /// The model of a configuration.
+    pub fn new(configuration: Configuration) -> Self {
+        Self {
+            grounds: Grounds::new(configuration.layout),
+            configuration,
+            observed: Mutex::default(),
+            ends: Mutex::default(),
+            replies: Mutex::default(),
+            records: Mutex::default(),
+            known: Mutex::default(),
+        }
+    }
+
+    /// What was seen so far.
+    pub fn observed(&self) -> MutexGuard<'_, Observed> {
+        locked(&self.observed)
+    }
+
+    /// How many different worlds were driven to their end for the sake of liveness.
+    pub fn worlds(&self) -> usize {
+        locked(&self.ends).len()
+    }
+
+    /// What one retry without faults reaches from here.
+    fn ends(&self, scene: &Scene) -> Ends {
+        let key = crate::shared::digest(&scene.world);
+        let known = locked(&self.ends).get(&key).copied();
+        known.unwrap_or_else(|| {
+            let ends = retry::ends(&self.grounds, &scene.world);
+            locked(&self.ends).insert(key, ends);
+            ends
+        })
+    }
+
+    /// Whether a law holds here, or is known to be broken elsewhere.
+    fn keeps(&self, scene: &Scene, law: Law) -> bool {
+        let kept = match law {
+            Law::L1 => self.ends(scene).completes,
+            Law::L2 => self.ends(scene).fences,
+            Law::L4 => self.ends(scene).leaves,
+            _ => !scene.broken.has(law),
+        };
+        kept || !locked(&self.known).insert(law)
+    }
+
+    fn begin(&self, scene: &mut Scene, task: Task) -> u8 {
+        let name = scene.fresh_name();
+        let (invocation, told) = Invocation::begin(&self.grounds, name, task, scene.world.now());
+        self.observed().told(&told);
+        scene.running.push(Running {
+            invocation: Shared::new(invocation),
+            waited_for: 0,
+            overdue: false,
+        });
+        scene.running.sort_by_key(|running| running.invocation.name);
+        name
+    }
+
+    /// A call fares so; the reply goes to its caller.
+    fn call(&self, scene: &mut Scene, index: usize, ticket: Ticket, way: Way) -> Option<()> {
+        let running = scene.running[index].clone();
+        let call = running.invocation.call(ticket)?.clone();
+        match way {
+            Way::Plain if matches!(call, Call::Pause { .. }) => scene.left.take(Chance::Slow),
+            Way::Plain => {}
+            Way::Unanswered => scene.left.take(Chance::Unanswered),
+            Way::Lagging => scene.left.take(Chance::Lag),
+            Way::Repeated => scene.left.take(Chance::Repeated),
+            Way::Partly => scene.left.take(Chance::Partly),
+            Way::NoRelay => scene.left.take(Chance::NoRelay),
+        }
+        let event = if way == Way::Unanswered {
+            if writes(&call) {
+                scene.let_go(&running, ticket);
+            }
+            crate::world::unanswered(&call)
+        } else {
+            self.land(scene, &running.invocation, &call, way, running.overdue)
+        };
+        if matches!(
+            (&call, &event),
+            (Call::WriteRegister { .. }, Event::Written(Written::Lost(_)))
+        ) && way == Way::Plain
+        {
+            self.observed().seen.insert(Seen::LostRace);
+        }
+        let next = self.reply(
+            &running.invocation,
+            scene.world.seconds,
+            scene.world.now(),
+            ticket,
+            event,
+        );
+        self.go_on(scene, next);
+        Some(())
+    }
+
+    /// The same reply to the same invocation at the same time leads to the same place.
+    fn reply(
+        &self,
+        invocation: &Shared<Invocation>,
+        seconds: u16,
+        now: Timestamp,
+        ticket: Ticket,
+        event: Event,
+    ) -> Shared<Invocation> {
+        let key = (
+            invocation.digest(),
+            ticket,
+            crate::shared::digest(&event),
+            seconds,
+        );
+        if let Some(next) = locked(&self.replies).get(&key) {
+            return next.clone();
+        }
+        let (next, told) = invocation.reply(&self.grounds, now, ticket, event);
+        self.observed().told(&told);
+        let next = Shared::new(next);
+        locked(&self.replies).insert(key, next.clone());
+        next
+    }
+
+    fn land(&self, scene: &mut Scene, by: &Invocation, call: &Call, way: Way, overdue: bool) -> Event {
+        if !writes(call) {
+            return scene.world.land(&self.grounds, call, way);
+        }
+        let before = scene.world.clone();
+        let event = scene.world.land(&self.grounds, call, way);
+        let deed = Deed {
+            grounds: &self.grounds,
+            before: &before,
+            after: &scene.world,
+            by,
+            call,
+            overdue,
+        };
+        let broken = deed.judge();
+        scene.broken.join(broken);
+        if let Call::WriteRegister { record, .. } = call
+            && before.register != scene.world.register
+        {
+            if let Some(stored) = &mut scene.world.register {
+                let mut records = locked(&self.records);
+                *stored = records
+                    .entry(stored.digest())
+                    .or_insert_with(|| stored.clone())
+                    .clone();
+            }
+            self.observed().written(&before.record(), record, by.state.task());
+        }
+        event
+    }
+
+    /// An invocation has come further, perhaps to its end.
+    fn go_on(&self, scene: &mut Scene, next: Shared<Invocation>) {
+        let Some(index) = scene.position(next.name) else {
+            return;
+        };
+        let Some(answer) = next.answer().cloned() else {
+            scene.running[index].invocation = next;
+            return;
+        };
+        if !answered(&self.grounds, &next) {
+            scene.broken.note(Law::I10);
+        }
+        let running = scene.running.remove(index);
+        // What it leaves under way is dropped by the driver, and may have left the house already.
+        for (ticket, call) in next.state.under_way() {
+            if writes(call) {
+                scene.let_go(&running, ticket);
+            }
+        }
+        for slot in 0..scene.commands.len() {
+            let Some(command) = scene.commands[slot] else {
+                continue;
+            };
+            if command.phase == Phase::Calling(next.name) {
+                let after = command.after(answer.status, answer.next);
+                if after.is_some_and(|command| matches!(command.phase, Phase::Waiting(_))) {
+                    scene.wait_no_more(slot as u8);
+                    scene.wait(slot as u8);
+                }
+                scene.commands[slot] = after;
+            }
+        }
+        // A warm process remembers a register that waits. In a rejoin the schedule does not ask for it.
+        let waits = next
+            .shown
+            .record
+            .as_deref()
+            .filter(|record| record.waits() && record.state != fencing::register::State::Rejoining)
+            .map(|record| record.rev);
+        if waits != scene.seen {
+            scene.wait_no_more(SCHEDULE);
+            if waits.is_some() {
+                scene.wait(SCHEDULE);
+            }
+            scene.seen = waits;
+        }
+    }
+
+    /// A process that ends takes the calls with it that were under way to it: those that it has not carried
+    /// out before are not carried out by its successor.
+    fn disconnect(&self, scene: &mut Scene, site: Site) {
+        let goes_there =
+            |call: &Call| crate::world::whom(call).is_some_and(|name| self.grounds.site(name) == site);
+        scene
+            .adrift
+            .retain(|adrift| !adrift.by.call(adrift.ticket).is_some_and(goes_there));
+        let cut: Vec<(u8, Ticket, Event)> = scene
+            .running
+            .iter()
+            .flat_map(|running| {
+                let name = running.invocation.name;
+                let calls = running.invocation.state.under_way();
+                calls
+                    .filter(|(_, call)| writes(call) && goes_there(call))
+                    .map(move |(ticket, call)| (name, ticket, crate::world::unanswered(call)))
+            })
+            .collect();
+        for (name, ticket, event) in cut {
+            let Some(running) = scene.position(name).map(|index| scene.running[index].clone()) else {
+                continue;
+            };
+            let next = self.reply(
+                &running.invocation,
+                scene.world.seconds,
+                scene.world.now(),
+                ticket,
+                event,
+            );
+            self.go_on(scene, next);
+        }
+    }
+
+    fn command(&self, scene: &mut Scene, slot: usize) -> Option<()> {
+        let mut command = scene.commands[slot]?;
+        match command.phase {
+            Phase::Calling(_) => return None,
+            Phase::StopKeycloak | Phase::StartKeycloak => {
+                let runs = command.phase == Phase::StartKeycloak;
+                let fenced = scene
+                    .world
+                    .record()
+                    .fenced()
+                    .map(|name| self.grounds.site(name))?;
+                scene.world.at_mut(fenced).keycloak = runs;
+                command.keycloak = if runs { Keycloak::Ready } else { Keycloak::Stopped };
+                command.phase = Phase::Due;
+                scene.commands[slot] = Some(command);
+                return Some(());
+            }
+            Phase::Waiting(rev) => {
+                scene.time_is_over(slot as u8, self.configuration.driver_stops);
+                scene.wait_no_more(slot as u8);
+                command.waited = Some(rev);
+            }
+            Phase::Due => {}
+        }
+        if scene.running.len() >= self.configuration.executors {
+            return None;
+        }
+        let name = self.begin(scene, command.task(&self.grounds));
+        command.phase = Phase::Calling(name);
+        scene.commands[slot] = Some(command);
+        Some(())
+    }
+
+    fn hand(&self, scene: &mut Scene, hand: Hand) -> Option<()> {
+        let world = &mut scene.world;
+        let each = |world: &mut World, change: &dyn Fn(usize, &mut [Option<u8>; 3])| {
+            let mut any = false;
+            for index in 0..world.accelerator.len() {
+                let mut group = world.accelerator[index];
+                change(index, &mut group.members);
+                if group.members != world.accelerator[index].members {
+                    group.by_hand = true;
+                    world.rebalance(index, group);
+                    any = true;
+                }
+            }
+            any
+        };
+        let changed = match hand {
+            Hand::Add(site) => each(world, &|index, members| {
+                if self.grounds.belongs(index, site) {
+                    members[site.index()] = members[site.index()].or(Some(WEIGHTS[site.index()]));
+                }
+            }),
+            Hand::Remove(site) => each(world, &|_, members| members[site.index()] = None),
+            Hand::AddStranger => each(world, &|index, members| {
+                if index == 0 {
+                    members[STRANGER] = Some(WEIGHTS[STRANGER]);
+                }
+            }),
+            Hand::Weigh(site) => each(world, &|_, members| {
+                members[site.index()] = members[site.index()].map(|_| 7);
+            }),
+            Hand::BringOnline(site) => {
+                let here = world.at_mut(site);
+                let changes = here.backup != Backup::Online;
+                here.backup = Backup::Online;
+                here.by_hand = changes;
+                changes
+            }
+            Hand::Recover(site) => {
+                for site in Site::ALL {
+                    let here = world.at_mut(site);
+                    here.backup = Backup::Online;
+                    here.data = Data::InStep;
+                    here.keycloak = true;
+                    here.by_hand = true;
+                }
+                world.connected()
+                    && each(world, &|index, members| {
+                        if self.grounds.belongs(index, site) {
+                            members[site.index()] = members[site.index()].or(Some(WEIGHTS[site.index()]));
+                        }
+                    })
+            }
+            Hand::Sicken(site) => std::mem::take(&mut world.at_mut(site).healthy),
+        };
+        changed.then_some(())
+    }
+}
+
+macro_rules! law {
+    ($law:ident, $name:literal) => {
+        Property::always($name, |model: &Self, scene: &Scene| model.keeps(scene, Law::$law))
+    };
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ways(scene: &Scene, call: &Call) -> impl Iterator<Item = Way> {
+    let world = &scene.world;
+    let may = |chance: Chance| scene.left.of(chance) > 0;
+    let switch = matches!(
+        call,
+        Call::TakeOffline { .. } | Call::BringOnline { .. } | Call::StartPush { .. }
+    );
+    let pushing =
+        matches!(call, Call::ReadPushes { .. }) && world.sites.iter().any(|site| site.push == Push::Sending);
+    let lags = world
+        .before
+        .as_ref()
+        .is_some_and(|before| *before != world.accelerator);
+    let current = match call {
+        Call::WriteRegister { expect, .. } => world.record().rev == *expect,
+        _ => false,
+    };
+    let pause = matches!(call, Call::Pause { .. });
+    [
+        (Way::Plain, !pause || may(Chance::Slow)),
+        (Way::Unanswered, !pause && may(Chance::Unanswered)),
+        (
+            Way::Lagging,
+            may(Chance::Lag) && lags && matches!(call, Call::ReadAccelerator),
+        ),
+        (Way::Repeated, may(Chance::Repeated) && current),
+        (Way::Partly, may(Chance::Partly) && (switch || pushing)),
+        (
+            Way::NoRelay,
+            may(Chance::NoRelay) && matches!(call, Call::ReadView { .. }),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(way, possible)| possible.then_some(way))
+}
+
+impl Model for Protocol {
+    type State = Scene;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<Scene> {
+        let mut world = World::new(
+            &self.grounds,
+            self.configuration
+                .chances
+                .iter()
+                .any(|(chance, _)| *chance == Chance::Lag),
+        );
+        if matches!(self.configuration.from, From::Fenced | From::FencedAndSplit) {
+            world.link = false;
+            if let Some(alert) = task_of(&self.grounds, Chance::AlertA) {
+                retry::alone(&self.grounds, &mut world, 200, alert);
+            }
+            if world.before.is_some() {
+                world.before = Some(world.accelerator.clone());
+            }
+            world.seconds += REST;
+        }
+        world.link = matches!(self.configuration.from, From::Whole | From::Fenced);
+        vec![Scene {
+            world,
+            running: Vec::new(),
+            adrift: Vec::new(),
+            commands: [None, None],
+            typed: 0,
+            seen: None,
+            left: Left::new(self.configuration.chances),
+            broken: crate::laws::Broken::default(),
+        }]
+    }
+
+    fn actions(&self, scene: &Scene, actions: &mut Vec<Action>) {
+        if scene.broken.any() {
+            return;
+        }
+        let may = |chance: Chance| scene.left.of(chance) > 0;
+        // What a site sees depends on the link alone. Where that cannot change any more, and it may not be
+        // withheld either, it does not matter when the site is asked: at once is as good as later.
+        let settled = [
+            Chance::Break,
+            Chance::Heal,
+            Chance::Death,
+            Chance::NoRelay,
+            Chance::Unanswered,
+        ];
+        if !settled.into_iter().any(may) {
+            for (index, running) in scene.running.iter().enumerate() {
+                for (ticket, call) in running.invocation.state.under_way() {
+                    if matches!(call, Call::ReadView { .. }) {
+                        actions.push(Action::Call(index, ticket, Way::Plain));
+                        return;
+                    }
+                }
+            }
+        }
+        let room = scene.running.len() < self.configuration.executors;
+        for (index, running) in scene.running.iter().enumerate() {
+            for (ticket, call) in running.invocation.state.under_way() {
+                actions.extend(ways(scene, call).map(|way| Action::Call(index, ticket, way)));
+            }
+            // Who has changed nothing yet leaves nothing behind: as if it had never begun.
+            if may(Chance::Crash) && running.invocation.shown.wrote {
+                actions.push(Action::Crash(index));
+            }
+        }
+        actions.extend((0..scene.adrift.len()).map(Action::Land));
+        for (slot, command) in scene.commands.iter().enumerate() {
+            match command.map(|command| command.phase) {
+                None | Some(Phase::Calling(_)) => {}
+                Some(_) => actions.push(Action::Command(slot)),
+            }
+        }
+        if room {
+            let begins = [
+                Chance::AlertA,
+                Chance::AlertB,
+                Chance::Sweep,
+                Chance::Fence,
+                Chance::Hold,
+                Chance::Release,
+            ];
+            actions.extend(
+                begins
+                    .into_iter()
+                    .filter(|chance| may(*chance))
+                    .map(Action::Begin),
+            );
+            if may(Chance::Sweep) && scene.seen.is_some() {
+                actions.push(Action::SweepHavingWaited);
+            }
+        }
+        if scene.commands.iter().any(Option::is_none) {
+            for (chance, verb) in [
+                (Chance::Rejoin, Verb::Rejoin),
+                (Chance::Promote, Verb::Promote(Site::B)),
+            ] {
+                if may(chance) {
+                    actions.push(Action::Type(verb));
+                }
+            }
+        }
+        for chance in [Chance::Tick, Chance::Rest] {
+            if may(chance) {
+                actions.push(Action::Pass(chance));
+            }
+        }
+        if may(Chance::Hand) {
+            actions.extend(self.configuration.hands.iter().copied().map(Action::Hand));
+        }
+        for site in Site::ALL.into_iter().filter(|site| scene.world.at(*site).alive) {
+            if may(Chance::Restart) {
+                actions.push(Action::Restart(site));
+            }
+            if may(Chance::Death) {
+                actions.push(Action::Death(site));
+            }
+        }
+        if may(Chance::Break) && scene.world.link {
+            actions.push(Action::Link(false));
+        }
+        if may(Chance::Heal) && !scene.world.link {
+            actions.push(Action::Link(true));
+        }
+    }
+
+    fn next_state(&self, scene: &Scene, action: Action) -> Option<Scene> {
+        let mut next = scene.clone();
+        match action {
+            Action::Begin(chance) => {
+                next.left.take(chance);
+                self.begin(&mut next, task_of(&self.grounds, chance)?);
+            }
+            Action::SweepHavingWaited => {
+                next.left.take(Chance::Sweep);
+                next.time_is_over(SCHEDULE, self.configuration.driver_stops);
+                next.wait_no_more(SCHEDULE);
+                self.begin(&mut next, Task::Sweep { waited: scene.seen });
+            }
+            Action::Type(verb) => {
+                next.left.take(match verb {
+                    Verb::Rejoin => Chance::Rejoin,
+                    Verb::Promote(_) => Chance::Promote,
+                });
+                let free = next.commands.iter_mut().find(|command| command.is_none())?;
+                *free = Some(Command::new(verb, next.typed));
+                next.typed += 1;
+            }
+            Action::Command(slot) => self.command(&mut next, slot)?,
+            Action::Call(index, ticket, way) => self.call(&mut next, index, ticket, way)?,
+            Action::Land(index) => {
+                let adrift = next.adrift.remove(index);
+                let call = adrift.by.call(adrift.ticket)?.clone();
+                self.land(&mut next, &adrift.by, &call, Way::Plain, adrift.overdue);
+                self.observed().seen.insert(Seen::Late);
+            }
+            Action::Crash(index) => {
+                next.left.take(Chance::Crash);
+                next.end(scene.running[index].invocation.name);
+            }
+            Action::Pass(chance) => {
+                next.left.take(chance);
+                if chance == Chance::Rest {
+                    while let Some(running) = next.running.first() {
+                        let name = running.invocation.name;
+                        next.end(name);
+                    }
+                    next.adrift.clear();
+                    next.world.seconds += REST;
+                } else {
+                    next.world.seconds += TICK;
+                }
+            }
+            Action::Hand(hand) => {
+                next.left.take(Chance::Hand);
+                self.hand(&mut next, hand)?;
+            }
+            Action::Restart(site) => {
+                next.left.take(Chance::Restart);
+                let here = next.world.at_mut(site);
+                here.backup = Backup::Online;
+                here.by_hand = false;
+                here.push = Push::Idle;
+                self.disconnect(&mut next, site);
+            }
+            Action::Link(link) => {
+                next.left.take(if link { Chance::Heal } else { Chance::Break });
+                next.world.link = link;
+            }
+            Action::Death(site) => {
+                next.left.take(Chance::Death);
+                next.world.at_mut(site).alive = false;
+            }
+        }
+        if next.left.of(Chance::Lag) == 0 {
+            next.world.before = None;
+        }
+        Some(next)
+    }
+
+    fn within_boundary(&self, scene: &Scene) -> bool {
+        scene.world.register.as_deref().map_or(0, |record| record.rev.0) <= self.configuration.revisions
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            law!(I1, "I1 a listener keeps an endpoint"),
+            law!(I2, "I2 never both backups cut"),
+            law!(I3, "I3 cut only after the survivor was read alone"),
+            law!(I4, "I4 one decision per epoch"),
+            law!(I5, "I5 a decision is well-founded"),
+            law!(I6, "I6 only rejoin and promote add"),
+            law!(I7, "I7 what is written is what is in force"),
+            law!(I8, "I8 a hold holds"),
+            law!(I10, "I10 200 means fenced completely"),
+            law!(I12, "I12 nothing is written late"),
+            law!(I13, "I13 the survivor's configuration stays"),
+            law!(Clear, "C1 a clear reaches the stale site only"),
+            law!(L1, "L1 one retry completes"),
+            law!(L2, "L2 a lasting loss is fenced"),
+            law!(L4, "L4 every state has an exit"),
+        ]
+    }
+}

@@ -1,0 +1,162 @@
+//! A path of the checker in sentences, as one would tell what happened.
+
+use fencing::register::Record;
+use fencing::step::{Call, Task};
+use stateright::Path;
+
+use crate::grounds::Grounds;
+use crate::invocation::Invocation;
+use crate::scene::{Action, Chance, Scene};
+use crate::world::Way;
+
+/// Every step in a line.
+pub fn story(grounds: &Grounds, path: Path<Scene, Action>) -> Vec<String> {
+    path.into_vec()
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, (scene, action))| {
+            Some(format!(
+                "{:>3}. {}",
+                index + 1,
+                sentence(grounds, &scene, action?)
+            ))
+        })
+        .collect()
+}
+
+fn sentence(grounds: &Grounds, scene: &Scene, action: Action) -> String {
+    match action {
+        Action::Begin(chance) => format!("{} begins as r{}", begun(chance), scene.fresh_name()),
+        Action::SweepHavingWaited => format!(
+            "the schedule, having seen the register wait long enough, begins as r{}",
+            scene.fresh_name()
+        ),
+        Action::Type(verb) => format!("an operator types {verb:?}"),
+        Action::Command(slot) => match scene.commands[slot] {
+            Some(command) => format!(
+                "command {slot} ({:?}) goes on from {:?}",
+                command.verb, command.phase
+            ),
+            None => format!("command {slot} is over"),
+        },
+        Action::Call(index, ticket, way) => {
+            let running = &scene.running[index];
+            let call = running.invocation.call(ticket);
+            format!(
+                "{} {}{}",
+                who(&running.invocation),
+                call.map_or_else(String::new, |c| what(grounds, c)),
+                how(way)
+            )
+        }
+        Action::Land(index) => {
+            let adrift = &scene.adrift[index];
+            let call = adrift.by.call(adrift.ticket);
+            format!(
+                "LATE: what {} began takes effect: it {}",
+                who(&adrift.by),
+                call.map_or_else(String::new, |call| what(grounds, call))
+            )
+        }
+        Action::Crash(index) => format!("{} dies", who(&scene.running[index].invocation)),
+        Action::Pass(Chance::Tick) => "time passes: claims expire, who runs runs on".to_owned(),
+        Action::Pass(_) => "twice the timeout passes: who ran has ended".to_owned(),
+        Action::Hand(hand) => format!("a person {hand}"),
+        Action::Restart(site) => format!("{}'s Infinispan restarts and forgets", site.as_str()),
+        Action::Link(true) => "the link heals".to_owned(),
+        Action::Link(false) => "the link is lost".to_owned(),
+        Action::Death(site) => format!("{} dies for good", site.as_str()),
+    }
+}
+
+fn begun(chance: Chance) -> &'static str {
+    match chance {
+        Chance::AlertA => "site-a's alert",
+        Chance::AlertB => "site-b's alert",
+        Chance::Sweep => "the schedule",
+        Chance::Fence => "a planned fence of site-b",
+        Chance::Hold => "a hold",
+        Chance::Release => "a release",
+        _ => "something",
+    }
+}
+
+fn who(invocation: &Invocation) -> String {
+    let name = invocation.name;
+    match invocation.state.task() {
+        Task::Alert { reporter, .. } => format!("r{name} ({reporter}'s alert)"),
+        Task::Sweep { .. } => format!("r{name} (the schedule)"),
+        Task::Fence { .. } => format!("r{name} (a planned fence)"),
+        Task::Rejoin { session, .. } => format!("r{name} (rejoin {session})"),
+        Task::Promote { .. } => format!("r{name} (promote)"),
+        Task::Hold { .. } => format!("r{name} (hold)"),
+        Task::Release { .. } => format!("r{name} (release)"),
+    }
+}
+
+fn how(way: Way) -> &'static str {
+    match way {
+        Way::Plain => "",
+        Way::Unanswered => " and gets no answer",
+        Way::Lagging => " and is shown what was there before",
+        Way::Repeated => " and its repetition is refused",
+        Way::Partly => " and it fails for one cache",
+        Way::NoRelay => " and no relay node answers",
+    }
+}
+
+fn what(grounds: &Grounds, call: &Call) -> String {
+    match call {
+        Call::ReadRegister => "reads the register".to_owned(),
+        Call::WriteRegister { expect, record } => {
+            format!(
+                "writes the register over rev {expect}: {}",
+                record_in_words(record)
+            )
+        }
+        Call::ReadAccelerator => "reads the accelerator".to_owned(),
+        Call::WriteGroup(write) => {
+            let ids: Vec<&str> = write
+                .endpoints
+                .iter()
+                .filter_map(|endpoint| endpoint.id.split('/').nth(2))
+                .collect();
+            format!(
+                "writes group {} as [{}]",
+                grounds.group(&write.arn),
+                ids.join(", ")
+            )
+        }
+        Call::ReadView { at } => format!("asks {at} whom it sees"),
+        Call::TakeOffline { at, backup } => format!("cuts replication from {at} to {backup}"),
+        Call::BringOnline { at, backup } => format!("lets {at} replicate to {backup} again"),
+        Call::ReadBackup { at, .. } => format!("reads {at}'s backup"),
+        Call::ClearCache { at, cache } => format!("clears {cache} at {at}"),
+        Call::StartPush { at, backup, .. } => format!("starts the push from {at} to {backup}"),
+        Call::ReadPushes { at, .. } => format!("reads {at}'s pushes"),
+        Call::Pause { seconds } => format!("sees {seconds} s pass while a call hangs"),
+        Call::ClearPushes { at, .. } => format!("clears {at}'s push status"),
+    }
+}
+
+/// A record in a few words.
+pub fn record_in_words(record: &Record) -> String {
+    let decision = record.decision.as_ref().map_or_else(String::new, |decision| {
+        format!(", {} survives", decision.survivor)
+    });
+    let claim = record
+        .claim
+        .as_ref()
+        .map_or_else(String::new, |claim| format!(", claimed by {}", claim.owner));
+    let step = record.rejoin.as_ref().map_or_else(String::new, |rejoin| {
+        format!(", {} at {:?}", rejoin.session, rejoin.step)
+    });
+    format!(
+        "epoch {} {}{decision}{claim}{step}{}{}{}",
+        record.epoch,
+        record.state,
+        if record.waiting { ", waiting" } else { "" },
+        if record.unsettled { ", unsettled" } else { "" },
+        if record.hold.is_some() { ", held" } else { "" },
+    )
+}

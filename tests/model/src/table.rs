@@ -1,0 +1,355 @@
+//! The configurations that are checked: the quick ones with every test run, all of them by
+//! `cargo xtask model --long`.
+//!
+//! A configuration is small on purpose: a few invocations, one or two mishaps of a few kinds, explored in every
+//! order. What each allows is a line to read, and together they hold every mishap that the protocol is meant
+//! for, in every layout.
+
+use crate::configuration::{Configuration, From, Seen};
+use crate::grounds::{Layout, Site};
+use crate::scene::Chance::{
+    self, AlertA, AlertB, Break, Crash, Death, Fence, Heal, Hold, Lag, NoRelay, Partly, Promote, Rejoin,
+    Release, Repeated, Rest, Restart, Slow, Sweep, Tick, Unanswered,
+};
+use crate::scene::Hand;
+
+/// Two zones of one Region: one endpoint group.
+const ZONES: Layout = Layout {
+    listeners: 1,
+    two_regions: false,
+};
+/// The same behind two listeners.
+const ZONES_TWICE: Layout = Layout {
+    listeners: 2,
+    two_regions: false,
+};
+/// Two Regions: an endpoint group each.
+const REGIONS: Layout = Layout {
+    listeners: 1,
+    two_regions: true,
+};
+/// The same behind two listeners.
+const REGIONS_TWICE: Layout = Layout {
+    listeners: 2,
+    two_regions: true,
+};
+
+/// What rows have in common.
+pub const BASE: Configuration = Configuration {
+    name: "",
+    about: "",
+    long: false,
+    executors: 2,
+    layout: ZONES,
+    from: From::Split,
+    chances: &[],
+    hands: &[],
+    revisions: 14,
+    expects: &[],
+    driver_stops: true,
+};
+
+/// What people may do around a fence.
+const EDITS: &[Hand] = &[
+    Hand::Remove(Site::A),
+    Hand::Remove(Site::B),
+    Hand::AddStranger,
+    Hand::Weigh(Site::A),
+    Hand::Sicken(Site::A),
+];
+
+/// What people may do to a fence that is complete.
+const RETURNS: &[Hand] = &[
+    Hand::Add(Site::B),
+    Hand::BringOnline(Site::A),
+    Hand::Recover(Site::B),
+];
+
+/// All rows.
+pub fn all() -> Vec<Configuration> {
+    let mut rows = fences();
+    rows.extend(afterwards());
+    rows.extend(operators());
+    rows
+}
+
+/// Two sites lose each other.
+fn fences() -> Vec<Configuration> {
+    vec![
+        Configuration {
+            name: "both sites report",
+            about: "each site's alert and the schedule, in any order; one dies anywhere, claims run out under their holders",
+            chances: &[(AlertA, 1), (AlertB, 1), (Sweep, 1), (Crash, 1), (Tick, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::LostRace, Seen::TakeOver],
+            ..BASE
+        },
+        Configuration {
+            name: "both sites report, and again",
+            about: "the same with an alert delivered twice",
+            long: true,
+            chances: &[(AlertA, 2), (AlertB, 1), (Sweep, 1), (Crash, 1), (Tick, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::LostRace, Seen::TakeOver],
+            ..BASE
+        },
+        Configuration {
+            name: "two Regions behind two listeners",
+            about: "four endpoint groups; one invocation dies",
+            layout: REGIONS_TWICE,
+            chances: &[(AlertA, 1), (AlertB, 1), (Crash, 1), (Tick, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::TakeOver],
+            ..BASE
+        },
+        Configuration {
+            name: "two Regions, lagging and unanswered",
+            about: "a reading shows what was before, a call is not answered and takes effect at once, later, or never",
+            layout: REGIONS,
+            chances: &[(AlertA, 1), (AlertB, 1), (Unanswered, 1), (Lag, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::Late],
+            ..BASE
+        },
+        Configuration {
+            name: "calls are not answered",
+            about: "any call, also a conditional write that took effect and is repeated; claims run out",
+            long: true,
+            chances: &[
+                (AlertA, 1),
+                (AlertB, 1),
+                (Unanswered, 1),
+                (Tick, 1),
+                (Repeated, 1),
+            ],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::Late, Seen::TakeOver],
+            ..BASE
+        },
+        Configuration {
+            name: "two calls are not answered",
+            about: "as above, two of one fence",
+            long: true,
+            chances: &[(AlertA, 1), (Sweep, 1), (Unanswered, 2), (Tick, 1)],
+            expects: &[Seen::ASurvives, Seen::Late, Seen::TakeOver],
+            ..BASE
+        },
+        Configuration {
+            name: "calls are slow",
+            about: "a claim is renewed beside a call that hangs",
+            chances: &[(AlertA, 1), (AlertB, 1), (Slow, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "calls are slow, and claims run out",
+            about: "all the same; one switch fails for one cache",
+            long: true,
+            chances: &[(AlertA, 1), (AlertB, 1), (Slow, 1), (Tick, 1), (Partly, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::TakeOver],
+            ..BASE
+        },
+        Configuration {
+            name: "people edit the accelerator",
+            about: "a site is taken out, a stranger put in, a weight changed, health lost, in the middle of a fence",
+            layout: ZONES_TWICE,
+            chances: &[(AlertA, 1), (AlertB, 1), (Sweep, 1), (Chance::Hand, 1)],
+            hands: EDITS,
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::Unexplained],
+            ..BASE
+        },
+        Configuration {
+            name: "people edit two Regions",
+            about: "the same with a group for each site, and two edits",
+            long: true,
+            layout: REGIONS,
+            chances: &[(AlertA, 1), (AlertB, 1), (Sweep, 1), (Chance::Hand, 2)],
+            hands: EDITS,
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::Unexplained],
+            ..BASE
+        },
+        Configuration {
+            name: "a site dies",
+            about: "either, at any moment of its own or the other's fence",
+            chances: &[(AlertA, 1), (AlertB, 1), (Sweep, 1), (Death, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "the link comes and goes",
+            about: "it heals and is lost again between evidence and decision; no relay node answers",
+            from: From::Whole,
+            chances: &[(AlertA, 1), (AlertB, 1), (Break, 2), (Heal, 1), (NoRelay, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "three at once",
+            about: "three invocations run at the same time; one dies, claims run out",
+            long: true,
+            executors: 3,
+            chances: &[(AlertA, 1), (AlertB, 1), (Sweep, 1), (Crash, 1), (Tick, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::LostRace, Seen::TakeOver],
+            ..BASE
+        },
+        Configuration {
+            name: "three at once, unanswered",
+            about: "and a call is not answered",
+            long: true,
+            executors: 3,
+            chances: &[(AlertA, 1), (AlertB, 1), (Sweep, 1), (Unanswered, 1)],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::LostRace, Seen::Late],
+            ..BASE
+        },
+    ]
+}
+
+/// A fence is complete.
+fn afterwards() -> Vec<Configuration> {
+    vec![
+        Configuration {
+            name: "the fenced site returns too early",
+            about: "or replication is let go on, or all is recovered by hand, while the schedule looks",
+            from: From::Fenced,
+            chances: &[(Sweep, 2), (Chance::Hand, 1)],
+            hands: RETURNS,
+            expects: &[Seen::Adopted, Seen::Refenced, Seen::Unexplained],
+            ..BASE
+        },
+        Configuration {
+            name: "the fenced site returns into a split",
+            about: "the same while the link is lost; Infinispan restarts and forgets",
+            from: From::FencedAndSplit,
+            chances: &[(AlertA, 1), (Sweep, 1), (Chance::Hand, 1), (Restart, 1)],
+            hands: RETURNS,
+            expects: &[Seen::Refenced, Seen::Recut],
+            ..BASE
+        },
+        Configuration {
+            name: "returns, restarts, splits",
+            about: "all of it together",
+            long: true,
+            from: From::Fenced,
+            chances: &[
+                (AlertA, 1),
+                (Sweep, 2),
+                (Chance::Hand, 1),
+                (Restart, 1),
+                (Rest, 1),
+                (Break, 1),
+            ],
+            hands: RETURNS,
+            expects: &[Seen::Adopted, Seen::Refenced, Seen::Recut],
+            ..BASE
+        },
+    ]
+}
+
+/// An operator asks for something.
+fn operators() -> Vec<Configuration> {
+    vec![
+        Configuration {
+            name: "hold, release, planned fence",
+            about: "while an alert comes, the link is lost, and no relay node answers",
+            from: From::Whole,
+            chances: &[
+                (AlertA, 1),
+                (Fence, 1),
+                (Hold, 1),
+                (Release, 1),
+                (Break, 1),
+                (NoRelay, 1),
+            ],
+            expects: &[Seen::Held, Seen::ASurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "rejoin",
+            about: "step by step, while an alert comes and the link is lost again",
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (AlertA, 1), (Break, 1)],
+            revisions: 40,
+            expects: &[Seen::Rejoined, Seen::RejoinAborted],
+            ..BASE
+        },
+        Configuration {
+            name: "a rejoin is broken off",
+            about: "in the middle of a step, and what that had under way arrives after the fence",
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (AlertA, 1), (Sweep, 1), (Break, 1)],
+            revisions: 11,
+            expects: &[Seen::RejoinAborted],
+            ..BASE
+        },
+        Configuration {
+            name: "rejoin, and a step dies",
+            about: "and its repetition waits for what may be on its way",
+            long: true,
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (AlertA, 1), (Crash, 1), (Break, 1)],
+            revisions: 40,
+            expects: &[Seen::Rejoined, Seen::RejoinAborted],
+            ..BASE
+        },
+        Configuration {
+            name: "rejoin, calls not answered, restarts",
+            about: "any call of any step, and each Infinispan forgets",
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (Unanswered, 1), (Restart, 1)],
+            revisions: 40,
+            expects: &[Seen::Rejoined, Seen::Late],
+            ..BASE
+        },
+        Configuration {
+            name: "rejoin by two operators",
+            about: "the second takes over from the first",
+            from: From::Fenced,
+            chances: &[(Rejoin, 2)],
+            revisions: 8,
+            expects: &[Seen::RejoinTakenOver],
+            ..BASE
+        },
+        Configuration {
+            name: "rejoin by two operators to its end",
+            about: "anywhere; a switch fails for one cache",
+            long: true,
+            from: From::Fenced,
+            chances: &[(Rejoin, 2), (Partly, 1)],
+            revisions: 19,
+            expects: &[Seen::Rejoined, Seen::RejoinTakenOver],
+            ..BASE
+        },
+        Configuration {
+            name: "promote",
+            about: "the survivor dies after the decision, and the other is made survivor, while the schedule and an old invocation go on",
+            chances: &[(AlertA, 1), (Sweep, 1), (Promote, 1), (Death, 1)],
+            revisions: 9,
+            expects: &[Seen::Promoted, Seen::ASurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "promote in two Regions",
+            about: "and a call is not answered",
+            long: true,
+            layout: REGIONS,
+            chances: &[(AlertA, 1), (Sweep, 1), (Promote, 1), (Unanswered, 1)],
+            revisions: 9,
+            expects: &[Seen::Promoted, Seen::ASurvives, Seen::Late],
+            ..BASE
+        },
+        Configuration {
+            name: "promote during a rejoin",
+            about: "at any of its first steps",
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (Promote, 1)],
+            revisions: 9,
+            expects: &[Seen::Promoted],
+            ..BASE
+        },
+        Configuration {
+            name: "promote during a rejoin, anywhere",
+            about: "while the link is lost and the schedule runs",
+            long: true,
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (Promote, 1), (Break, 1), (Sweep, 1)],
+            revisions: 20,
+            expects: &[Seen::Promoted, Seen::Rejoined],
+            ..BASE
+        },
+    ]
+}

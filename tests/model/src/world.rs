@@ -1,0 +1,351 @@
+//! The outside: register, accelerator, two Infinispans, the link between them, and the time.
+//!
+//! A call takes effect and is answered in one moment ([`World::land`]). That loses nothing: what an invocation
+//! does with a reply is its own affair, so a reply that takes longer is an invocation that waits longer before
+//! its next call takes effect, and the checker lets everybody wait. What takes effect *without* its reply, or
+//! long after its caller has given up, is another matter, and a choice of its own ([`Way`]).
+
+use std::hash::Hash;
+
+use fencing::accelerator::Health;
+use fencing::register::Record;
+use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
+use fencing::step::{Call, Event, Fault, Written};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::grounds::{Grounds, Group, Site};
+use crate::shared::Shared;
+
+/// How a site's state compares with the other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Data {
+    /// As the other's.
+    InStep,
+    /// The other one wrote alone since.
+    Stale,
+    /// Stale, and the caches that a push would leave wrong are emptied.
+    Cleared,
+}
+
+/// One site's Infinispan and Keycloak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Infinispan {
+    /// Whether it answers; a site that died does not come back.
+    pub alive: bool,
+    /// Whether the accelerator's health checks pass.
+    pub healthy: bool,
+    /// Its replication to the other.
+    pub backup: Backup,
+    /// Whether that is a person's doing.
+    pub by_hand: bool,
+    /// Its state.
+    pub data: Data,
+    /// Its state push to the other.
+    pub push: Push,
+    /// Whether its Keycloak runs.
+    pub keycloak: bool,
+}
+
+/// How a call fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// It takes effect and is answered.
+    Plain,
+    /// It is not answered. If it changes anything, that is on its way and may happen later, or never.
+    Unanswered,
+    /// A read of the accelerator that lags: it shows what was there before the last change.
+    Lagging,
+    /// A conditional write whose first attempt took effect, and whose repetition is answered "no longer so".
+    Repeated,
+    /// A switch that fails for one cache, inside a 200.
+    Partly,
+    /// No node that was asked is the relay.
+    NoRelay,
+}
+
+/// The outside.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct World {
+    /// The item.
+    pub register: Option<Shared<Record>>,
+    /// The groups' content.
+    pub accelerator: Vec<Group>,
+    /// What a lagging read still shows; none where nothing lags.
+    pub before: Option<Vec<Group>>,
+    /// By [`Site::index`].
+    pub sites: [Infinispan; 2],
+    /// Whether the sites reach each other.
+    pub link: bool,
+    /// Seconds since the beginning, by everybody's clock.
+    pub seconds: u16,
+}
+
+impl World {
+    /// Two sites in step, each with its balancer in the accelerator, and nothing ever decided.
+    pub fn new(grounds: &Grounds, lags: bool) -> Self {
+        let site = Infinispan {
+            alive: true,
+            healthy: true,
+            backup: Backup::Online,
+            by_hand: false,
+            data: Data::InStep,
+            push: Push::Idle,
+            keycloak: true,
+        };
+        Self {
+            register: None,
+            accelerator: grounds.whole(),
+            before: lags.then(|| grounds.whole()),
+            sites: [site; 2],
+            link: true,
+            seconds: 0,
+        }
+    }
+
+    /// The time, as it is handed to the protocol.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+            + SignedDuration::from_hours(24)
+            + SignedDuration::from_secs(self.seconds.into())
+    }
+
+    /// What is in the register.
+    pub fn record(&self) -> Record {
+        self.register.as_deref().cloned().unwrap_or_else(Record::empty)
+    }
+
+    /// A site.
+    pub fn at(&self, site: Site) -> &Infinispan {
+        &self.sites[site.index()]
+    }
+
+    /// A site, to be changed.
+    pub fn at_mut(&mut self, site: Site) -> &mut Infinispan {
+        &mut self.sites[site.index()]
+    }
+
+    /// Whether a site's balancer is anywhere in the accelerator.
+    pub fn holds(&self, site: Site) -> bool {
+        self.accelerator
+            .iter()
+            .any(|group| group.members[site.index()].is_some())
+    }
+
+    /// Whether the sites see each other.
+    pub fn connected(&self) -> bool {
+        self.link && self.sites.iter().all(|site| site.alive)
+    }
+
+    /// The accelerator's opinion of both.
+    pub fn healths(&self) -> [Health; 2] {
+        self.sites.map(|site| match site.alive && site.healthy {
+            true => Health::Healthy,
+            false => Health::Unhealthy,
+        })
+    }
+
+    /// Changes the accelerator; a read that lags shows what was before.
+    pub fn rebalance(&mut self, index: usize, group: Group) {
+        if self.accelerator[index].members != group.members && self.before.is_some() {
+            self.before = Some(self.accelerator.clone());
+        }
+        self.accelerator[index] = group;
+    }
+
+    /// Lets a call take effect, as far as it does, and gives the reply.
+    pub fn land(&mut self, grounds: &Grounds, call: &Call, way: Way) -> Event {
+        if way == Way::Unanswered {
+            return unanswered(call);
+        }
+        let answering = whom(call).map(|name| grounds.site(name));
+        if answering.is_some_and(|site| !self.at(site).alive) {
+            return unanswered(call);
+        }
+        match call {
+            Call::ReadRegister => Event::Register(Ok(self
+                .register
+                .as_deref()
+                .map(|record| Box::new(record.clone())))),
+            Call::WriteRegister { expect, record } => Event::Written(self.write(*expect, record, way)),
+            Call::ReadAccelerator => {
+                let shown = match (way, &self.before) {
+                    (Way::Lagging, Some(before)) => before,
+                    _ => &self.accelerator,
+                };
+                Event::Accelerator(Ok(grounds.reading(shown, self.healths())))
+            }
+            Call::WriteGroup(write) => {
+                let index = grounds.group(&write.arn);
+                let group = grounds.written(write, self.accelerator[index]);
+                self.rebalance(index, group);
+                Event::Group(Ok(grounds.read(index, &group, self.healths())))
+            }
+            Call::ReadView { at } => Event::View(Ok(self.view(grounds, grounds.site(at), way))),
+            Call::TakeOffline { at, .. } => {
+                let site = grounds.site(at);
+                let already = self.at(site).backup == Backup::Offline;
+                self.at_mut(site).by_hand &= already;
+                if way == Way::Partly {
+                    if !already {
+                        self.at_mut(site).backup = Backup::Mixed;
+                    }
+                    return one_cache_failed();
+                }
+                self.at_mut(site).backup = Backup::Offline;
+                // Who writes on alone leaves the other one behind, whoever was behind before; with its Keycloak
+                // at 0 nobody writes.
+                if self.at(site).keycloak {
+                    self.at_mut(site).data = Data::InStep;
+                    self.at_mut(site.other()).data = Data::Stale;
+                }
+                Event::Switched(Ok(Vec::new()))
+            }
+            Call::BringOnline { at, .. } => {
+                let here = self.at_mut(grounds.site(at));
+                here.by_hand = false;
+                if way == Way::Partly {
+                    here.backup = Backup::Mixed;
+                    return one_cache_failed();
+                }
+                here.backup = Backup::Online;
+                Event::Switched(Ok(Vec::new()))
+            }
+            Call::ReadBackup { at, .. } => Event::Backup(Ok(self.at(grounds.site(at)).backup)),
+            Call::ClearCache { at, .. } => {
+                let here = self.at_mut(grounds.site(at));
+                if here.data == Data::Stale {
+                    here.data = Data::Cleared;
+                }
+                Event::Done(Ok(()))
+            }
+            Call::StartPush { at, .. } => {
+                if !self.connected() {
+                    return unanswered(call);
+                }
+                if way == Way::Partly {
+                    return one_cache_failed();
+                }
+                self.at_mut(grounds.site(at)).push = Push::Sending;
+                Event::Switched(Ok(Vec::new()))
+            }
+            Call::ReadPushes { at, .. } => {
+                let shown = self.pushes(grounds.site(at), way);
+                Event::Pushes(Ok(vec![CachePush {
+                    cache: "work".to_owned(),
+                    push: shown,
+                }]))
+            }
+            Call::ClearPushes { at, .. } => {
+                self.at_mut(grounds.site(at)).push = Push::Idle;
+                Event::Done(Ok(()))
+            }
+            Call::Pause { .. } => Event::Passed,
+        }
+    }
+
+    fn write(&mut self, expect: fencing::words::Rev, record: &Record, way: Way) -> Written {
+        let current = self.register.as_deref();
+        if current.map_or(0, |current| current.rev.0) != expect.0 {
+            return Written::Lost(current.cloned().map(Box::new));
+        }
+        self.register = Some(Shared::new(record.clone()));
+        match way {
+            Way::Repeated => Written::Lost(Some(Box::new(record.clone()))),
+            _ => Written::Stored,
+        }
+    }
+
+    fn view(&self, grounds: &Grounds, site: Site, way: Way) -> View {
+        let mut sites_view = Vec::new();
+        if way != Way::NoRelay {
+            sites_view.push(site.as_str().to_owned());
+            if self.connected() {
+                sites_view.push(site.other().as_str().to_owned());
+            }
+        }
+        View {
+            relay_node: way != Way::NoRelay,
+            local_site: grounds.name(site).to_string(),
+            sites_view,
+        }
+    }
+
+    /// A push is seen under way once, and is over when it is looked at again.
+    fn pushes(&mut self, from: Site, way: Way) -> Push {
+        let push = self.at(from).push;
+        if push != Push::Sending {
+            return push;
+        }
+        if way == Way::Partly || !self.connected() {
+            self.at_mut(from).push = Push::Error;
+            return Push::Sending;
+        }
+        self.at_mut(from).push = Push::Ok;
+        let stale = self.at_mut(from.other());
+        if stale.data == Data::Cleared {
+            stale.data = Data::InStep;
+        }
+        Push::Sending
+    }
+}
+
+/// Whose Infinispan a call goes to, if it goes to one.
+pub fn whom(call: &Call) -> Option<&fencing::words::SiteName> {
+    match call {
+        Call::ReadRegister
+        | Call::WriteRegister { .. }
+        | Call::ReadAccelerator
+        | Call::WriteGroup(_)
+        | Call::Pause { .. } => None,
+        Call::ReadView { at }
+        | Call::TakeOffline { at, .. }
+        | Call::BringOnline { at, .. }
+        | Call::ReadBackup { at, .. }
+        | Call::ClearCache { at, .. }
+        | Call::StartPush { at, .. }
+        | Call::ReadPushes { at, .. }
+        | Call::ClearPushes { at, .. } => Some(at),
+    }
+}
+
+/// Whether a call changes anything.
+pub fn writes(call: &Call) -> bool {
+    !matches!(
+        call,
+        Call::ReadRegister
+            | Call::ReadAccelerator
+            | Call::ReadView { .. }
+            | Call::ReadBackup { .. }
+            | Call::ReadPushes { .. }
+            | Call::Pause { .. }
+    )
+}
+
+fn one_cache_failed() -> Event {
+    Event::Switched(Ok(vec![CacheFailure {
+        cache: "work".to_owned(),
+        message: "Exception on work".to_owned(),
+    }]))
+}
+
+/// The reply that says a call was not answered.
+pub fn unanswered(call: &Call) -> Event {
+    let fault = Fault {
+        whom: whom(call).map_or_else(|| "AWS".to_owned(), |site| format!("{site}'s Infinispan")),
+        what: "no answer".to_owned(),
+    };
+    match call {
+        Call::ReadRegister => Event::Register(Err(fault)),
+        Call::WriteRegister { .. } => Event::Written(Written::Unknown(fault)),
+        Call::ReadAccelerator => Event::Accelerator(Err(fault)),
+        Call::WriteGroup(_) => Event::Group(Err(fault)),
+        Call::ReadView { .. } => Event::View(Err(fault)),
+        Call::TakeOffline { .. } | Call::BringOnline { .. } | Call::StartPush { .. } => {
+            Event::Switched(Err(fault))
+        }
+        Call::ReadBackup { .. } => Event::Backup(Err(fault)),
+        Call::ReadPushes { .. } => Event::Pushes(Err(fault)),
+        Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Err(fault)),
+        Call::Pause { .. } => Event::Passed,
+    }
+}
