@@ -8,6 +8,7 @@ mod build;
 mod cloud;
 mod completions;
 mod destroy;
+mod hold;
 mod plan;
 mod render;
 mod schema;
@@ -51,6 +52,10 @@ enum Verb {
     Apply(apply::Apply),
     /// Remove everything that apply made, and nothing else
     Destroy(destroy::Destroy),
+    /// Forbid new decisions until they are released; one that was taken is carried out all the same
+    Hold(hold::Hold),
+    /// Allow new decisions again
+    Release(hold::Release),
     /// Print the JSON Schema of a topology, for editors
     Schema(schema::Schema),
     /// Print completions for a shell
@@ -66,6 +71,8 @@ impl Verb {
             Self::Plan(verb) => verb.run(),
             Self::Apply(verb) => verb.run(),
             Self::Destroy(verb) => verb.run(),
+            Self::Hold(verb) => verb.run(),
+            Self::Release(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Completions(verb) => verb.run(),
         }

@@ -2,11 +2,13 @@
 
 mod failure;
 mod json;
+mod operate;
 mod package;
 mod plan;
 
 pub use self::failure::failure_text;
 pub use self::json::{applied_json, destroyed_json, package_json, plan_json};
+pub use self::operate::{operated_json, operated_text};
 pub use self::package::package_text;
 pub use self::plan::{
     applied_text, changes, destroyed_text, destruction_text, latency_text, plan_text, step,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use fencing::answer::Status;
+
 use crate::plan::elf::ElfError;
 use crate::plan::package::PackageError;
 use crate::plan::problem::Problem;
@@ -92,6 +94,24 @@ pub enum Failure {
     },
     #[error("the lock on this topology was taken over by {}: someone believed this run to be dead", owner.by)]
     LockLost { owner: Box<LockOwner> },
+    #[error("the function {function} is deployed in none of {}", regions.join(", "))]
+    NotDeployed { function: String, regions: Vec<String> },
+    #[error("the function {function} in {region} failed: {message}")]
+    FunctionFailed {
+        function: String,
+        region: String,
+        message: String,
+    },
+    #[error("the answer of the function {function} in {region} is not understood")]
+    NoAnswer {
+        function: String,
+        region: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The function answered, and did not do it. Its sentence says why.
+    #[error("{sentence}")]
+    NotDone { status: Status, sentence: String },
     #[error("something changed between planning and starting")]
     Overtaken,
     #[error("stopped; nothing is lost")]
@@ -124,6 +144,11 @@ impl Failure {
         match self {
             Self::Problems(problems) if problems.iter().any(Problem::is_unsafe) => Kind::Refused,
             Self::Locked { .. } => Kind::Refused,
+            Self::NotDone { status, .. } => match status {
+                Status::NotNow => Kind::Refused,
+                Status::Foreign => Kind::Usage,
+                Status::Retry | Status::Done => Kind::Failed,
+            },
             Self::NoTerminal => Kind::Usage,
             _ => Kind::Failed,
         }
@@ -150,6 +175,17 @@ impl Failure {
                 "wait for it; if it died, its lock lapses at {takes_over_at}, or take it over now with --break-lock"
             )),
             Self::LockLost { .. } => Some("look at `provision plan` before going on".into()),
+            Self::NotDeployed { .. } => Some(
+                "`provision apply` deploys it; is this the account and the topology that you mean?".into(),
+            ),
+            Self::FunctionFailed { .. } | Self::NoAnswer { .. } => Some(
+                "its log says more; if this command is newer than the function, `provision apply` first"
+                    .into(),
+            ),
+            Self::NotDone { status, .. } => match status {
+                Status::Retry => Some("try again in a moment; the function's log says more".into()),
+                Status::NotNow | Status::Foreign | Status::Done => None,
+            },
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {
                 Some("run the same command again to go on; what AWS has begun goes on there meanwhile".into())

@@ -14,6 +14,7 @@ pub mod failure;
 pub mod interrupt;
 pub mod lock;
 pub mod observe;
+pub mod operate;
 pub mod preview;
 pub mod stacks;
 pub mod walk;

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::EnvironmentResponse;
+
+use serde_json::Value;
 
 use super::call::{Call, CallError};
 use crate::plan::observed::{FunctionReading, LambdaLimits};
@@ -28,6 +31,20 @@ pub enum Readiness {
         reason: String,
     },
     /// There is none.
+    Absent,
+}
+
+/// What became of an invocation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Invoked {
+    /// The function answered this.
+    Answered(Value),
+    /// It ended with an error of its own.
+    Failed {
+        /// What it said.
+        message: String,
+    },
+    /// There is no such function.
     Absent,
 }
 
@@ -113,6 +130,31 @@ impl Functions {
             },
             _ => Readiness::Pending,
         })
+    }
+
+    /// Has a function serve an event, and waits for its answer.
+    pub async fn invoke(&self, name: &str, event: &Value) -> Result<Invoked, CallError> {
+        let answer = self
+            .client
+            .invoke()
+            .function_name(name)
+            .payload(Blob::new(event.to_string()))
+            .send()
+            .await
+            .map_err(|error| self.call("InvokeFunction").failed(error));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.is("ResourceNotFoundException") => return Ok(Invoked::Absent),
+            Err(error) => return Err(error),
+        };
+        let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        let payload: Value = serde_json::from_slice(&payload)
+            .map_err(|_| self.call("InvokeFunction").lacks("what the function answered"))?;
+        if let Some(kind) = answer.function_error {
+            let message = payload["errorMessage"].as_str().map_or(kind, str::to_owned);
+            return Ok(Invoked::Failed { message });
+        }
+        Ok(Invoked::Answered(payload))
     }
 
     /// How many executions at once a function has for itself; none if there is no such function.

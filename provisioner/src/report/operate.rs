@@ -1,0 +1,15 @@
+//! What an operator's command came to.
+
+use serde_json::{Value, json};
+
+use crate::run::operate::Operated;
+
+/// The function's own sentence.
+pub fn operated_text(operated: &Operated) -> String {
+    format!("{}\n", operated.answer.sentence)
+}
+
+/// The whole answer, and who gave it.
+pub fn operated_json(operated: &Operated) -> Value {
+    json!(operated)
+}

@@ -1,0 +1,94 @@
+//! What operators ask of the deployed function: one call, one sentence back.
+//!
+//! Only the function writes to the accelerator, to Infinispan and to the register; a command invokes it by
+//! name, which IAM guards, with the task as the event. Any Region's function will do: they share the register.
+//! So the Regions are asked in the topology's order, and the first function that can be reached answers.
+
+use fencing::answer::{Answer, Status};
+use fencing::step::Task;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Failure, Session};
+use crate::topology::Topology;
+use crate::world::account;
+use crate::world::functions::{Functions, Invoked};
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operated {
+    /// The topology.
+    pub topology: String,
+    /// Whose function answered.
+    pub region: String,
+    /// What it answered.
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+/// Has the function do what `task` makes of the caller's identity.
+pub async fn operate(
+    session: &Session,
+    topology: &Topology,
+    task: impl FnOnce(String) -> Task,
+) -> Result<Operated, Failure> {
+    let region = topology.first_region();
+    let sts = session.aws.sts(region.as_str());
+    let identity = account::identity(&sts, region.as_str()).await?;
+    let event = json!({ "sitefence": "operate", "task": task(identity.arn) });
+    let function = topology.function_name();
+    let mut unreachable = None;
+    for region in &topology.regions {
+        let functions = Functions::new(session.aws.lambda(region.as_str()), region.as_str());
+        match functions.invoke(&function, &event).await {
+            Ok(Invoked::Answered(answer)) => {
+                let answer = serde_json::from_value(answer).map_err(|source| Failure::NoAnswer {
+                    function,
+                    region: region.to_string(),
+                    source,
+                })?;
+                return Ok(Operated {
+                    topology: topology.name.to_string(),
+                    region: region.to_string(),
+                    answer,
+                });
+            }
+            Ok(Invoked::Failed { message }) => {
+                return Err(Failure::FunctionFailed {
+                    function,
+                    region: region.to_string(),
+                    message,
+                });
+            }
+            Ok(Invoked::Absent) => {}
+            Err(error) => {
+                session
+                    .console
+                    .say(&format!("{region}: the function cannot be reached: {error}"));
+                unreachable.get_or_insert(error);
+            }
+        }
+    }
+    // A Region that could not be asked may have a function.
+    match unreachable {
+        Some(error) => Err(error.into()),
+        None => Err(Failure::NotDeployed {
+            function,
+            regions: topology.regions.iter().map(ToString::to_string).collect(),
+        }),
+    }
+}
+
+impl Operated {
+    /// Whether it was done; if not, why, as a failure.
+    pub fn done(self) -> Result<Self, Failure> {
+        match self.answer.status {
+            Status::Done => Ok(self),
+            status => Err(Failure::NotDone {
+                status,
+                sentence: self.answer.sentence,
+            }),
+        }
+    }
+}
