@@ -13,4 +13,5 @@ mod infinispan;
 mod process;
 mod regions;
 mod rows;
+mod strangers;
 mod watch;
