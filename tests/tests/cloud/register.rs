@@ -350,7 +350,7 @@ fn a_register_of_another_account_is_reached_through_its_role_and_by_no_other_rig
         let rights = json!({"Version": "2012-10-17", "Statement": [
             {
                 "Effect": "Allow",
-                "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"],
+                "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
                 "Resource": format!("arn:aws:dynamodb:{REGION}:{owner}:table/decisions"),
                 "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["demo", "demo#*"]}},
             },
