@@ -1,13 +1,17 @@
 //! `provision apply`: brings the topology into being, or up to date.
 
+use std::time::Duration;
+
 use clap::Args;
 
-use super::cloud::{self, FunctionArgs};
+use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
+use crate::plan::clusters::Choices;
 use crate::report;
 use crate::run::Session;
 use crate::run::apply::{self, Consent};
 use crate::run::console::Console;
+use crate::topology::Interval;
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
@@ -21,31 +25,61 @@ pub(super) struct Apply {
     /// Take over from another apply that died and has not lapsed yet
     #[arg(long)]
     break_lock: bool,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Take fields of our objects back from whoever changed them
+    #[arg(long)]
+    force_conflicts: bool,
+    /// Wait at most so long for both sites' watchdog alerts to reach the function, as 90s or 10m
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = interval, conflicts_with = "no_wait")]
+    wait: Interval,
+    /// Do not wait for them
+    #[arg(long)]
+    no_wait: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
 
+fn interval(text: &str) -> Result<Interval, String> {
+    Interval::try_from(text.to_owned())
+}
+
 impl Apply {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let loaded = self.file.load()?;
+        let scope = self.scope.scope(&loaded.topology)?;
+        let choices = Choices {
+            aws: scope.aws,
+            force_conflicts: self.force_conflicts,
+            waits: !self.no_wait,
+            only_looks: false,
+        };
         cloud::finish(async {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
-            let session = Session::begin(&loaded.topology, console.clone()).await?;
+            let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
             let wanted = cloud::wanted(&loaded, &self.function, &console).await?;
             let consent = Consent {
                 given: self.yes,
                 breaks_lock: self.break_lock,
             };
-            let applied = apply::apply(&session, &wanted, consent).await?;
-            console.say(if applied.changed { "done" } else { "nothing to do" });
+            let patience = Duration::from_secs(self.wait.seconds().into());
+            let applied = apply::apply(&session, &wanted, choices, consent, patience).await?;
+            console.say(match (applied.changed, applied.unreached.is_empty()) {
+                (true, true) => "done",
+                (false, true) => "nothing to do",
+                (_, false) => "done as far as possible",
+            });
+            for line in report::unreached(&applied.unreached, "was not applied to") {
+                console.say(&line);
+            }
             cloud::answer(
                 self.output,
                 || report::applied_text(&applied),
                 || report::applied_json(&applied),
             )?;
-            Ok(Exit::Done)
+            Ok(cloud::complete(&applied.unreached))
         })
     }
 }

@@ -1,5 +1,6 @@
-//! What the verbs that talk to AWS have in common: the topology, the function, the runtime, the last word.
+//! What the verbs that talk to the two clouds have in common: the topology, the function, the runtime, the last word.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
 
@@ -8,14 +9,53 @@ use serde_json::Value;
 
 use super::{Exit, Failure, OutputFormat, print, print_json};
 use crate::plan::StackDocument;
+use crate::plan::cluster::Unreached;
+use crate::plan::clusters::{OURS, ObjectDocument};
 use crate::plan::elf::Binary;
 use crate::plan::package::{self, PackedFunction};
 use crate::render::{self, DocumentKind};
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{self, Wanted};
-use crate::topology::Loaded;
+use crate::run::{self, Scope, Wanted};
+use crate::topology::{Loaded, Topology};
 use crate::world::build::{self, Profile};
+
+/// Which half, or which cluster.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ScopeArgs {
+    /// Work on one part only: `aws`, `clusters`, or the cluster of one site. May be given twice
+    #[arg(long, value_name = "PART")]
+    pub(super) only: Vec<String>,
+}
+
+impl ScopeArgs {
+    /// What is meant, in the words of a topology. A site that is called like a half is reached by the half.
+    pub(super) fn scope(&self, topology: &Topology) -> Result<Scope, Failure> {
+        if self.only.is_empty() {
+            return Ok(Scope::all(topology));
+        }
+        let mut scope = Scope {
+            aws: false,
+            clusters: BTreeSet::new(),
+        };
+        for part in &self.only {
+            let site = topology.sites.iter().find(|site| site.name.as_str() == part);
+            match (part.as_str(), site) {
+                ("aws", _) => scope.aws = true,
+                ("clusters", _) => scope.clusters = Scope::all(topology).clusters,
+                (_, Some(site)) => drop(scope.clusters.insert(site.name.clone())),
+                (_, None) => {
+                    let [a, b] = topology.sites.each_ref().map(|site| site.name.as_str());
+                    return Err(
+                        Failure::new(Exit::Invalid, format!("`{part}` is no part of this topology"))
+                            .hint(format!("its parts are aws, clusters, {a} and {b}")),
+                    );
+                }
+            }
+        }
+        Ok(scope)
+    }
+}
 
 /// Where the function comes from.
 #[derive(Debug, Clone, Args)]
@@ -87,21 +127,27 @@ pub(super) async fn wanted<'a>(
     console: &Console,
 ) -> Result<Wanted<'a>, run::Failure> {
     let topology = &loaded.topology;
-    let documents = render::render(topology)?
-        .into_iter()
-        .filter_map(|document| match document.kind {
-            DocumentKind::Stack { kind, region } => Some(StackDocument {
+    let (mut documents, mut objects) = (Vec::new(), Vec::new());
+    for document in render::render(topology)? {
+        match document.kind {
+            DocumentKind::Stack { kind, region } => documents.push(StackDocument {
                 kind,
                 region: region.to_string(),
                 template: document.text,
             }),
-            DocumentKind::Object { .. } => None,
-        })
-        .collect();
+            DocumentKind::Object { site, kind } if OURS.contains(&kind) => objects.push(ObjectDocument {
+                site,
+                kind,
+                value: document.value,
+            }),
+            DocumentKind::Object { .. } => {}
+        }
+    }
     let (function, _) = function(loaded, arguments, console).await?;
     Ok(Wanted {
         topology,
         documents,
+        objects,
         function,
     })
 }
@@ -121,6 +167,15 @@ pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> 
         };
         Failure::new(exit, report::failure_text(&failure))
     })
+}
+
+/// Done, or failed where a cluster was out of reach.
+pub(super) fn complete(unreached: &[Unreached]) -> Exit {
+    if unreached.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
 }
 
 /// Prints a result.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::cloud;
+use super::cloud::{self, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
 use crate::report;
 use crate::run::apply::Consent;
@@ -22,6 +22,8 @@ pub(super) struct Destroy {
     /// Take over from another apply or destroy that died and has not lapsed yet
     #[arg(long)]
     break_lock: bool,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -30,19 +32,24 @@ pub(super) struct Destroy {
 impl Destroy {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let loaded = self.file.load()?;
+        let scope = self.scope.scope(&loaded.topology)?;
         cloud::finish(async {
-            let session = Session::begin(&loaded.topology, Console::new()).await?;
+            let console = Console::new();
+            let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
             let consent = Consent {
                 given: self.yes,
                 breaks_lock: self.break_lock,
             };
-            let destroyed = destroy::destroy(&session, &loaded.topology, self.force, consent).await?;
+            let destroyed = destroy::destroy(&session, &loaded.topology, &scope, self.force, consent).await?;
+            for line in report::unreached(&destroyed.unreached, "still holds what is ours") {
+                console.say(&line);
+            }
             cloud::answer(
                 self.output,
                 || report::destroyed_text(&destroyed),
                 || report::destroyed_json(&destroyed),
             )?;
-            Ok(Exit::Done)
+            Ok(cloud::complete(&destroyed.unreached))
         })
     }
 }

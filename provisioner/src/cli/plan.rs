@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use super::cloud::{self, FunctionArgs};
+use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
+use crate::plan::clusters::Choices;
 use crate::plan::latency;
 use crate::report;
 use crate::run::console::Console;
@@ -18,6 +19,11 @@ pub(super) struct Plan {
     /// Exit with 4 when something would change
     #[arg(long)]
     detailed_exitcode: bool,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Plan to take fields of our objects back from whoever changed them
+    #[arg(long)]
+    force_conflicts: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -27,12 +33,19 @@ impl Plan {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let loaded = self.file.load()?;
         let topology = &loaded.topology;
+        let scope = self.scope.scope(topology)?;
+        let choices = Choices {
+            aws: scope.aws,
+            force_conflicts: self.force_conflicts,
+            waits: false,
+            only_looks: true,
+        };
         cloud::finish(async {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
-            let session = Session::begin(topology, console.clone()).await?;
+            let session = Session::over(topology, &scope, console.clone()).await?;
             let wanted = cloud::wanted(&loaded, &self.function, &console).await?;
-            let (_, plan) = apply::plan(&session, &wanted).await?;
+            let (_, plan) = apply::plan(&session, &wanted, choices).await?;
             let preview = preview::preview(&session, topology, &plan).await?;
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
@@ -50,6 +63,13 @@ impl Plan {
                 || report::plan_json(&plan, &preview, &cases, &advice),
             )?;
             let has_changes = plan.has_changes() || plan.plan_again;
+            for line in report::unreached(&plan.unreached, "is not planned for") {
+                console.say(&line);
+            }
+            // A plan that lacks a cluster is no answer to whether anything would change.
+            if !plan.unreached.is_empty() {
+                return Ok(Exit::Failed);
+            }
             Ok(if self.detailed_exitcode && has_changes {
                 Exit::Changes
             } else {

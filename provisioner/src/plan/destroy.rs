@@ -1,8 +1,12 @@
 //! The mirror of a plan: what goes, in which order.
 //!
-//! The functions go first, so that nobody fences while the rest is taken apart; the register after them, so
-//! that no function runs without one; the buckets last, because one of them holds the lock.
+//! The clusters' objects go first, so that nobody calls a function that is gone. Then the functions, so that
+//! nobody fences while the rest is taken apart; the register after them, so that no function runs without
+//! one; the buckets last, because one of them holds the lock. A cluster that is out of reach keeps its objects
+//! until the next time, and hinders nothing.
 
+use super::cluster::{ClusterStanding, Looks};
+use super::clusters;
 use super::observed::{StackReading, Standing};
 use super::{Plan, Step, unsettled};
 use crate::topology::Topology;
@@ -16,14 +20,15 @@ const ORDER: [StackKind; 4] = [
     StackKind::Artifacts,
 ];
 
-/// Plans the way from what stands to nothing.
-pub fn plan(topology: &Topology, standing: &Standing) -> Plan {
+/// Plans the way from what stands to nothing; of AWS only if `aws` says so.
+pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStanding>, aws: bool) -> Plan {
     let mut plan = Plan {
         topology: topology.name.to_string(),
         account_id: standing.identity.account_id.clone(),
         caller: standing.identity.arn.clone(),
         steps: unsettled(topology, standing),
         unchanged: Vec::new(),
+        unreached: clusters::unreached(looks),
         warnings: Vec::new(),
         plan_again: false,
     };
@@ -31,8 +36,12 @@ pub fn plan(topology: &Topology, standing: &Standing) -> Plan {
         plan.plan_again = true;
         return plan;
     }
-    let removals = removals(topology, standing, "destroy", |_, _| true);
-    let forgets = forgets(topology, standing, !removals.is_empty());
+    let removals = match aws {
+        true => removals(topology, standing, "destroy", |_, _| true),
+        false => Vec::new(),
+    };
+    let forgets = aws && forgets(topology, standing, !removals.is_empty());
+    let of_clusters = clusters::removals(topology, looks);
     let first_region = topology.first_region();
     let lock_stands = standing
         .stack(first_region.as_str(), StackKind::Artifacts)
@@ -43,6 +52,7 @@ pub fn plan(topology: &Topology, standing: &Standing) -> Plan {
             bucket: topology.bucket_name(&standing.identity.account_id, first_region),
         });
     }
+    plan.steps.extend(of_clusters);
     let (functions, rest): (Vec<Step>, Vec<Step>) = removals.into_iter().partition(|step| {
         matches!(
             step,
@@ -67,6 +77,13 @@ pub fn plan(topology: &Topology, standing: &Standing) -> Plan {
             plan.steps.push(Step::ReleaseLock);
         }
         plan.steps.push(step);
+    }
+    if !plan.has_changes() {
+        // The lock alone is nothing to do.
+        plan.steps.clear();
+    }
+    if lock_stands && !aws && plan.has_changes() {
+        plan.steps.push(Step::ReleaseLock);
     }
     plan
 }

@@ -15,15 +15,23 @@
 //! No step knows how to write to an endpoint group.
 
 pub mod changes;
+pub mod cluster;
+pub mod cluster_endpoint;
+pub mod cluster_problem;
+pub mod clusters;
+#[cfg(test)]
+mod clusters_tests;
 pub mod destroy;
 pub mod elf;
 pub mod latency;
+pub mod objects;
 pub mod observed;
 pub mod package;
 mod parameters;
 pub mod preflight;
 pub mod problem;
 mod step;
+pub mod user_workload;
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -32,11 +40,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::parameters::OUTPUT_URL;
+pub use self::parameters::{OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
 pub use self::step::{
     OutputReading, PACKAGES, Package, ParameterValue, Plan, StackDocument, StackGoal, Step, Unchanged,
 };
 
+use self::clusters::Clusters;
 use self::observed::{Condition, StackReading, Standing};
 use self::parameters::{declared_parameters, parameter_values};
 use self::preflight::Findings;
@@ -53,6 +62,7 @@ pub fn plan(
     findings: &Findings,
     package: &Package,
     documents: &[StackDocument],
+    clusters: &Clusters<'_>,
 ) -> Result<Plan, Vec<Problem>> {
     let mut plan = Plan {
         topology: topology.name.to_string(),
@@ -60,6 +70,7 @@ pub fn plan(
         caller: standing.identity.arn.clone(),
         steps: Vec::new(),
         unchanged: Vec::new(),
+        unreached: clusters::unreached(clusters.looks),
         warnings: findings.warnings.clone(),
         plan_again: false,
     };
@@ -70,7 +81,10 @@ pub fn plan(
         return Ok(plan);
     }
 
-    let mut goals = goals(topology, standing, findings, package, documents)?;
+    let mut goals = match clusters.choices.aws {
+        true => goals(topology, standing, findings, package, documents)?,
+        false => Vec::new(),
+    };
     // Kind by kind: every bucket and the register stand before the first function.
     let first_region = topology.first_region().as_str();
     goals.sort_by_key(|goal| (goal.kind, goal.region != first_region));
@@ -89,7 +103,7 @@ pub fn plan(
         let standing_stack = standing.stack(&goal.region, goal.kind);
         let mut steps = stack_steps(standing_stack, &goal);
         if steps.is_empty() {
-            plan.unchanged.push(Unchanged {
+            plan.unchanged.push(Unchanged::Stack {
                 region: goal.region.clone(),
                 stack: goal.stack.clone(),
             });
@@ -137,20 +151,30 @@ pub fn plan(
         }
     }
 
-    let mut leftovers = destroy::removals(
-        topology,
-        standing,
-        "the topology no longer wants it",
-        |region, kind| !wanted.contains(&(region.to_owned(), kind)),
-    );
-    if !is_locked && !leftovers.is_empty() {
+    let leftovers = match clusters.choices.aws {
+        true => destroy::removals(
+            topology,
+            standing,
+            "the topology no longer wants it",
+            |region, kind| !wanted.contains(&(region.to_owned(), kind)),
+        ),
+        false => Vec::new(),
+    };
+    // The clusters are told of new functions before old ones go.
+    let (mut rest, mut unchanged) = clusters::steps(topology, clusters);
+    plan.unchanged.append(&mut unchanged);
+    rest.extend(leftovers);
+    if !is_locked && rest.iter().any(Step::is_change) {
         plan.steps.push(lock);
         is_locked = true;
     }
-    plan.steps.append(&mut leftovers);
+    plan.steps.append(&mut rest);
     if is_locked {
         plan.steps.push(Step::ReleaseLock);
     }
+    // Nobody else needs to wait while we do.
+    let watchdogs = clusters::watchdogs(topology, clusters, plan.has_changes());
+    plan.steps.extend(watchdogs);
     Ok(plan)
 }
 

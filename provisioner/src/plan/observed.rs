@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fencing::settings::Settings;
 use fencing::words::SiteName;
 
+use super::cluster::{ClusterReading, Looks};
 use crate::topology::names::StackKind;
 
 /// Who is signed in.
@@ -303,7 +304,7 @@ pub struct RegionReading {
 }
 
 /// Everything that was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Observed {
     /// What stands.
     pub standing: Standing,
@@ -325,4 +326,8 @@ pub struct Observed {
     pub regions: Vec<RegionReading>,
     /// Whether the permissions boundary exists; true when none is asked for.
     pub boundary_exists: bool,
+    /// The clusters in scope.
+    pub clusters: Looks<ClusterReading>,
+    /// The sites whose watchdog reached the function at some time.
+    pub heard: BTreeSet<SiteName>,
 }

@@ -15,7 +15,7 @@ use crate::topology::names::StackKind;
 /// The fencing stack's output with the function's URL.
 pub const OUTPUT_URL: &str = "FunctionUrl";
 /// Its output with the webhook's secret.
-const OUTPUT_WEBHOOK_SECRET: &str = "WebhookSecretArn";
+pub const OUTPUT_WEBHOOK_SECRET: &str = "WebhookSecretArn";
 /// Its output with the secret of the health question.
 const OUTPUT_HEALTH_SECRET: &str = "HealthSecretArn";
 

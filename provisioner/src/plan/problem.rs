@@ -2,6 +2,8 @@
 
 use fencing::words::SiteName;
 
+use super::cluster::ObjectRef;
+use super::cluster_problem::ClusterProblem;
 use super::observed::RegisterReading;
 use crate::topology::RegisterKind;
 
@@ -164,6 +166,8 @@ pub enum Problem {
     NotOpen { register: RegisterReading },
     #[error("the function `{function}` in {region} fences too: it is the one of Keycloak's guide")]
     GuideDeployment { function: String, region: String },
+    #[error(transparent)]
+    Cluster(#[from] ClusterProblem),
 }
 
 fn fenced(register: &RegisterReading) -> String {
@@ -193,13 +197,14 @@ fn quoted(text: &str) -> String {
 impl Problem {
     /// Whether going on would be dangerous, rather than impossible.
     pub fn is_unsafe(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::DecisionInForce { .. }
-                | Self::NotOpen { .. }
-                | Self::GuideDeployment { .. }
-                | Self::EventualRegister { .. }
-        )
+            | Self::NotOpen { .. }
+            | Self::GuideDeployment { .. }
+            | Self::EventualRegister { .. } => true,
+            Self::Cluster(problem) => problem.is_unsafe(),
+            _ => false,
+        }
     }
 
     /// What to do about it.
@@ -264,8 +269,8 @@ impl Problem {
                 "put the right one into the accelerator, or take the tag `site` from the others".into()
             }
             Self::NoInfinispanEndpoint { index, .. } => format!(
-                "set sites[{index}].infinispan.endpoint to the host that the cluster exposes Infinispan at \
-                 (OpenShift: `oc get route infinispan-external`)"
+                "expose Infinispan outside of its cluster (OpenShift: the Route `infinispan-external`), or set \
+                 sites[{index}].infinispan.endpoint to the host where it answers"
             ),
             Self::NoSecret { name, region } => format!(
                 "make it from a file that holds nothing but Infinispan's password: aws secretsmanager create-secret \
@@ -341,6 +346,7 @@ impl Problem {
                 "two fencers can each take out another site: remove its AlertmanagerConfig in both clusters, then \
                  aws lambda delete-function --region {region} --function-name {function}"
             ),
+            Self::Cluster(problem) => problem.hint(),
         }
     }
 }
@@ -358,6 +364,13 @@ pub enum Warning {
     RegisterMoves { from: String, to: String },
     #[error("the deployed function's settings cannot be read; it is taken for an older version's")]
     UnreadableSettings,
+    #[error(
+        "{} in namespace {} of site `{}` is not there yet: secretDelivery is manual, and without it Alertmanager cannot sign in",
+        object.title(), object.namespace, object.site
+    )]
+    NoSecretYet { object: ObjectRef },
+    #[error("{_0}; apply refuses until it is settled: {}", _0.hint())]
+    Cluster(ClusterProblem),
     #[error("{endpoint} is set to {url}: this is not AWS itself")]
     OtherEndpoint { endpoint: String, url: String },
 }

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fencing::words::SiteName;
 
+use super::cluster::{ClusterReading, Looks};
+use super::clusters::{Choices, Clusters};
 use super::observed::*;
 use super::preflight::Findings;
 use super::{Package, Plan, StackDocument, StackGoal, Step};
@@ -137,6 +139,8 @@ pub(crate) fn observed() -> Observed {
             roles: BTreeSet::new(),
         }],
         boundary_exists: true,
+        clusters: BTreeMap::new(),
+        heard: BTreeSet::new(),
     }
 }
 
@@ -181,6 +185,18 @@ Resources:
         ));
     }
     documents
+}
+
+/// A plan that leaves the clusters out.
+pub(crate) fn no_clusters() -> Clusters<'static> {
+    static LOOKS: Looks<ClusterReading> = Looks::new();
+    static HEARD: BTreeSet<SiteName> = BTreeSet::new();
+    Clusters {
+        choices: Choices::default(),
+        looks: &LOOKS,
+        documents: &[],
+        heard: &HEARD,
+    }
 }
 
 /// What the good world tells.

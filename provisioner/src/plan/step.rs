@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::cluster::{ObjectRef, Unreached};
+use super::clusters::ObjectGoal;
 use super::problem::Warning;
+use crate::topology::SiteName;
 use crate::topology::names::StackKind;
 
 /// The function's zip, as far as a plan needs to know it.
@@ -113,7 +116,7 @@ pub struct StackGoal {
 }
 
 /// One effect, with all it needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Someone else's operation on a stack ends.
     AwaitStack {
@@ -191,6 +194,45 @@ pub enum Step {
         /// The role to assume for it.
         role_arn: Option<String>,
     },
+    /// An object is made or changed in a cluster.
+    ApplyObject(ObjectGoal),
+    /// An object leaves a cluster.
+    DeleteObject {
+        /// Which one.
+        object: ObjectRef,
+        /// Its identity: a successor of the same name is left alone.
+        uid: String,
+        /// Why.
+        why: String,
+    },
+    /// OpenShift's ConfigMap for user-defined projects gets what it lacks; the rest of it stays.
+    MergeUserWorkloadConfig {
+        /// The ConfigMap.
+        object: ObjectRef,
+        /// The settings that it lacks.
+        adds: Vec<&'static str>,
+        /// Whether it is not there at all.
+        is_new: bool,
+    },
+    /// What we added to that ConfigMap goes; the rest of it stays.
+    UndoUserWorkloadConfig {
+        /// The ConfigMap.
+        object: ObjectRef,
+    },
+    /// The users' Alertmanager runs with its settings.
+    AwaitRollout {
+        /// The cluster's site.
+        site: SiteName,
+        /// The StatefulSet's namespace.
+        namespace: String,
+        /// The StatefulSet.
+        name: String,
+    },
+    /// Each site's watchdog alert reaches the function.
+    AwaitWatchdogs {
+        /// The sites.
+        sites: Vec<SiteName>,
+    },
 }
 
 impl Step {
@@ -198,22 +240,45 @@ impl Step {
     pub fn is_change(&self) -> bool {
         !matches!(
             self,
-            Self::TakeLock { .. } | Self::ReleaseLock | Self::AwaitStack { .. } | Self::AwaitFunction { .. }
+            Self::TakeLock { .. }
+                | Self::ReleaseLock
+                | Self::AwaitStack { .. }
+                | Self::AwaitFunction { .. }
+                | Self::AwaitRollout { .. }
+                | Self::AwaitWatchdogs { .. }
         )
+    }
+
+    /// The site whose cluster it works on. Steps of different sites do not wait for one another.
+    pub fn site(&self) -> Option<&SiteName> {
+        match self {
+            Self::ApplyObject(goal) => Some(&goal.object.site),
+            Self::DeleteObject { object, .. }
+            | Self::MergeUserWorkloadConfig { object, .. }
+            | Self::UndoUserWorkloadConfig { object } => Some(&object.site),
+            Self::AwaitRollout { site, .. } => Some(site),
+            _ => None,
+        }
     }
 }
 
-/// A stack that is as it should be.
+/// What is as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Unchanged {
-    /// Where.
-    pub region: String,
-    /// Its name.
-    pub stack: String,
+#[serde(untagged)]
+pub enum Unchanged {
+    /// A stack.
+    Stack {
+        /// Where.
+        region: String,
+        /// Its name.
+        stack: String,
+    },
+    /// An object.
+    Object(ObjectRef),
 }
 
 /// What is to be done, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The topology's name.
     pub topology: String,
@@ -225,6 +290,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What needs none.
     pub unchanged: Vec<Unchanged>,
+    /// Clusters that did not answer: what they need is not known.
+    pub unreached: Vec<Unreached>,
     /// What is worth knowing.
     pub warnings: Vec<Warning>,
     /// The steps only make planning possible: something is under way or stuck. Plan again after them.
@@ -235,5 +302,10 @@ impl Plan {
     /// Whether anything would change.
     pub fn has_changes(&self) -> bool {
         self.steps.iter().any(Step::is_change)
+    }
+
+    /// Whether there is anything to do, waiting included.
+    pub fn has_work(&self) -> bool {
+        !self.steps.is_empty()
     }
 }

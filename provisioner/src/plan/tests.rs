@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use super::cluster::Looks;
 use super::observed::{RegionStanding, Standing};
 use super::preflight::judge_destruction;
 use super::problem::Problem;
@@ -27,13 +28,27 @@ fn words(plan: &Plan) -> Vec<String> {
             Step::AwaitFunction { region, .. } => format!("ready {region}"),
             Step::EmptyBucket { region, .. } => format!("empty {region}"),
             Step::ForgetItems { table, .. } => format!("forget {table}"),
+            Step::ApplyObject(goal) => format!("apply {} {}", goal.object.site, goal.object.kind.word()),
+            Step::DeleteObject { object, .. } => format!("delete {} {}", object.site, object.kind.word()),
+            Step::MergeUserWorkloadConfig { object, .. } => format!("merge {}", object.site),
+            Step::UndoUserWorkloadConfig { object } => format!("undo {}", object.site),
+            Step::AwaitRollout { site, .. } => format!("rollout {site}"),
+            Step::AwaitWatchdogs { sites } => format!("watchdogs {}", sites.len()),
         })
         .collect()
 }
 
 fn planned(topology: &Topology, standing: &Standing) -> Plan {
     let regions: Vec<&str> = topology.regions.iter().map(|region| region.as_str()).collect();
-    plan(topology, standing, &findings(), &package(), &documents(&regions)).unwrap()
+    plan(
+        topology,
+        standing,
+        &findings(),
+        &package(),
+        &documents(&regions),
+        &no_clusters(),
+    )
+    .unwrap()
 }
 
 /// The world in which `topology()` is deployed.
@@ -279,7 +294,15 @@ fn a_register_that_was_kept_is_taken_over() {
 fn a_parameter_that_nobody_knows_stops_the_plan() {
     let mut documents = documents(&[REGION]);
     documents[0].template = "Parameters: { Surprise: { Type: String } }\nResources: {}\n".to_owned();
-    let problems = plan(&topology(), &standing(), &findings(), &package(), &documents).unwrap_err();
+    let problems = plan(
+        &topology(),
+        &standing(),
+        &findings(),
+        &package(),
+        &documents,
+        &no_clusters(),
+    )
+    .unwrap_err();
     assert!(
         matches!(&problems[..], [Problem::UnknownParameter { parameter, .. }] if parameter == "Surprise")
     );
@@ -288,7 +311,7 @@ fn a_parameter_that_nobody_knows_stops_the_plan() {
 #[test]
 fn everything_goes_functions_first_and_the_lock_s_bucket_last() {
     let topology = topology();
-    let plan = destroy::plan(&topology, &deployed());
+    let plan = destroy::plan(&topology, &deployed(), &Looks::new(), true);
     assert_eq!(
         words(&plan),
         [
@@ -301,18 +324,21 @@ fn everything_goes_functions_first_and_the_lock_s_bucket_last() {
         ]
     );
     let after = carried_out(deployed(), &topology, &plan, &findings());
-    assert_eq!(words(&destroy::plan(&topology, &after)), [""; 0]);
+    assert_eq!(
+        words(&destroy::plan(&topology, &after, &Looks::new(), true)),
+        [""; 0]
+    );
 }
 
 #[test]
 fn a_destruction_continues_after_any_step() {
     let topology = topology();
-    let whole = destroy::plan(&topology, &deployed());
+    let whole = destroy::plan(&topology, &deployed(), &Looks::new(), true);
     for cut in 0..=whole.steps.len() {
         let mut part = whole.clone();
         part.steps.truncate(cut);
         let left = carried_out(deployed(), &topology, &part, &findings());
-        let rest = destroy::plan(&topology, &left);
+        let rest = destroy::plan(&topology, &left, &Looks::new(), true);
         let end = carried_out(left, &topology, &rest, &findings());
         assert!(
             end.regions.values().all(|region| region.stacks.is_empty()),
@@ -331,7 +357,7 @@ fn a_shared_table_loses_only_this_topology_s_items() {
         .unwrap()
         .stacks
         .remove(&StackKind::Register);
-    let steps = words(&destroy::plan(&topology, &standing));
+    let steps = words(&destroy::plan(&topology, &standing, &Looks::new(), true));
     assert_eq!(
         steps,
         [
@@ -344,7 +370,9 @@ fn a_shared_table_loses_only_this_topology_s_items() {
         ]
     );
     let kept = topology_from("register: { table: shared, retain: true }");
-    assert!(!words(&destroy::plan(&kept, &standing)).contains(&"forget shared".to_owned()));
+    assert!(
+        !words(&destroy::plan(&kept, &standing, &Looks::new(), true)).contains(&"forget shared".to_owned())
+    );
 }
 
 #[test]
@@ -353,16 +381,23 @@ fn destruction_is_refused_while_a_decision_is_in_force() {
     for state in ["decided", "unbalanced", "complete", "rejoining"] {
         let mut standing = deployed();
         standing.register = Some(table(state));
-        let problems = judge_destruction(&topology, &standing, false).unwrap_err();
+        let problems = judge_destruction(&topology, &standing, &Looks::new(), false).unwrap_err();
         assert!(problems[0].is_unsafe(), "{state}");
         assert!(
             problems[0].to_string().contains("site-b is fenced"),
             "{}",
             problems[0]
         );
-        assert_eq!(judge_destruction(&topology, &standing, true), Ok(()), "{state}");
+        assert_eq!(
+            judge_destruction(&topology, &standing, &Looks::new(), true),
+            Ok(()),
+            "{state}"
+        );
     }
-    assert_eq!(judge_destruction(&topology, &deployed(), false), Ok(()));
+    assert_eq!(
+        judge_destruction(&topology, &deployed(), &Looks::new(), false),
+        Ok(())
+    );
 }
 
 #[test]
@@ -377,7 +412,7 @@ fn a_stack_of_our_name_without_our_tag_is_not_touched() {
         .tags
         .clear();
     for force in [false, true] {
-        let problems = judge_destruction(&topology, &standing, force).unwrap_err();
+        let problems = judge_destruction(&topology, &standing, &Looks::new(), force).unwrap_err();
         assert!(
             matches!(&problems[..], [Problem::ForeignStack { .. }]),
             "{problems:?}"

@@ -55,6 +55,18 @@ impl ObjectKind {
         }
     }
 
+    /// The Kubernetes kind.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AlertmanagerConfig => "AlertmanagerConfig",
+            Self::PrometheusRule => "PrometheusRule",
+            Self::PodMonitor => "PodMonitor",
+            Self::Secret => "Secret",
+            Self::UserWorkloadConfig => "ConfigMap",
+            Self::Kustomization => "Kustomization",
+        }
+    }
+
     /// Whether it stays out of the folder that `kubectl apply -k` takes: it holds a secret's placeholders, or
     /// would overwrite the cluster's own settings.
     pub const fn is_by_hand(self) -> bool {

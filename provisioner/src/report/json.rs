@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::objects;
 use crate::plan::changes::ResourceChange;
 use crate::plan::elf::{Binary, Linkage};
 use crate::plan::latency::{Advice, TimeToFence};
@@ -24,6 +25,7 @@ pub fn plan_json(plan: &Plan, preview: &Preview, cases: &[TimeToFence], advice: 
         "planAgain": plan.plan_again,
         "steps": plan.steps.iter().filter_map(|step| step_json(step, preview)).collect::<Vec<_>>(),
         "unchanged": plan.unchanged,
+        "unreached": plan.unreached,
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "timeToFence": cases,
         "advice": advice,
@@ -81,7 +83,17 @@ fn step_json(step: &Step, preview: &Preview) -> Option<Value> {
         Step::ForgetItems { region, table, .. } => {
             json!({ "action": "forgetItems", "region": region, "table": table })
         }
-        Step::TakeLock { .. } | Step::ReleaseLock | Step::AwaitFunction { .. } => return None,
+        Step::TakeLock { .. }
+        | Step::ReleaseLock
+        | Step::AwaitFunction { .. }
+        | Step::AwaitWatchdogs { .. } => {
+            return None;
+        }
+        Step::ApplyObject(_)
+        | Step::DeleteObject { .. }
+        | Step::MergeUserWorkloadConfig { .. }
+        | Step::UndoUserWorkloadConfig { .. }
+        | Step::AwaitRollout { .. } => return objects::step_json(step),
     })
 }
 

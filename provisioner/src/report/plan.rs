@@ -1,17 +1,19 @@
-//! A plan as a tree one can read: by Region, then by stack, then by resource.
+//! A plan as a tree one can read: by Region, then by stack, then by resource; and by site, then by object.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::bytes;
-use crate::plan::changes::{Action, Replacement, ResourceChange};
+use super::{bytes, objects};
+use crate::plan::changes::{Action, PropertyChange, Replacement, ResourceChange};
 use crate::plan::latency::{Advice, Basis, TimeToFence};
-use crate::plan::{Plan, StackGoal, Step};
+use crate::plan::objects::ObjectAction;
+use crate::plan::{Plan, StackGoal, Step, Unchanged};
 use crate::run::apply::Applied;
 use crate::run::destroy::Destroyed;
 use crate::run::preview::Preview;
+use crate::topology::SiteName;
 
 /// Longer values are cut: a changed template's code fills a screen otherwise.
 const VALUE_CHARACTERS: usize = 100;
@@ -39,6 +41,12 @@ pub fn step(step: &Step) -> Option<String> {
         Step::ForgetItems { region, table, .. } => {
             format!("{region}: removing this topology's items from {table}")
         }
+        Step::ApplyObject(_)
+        | Step::DeleteObject { .. }
+        | Step::MergeUserWorkloadConfig { .. }
+        | Step::UndoUserWorkloadConfig { .. }
+        | Step::AwaitRollout { .. }
+        | Step::AwaitWatchdogs { .. } => return objects::step(step),
     })
 }
 
@@ -60,22 +68,28 @@ pub fn changes(changes: &[ResourceChange]) -> Vec<String> {
             _ => "",
         };
         lines.push(format!("{sign} {} {}{fate}", change.kind, change.logical_id));
-        for property in &change.properties {
-            let mark = if property.recreates {
-                "  (forces replacement)"
-            } else {
-                ""
-            };
-            let values = match (&property.before, &property.after) {
-                (Some(before), Some(after)) => format!(": {} → {}", shortened(before), shortened(after)),
-                (None, Some(after)) => format!(": → {}", shortened(after)),
-                (Some(before), None) => format!(": {} →", shortened(before)),
-                (None, None) => String::new(),
-            };
-            lines.push(format!("    {}{values}{mark}", property.path));
-        }
+        lines.extend(properties(&change.properties));
     }
     lines
+}
+
+/// Properties that change, one line each.
+pub(super) fn properties(properties: &[PropertyChange]) -> Vec<String> {
+    let lines = properties.iter().map(|property| {
+        let mark = if property.recreates {
+            "  (forces replacement)"
+        } else {
+            ""
+        };
+        let values = match (&property.before, &property.after) {
+            (Some(before), Some(after)) => format!(": {} → {}", shortened(before), shortened(after)),
+            (None, Some(after)) => format!(": → {}", shortened(after)),
+            (Some(before), None) => format!(": {} →", shortened(before)),
+            (None, None) => String::new(),
+        };
+        format!("    {}{values}{mark}", property.path)
+    });
+    lines.collect()
 }
 
 fn shortened(value: &str) -> String {
@@ -111,7 +125,7 @@ fn region_of(step: &Step) -> Option<&str> {
         | Step::EmptyBucket { region, .. }
         | Step::ForgetItems { region, .. } => Some(region),
         Step::CreateStack(goal) | Step::UpdateStack(goal) => Some(&goal.region),
-        Step::TakeLock { .. } | Step::ReleaseLock | Step::AwaitFunction { .. } => None,
+        _ => None,
     }
 }
 
@@ -128,16 +142,27 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
         .steps
         .iter()
         .filter_map(region_of)
-        .chain(plan.unchanged.iter().map(|stack| stack.region.as_str()))
+        .chain(plan.unchanged.iter().filter_map(|it| match it {
+            Unchanged::Stack { region, .. } => Some(region.as_str()),
+            Unchanged::Object(_) => None,
+        }))
         .collect();
     for region in regions {
         let _ = writeln!(text, "\n{region}");
-        for unchanged in plan.unchanged.iter().filter(|stack| stack.region == region) {
-            let _ = writeln!(text, "  = {}  unchanged", unchanged.stack);
+        for unchanged in &plan.unchanged {
+            match unchanged {
+                Unchanged::Stack { region: its, stack } if its == region => {
+                    let _ = writeln!(text, "  = {stack}  unchanged");
+                }
+                Unchanged::Stack { .. } | Unchanged::Object(_) => {}
+            }
         }
         for step in plan.steps.iter().filter(|step| region_of(step) == Some(region)) {
             step_text(&mut text, step, preview);
         }
+    }
+    for site in sites(plan) {
+        site_text(&mut text, plan, site);
     }
     let (create, change, delete) = counts(plan);
     let _ = if plan.plan_again {
@@ -151,6 +176,41 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
         writeln!(text, "\nnothing to do")
     };
     text
+}
+
+/// The sites that the plan has something to say of.
+fn sites(plan: &Plan) -> BTreeSet<&SiteName> {
+    let of_unchanged = plan.unchanged.iter().filter_map(|it| match it {
+        Unchanged::Object(object) => Some(&object.site),
+        Unchanged::Stack { .. } => None,
+    });
+    let of_steps = plan.steps.iter().filter_map(Step::site);
+    let unreached = plan.unreached.iter().map(|it| &it.site);
+    of_unchanged.chain(of_steps).chain(unreached).collect()
+}
+
+fn site_text(text: &mut String, plan: &Plan, site: &SiteName) {
+    let _ = writeln!(text, "\n{site}");
+    for unchanged in &plan.unchanged {
+        match unchanged {
+            Unchanged::Object(object) if object.site == *site => {
+                let _ = writeln!(text, "  = {}  unchanged", object.title());
+            }
+            Unchanged::Object(_) | Unchanged::Stack { .. } => {}
+        }
+    }
+    for step in plan.steps.iter().filter(|step| step.site() == Some(site)) {
+        for line in objects::lines(step) {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    for unreached in plan.unreached.iter().filter(|it| it.site == *site) {
+        let _ = writeln!(
+            text,
+            "  ? out of reach: what it needs is not known ({})",
+            unreached.what
+        );
+    }
 }
 
 fn step_text(text: &mut String, step: &Step, preview: &Preview) {
@@ -199,7 +259,7 @@ fn step_text(text: &mut String, step: &Step, preview: &Preview) {
         Step::ContinueRollback { stack, .. } => {
             lines.push(format!("  … {stack}  its rollback failed and is continued"));
         }
-        Step::TakeLock { .. } | Step::ReleaseLock | Step::AwaitFunction { .. } => {}
+        _ => {}
     }
     for line in lines {
         text.push_str(&line);
@@ -213,9 +273,18 @@ fn counts(plan: &Plan) -> (usize, usize, usize) {
         .fold((0, 0, 0), |(create, change, delete), step| match step {
             Step::CreateStack(_) | Step::Upload { .. } => (create + 1, change, delete),
             Step::UpdateStack(_) | Step::ContinueRollback { .. } => (create, change + 1, delete),
-            Step::DeleteStack { .. } | Step::EmptyBucket { .. } | Step::ForgetItems { .. } => {
-                (create, change, delete + 1)
+            Step::DeleteStack { .. }
+            | Step::EmptyBucket { .. }
+            | Step::ForgetItems { .. }
+            | Step::DeleteObject { .. } => (create, change, delete + 1),
+            Step::MergeUserWorkloadConfig { is_new: true, .. } => (create + 1, change, delete),
+            Step::MergeUserWorkloadConfig { .. } | Step::UndoUserWorkloadConfig { .. } => {
+                (create, change + 1, delete)
             }
+            Step::ApplyObject(goal) => match goal.change.action {
+                ObjectAction::Create => (create + 1, change, delete),
+                ObjectAction::Change | ObjectAction::Adopt => (create, change + 1, delete),
+            },
             _ => (create, change, delete),
         })
 }

@@ -1,6 +1,7 @@
 //! `apply`: from what stands to what the topology wants.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -8,11 +9,15 @@ use super::failure::Failure;
 use super::observe;
 use super::preview;
 use super::walk::Walk;
+use super::webhook::webhook_url;
 use super::{Session, Wanted};
+use crate::plan::cluster::Unreached;
+use crate::plan::clusters::{Choices, Clusters};
 use crate::plan::observed::Observed;
+use crate::plan::preflight::Findings;
 use crate::plan::{self, OUTPUT_URL, Plan, Step, preflight};
 use crate::report;
-use crate::topology::names::{StackKind, WEBHOOK_PATH};
+use crate::topology::names::StackKind;
 use crate::world::cloudformation::Stacks;
 
 /// How much is asked before anything is changed.
@@ -23,6 +28,10 @@ pub struct Consent {
     /// Take the lock from whoever has it.
     pub breaks_lock: bool,
 }
+
+/// How long the watchdogs have if nobody says otherwise: a monitoring stack needs a minute or two to take up new
+/// rules and routes.
+pub const WATCHDOGS_WITHIN: Duration = Duration::from_secs(300);
 
 /// What `apply` came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,29 +45,65 @@ pub struct Applied {
     pub function_sha256: String,
     /// By Region, where Alertmanager posts to.
     pub webhook_urls: BTreeMap<String, String>,
+    /// The clusters that did not answer and have to be applied to another time.
+    pub unreached: Vec<Unreached>,
 }
 
 /// Looks and plans, without changing anything.
-pub async fn plan(session: &Session, wanted: &Wanted<'_>) -> Result<(Observed, Plan), Failure> {
-    let observed = observe::observe(session, wanted.topology).await?;
-    let findings = preflight::judge(wanted.topology, &observed, wanted.function.package.bytes)
-        .map_err(Failure::Problems)?;
+pub async fn plan(
+    session: &Session,
+    wanted: &Wanted<'_>,
+    choices: Choices,
+) -> Result<(Observed, Plan), Failure> {
+    let observed = observe::observe(session, wanted.topology, &wanted.objects).await?;
+    let clusters = Clusters {
+        choices,
+        looks: &observed.clusters,
+        documents: &wanted.objects,
+        heard: &observed.heard,
+    };
+    let aws = preflight::judge(wanted.topology, &observed, wanted.function.package.bytes);
+    let of_clusters = preflight::judge_clusters(wanted.topology, &observed.standing, &clusters);
+    let mut findings = match (aws, of_clusters) {
+        (Ok(findings), Ok(warnings)) => Findings {
+            warnings: findings.warnings.into_iter().chain(warnings).collect(),
+            ..findings
+        },
+        (aws, of_clusters) => {
+            for unreached in plan::clusters::unreached(&observed.clusters) {
+                session.console.say(&format!("warning: {}", unreached.what));
+            }
+            let problems = preflight::together(
+                aws.err().unwrap_or_default(),
+                of_clusters.err().unwrap_or_default(),
+            );
+            return Err(Failure::Problems(problems));
+        }
+    };
+    findings.warnings.dedup();
     let plan = plan::plan(
         wanted.topology,
         &observed.standing,
         &findings,
         &wanted.function.package,
         &wanted.documents,
+        &clusters,
     )
     .map_err(Failure::Problems)?;
     Ok((observed, plan))
 }
 
 /// Brings the topology into being, or up to date.
-pub async fn apply(session: &Session, wanted: &Wanted<'_>, consent: Consent) -> Result<Applied, Failure> {
+pub async fn apply(
+    session: &Session,
+    wanted: &Wanted<'_>,
+    choices: Choices,
+    consent: Consent,
+    watchdogs_within: Duration,
+) -> Result<Applied, Failure> {
     let mut has_changed = false;
     loop {
-        let (observed, plan) = plan(session, wanted).await?;
+        let (observed, plan) = plan(session, wanted, choices).await?;
         let walk = Walk {
             session,
             topology: wanted.topology,
@@ -66,6 +111,7 @@ pub async fn apply(session: &Session, wanted: &Wanted<'_>, consent: Consent) -> 
             wanted: Some(wanted),
             verb: "apply",
             breaks_lock: consent.breaks_lock,
+            watchdogs_within,
         };
         if plan.plan_again {
             walk.all(&plan, None).await?;
@@ -99,12 +145,15 @@ pub async fn apply(session: &Session, wanted: &Wanted<'_>, consent: Consent) -> 
             has_changed = true;
         } else {
             walk.tidy_lock().await?;
+            // What is left to do is waiting, for which nobody needs to be asked or kept out.
+            walk.all(&plan, None).await?;
         }
         return Ok(Applied {
             topology: plan.topology,
             changed: has_changed,
             function_sha256: wanted.function.package.sha256.clone(),
             webhook_urls: webhook_urls(session, wanted).await?,
+            unreached: plan.unreached,
         });
     }
 }
@@ -135,10 +184,7 @@ async fn webhook_urls(session: &Session, wanted: &Wanted<'_>) -> Result<BTreeMap
             region: region.clone(),
             output: OUTPUT_URL,
         })?;
-        urls.insert(
-            region.clone(),
-            format!("{}/{WEBHOOK_PATH}", url.trim_end_matches('/')),
-        );
+        urls.insert(region.clone(), webhook_url(&url));
     }
     Ok(urls)
 }

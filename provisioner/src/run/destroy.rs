@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
-use super::Session;
-use super::apply::{Consent, agree};
+use super::apply::{Consent, WATCHDOGS_WITHIN, agree};
+use super::clusters;
 use super::failure::Failure;
 use super::observe;
 use super::walk::Walk;
+use super::{Scope, Session};
+use crate::plan::cluster::Unreached;
 use crate::plan::{Step, destroy, preflight};
 use crate::report;
 use crate::topology::Topology;
@@ -17,21 +19,28 @@ use crate::topology::Topology;
 pub struct Destroyed {
     /// The topology.
     pub topology: String,
-    /// What went, as `Region stack`.
+    /// What went, as `Region stack` or `site object`.
     pub removed: Vec<String>,
+    /// The clusters that did not answer and still hold what is ours.
+    pub unreached: Vec<Unreached>,
 }
 
 /// Removes everything that `apply` made.
 pub async fn destroy(
     session: &Session,
     topology: &Topology,
+    scope: &Scope,
     force: bool,
     consent: Consent,
 ) -> Result<Destroyed, Failure> {
     loop {
-        let standing = observe::standing(session, topology).await?;
-        preflight::judge_destruction(topology, &standing, force).map_err(Failure::Problems)?;
-        let plan = destroy::plan(topology, &standing);
+        let (standing, looks) = tokio::join!(
+            observe::standing(session, topology),
+            clusters::standing(session, topology)
+        );
+        let standing = standing?;
+        preflight::judge_destruction(topology, &standing, &looks, force).map_err(Failure::Problems)?;
+        let plan = destroy::plan(topology, &standing, &looks, scope.aws);
         let walk = Walk {
             session,
             topology,
@@ -39,6 +48,7 @@ pub async fn destroy(
             wanted: None,
             verb: "destroy",
             breaks_lock: consent.breaks_lock,
+            watchdogs_within: WATCHDOGS_WITHIN,
         };
         if plan.plan_again {
             walk.all(&plan, None).await?;
@@ -72,11 +82,16 @@ pub async fn destroy(
         }
         return Ok(Destroyed {
             topology: plan.topology.clone(),
+            unreached: plan.unreached.clone(),
             removed: plan
                 .steps
                 .iter()
                 .filter_map(|step| match step {
                     Step::DeleteStack { region, stack, .. } => Some(format!("{region} {stack}")),
+                    Step::DeleteObject { object, .. } => Some(format!("{} {}", object.site, object.title())),
+                    Step::UndoUserWorkloadConfig { object } => {
+                        Some(format!("{} what was added to {}", object.site, object.title()))
+                    }
                     _ => None,
                 })
                 .collect(),

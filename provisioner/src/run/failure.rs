@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use fencing::answer::Status;
 
+use crate::plan::cluster_problem::ClusterProblem;
 use crate::plan::elf::ElfError;
 use crate::plan::package::PackageError;
 use crate::plan::problem::Problem;
 use crate::render::RenderError;
+use crate::topology::SiteName;
 use crate::world::aws::SignInError;
 use crate::world::build::BuildError;
 use crate::world::call::CallError;
+use crate::world::kubernetes::ClusterError;
 
 use super::lock::LockOwner;
 
@@ -23,6 +26,17 @@ pub struct Cause {
     pub kind: String,
     /// CloudFormation's reason.
     pub reason: String,
+}
+
+/// A site whose watchdog did not come through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SilentSite {
+    /// The site.
+    pub site: SiteName,
+    /// When it last did.
+    pub last_seen: Option<String>,
+    /// Where its way seems to end.
+    pub hop: String,
 }
 
 /// What a failure is to a caller that only sees the exit code.
@@ -78,6 +92,21 @@ pub enum Failure {
         region: String,
         reason: String,
     },
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    ClusterProblem(Box<ClusterProblem>),
+    #[error("{stateful_set} of site `{site}` is not rolled out after {seconds} seconds")]
+    NotRolledOut {
+        site: SiteName,
+        stateful_set: String,
+        seconds: u64,
+    },
+    #[error(
+        "everything is in place, but within {seconds} seconds no watchdog alert reached the function from:{}",
+        silent_text(sites)
+    )]
+    WatchdogsSilent { sites: Vec<SilentSite>, seconds: u64 },
     #[error("the stack {stack} in {region} has no output {output}")]
     NoOutput {
         stack: String,
@@ -132,10 +161,27 @@ pub enum Failure {
     Render(#[from] RenderError),
 }
 
+fn silent_text(sites: &[SilentSite]) -> String {
+    let lines = sites.iter().map(|silent| {
+        let last = match &silent.last_seen {
+            Some(last) => format!("last seen {last}"),
+            None => "never seen".to_owned(),
+        };
+        format!("\n  {} ({last}): {}", silent.site, silent.hop)
+    });
+    lines.collect()
+}
+
 fn cause_text(cause: Option<&Cause>) -> String {
     cause
         .map(|cause| format!(": {} ({}): {}", cause.logical_id, cause.kind, cause.reason))
         .unwrap_or_default()
+}
+
+impl From<ClusterProblem> for Failure {
+    fn from(problem: ClusterProblem) -> Self {
+        Self::ClusterProblem(Box::new(problem))
+    }
 }
 
 impl Failure {
@@ -165,6 +211,16 @@ impl Failure {
             Self::File { .. } => Some("name a zip that `provision build` wrote, or let it be built".into()),
             Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Render(_) => None,
             Self::Problems(_) => None,
+            Self::Cluster(error) => error
+                .hint()
+                .or_else(|| Some("run the same command again; it goes on from what stands".into())),
+            Self::ClusterProblem(problem) => Some(problem.hint()),
+            Self::NotRolledOut { .. } => Some(
+                "look at the pods of that namespace; then run the same command again, it goes on from what stands".into(),
+            ),
+            Self::WatchdogsSilent { .. } => Some(
+                "run the same command again to go on waiting, with --wait for longer or with --no-wait not at all".into(),
+            ),
             Self::Stack { .. } => {
                 Some("remove the cause, then run the same command again: it goes on from what stands".into())
             }

@@ -8,6 +8,7 @@
 //! verb again continues, because a plan is made from what stands, not from what was done.
 
 pub mod apply;
+pub mod clusters;
 pub mod console;
 pub mod destroy;
 pub mod failure;
@@ -18,20 +19,55 @@ pub mod operate;
 pub mod preview;
 pub mod stacks;
 pub mod walk;
+mod walk_clusters;
+pub mod webhook;
 
 pub use self::failure::Failure;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use self::console::Console;
 use self::interrupt::Interrupt;
+use crate::plan::clusters::ObjectDocument;
 use crate::plan::{StackDocument, elf, package, package::PackedFunction};
-use crate::topology::{CaBundle, Topology};
+use crate::topology::{CaBundle, SiteName, Topology};
 use crate::world::aws::Aws;
+use crate::world::kubernetes::{Cluster, ConnectError, Contexts};
 
-/// What every verb that talks to AWS needs.
+/// What is worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The AWS half.
+    pub aws: bool,
+    /// The clusters of these sites.
+    pub clusters: BTreeSet<SiteName>,
+}
+
+impl Scope {
+    /// AWS alone.
+    pub const fn aws() -> Self {
+        Self {
+            aws: true,
+            clusters: BTreeSet::new(),
+        }
+    }
+
+    /// Everything.
+    pub fn all(topology: &Topology) -> Self {
+        Self {
+            aws: true,
+            clusters: topology.sites.iter().map(|site| site.name.clone()).collect(),
+        }
+    }
+}
+
+/// What every verb that talks to the two clouds needs.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The clients.
+    /// The clients of AWS.
     pub aws: Aws,
+    /// The clusters in scope, or why there is no client for one.
+    pub clusters: BTreeMap<SiteName, Result<Cluster, ConnectError>>,
     /// The person at the other end.
     pub console: Console,
     /// Whether that person wants to stop.
@@ -39,18 +75,42 @@ pub struct Session {
 }
 
 impl Session {
-    /// Signs in, and says on stderr when calls go elsewhere than to AWS.
+    /// Signs in to AWS.
     pub async fn begin(topology: &Topology, console: Console) -> Result<Self, Failure> {
+        Self::over(topology, &Scope::aws(), console).await
+    }
+
+    /// Signs in to what is in scope, and says on stderr when calls go elsewhere than to AWS.
+    pub async fn over(topology: &Topology, scope: &Scope, console: Console) -> Result<Self, Failure> {
         let aws = Aws::sign_in(topology.first_region().as_str()).await?;
         for (name, url) in aws.endpoints() {
             console.say(&format!("{name} is set: calls go to {url}"));
         }
         Ok(Self {
             aws,
+            clusters: connect(topology, scope).await,
             interrupt: Interrupt::listen(console.clone()),
             console,
         })
     }
+}
+
+/// A client for each cluster in scope. Credential plugins run at the same time.
+async fn connect(topology: &Topology, scope: &Scope) -> BTreeMap<SiteName, Result<Cluster, ConnectError>> {
+    let [a, b] = topology
+        .sites
+        .each_ref()
+        .map(|site| scope.clusters.contains(&site.name).then_some(site));
+    if a.is_none() && b.is_none() {
+        return BTreeMap::new();
+    }
+    let contexts = Contexts::read();
+    let connect = async |site: Option<&crate::topology::Site>| match site {
+        Some(site) => Some((site.name.clone(), contexts.connect(site).await)),
+        None => None,
+    };
+    let (a, b) = tokio::join!(connect(a), connect(b));
+    a.into_iter().chain(b).collect()
 }
 
 /// Packs a binary, after a look at whether Lambda can start it.
@@ -74,6 +134,8 @@ pub struct Wanted<'a> {
     pub topology: &'a Topology,
     /// The rendered templates.
     pub documents: Vec<StackDocument>,
+    /// The rendered objects of the clusters.
+    pub objects: Vec<ObjectDocument>,
     /// The function.
     pub function: PackedFunction,
 }

@@ -10,11 +10,14 @@ use fencing::words::SiteName;
 use tokio::task::JoinSet;
 
 use super::Session;
+use super::clusters;
+use super::webhook::{WebhookValues, outputs};
+use crate::plan::clusters::ObjectDocument;
 use crate::plan::observed::{
     AcceleratorReading, EndpointReading, ListenerReading, Observed, RegionReading, RegionStanding,
     SecretReading, Standing, TableReading,
 };
-use crate::plan::preflight::{is_another_register, is_wanted, sites_to_search};
+use crate::plan::preflight::{infinispan_urls, is_another_register, is_wanted, sites_to_search};
 use crate::plan::{OutputReading, PACKAGES, TAG_REGIONS};
 use crate::topology::Topology;
 use crate::topology::names::{HEALTH_REGION, StackKind};
@@ -208,9 +211,14 @@ async fn region_standing(
 }
 
 /// Everything that `plan` and `apply` need.
-pub async fn observe(session: &Session, topology: &Topology) -> Result<Observed, CallError> {
+pub async fn observe(
+    session: &Session,
+    topology: &Topology,
+    objects: &[ObjectDocument],
+) -> Result<Observed, CallError> {
     let aws = &session.aws;
-    let (standing, infinispan_secrets, accelerators, regions, boundary_exists) = tokio::try_join!(
+    let (seen, standing, infinispan_secrets, accelerators, regions, boundary_exists) = tokio::try_join!(
+        async { Ok(clusters::look(session, topology, objects).await) },
         standing(session, topology),
         infinispan_secrets(aws, topology),
         look_at_accelerator(aws, topology),
@@ -234,7 +242,19 @@ pub async fn observe(session: &Session, topology: &Topology) -> Result<Observed,
     .await?
     .into_iter()
     .collect();
+    let wanted = match seen.has_secrets() {
+        true => WebhookValues::of(session, topology, &outputs(topology, &standing)).await?,
+        false => WebhookValues::default(),
+    };
+    let clusters = seen.compared(&wanted);
+    let heard = match clusters.is_empty() {
+        true => BTreeSet::new(),
+        false => stamps(session, topology).await?.into_keys().collect(),
+    };
     Ok(Observed {
+        infinispan_urls: infinispan_urls(topology, &clusters, &standing),
+        clusters,
+        heard,
         standing,
         accelerators,
         accelerator,
@@ -242,10 +262,24 @@ pub async fn observe(session: &Session, topology: &Topology) -> Result<Observed,
         endpoints,
         balancers_elsewhere,
         infinispan_secrets,
-        infinispan_urls: infinispan_urls(topology),
         regions,
         boundary_exists,
     })
+}
+
+/// When each site's watchdog last reached the function, as the register has it.
+pub async fn stamps(session: &Session, topology: &Topology) -> Result<BTreeMap<SiteName, String>, CallError> {
+    let region = topology.register_region(topology.first_region()).as_str();
+    let role_arn = topology.register.role_arn.as_ref().map(ToString::to_string);
+    let client = session.aws.dynamodb(region, role_arn.as_deref()).await;
+    let table = Table::new(client, region, &topology.table_name());
+    let mut stamps = BTreeMap::new();
+    for site in &topology.sites {
+        if let Some(stamp) = table.seen(topology.name.as_str(), site.name.as_str()).await? {
+            stamps.insert(site.name.clone(), stamp);
+        }
+    }
+    Ok(stamps)
 }
 
 /// The secret with Infinispan's password in each function Region, where it is.
@@ -265,16 +299,6 @@ async fn infinispan_secrets(
     }))
     .await?;
     Ok(found.into_iter().flatten().collect())
-}
-
-/// Where each site's Infinispan answers. What the topology names is taken; what it does not name is to be
-/// discovered from the cluster, which is the only other place that knows.
-fn infinispan_urls(topology: &Topology) -> BTreeMap<SiteName, String> {
-    topology
-        .sites
-        .iter()
-        .filter_map(|site| Some((site.name.clone(), site.infinispan.endpoint.as_ref()?.url())))
-        .collect()
 }
 
 /// The function Regions, and the sites': a guide's function runs in one of these.

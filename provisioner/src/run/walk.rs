@@ -33,6 +33,8 @@ pub struct Walk<'a> {
     pub verb: &'a str,
     /// Take the lock from whoever has it.
     pub breaks_lock: bool,
+    /// How long the watchdogs have.
+    pub watchdogs_within: Duration,
 }
 
 impl Walk<'_> {
@@ -50,7 +52,16 @@ impl Walk<'_> {
     }
 
     async fn steps(&self, steps: &[Step], lock: &mut Option<Lock>) -> Result<(), Failure> {
-        for step in steps {
+        let mut rest = steps;
+        while let Some((step, others)) = rest.split_first() {
+            let of_clusters = rest.iter().take_while(|step| step.site().is_some()).count();
+            if of_clusters > 0 {
+                let (of_clusters, others) = rest.split_at(of_clusters);
+                self.clusters(of_clusters, lock.as_ref()).await?;
+                rest = others;
+                continue;
+            }
+            rest = others;
             self.session.interrupt.check()?;
             if let Some(lock) = lock {
                 lock.check()?;
@@ -146,6 +157,13 @@ impl Walk<'_> {
                     .await?;
                 Ok(())
             }
+            Step::AwaitWatchdogs { sites } => self.await_watchdogs(sites).await,
+            // These come in runs, which `clusters` carries out.
+            Step::ApplyObject(_)
+            | Step::DeleteObject { .. }
+            | Step::MergeUserWorkloadConfig { .. }
+            | Step::UndoUserWorkloadConfig { .. }
+            | Step::AwaitRollout { .. } => Ok(()),
         }
     }
 

@@ -18,5 +18,6 @@ pub mod build;
 pub mod call;
 pub mod cloudformation;
 pub mod functions;
+pub mod kubernetes;
 pub mod register;
 pub mod secrets;

@@ -15,6 +15,10 @@ use crate::topology::names::{TAG_TOPOLOGY, register_keys};
 
 /// Global tables of this version do not list their replicas, and are eventually consistent without exception.
 const LEGACY_GLOBAL_TABLE: &str = "2017.11.29";
+/// What the key of a watchdog's stamp has in its middle.
+const SEEN: &str = "seen";
+/// Its attribute with the time.
+const SEEN_AT: &str = "seen_at";
 
 /// One table.
 #[derive(Debug, Clone)]
@@ -123,6 +127,30 @@ impl Table {
             Ok(answer) => Ok(answer.item.map(|item| reading(&item))),
             // The table has another key; the preflight says so.
             Err(error) if error.is("ValidationException") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// When the watchdog of `site` last came through to the function; `None` if it never did, or if there is no
+    /// table.
+    pub async fn seen(&self, topology: &str, site: &str) -> Result<Option<String>, CallError> {
+        let key = format!("{topology}#{SEEN}#{site}");
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(register_keys::ATTRIBUTE, AttributeValue::S(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| self.call("GetItem").failed(error));
+        match answer {
+            Ok(answer) => Ok(answer
+                .item
+                .and_then(|item| item.get(SEEN_AT).and_then(|value| value.as_s().ok()).cloned())),
+            Err(error) if error.is("ResourceNotFoundException") || error.is("ValidationException") => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

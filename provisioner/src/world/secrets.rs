@@ -1,6 +1,7 @@
 //! Secrets Manager: whether a secret is there. Values are read only where they must be handed on.
 
 use aws_sdk_secretsmanager::Client;
+use secrecy::SecretString;
 
 use super::call::{Call, CallError};
 use crate::plan::observed::SecretReading;
@@ -41,6 +42,22 @@ impl Secrets {
                         .any(|stages| stages.iter().any(|stage| stage == "AWSCURRENT"))
                 }),
             })),
+            Err(error) if error.is("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A secret's value, if it is there and has one.
+    pub async fn value(&self, secret: &str) -> Result<Option<SecretString>, CallError> {
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(secret)
+            .send()
+            .await
+            .map_err(|error| Call::new("SecretsManager", "GetSecretValue", &self.region).failed(error));
+        match answer {
+            Ok(answer) => Ok(answer.secret_string.map(SecretString::from)),
             Err(error) if error.is("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(error),
         }

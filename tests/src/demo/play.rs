@@ -117,6 +117,8 @@ impl Play {
             "apply",
             self.stage.example,
             "--yes",
+            "--only",
+            "aws",
             "--function-zip",
             "function.zip",
             "--output",
@@ -257,6 +259,8 @@ impl Play {
             "apply",
             self.stage.example,
             "--yes",
+            "--only",
+            "aws",
             "--function-zip",
             "function.zip",
             "--output",
@@ -283,7 +287,10 @@ impl Play {
         self.screen.chapter("Taken away again");
         let ran = self
             .provision
-            .run(&self.screen, &["destroy", self.stage.example, "--yes"])
+            .run(
+                &self.screen,
+                &["destroy", self.stage.example, "--yes", "--only", "aws"],
+            )
             .await?;
         self.screen.claim(
             &format!("refused with exit code 3: {b} is fenced, and the record of it would be lost"),
@@ -292,7 +299,10 @@ impl Play {
         )?;
         let ran = self
             .provision
-            .run(&self.screen, &["destroy", self.stage.example, "--yes", "--force"])
+            .run(
+                &self.screen,
+                &["destroy", self.stage.example, "--yes", "--force", "--only", "aws"],
+            )
             .await?;
         self.screen.claim(
             "forced, it removes all that apply made",
@@ -307,7 +317,10 @@ impl Play {
         )?;
         let ran = self
             .provision
-            .run(&self.screen, &["destroy", self.stage.example, "--yes"])
+            .run(
+                &self.screen,
+                &["destroy", self.stage.example, "--yes", "--only", "aws"],
+            )
             .await?;
         self.screen
             .claim("destroyed again: nothing there", ran.code == Some(0), || {

@@ -1,14 +1,14 @@
 //! Where credentials come from, and what is said when none do.
 
 use crate::assert_run;
-use crate::world::{APPLY, Cloud};
+use crate::world::{APPLY, Cloud, aws_half};
 
 const PLAN: &[&str] = &["plan", "--function-zip", "given.zip"];
 
 #[test]
 fn without_credentials_nothing_is_tried() {
     let cloud = Cloud::new();
-    let run = cloud.stranger().args(APPLY).run().unwrap();
+    let run = cloud.stranger().args(aws_half(APPLY)).run().unwrap();
     assert_run!(run, cloud);
     assert_eq!(cloud.counter.changes(), [""; 0]);
 }
@@ -26,7 +26,7 @@ fn a_profile_is_as_good_as_variables() {
     let run = cloud
         .stranger()
         .env("AWS_PROFILE", "ops")
-        .args(PLAN)
+        .args(aws_half(PLAN))
         .run()
         .unwrap();
     assert_eq!(run.code, Some(0), "{run}");
@@ -38,7 +38,7 @@ fn a_profile_is_as_good_as_variables() {
     let run = cloud
         .stranger()
         .env("AWS_PROFILE", "opps")
-        .args(PLAN)
+        .args(aws_half(PLAN))
         .run()
         .unwrap();
     assert_run!(run, cloud);
@@ -51,7 +51,7 @@ fn credentials_that_aws_does_not_know_are_told_as_such() {
         .stranger()
         .env("AWS_ACCESS_KEY_ID", "AKIAXXXXXXXXXXXXXXXX")
         .env("AWS_SECRET_ACCESS_KEY", "y")
-        .args(APPLY)
+        .args(aws_half(APPLY))
         .run()
         .unwrap();
     // Which of the questions that are asked at once is refused first is anybody's guess.

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use tests::provision::Run;
 use tests::standins::gate::Moment;
 
-use crate::world::{APPLY, Cloud};
+use crate::world::{APPLY, Cloud, aws_half};
 
 /// Runs `provision` and kills it at its `at`-th change; `None` if it ended before.
 fn killed_at(cloud: &Cloud, arguments: &[&str], at: usize, moment: Moment) -> Option<String> {
@@ -16,7 +16,7 @@ fn killed_at(cloud: &Cloud, arguments: &[&str], at: usize, moment: Moment) -> Op
         child.kill().unwrap();
         send_dead.send(child.wait_with_output().unwrap()).unwrap();
     });
-    let mut child = cloud.provision().args(arguments).spawn().unwrap();
+    let mut child = cloud.provision().args(aws_half(arguments)).spawn().unwrap();
     // Reading the streams is left to the action: what is written before the kill fits into the pipes.
     let id = child.id();
     loop {
@@ -119,7 +119,7 @@ fn ctrl_c_stops_after_the_current_call_and_says_how_to_go_on() {
             .unwrap();
         assert!(killed.success());
     });
-    let child = cloud.provision().args(APPLY).spawn().unwrap();
+    let child = cloud.provision().args(aws_half(APPLY)).spawn().unwrap();
     send.send(child.id()).unwrap();
     let run = Run::from(child.wait_with_output().unwrap());
     assert_eq!(run.code, Some(1), "{run}");

@@ -227,7 +227,7 @@ function: {{ architecture: x86_64 }}
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
-        self.provision().args(arguments).run().unwrap()
+        self.provision().args(aws_half(arguments)).run().unwrap()
     }
 
     /// Runs [`APPLY`].
@@ -389,6 +389,11 @@ function: {{ architecture: x86_64 }}
                 .unwrap();
         });
     }
+}
+
+/// The same command line for the AWS half only: there are no clusters here.
+pub(crate) fn aws_half<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    [arguments, &["--only", "aws"]].concat()
 }
 
 /// A zip with the smallest binary that passes for the function: a static ELF of a processor.

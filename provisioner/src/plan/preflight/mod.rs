@@ -4,6 +4,7 @@
 //! that the function is told, read from the world as it is.
 
 mod accelerator;
+mod clusters;
 mod register;
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,10 @@ use fencing::settings::{ENVIRONMENT_LIMIT_BYTES, Found, Settings};
 use fencing::words::SiteName;
 
 pub use self::accelerator::{is_wanted, sites_to_search};
+pub use self::clusters::{forbidden, judge_clusters, sends_site_offline, together, unusable};
 pub use self::register::{is_another_register, judge_destruction};
 
+use super::cluster::{ClusterReading, Look, Looks};
 use super::observed::{Observed, RegionReading, Standing};
 use super::problem::{Problem, Warning};
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
@@ -213,6 +216,31 @@ impl Judge<'_> {
             });
         }
     }
+}
+
+/// Where each site's Infinispan answers: as the topology says, else as its cluster does; and where the cluster
+/// cannot be asked, as the deployed function was told.
+pub fn infinispan_urls(
+    topology: &Topology,
+    looks: &Looks<ClusterReading>,
+    standing: &Standing,
+) -> BTreeMap<SiteName, String> {
+    let deployed = standing.deployed();
+    let urls = topology.sites.iter().filter_map(|site| {
+        let seen = looks.get(&site.name).and_then(Look::seen);
+        let url = match (&site.infinispan.endpoint, seen) {
+            (Some(endpoint), _) => Some(endpoint.url()),
+            (None, Some(reading)) => reading
+                .infinispan_endpoint
+                .as_ref()
+                .map(|endpoint| format!("https://{endpoint}")),
+            (None, None) => deployed
+                .as_ref()
+                .and_then(|settings| settings.found.infinispan_urls.get(&site.name).cloned()),
+        };
+        Some((site.name.clone(), url?))
+    });
+    urls.collect()
 }
 
 /// The function's settings as they will be, with stand-ins of the right length for what the stack makes.

@@ -2,7 +2,8 @@
 
 use fencing::settings::{Found, Settings};
 
-use super::{Judge, foreign_stacks};
+use super::{Judge, forbidden, foreign_stacks, unusable};
+use crate::plan::cluster::{ClusterStanding, Look, Looks};
 use crate::plan::observed::{Replicas, Standing, TableReading};
 use crate::plan::problem::{Problem, Warning};
 use crate::topology::names::{StackKind, register_keys};
@@ -237,8 +238,19 @@ pub fn is_another_register(topology: &Topology, deployed: &Settings) -> bool {
 }
 
 /// Judges what `destroy` needs to know: whether anyone relies on the register, and whether all is ours.
-pub fn judge_destruction(topology: &Topology, standing: &Standing, force: bool) -> Result<(), Vec<Problem>> {
+pub fn judge_destruction(
+    topology: &Topology,
+    standing: &Standing,
+    looks: &Looks<ClusterStanding>,
+    force: bool,
+) -> Result<(), Vec<Problem>> {
     let mut problems = foreign_stacks(topology, standing);
+    problems.extend(unusable(looks).into_iter().map(Problem::Cluster));
+    for site in &topology.sites {
+        let seen = looks.get(&site.name).and_then(Look::seen);
+        let denied = seen.into_iter().flat_map(|standing| &standing.denied);
+        problems.extend(denied.map(|denied| Problem::Cluster(forbidden(site, denied))));
+    }
     match standing.register_in_force() {
         Some(table) if !table.item.is_open() && !force => problems.push(Problem::NotOpen {
             register: table.item.clone(),

@@ -348,7 +348,8 @@ fn allowed(state: &State, user: Option<&User>, verb: Verb, path: &ResourcePath) 
         .namespace
         .as_deref()
         .or(path.name.as_deref().filter(|_| is_namespace));
-    let name = path.name.as_deref().filter(|_| verb != Verb::Create);
+    // A creation by POST has no name in its path; one by an application has, and rules may be limited to it.
+    let name = path.name.as_deref();
     let attempt = Attempt {
         verb: verb.name(),
         group: &path.group,

@@ -1,0 +1,272 @@
+//! What was seen of the sites' clusters, as plain data.
+//!
+//! One of the clusters may be the one that is down. So each is looked at on its own, and what came of the look
+//! is a value: seen, or out of reach. An object is kept as the JSON that the API server gave; of our Secret
+//! only what a plan needs to know, never a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::cluster_problem::ClusterProblem;
+use crate::render::ObjectKind;
+use crate::topology::SiteName;
+
+/// A kind of object, as the API addresses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Resource {
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// The name in paths and in roles.
+    pub plural: &'static str,
+}
+
+impl Resource {
+    /// `group/version`, or the version alone.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// As roles name it: `secrets`, `podmonitors.monitoring.coreos.com`.
+    pub fn qualified(&self) -> String {
+        if self.group.is_empty() {
+            self.plural.to_owned()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
+    }
+}
+
+macro_rules! resources {
+    ($($(#[$doc:meta])* $name:ident = $group:literal $version:literal $kind:literal $plural:literal;)*) => {
+        $($(#[$doc])* pub const $name: Resource = Resource {
+            group: $group, version: $version, kind: $kind, plural: $plural,
+        };)*
+    };
+}
+
+/// Who we are in an object's `managedFields`.
+pub const FIELD_MANAGER: &str = "provision";
+/// The group of prometheus-operator's kinds.
+pub const MONITORING: &str = "monitoring.coreos.com";
+/// A group that OpenShift serves and nobody else does.
+pub const OPENSHIFT: &str = "route.openshift.io";
+
+resources! {
+    /// Secrets.
+    SECRETS = "" "v1" "Secret" "secrets";
+    /// ConfigMaps.
+    CONFIG_MAPS = "" "v1" "ConfigMap" "configmaps";
+    /// Services.
+    SERVICES = "" "v1" "Service" "services";
+    /// Ingresses.
+    INGRESSES = "networking.k8s.io" "v1" "Ingress" "ingresses";
+    /// OpenShift's Routes.
+    ROUTES = "route.openshift.io" "v1" "Route" "routes";
+    /// StatefulSets.
+    STATEFUL_SETS = "apps" "v1" "StatefulSet" "statefulsets";
+    /// The Infinispan operator's clusters.
+    INFINISPANS = "infinispan.org" "v1" "Infinispan" "infinispans";
+    /// AlertmanagerConfigs as OpenShift serves them.
+    ALERTMANAGER_CONFIGS_V1BETA1 = "monitoring.coreos.com" "v1beta1" "AlertmanagerConfig" "alertmanagerconfigs";
+    /// AlertmanagerConfigs as a plain prometheus-operator serves them.
+    ALERTMANAGER_CONFIGS_V1ALPHA1 = "monitoring.coreos.com" "v1alpha1" "AlertmanagerConfig" "alertmanagerconfigs";
+    /// PrometheusRules.
+    PROMETHEUS_RULES = "monitoring.coreos.com" "v1" "PrometheusRule" "prometheusrules";
+    /// PodMonitors.
+    POD_MONITORS = "monitoring.coreos.com" "v1" "PodMonitor" "podmonitors";
+}
+
+/// OpenShift's switches for monitoring user-defined projects.
+pub mod user_workload_names {
+    /// Where the cluster's own monitoring is configured.
+    pub const CLUSTER_NAMESPACE: &str = "openshift-monitoring";
+    /// The ConfigMap with `enableUserWorkload`.
+    pub const CLUSTER_CONFIG: &str = "cluster-monitoring-config";
+    /// Where the users' monitoring runs.
+    pub const NAMESPACE: &str = "openshift-user-workload-monitoring";
+    /// The ConfigMap with `alertmanager`.
+    pub const CONFIG: &str = "user-workload-monitoring-config";
+    /// The Alertmanager that both settings bring up.
+    pub const STATEFUL_SET: &str = "alertmanager-user-workload";
+    /// The key of either ConfigMap that holds the settings.
+    pub const KEY: &str = "config.yaml";
+}
+
+/// One of our objects in one of the clusters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ObjectRef {
+    /// The cluster's site.
+    pub site: SiteName,
+    /// Which kind.
+    #[serde(serialize_with = "kind_word")]
+    pub kind: ObjectKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+fn kind_word<S: serde::Serializer>(kind: &ObjectKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.word())
+}
+
+impl ObjectRef {
+    /// As people write it: `PrometheusRule sitefence-prod`.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.kind.word(), self.name)
+    }
+}
+
+/// What came of looking at a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Look<T> {
+    /// It answered.
+    Seen(Box<T>),
+    /// It did not, and may do so another time. The other cluster is worked on meanwhile.
+    Unreached(Unreached),
+    /// It cannot be worked with until a person did something.
+    Unusable(Vec<ClusterProblem>),
+}
+
+impl<T> Look<T> {
+    /// What was seen, if anything was.
+    pub fn seen(&self) -> Option<&T> {
+        match self {
+            Self::Seen(reading) => Some(reading),
+            Self::Unreached(_) | Self::Unusable(_) => None,
+        }
+    }
+}
+
+/// A cluster that did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unreached {
+    /// Its site.
+    pub site: SiteName,
+    /// The kubeconfig context it was asked by.
+    pub context: String,
+    /// What was tried and what came of it.
+    pub what: String,
+}
+
+/// Looks at the clusters that are in scope.
+pub type Looks<T> = BTreeMap<SiteName, Look<T>>;
+
+/// Our objects as they stand: all that `destroy` needs to know.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClusterStanding {
+    /// Our Secret, AlertmanagerConfig, PrometheusRule and PodMonitor, as far as they are there. The Secret is
+    /// without its values.
+    pub objects: BTreeMap<ObjectKind, Value>,
+    /// OpenShift's ConfigMap for user-defined projects.
+    pub user_workload: Option<Value>,
+    /// What may not be looked at.
+    pub denied: BTreeSet<Denied>,
+}
+
+/// A right that is lacking.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Denied {
+    /// `get`, `list`, `patch`, …
+    pub verb: &'static str,
+    /// On what, as roles name it.
+    pub resource: String,
+    /// Where; none for all namespaces.
+    pub namespace: Option<String>,
+    /// What the API server says.
+    pub message: String,
+}
+
+/// Another manager of a field whose value differs from ours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Conflict {
+    /// Who, as the object's `managedFields` name it.
+    pub manager: String,
+    /// Which field.
+    pub field: String,
+}
+
+/// What the API server says about applying an object, without doing it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DryRun {
+    /// It would come to this.
+    Accepted {
+        /// The object afterwards, taken by force where there are conflicts.
+        after: Value,
+        /// Fields that others hold.
+        conflicts: Vec<Conflict>,
+    },
+    /// It would not be taken.
+    Refused {
+        /// Why.
+        message: String,
+    },
+}
+
+/// How the values in our Secret compare with those it should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// The same.
+    Same,
+    /// Others.
+    Differs,
+    /// There is none.
+    Absent,
+}
+
+/// The site's Infinispan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InfinispanReading {
+    /// `spec.service.sites.local.name`.
+    pub site: Option<String>,
+}
+
+/// How far a StatefulSet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollout {
+    /// All its pods are new and ready.
+    Done,
+    /// Not yet.
+    Going,
+    /// It is not there.
+    Absent,
+}
+
+/// Everything that `plan` and `apply` know of a cluster.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClusterReading {
+    /// Our objects.
+    pub standing: ClusterStanding,
+    /// The API groups that it serves, with their versions.
+    pub groups: BTreeMap<String, BTreeSet<String>>,
+    /// Of the kinds that we need: the versions they are served in.
+    pub kinds: BTreeMap<&'static str, BTreeSet<String>>,
+    /// The Infinispan that the topology names.
+    pub infinispan: Option<InfinispanReading>,
+    /// The Infinispans of the namespace.
+    pub infinispans: Vec<String>,
+    /// Where Infinispan answers from outside, as `host[:port]`, if that was asked for and is to be seen.
+    pub infinispan_endpoint: Option<String>,
+    /// For each of our documents what applying it would come to.
+    pub dry_runs: BTreeMap<ObjectKind, DryRun>,
+    /// By key of our Secret: how its value compares; keys whose right value is not known yet are absent.
+    pub secret: BTreeMap<String, Comparison>,
+    /// AlertmanagerConfigs in our namespace that are not ours.
+    pub other_configs: Vec<Value>,
+    /// OpenShift's settings for the cluster's own monitoring.
+    pub cluster_monitoring: Option<Value>,
+    /// The users' Alertmanager on OpenShift.
+    pub rollout: Option<Rollout>,
+    /// Whether the namespace exists, as far as that is known.
+    pub lacks_namespace: bool,
+}

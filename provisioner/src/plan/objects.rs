@@ -1,0 +1,311 @@
+//! One object: how it stands, how it shall be, and whose hand made the difference.
+//!
+//! What applying an object would come to is not computed here: the API server was asked, without doing it, so
+//! that defaults, conversions and admission are its own. This module compares two answers of the server and
+//! reads from `managedFields` who holds what differs.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::changes::PropertyChange;
+use super::cluster::{Conflict, FIELD_MANAGER};
+use crate::topology::names::LABEL_TOPOLOGY;
+
+/// What the server keeps for itself.
+const SERVERS_OWN: [&str; 6] = [
+    "managedFields",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "uid",
+    "selfLink",
+];
+
+/// How an object differs from what it shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectChange {
+    /// What happens to it.
+    pub action: ObjectAction,
+    /// What of it changes.
+    pub properties: Vec<PropertyChange>,
+    /// What of that others changed, and who.
+    pub drifted: Vec<Conflict>,
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectAction {
+    /// It is made.
+    Create,
+    /// It is changed in place.
+    Change,
+    /// It is as it should be, and becomes ours to keep so.
+    Adopt,
+}
+
+/// Whether the object carries the topology's label.
+pub fn is_of(object: &Value, topology: &str) -> bool {
+    object
+        .get("metadata")
+        .and_then(|metadata| metadata.get("labels")?.get(LABEL_TOPOLOGY)?.as_str())
+        == Some(topology)
+}
+
+/// The object's identity: tells it from a later one of the same name.
+pub fn uid(object: &Value) -> String {
+    let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
+    uid.unwrap_or_default().to_owned()
+}
+
+/// Whether we ever applied the object.
+pub fn is_managed_by_us(object: &Value) -> bool {
+    managers(object).any(|(manager, operation, _)| manager == FIELD_MANAGER && operation == "Apply")
+}
+
+/// How `current` would change into `after`; nothing, if it would not.
+pub fn change(current: Option<&Value>, after: &Value, conflicts: &[Conflict]) -> Option<ObjectChange> {
+    let Some(current) = current else {
+        return Some(ObjectChange {
+            action: ObjectAction::Create,
+            properties: Vec::new(),
+            drifted: Vec::new(),
+        });
+    };
+    let mut properties = Vec::new();
+    compare(&bare(current), &bare(after), &mut Vec::new(), &mut properties);
+    if properties.is_empty() {
+        return (!is_managed_by_us(current)).then(|| ObjectChange {
+            action: ObjectAction::Adopt,
+            properties: Vec::new(),
+            drifted: Vec::new(),
+        });
+    }
+    let mut drifted = conflicts.to_vec();
+    for property in &properties {
+        let path: Vec<&str> = property.path.split('.').collect();
+        drifted.extend(other_holders(current, &path).map(|manager| Conflict {
+            manager,
+            field: format!(".{}", property.path),
+        }));
+    }
+    drifted.sort();
+    drifted.dedup();
+    // What the server names in its own way need not be named in ours, too.
+    drifted.retain(|it| conflicts.contains(it) || !conflicts.iter().any(|other| other.manager == it.manager));
+    Some(ObjectChange {
+        action: ObjectAction::Change,
+        properties,
+        drifted,
+    })
+}
+
+/// The managers beside us that hold `path`, an exact field such as `["data", "password"]`.
+pub fn other_holders<'a>(object: &'a Value, path: &'a [&'a str]) -> impl Iterator<Item = String> + 'a {
+    managers(object)
+        .filter(|(manager, _, _)| *manager != FIELD_MANAGER)
+        .filter(|(_, _, fields)| holds(fields, path))
+        .map(|(manager, _, _)| manager.to_owned())
+}
+
+/// The keys below `path` that we hold.
+pub fn held_by_us(object: &Value, path: &str) -> Vec<String> {
+    managers(object)
+        .filter(|(manager, operation, _)| *manager == FIELD_MANAGER && *operation == "Apply")
+        .filter_map(|(_, _, fields)| fields.get(format!("f:{path}"))?.as_object())
+        .flat_map(|fields| fields.keys())
+        .filter_map(|key| key.strip_prefix("f:").map(str::to_owned))
+        .collect()
+}
+
+fn managers(object: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    let entries = object
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    entries.into_iter().flatten().filter_map(|entry| {
+        Some((
+            entry.get("manager")?.as_str()?,
+            entry.get("operation")?.as_str()?,
+            entry.get("fieldsV1")?,
+        ))
+    })
+}
+
+/// Whether a set of fields holds `path`, or all of something around it.
+fn holds(fields: &Value, path: &[&str]) -> bool {
+    let Some(fields) = fields.as_object() else {
+        return false;
+    };
+    let Some((first, rest)) = path.split_first() else {
+        return true;
+    };
+    match fields.get(&format!("f:{first}")) {
+        // A leaf is held with everything below it, as a list is that is one value.
+        Some(below) => below.as_object().is_none_or(serde_json::Map::is_empty) || holds(below, rest),
+        // An element of a list is named by its keys or its value, which a path does not tell.
+        None => first.parse::<usize>().is_ok() && fields.keys().any(|key| key.starts_with("k:")),
+    }
+}
+
+/// The object without what the server keeps for itself.
+fn bare(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for name in SERVERS_OWN {
+            metadata.remove(name);
+        }
+    }
+    object
+}
+
+fn compare(before: &Value, after: &Value, path: &mut Vec<String>, found: &mut Vec<PropertyChange>) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+            for name in names {
+                path.push(name.clone());
+                let (old, new) = (before.get(name), after.get(name));
+                match (old, new) {
+                    (Some(old), Some(new)) => compare(old, new, path, found),
+                    _ => found.push(property(path, old, new)),
+                }
+                path.pop();
+            }
+        }
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+            for (index, (old, new)) in before.iter().zip(after).enumerate() {
+                path.push(index.to_string());
+                compare(old, new, path, found);
+                path.pop();
+            }
+        }
+        _ if before == after => {}
+        _ => found.push(property(path, Some(before), Some(after))),
+    }
+}
+
+fn property(path: &[String], before: Option<&Value>, after: Option<&Value>) -> PropertyChange {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    PropertyChange {
+        path: path.join("."),
+        before: before.map(text),
+        after: after.map(text),
+        recreates: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(spec: &Value, others: &[(&str, Value)]) -> Value {
+        let mut managers = vec![json!({
+            "manager": "provision", "operation": "Apply", "fieldsV1": { "f:spec": { "f:groups": {} } },
+        })];
+        managers.extend(others.iter().map(
+            |(manager, fields)| json!({ "manager": manager, "operation": "Update", "fieldsV1": fields }),
+        ));
+        json!({
+            "metadata": {
+                "uid": "u", "resourceVersion": "1", "managedFields": managers,
+                "labels": { "sitefence.io/topology": "prod" },
+            },
+            "spec": spec,
+            "status": { "ignored": true },
+        })
+    }
+
+    #[test]
+    fn an_object_that_is_as_it_should_be_needs_nothing() {
+        let (mut a, b) = (
+            object(&json!({"groups": [1]}), &[]),
+            object(&json!({"groups": [1]}), &[]),
+        );
+        a["metadata"]["resourceVersion"] = json!("2");
+        a["status"] = json!({});
+        assert_eq!(change(Some(&a), &b, &[]), None);
+        assert!(is_of(&a, "prod") && !is_of(&a, "pro"));
+    }
+
+    #[test]
+    fn what_nobody_applied_is_taken_over() {
+        let mut theirs = object(&json!({"groups": [1]}), &[]);
+        theirs["metadata"]["managedFields"] = json!([]);
+        let change = change(Some(&theirs), &object(&json!({"groups": [1]}), &[]), &[]).unwrap();
+        assert_eq!(change.action, ObjectAction::Adopt);
+    }
+
+    #[test]
+    fn each_property_is_named_with_its_values() {
+        let before = object(
+            &json!({"groups": [{"name": "a", "interval": "5s"}], "gone": 1}),
+            &[],
+        );
+        let after = object(&json!({"groups": [{"name": "a", "interval": "10s"}]}), &[]);
+        let change = change(Some(&before), &after, &[]).unwrap();
+        let told: Vec<(&str, Option<&str>, Option<&str>)> = change
+            .properties
+            .iter()
+            .map(|it| (it.path.as_str(), it.before.as_deref(), it.after.as_deref()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("spec.gone", Some("1"), None),
+                ("spec.groups.0.interval", Some("5s"), Some("10s"))
+            ]
+        );
+        assert_eq!(change.drifted, []);
+    }
+
+    #[test]
+    fn a_change_by_another_hand_is_drift_and_names_the_hand() {
+        let edited = object(
+            &json!({"groups": [{"interval": "60s"}]}),
+            &[("kubectl-edit", json!({ "f:spec": { "f:groups": {} } }))],
+        );
+        let after = object(&json!({"groups": [{"interval": "5s"}]}), &[]);
+        let drift = |conflicts: &[Conflict]| change(Some(&edited), &after, conflicts).unwrap().drifted;
+        assert_eq!(
+            drift(&[]),
+            [Conflict {
+                manager: "kubectl-edit".into(),
+                field: ".spec.groups.0.interval".into()
+            }]
+        );
+        // Where the server names the conflict itself, its word is enough.
+        let conflict = Conflict {
+            manager: "kubectl-edit".into(),
+            field: ".spec.groups".into(),
+        };
+        assert_eq!(drift(std::slice::from_ref(&conflict)), [conflict]);
+    }
+
+    #[test]
+    fn holders_are_read_from_leaves_and_lists() {
+        let fields =
+            json!({ "f:data": { "f:password": {} }, "f:spec": { "f:items": { "k:{\"name\":\"x\"}": {} } } });
+        for (path, is_held) in [
+            (&["data", "password"][..], true),
+            (&["data", "url"], false),
+            (&["spec", "items", "0", "value"], true),
+            (&["spec", "others"], false),
+        ] {
+            assert_eq!(holds(&fields, path), is_held, "{path:?}");
+        }
+        let ours = json!({ "metadata": { "managedFields": [
+            { "manager": "provision", "operation": "Apply", "fieldsV1": { "f:data": { "f:url": {}, "f:url-x": {} } } },
+        ] } });
+        assert_eq!(held_by_us(&ours, "data"), ["url", "url-x"]);
+    }
+}

@@ -1,0 +1,332 @@
+//! Judges what was seen of the clusters: is each the one that the topology means, and can we work there?
+
+use serde_json::Value;
+
+use super::super::cluster::{ClusterReading, Denied, DryRun, Look, Looks, MONITORING, OPENSHIFT};
+use super::super::cluster_problem::ClusterProblem;
+use super::super::clusters::{Clusters, OURS, object_ref, secret_change, url_keys};
+use super::super::objects;
+use super::super::user_workload;
+use crate::plan::observed::Standing;
+use crate::plan::problem::{Problem, Warning};
+use crate::render::{ObjectKind, api_version};
+use crate::topology::names::StackKind;
+use crate::topology::{Platform, SecretDelivery, Site, Topology};
+
+/// All that stands in the way, and what is worth knowing.
+pub fn judge_clusters(
+    topology: &Topology,
+    standing: &Standing,
+    clusters: &Clusters<'_>,
+) -> Result<Vec<Warning>, Vec<Problem>> {
+    let mut problems: Vec<ClusterProblem> = unusable(clusters.looks);
+    let mut warnings = Vec::new();
+    for site in &topology.sites {
+        match clusters.looks.get(&site.name) {
+            Some(Look::Seen(reading)) => {
+                let mut judge = Judge {
+                    topology,
+                    clusters,
+                    site,
+                    reading,
+                    problems: Vec::new(),
+                    warnings: Vec::new(),
+                };
+                judge.all();
+                problems.append(&mut judge.problems);
+                warnings.append(&mut judge.warnings);
+                if topology.secret_delivery == SecretDelivery::Manual
+                    && !reading.standing.objects.contains_key(&ObjectKind::Secret)
+                {
+                    warnings.push(Warning::NoSecretYet {
+                        object: object_ref(topology, site, ObjectKind::Secret),
+                    });
+                }
+            }
+            Some(Look::Unreached(_) | Look::Unusable(_)) | None => {}
+        }
+    }
+    let has_function = topology.regions.iter().all(|region| {
+        let stack = standing.stack(region.as_str(), StackKind::Fencing);
+        stack.is_some_and(|stack| !stack.outputs.is_empty())
+    });
+    if !clusters.choices.aws && !has_function {
+        problems.push(ClusterProblem::NoFunction);
+    }
+    if problems.is_empty() {
+        Ok(warnings)
+    } else {
+        Err(problems.into_iter().map(Problem::Cluster).collect())
+    }
+}
+
+/// The problems of both halves, without those that follow from others: a cluster that cannot be asked does not
+/// tell where its Infinispan answers, either.
+pub fn together(aws: Vec<Problem>, of_clusters: Vec<Problem>) -> Vec<Problem> {
+    let is_consequence = |problem: &Problem| match problem {
+        Problem::NoInfinispanEndpoint { site, .. } => of_clusters
+            .iter()
+            .any(|other| matches!(other, Problem::Cluster(other) if other.site() == Some(site))),
+        _ => false,
+    };
+    let mut problems = aws;
+    problems.retain(|problem| !is_consequence(problem));
+    problems.extend(of_clusters);
+    problems
+}
+
+/// What makes clusters unusable, whatever shall be done with them.
+pub fn unusable<T>(looks: &Looks<T>) -> Vec<ClusterProblem> {
+    let problems = looks.values().filter_map(|look| match look {
+        Look::Unusable(problems) => Some(problems.clone()),
+        Look::Seen(_) | Look::Unreached(_) => None,
+    });
+    problems.flatten().collect()
+}
+
+/// A right that is lacking, as a problem.
+pub fn forbidden(site: &Site, denied: &Denied) -> ClusterProblem {
+    ClusterProblem::Forbidden {
+        site: site.name.clone(),
+        context: site.context.to_string(),
+        denied: denied.clone(),
+    }
+}
+
+struct Judge<'a> {
+    topology: &'a Topology,
+    clusters: &'a Clusters<'a>,
+    site: &'a Site,
+    reading: &'a ClusterReading,
+    problems: Vec<ClusterProblem>,
+    warnings: Vec<Warning>,
+}
+
+impl Judge<'_> {
+    fn all(&mut self) {
+        let denied: Vec<ClusterProblem> = self
+            .reading
+            .standing
+            .denied
+            .iter()
+            .map(|denied| forbidden(self.site, denied))
+            .collect();
+        self.problems.extend(denied);
+        if !self.platform() {
+            // Another cluster's objects tell nothing.
+            return;
+        }
+        self.infinispan();
+        if self.site.platform == Platform::Openshift {
+            self.user_workload();
+        }
+        self.guide();
+        self.objects();
+    }
+
+    fn serves(&self, group: &str) -> bool {
+        self.reading.groups.contains_key(group)
+    }
+
+    /// Whether the cluster is of the platform that it is said to be.
+    fn platform(&mut self) -> bool {
+        let is_openshift = self.serves(OPENSHIFT);
+        let versions = self.versions("AlertmanagerConfig");
+        let of_monitoring = match versions.is_empty() {
+            true => "it has no AlertmanagerConfig".to_owned(),
+            false => format!("it serves AlertmanagerConfig in {}", versions.join(", ")),
+        };
+        let found = match (self.site.platform, is_openshift) {
+            (Platform::Openshift, false) => {
+                format!("it lacks the API group {OPENSHIFT}, and {of_monitoring}")
+            }
+            (Platform::Kubernetes, true) => {
+                format!("it has OpenShift's API group {OPENSHIFT}, and {of_monitoring}")
+            }
+            _ => {
+                self.kinds();
+                return true;
+            }
+        };
+        self.problems.push(ClusterProblem::WrongPlatform {
+            site: self.site.name.clone(),
+            said: self.site.platform,
+            found,
+        });
+        false
+    }
+
+    fn versions(&self, kind: &'static str) -> Vec<String> {
+        let versions = self.reading.kinds.get(kind);
+        versions.into_iter().flatten().cloned().collect()
+    }
+
+    fn kinds(&mut self) {
+        let mut wanted = vec!["Infinispan", "AlertmanagerConfig", "PrometheusRule"];
+        if self.topology.monitoring.pod_monitor {
+            wanted.push("PodMonitor");
+        }
+        let missing: Vec<&'static str> = wanted
+            .into_iter()
+            .filter(|kind| self.versions(kind).is_empty())
+            .collect();
+        let has_config = !missing.contains(&"AlertmanagerConfig");
+        if !missing.is_empty() {
+            self.problems.push(ClusterProblem::MissingKinds {
+                site: self.site.name.clone(),
+                kinds: missing,
+            });
+        }
+        let wanted = api_version(self.site.platform);
+        let version = wanted.trim_start_matches(MONITORING).trim_start_matches('/');
+        let served = self.versions("AlertmanagerConfig");
+        if has_config && !served.iter().any(|it| it == version) {
+            self.problems.push(ClusterProblem::MissingVersion {
+                site: self.site.name.clone(),
+                kind: "AlertmanagerConfig",
+                platform: self.site.platform,
+                wanted: version.to_owned(),
+                served,
+            });
+        }
+    }
+
+    fn infinispan(&mut self) {
+        let site = self.site.name.clone();
+        let namespace = self.site.namespace.to_string();
+        let name = self.site.infinispan.cluster.to_string();
+        if self.reading.lacks_namespace {
+            self.problems
+                .push(ClusterProblem::NoNamespace { site, namespace });
+            return;
+        }
+        let is_visible =
+            !self.versions("Infinispan").is_empty() && !self.is_denied("infinispans.infinispan.org");
+        match &self.reading.infinispan {
+            None if is_visible => self.problems.push(ClusterProblem::NoInfinispan {
+                site,
+                name,
+                namespace,
+                seen: self.reading.infinispans.clone(),
+            }),
+            Some(infinispan) if infinispan.site.as_deref() != Some(self.site.name.as_str()) => {
+                self.problems.push(ClusterProblem::AnotherSite {
+                    site,
+                    name,
+                    namespace,
+                    found: infinispan.site.clone(),
+                });
+            }
+            None | Some(_) => {}
+        }
+    }
+
+    fn is_denied(&self, resource: &str) -> bool {
+        self.reading
+            .standing
+            .denied
+            .iter()
+            .any(|denied| denied.resource == resource)
+    }
+
+    fn user_workload(&mut self) {
+        let site = || self.site.name.clone();
+        if !self.serves(OPENSHIFT) || self.is_denied("configmaps") {
+            return;
+        }
+        let config = user_workload::text(self.reading.cluster_monitoring.as_ref());
+        let settings: Option<Value> = config.and_then(|text| serde_yaml::from_str(text).ok());
+        let is_on = settings.is_some_and(|it| it.get("enableUserWorkload") == Some(&Value::Bool(true)));
+        if !is_on {
+            self.problems
+                .push(ClusterProblem::UserWorkloadOff { site: site() });
+        }
+        let config_map = self.reading.standing.user_workload.as_ref();
+        if let Err(what) = user_workload::merge(config_map, self.topology.name.as_str()) {
+            self.problems
+                .push(ClusterProblem::UserWorkloadConfig { site: site(), what });
+        }
+    }
+
+    fn guide(&mut self) {
+        for config in &self.reading.other_configs {
+            if sends_site_offline(config) {
+                let name = config.pointer("/metadata/name").and_then(Value::as_str);
+                self.problems.push(ClusterProblem::GuideConfig {
+                    site: self.site.name.clone(),
+                    context: self.site.context.to_string(),
+                    namespace: self.site.namespace.to_string(),
+                    name: name.unwrap_or_default().to_owned(),
+                });
+            }
+        }
+    }
+
+    fn objects(&mut self) {
+        for kind in OURS {
+            let object = object_ref(self.topology, self.site, kind);
+            if kind == ObjectKind::Secret && self.topology.secret_delivery == SecretDelivery::Manual {
+                continue;
+            }
+            let current = self.reading.standing.objects.get(&kind);
+            let dry_run = self.reading.dry_runs.get(&kind);
+            if current.is_some_and(|current| !objects::is_of(current, self.topology.name.as_str())) {
+                self.problems.push(ClusterProblem::ForeignObject { object });
+                continue;
+            }
+            match dry_run {
+                Some(DryRun::Refused { message }) => self.problems.push(ClusterProblem::Refused {
+                    object,
+                    message: message.clone(),
+                }),
+                Some(DryRun::Accepted { .. }) if self.clusters.choices.force_conflicts => {}
+                Some(DryRun::Accepted { conflicts, .. }) => {
+                    let conflicts = match kind {
+                        // It was asked about without its values, so what they conflict with is found by us.
+                        ObjectKind::Secret => {
+                            secret_change(current, &url_keys(self.topology), &self.reading.secret, dry_run)
+                                .map(|change| change.drifted)
+                                .unwrap_or_default()
+                        }
+                        _ => conflicts.clone(),
+                    };
+                    let conflict = ClusterProblem::Conflict { object, conflicts };
+                    match &conflict {
+                        ClusterProblem::Conflict { conflicts, .. } if conflicts.is_empty() => {}
+                        _ if self.clusters.choices.only_looks => {
+                            self.warnings.push(Warning::Cluster(conflict));
+                        }
+                        _ => self.problems.push(conflict),
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// Whether an AlertmanagerConfig hands our alert to a webhook: the guide's, or one made after it.
+pub fn sends_site_offline(config: &Value) -> bool {
+    let receivers = config.pointer("/spec/receivers").and_then(Value::as_array);
+    let has_webhook = receivers.into_iter().flatten().any(|receiver| {
+        let webhooks = receiver.get("webhookConfigs").and_then(Value::as_array);
+        webhooks.is_some_and(|webhooks| !webhooks.is_empty())
+    });
+    let routes_it = config
+        .pointer("/spec/route")
+        .is_some_and(|route| mentions(route, "SiteOffline"));
+    let is_the_guide_s = config.pointer("/metadata/name").and_then(Value::as_str) == Some(GUIDE_CONFIG);
+    has_webhook && (routes_it || is_the_guide_s)
+}
+
+/// The name that the guide gives to its AlertmanagerConfig.
+const GUIDE_CONFIG: &str = "example-routing";
+
+fn mentions(value: &Value, word: &str) -> bool {
+    match value {
+        Value::String(text) => text.contains(word),
+        Value::Array(items) => items.iter().any(|item| mentions(item, word)),
+        Value::Object(fields) => fields.values().any(|field| mentions(field, word)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}

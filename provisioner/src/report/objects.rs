@@ -1,0 +1,147 @@
+//! What a plan does in the clusters, line by line.
+
+use serde_json::{Value, json};
+
+use super::plan::properties;
+use crate::plan::Step;
+use crate::plan::cluster::{Conflict, Unreached, user_workload_names as names};
+use crate::plan::clusters::{Content, ObjectGoal, REDACTED};
+use crate::plan::objects::ObjectAction;
+
+/// A step in a cluster, as it begins.
+pub(super) fn step(step: &Step) -> Option<String> {
+    Some(match step {
+        Step::ApplyObject(goal) => {
+            let verb = match goal.change.action {
+                ObjectAction::Create => "creating",
+                ObjectAction::Change => "changing",
+                ObjectAction::Adopt => "taking over",
+            };
+            format!("{}: {verb} {}", goal.object.site, goal.object.title())
+        }
+        Step::DeleteObject { object, .. } => format!("{}: deleting {}", object.site, object.title()),
+        Step::MergeUserWorkloadConfig { object, .. } => {
+            format!("{}: adding to {}", object.site, object.title())
+        }
+        Step::UndoUserWorkloadConfig { object } => {
+            format!("{}: taking out what was added to {}", object.site, object.title())
+        }
+        Step::AwaitRollout { site, name, .. } => format!("{site}: waiting for {name} to be rolled out"),
+        Step::AwaitWatchdogs { sites } => format!(
+            "waiting for the watchdog alert of {} to reach the function",
+            sites
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" and ")
+        ),
+        _ => return None,
+    })
+}
+
+/// A step in a cluster, as a plan lists it.
+pub(super) fn lines(step: &Step) -> Vec<String> {
+    match step {
+        Step::ApplyObject(goal) => applied(goal),
+        Step::DeleteObject { object, why, .. } => vec![format!("- {}  delete: {why}", object.title())],
+        Step::MergeUserWorkloadConfig { object, adds, is_new } => {
+            let (sign, what) = match is_new {
+                true => ("+", "create"),
+                false => ("~", "change: the rest of it stays"),
+            };
+            let mut lines = vec![format!("{sign} {}  {what}", object.title())];
+            let settings = adds.iter();
+            lines.extend(settings.map(|name| format!("    {}: alertmanager.{name}: → true", names::KEY)));
+            lines
+        }
+        Step::UndoUserWorkloadConfig { object } => {
+            vec![format!(
+                "~ {}  change: what was added goes, the rest of it stays",
+                object.title()
+            )]
+        }
+        Step::AwaitRollout { name, .. } => vec![format!("… {name}  is waited for")],
+        _ => Vec::new(),
+    }
+}
+
+fn applied(goal: &ObjectGoal) -> Vec<String> {
+    let (sign, what) = match goal.change.action {
+        ObjectAction::Create => ("+", "create"),
+        ObjectAction::Change if goal.change.drifted.is_empty() => ("~", "change"),
+        ObjectAction::Change => ("~", "change: drifted"),
+        ObjectAction::Adopt => ("=", "as it should be, taken over"),
+    };
+    let mut lines = vec![format!("{sign} {}  {what}", goal.object.title())];
+    if let (ObjectAction::Create, Content::Webhook { urls, .. }) = (goal.change.action, &goal.content) {
+        let keys = urls.keys().map(String::as_str).chain(["username", "password"]);
+        lines.extend(keys.map(|key| format!("    data.{key}: → {REDACTED}")));
+    }
+    lines.extend(properties(&goal.change.properties));
+    lines.extend(goal.change.drifted.iter().map(drift));
+    lines
+}
+
+fn drift(conflict: &Conflict) -> String {
+    format!("    `{}` holds {}", conflict.manager, conflict.field)
+}
+
+/// A step in a cluster for programs.
+pub(super) fn step_json(step: &Step) -> Option<Value> {
+    Some(match step {
+        Step::ApplyObject(goal) => json!({
+            "action": goal.change.action,
+            "site": goal.object.site,
+            "kind": goal.object.kind.word(),
+            "namespace": goal.object.namespace,
+            "name": goal.object.name,
+            "properties": goal.change.properties,
+            "drifted": goal.change.drifted,
+            "force": goal.force,
+        }),
+        Step::DeleteObject { object, why, .. } => json!({
+            "action": "delete",
+            "site": object.site,
+            "kind": object.kind.word(),
+            "namespace": object.namespace,
+            "name": object.name,
+            "why": why,
+        }),
+        Step::MergeUserWorkloadConfig { object, adds, is_new } => json!({
+            "action": if *is_new { "create" } else { "change" },
+            "site": object.site,
+            "kind": object.kind.word(),
+            "namespace": object.namespace,
+            "name": object.name,
+            "adds": adds,
+        }),
+        Step::UndoUserWorkloadConfig { object } => json!({
+            "action": "change",
+            "site": object.site,
+            "kind": object.kind.word(),
+            "namespace": object.namespace,
+            "name": object.name,
+        }),
+        Step::AwaitRollout {
+            site,
+            namespace,
+            name,
+        } => json!({
+            "action": "await", "site": site, "kind": "StatefulSet", "namespace": namespace, "name": name,
+        }),
+        _ => return None,
+    })
+}
+
+/// Clusters that did not answer, each with what that means and how to go on.
+pub fn unreached(unreached: &[Unreached], meaning: &str) -> Vec<String> {
+    let mut lines: Vec<String> = unreached
+        .iter()
+        .map(|it| format!("error: the cluster of site `{}` {meaning}: {}", it.site, it.what))
+        .collect();
+    if !lines.is_empty() {
+        lines
+            .push("hint: run the same command again once it answers; it goes on from what stands".to_owned());
+    }
+    lines
+}

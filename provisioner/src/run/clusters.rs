@@ -1,0 +1,420 @@
+//! Looks at the clusters, both at the same time, and changes nothing.
+//!
+//! A right that is lacking does not end the look: all of them are told together. A cluster that does not answer
+//! ends its own look only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::{ExposeSecret, SecretSlice};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::Session;
+use super::webhook::WebhookValues;
+use crate::plan::cluster::{
+    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, DryRun, INFINISPANS, INGRESSES,
+    InfinispanReading, Look, Looks, MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, ROUTES, Resource,
+    SERVICES, STATEFUL_SETS, user_workload_names as names,
+};
+use crate::plan::cluster_endpoint;
+use crate::plan::clusters::{OURS, ObjectDocument, resource};
+use crate::render::ObjectKind;
+use crate::topology::{Endpoint, Platform, SecretDelivery, Site, SiteName, Topology};
+use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, ConnectError, Target};
+
+/// The kinds that are looked for.
+const WANTED_KINDS: [&str; 4] = [
+    INFINISPANS.kind,
+    "AlertmanagerConfig",
+    PROMETHEUS_RULES.kind,
+    POD_MONITORS.kind,
+];
+
+/// The values of our Secrets, by site and key. They leave this module as comparisons only.
+type Values = BTreeMap<SiteName, BTreeMap<String, SecretSlice<u8>>>;
+
+/// What was seen, and with it the values that stand in our Secrets.
+#[derive(Debug)]
+pub struct Seen {
+    /// What was seen.
+    pub looks: Looks<ClusterReading>,
+    values: Values,
+}
+
+impl Seen {
+    /// Whether the Secrets' values are worth comparing.
+    pub fn has_secrets(&self) -> bool {
+        !self.values.is_empty()
+    }
+
+    /// Compares the values with what they should be, and forgets them.
+    pub fn compared(mut self, wanted: &WebhookValues) -> Looks<ClusterReading> {
+        for (site, values) in &self.values {
+            if let Some(Look::Seen(reading)) = self.looks.get_mut(site) {
+                reading.secret = wanted
+                    .0
+                    .iter()
+                    .map(|(key, wanted)| {
+                        let comparison = match values.get(key) {
+                            None => Comparison::Absent,
+                            Some(value) if value.expose_secret() == wanted.expose_secret() => {
+                                Comparison::Same
+                            }
+                            Some(_) => Comparison::Differs,
+                        };
+                        (key.clone(), comparison)
+                    })
+                    .collect();
+            }
+        }
+        self.looks
+    }
+}
+
+/// Everything that `plan` and `apply` need to know of the clusters in scope.
+pub async fn look(session: &Session, topology: &Topology, documents: &[ObjectDocument]) -> Seen {
+    let mut asked = JoinSet::new();
+    let mut seen = Seen {
+        looks: Looks::new(),
+        values: Values::new(),
+    };
+    for (site, cluster) in in_scope(session, topology) {
+        let documents: Vec<ObjectDocument> = documents
+            .iter()
+            .filter(|document| document.site == site.name)
+            .cloned()
+            .collect();
+        match cluster {
+            Ok(cluster) => {
+                let (topology, site, cluster) = (topology.clone(), site.clone(), cluster.clone());
+                asked.spawn(async move {
+                    let looker = Looker::new(&topology, &site, &cluster);
+                    let look = looker.reading(&documents).await;
+                    (site.name.clone(), look)
+                });
+            }
+            Err(error) => drop(seen.looks.insert(site.name.clone(), not_connected(error))),
+        }
+    }
+    for (site, look) in joined(asked).await {
+        match look {
+            Ok((reading, values)) => {
+                if let Some(values) = values {
+                    seen.values.insert(site.clone(), values);
+                }
+                seen.looks.insert(site, Look::Seen(Box::new(reading)));
+            }
+            Err(error) => drop(seen.looks.insert(site, failed(&error))),
+        }
+    }
+    seen
+}
+
+/// Our objects as they stand: all that `destroy` needs to know.
+pub async fn standing(session: &Session, topology: &Topology) -> Looks<ClusterStanding> {
+    let mut asked = JoinSet::new();
+    let mut looks = Looks::new();
+    for (site, cluster) in in_scope(session, topology) {
+        match cluster {
+            Ok(cluster) => {
+                let (topology, site, cluster) = (topology.clone(), site.clone(), cluster.clone());
+                asked.spawn(async move {
+                    let mut looker = Looker::new(&topology, &site, &cluster);
+                    let look = looker.standing().await;
+                    let look = look.map(|_| looker.reading.standing);
+                    (site.name.clone(), look)
+                });
+            }
+            Err(error) => drop(looks.insert(site.name.clone(), not_connected(error))),
+        }
+    }
+    for (site, look) in joined(asked).await {
+        let look = match look {
+            Ok(standing) => Look::Seen(Box::new(standing)),
+            Err(error) => failed(&error),
+        };
+        looks.insert(site, look);
+    }
+    looks
+}
+
+fn in_scope<'a>(
+    session: &'a Session,
+    topology: &'a Topology,
+) -> impl Iterator<Item = (&'a Site, &'a Result<Cluster, ConnectError>)> {
+    let sites = topology.sites.iter();
+    sites.filter_map(|site| Some((site, session.clusters.get(&site.name)?)))
+}
+
+async fn joined<T: 'static>(mut asked: JoinSet<T>) -> Vec<T> {
+    let mut answers = Vec::new();
+    while let Some(answer) = asked.join_next().await {
+        match answer {
+            Ok(answer) => answers.push(answer),
+            // Nobody cancels these; a panic goes on where it can be seen.
+            Err(error) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+    }
+    answers
+}
+
+fn not_connected<T>(error: &ConnectError) -> Look<T> {
+    match error {
+        ConnectError::Unreached(unreached) => Look::Unreached(unreached.clone()),
+        ConnectError::Problem(problem) => Look::Unusable(vec![problem.clone()]),
+    }
+}
+
+fn failed<T>(error: &ClusterError) -> Look<T> {
+    if error.is_unreached() {
+        Look::Unreached(error.unreached())
+    } else {
+        Look::Unusable(vec![error.problem()])
+    }
+}
+
+/// One look at one cluster.
+struct Looker<'a> {
+    topology: &'a Topology,
+    site: &'a Site,
+    cluster: &'a Cluster,
+    reading: ClusterReading,
+}
+
+impl<'a> Looker<'a> {
+    fn new(topology: &'a Topology, site: &'a Site, cluster: &'a Cluster) -> Self {
+        Self {
+            topology,
+            site,
+            cluster,
+            reading: ClusterReading::default(),
+        }
+    }
+
+    /// An answer; a right that is lacking is noted, and there is none.
+    fn noted<T: Default>(&mut self, answer: Result<T, ClusterError>) -> Result<T, ClusterError> {
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => match error.denied() {
+                Some(denied) => {
+                    self.reading.standing.denied.insert(denied);
+                    Ok(T::default())
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    async fn get(
+        &mut self,
+        resource: Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, ClusterError> {
+        let answer = self
+            .cluster
+            .get(Target {
+                resource,
+                namespace,
+                name,
+            })
+            .await;
+        self.noted(answer)
+    }
+
+    /// Our objects, and OpenShift's ConfigMap; with them the values of our Secret.
+    async fn standing(&mut self) -> Result<Option<BTreeMap<String, SecretSlice<u8>>>, ClusterError> {
+        let namespace = self.site.namespace.to_string();
+        let name = self.topology.object_name();
+        let mut values = None;
+        for kind in OURS {
+            let target = Target {
+                resource: resource(self.site.platform, kind),
+                namespace: &namespace,
+                name: &name,
+            };
+            let found = if kind == ObjectKind::Secret {
+                let answer = self.cluster.secret(target).await;
+                self.noted(answer)?.map(|secret| {
+                    values = Some(secret.values);
+                    secret.object
+                })
+            } else {
+                let answer = self.cluster.get(target).await;
+                self.noted(answer)?
+            };
+            if let Some(object) = found {
+                self.reading.standing.objects.insert(kind, object);
+            }
+        }
+        if self.site.platform == Platform::Openshift {
+            self.reading.standing.user_workload =
+                self.get(CONFIG_MAPS, names::NAMESPACE, names::CONFIG).await?;
+        }
+        Ok(values)
+    }
+
+    async fn reading(
+        mut self,
+        documents: &[ObjectDocument],
+    ) -> Result<(ClusterReading, Option<BTreeMap<String, SecretSlice<u8>>>), ClusterError> {
+        self.reading.groups = self.cluster.groups().await?;
+        for group in [MONITORING, INFINISPANS.group] {
+            let versions: BTreeSet<String> = self.reading.groups.get(group).cloned().unwrap_or_default();
+            for version in versions {
+                let answer = self.cluster.kinds(group, &version).await;
+                let kinds = self.noted(answer)?;
+                for wanted in WANTED_KINDS.into_iter().filter(|wanted| kinds.contains(*wanted)) {
+                    self.reading
+                        .kinds
+                        .entry(wanted)
+                        .or_default()
+                        .insert(version.clone());
+                }
+            }
+        }
+        // The wrong cluster is not asked any further.
+        let is_openshift = self.reading.groups.contains_key(OPENSHIFT);
+        if is_openshift != (self.site.platform == Platform::Openshift) {
+            return Ok((self.reading, None));
+        }
+        let values = self.standing().await?;
+        self.infinispan().await?;
+        self.other_configs().await?;
+        if is_openshift {
+            self.reading.cluster_monitoring = self
+                .get(CONFIG_MAPS, names::CLUSTER_NAMESPACE, names::CLUSTER_CONFIG)
+                .await?;
+            let stateful_set = self
+                .get(STATEFUL_SETS, names::NAMESPACE, names::STATEFUL_SET)
+                .await?;
+            self.reading.rollout = Some(cluster_endpoint::rollout(stateful_set.as_ref()));
+        }
+        for document in documents {
+            self.dry_run(document).await?;
+        }
+        Ok((self.reading, values))
+    }
+
+    fn is_served(&self, resource: &Resource) -> bool {
+        resource.group.is_empty()
+            || self
+                .reading
+                .kinds
+                .get(resource.kind)
+                .is_some_and(|versions| versions.contains(resource.version))
+    }
+
+    async fn infinispan(&mut self) -> Result<(), ClusterError> {
+        let namespace = self.site.namespace.to_string();
+        let name = self.site.infinispan.cluster.to_string();
+        if self.is_served(&INFINISPANS) {
+            let found = self.get(INFINISPANS, &namespace, &name).await?;
+            self.reading.infinispan = found.map(|object| InfinispanReading {
+                site: object
+                    .pointer("/spec/service/sites/local/name")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
+            });
+            if self.reading.infinispan.is_none() {
+                let answer = self.cluster.list(INFINISPANS, &namespace).await;
+                let all = self.noted(answer)?;
+                self.reading.infinispans = all
+                    .iter()
+                    .filter_map(|object| object.pointer("/metadata/name")?.as_str())
+                    .map(str::to_owned)
+                    .collect();
+            }
+        }
+        if self.site.infinispan.endpoint.is_none() {
+            self.endpoint(&namespace, &name).await?;
+        }
+        Ok(())
+    }
+
+    /// The operator exposes the Infinispan `x` as `x-external`.
+    async fn endpoint(&mut self, namespace: &str, cluster: &str) -> Result<(), ClusterError> {
+        let name = format!("{cluster}-external");
+        let host = match self.site.platform {
+            Platform::Openshift => {
+                let route = self.get(ROUTES, namespace, &name).await?;
+                route.as_ref().and_then(cluster_endpoint::of_route)
+            }
+            Platform::Kubernetes => {
+                let service = self.get(SERVICES, namespace, &name).await?;
+                match service.as_ref().and_then(cluster_endpoint::of_service) {
+                    Some(host) => Some(host),
+                    None => {
+                        let ingress = self.get(INGRESSES, namespace, &name).await?;
+                        ingress.as_ref().and_then(cluster_endpoint::of_ingress)
+                    }
+                }
+            }
+        };
+        self.reading.infinispan_endpoint = host.filter(|host| Endpoint::try_from(host.clone()).is_ok());
+        Ok(())
+    }
+
+    async fn other_configs(&mut self) -> Result<(), ClusterError> {
+        let resource = resource(self.site.platform, ObjectKind::AlertmanagerConfig);
+        if self.is_served(&resource) {
+            let answer = self.cluster.list(resource, self.site.namespace.as_str()).await;
+            let ours = self.topology.object_name();
+            let mut all = self.noted(answer)?;
+            all.retain(|object| object.pointer("/metadata/name").and_then(Value::as_str) != Some(&ours));
+            self.reading.other_configs = all;
+        }
+        Ok(())
+    }
+
+    async fn dry_run(&mut self, document: &ObjectDocument) -> Result<(), ClusterError> {
+        let resource = resource(self.site.platform, document.kind);
+        let is_delivered_by_others =
+            document.kind == ObjectKind::Secret && self.topology.secret_delivery == SecretDelivery::Manual;
+        if !self.is_served(&resource) || is_delivered_by_others {
+            return Ok(());
+        }
+        let mut body = document.value.clone();
+        let is_secret = document.kind == ObjectKind::Secret;
+        if let (true, Some(fields)) = (is_secret, body.as_object_mut()) {
+            // What is rendered are placeholders, and the values are nobody's before they are written.
+            fields.remove("stringData");
+        }
+        let (namespace, name) = (self.site.namespace.to_string(), self.topology.object_name());
+        let target = Target {
+            resource,
+            namespace: &namespace,
+            name: &name,
+        };
+        let mode = |force| ApplyMode { dry_run: true, force };
+        let mut answer = self.cluster.apply(target, &body, mode(is_secret)).await;
+        let mut conflicts = Vec::new();
+        if let Ok(Applied::Conflicts(found)) = &answer {
+            conflicts.clone_from(found);
+            answer = self.cluster.apply(target, &body, mode(true)).await;
+        }
+        let dry_run = match answer {
+            Ok(Applied::Done(mut after)) => {
+                if let (true, Some(fields)) = (is_secret, after.as_object_mut()) {
+                    fields.remove("data");
+                }
+                DryRun::Accepted { after, conflicts }
+            }
+            Ok(Applied::Conflicts(conflicts)) => DryRun::Refused {
+                message: format!("it conflicts with {} even by force", conflicts.len()),
+            },
+            Err(ClusterError::Refused { code: 404, .. }) => {
+                self.reading.lacks_namespace = true;
+                return Ok(());
+            }
+            Err(ClusterError::Refused { message, .. }) => DryRun::Refused { message },
+            Err(error) => return self.noted(Err(error)),
+        };
+        self.reading.dry_runs.insert(document.kind, dry_run);
+        Ok(())
+    }
+}

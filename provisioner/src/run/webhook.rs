@@ -1,0 +1,166 @@
+//! The values of the clusters' Secret: the functions' URLs, the user, the password.
+//!
+//! They are put together here, from the stacks' outputs and Secrets Manager, and go nowhere but into the
+//! clusters' Secrets. They print as `[redacted]`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use secrecy::{ExposeSecret, SecretSlice};
+use serde_json::{Value, json};
+
+use super::Session;
+use super::failure::Failure;
+use crate::plan::clusters::{PASSWORD_KEY, REDACTED, USERNAME_KEY, url_keys};
+use crate::plan::observed::{Condition, Standing};
+use crate::plan::{OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
+use crate::topology::Topology;
+use crate::topology::names::{StackKind, WEBHOOK_PATH};
+use crate::world::call::CallError;
+use crate::world::cloudformation::Stacks;
+use crate::world::secrets::Secrets;
+
+/// The values by key, as far as they are known.
+#[derive(Debug, Default)]
+pub struct WebhookValues(pub BTreeMap<String, SecretSlice<u8>>);
+
+/// The address that Alertmanager posts to, from the function's URL.
+pub fn webhook_url(function_url: &str) -> String {
+    format!("{}/{WEBHOOK_PATH}", function_url.trim_end_matches('/'))
+}
+
+/// By Region: what the fencing stack tells.
+pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The outputs of those fencing stacks that can be relied on.
+pub fn outputs(topology: &Topology, standing: &Standing) -> Outputs {
+    let usable = topology.regions.iter().filter_map(|region| {
+        let stack = standing.stack(region.as_str(), StackKind::Fencing)?;
+        (stack.condition() == Condition::Usable).then(|| (region.to_string(), stack.outputs.clone()))
+    });
+    usable.collect()
+}
+
+impl WebhookValues {
+    /// What follows from the outputs.
+    pub async fn of(session: &Session, topology: &Topology, outputs: &Outputs) -> Result<Self, CallError> {
+        let output = |region: &str, name: &str| outputs.get(region)?.get(name);
+        let mut values = BTreeMap::new();
+        for (key, region) in url_keys(topology) {
+            if let Some(url) = output(&region, OUTPUT_URL) {
+                values.insert(key, secret(webhook_url(url)));
+            }
+        }
+        values.insert(
+            USERNAME_KEY.to_owned(),
+            secret(topology.webhook.username.to_string()),
+        );
+        let region = topology.first_region().as_str();
+        if let Some(arn) = output(region, OUTPUT_WEBHOOK_SECRET) {
+            let secrets = Secrets::new(session.aws.secrets_manager(region), region);
+            if let Some(password) = secrets.value(arn).await? {
+                values.insert(
+                    PASSWORD_KEY.to_owned(),
+                    secret(password.expose_secret().to_owned()),
+                );
+            }
+        }
+        Ok(Self(values))
+    }
+
+    /// What is to be written now: the stacks stand, so that every value is known.
+    pub async fn now(session: &Session, topology: &Topology) -> Result<Self, Failure> {
+        let stack = topology.stack_name(StackKind::Fencing);
+        let mut outputs = Outputs::new();
+        for region in &topology.regions {
+            let stacks = Stacks::new(session.aws.cloudformation(region.as_str()), region.as_str());
+            if let Some(reading) = stacks.describe(&stack).await? {
+                outputs.insert(region.to_string(), reading.outputs);
+            }
+        }
+        let values = Self::of(session, topology, &outputs).await?;
+        for (key, region) in url_keys(topology) {
+            if !values.0.contains_key(&key) {
+                return Err(Failure::NoOutput {
+                    stack,
+                    region,
+                    output: OUTPUT_URL,
+                });
+            }
+        }
+        if !values.0.contains_key(PASSWORD_KEY) {
+            return Err(Failure::NoOutput {
+                stack,
+                region: topology.first_region().to_string(),
+                output: OUTPUT_WEBHOOK_SECRET,
+            });
+        }
+        Ok(values)
+    }
+
+    /// The Secret with its values in it, as an API server takes it. Not for anyone's eyes.
+    pub fn object(&self, frame: &Value) -> Value {
+        let mut object = frame.clone();
+        let data: BTreeMap<&str, ByteString> = self
+            .0
+            .iter()
+            .map(|(key, value)| (key.as_str(), ByteString(value.expose_secret().to_vec())))
+            .collect();
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("data".to_owned(), json!(data));
+        }
+        object
+    }
+
+    /// `text` without any of the values, as they are or as the API writes them.
+    pub fn scrubbed(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for value in self.0.values() {
+            let plain = String::from_utf8_lossy(value.expose_secret()).into_owned();
+            let encoded = json!(ByteString(value.expose_secret().to_vec()));
+            for word in [plain.as_str(), encoded.as_str().unwrap_or_default()] {
+                if !word.is_empty() {
+                    text = text.replace(word, REDACTED);
+                }
+            }
+        }
+        text
+    }
+}
+
+fn secret(text: String) -> SecretSlice<u8> {
+    text.into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> WebhookValues {
+        WebhookValues(
+            [
+                ("url", "https://abc.lambda-url.eu-west-1.on.aws/webhook"),
+                ("password", "s3cret-password"),
+            ]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), secret(value.to_owned())))
+            .collect(),
+        )
+    }
+
+    #[test]
+    fn values_are_for_the_api_server_only() {
+        let object = values().object(&json!({ "kind": "Secret", "metadata": { "name": "x" } }));
+        assert_eq!(object["data"]["password"], "czNjcmV0LXBhc3N3b3Jk");
+        assert!(!format!("{:?}", values()).contains("s3cret"));
+        let told = values().scrubbed("invalid value \"s3cret-password\", that is czNjcmV0LXBhc3N3b3Jk");
+        assert_eq!(told, "invalid value \"[redacted]\", that is [redacted]");
+    }
+
+    #[test]
+    fn alertmanager_posts_below_the_function_s_url() {
+        for url in ["https://a.on.aws/", "https://a.on.aws"] {
+            assert_eq!(webhook_url(url), "https://a.on.aws/webhook");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The kubeconfig: where `KUBECONFIG` says, else in the home directory, and one client per site by its context.
+//!
+//! A context that is not there is a mistake in the topology or on this machine, and is told with those that
+//! are. Credential plugins run while a client is made; they may take as long as a person needs to sign in.
+
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+
+use super::call::ClusterCall;
+use super::{CALL_SECONDS, Cluster, ClusterError};
+use crate::plan::cluster::Unreached;
+use crate::plan::cluster_problem::ClusterProblem;
+use crate::topology::{Site, SiteName};
+
+/// Long enough for a person to sign in by a browser that the plugin opened.
+const SIGN_IN_SECONDS: u64 = 120;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no client for a site.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConnectError {
+    /// It may work another time.
+    Unreached(Unreached),
+    /// Someone must do something first.
+    Problem(ClusterProblem),
+}
+
+/// The kubeconfig, or why there is none.
+#[derive(Debug, Clone)]
+pub struct Contexts(Result<Kubeconfig, String>);
+
+impl Contexts {
+    /// Reads it.
+    pub fn read() -> Self {
+        Self(Kubeconfig::read().map_err(|error| words(&error)))
+    }
+
+    /// A client for `site`.
+    pub async fn connect(&self, site: &Site) -> Result<Cluster, ConnectError> {
+        let context = site.context.to_string();
+        let kubeconfig = self.0.as_ref().map_err(|what| {
+            ConnectError::Problem(ClusterProblem::NoKubeconfig {
+                site: site.name.clone(),
+                context: context.clone(),
+                what: what.clone(),
+            })
+        })?;
+        if !kubeconfig.contexts.iter().any(|known| known.name == context) {
+            return Err(ConnectError::Problem(ClusterProblem::UnknownContext {
+                site: site.name.clone(),
+                context,
+                known: kubeconfig.contexts.iter().map(|it| it.name.clone()).collect(),
+            }));
+        }
+        let options = KubeConfigOptions {
+            context: Some(context.clone()),
+            ..KubeConfigOptions::default()
+        };
+        let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await;
+        let mut config = config.map_err(|error| {
+            ConnectError::Problem(ClusterProblem::BrokenContext {
+                site: site.name.clone(),
+                context: context.clone(),
+                what: words(&error),
+            })
+        })?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = Some(Duration::from_secs(CALL_SECONDS));
+        config.write_timeout = Some(Duration::from_secs(CALL_SECONDS));
+        // Its own repetitions go on for many minutes; ours end with the call's deadline.
+        config.default_retry = false;
+        client(&site.name, &context, config)
+            .await
+            .map(|client| Cluster::new(client, &site.name, &context))
+            .map_err(|error| ConnectError::Unreached(error.unreached()))
+    }
+}
+
+/// Makes the client. Credential plugins are waited for where waiting hinders nobody.
+async fn client(site: &SiteName, context: &str, config: Config) -> Result<Client, ClusterError> {
+    let call = || ClusterCall {
+        site: site.clone(),
+        context: context.to_owned(),
+        verb: "sign in",
+        resource: "to the cluster".to_owned(),
+        namespace: None,
+    };
+    let made = tokio::task::spawn_blocking(move || Client::try_from(config));
+    match tokio::time::timeout(Duration::from_secs(SIGN_IN_SECONDS), made).await {
+        Ok(Ok(client)) => client.map_err(|error| call().failed(error)),
+        Ok(Err(_)) => Err(call().unreached("the client could not be made".to_owned())),
+        Err(_) => Err(call().timed_out(SIGN_IN_SECONDS)),
+    }
+}
+
+/// What is wrong with a kubeconfig, without the lines of it that a parser would show: tokens stand there.
+fn words(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(_) => "the kubeconfig is not the YAML it should be".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    const KUBECONFIG: &str = "
+apiVersion: v1
+kind: Config
+clusters: [{ name: a, cluster: { server: 'http://127.0.0.1:1' } }]
+users: [{ name: a, user: { token: s3cret } }]
+contexts:
+  - { name: rosa-a, context: { cluster: a, user: a } }
+  - { name: torn, context: { cluster: nowhere, user: a } }
+";
+
+    fn site(context: &str) -> Site {
+        let mut site = crate::plan::sample::topology().sites[0].clone();
+        site.context = context.to_owned().try_into().unwrap();
+        site
+    }
+
+    fn contexts(text: &str) -> Contexts {
+        Contexts(Kubeconfig::from_yaml(text).map_err(|error| words(&error)))
+    }
+
+    #[tokio::test]
+    async fn an_unknown_context_is_told_with_those_that_are_known() {
+        match contexts(KUBECONFIG).connect(&site("rosa-b")).await {
+            Err(ConnectError::Problem(ClusterProblem::UnknownContext { known, .. })) => {
+                assert_eq!(known, ["rosa-a", "torn"]);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(contexts(KUBECONFIG).connect(&site("rosa-a")).await.is_ok());
+        match contexts(KUBECONFIG).connect(&site("torn")).await {
+            Err(ConnectError::Problem(ClusterProblem::BrokenContext { what, .. })) => {
+                assert!(what.contains("nowhere"), "{what}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
+        let broken = contexts("users: [{ name: a, user: { token: s3cret } }\n : -");
+        match broken.connect(&site("rosa-a")).await {
+            Err(ConnectError::Problem(problem)) => {
+                assert!(
+                    !format!("{problem} {problem:?}").contains("s3cret"),
+                    "{problem:?}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
