@@ -140,3 +140,14 @@ async fn register(stage: &Stage) -> Result<Option<Record>, DemoError> {
     })
     .transpose()
 }
+
+/// Whether the function has stamped each site's watchdog.
+pub(super) async fn watchdogs(stage: &Stage) -> Result<[bool; 2], DemoError> {
+    let topology = &stage.topology;
+    let region = topology.register_region(topology.first_region());
+    let items = stage.aws.items(region.as_str(), &topology.table_name()).await?;
+    Ok([0, 1].map(|index| {
+        let key = format!("{}#seen#{}", topology.name, stage.site(index));
+        items.iter().any(|item| item["pk"] == key.as_str())
+    }))
+}

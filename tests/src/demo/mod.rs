@@ -2,17 +2,21 @@
 //!
 //! ```text
 //!   provision (the real one) ──▶ local AWS ──▶ bootstrap (the real one) ──▶ stand-ins of Global Accelerator
-//!        ▲                            ▲                                     and of two Infinispan clusters
+//!        ▲    └──▶ stand-ins of     ▲                                       and of two Infinispan clusters
+//!        │         two clusters     │
 //!     this program ── alerts of two sites' Alertmanagers ┘
 //! ```
 //!
-//! Only what nobody can be given for a demo is a stand-in: the accelerator's control plane and a pair of
-//! replicating Infinispan clusters. What is shown is read from those, from the register and from the function's log,
+//! Only what nobody can be given for a demo is a stand-in: the accelerator's control plane, a pair of
+//! replicating Infinispan clusters, the API servers of an OpenShift and of a Kubernetes. What is shown is read from those, from the register and from the function's log,
 //! never from what was meant to happen; and every sentence with a tick has been checked, or the demo fails.
 
 mod alert;
+mod clusters;
+mod deploy;
 mod leftovers;
 mod look;
+mod monitoring;
 mod play;
 mod provision;
 mod screen;
@@ -43,6 +47,15 @@ pub enum DemoError {
     /// A rendered rule lacks the alert.
     #[error(transparent)]
     Alert(#[from] alert::NoSuchAlert),
+    /// The schemas that the clusters judge by are no schemas.
+    #[error(transparent)]
+    Schemas(#[from] crate::crds::NoSchemas),
+    /// What was applied cannot be Alertmanager's configuration.
+    #[error(transparent)]
+    Operator(#[from] crate::monitoring::operator::OperatorError),
+    /// The real Alertmanager did not start, or did not take an alert.
+    #[error(transparent)]
+    Daemon(#[from] crate::monitoring::DaemonError),
     /// The example cannot be played with.
     #[error("{path}: {reason}")]
     Example {

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use fencing::register::State;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -14,7 +12,7 @@ use super::look::{self, View};
 use super::provision::Provision;
 use super::screen::Screen;
 use super::stage::{EXAMPLE, Stage};
-use super::{DemoError, Programs, alert, leftovers};
+use super::{DemoError, Programs, alert, clusters, leftovers, monitoring};
 use crate::standins::infinispan::BackupStatus;
 use crate::standins::local_aws::HttpAnswer;
 
@@ -66,6 +64,16 @@ pub(super) fn show_stage(screen: &Screen, stage: &Stage) {
                 &infinispan(&b),
                 "a stand-in, 2 nodes",
             ]),
+            row([
+                &format!("cluster of {a}"),
+                &stage.clusters[0].url(),
+                clusters::what(stage, 0),
+            ]),
+            row([
+                &format!("cluster of {b}"),
+                &stage.clusters[1].url(),
+                clusters::what(stage, 1),
+            ]),
         ],
     );
     screen.say(&format!(
@@ -83,85 +91,23 @@ pub(super) struct Play {
     pub(super) urls: BTreeMap<String, String>,
     /// What Alertmanager sends as its Authorization header.
     pub(super) credentials: String,
+    /// What nobody may see.
+    pub(super) password: String,
+    /// What `provision` printed for programs, which the screen does not show.
+    pub(super) outputs: String,
 }
 
 impl Play {
     pub(super) fn new(programs: &Programs, stage: Stage, screen: Screen) -> Self {
         Self {
-            provision: Provision::new(
-                &programs.provision,
-                stage.folder.path(),
-                stage.aws.client_environment(),
-            ),
+            provision: Provision::new(&programs.provision, stage.folder.path(), stage.environment()),
             stage,
             screen,
             urls: BTreeMap::new(),
             credentials: String::new(),
+            password: String::new(),
+            outputs: String::new(),
         }
-    }
-
-    pub(super) async fn deploy(&mut self, programs: &Programs) -> Result<(), DemoError> {
-        self.screen.chapter("One command deploys");
-        self.stage.pack(&programs.function)?;
-        let ran = self
-            .provision
-            .run(&self.screen, &["render", self.stage.example, "-o", "out"])
-            .await?;
-        self.screen.claim(
-            "every document can be reviewed first",
-            ran.code == Some(0),
-            || ran.seen(),
-        )?;
-        let began = Instant::now();
-        let arguments = [
-            "apply",
-            self.stage.example,
-            "--yes",
-            "--only",
-            "aws",
-            "--function-zip",
-            "function.zip",
-            "--output",
-            "json",
-        ];
-        let ran = self.provision.run(&self.screen, &arguments).await?;
-        let seconds = began.elapsed().as_secs_f64();
-        let claim = format!("deployed in {seconds:.0} s");
-        self.screen.claim(&claim, ran.code == Some(0), || ran.seen())?;
-        let applied = ran.json()?;
-        let urls = applied["webhookUrls"].as_object();
-        self.urls = urls
-            .into_iter()
-            .flatten()
-            .filter_map(|(region, url)| Some((region.clone(), url.as_str()?.to_owned())))
-            .collect();
-        let name = self.stage.topology.webhook_secret_name();
-        let secret = self.stage.aws.secret(self.stage.region(), &name).await?;
-        let secret: Value = serde_json::from_str(&secret).unwrap_or(Value::String(secret));
-        let password = secret["password"]
-            .as_str()
-            .or(secret.as_str())
-            .unwrap_or_default()
-            .to_owned();
-        self.credentials = self.basic(&password);
-        self.screen.claim(
-            &format!(
-                "a password for the webhook was generated: {} characters, typed by nobody",
-                password.len()
-            ),
-            password.len() >= 32,
-            || format!("the secret {name} holds {} characters", password.len()),
-        )?;
-        self.claim_writes("the accelerator was read and not touched", 0)?;
-
-        let view = self.show("Before:").await?;
-        self.screen
-            .claim(
-                "both sites are in the accelerator and serve",
-                view.sites.iter().all(look::SiteView::is_whole),
-                || view.seen(),
-            )
-            .map_err(Into::into)
     }
 
     pub(super) async fn lose_each_other(&mut self) -> Result<(), DemoError> {
@@ -181,7 +127,8 @@ impl Play {
         let [a, b] = self.sites();
         self.screen
             .chapter(&format!("{a}'s monitoring reports {b} offline"));
-        let wrong = self.basic("changeme");
+        let user = &self.stage.topology.webhook.username;
+        let wrong = monitoring::basic(user.as_str(), "changeme");
         let answer = self.post(&wrong, 0).await?.0;
         self.screen.claim(
             &format!("whoever does not know the password is answered {}", answer.status),
@@ -259,8 +206,6 @@ impl Play {
             "apply",
             self.stage.example,
             "--yes",
-            "--only",
-            "aws",
             "--function-zip",
             "function.zip",
             "--output",
@@ -287,10 +232,7 @@ impl Play {
         self.screen.chapter("Taken away again");
         let ran = self
             .provision
-            .run(
-                &self.screen,
-                &["destroy", self.stage.example, "--yes", "--only", "aws"],
-            )
+            .run(&self.screen, &["destroy", self.stage.example, "--yes"])
             .await?;
         self.screen.claim(
             &format!("refused with exit code 3: {b} is fenced, and the record of it would be lost"),
@@ -299,10 +241,7 @@ impl Play {
         )?;
         let ran = self
             .provision
-            .run(
-                &self.screen,
-                &["destroy", self.stage.example, "--yes", "--force", "--only", "aws"],
-            )
+            .run(&self.screen, &["destroy", self.stage.example, "--yes", "--force"])
             .await?;
         self.screen.claim(
             "forced, it removes all that apply made",
@@ -315,18 +254,17 @@ impl Play {
             left.is_empty(),
             || left.join("\n"),
         )?;
+        self.claim_clusters_as_before()?;
         let ran = self
             .provision
-            .run(
-                &self.screen,
-                &["destroy", self.stage.example, "--yes", "--only", "aws"],
-            )
+            .run(&self.screen, &["destroy", self.stage.example, "--yes"])
             .await?;
         self.screen
             .claim("destroyed again: nothing there", ran.code == Some(0), || {
                 ran.seen()
             })?;
-        self.claim_writes("the accelerator is as the fence left it", 1)
+        self.claim_writes("the accelerator is as the fence left it", 1)?;
+        self.claim_unseen("and nobody has seen the password to the end")
     }
 
     /// Posts the alert that the site of this index sends about the other one, as its Alertmanager does.
@@ -376,7 +314,7 @@ impl Play {
             &self.stage.topology.sites[reporter],
             self.stage.site(1 - reporter),
         );
-        let rule = self.rendered(reporting.name.as_str(), "PrometheusRule")?;
+        let rule = clusters::ours(&self.stage, reporter, "PrometheusRule").unwrap_or_default();
         let labels = alert::labels(&rule, SITE_OFFLINE, reporting.namespace.as_str(), suspected)?;
         let name = self.stage.topology.object_name();
         let receiver = format!("{}/{name}/{name}", reporting.namespace);
@@ -443,11 +381,6 @@ impl Play {
             )
         })?;
         Ok(())
-    }
-
-    fn basic(&self, password: &str) -> String {
-        let user = &self.stage.topology.webhook.username;
-        format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
     }
 
     pub(super) fn sites(&self) -> [String; 2] {

@@ -3,6 +3,7 @@
 //!
 //! A demo that only prints is a story; this one ends with an error at the first sentence that is not true.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Instant;
@@ -28,6 +29,8 @@ pub(super) struct Screen {
     began: Instant,
     chapters: u32,
     claims: u32,
+    /// All of it, so that what must not be shown can be looked for.
+    shown: RefCell<String>,
 }
 
 impl Default for Screen {
@@ -43,12 +46,13 @@ impl Screen {
             began: Instant::now(),
             chapters: 0,
             claims: 0,
+            shown: RefCell::default(),
         }
     }
 
     /// The demo's title.
     pub(super) fn title(&self, text: &str) {
-        put(&format!("\n{text}\n{}\n", "═".repeat(text.chars().count())));
+        self.put(&format!("\n{text}\n{}\n", "═".repeat(text.chars().count())));
     }
 
     /// A new chapter, numbered, with the seconds since the beginning.
@@ -57,7 +61,7 @@ impl Screen {
         let heading = format!("{}. {text}", self.chapters);
         let seconds = format!("{:.0} s", self.began.elapsed().as_secs_f64());
         let room = COLUMNS.saturating_sub(heading.chars().count() + 1);
-        put(&format!(
+        self.put(&format!(
             "\n{heading} {seconds:>room$}\n{}\n",
             "─".repeat(COLUMNS)
         ));
@@ -65,22 +69,22 @@ impl Screen {
 
     /// Text, wrapped.
     pub(super) fn say(&self, text: &str) {
-        put(&wrapped(text, INDENT, INDENT));
+        self.put(&wrapped(text, INDENT, INDENT));
     }
 
     /// A command as one would type it.
     pub(super) fn command(&self, line: &str) {
-        put(&wrapped(line, "   $ ", "     "));
+        self.put(&wrapped(line, "   $ ", "     "));
     }
 
     /// A line that somebody else said.
     pub(super) fn quote(&self, line: &str) {
-        put(&wrapped(line, QUOTE, QUOTE));
+        self.put(&wrapped(line, QUOTE, QUOTE));
     }
 
     /// A table.
     pub(super) fn table(&self, head: &[&str], rows: &[Vec<String>]) {
-        put(&table(head, rows));
+        self.put(&table(head, rows));
     }
 
     /// A sentence that must be true. `seen` is what the reader is told when it is not.
@@ -91,7 +95,7 @@ impl Screen {
         seen: impl FnOnce() -> String,
     ) -> Result<(), Untrue> {
         let mark = if holds { " ✔ " } else { " ✘ " };
-        put(&wrapped(claim, mark, INDENT));
+        self.put(&wrapped(claim, mark, INDENT));
         if holds {
             self.claims += 1;
             return Ok(());
@@ -102,20 +106,30 @@ impl Screen {
         })
     }
 
+    /// Everything that was shown so far, however it was wrapped.
+    pub(super) fn shown(&self) -> String {
+        let shown = self.shown.borrow();
+        shown
+            .chars()
+            .filter(|character| !character.is_whitespace() && *character != '│')
+            .collect()
+    }
+
+    fn put(&self, text: &str) {
+        self.shown.borrow_mut().push_str(text);
+        let mut out = std::io::stdout().lock();
+        // A reader who closed the pipe has seen enough; the claims are still checked.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
     /// The last line.
     pub(super) fn end(&self) {
-        put(&format!(
+        self.put(&format!(
             "\n{} claims shown, all of them true, in {:.0} s.\n",
             self.claims,
             self.began.elapsed().as_secs_f64()
         ));
     }
-}
-
-fn put(text: &str) {
-    let mut out = std::io::stdout().lock();
-    // A reader who closed the pipe has seen enough; the claims are still checked.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Text in lines of at most eighty columns. A word that is longer is cut: ARNs and addresses are.

@@ -1,20 +1,25 @@
 //! What the demo plays on: a local AWS with two tagged balancers and Infinispan's password, an accelerator in front
-//! of them, two Infinispan clusters; and a folder with the example as an operator would have it.
+//! of them, two Infinispan clusters, two Kubernetes clusters; and a folder with the example as an operator would have it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use provisioner::topology::{self, Topology};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use super::DemoError;
+use super::{DemoError, clusters};
 use crate::standins::accelerator::{Accelerator, AcceleratorStandIn, World};
 use crate::standins::infinispan::{InfinispanPair, Role};
+use crate::standins::kubernetes::ClusterStandIn;
 use crate::standins::local_aws::LocalAws;
 
 /// The example that is played unless another is asked for.
 pub(super) const EXAMPLE: &str = "local.yaml";
+
+/// The file with both clusters' contexts, beside the topology.
+const KUBECONFIG: &str = "kubeconfig";
 
 /// More accelerators than one page of the API holds come before the one that is wanted.
 const OTHER_ACCELERATORS: usize = 11;
@@ -33,6 +38,10 @@ pub(super) struct Stage {
     pub(super) aws: LocalAws,
     /// Each site's balancer, by ARN.
     pub(super) balancers: [String; 2],
+    /// Each site's cluster.
+    pub(super) clusters: [ClusterStandIn; 2],
+    /// What the clusters held before.
+    pub(super) clusters_before: [BTreeMap<String, Value>; 2],
     /// Where `provision` is run.
     pub(super) folder: TempDir,
 }
@@ -93,9 +102,14 @@ impl Stage {
             .prefix("sitefence-demo-")
             .tempdir()
             .map_err(DemoError::file(std::env::temp_dir()))?;
+        let clusters = clusters::start(&topology)?;
+        let kubeconfig = folder.path().join(KUBECONFIG);
+        clusters::write_contexts(&kubeconfig, &topology, &clusters).map_err(DemoError::file(&kubeconfig))?;
         let stage = Self {
             example,
             topology,
+            clusters_before: clusters::inventory(&clusters),
+            clusters,
             infinispan,
             accelerator,
             aws,
@@ -104,6 +118,14 @@ impl Stage {
         };
         stage.lay_out(&path, text)?;
         Ok(stage)
+    }
+
+    /// What `provision` finds AWS and the clusters by.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let kubeconfig = self.folder.path().join(KUBECONFIG);
+        let mut environment = self.aws.client_environment();
+        environment.push(("KUBECONFIG".to_owned(), kubeconfig.display().to_string()));
+        environment
     }
 
     /// The name of a site.

@@ -500,13 +500,12 @@ impl Play {
             || ran.seen(),
         )?;
         let left = leftovers::of(&self.stage).await?;
-        self.screen
-            .claim(
-                "no stack, function, table, bucket, secret, role or log group is left in any of them",
-                left.is_empty(),
-                || left.join("\n"),
-            )
-            .map_err(Into::into)
+        self.screen.claim(
+            "no stack, function, table, bucket, secret, role or log group is left in any of them",
+            left.is_empty(),
+            || left.join("\n"),
+        )?;
+        self.claim_clusters_as_before()
     }
 }
 
