@@ -194,12 +194,15 @@ impl Deed<'_> {
             };
             !holds(STRANGER) && (holds(survivor) || !holds(fenced))
         });
-        let somewhere = shown
-            .groups
-            .iter()
-            .any(|group| group.is_some_and(|members| members[survivor].is_some()));
+        let somewhere = |member: usize| {
+            shown
+                .groups
+                .iter()
+                .any(|group| group.is_some_and(|members| members[member].is_some()))
+        };
+        let worse = !shown.healthy[survivor] && shown.healthy[fenced] && somewhere(fenced);
         let asked = shown.misses[survivor] == Some(true) || matches!(self.task(), Task::Fence { .. });
-        present && somewhere && (shown.healthy[survivor] || !shown.healthy[fenced]) && asked
+        present && somewhere(survivor) && !worse && asked
     }
 
     fn keeps_configuration(&self, decision: &Decision) -> bool {

@@ -20,6 +20,7 @@
 pub mod configuration;
 pub mod grounds;
 pub mod guide;
+mod happenings;
 pub mod invocation;
 pub mod laws;
 pub mod observed;

@@ -5,19 +5,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fencing::register::Record;
 use fencing::replication::{Backup, Push};
-use fencing::step::{Call, Event, Keycloak, Task, Ticket, Written};
+use fencing::step::{Call, Event, Task, Ticket, Written};
 use jiff::Timestamp;
 use stateright::{Model, Property};
 
 use crate::configuration::{Configuration, From, Seen};
-use crate::grounds::{Grounds, STRANGER, Site, WEIGHTS};
+use crate::grounds::{Grounds, Site};
 use crate::invocation::Invocation;
 use crate::laws::{Deed, Law, answered};
 use crate::observed::Observed;
 use crate::retry::{self, Ends};
-use crate::scene::{Action, Chance, Command, Hand, Left, Phase, Running, SCHEDULE, Scene, Verb, task_of};
+use crate::scene::{Action, Chance, Command, Left, Phase, Running, SCHEDULE, Scene, Verb, task_of};
 use crate::shared::Shared;
-use crate::world::{Data, Way, World, writes};
+use crate::world::{Way, World, writes};
 
 /// So much longer than a claim holds.
 const TICK: u16 = 16;
@@ -91,7 +91,7 @@ impl Protocol {
         kept || !locked(&self.known).insert(law)
     }
 
-    fn begin(&self, scene: &mut Scene, task: Task) -> u8 {
+    pub(crate) fn begin(&self, scene: &mut Scene, task: Task) -> u8 {
         let name = scene.fresh_name();
         let (invocation, told) = Invocation::begin(&self.grounds, name, task, scene.world.now());
         self.observed().told(&told);
@@ -144,7 +144,7 @@ impl Protocol {
     }
 
     /// The same reply to the same invocation at the same time leads to the same place.
-    fn reply(
+    pub(crate) fn reply(
         &self,
         invocation: &Shared<Invocation>,
         seconds: u16,
@@ -200,7 +200,7 @@ impl Protocol {
     }
 
     /// An invocation has come further, perhaps to its end.
-    fn go_on(&self, scene: &mut Scene, next: Shared<Invocation>) {
+    pub(crate) fn go_on(&self, scene: &mut Scene, next: Shared<Invocation>) {
         let Some(index) = scene.position(next.name) else {
             return;
         };
@@ -245,130 +245,6 @@ impl Protocol {
             }
             scene.seen = waits;
         }
-    }
-
-    /// A process that ends takes the calls with it that were under way to it: those that it has not carried
-    /// out before are not carried out by its successor.
-    fn disconnect(&self, scene: &mut Scene, site: Site) {
-        let goes_there =
-            |call: &Call| crate::world::whom(call).is_some_and(|name| self.grounds.site(name) == site);
-        scene
-            .adrift
-            .retain(|adrift| !adrift.by.call(adrift.ticket).is_some_and(goes_there));
-        let cut: Vec<(u8, Ticket, Event)> = scene
-            .running
-            .iter()
-            .flat_map(|running| {
-                let name = running.invocation.name;
-                let calls = running.invocation.state.under_way();
-                calls
-                    .filter(|(_, call)| writes(call) && goes_there(call))
-                    .map(move |(ticket, call)| (name, ticket, crate::world::unanswered(call)))
-            })
-            .collect();
-        for (name, ticket, event) in cut {
-            let Some(running) = scene.position(name).map(|index| scene.running[index].clone()) else {
-                continue;
-            };
-            let next = self.reply(
-                &running.invocation,
-                scene.world.seconds,
-                scene.world.now(),
-                ticket,
-                event,
-            );
-            self.go_on(scene, next);
-        }
-    }
-
-    fn command(&self, scene: &mut Scene, slot: usize) -> Option<()> {
-        let mut command = scene.commands[slot]?;
-        match command.phase {
-            Phase::Calling(_) => return None,
-            Phase::StopKeycloak | Phase::StartKeycloak => {
-                let runs = command.phase == Phase::StartKeycloak;
-                let fenced = scene
-                    .world
-                    .record()
-                    .fenced()
-                    .map(|name| self.grounds.site(name))?;
-                scene.world.at_mut(fenced).keycloak = runs;
-                command.keycloak = if runs { Keycloak::Ready } else { Keycloak::Stopped };
-                command.phase = Phase::Due;
-                scene.commands[slot] = Some(command);
-                return Some(());
-            }
-            Phase::Waiting(rev) => {
-                scene.time_is_over(slot as u8, self.configuration.driver_stops);
-                scene.wait_no_more(slot as u8);
-                command.waited = Some(rev);
-            }
-            Phase::Due => {}
-        }
-        if scene.running.len() >= self.configuration.executors {
-            return None;
-        }
-        let name = self.begin(scene, command.task(&self.grounds));
-        command.phase = Phase::Calling(name);
-        scene.commands[slot] = Some(command);
-        Some(())
-    }
-
-    fn hand(&self, scene: &mut Scene, hand: Hand) -> Option<()> {
-        let world = &mut scene.world;
-        let each = |world: &mut World, change: &dyn Fn(usize, &mut [Option<u8>; 3])| {
-            let mut any = false;
-            for index in 0..world.accelerator.len() {
-                let mut group = world.accelerator[index];
-                change(index, &mut group.members);
-                if group.members != world.accelerator[index].members {
-                    group.by_hand = true;
-                    world.rebalance(index, group);
-                    any = true;
-                }
-            }
-            any
-        };
-        let changed = match hand {
-            Hand::Add(site) => each(world, &|index, members| {
-                if self.grounds.belongs(index, site) {
-                    members[site.index()] = members[site.index()].or(Some(WEIGHTS[site.index()]));
-                }
-            }),
-            Hand::Remove(site) => each(world, &|_, members| members[site.index()] = None),
-            Hand::AddStranger => each(world, &|index, members| {
-                if index == 0 {
-                    members[STRANGER] = Some(WEIGHTS[STRANGER]);
-                }
-            }),
-            Hand::Weigh(site) => each(world, &|_, members| {
-                members[site.index()] = members[site.index()].map(|_| 7);
-            }),
-            Hand::BringOnline(site) => {
-                let here = world.at_mut(site);
-                let changes = here.backup != Backup::Online;
-                here.backup = Backup::Online;
-                here.by_hand = changes;
-                changes
-            }
-            Hand::Recover(site) => {
-                for site in Site::ALL {
-                    let here = world.at_mut(site);
-                    here.backup = Backup::Online;
-                    here.data = Data::InStep;
-                    here.keycloak = true;
-                    here.by_hand = true;
-                }
-                world.connected()
-                    && each(world, &|index, members| {
-                        if self.grounds.belongs(index, site) {
-                            members[site.index()] = members[site.index()].or(Some(WEIGHTS[site.index()]));
-                        }
-                    })
-            }
-            Hand::Sicken(site) => std::mem::take(&mut world.at_mut(site).healthy),
-        };
-        changed.then_some(())
     }
 }
 

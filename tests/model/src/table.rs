@@ -306,10 +306,10 @@ fn operators() -> Vec<Configuration> {
         },
         Configuration {
             name: "rejoin by two operators to its end",
-            about: "anywhere; a switch fails for one cache",
+            about: "anywhere",
             long: true,
             from: From::Fenced,
-            chances: &[(Rejoin, 2), (Partly, 1)],
+            chances: &[(Rejoin, 2)],
             revisions: 19,
             expects: &[Seen::Rejoined, Seen::RejoinTakenOver],
             ..BASE
