@@ -105,7 +105,8 @@ fn how(way: Way) -> &'static str {
     }
 }
 
-fn what(grounds: &Grounds, call: &Call) -> String {
+/// A call in a few words.
+pub fn what(grounds: &Grounds, call: &Call) -> String {
     match call {
         Call::ReadRegister => "reads the register".to_owned(),
         Call::WriteRegister { expect, record } => {
@@ -152,11 +153,21 @@ pub fn record_in_words(record: &Record) -> String {
         format!(", {} at {:?}", rejoin.session, rejoin.step)
     });
     format!(
-        "epoch {} {}{decision}{claim}{step}{}{}{}",
+        "epoch {} {}{decision}{claim}{step}{}{}{}{}{}",
         record.epoch,
         record.state,
         if record.waiting { ", waiting" } else { "" },
         if record.unsettled { ", unsettled" } else { "" },
         if record.hold.is_some() { ", held" } else { "" },
+        if record.recovery_seen_at.is_some() {
+            ", recovery seen"
+        } else {
+            ""
+        },
+        if record.cooldown_until.is_some() {
+            ", quiet"
+        } else {
+            ""
+        },
     )
 }
