@@ -10,16 +10,18 @@ const HINT: &str = "run this task again; it installs what it needs itself";
 
 /// The program in the right version: the one on the path if it is that, else one of our own.
 pub(crate) fn installed(workspace: &Workspace, name: &str, version: &str) -> Result<PathBuf, Failure> {
-    let is_right = |program: &PathBuf| {
-        Command::new(workspace, program, HINT)
-            .arguments(&["--version"])
-            .answer()
-            .is_some_and(|answer| answer.split_whitespace().last() == Some(version))
-    };
+    let on_path = Command::new(workspace, name, HINT)
+        .arguments(&["--version"])
+        .answer()
+        .is_some_and(|answer| answer.split_whitespace().last() == Some(version));
+    if on_path {
+        return Ok(PathBuf::from(name));
+    }
     let place = workspace.tools.join(format!("{name}-{version}"));
     let own = place.join("bin").join(name);
-    if let Some(found) = [PathBuf::from(name), own.clone()].into_iter().find(is_right) {
-        return Ok(found);
+    // Cargo puts a program there as its last step, and the version is part of the place.
+    if own.is_file() {
+        return Ok(own);
     }
     eprintln!(
         "installing {name} {version}, once, into {}; this takes minutes",
