@@ -25,6 +25,7 @@ pub mod gate;
 pub mod infinispan;
 pub mod kubernetes;
 pub mod local_aws;
+pub mod proxy;
 pub mod runtime_api;
 mod server;
 

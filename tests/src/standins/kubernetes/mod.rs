@@ -20,6 +20,7 @@
 
 mod admission;
 mod asked;
+mod collections;
 mod discovery;
 mod fields;
 mod front;

@@ -1,17 +1,15 @@
-//! The verbs, on objects: what a request that was admitted reads or changes.
+//! The verbs on one object: what a request that was admitted reads or changes.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::{Value, json};
 
 use super::admission::{self, FieldValidation};
 use super::asked::{Asked, Verb};
+use super::collections::is_finalized;
 use super::kinds::ResourceType;
 use super::merge::{self, Actor};
 use super::operators;
-use super::selector::Selector;
 use super::shape::Shape;
-use super::status::{self, FieldError, Refusal};
+use super::status::{FieldError, Refusal};
 use super::world::{Key, World, now};
 
 /// What is answered when nothing is refused.
@@ -23,7 +21,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    fn new(code: u16, body: Value) -> Self {
+    pub(super) fn new(code: u16, body: Value) -> Self {
         Self {
             code,
             body,
@@ -93,7 +91,7 @@ impl Asked<'_> {
     }
 
     /// An object in the version that was asked for, which has to be the one that it was written in.
-    fn in_version(&self, object: &Value) -> Result<Value, Refusal> {
+    pub(super) fn in_version(&self, object: &Value) -> Result<Value, Refusal> {
         let wanted = self.kind.api_version();
         if object["apiVersion"] == wanted.as_str() {
             return Ok(object.clone());
@@ -111,70 +109,6 @@ impl Asked<'_> {
             operators::progress(world, self.namespace(), self.name());
         }
         self.live(world).map(|object| Done::new(200, object))
-    }
-
-    fn selected(&self, world: &World) -> Result<Vec<Value>, Refusal> {
-        let unreadable = |text: String| Refusal::bad_request(format!("unable to parse requirement: {text}"));
-        let labels = Selector::of_labels(self.query.get("labelSelector").unwrap_or_default());
-        let labels = labels.map_err(unreadable)?;
-        let fields = Selector::of_fields(self.query.get("fieldSelector").unwrap_or_default());
-        let fields =
-            fields.map_err(|text| Refusal::bad_request(format!("field label not supported: {text}")))?;
-        world
-            .all_of(self.kind, self.path.namespace.as_deref())
-            .filter(|object| labels.selects_labels(object) && fields.selects_fields(object))
-            .map(|object| self.in_version(object))
-            .collect()
-    }
-
-    fn list(&self, world: &World) -> Result<Done, Refusal> {
-        let mut items = self.selected(world)?;
-        let mut metadata = json!({"resourceVersion": world.revision().to_string()});
-        if let Some(token) = self.query.get("continue") {
-            let start = read_token(token)
-                .ok_or_else(|| Refusal::bad_request("continue key is not valid: illegal base64 data"))?;
-            metadata["resourceVersion"] = start["rv"].clone();
-            let after = [start["namespace"].clone(), start["name"].clone()];
-            items.retain(|item| {
-                let place = [
-                    item["metadata"]["namespace"].clone(),
-                    item["metadata"]["name"].clone(),
-                ];
-                order(&place) > order(&after)
-            });
-        }
-        let limit = self
-            .query
-            .get("limit")
-            .and_then(|limit| limit.parse::<usize>().ok());
-        if let Some(limit) = limit.filter(|limit| *limit > 0 && *limit < items.len()) {
-            let rest = items.split_off(limit);
-            let last = items
-                .last()
-                .map(|item| item["metadata"].clone())
-                .unwrap_or_default();
-            let token = json!({
-                "rv": metadata["resourceVersion"], "namespace": last["namespace"], "name": last["name"],
-            });
-            metadata["continue"] = Value::from(BASE64.encode(token.to_string()));
-            metadata["remainingItemCount"] = Value::from(rest.len());
-        }
-        if !self.kind.custom {
-            // Lists of built-in kinds say what their items are once, at the top.
-            for item in items.iter_mut().filter_map(Value::as_object_mut) {
-                item.remove("apiVersion");
-                item.remove("kind");
-            }
-        }
-        Ok(Done::new(
-            200,
-            json!({
-                "kind": format!("{}List", self.kind.kind),
-                "apiVersion": self.kind.api_version(),
-                "metadata": metadata,
-                "items": items,
-            }),
-        ))
     }
 
     /// An object that was sent: decoded, of this kind, at this place.
@@ -359,7 +293,7 @@ impl Asked<'_> {
     }
 
     /// An object that was read earlier must still be that one.
-    fn check_preconditions(&self, sent: &Value, live: &Value) -> Result<(), Refusal> {
+    pub(super) fn check_preconditions(&self, sent: &Value, live: &Value) -> Result<(), Refusal> {
         let differs = |field: &str| {
             sent["metadata"][field]
                 .as_str()
@@ -481,66 +415,4 @@ impl Asked<'_> {
         }
         Ok(done)
     }
-
-    fn delete(&self, world: &mut World) -> Result<Done, Refusal> {
-        let options: Value = serde_json::from_slice(self.body).unwrap_or_default();
-        let key = self.key();
-        let Some(live) = world.at(&key).cloned() else {
-            return Err(Refusal::not_found(self.kind, self.name()));
-        };
-        let wanted = json!({"metadata": options["preconditions"]});
-        self.check_preconditions(&wanted, &live)?;
-        if self.is_dry_run() {
-            return Ok(Done::new(200, live));
-        }
-        Ok(Done::new(200, self.take_away(world, &key, live)))
-    }
-
-    /// Deletes, or marks for deletion where somebody still has to clean up.
-    fn take_away(&self, world: &mut World, key: &Key, mut live: Value) -> Value {
-        if !is_finalized(&live) {
-            if live["metadata"]["deletionTimestamp"].is_null() {
-                live["metadata"]["deletionTimestamp"] = Value::from(now());
-                live = world.store(self.kind, key, live);
-            }
-            return live;
-        }
-        world.forget(key);
-        let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
-        status::success(self.kind, &key.name, uid)
-    }
-
-    fn delete_collection(&self, world: &mut World) -> Result<Done, Refusal> {
-        let chosen = self.selected(world)?;
-        if !self.is_dry_run() {
-            for object in &chosen {
-                let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
-                let key = World::key(self.kind, text("namespace"), text("name"));
-                self.take_away(world, &key, object.clone());
-            }
-        }
-        Ok(Done::new(
-            200,
-            json!({
-                "kind": format!("{}List", self.kind.kind),
-                "apiVersion": self.kind.api_version(),
-                "metadata": {"resourceVersion": world.revision().to_string()},
-                "items": chosen,
-            }),
-        ))
-    }
-}
-
-fn is_finalized(object: &Value) -> bool {
-    object["metadata"]["finalizers"]
-        .as_array()
-        .is_none_or(Vec::is_empty)
-}
-
-fn read_token(token: &str) -> Option<Value> {
-    serde_json::from_slice(&BASE64.decode(token).ok()?).ok()
-}
-
-fn order(place: &[Value; 2]) -> [&str; 2] {
-    place.each_ref().map(|text| text.as_str().unwrap_or_default())
 }

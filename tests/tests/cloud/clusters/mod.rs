@@ -4,6 +4,7 @@ mod apply;
 mod conflicts;
 mod interruption;
 mod outage;
+mod proxies;
 mod refusals;
 mod rights;
 mod watchdogs;
