@@ -10,7 +10,7 @@ use fencing::answer::Next;
 use fencing::replication::{Backup, Push};
 use fencing::settings::Mode;
 use fencing::step::{Call, Event, Keycloak, Task};
-use fencing::words::{Reporter, SiteName, Suspect};
+use fencing::words::{Reporter, Rev, SiteName, Suspect};
 use model::grounds::{Grounds, Layout, STRANGER, Site};
 use model::invocation::Invocation;
 use model::scene::{Chance, Command, Phase, Verb, task_of};
@@ -429,16 +429,21 @@ fn a_rejoin() {
         .is("a_rejoin");
 }
 
+/// The next call of the command of session 7, which has waited for this revision.
+fn rejoin(waited: Rev, keycloak: Keycloak) -> Task {
+    Task::Rejoin {
+        session: "s7".to_owned(),
+        by: "alice".to_owned(),
+        waited: Some(waited),
+        keycloak,
+    }
+}
+
 #[test]
 fn a_rejoin_with_hindrances() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    let task = |scene: &Scene, keycloak| Task::Rejoin {
-        session: "s7".to_owned(),
-        by: "alice".to_owned(),
-        waited: Some(scene.world.record().rev),
-        keycloak,
-    };
+    let task = |scene: &Scene, keycloak| rejoin(scene.world.record().rev, keycloak);
     let first = Command::new(Verb::Rejoin, 7).task(&scene.grounds);
     scene.ask_for(first);
     let next = task(&scene, Keycloak::Stopped);
@@ -453,7 +458,8 @@ fn a_rejoin_with_hindrances() {
         Call::TakeOffline { .. } => Way::Partly,
         _ => Way::Plain,
     });
-    let next = task(&scene, Keycloak::Stopped);
+    // As the command does it: it has waited once, and nothing is under way any more.
+    let next = rejoin(Rev(4), Keycloak::Stopped);
     scene.run(next.clone(), |call| match call {
         Call::TakeOffline { .. } => Way::Unanswered,
         _ => Way::Plain,
@@ -504,6 +510,89 @@ fn a_rejoin_is_broken_off() {
         .ask(Chance::Sweep);
     rev_waits(&mut scene);
     scene.ask(Chance::AlertA).is("a_rejoin_is_broken_off");
+}
+
+#[test]
+fn a_rejoin_breaks_itself_off() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    let first = Command::new(Verb::Rejoin, 7).task(&scene.grounds);
+    scene
+        .ask_for(first)
+        .ask(Chance::AlertA)
+        .now("the link is lost", |world| world.link = false)
+        .ask(Chance::AlertB)
+        .ask_for(rejoin(Rev(4), Keycloak::Stopped))
+        .is("a_rejoin_breaks_itself_off");
+}
+
+#[test]
+fn a_rejoin_passes_to_another_command() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    let first = Command::new(Verb::Rejoin, 7).task(&scene.grounds);
+    scene.ask_for(first);
+    scene.run(rejoin(Rev(4), Keycloak::Stopped), |call| match call {
+        Call::TakeOffline { .. } => Way::Unanswered,
+        _ => Way::Plain,
+    });
+    scene
+        .drive(Verb::Rejoin, 8)
+        .ask_for(rejoin(Rev(4), Keycloak::Stopped))
+        .is("a_rejoin_passes_to_another_command");
+}
+
+#[test]
+fn a_rejoin_finds_its_state_gone() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    scene.ask_for(Command::new(Verb::Rejoin, 7).task(&scene.grounds));
+    for _ in 0..5 {
+        scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+    }
+    scene.now("site-a's Infinispan restarts: the push is forgotten", |world| {
+        world.sites[0].push = Push::Idle;
+    });
+    scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+    scene.now("site-a is cut again, the push is over", |world| {
+        world.sites[0].backup = Backup::Offline;
+        world.sites[0].push = Push::Ok;
+    });
+    for _ in 0..4 {
+        scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+    }
+    scene.ask_for(rejoin(Rev(4), Keycloak::Unknown));
+    scene.run(rejoin(Rev(4), Keycloak::Ready), |call| match call {
+        Call::WriteGroup(_) => Way::Unanswered,
+        _ => Way::Plain,
+    });
+    scene.ask_for(rejoin(Rev(4), Keycloak::Ready));
+    let waited = scene.world.record().rev;
+    scene
+        .ask_for(rejoin(waited, Keycloak::Ready))
+        .is("a_rejoin_finds_its_state_gone");
+}
+
+#[test]
+fn a_recovery_by_hand_is_overtaken() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("people bring both together", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+            world.accelerator[0].members = [Some(100), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .now("the link is lost", |world| world.link = false)
+        .ask(Chance::AlertA)
+        .now("the link heals, people bring both together", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+            world.accelerator[0].members = [Some(100), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .drive(Verb::Rejoin, 1)
+        .is("a_recovery_by_hand_is_overtaken");
 }
 
 #[test]
