@@ -66,20 +66,24 @@ impl Apply {
             };
             let patience = Duration::from_secs(self.wait.seconds().into());
             let applied = apply::apply(&session, &wanted, choices, consent, patience).await?;
-            console.say(match (applied.changed, applied.unreached.is_empty()) {
+            console.say(match (applied.changed, applied.is_whole()) {
                 (true, true) => "done",
                 (false, true) => "nothing to do",
                 (_, false) => "done as far as possible",
             });
-            for line in report::unreached(&applied.unreached, "was not applied to") {
-                console.say(&line);
-            }
+            let exit = cloud::complete(
+                &console,
+                &applied.unreached,
+                &applied.unreached_regions,
+                &applied.deferred,
+                "was not applied to",
+            );
             cloud::answer(
                 self.output,
                 || report::applied_text(&applied),
                 || report::applied_json(&applied),
             )?;
-            Ok(cloud::complete(&applied.unreached))
+            Ok(exit)
         })
     }
 }

@@ -13,6 +13,7 @@ use crate::plan::cluster::Unreached;
 use crate::plan::clusters::{OURS, ObjectDocument};
 use crate::plan::elf::Binary;
 use crate::plan::package::{self, PackedFunction};
+use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::render::{self, DocumentKind};
 use crate::report;
 use crate::run::console::Console;
@@ -169,12 +170,21 @@ pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> 
     })
 }
 
-/// Done, or failed where a cluster was out of reach.
-pub(super) fn complete(unreached: &[Unreached]) -> Exit {
-    if unreached.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Failed
+/// Says what was left out, and whether that was nothing: done, or failed where something was out of reach.
+pub(super) fn complete(
+    console: &Console,
+    clusters: &[Unreached],
+    regions: &[UnreachedRegion],
+    deferred: &[Deferred],
+    meaning: &str,
+) -> Exit {
+    let lines = report::left_out(clusters, regions, deferred, meaning);
+    for line in &lines {
+        console.say(line);
+    }
+    match lines.is_empty() {
+        true => Exit::Done,
+        false => Exit::Failed,
     }
 }
 

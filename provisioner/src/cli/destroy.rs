@@ -41,15 +41,19 @@ impl Destroy {
                 breaks_lock: self.break_lock,
             };
             let destroyed = destroy::destroy(&session, &loaded.topology, &scope, self.force, consent).await?;
-            for line in report::unreached(&destroyed.unreached, "still holds what is ours") {
-                console.say(&line);
-            }
+            let exit = cloud::complete(
+                &console,
+                &destroyed.unreached,
+                &destroyed.unreached_regions,
+                &destroyed.deferred,
+                "still holds what is ours",
+            );
             cloud::answer(
                 self.output,
                 || report::destroyed_text(&destroyed),
                 || report::destroyed_json(&destroyed),
             )?;
-            Ok(cloud::complete(&destroyed.unreached))
+            Ok(exit)
         })
     }
 }

@@ -63,12 +63,16 @@ impl Plan {
                 || report::plan_json(&plan, &preview, &cases, &advice),
             )?;
             let has_changes = plan.has_changes() || plan.plan_again;
-            for line in report::unreached(&plan.unreached, "is not planned for") {
-                console.say(&line);
-            }
-            // A plan that lacks a cluster is no answer to whether anything would change.
-            if !plan.unreached.is_empty() {
-                return Ok(Exit::Failed);
+            let exit = cloud::complete(
+                &console,
+                &plan.unreached,
+                &plan.unreached_regions,
+                &plan.deferred,
+                "is not planned for",
+            );
+            // A plan that lacks a cluster or a Region is no answer to whether anything would change.
+            if !plan.is_whole() {
+                return Ok(exit);
             }
             Ok(if self.detailed_exitcode && has_changes {
                 Exit::Changes

@@ -2,13 +2,14 @@
 //!
 //! The clusters' objects go first, so that nobody calls a function that is gone. Then the functions, so that
 //! nobody fences while the rest is taken apart; the register after them, so that no function runs without
-//! one; the buckets last, because one of them holds the lock. A cluster that is out of reach keeps its objects
-//! until the next time, and hinders nothing.
+//! one; the buckets last, because one of them holds the lock. A cluster or a Region that is out of
+//! reach keeps what it has until the next time; of the rest only the register waits for it.
 
 use super::cluster::{ClusterStanding, Looks};
 use super::clusters;
 use super::observed::{StackReading, Standing};
-use super::{Plan, Step, unsettled};
+use super::unreached::{self, Deferred, Place};
+use super::{Plan, Step, lock_region, unsettled};
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
 
@@ -29,6 +30,11 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         steps: unsettled(topology, standing),
         unchanged: Vec::new(),
         unreached: clusters::unreached(looks),
+        unreached_regions: match aws {
+            true => unreached::that_matter(topology, standing, &standing.unreached),
+            false => Vec::new(),
+        },
+        deferred: Vec::new(),
         warnings: Vec::new(),
         plan_again: false,
     };
@@ -36,20 +42,45 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         plan.plan_again = true;
         return plan;
     }
+    // A function that is out of reach must not be without a register: that goes when the function can.
+    let silent_function = unreached::function_out_of_reach(topology, standing, &standing.unreached);
+    let goes = |_: &str, kind| kind != StackKind::Register || silent_function.is_none();
     let removals = match aws {
-        true => removals(topology, standing, "destroy", |_, _| true),
+        true => removals(topology, standing, "destroy", goes),
         false => Vec::new(),
     };
-    let forgets = aws && forgets(topology, standing, !removals.is_empty());
+    let mut forgets = aws && forgets(topology, standing, !removals.is_empty());
+    if let (Some(silent), true) = (silent_function, aws) {
+        let stack = topology.stack_name(StackKind::Register);
+        let stands = standing.regions.iter();
+        let stands = stands.filter(|(_, standing)| standing.stacks.contains_key(&StackKind::Register));
+        let registers = stands.map(|(place, _)| (place.clone(), stack.clone()));
+        let items = forgets.then(|| {
+            let place = topology.register_region(topology.first_region()).to_string();
+            (
+                place,
+                format!("this topology's items in {}", topology.table_name()),
+            )
+        });
+        plan.deferred = registers
+            .chain(items)
+            .map(|(region, what)| Deferred {
+                place: Place::Region(region),
+                what,
+                why: format!("the function in {silent} may still stand, and must not be without it"),
+            })
+            .collect();
+        forgets = false;
+    }
     let of_clusters = clusters::removals(topology, looks);
-    let first_region = topology.first_region();
+    let lock_in = lock_region(topology, &standing.unreached);
     let lock_stands = standing
-        .stack(first_region.as_str(), StackKind::Artifacts)
+        .stack(lock_in.as_str(), StackKind::Artifacts)
         .is_some_and(|stack| stack.status.ends_with("_COMPLETE") && stack.status != "ROLLBACK_COMPLETE");
     if lock_stands {
         plan.steps.push(Step::TakeLock {
-            region: first_region.to_string(),
-            bucket: topology.bucket_name(&standing.identity.account_id, first_region),
+            region: lock_in.to_string(),
+            bucket: topology.bucket_name(&standing.identity.account_id, lock_in),
         });
     }
     plan.steps.extend(of_clusters);
@@ -65,15 +96,14 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
     plan.steps.extend(functions);
     if forgets {
         plan.steps.push(Step::ForgetItems {
-            region: topology.register_region(first_region).to_string(),
+            region: topology.register_region(topology.first_region()).to_string(),
             table: topology.table_name(),
             role_arn: topology.register.role_arn.as_ref().map(ToString::to_string),
         });
     }
     for step in rest {
         // Whoever holds the lock renews it, and would write into the bucket that is being emptied.
-        if lock_stands && matches!(&step, Step::EmptyBucket { region, .. } if region == first_region.as_str())
-        {
+        if lock_stands && matches!(&step, Step::EmptyBucket { region, .. } if region == lock_in.as_str()) {
             plan.steps.push(Step::ReleaseLock);
         }
         plan.steps.push(step);
@@ -105,10 +135,10 @@ pub(super) fn removals(
     why: &str,
     unwanted: impl Fn(&str, StackKind) -> bool,
 ) -> Vec<Step> {
-    let first_region = topology.first_region().as_str();
+    let lock_in = lock_region(topology, &standing.unreached).as_str();
     let mut regions: Vec<&String> = standing.regions.keys().collect();
-    // The lock is in the first Region's bucket.
-    regions.sort_by_key(|region| region.as_str() == first_region);
+    // The lock is in that Region's bucket.
+    regions.sort_by_key(|region| region.as_str() == lock_in);
     let mut steps = Vec::new();
     for kind in ORDER {
         for region in &regions {

@@ -31,6 +31,7 @@ mod parameters;
 pub mod preflight;
 pub mod problem;
 mod step;
+pub mod unreached;
 pub mod user_workload;
 
 #[cfg(test)]
@@ -50,8 +51,10 @@ use self::observed::{Condition, StackReading, Standing};
 use self::parameters::{declared_parameters, parameter_values};
 use self::preflight::Findings;
 use self::problem::Problem;
-use crate::topology::Topology;
+use self::unreached::{Deferred, Place};
+use crate::render::ObjectKind;
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
+use crate::topology::{Region, Topology};
 
 /// The stack tag that remembers the Regions a topology was applied to, so that one that is left is found.
 pub const TAG_REGIONS: &str = "sitefence:regions";
@@ -71,6 +74,8 @@ pub fn plan(
         steps: Vec::new(),
         unchanged: Vec::new(),
         unreached: clusters::unreached(clusters.looks),
+        unreached_regions: unreached::that_matter(topology, standing, &findings.unreached),
+        deferred: Vec::new(),
         warnings: findings.warnings.clone(),
         plan_again: false,
     };
@@ -89,15 +94,23 @@ pub fn plan(
     let first_region = topology.first_region().as_str();
     goals.sort_by_key(|goal| (goal.kind, goal.region != first_region));
     let account_id = &standing.identity.account_id;
+    let lock_region = lock_region(topology, &findings.unreached);
     let lock = Step::TakeLock {
-        region: first_region.to_owned(),
-        bucket: topology.bucket_name(account_id, topology.first_region()),
+        region: lock_region.to_string(),
+        bucket: topology.bucket_name(account_id, lock_region),
     };
     let mut is_locked = false;
     let wanted: BTreeSet<(String, StackKind)> = goals
         .iter()
         .map(|goal| (goal.region.clone(), goal.kind))
         .collect();
+    let silent_function = unreached::function_out_of_reach(topology, standing, &findings.unreached);
+    let goals = within_reach(topology, standing, findings, goals, &mut plan.deferred);
+    let waits_for = match (silent_function, plan.deferred.first()) {
+        (Some(region), _) => Some(region.clone()),
+        (None, Some(deferred)) => Some(deferred.place.to_string()),
+        (None, None) => None,
+    };
 
     for goal in goals {
         let standing_stack = standing.stack(&goal.region, goal.kind);
@@ -125,8 +138,9 @@ pub fn plan(
                 },
             );
         }
-        let makes_the_lock_s_bucket =
-            goal.kind == StackKind::Artifacts && goal.region == first_region && steps.iter().any(is_creation);
+        let makes_the_lock_s_bucket = goal.kind == StackKind::Artifacts
+            && goal.region == lock_region.as_str()
+            && steps.iter().any(is_creation);
         if goal.kind == StackKind::Fencing && !steps.is_empty() {
             steps.push(Step::AwaitFunction {
                 region: goal.region.clone(),
@@ -156,12 +170,19 @@ pub fn plan(
             topology,
             standing,
             "the topology no longer wants it",
-            |region, kind| !wanted.contains(&(region.to_owned(), kind)),
+            |region, kind| {
+                let is_left = !wanted.contains(&(region.to_owned(), kind));
+                // A register that a function out of reach may still write to stays until that is seen to.
+                is_left && !(kind == StackKind::Register && silent_function.is_some())
+            },
         ),
         false => Vec::new(),
     };
     // The clusters are told of new functions before old ones go.
     let (mut rest, mut unchanged) = clusters::steps(topology, clusters);
+    if let Some(region) = &waits_for {
+        hold_back(topology, region, &mut rest, &mut plan.deferred);
+    }
     plan.unchanged.append(&mut unchanged);
     rest.extend(leftovers);
     if !is_locked && rest.iter().any(Step::is_change) {
@@ -172,10 +193,65 @@ pub fn plan(
     if is_locked {
         plan.steps.push(Step::ReleaseLock);
     }
-    // Nobody else needs to wait while we do.
-    let watchdogs = clusters::watchdogs(topology, clusters, plan.has_changes());
-    plan.steps.extend(watchdogs);
+    // Nobody else needs to wait while we do. Where something is left out there may be nothing to wait for.
+    if plan.unreached_regions.is_empty() && plan.deferred.is_empty() {
+        let watchdogs = clusters::watchdogs(topology, clusters, plan.has_changes());
+        plan.steps.extend(watchdogs);
+    }
     Ok(plan)
+}
+
+/// The Region whose bucket holds the lock: the first of the function's that answers.
+fn lock_region<'a>(topology: &'a Topology, unreached: &BTreeMap<String, String>) -> &'a Region {
+    let mut regions = topology.regions.iter();
+    let answers = regions.find(|region| !unreached.contains_key(region.as_str()));
+    answers.unwrap_or_else(|| topology.first_region())
+}
+
+/// The goals that can be worked on now. Of those that cannot, the ones in reach are told.
+fn within_reach(
+    topology: &Topology,
+    standing: &Standing,
+    findings: &Findings,
+    goals: Vec<StackGoal>,
+    deferred: &mut Vec<Deferred>,
+) -> Vec<StackGoal> {
+    let mut ready = Vec::new();
+    for mut goal in goals {
+        if findings.unreached.contains_key(&goal.region) {
+            continue;
+        }
+        match unreached::settle(topology, standing, &findings.unreached, &mut goal) {
+            Ok(()) => ready.push(goal),
+            Err(why) => deferred.push(Deferred {
+                place: Place::Region(goal.region),
+                what: goal.stack,
+                why,
+            }),
+        }
+    }
+    ready
+}
+
+/// Leaves a cluster as it is whose Secret would be written without the URL of a function that nobody can ask:
+/// what Alertmanager reads must be whole.
+fn hold_back(topology: &Topology, region: &str, steps: &mut Vec<Step>, deferred: &mut Vec<Deferred>) {
+    for site in &topology.sites {
+        let writes_the_secret = steps.iter().any(|step| match step {
+            Step::ApplyObject(goal) => {
+                goal.object.site == site.name && goal.object.kind == ObjectKind::Secret
+            }
+            _ => false,
+        });
+        if writes_the_secret {
+            steps.retain(|step| step.site() != Some(&site.name));
+            deferred.push(Deferred {
+                place: Place::Site(site.name.clone()),
+                what: format!("Secret {} and what reads it", topology.object_name()),
+                why: format!("it holds the URL of the function in {region}"),
+            });
+        }
+    }
 }
 
 fn is_creation(step: &Step) -> bool {

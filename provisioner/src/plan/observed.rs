@@ -75,6 +75,11 @@ pub enum EndpointReading {
     Gone,
     /// Not a balancer of this kind: an address, an instance.
     Other,
+    /// A balancer of a Region that did not answer.
+    Unseen {
+        /// The Region.
+        region: String,
+    },
 }
 
 /// How far a stack is from being usable.
@@ -253,8 +258,12 @@ pub struct RegionStanding {
 pub struct Standing {
     /// Who looked.
     pub identity: Identity,
-    /// By Region: the topology's Regions, and those it had when it was last applied.
+    /// By Region: the topology's Regions, and those it had when it was last applied, as far as they answered.
     pub regions: BTreeMap<String, RegionStanding>,
+    /// The Regions that did not answer, each with the call that shows it. What stands there is not known.
+    pub unreached: BTreeMap<String, String>,
+    /// Why it is not known what the register says, if so. It may hold a decision.
+    pub register_unread: Option<String>,
     /// The register's table, where the topology wants it.
     pub register: Option<TableReading>,
     /// The register that the deployed function uses, when that is another one.
@@ -273,6 +282,12 @@ impl Standing {
             .values()
             .filter_map(|region| region.function.as_ref())
             .find_map(FunctionReading::settings)
+    }
+
+    /// Whether a function stands anywhere that was looked at. A register was made before it.
+    pub fn has_function(&self) -> bool {
+        let mut regions = self.regions.values();
+        regions.any(|region| region.stacks.contains_key(&StackKind::Fencing))
     }
 
     /// The register that is in force: the deployed function's, else the topology's.
@@ -308,6 +323,8 @@ pub struct RegionReading {
 pub struct Observed {
     /// What stands.
     pub standing: Standing,
+    /// All Regions that left a question open, those of `standing` among them.
+    pub unreached: BTreeMap<String, String>,
     /// Every accelerator that was seen while looking for ours.
     pub accelerators: Vec<AcceleratorReading>,
     /// Ours.

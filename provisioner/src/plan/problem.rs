@@ -39,6 +39,8 @@ pub enum Problem {
     ForeignEndpoint { endpoint: String, group: String },
     #[error("the endpoint {arn} names a load balancer that is gone")]
     GoneBalancer { arn: String, group: String },
+    #[error("nobody can tell which site the endpoint {arn} belongs to: {region} does not answer")]
+    UnseenBalancer { arn: String, region: String },
     #[error("site `{site}` has {} load balancers in one listener (port {ports}): {}", arns.len(), arns.join(", "))]
     SeveralBalancers {
         site: SiteName,
@@ -72,6 +74,10 @@ pub enum Problem {
         first_region: String,
         region: String,
     },
+    #[error(
+        "the webhook's secret lives in {from}, the first of the Regions until now, and cannot move to {to}"
+    )]
+    SecretsMove { from: String, to: String },
     #[error("the secret `{name}` in {region} is being deleted")]
     SecretBeingDeleted { name: String, region: String },
     #[error("the secret `{name}` in {region} has no value")]
@@ -162,6 +168,10 @@ pub enum Problem {
     UnknownParameter { stack: String, parameter: String },
     #[error("{what} cannot change while a decision is in force: the register is `{}`, epoch {}{}", register.state, register.epoch, fenced(register))]
     DecisionInForce { what: String, register: RegisterReading },
+    #[error("{what} cannot change while it is not known whether a decision is in force: {why}")]
+    RegisterUnread { what: String, why: String },
+    #[error("nobody can tell whether a site is fenced: {why}")]
+    RegisterSilent { why: String },
     #[error("the register is `{}`, epoch {}{}", register.state, register.epoch, fenced(register))]
     NotOpen { register: RegisterReading },
     #[error("the function `{function}` in {region} fences too: it is the one of Keycloak's guide")]
@@ -201,7 +211,9 @@ impl Problem {
             Self::DecisionInForce { .. }
             | Self::NotOpen { .. }
             | Self::GuideDeployment { .. }
-            | Self::EventualRegister { .. } => true,
+            | Self::EventualRegister { .. }
+            | Self::RegisterUnread { .. }
+            | Self::RegisterSilent { .. } => true,
             Self::Cluster(problem) => problem.is_unsafe(),
             _ => false,
         }
@@ -248,6 +260,14 @@ impl Problem {
                  remove-endpoints --region us-west-2 --endpoint-group-arn {group} --endpoint-identifiers \
                  EndpointId={endpoint}"
             ),
+            Self::UnseenBalancer { .. } => {
+                "nothing was deployed yet that would remember it: run the same command again once the Region answers"
+                    .into()
+            }
+            Self::RegisterUnread { .. } => "run the same command again once the register's Region answers".into(),
+            Self::RegisterSilent { .. } => {
+                "wait until the register's Region answers, or destroy with --force what is left of the rest".into()
+            }
             Self::SeveralBalancers { .. } => {
                 "leave one balancer per site in each listener, or correct the tag `site` of the others".into()
             }
@@ -281,6 +301,10 @@ impl Problem {
                 "a function must outlive the other Region: aws secretsmanager replicate-secret-to-regions --region \
                  {first_region} --secret-id {} --add-replica-regions Region={region}",
                 quoted(name)
+            ),
+            Self::SecretsMove { from, .. } => format!(
+                "keep {from} the first of `regions`; to leave it, `provision destroy` while nothing is fenced, then \
+                 `provision apply`: a new password is generated and brought to both clusters"
             ),
             Self::SecretBeingDeleted { name, region } => {
                 format!("restore it: aws secretsmanager restore-secret --region {region} --secret-id {}", quoted(name))

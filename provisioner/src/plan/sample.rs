@@ -10,7 +10,7 @@ use super::cluster::{ClusterReading, Looks};
 use super::clusters::{Choices, Clusters};
 use super::observed::*;
 use super::preflight::Findings;
-use super::{Package, Plan, StackDocument, StackGoal, Step};
+use super::{OUTPUT_WEBHOOK_SECRET, Package, ParameterValue, Plan, StackDocument, StackGoal, Step};
 use crate::topology::Topology;
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 
@@ -91,6 +91,8 @@ pub(crate) fn standing() -> Standing {
             .into_iter()
             .map(|region| (region.to_owned(), RegionStanding::default()))
             .collect(),
+        unreached: BTreeMap::new(),
+        register_unread: None,
         register: None,
         former_register: None,
     }
@@ -106,6 +108,7 @@ pub(crate) fn observed() -> Observed {
     };
     Observed {
         standing: standing(),
+        unreached: BTreeMap::new(),
         accelerators: vec![accelerator.clone()],
         accelerator: Some(accelerator),
         listeners: vec![listener("l1", "443", &[balancer("a"), balancer("b")])],
@@ -304,6 +307,23 @@ pub(crate) fn carried_out(
 }
 
 fn reach(standing: &mut Standing, topology: &Topology, goal: &StackGoal, findings: &Findings) {
+    let told = |value: &ParameterValue| match value {
+        ParameterValue::Known(value) => value.clone(),
+        ParameterValue::Output {
+            region,
+            kind,
+            output,
+            reading,
+        } => {
+            let outputs = standing.stack(region, *kind).map(|stack| &stack.outputs);
+            reading.read(&outputs.unwrap()[*output])
+        }
+    };
+    let mut parameters: BTreeMap<String, String> = goal
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.clone(), told(value)))
+        .collect();
     let region = standing.regions.entry(goal.region.clone()).or_default();
     let resources: Vec<(&str, String)> = match goal.kind {
         StackKind::Artifacts => vec![("AWS::S3::Bucket", format!("bucket-{}", goal.region))],
@@ -318,22 +338,20 @@ fn reach(standing: &mut Standing, topology: &Topology, goal: &StackGoal, finding
         .iter()
         .map(|(kind, name)| (*kind, name.as_str()))
         .collect();
-    let mut parameters: BTreeMap<String, String> = goal
-        .parameters
-        .iter()
-        .map(|(name, value)| {
-            (
-                name.clone(),
-                value.known().unwrap_or("told by an output").to_owned(),
-            )
-        })
-        .collect();
     parameters.insert("Optional".to_owned(), "x".to_owned());
     region.stacks.insert(
         goal.kind,
         StackReading {
             template: goal.template.clone(),
             parameters,
+            outputs: match goal.kind {
+                StackKind::Fencing => [(
+                    OUTPUT_WEBHOOK_SECRET.to_owned(),
+                    format!("arn:aws:secretsmanager:{}:{ACCOUNT}:secret:webhook", goal.region),
+                )]
+                .into(),
+                _ => BTreeMap::new(),
+            },
             tags: goal.tags.clone(),
             ..stack("CREATE_COMPLETE", &named)
         },

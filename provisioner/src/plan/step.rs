@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::cluster::{ObjectRef, Unreached};
 use super::clusters::ObjectGoal;
 use super::problem::Warning;
+use super::unreached::{Deferred, UnreachedRegion};
 use crate::topology::SiteName;
 use crate::topology::names::StackKind;
 
@@ -292,6 +293,10 @@ pub struct Plan {
     pub unchanged: Vec<Unchanged>,
     /// Clusters that did not answer: what they need is not known.
     pub unreached: Vec<Unreached>,
+    /// Regions that did not answer: what they need is not known, either.
+    pub unreached_regions: Vec<UnreachedRegion>,
+    /// What has to wait for them.
+    pub deferred: Vec<Deferred>,
     /// What is worth knowing.
     pub warnings: Vec<Warning>,
     /// The steps only make planning possible: something is under way or stuck. Plan again after them.
@@ -302,6 +307,11 @@ impl Plan {
     /// Whether anything would change.
     pub fn has_changes(&self) -> bool {
         self.steps.iter().any(Step::is_change)
+    }
+
+    /// Whether nothing had to be left out.
+    pub fn is_whole(&self) -> bool {
+        self.unreached.is_empty() && self.unreached_regions.is_empty() && self.deferred.is_empty()
     }
 
     /// Whether there is anything to do, waiting included.

@@ -7,7 +7,7 @@ use super::observed::{RegionStanding, Standing};
 use super::preflight::judge_destruction;
 use super::problem::Problem;
 use super::sample::*;
-use super::{Plan, Step, destroy, plan, tags};
+use super::{Package, Plan, StackDocument, Step, destroy, plan, tags};
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
 
@@ -418,4 +418,220 @@ fn a_stack_of_our_name_without_our_tag_is_not_touched() {
             "{problems:?}"
         );
     }
+}
+
+const OTHER: &str = "eu-central-1";
+
+/// Functions in two Regions; the second one's stack is told by the first one's where the secret is.
+fn two_regions() -> (Topology, Vec<StackDocument>) {
+    let mut topology = topology();
+    topology.regions.push(OTHER.to_owned().try_into().unwrap());
+    let mut documents = documents(&[REGION, OTHER]);
+    for document in &mut documents {
+        if document.kind == StackKind::Fencing && document.region == OTHER {
+            let parameter = "Parameters:\n  WebhookSecretArn: { Type: String }\n";
+            document.template = document.template.replace("Parameters:\n", parameter);
+        }
+    }
+    (topology, documents)
+}
+
+/// A plan for two Regions with what is `unreached` left out of the world.
+fn planned_without(standing: &Standing, package: &Package, unreached: &[&str]) -> Plan {
+    let (topology, documents) = two_regions();
+    let mut findings = findings();
+    let mut standing = standing.clone();
+    for region in unreached {
+        standing.regions.remove(*region);
+        standing
+            .unreached
+            .insert((*region).to_owned(), "no answer".to_owned());
+        if *region == REGION {
+            standing.register = None;
+            standing.register_unread = Some("no answer".to_owned());
+        }
+    }
+    findings.unreached = standing.unreached.clone();
+    plan(
+        &topology,
+        &standing,
+        &findings,
+        package,
+        &documents,
+        &no_clusters(),
+    )
+    .unwrap()
+}
+
+fn empty_world() -> Standing {
+    let mut standing = standing();
+    standing
+        .regions
+        .insert(OTHER.to_owned(), RegionStanding::default());
+    standing
+}
+
+fn deployed_in_two() -> Standing {
+    let plan = planned_without(&empty_world(), &package(), &[]);
+    carried_out(empty_world(), &two_regions().0, &plan, &findings())
+}
+
+fn new_code() -> Package {
+    Package {
+        sha256: "cd".repeat(32),
+        ..package()
+    }
+}
+
+fn unreached(plan: &Plan) -> Vec<&str> {
+    plan.unreached_regions
+        .iter()
+        .map(|it| it.region.as_str())
+        .collect()
+}
+
+fn deferred(plan: &Plan) -> Vec<String> {
+    let lines = plan.deferred.iter();
+    lines
+        .map(|it| format!("{} {}: {}", it.place, it.what, it.why))
+        .collect()
+}
+
+#[test]
+fn a_region_that_does_not_answer_hinders_only_itself() {
+    for (silent, steps) in [
+        (
+            OTHER,
+            [
+                "lock",
+                "upload eu-west-1",
+                "update eu-west-1 fencing",
+                "ready eu-west-1",
+                "unlock",
+            ],
+        ),
+        // Also the one with the secrets, the register and the lock.
+        (
+            REGION,
+            [
+                "lock",
+                "upload eu-central-1",
+                "update eu-central-1 fencing",
+                "ready eu-central-1",
+                "unlock",
+            ],
+        ),
+    ] {
+        let plan = planned_without(&deployed_in_two(), &new_code(), &[silent]);
+        assert_eq!(words(&plan), steps, "{silent}");
+        assert_eq!(
+            (unreached(&plan), deferred(&plan)),
+            (vec![silent], Vec::<String>::new())
+        );
+        assert!(!plan.is_whole());
+        let Some(Step::TakeLock { region, .. }) = plan.steps.first() else {
+            panic!("{plan:?}");
+        };
+        assert_ne!(region, silent);
+        // What is left out now the next plan finds.
+        let half = carried_out(deployed_in_two(), &two_regions().0, &plan, &findings());
+        let rest = planned_without(&half, &new_code(), &[]);
+        assert!(
+            words(&rest).contains(&format!("update {silent} fencing")),
+            "{rest:?}"
+        );
+        assert!(rest.is_whole());
+    }
+}
+
+#[test]
+fn what_rests_on_a_silent_region_waits_for_it() {
+    // A first apply: nobody knows where the secret will be, or whether the register stands.
+    let plan = planned_without(&empty_world(), &package(), &[REGION]);
+    assert_eq!(
+        words(&plan),
+        [
+            "create eu-central-1 artifacts",
+            "lock",
+            "upload eu-central-1",
+            "unlock"
+        ]
+    );
+    assert_eq!(
+        deferred(&plan),
+        ["eu-central-1 sitefence-prod-fencing: it needs what eu-west-1 will tell"]
+    );
+    let half = carried_out(empty_world(), &two_regions().0, &plan, &findings());
+    let rest = planned_without(&half, &package(), &[]);
+    let whole = carried_out(half, &two_regions().0, &rest, &findings());
+    assert_eq!(words(&planned_without(&whole, &package(), &[])), [""; 0]);
+
+    // Both silent: nothing is done, and it is said.
+    let plan = planned_without(&deployed_in_two(), &new_code(), &[REGION, OTHER]);
+    assert_eq!(
+        (words(&plan), unreached(&plan)),
+        (Vec::new(), vec![OTHER, REGION])
+    );
+}
+
+#[test]
+fn a_silent_region_that_has_nothing_of_ours_is_nobody_s_business() {
+    let plan = planned_without(&deployed_in_two(), &package(), &["us-east-1"]);
+    assert!(plan.is_whole() && !plan.has_changes(), "{plan:?}");
+}
+
+#[test]
+fn a_register_outlives_the_function_that_cannot_be_removed_yet() {
+    let (topology, _) = two_regions();
+    let mut standing = deployed_in_two();
+    let silent = standing.regions.remove(OTHER).unwrap();
+    standing
+        .unreached
+        .insert(OTHER.to_owned(), "no answer".to_owned());
+    let plan = destroy::plan(&topology, &standing, &Looks::new(), true);
+    assert_eq!(
+        words(&plan),
+        [
+            "lock",
+            "delete eu-west-1 fencing",
+            "unlock",
+            "empty eu-west-1",
+            "delete eu-west-1 artifacts"
+        ]
+    );
+    assert_eq!(unreached(&plan), [OTHER]);
+    assert_eq!(
+        deferred(&plan),
+        [
+            "eu-west-1 sitefence-prod-register: the function in eu-central-1 may still stand, and must not be without it"
+        ]
+    );
+    let mut half = carried_out(standing, &topology, &plan, &findings());
+    half.unreached.clear();
+    half.regions.insert(OTHER.to_owned(), silent);
+    let rest = destroy::plan(&topology, &half, &Looks::new(), true);
+    assert!(rest.is_whole());
+    let end = carried_out(half, &topology, &rest, &findings());
+    assert!(
+        end.regions.values().all(|region| region.stacks.is_empty()),
+        "{end:?}"
+    );
+}
+
+#[test]
+fn a_register_that_cannot_be_read_forbids_destruction_unless_forced() {
+    let (topology, _) = two_regions();
+    let mut standing = deployed_in_two();
+    standing.register_unread = Some("no answer".to_owned());
+    let looks = Looks::new();
+    let problems = judge_destruction(&topology, &standing, &looks, false).unwrap_err();
+    assert!(
+        matches!(&problems[..], [problem @ Problem::RegisterSilent { .. }] if problem.is_unsafe()),
+        "{problems:?}"
+    );
+    assert_eq!(judge_destruction(&topology, &standing, &looks, true), Ok(()));
+    // Where nothing stands there is nothing to lose.
+    let mut nothing = empty_world();
+    nothing.register_unread = Some("no answer".to_owned());
+    assert_eq!(judge_destruction(&topology, &nothing, &looks, false), Ok(()));
 }

@@ -26,6 +26,8 @@ pub fn plan_json(plan: &Plan, preview: &Preview, cases: &[TimeToFence], advice: 
         "steps": plan.steps.iter().filter_map(|step| step_json(step, preview)).collect::<Vec<_>>(),
         "unchanged": plan.unchanged,
         "unreached": plan.unreached,
+        "unreachedRegions": plan.unreached_regions,
+        "deferred": plan.deferred,
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "timeToFence": cases,
         "advice": advice,

@@ -7,6 +7,7 @@ use crate::plan::Step;
 use crate::plan::cluster::{Conflict, Unreached, user_workload_names as names};
 use crate::plan::clusters::{Content, ObjectGoal, REDACTED};
 use crate::plan::objects::ObjectAction;
+use crate::plan::unreached::{Deferred, UnreachedRegion};
 
 /// A step in a cluster, as it begins.
 pub(super) fn step(step: &Step) -> Option<String> {
@@ -133,12 +134,23 @@ pub(super) fn step_json(step: &Step) -> Option<Value> {
     })
 }
 
-/// Clusters that did not answer, each with what that means and how to go on.
-pub fn unreached(unreached: &[Unreached], meaning: &str) -> Vec<String> {
-    let mut lines: Vec<String> = unreached
+/// What was left out, and that running again does the rest. `meaning` continues "the cluster of site …".
+pub fn left_out(
+    clusters: &[Unreached],
+    regions: &[UnreachedRegion],
+    deferred: &[Deferred],
+    meaning: &str,
+) -> Vec<String> {
+    let clusters = clusters
         .iter()
-        .map(|it| format!("error: the cluster of site `{}` {meaning}: {}", it.site, it.what))
-        .collect();
+        .map(|it| format!("error: the cluster of site `{}` {meaning}: {}", it.site, it.what));
+    let regions = regions
+        .iter()
+        .map(|it| format!("error: {} {meaning}: {}", it.region, it.what));
+    let deferred = deferred
+        .iter()
+        .map(|it| format!("error: {} in {} has to wait: {}", it.what, it.place, it.why));
+    let mut lines: Vec<String> = clusters.chain(regions).chain(deferred).collect();
     if !lines.is_empty() {
         lines
             .push("hint: run the same command again once it answers; it goes on from what stands".to_owned());

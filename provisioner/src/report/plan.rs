@@ -9,6 +9,7 @@ use super::{bytes, objects};
 use crate::plan::changes::{Action, PropertyChange, Replacement, ResourceChange};
 use crate::plan::latency::{Advice, Basis, TimeToFence};
 use crate::plan::objects::ObjectAction;
+use crate::plan::unreached::Place;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
 use crate::run::apply::Applied;
 use crate::run::destroy::Destroyed;
@@ -146,6 +147,11 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
             Unchanged::Stack { region, .. } => Some(region.as_str()),
             Unchanged::Object(_) => None,
         }))
+        .chain(plan.unreached_regions.iter().map(|it| it.region.as_str()))
+        .chain(plan.deferred.iter().filter_map(|it| match &it.place {
+            Place::Region(region) => Some(region.as_str()),
+            Place::Site(_) => None,
+        }))
         .collect();
     for region in regions {
         let _ = writeln!(text, "\n{region}");
@@ -160,6 +166,14 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
         for step in plan.steps.iter().filter(|step| region_of(step) == Some(region)) {
             step_text(&mut text, step, preview);
         }
+        for unreached in plan.unreached_regions.iter().filter(|it| it.region == region) {
+            let _ = writeln!(
+                text,
+                "  ? out of reach: what it needs is not known ({})",
+                unreached.what
+            );
+        }
+        deferred_text(&mut text, plan, &Place::Region(region.to_owned()));
     }
     for site in sites(plan) {
         site_text(&mut text, plan, site);
@@ -186,7 +200,18 @@ fn sites(plan: &Plan) -> BTreeSet<&SiteName> {
     });
     let of_steps = plan.steps.iter().filter_map(Step::site);
     let unreached = plan.unreached.iter().map(|it| &it.site);
-    of_unchanged.chain(of_steps).chain(unreached).collect()
+    let deferred = plan.deferred.iter().filter_map(|it| match &it.place {
+        Place::Site(site) => Some(site),
+        Place::Region(_) => None,
+    });
+    let told = of_unchanged.chain(of_steps);
+    told.chain(unreached).chain(deferred).collect()
+}
+
+fn deferred_text(text: &mut String, plan: &Plan, place: &Place) {
+    for deferred in plan.deferred.iter().filter(|it| it.place == *place) {
+        let _ = writeln!(text, "  ? {}  has to wait: {}", deferred.what, deferred.why);
+    }
 }
 
 fn site_text(text: &mut String, plan: &Plan, site: &SiteName) {
@@ -211,6 +236,7 @@ fn site_text(text: &mut String, plan: &Plan, site: &SiteName) {
             unreached.what
         );
     }
+    deferred_text(text, plan, &Place::Site(site.clone()));
 }
 
 fn step_text(text: &mut String, step: &Step, preview: &Preview) {

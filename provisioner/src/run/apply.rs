@@ -15,6 +15,7 @@ use crate::plan::cluster::Unreached;
 use crate::plan::clusters::{Choices, Clusters};
 use crate::plan::observed::Observed;
 use crate::plan::preflight::Findings;
+use crate::plan::unreached::{Deferred, Place, UnreachedRegion};
 use crate::plan::{self, OUTPUT_URL, Plan, Step, preflight};
 use crate::report;
 use crate::topology::names::StackKind;
@@ -47,6 +48,17 @@ pub struct Applied {
     pub webhook_urls: BTreeMap<String, String>,
     /// The clusters that did not answer and have to be applied to another time.
     pub unreached: Vec<Unreached>,
+    /// The Regions of which the same is true.
+    pub unreached_regions: Vec<UnreachedRegion>,
+    /// What waits for them.
+    pub deferred: Vec<Deferred>,
+}
+
+impl Applied {
+    /// Whether nothing had to be left out.
+    pub fn is_whole(&self) -> bool {
+        self.unreached.is_empty() && self.unreached_regions.is_empty() && self.deferred.is_empty()
+    }
 }
 
 /// Looks and plans, without changing anything.
@@ -102,8 +114,12 @@ pub async fn apply(
     watchdogs_within: Duration,
 ) -> Result<Applied, Failure> {
     let mut has_changed = false;
+    let mut lost = Lost::default();
     loop {
-        let (observed, plan) = plan(session, wanted, choices).await?;
+        let (observed, plan) = match plan(session, wanted, choices).await {
+            Ok(planned) => planned,
+            Err(failure) => return Err(lost.instead_of(failure)),
+        };
         let walk = Walk {
             session,
             topology: wanted.topology,
@@ -141,10 +157,15 @@ pub async fn apply(
                 }
                 _ => None,
             };
-            walk.all(&plan, lock).await?;
             has_changed = true;
+            if let Err(failure) = walk.all(&plan, lock).await {
+                lost.note(session, failure)?;
+                continue;
+            }
         } else {
-            walk.tidy_lock().await?;
+            if plan.unreached_regions.is_empty() {
+                walk.tidy_lock().await?;
+            }
             // What is left to do is waiting, for which nobody needs to be asked or kept out.
             walk.all(&plan, None).await?;
         }
@@ -152,9 +173,42 @@ pub async fn apply(
             topology: plan.topology,
             changed: has_changed,
             function_sha256: wanted.function.package.sha256.clone(),
-            webhook_urls: webhook_urls(session, wanted).await?,
+            webhook_urls: webhook_urls(session, wanted, &plan.unreached_regions, &plan.deferred).await?,
             unreached: plan.unreached,
+            unreached_regions: plan.unreached_regions,
+            deferred: plan.deferred,
         });
+    }
+}
+
+/// The Regions that stopped answering in the middle of the work, each with the failure that showed it.
+///
+/// The rest is planned again without such a Region, once for each: looking anew finds out whether it still is
+/// silent.
+#[derive(Debug, Default)]
+pub(super) struct Lost(BTreeMap<String, Failure>);
+
+impl Lost {
+    /// Notes the Region that a failure was about, if it was about nothing else.
+    pub(super) fn note(&mut self, session: &Session, failure: Failure) -> Result<(), Failure> {
+        match failure.outage().map(str::to_owned) {
+            Some(region) if !self.0.contains_key(&region) => {
+                session.console.say(&format!(
+                    "{region} stopped answering ({failure}): going on with the rest"
+                ));
+                self.0.insert(region, failure);
+                Ok(())
+            }
+            _ => Err(failure),
+        }
+    }
+
+    /// What to tell when there is no going on without it: why that was tried.
+    pub(super) fn instead_of(self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Problems(_) => self.0.into_values().next().unwrap_or(failure),
+            other => other,
+        }
     }
 }
 
@@ -167,13 +221,22 @@ pub(super) fn agree(session: &Session, question: &str, wanted: &str) -> Result<(
     }
 }
 
-async fn webhook_urls(session: &Session, wanted: &Wanted<'_>) -> Result<BTreeMap<String, String>, Failure> {
+async fn webhook_urls(
+    session: &Session,
+    wanted: &Wanted<'_>,
+    unreached: &[UnreachedRegion],
+    deferred: &[Deferred],
+) -> Result<BTreeMap<String, String>, Failure> {
     let stack = wanted.topology.stack_name(StackKind::Fencing);
+    let is_left_out = |region: &str| {
+        let waits = |it: &Deferred| it.what == stack && it.place == Place::Region(region.to_owned());
+        unreached.iter().any(|it| it.region == region) || deferred.iter().any(waits)
+    };
     let mut urls = BTreeMap::new();
     for document in wanted
         .documents
         .iter()
-        .filter(|document| document.kind == StackKind::Fencing)
+        .filter(|document| document.kind == StackKind::Fencing && !is_left_out(&document.region))
     {
         let region = &document.region;
         let stacks = Stacks::new(session.aws.cloudformation(region), region);

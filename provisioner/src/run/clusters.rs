@@ -47,10 +47,12 @@ impl Seen {
         !self.values.is_empty()
     }
 
-    /// Compares the values with what they should be, and forgets them.
-    pub fn compared(mut self, wanted: &WebhookValues) -> Looks<ClusterReading> {
+    /// Compares the values with what they should be, and forgets them. What should stand under one of the
+    /// `unknown` keys nobody can tell just now, so that whatever stands there is left.
+    pub fn compared(mut self, wanted: &WebhookValues, unknown: &[String]) -> Looks<ClusterReading> {
         for (site, values) in &self.values {
             if let Some(Look::Seen(reading)) = self.looks.get_mut(site) {
+                let unknown = unknown.iter().filter(|key| values.contains_key(*key));
                 reading.secret = wanted
                     .0
                     .iter()
@@ -64,6 +66,7 @@ impl Seen {
                         };
                         (key.clone(), comparison)
                     })
+                    .chain(unknown.map(|key| (key.clone(), Comparison::Same)))
                     .collect();
             }
         }

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use super::apply::{Consent, WATCHDOGS_WITHIN, agree};
+use super::apply::{Consent, Lost, WATCHDOGS_WITHIN, agree};
 use super::clusters;
 use super::failure::Failure;
 use super::observe;
 use super::walk::Walk;
 use super::{Scope, Session};
 use crate::plan::cluster::Unreached;
+use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::plan::{Step, destroy, preflight};
 use crate::report;
 use crate::topology::Topology;
@@ -23,6 +24,10 @@ pub struct Destroyed {
     pub removed: Vec<String>,
     /// The clusters that did not answer and still hold what is ours.
     pub unreached: Vec<Unreached>,
+    /// The Regions of which the same is true.
+    pub unreached_regions: Vec<UnreachedRegion>,
+    /// What waits for them.
+    pub deferred: Vec<Deferred>,
 }
 
 /// Removes everything that `apply` made.
@@ -33,6 +38,8 @@ pub async fn destroy(
     force: bool,
     consent: Consent,
 ) -> Result<Destroyed, Failure> {
+    let mut lost = Lost::default();
+    let mut removed: Vec<String> = Vec::new();
     loop {
         let (standing, looks) = tokio::join!(
             observe::standing(session, topology),
@@ -78,23 +85,40 @@ pub async fn destroy(
                 }
                 _ => None,
             };
-            walk.all(&plan, lock).await?;
+            let ended = walk.all(&plan, lock).await;
+            for what in plan.steps.iter().filter_map(removal) {
+                if !removed.contains(&what) {
+                    removed.push(what);
+                }
+            }
+            if let Err(failure) = ended {
+                lost.note(session, failure)?;
+                continue;
+            }
         }
-        return Ok(Destroyed {
-            topology: plan.topology.clone(),
-            unreached: plan.unreached.clone(),
-            removed: plan
-                .steps
-                .iter()
-                .filter_map(|step| match step {
-                    Step::DeleteStack { region, stack, .. } => Some(format!("{region} {stack}")),
-                    Step::DeleteObject { object, .. } => Some(format!("{} {}", object.site, object.title())),
-                    Step::UndoUserWorkloadConfig { object } => {
-                        Some(format!("{} what was added to {}", object.site, object.title()))
-                    }
-                    _ => None,
-                })
-                .collect(),
+        // What was begun in a Region that fell silent is not known to be gone.
+        removed.retain(|what| {
+            let mut silent = plan.unreached_regions.iter();
+            !silent.any(|it| what.starts_with(&format!("{} ", it.region)))
         });
+        return Ok(Destroyed {
+            topology: plan.topology,
+            removed,
+            unreached: plan.unreached,
+            unreached_regions: plan.unreached_regions,
+            deferred: plan.deferred,
+        });
+    }
+}
+
+/// What a step removes, in words.
+fn removal(step: &Step) -> Option<String> {
+    match step {
+        Step::DeleteStack { region, stack, .. } => Some(format!("{region} {stack}")),
+        Step::DeleteObject { object, .. } => Some(format!("{} {}", object.site, object.title())),
+        Step::UndoUserWorkloadConfig { object } => {
+            Some(format!("{} what was added to {}", object.site, object.title()))
+        }
+        _ => None,
     }
 }

@@ -185,6 +185,14 @@ impl From<ClusterProblem> for Failure {
 }
 
 impl Failure {
+    /// The Region that stopped answering, if that is all that failed.
+    pub fn outage(&self) -> Option<&str> {
+        match self {
+            Self::Call(error) if error.is_outage() => Some(error.region()),
+            _ => None,
+        }
+    }
+
     /// Which of the exit codes it calls for.
     pub fn kind(&self) -> Kind {
         match self {

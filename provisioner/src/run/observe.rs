@@ -2,6 +2,9 @@
 //!
 //! Questions that do not depend on one another are asked at the same time, so that planning takes a second
 //! and not one per question. What the answers mean is [`crate::plan::preflight`]'s business.
+//!
+//! A Region that does not answer ends nobody's look but its own: it is noted as unreached, with the call that
+//! shows it. That an answer was "no" is another matter, and ends everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -14,7 +17,7 @@ use super::clusters;
 use super::webhook::{WebhookValues, outputs};
 use crate::plan::clusters::ObjectDocument;
 use crate::plan::observed::{
-    AcceleratorReading, EndpointReading, ListenerReading, Observed, RegionReading, RegionStanding,
+    AcceleratorReading, EndpointReading, Identity, ListenerReading, Observed, RegionReading, RegionStanding,
     SecretReading, Standing, TableReading,
 };
 use crate::plan::preflight::{infinispan_urls, is_another_register, is_wanted, sites_to_search};
@@ -63,32 +66,83 @@ where
     Ok(answers.into_values().collect())
 }
 
+/// What several Regions answered.
+struct Answers<T> {
+    by_region: BTreeMap<String, T>,
+    /// Those that did not, each with the call that shows it.
+    unreached: BTreeMap<String, String>,
+}
+
+/// Asks Regions at once, each its own question. One that does not answer is noted.
+async fn each<T, F>(questions: impl IntoIterator<Item = (String, F)>) -> Result<Answers<T>, CallError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, CallError>> + Send + 'static,
+{
+    let answers = all(questions.into_iter().map(|(region, question)| async move {
+        match question.await {
+            Err(error) if error.is_outage() => Ok((region, Err(error.to_string()))),
+            answer => answer.map(|answer| (region, Ok(answer))),
+        }
+    }));
+    let mut sorted = Answers {
+        by_region: BTreeMap::new(),
+        unreached: BTreeMap::new(),
+    };
+    for (region, answer) in answers.await? {
+        match answer {
+            Ok(answer) => drop(sorted.by_region.insert(region, answer)),
+            Err(what) => drop(sorted.unreached.insert(region, what)),
+        }
+    }
+    Ok(sorted)
+}
+
+/// Who is signed in, as the first of the function's Regions that answers has it.
+async fn identity(aws: &Aws, topology: &Topology) -> Result<Identity, CallError> {
+    let first_region = topology.first_region();
+    let first = account::identity(&aws.sts(first_region.as_str()), first_region.as_str()).await;
+    let Err(silent) = first else { return first };
+    if silent.is_outage() {
+        for region in topology.regions.iter().filter(|region| *region != first_region) {
+            match account::identity(&aws.sts(region.as_str()), region.as_str()).await {
+                Err(error) if error.is_outage() => {}
+                answer => return answer,
+            }
+        }
+    }
+    Err(silent)
+}
+
 /// What stands of a topology.
 pub async fn standing(session: &Session, topology: &Topology) -> Result<Standing, CallError> {
     let aws = &session.aws;
-    let first_region = topology.first_region().as_str();
-    let identity = account::identity(&aws.sts(first_region), first_region).await?;
+    let identity = identity(aws, topology).await?;
 
     let mut wanted: BTreeSet<String> = topology.regions.iter().map(ToString::to_string).collect();
     wanted.extend(topology.register_regions().iter().map(ToString::to_string));
     wanted.insert(HEALTH_REGION.to_owned());
     let mut regions: BTreeMap<String, RegionStanding> = BTreeMap::new();
+    let mut unreached = BTreeMap::new();
     // What stands may tell of further Regions, which may tell of further ones.
     loop {
         let unseen: Vec<String> = wanted
             .iter()
-            .filter(|it| !regions.contains_key(*it))
+            .filter(|it| !regions.contains_key(*it) && !unreached.contains_key(*it))
             .cloned()
             .collect();
         if unseen.is_empty() {
             break;
         }
-        let seen = all(unseen.clone().into_iter().map(|region| {
+        let seen = each(unseen.into_iter().map(|region| {
             let (aws, topology, account_id) = (aws.clone(), topology.clone(), identity.account_id.clone());
-            async move { region_standing(&aws, &topology, &account_id, &region).await }
+            (region.clone(), async move {
+                region_standing(&aws, &topology, &account_id, &region).await
+            })
         }))
         .await?;
-        for standing in &seen {
+        unreached.extend(seen.unreached);
+        for standing in seen.by_region.values() {
             for stack in standing.stacks.values() {
                 let former = stack
                     .tags
@@ -110,38 +164,59 @@ pub async fn standing(session: &Session, topology: &Topology) -> Result<Standing
                 wanted.insert(settings.register_region);
             }
         }
-        regions.extend(unseen.into_iter().zip(seen));
+        regions.extend(seen.by_region);
     }
 
     let mut standing = Standing {
         identity,
         regions,
+        unreached,
+        register_unread: None,
         register: None,
         former_register: None,
     };
-    let register_region = topology.register_region(topology.first_region()).as_str();
-    let role_arn = topology.register.role_arn.as_ref().map(ToString::to_string);
-    standing.register = table(
-        aws,
-        register_region,
-        &topology.table_name(),
-        role_arn.as_deref(),
-        topology,
-    )
-    .await?;
+    match register(aws, topology).await {
+        Ok(register) => standing.register = register,
+        Err(error) if error.is_outage() => standing.register_unread = Some(error.to_string()),
+        Err(error) => return Err(error),
+    }
     let deployed = standing.deployed();
     if let Some(deployed) = deployed.filter(|deployed| is_another_register(topology, deployed)) {
         let role_arn = Some(deployed.register_role_arn.as_str()).filter(|arn| !arn.is_empty());
-        standing.former_register = table(
+        let former = table(
             aws,
             &deployed.register_region,
             &deployed.found.register_table,
             role_arn,
             topology,
-        )
-        .await?;
+        );
+        match former.await {
+            Ok(register) => standing.former_register = register,
+            Err(error) if error.is_outage() => standing.register_unread = Some(error.to_string()),
+            Err(error) => return Err(error),
+        }
     }
     Ok(standing)
+}
+
+/// The register's table: of a strongly consistent one's replicas the first that answers, all of them being
+/// the same.
+async fn register(aws: &Aws, topology: &Topology) -> Result<Option<TableReading>, CallError> {
+    let (name, role_arn) = (topology.table_name(), &topology.register.role_arn);
+    let role_arn = role_arn.as_ref().map(ToString::to_string);
+    let first = topology.register_region(topology.first_region());
+    let answer = table(aws, first.as_str(), &name, role_arn.as_deref(), topology).await;
+    let Err(silent) = answer else { return answer };
+    if silent.is_outage() {
+        let replicas = topology.register_regions().iter();
+        for region in replicas.filter(|region| *region != first) {
+            match table(aws, region.as_str(), &name, role_arn.as_deref(), topology).await {
+                Err(error) if error.is_outage() => {}
+                answer => return answer,
+            }
+        }
+    }
+    Err(silent)
 }
 
 async fn table(
@@ -222,36 +297,51 @@ pub async fn observe(
         standing(session, topology),
         infinispan_secrets(aws, topology),
         look_at_accelerator(aws, topology),
-        all(function_regions(topology).into_iter().map(|region| {
+        each(function_regions(topology).into_iter().map(|region| {
             let (aws, topology) = (aws.clone(), topology.clone());
-            async move { region_reading(&aws, &topology, &region).await }
+            (region.clone(), async move {
+                region_reading(&aws, &topology, &region).await
+            })
         })),
         boundary_exists(aws, topology),
     )?;
     let (accelerators, accelerator, listeners) = accelerators;
     let endpoints = endpoints(aws, &listeners).await?;
-    let search = sites_to_search(topology, &listeners, &endpoints);
-    let balancers_elsewhere = all(search.into_iter().map(|(site, region)| {
+    let search = sites_to_search(topology, &listeners, &endpoints.readings);
+    let balancers_elsewhere = each(search.into_iter().map(|(site, region)| {
         let aws = aws.clone();
-        async move {
-            tagged_balancers(&aws, &site, &region)
-                .await
-                .map(|arns| (site, arns))
-        }
+        (region.clone(), async move {
+            let arns = tagged_balancers(&aws, &site, &region).await?;
+            Ok((site, arns))
+        })
     }))
-    .await?
-    .into_iter()
-    .collect();
+    .await?;
+    let mut unreached = standing.unreached.clone();
+    let questions = [
+        infinispan_secrets.unreached,
+        regions.unreached,
+        endpoints.unreached,
+        balancers_elsewhere.unreached,
+    ];
+    for (region, what) in questions.into_iter().flatten() {
+        unreached.entry(region).or_insert(what);
+    }
     let wanted = match seen.has_secrets() {
         true => WebhookValues::of(session, topology, &outputs(topology, &standing)).await?,
         false => WebhookValues::default(),
     };
-    let clusters = seen.compared(&wanted);
-    let heard = match clusters.is_empty() {
+    let silent = topology
+        .regions
+        .iter()
+        .filter(|region| unreached.contains_key(region.as_str()));
+    let silent_keys: Vec<String> = silent.map(|region| topology.url_key(region)).collect();
+    let clusters = seen.compared(&wanted, &silent_keys);
+    let heard = match clusters.is_empty() || standing.register_unread.is_some() {
         true => BTreeSet::new(),
         false => stamps(session, topology).await?.into_keys().collect(),
     };
     Ok(Observed {
+        unreached,
         infinispan_urls: infinispan_urls(topology, &clusters, &standing),
         clusters,
         heard,
@@ -259,10 +349,14 @@ pub async fn observe(
         accelerators,
         accelerator,
         listeners,
-        endpoints,
-        balancers_elsewhere,
-        infinispan_secrets,
-        regions,
+        endpoints: endpoints.readings,
+        balancers_elsewhere: balancers_elsewhere.by_region.into_values().collect(),
+        infinispan_secrets: infinispan_secrets
+            .by_region
+            .into_iter()
+            .filter_map(|(region, secret)| Some((region, secret?)))
+            .collect(),
+        regions: regions.by_region.into_values().collect(),
         boundary_exists,
     })
 }
@@ -286,19 +380,18 @@ pub async fn stamps(session: &Session, topology: &Topology) -> Result<BTreeMap<S
 async fn infinispan_secrets(
     aws: &Aws,
     topology: &Topology,
-) -> Result<BTreeMap<String, SecretReading>, CallError> {
+) -> Result<Answers<Option<SecretReading>>, CallError> {
     let wanted = topology.infinispan.password_secret.as_str();
-    let found = all(topology.regions.iter().map(ToString::to_string).map(|region| {
+    each(topology.regions.iter().map(ToString::to_string).map(|region| {
         let secrets = Secrets::new(aws.secrets_manager(&region), &region);
         // A replica differs from its original by the Region in its ARN.
         let wanted = match wanted.starts_with("arn:") {
             true => OutputReading::ReplicaIn(region.clone()).read(wanted),
             false => wanted.to_owned(),
         };
-        async move { Ok(secrets.describe(&wanted).await?.map(|secret| (region, secret))) }
+        (region, async move { secrets.describe(&wanted).await })
     }))
-    .await?;
-    Ok(found.into_iter().flatten().collect())
+    .await
 }
 
 /// The function Regions, and the sites': a guide's function runs in one of these.
@@ -404,10 +497,13 @@ fn balancer_region(endpoint: &str) -> Option<&str> {
     resource.starts_with("loadbalancer/").then_some(region)
 }
 
-async fn endpoints(
-    aws: &Aws,
-    listeners: &[ListenerReading],
-) -> Result<BTreeMap<String, EndpointReading>, CallError> {
+/// What the endpoints are, and which Regions did not tell.
+struct Endpoints {
+    readings: BTreeMap<String, EndpointReading>,
+    unreached: BTreeMap<String, String>,
+}
+
+async fn endpoints(aws: &Aws, listeners: &[ListenerReading]) -> Result<Endpoints, CallError> {
     let mut readings = BTreeMap::new();
     let mut by_region: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for endpoint in listeners
@@ -427,9 +523,9 @@ async fn endpoints(
             }
         }
     }
-    let answers = all(by_region.into_iter().map(|(region, arns)| {
+    let answers = each(by_region.into_iter().map(|(region, arns)| {
         let balancers = Balancers::new(aws.load_balancing(&region), &region);
-        async move {
+        (region, async move {
             let arns: Vec<String> = arns.into_iter().collect();
             if let Some(readings) = balancers.tagged(&arns).await? {
                 return Ok(readings);
@@ -440,10 +536,10 @@ async fn endpoints(
                 readings.extend(balancers.tagged(&[arn]).await?.unwrap_or_default());
             }
             Ok(readings)
-        }
+        })
     }))
     .await?;
-    for balancer in answers.into_iter().flatten() {
+    for balancer in answers.by_region.into_values().flatten() {
         readings.insert(balancer.arn.clone(), EndpointReading::Balancer(balancer));
     }
     for endpoint in listeners
@@ -451,9 +547,18 @@ async fn endpoints(
         .flat_map(|listener| &listener.groups)
         .flat_map(|group| &group.endpoints)
     {
-        readings.entry(endpoint.clone()).or_insert(EndpointReading::Gone);
+        let silent = balancer_region(endpoint).filter(|region| answers.unreached.contains_key(*region));
+        readings.entry(endpoint.clone()).or_insert_with(|| match silent {
+            Some(region) => EndpointReading::Unseen {
+                region: region.to_owned(),
+            },
+            None => EndpointReading::Gone,
+        });
     }
-    Ok(readings)
+    Ok(Endpoints {
+        readings,
+        unreached: answers.unreached,
+    })
 }
 
 async fn tagged_balancers(aws: &Aws, site: &SiteName, region: &str) -> Result<Vec<String>, CallError> {

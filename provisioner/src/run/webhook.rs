@@ -55,8 +55,10 @@ impl WebhookValues {
             USERNAME_KEY.to_owned(),
             secret(topology.webhook.username.to_string()),
         );
-        let region = topology.first_region().as_str();
-        if let Some(arn) = output(region, OUTPUT_WEBHOOK_SECRET) {
+        // Each Region's stack names the secret beside it, the original or a replica.
+        let mut regions = topology.regions.iter().map(|region| region.as_str());
+        let secret_of = regions.find_map(|region| Some((region, output(region, OUTPUT_WEBHOOK_SECRET)?)));
+        if let Some((region, arn)) = secret_of {
             let secrets = Secrets::new(session.aws.secrets_manager(region), region);
             if let Some(password) = secrets.value(arn).await? {
                 values.insert(

@@ -28,6 +28,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Retries included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a call is tried, unless `AWS_MAX_ATTEMPTS` says so.
 const ATTEMPTS: u32 = 4;
 /// An upload of some megabytes over a slow line needs more.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
@@ -127,7 +128,9 @@ impl Aws {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.to_owned()))
             .http_client(http)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .retry_config(
+                RetryConfig::standard().with_max_attempts(attempts(std::env::var("AWS_MAX_ATTEMPTS").ok())),
+            )
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
@@ -263,6 +266,12 @@ fn tls_context(bundle: Option<PathBuf>) -> Result<TlsContext, SignInError> {
         })
 }
 
+/// The variable that every AWS tool takes; one that is no number, or zero, is as if it were not set.
+fn attempts(variable: Option<String>) -> u32 {
+    let given = variable.and_then(|text| text.trim().parse().ok());
+    given.filter(|attempts| *attempts > 0).unwrap_or(ATTEMPTS)
+}
+
 fn overridden_endpoints(variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
     variables
         .filter(|(name, value)| {
@@ -274,6 +283,18 @@ fn overridden_endpoints(variables: impl Iterator<Item = (String, String)>) -> BT
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_is_tried_as_often_as_the_environment_says() {
+        for (variable, expected) in [
+            (None, ATTEMPTS),
+            (Some("2"), 2),
+            (Some("0"), ATTEMPTS),
+            (Some("often"), ATTEMPTS),
+        ] {
+            assert_eq!(attempts(variable.map(str::to_owned)), expected, "{variable:?}");
+        }
+    }
 
     #[test]
     fn only_endpoint_variables_are_told() {

@@ -53,6 +53,16 @@ pub enum CallError {
     },
 }
 
+/// What a service says when it is itself the trouble. Whoever asks has asked several times by then.
+const OUTAGES: [&str; 6] = [
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalServiceError",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+];
+
 impl Call {
     /// Names a call.
     pub fn new(service: &'static str, operation: &'static str, region: &str) -> Self {
@@ -95,6 +105,24 @@ impl CallError {
     /// Whether AWS refused with this code.
     pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == wanted)
+    }
+
+    /// Whether the Region did not answer, or said that it cannot just now. What is elsewhere may go on.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unanswered { .. } => true,
+            Self::Refused { code, .. } => OUTAGES.contains(&code.as_str()),
+            Self::Incomplete { .. } => false,
+        }
+    }
+
+    /// The Region that was called.
+    pub fn region(&self) -> &str {
+        match self {
+            Self::Refused { call, .. } | Self::Unanswered { call, .. } | Self::Incomplete { call, .. } => {
+                &call.region
+            }
+        }
     }
 
     /// AWS's code and sentence, when it refused.
@@ -149,6 +177,29 @@ fn iam_prefix(service: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_no_outage() {
+        let refused = |code: &str| CallError::Refused {
+            call: Call::new("Lambda", "GetFunction", "eu-west-1"),
+            code: code.into(),
+            message: "no".into(),
+        };
+        let silent = CallError::Unanswered {
+            call: Call::new("Lambda", "GetFunction", "eu-west-1"),
+            source: "connection refused".into(),
+        };
+        assert!(silent.is_outage() && refused("ServiceUnavailableException").is_outage());
+        for code in [
+            "AccessDenied",
+            "OptInRequired",
+            "ExpiredToken",
+            "ThrottlingException",
+        ] {
+            assert!(!refused(code).is_outage(), "{code}");
+        }
+        assert_eq!(silent.region(), "eu-west-1");
+    }
 
     #[test]
     fn a_denied_call_names_the_permission_that_is_missing() {

@@ -8,7 +8,11 @@
 //! Stopping is what a test of interruptions needs: at the n-th change the gate runs an action (killing the
 //! caller), either before the change reached AWS or after it took effect, and the caller never hears. Reads
 //! are not counted: between two changes every moment is the same to whoever continues later.
+//!
+//! It can also lose Regions: [`Counter::lose_region`] closes every connection that asks one of them, as far as
+//! the signature tells, until [`Counter::find_region`]. IAM belongs to no Region and goes on.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -44,6 +48,7 @@ struct Stop {
 struct State {
     changes: Vec<String>,
     stop: Option<Stop>,
+    lost: BTreeSet<String>,
 }
 
 /// Gates that count together.
@@ -64,7 +69,23 @@ impl Counter {
 
     /// Forgets what was counted, and any stop.
     pub fn reset(&self) {
-        *locked(&self.0) = State::default();
+        let mut state = locked(&self.0);
+        state.changes.clear();
+        state.stop = None;
+    }
+
+    /// Nobody is answered by this Region any more.
+    pub fn lose_region(&self, region: &str) {
+        locked(&self.0).lost.insert(region.to_owned());
+    }
+
+    /// The Region is back.
+    pub fn find_region(&self, region: &str) {
+        locked(&self.0).lost.remove(region);
+    }
+
+    fn is_lost(&self, region: &str) -> bool {
+        locked(&self.0).lost.contains(region)
     }
 
     /// Runs `action` at the `at`-th change from now (the first is 0), which is not answered.
@@ -112,6 +133,9 @@ impl Gate {
 }
 
 async fn pass(upstream: SocketAddr, counter: &Counter, received: Received) -> Reply {
+    if region(&received.headers).is_some_and(|region| counter.is_lost(region)) {
+        return Reply::Close;
+    }
     let stop = change(&received).and_then(|change| counter.count(change));
     if let Some((Moment::Before, action)) = stop {
         action();
@@ -126,6 +150,14 @@ async fn pass(upstream: SocketAddr, counter: &Counter, received: Received) -> Re
         Ok(answer) => Reply::Answer(answer),
         Err(_) => Reply::Close,
     }
+}
+
+/// The Region that a request is signed for: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+fn region(headers: &HeaderMap) -> Option<&str> {
+    let (_, scope) = header(headers, "authorization")?.split_once("Credential=")?;
+    let mut parts = scope.split(['/', ',']).skip(2);
+    let (region, service) = (parts.next()?, parts.next()?);
+    (service != "iam").then_some(region)
 }
 
 /// The change that a request asks for, if it asks for one.

@@ -66,7 +66,16 @@ impl Judge<'_> {
                 .iter()
                 .map(|site| &site.name)
                 .find(|name| balancer.site.as_deref() == Some(name.as_str())),
-            _ => None,
+            // Its Region does not answer; what it was when the functions were deployed it is still.
+            EndpointReading::Unseen { .. } => {
+                let deployed = self.observed.standing.deployed()?;
+                let is_of = |name: &&SiteName| {
+                    let arns = deployed.found.balancers.get(name);
+                    arns.is_some_and(|arns| arns.iter().any(|arn| arn == endpoint))
+                };
+                self.topology.sites.iter().map(|site| &site.name).find(is_of)
+            }
+            EndpointReading::Gone | EndpointReading::Other => None,
         }
     }
 
@@ -167,6 +176,11 @@ impl Judge<'_> {
                         }
                         Some(_) => continue,
                     },
+                    Some(EndpointReading::Unseen { .. }) if self.site_of(endpoint).is_some() => continue,
+                    Some(EndpointReading::Unseen { region }) => Problem::UnseenBalancer {
+                        arn: endpoint.clone(),
+                        region: region.clone(),
+                    },
                     Some(EndpointReading::Gone) => Problem::GoneBalancer {
                         arn: endpoint.clone(),
                         group: group.arn.clone(),
@@ -209,13 +223,12 @@ impl Judge<'_> {
         result
     }
 
-    fn holds_an_untagged_balancer(&self, listener: &ListenerReading) -> bool {
+    fn holds_one_of_unknown_site(&self, listener: &ListenerReading) -> bool {
         let mut endpoints = listener.groups.iter().flat_map(|group| &group.endpoints);
-        endpoints.any(|endpoint| {
-            matches!(
-                self.observed.endpoints.get(endpoint),
-                Some(EndpointReading::Balancer(balancer)) if balancer.site.is_none()
-            )
+        endpoints.any(|endpoint| match self.observed.endpoints.get(endpoint) {
+            Some(EndpointReading::Balancer(balancer)) => balancer.site.is_none(),
+            Some(EndpointReading::Unseen { .. }) => self.site_of(endpoint).is_none(),
+            _ => false,
         })
     }
 
@@ -252,7 +265,7 @@ impl Judge<'_> {
         });
         if !is_fenced && known.is_empty() {
             // One that lacks its tag is told of already, and is probably this site's.
-            if self.holds_an_untagged_balancer(listener) {
+            if self.holds_one_of_unknown_site(listener) {
                 return None;
             }
             self.problems.push(Problem::SiteNotInListener {
@@ -275,6 +288,13 @@ impl Judge<'_> {
         }
         match tagged.as_slice() {
             [only] => return Some(only.clone()),
+            [] if self.observed.unreached.contains_key(&region) => match known.as_slice() {
+                [only] => return Some((*only).clone()),
+                _ => self.problems.push(Problem::NoBalancer {
+                    site: site.clone(),
+                    region,
+                }),
+            },
             [] => self.problems.push(Problem::NoBalancer {
                 site: site.clone(),
                 region,

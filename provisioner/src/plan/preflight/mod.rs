@@ -21,6 +21,7 @@ pub use self::register::{is_another_register, judge_destruction};
 use super::cluster::{ClusterReading, Look, Looks};
 use super::observed::{Observed, RegionReading, Standing};
 use super::problem::{Problem, Warning};
+use crate::plan::TAG_REGIONS;
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 use crate::topology::{Region, Topology};
 
@@ -34,6 +35,8 @@ pub struct Findings {
     pub found: Found,
     /// The secret with Infinispan's password, by function Region.
     pub infinispan_secrets: BTreeMap<String, String>,
+    /// The Regions that did not answer, each with the call that shows it.
+    pub unreached: BTreeMap<String, String>,
     /// What is worth knowing.
     pub warnings: Vec<Warning>,
 }
@@ -48,6 +51,7 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
     };
     let found = judge.found();
     judge.secrets();
+    judge.home_of_secrets();
     for region in &observed.regions {
         judge.region(region, package_bytes);
     }
@@ -71,6 +75,7 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
                 .iter()
                 .map(|(region, secret)| (region.clone(), secret.arn.clone()))
                 .collect(),
+            unreached: observed.unreached.clone(),
             warnings: judge.warnings,
         })
     } else {
@@ -119,6 +124,7 @@ impl Judge<'_> {
         for known in &self.topology.regions {
             let (name, region) = (name.clone(), known.to_string());
             match self.observed.infinispan_secrets.get(known.as_str()) {
+                None if self.observed.unreached.contains_key(known.as_str()) => {}
                 None if known == first_region => self.problems.push(Problem::NoSecret { name, region }),
                 None => self.problems.push(Problem::NoReplica {
                     name,
@@ -133,6 +139,32 @@ impl Judge<'_> {
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    /// The first Region's stack makes the webhook's secret, and its replicas hold the name in the others. So the
+    /// first Region cannot become another one, unless none of the old ones stays.
+    fn home_of_secrets(&mut self) {
+        let first = self.topology.first_region().as_str();
+        let fencing = self.observed.standing.regions.values();
+        let fencing = fencing.filter_map(|region| region.stacks.get(&StackKind::Fencing));
+        let mut formers = fencing.filter_map(|stack| stack.tags.get(TAG_REGIONS));
+        let Some(former) = formers.next() else { return };
+        let former: Vec<&str> = former.split_whitespace().collect();
+        let stays = |region: &&str| {
+            self.topology
+                .regions
+                .iter()
+                .any(|wanted| wanted.as_str() == *region)
+        };
+        if let Some(home) = former.first()
+            && *home != first
+            && former.iter().any(stays)
+        {
+            self.problems.push(Problem::SecretsMove {
+                from: (*home).to_owned(),
+                to: first.to_owned(),
+            });
         }
     }
 

@@ -24,6 +24,7 @@ impl Judge<'_> {
             .stack(&region, StackKind::Register)
             .is_some_and(|stack| stack.status.ends_with("_COMPLETE") && stack.status != "ROLLBACK_COMPLETE");
         match &self.observed.standing.register {
+            None if self.observed.standing.register_unread.is_some() => {}
             None if !owned => self.problems.push(Problem::NoSharedTable { table, region }),
             None if has_stack => self.problems.push(Problem::RegisterGone { table, region, stack }),
             None => {}
@@ -142,6 +143,14 @@ impl Judge<'_> {
             Some(deployed) => changes_of_ground(self.topology, deployed, found),
             None => Vec::new(),
         };
+        if let Some(why) = &standing.register_unread {
+            for what in &changes {
+                self.problems.push(Problem::RegisterUnread {
+                    what: what.clone(),
+                    why: why.clone(),
+                });
+            }
+        }
         if let Some(register) = register.filter(|register| !register.is_open()) {
             for what in &changes {
                 self.problems.push(Problem::DecisionInForce {
@@ -250,6 +259,12 @@ pub fn judge_destruction(
         let seen = looks.get(&site.name).and_then(Look::seen);
         let denied = seen.into_iter().flat_map(|standing| &standing.denied);
         problems.extend(denied.map(|denied| Problem::Cluster(forbidden(site, denied))));
+    }
+    match &standing.register_unread {
+        Some(why) if standing.has_function() && !force => {
+            problems.push(Problem::RegisterSilent { why: why.clone() });
+        }
+        _ => {}
     }
     match standing.register_in_force() {
         Some(table) if !table.item.is_open() && !force => problems.push(Problem::NotOpen {

@@ -539,3 +539,93 @@ fn a_table_is_not_turned_into_a_global_table_nor_back() {
         assert!(found.len() <= 1, "{found:#?}");
     }
 }
+
+#[test]
+fn of_a_silent_region_is_known_what_the_functions_were_told() {
+    let unseen = |observed: &mut Observed| {
+        let unseen = EndpointReading::Unseen {
+            region: "eu-central-1".to_owned(),
+        };
+        observed.endpoints.insert(balancer("b"), unseen);
+        observed
+            .unreached
+            .insert("eu-central-1".to_owned(), "no answer".to_owned());
+    };
+    let mut known = deployed(&topology(), "open");
+    unseen(&mut known);
+    let found = judge(&topology(), &known, 0).unwrap().found;
+    assert_eq!(found.balancers[&site("site-b")], [balancer("b")]);
+
+    // Nothing is deployed: nobody remembers.
+    let found = problems(&topology(), &with(unseen));
+    assert!(
+        found.contains(&format!(
+            "nobody can tell which site the endpoint {} belongs to: eu-central-1 does not answer",
+            balancer("b")
+        )),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_secret_in_a_silent_region_is_not_called_missing() {
+    let mut topology = topology();
+    topology
+        .regions
+        .push("eu-central-1".to_owned().try_into().unwrap());
+    let silent = with(|it| {
+        it.unreached
+            .insert("eu-central-1".to_owned(), "no answer".to_owned());
+    });
+    let findings = judge(&topology, &silent, 0).unwrap();
+    assert_eq!(findings.unreached.len(), 1);
+}
+
+#[test]
+fn what_a_decision_may_rest_on_stays_while_the_register_is_silent() {
+    let mut silent = deployed(&topology(), "open");
+    silent.standing.register = None;
+    silent.standing.register_unread = Some("no answer".to_owned());
+    // New code may come.
+    assert_eq!(problems(&topology(), &silent), [""; 0]);
+    // Another accelerator may not.
+    silent.accelerator.as_mut().unwrap().arn = "arn:aws:globalaccelerator::1:accelerator/other".to_owned();
+    let refused = judge(&topology(), &silent, 0).unwrap_err();
+    assert!(
+        matches!(&refused[..], [problem @ Problem::RegisterUnread { .. }] if problem.is_unsafe()),
+        "{refused:#?}"
+    );
+}
+
+#[test]
+fn the_secrets_stay_in_the_region_that_was_first() {
+    // The Regions when it was applied, those wanted now, whether that is refused.
+    for (before, now, refused) in [
+        ("eu-west-1", vec!["eu-west-1"], false),
+        ("eu-west-1", vec!["eu-west-1", "eu-central-1"], false),
+        ("eu-west-1 eu-central-1", vec!["eu-west-1"], false),
+        // Everything moves: nothing of the old is in the way.
+        ("eu-north-1", vec!["eu-west-1"], false),
+        ("eu-central-1 eu-west-1", vec!["eu-west-1"], true),
+        ("eu-central-1 eu-west-1", vec!["eu-west-1", "eu-central-1"], true),
+        ("eu-central-1", vec!["eu-west-1", "eu-central-1"], true),
+    ] {
+        let mut topology = topology();
+        topology.regions = now
+            .iter()
+            .map(|region| (*region).to_owned().try_into().unwrap())
+            .collect();
+        let observed = with(|it| {
+            let mut made = stack("CREATE_COMPLETE", &[]);
+            made.tags
+                .insert("sitefence:regions".to_owned(), before.to_owned());
+            let region = it.standing.regions.get_mut(REGION).unwrap();
+            region.stacks.insert(StackKind::Fencing, made);
+        });
+        let found = problems(&topology, &observed);
+        let is_refused = found
+            .iter()
+            .any(|problem| problem.contains("the webhook's secret lives in"));
+        assert_eq!(is_refused, refused, "{before} → {now:?}: {found:#?}");
+    }
+}
