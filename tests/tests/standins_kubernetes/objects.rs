@@ -210,3 +210,62 @@ async fn a_status_is_written_at_its_own_address() {
     assert_eq!(scaled.metadata.generation, Some(2));
     assert_eq!(scaled.data["status"]["readyReplicas"], 1);
 }
+
+#[tokio::test]
+async fn a_collection_is_deleted_by_its_labels() {
+    let cluster = started();
+    let api = config_maps(&administrator(&cluster).await);
+    for (name, label) in [("one", "ours"), ("two", "ours"), ("three", "theirs")] {
+        let mut map = config_map(name, json!({}));
+        map["metadata"]["labels"] = json!({"of": label});
+        create(&api, map).await.unwrap();
+    }
+    api.delete_collection(&DeleteParams::default(), &ListParams::default().labels("of=ours"))
+        .await
+        .unwrap();
+    let left = api.list(&ListParams::default().labels("of")).await.unwrap();
+    assert_eq!(left.items.len(), 1);
+    assert_eq!(left.items[0].metadata.name.as_deref(), Some("three"));
+}
+
+#[tokio::test]
+async fn a_namespace_takes_what_is_in_it_away() {
+    let cluster = started();
+    let client = administrator(&cluster).await;
+    create(&config_maps(&client), config_map("settings", json!({})))
+        .await
+        .unwrap();
+    let namespaces: Api<DynamicObject> =
+        Api::all_with(client.clone(), &resource("v1", "Namespace", "namespaces"));
+    assert_eq!(
+        namespaces.get(NAMESPACE).await.unwrap().data["status"]["phase"],
+        "Active"
+    );
+    namespaces
+        .delete(NAMESPACE, &DeleteParams::default())
+        .await
+        .unwrap();
+    assert_eq!(status(config_maps(&client).get("settings").await).code, 404);
+    assert!(
+        cluster
+            .world()
+            .get("Infinispan", NAMESPACE, "infinispan")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn whoever_wrote_is_named_by_his_program_where_he_names_nobody() {
+    let cluster = started();
+    let api = config_maps(&administrator(&cluster).await);
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");
+    let request = http::Request::post(path)
+        .header("content-type", "application/json")
+        .header("user-agent", "kubectl/v1.33.4 (linux/amd64)")
+        .body(config_map("settings", json!({"a": "1"})).to_string().into_bytes())
+        .unwrap();
+    let client = administrator(&cluster).await;
+    client.request::<DynamicObject>(request).await.unwrap();
+    let read = api.get("settings").await.unwrap();
+    assert!(owned(&read, "kubectl", "Update").is_some(), "{read:?}");
+}

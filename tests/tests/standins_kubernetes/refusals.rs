@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
-use kube::api::{ListParams, Patch, PatchParams, PostParams, WatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use tests::standins::kubernetes::Credentials;
 
@@ -202,8 +202,15 @@ async fn what_no_object_may_be_is_invalid() {
 async fn what_this_stand_in_does_not_know_it_refuses_and_records() {
     let cluster = started();
     let client = administrator(&cluster).await;
-    let watched = secrets(&client).watch(&WatchParams::default(), "0").await;
-    assert!(watched.is_err() || cluster.calls().all().len() == 1);
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/secrets?watch=true");
+    let watch = http::Request::get(path).body(Vec::new()).unwrap();
+    let refused = status(client.request::<Value>(watch).await);
+    assert_eq!(refused.code, 501);
+    assert!(
+        refused.message.ends_with("does not know how to watch"),
+        "{}",
+        refused.message
+    );
     let strategic = secrets(&client)
         .patch(
             "webhook",
@@ -220,4 +227,120 @@ async fn what_this_stand_in_does_not_know_it_refuses_and_records() {
         refused.message
     );
     assert_eq!(cluster.calls().all().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_immutable_stays() {
+    let cluster = started();
+    let api = secrets(&administrator(&cluster).await);
+    let secret = |kind: &str, value: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "webhook", "namespace": NAMESPACE},
+            "type": kind, "immutable": true, "data": {"url": value},
+        })
+    };
+    create(&api, secret("Opaque", "dQ==")).await.unwrap();
+    for (patch, field) in [
+        (
+            json!({"data": {"url": "ZQ=="}}),
+            "data: Forbidden: field is immutable",
+        ),
+        (json!({"type": "kubernetes.io/basic-auth"}), "type: Invalid value"),
+    ] {
+        let changed = api
+            .patch("webhook", &PatchParams::default(), &Patch::Merge(&patch))
+            .await;
+        let refused = status(changed);
+        assert_eq!(refused.code, 422);
+        assert!(refused.message.contains(field), "{}", refused.message);
+    }
+    let no_base64 = secret("Opaque", "no base64!");
+    api.delete("webhook", &DeleteParams::default()).await.unwrap();
+    assert_eq!(status(create(&api, no_base64).await).code, 422);
+}
+
+#[tokio::test]
+async fn only_json_is_answered_and_only_known_parameters_are_heeded() {
+    let cluster = started();
+    let client = administrator(&cluster).await;
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/secrets");
+    let protobuf = http::Request::get(&path)
+        .header("accept", "application/vnd.kubernetes.protobuf")
+        .body(Vec::new())
+        .unwrap();
+    assert_eq!(status(client.request::<Value>(protobuf).await).code, 406);
+    let unknown = http::Request::get(format!("{path}?fancy=1"))
+        .body(Vec::new())
+        .unwrap();
+    let refused = status(client.request::<Value>(unknown).await);
+    assert!(
+        refused.message.contains("the parameter 'fancy'"),
+        "{}",
+        refused.message
+    );
+    let scale = http::Request::get(format!(
+        "/apis/apps/v1/namespaces/{NAMESPACE}/deployments/x/scale"
+    ))
+    .body(Vec::new())
+    .unwrap();
+    let refused = status(client.request::<Value>(scale).await);
+    assert!(
+        refused.message.contains("the subresource 'scale'"),
+        "{}",
+        refused.message
+    );
+    let selected = secrets(&client)
+        .list(&ListParams::default().fields("type=Opaque"))
+        .await;
+    assert_eq!(status(selected).code, 400);
+}
+
+#[tokio::test]
+async fn a_cluster_wide_role_holds_everywhere_and_can_be_listed() {
+    let cluster = started();
+    let manifests = [
+        json!({"kind": "ClusterRole", "metadata": {"name": "reader"}, "rules": [
+            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]},
+        ]}),
+        json!({
+            "kind": "ClusterRoleBinding", "metadata": {"name": "reader"},
+            "roleRef": {"kind": "ClusterRole", "name": "reader"},
+            "subjects": [{"kind": "ServiceAccount", "name": "ops", "namespace": "ci"}],
+        }),
+    ];
+    let token = cluster.add_user("system:serviceaccount:ci:ops", &manifests);
+    let client = client_of(Context {
+        credentials: Credentials::Token(token),
+        ..Context::administrator("site-a", &cluster)
+    })
+    .await;
+    let everywhere: Api<DynamicObject> = Api::all_with(client.clone(), &resource("v1", "Secret", "secrets"));
+    assert!(
+        !everywhere
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    assert_eq!(
+        status(create(&config_maps(&client), config_map("x", json!({}))).await).code,
+        403
+    );
+    let reviews: Api<DynamicObject> = Api::all_with(
+        client,
+        &resource(
+            "authorization.k8s.io/v1",
+            "SelfSubjectRulesReview",
+            "selfsubjectrulesreviews",
+        ),
+    );
+    let review = object(json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "metadata": {},
+        "spec": {"namespace": NAMESPACE},
+    }));
+    let answer = reviews.create(&PostParams::default(), &review).await.unwrap();
+    let rules = &answer.data["status"]["resourceRules"];
+    assert_eq!(rules[0]["verbs"], json!(["get", "list"]));
+    assert_eq!(answer.data["status"]["incomplete"], false);
 }

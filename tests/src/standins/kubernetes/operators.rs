@@ -82,22 +82,18 @@ pub(super) fn progress(world: &mut World, namespace: &str, name: &str) {
     };
     let wanted = stateful_set["spec"]["replicas"].as_u64().unwrap_or(1);
     let ready = stateful_set["status"]["readyReplicas"].as_u64().unwrap_or(0);
-    let looked = stateful_set["metadata"]["annotations"]["stand-in/looked"]
-        .as_str()
-        .and_then(|text| text.parse::<u32>().ok())
-        .unwrap_or(0);
     if ready >= wanted || name != STATEFUL_SET {
         return;
     }
+    if world.looks < reads {
+        world.looks += 1;
+        return;
+    }
+    world.looks = 0;
     let edited = world.edit_as(
         "kube-controller-manager",
         ["StatefulSet", namespace, name],
         |set| {
-            if looked < reads {
-                set["metadata"]["annotations"]["stand-in/looked"] = Value::from((looked + 1).to_string());
-                return;
-            }
-            set["metadata"]["annotations"]["stand-in/looked"] = Value::from("0");
             for count in [
                 "replicas",
                 "readyReplicas",

@@ -33,6 +33,8 @@ pub struct World {
     revision: u64,
     uids: u64,
     pub(super) rollout: Rollout,
+    /// How often somebody has looked at what is being rolled out since the last pod came.
+    pub(super) looks: u32,
 }
 
 /// What an edit at the console did not find.
@@ -50,6 +52,7 @@ impl World {
             revision: 1000,
             uids: 0,
             rollout: Rollout::default(),
+            looks: 0,
         };
         let mut namespaces = vec!["default", "kube-system"];
         if platform == Platform::Openshift {
