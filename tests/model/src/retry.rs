@@ -183,11 +183,12 @@ fn completes(grounds: &Grounds, mut world: World) -> bool {
             finish(grounds, &mut world);
         }
     }
+    let completed = complete(grounds, &world);
     // And the next alert of the survivor is told that it is done.
     let agrees = alert(grounds, survivor)
         .and_then(|task| alone(grounds, &mut world, 204, task))
         .is_some_and(|answer| answer.status == Status::Done);
-    complete(grounds, &world) && agrees
+    completed && agrees && complete(grounds, &world)
 }
 
 /// Whether both sites serve as if nothing had happened. After a promotion in the middle of a rejoin what is in

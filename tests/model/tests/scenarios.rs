@@ -332,7 +332,7 @@ fn somebody_else_is_at_work() {
     scene
         .ask(Chance::AlertB)
         .ask(Chance::Sweep)
-        .now("its claim runs out", |world| world.seconds += 16)
+        .now("its claim runs out, to the second", |world| world.seconds += 15)
         .ask(Chance::Sweep)
         .is("somebody_else_is_at_work");
 }
@@ -397,7 +397,9 @@ fn a_recovery_by_hand() {
     scene
         .now("the link is lost at once", |world| world.link = false)
         .ask(Chance::AlertA)
-        .now("and still after the quiet time", |world| world.seconds += 60)
+        .now("and still when the quiet time ends, to the second", |world| {
+            world.seconds += 20;
+        })
         .ask(Chance::AlertA)
         .is("a_recovery_by_hand");
 }
@@ -415,6 +417,21 @@ fn a_recovery_that_was_seen_long_ago_is_seen_anew() {
         .now("eleven minutes pass", |world| world.seconds += 660);
     rev_waits(&mut scene);
     scene.is("a_recovery_that_was_seen_long_ago_is_seen_anew");
+}
+
+#[test]
+fn a_recovery_that_was_seen_ten_minutes_ago_is_believed() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("people bring both together", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+            world.accelerator[0].members = [Some(100), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .now("nine minutes and 29 seconds pass", |world| world.seconds += 569);
+    rev_waits(&mut scene);
+    scene.is("a_recovery_that_was_seen_ten_minutes_ago_is_believed");
 }
 
 #[test]
