@@ -537,6 +537,7 @@ fn a_rejoin_breaks_itself_off() {
     scene
         .ask_for(first)
         .ask(Chance::AlertA)
+        .drive(Verb::Promote(Site::A), 1)
         .now("the link is lost", |world| world.link = false)
         .ask(Chance::AlertB)
         .ask_for(rejoin(Rev(4), Keycloak::Stopped))
@@ -623,6 +624,19 @@ fn another_survivor() {
         .drive(Verb::Promote(Site::B), 3)
         .ask(Chance::AlertB)
         .is("another_survivor");
+}
+
+#[test]
+fn another_survivor_in_two_regions() {
+    let mut scene = Scene::at(Layout {
+        listeners: 1,
+        two_regions: true,
+    });
+    scene
+        .ask(Chance::AlertA)
+        .now("site-a dies", |world| world.sites[0].alive = false)
+        .drive(Verb::Promote(Site::B), 1)
+        .is("another_survivor_in_two_regions");
 }
 
 #[test]
