@@ -8,7 +8,7 @@ use crate::plan::clusters::Choices;
 use crate::plan::latency;
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{Session, apply, preview};
+use crate::run::{Session, apply, drift, preview};
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
@@ -45,8 +45,9 @@ impl Plan {
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(topology, &scope, console.clone()).await?;
             let wanted = cloud::wanted(&loaded, &self.function, &console).await?;
-            let (_, plan) = apply::plan(&session, &wanted, choices).await?;
+            let (_, mut plan) = apply::plan(&session, &wanted, choices).await?;
             let preview = preview::preview(&session, topology, &plan).await?;
+            plan.drifts = drift::drifts(&session, &plan).await?;
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }

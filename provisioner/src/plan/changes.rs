@@ -58,6 +58,31 @@ pub struct ResourceChange {
     pub properties: Vec<PropertyChange>,
 }
 
+/// A resource that someone changed behind CloudFormation's back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceDrift {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its type.
+    pub kind: String,
+    /// Whether it is not there any more.
+    pub is_gone: bool,
+    /// What of it differs: before, as it was deployed; after, as it is.
+    pub properties: Vec<PropertyChange>,
+}
+
+/// A stack with such resources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StackDrift {
+    /// Where.
+    pub region: String,
+    /// Its name.
+    pub stack: String,
+    /// The resources.
+    pub resources: Vec<ResourceDrift>,
+}
+
 /// A change set as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeSetReading {

@@ -29,6 +29,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         caller: standing.identity.arn.clone(),
         steps: unsettled(topology, standing),
         unchanged: Vec::new(),
+        drifts: Vec::new(),
         unreached: clusters::unreached(looks),
         unreached_regions: match aws {
             true => unreached::that_matter(topology, standing, &standing.unreached),

@@ -180,6 +180,16 @@ pub fn advice(topology: &Topology) -> Vec<Advice> {
             ),
         );
     }
+    let seconds = alerting.repeat_interval.seconds();
+    if seconds > 3_600 {
+        say(
+            "alerting.repeatInterval",
+            format!(
+                "an alert that the function answered is repeated only every {seconds}s: what breaks after the answer \
+                 goes unnoticed that long; 5m are usual"
+            ),
+        );
+    }
     let seconds = alerting.pending.seconds();
     if seconds < 10 {
         say(
@@ -225,5 +235,9 @@ mod tests {
         );
         let paths: Vec<&str> = advice(&topology).iter().map(|advice| advice.path).collect();
         assert_eq!(paths, ["alerting.groupWait", "monitoring.podMonitor"]);
+        // What Alertmanager takes when nothing is said.
+        let topology = topology_from("alerting: { repeatInterval: 4h, scrapeInterval: 20s, for: 20s }");
+        let paths: Vec<&str> = advice(&topology).iter().map(|advice| advice.path).collect();
+        assert_eq!(paths, ["alerting.scrapeInterval", "alerting.repeatInterval"]);
     }
 }

@@ -73,6 +73,7 @@ pub fn plan(
         caller: standing.identity.arn.clone(),
         steps: Vec::new(),
         unchanged: Vec::new(),
+        drifts: Vec::new(),
         unreached: clusters::unreached(clusters.looks),
         unreached_regions: unreached::that_matter(topology, standing, &findings.unreached),
         deferred: Vec::new(),

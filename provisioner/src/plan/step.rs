@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::changes::StackDrift;
 use super::cluster::{ObjectRef, Unreached};
 use super::clusters::ObjectGoal;
 use super::problem::Warning;
@@ -297,6 +298,9 @@ pub struct Plan {
     pub unreached_regions: Vec<UnreachedRegion>,
     /// What has to wait for them.
     pub deferred: Vec<Deferred>,
+    /// Stacks of which something was changed by hand, as far as somebody looked. What is not in the templates'
+    /// way stays so: CloudFormation changes only what changes in a template.
+    pub drifts: Vec<StackDrift>,
     /// What is worth knowing.
     pub warnings: Vec<Warning>,
     /// The steps only make planning possible: something is under way or stuck. Plan again after them.

@@ -28,6 +28,7 @@ pub fn plan_json(plan: &Plan, preview: &Preview, cases: &[TimeToFence], advice: 
         "unreached": plan.unreached,
         "unreachedRegions": plan.unreached_regions,
         "deferred": plan.deferred,
+        "drifts": plan.drifts,
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "timeToFence": cases,
         "advice": advice,

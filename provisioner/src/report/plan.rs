@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{bytes, objects};
-use crate::plan::changes::{Action, PropertyChange, Replacement, ResourceChange};
+use crate::plan::changes::{Action, PropertyChange, Replacement, ResourceChange, StackDrift};
 use crate::plan::latency::{Advice, Basis, TimeToFence};
 use crate::plan::objects::ObjectAction;
 use crate::plan::unreached::Place;
@@ -163,6 +163,9 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
                 Unchanged::Stack { .. } | Unchanged::Object(_) => {}
             }
         }
+        for drift in plan.drifts.iter().filter(|drift| drift.region == region) {
+            drift_text(&mut text, drift);
+        }
         for step in plan.steps.iter().filter(|step| region_of(step) == Some(region)) {
             step_text(&mut text, step, preview);
         }
@@ -190,6 +193,23 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
         writeln!(text, "\nnothing to do")
     };
     text
+}
+
+/// What was changed by hand in a stack.
+fn drift_text(text: &mut String, drift: &StackDrift) {
+    let _ = writeln!(
+        text,
+        "  ! {}  drifted: changed by hand, and left so; put it back, or let CloudFormation do it \
+         (create-change-set --deployment-mode REVERT_DRIFT)",
+        drift.stack
+    );
+    for resource in &drift.resources {
+        let fate = if resource.is_gone { "  (gone)" } else { "" };
+        let _ = writeln!(text, "      ! {} {}{fate}", resource.kind, resource.logical_id);
+        for line in properties(&resource.properties) {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
 }
 
 /// The sites that the plan has something to say of.

@@ -11,6 +11,7 @@ pub mod apply;
 pub mod clusters;
 pub mod console;
 pub mod destroy;
+pub mod drift;
 pub mod failure;
 pub mod interrupt;
 pub mod lock;

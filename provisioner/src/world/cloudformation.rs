@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, OnStackFailure, Parameter, Tag, TemplateStage,
+    Capability, ChangeSetType, OnStackFailure, Parameter, StackDriftDetectionStatus, StackResourceDrift,
+    StackResourceDriftStatus, Tag, TemplateStage,
 };
 
 use super::call::{Call, CallError};
-use crate::plan::changes::{Action, ChangeSetReading, PropertyChange, Replacement, ResourceChange};
+use crate::plan::changes::{
+    Action, ChangeSetReading, PropertyChange, Replacement, ResourceChange, ResourceDrift,
+};
 use crate::plan::observed::{ResourceReading, StackReading};
 
 /// The stacks of one Region.
@@ -109,6 +112,57 @@ impl Stacks {
                 .collect(),
             resources: Vec::new(),
         }))
+    }
+
+    /// Begins to compare a stack's resources with what they were deployed as; the id tells how far it is.
+    pub async fn detect_drift(&self, stack: &str) -> Result<String, CallError> {
+        let answer = self.client.detect_stack_drift().stack_name(stack).send().await;
+        let answer = answer.map_err(|error| self.call("DetectStackDrift").failed(error))?;
+        answer
+            .stack_drift_detection_id
+            .ok_or_else(|| self.call("DetectStackDrift").lacks("its id"))
+    }
+
+    /// Whether such a comparison is over. What could not be compared is left out of it.
+    pub async fn knows_drift(&self, detection: &str) -> Result<bool, CallError> {
+        let answer = self
+            .client
+            .describe_stack_drift_detection_status()
+            .stack_drift_detection_id(detection)
+            .send()
+            .await
+            .map_err(|error| self.call("DescribeStackDriftDetectionStatus").failed(error))?;
+        let status = answer.detection_status;
+        Ok(status != Some(StackDriftDetectionStatus::DetectionInProgress))
+    }
+
+    /// What the last comparison found to differ.
+    pub async fn drifts(&self, stack: &str) -> Result<Vec<ResourceDrift>, CallError> {
+        let mut drifts = Vec::new();
+        let mut next = None;
+        loop {
+            let answer = self
+                .client
+                .describe_stack_resource_drifts()
+                .stack_name(stack)
+                .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+                .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| self.call("DescribeStackResourceDrifts").failed(error))?;
+            drifts.extend(
+                answer
+                    .stack_resource_drifts
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(drift),
+            );
+            next = answer.next_token;
+            if next.is_none() {
+                return Ok(drifts);
+            }
+        }
     }
 
     /// The template that a stack was last made from, as it was sent.
@@ -321,6 +375,27 @@ impl Stacks {
             .await
             .map_err(|error| self.call("ContinueUpdateRollback").failed(error))?;
         Ok(())
+    }
+}
+
+fn drift(drift: StackResourceDrift) -> ResourceDrift {
+    let differences = drift.property_differences.unwrap_or_default().into_iter();
+    ResourceDrift {
+        is_gone: drift.stack_resource_drift_status == Some(StackResourceDriftStatus::Deleted),
+        logical_id: drift.logical_resource_id.unwrap_or_default(),
+        kind: drift.resource_type.unwrap_or_default(),
+        properties: differences
+            .map(|difference| PropertyChange {
+                path: difference
+                    .property_path
+                    .unwrap_or_default()
+                    .trim_start_matches('/')
+                    .replace('/', "."),
+                before: difference.expected_value,
+                after: difference.actual_value,
+                recreates: false,
+            })
+            .collect(),
     }
 }
 

@@ -176,7 +176,7 @@ fn change(received: &Received) -> Option<String> {
 }
 
 fn is_change(operation: &str) -> bool {
-    !["Describe", "List", "Get", "Scan", "Query", "BatchGet"]
+    !["Describe", "Detect", "List", "Get", "Scan", "Query", "BatchGet"]
         .iter()
         .any(|reading| operation.starts_with(reading))
 }

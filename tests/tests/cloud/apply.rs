@@ -219,3 +219,26 @@ fn a_fenced_site_stays_out_and_what_it_rests_on_stays_put() {
     assert_eq!(cloud.endpoints(), fenced);
     assert!(cloud.accelerator.writes().is_empty());
 }
+
+#[test]
+fn what_was_changed_by_hand_is_told_as_drift() {
+    let cloud = Cloud::new();
+    assert_eq!(cloud.apply().code, Some(0));
+    block_on(async {
+        aws_sdk_lambda::Client::new(&cloud.aws.sdk_config(REGION))
+            .update_function_configuration()
+            .function_name("sitefence-demo-fencing")
+            .timeout(3)
+            .send()
+            .await
+            .unwrap();
+    });
+    let plan = cloud.run(&["plan", "--function-zip", "given.zip"]);
+    assert_run!(plan, cloud);
+    let plan = cloud.run(&["plan", "--function-zip", "given.zip", "--output", "json"]);
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    assert_eq!(
+        plan["drifts"][0]["resources"][0]["logicalId"], "Function",
+        "{plan:#}"
+    );
+}
