@@ -8,9 +8,9 @@ use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
 use crate::plan::clusters::Choices;
 use crate::report;
-use crate::run::Session;
 use crate::run::apply::{self, Consent};
 use crate::run::console::Console;
+use crate::run::{Session, Wanted};
 use crate::topology::Interval;
 
 #[derive(Debug, Args)]
@@ -36,6 +36,9 @@ pub(super) struct Apply {
     /// Do not wait for them
     #[arg(long)]
     no_wait: bool,
+    /// Go on from this epoch where the register's new table holds an item already, as one restored from a backup
+    #[arg(long, value_name = "EPOCH")]
+    resume_epoch: Option<u64>,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -59,7 +62,10 @@ impl Apply {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
-            let wanted = cloud::wanted(&loaded, &self.function, &console).await?;
+            let wanted = Wanted {
+                resume_epoch: self.resume_epoch,
+                ..cloud::wanted(&loaded, &self.function, &console).await?
+            };
             let consent = Consent {
                 given: self.yes,
                 breaks_lock: self.break_lock,

@@ -150,6 +150,7 @@ pub(super) async fn wanted<'a>(
         documents,
         objects,
         function,
+        resume_epoch: None,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::plan::clusters::Choices;
 use crate::plan::latency;
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{Session, apply, drift, preview};
+use crate::run::{Session, Wanted, apply, drift, preview};
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
@@ -16,6 +16,9 @@ pub(super) struct Plan {
     file: TopologyFile,
     #[command(flatten)]
     function: FunctionArgs,
+    /// Go on from this epoch where the register's new table holds an item already, as one restored from a backup
+    #[arg(long, value_name = "EPOCH")]
+    resume_epoch: Option<u64>,
     /// Exit with 4 when something would change
     #[arg(long)]
     detailed_exitcode: bool,
@@ -44,7 +47,10 @@ impl Plan {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(topology, &scope, console.clone()).await?;
-            let wanted = cloud::wanted(&loaded, &self.function, &console).await?;
+            let wanted = Wanted {
+                resume_epoch: self.resume_epoch,
+                ..cloud::wanted(&loaded, &self.function, &console).await?
+            };
             let (_, mut plan) = apply::plan(&session, &wanted, choices).await?;
             let preview = preview::preview(&session, topology, &plan).await?;
             plan.drifts = drift::drifts(&session, &plan).await?;

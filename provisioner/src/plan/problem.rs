@@ -174,6 +174,15 @@ pub enum Problem {
     RegisterSilent { why: String },
     #[error("the register is `{}`, epoch {}{}", register.state, register.epoch, fenced(register))]
     NotOpen { register: RegisterReading },
+    #[error(
+        "the table {table} in {region} holds an item of this topology already, epoch {epoch}, and the deployed \
+         function uses another table: it was restored from a backup, or used before"
+    )]
+    UsedRegister {
+        table: String,
+        region: String,
+        epoch: u64,
+    },
     #[error("the function `{function}` in {region} fences too: it is the one of Keycloak's guide")]
     GuideDeployment { function: String, region: String },
     #[error(transparent)]
@@ -210,6 +219,7 @@ impl Problem {
         match self {
             Self::DecisionInForce { .. }
             | Self::NotOpen { .. }
+            | Self::UsedRegister { .. }
             | Self::GuideDeployment { .. }
             | Self::EventualRegister { .. }
             | Self::RegisterUnread { .. }
@@ -365,6 +375,11 @@ impl Problem {
                 "nothing would remember that {} is out of the accelerator: `provision rejoin` first, or destroy \
                  with --force",
                 register.fenced.as_deref().unwrap_or("a site")
+            ),
+            Self::UsedRegister { epoch, .. } => format!(
+                "what was decided since that item was written is not in it: make sure that both sites are in the \
+                 accelerator and replicate to each other, then confirm the epoch to go on from with --resume-epoch \
+                 {epoch}"
             ),
             Self::GuideDeployment { function, region } => format!(
                 "two fencers can each take out another site: remove its AlertmanagerConfig in both clusters, then \

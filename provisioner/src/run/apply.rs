@@ -93,6 +93,8 @@ pub async fn plan(
         }
     };
     findings.warnings.dedup();
+    preflight::judge_history(wanted.topology, &observed.standing, wanted.resume_epoch)
+        .map_err(Failure::Problems)?;
     let plan = plan::plan(
         wanted.topology,
         &observed.standing,

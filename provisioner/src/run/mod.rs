@@ -139,4 +139,6 @@ pub struct Wanted<'a> {
     pub objects: Vec<ObjectDocument>,
     /// The function.
     pub function: PackedFunction,
+    /// The epoch that an operator confirms to go on from, where a register is moved to that was in use before.
+    pub resume_epoch: Option<u64>,
 }

@@ -43,12 +43,16 @@ pub enum Start {
     Complete,
     /// Fenced, and the link is whole again.
     Healed,
+    /// The same, while a write of an executor that has given up is still on its way.
+    Straggling,
     /// Fenced, and the survivor's Infinispan has forgotten it.
     Forgotten,
     /// Fenced, and somebody put the fenced site back.
     PutBack,
     /// Fenced, and people have brought everything back.
     Recovered,
+    /// The same, but for the fenced site's own replication, which is still cut.
+    HalfRecovered,
     /// A rejoin stopped at its step of this number; the link is whole.
     Rejoining(usize),
     /// A rejoin stopped at its step of this number; the link is lost again.
@@ -81,6 +85,10 @@ pub enum Goal {
     FencedFirst,
     /// Both serve and replicate.
     Open,
+    /// The decision stays in force.
+    Kept,
+    /// Nothing was decided.
+    Untouched,
 }
 
 /// One row: from where, by whom, to what.
@@ -120,6 +128,7 @@ pub fn scenes() -> Vec<Scene> {
         rows.push((start, Sweep, Goal::Fenced));
     }
     rows.push((Recovered, Sweep, Goal::Open));
+    rows.push((Start::HalfRecovered, Sweep, Goal::Kept));
     rows.push((Promoted, Sweep, Goal::FencedFirst));
     for start in [Whole, Lost, LostAndOut, Decided, Unbalanced, Complete] {
         rows.push((start, Fence, Goal::Fenced));
@@ -128,6 +137,9 @@ pub fn scenes() -> Vec<Scene> {
         rows.push((start, Promote, Goal::FencedFirst));
     }
     rows.push((Healed, Rejoin, Goal::Open));
+    rows.push((Start::Straggling, Rejoin, Goal::Open));
+    // An alert of a link that has healed since.
+    rows.push((Whole, Alert, Goal::Untouched));
     for step in 0..STEPS {
         rows.push((Start::Rejoining(step), Rejoin, Goal::Open));
         rows.push((Start::RejoiningLost(step), Alert, Goal::Fenced));
@@ -255,6 +267,14 @@ impl Play {
                 self.fenced();
                 self.link(true);
             }
+            Start::Straggling => {
+                self.link(false);
+                self.sim().set_faults(Faults::At(vec![(4, Fault::Late)]));
+                self.alert();
+                self.sim().set_faults(Faults::Never);
+                self.alert();
+                self.link(true);
+            }
             Start::Forgotten => {
                 self.fenced();
                 self.touch(|reality| reality.sites[0].restart());
@@ -268,6 +288,11 @@ impl Play {
                 self.link(true);
                 self.put_back();
                 self.touch(|reality| reality.sites[0].restart());
+            }
+            Start::HalfRecovered => {
+                self.prepare(Start::Recovered);
+                self.touch(|reality| reality.sites[1].switch_all(false));
+                self.pass(20);
             }
             Start::Rejoining(step) => return self.rejoining(step),
             Start::RejoiningLost(step) => {
@@ -290,7 +315,7 @@ impl Play {
         let now = self.sim().clock.now();
         let mut core = self.sim().core();
         hands(&mut core.reality);
-        core.reality.hands.sites[0] = Some(now);
+        core.reality.hands.sites = [Some(now); 2];
     }
 
     fn put_back(&self) {
@@ -369,7 +394,7 @@ impl Play {
         // What is on its way arrives, claims run out, a process that died is another one.
         self.pass(20);
         self.act(scene.act);
-        let waits = scene.start == Start::Recovered
+        let waits = matches!(scene.start, Start::Recovered | Start::HalfRecovered)
             || matches!(scene.start, Start::RejoiningLost(_) | Start::Promoted) && scene.act != Act::Promote;
         if waits {
             for _ in 0..3 {
@@ -394,6 +419,8 @@ impl Play {
             Goal::Fenced => complete(0),
             Goal::FencedFirst => complete(1),
             Goal::Open => record.state == State::Open && whole(0) && whole(1),
+            Goal::Untouched => record.epoch.0 == 0 && whole(0) && whole(1),
+            Goal::Kept => record.state == State::Complete,
         };
         match there {
             true => Ok(()),

@@ -61,7 +61,7 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
     let lag = dice.one_of(&[Duration::ZERO, Duration::ZERO, Duration::from_secs(3)]);
     let (failures, no_relay) = (dice.one_of(&[0, 0, 60]), dice.one_of(&[0, 0, 30]));
     let (meddling, lucky) = (dice.permille(600), dice.permille(100));
-    let operated = dice.permille(800);
+    let operated = dice.permille(750);
     let trouble = dice.seconds(180, 720);
     let pace = dice.one_of(&[60, 150]);
     let sim = Sim::new(layout, dice, transcript);

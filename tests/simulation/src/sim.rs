@@ -210,8 +210,7 @@ impl Sim {
             // As late as can be: at the very end of its caller's time.
             Some(Fault::Late) => {
                 let latest = ends.saturating_sub(now);
-                let from = latest.min(Duration::from_secs(7));
-                self.core().dice.between(from, latest)
+                self.core().dice.between(latest * 3 / 4, latest)
             }
             Some(Fault::Dawdles) => self
                 .core()

@@ -246,6 +246,28 @@ pub fn is_another_register(topology: &Topology, deployed: &Settings) -> bool {
     !(same_table && same_region && deployed.register_role_arn == role_arn)
 }
 
+/// Judges whether the register that is moved to is a fresh one. An item that is there already knows nothing of
+/// what was decided since it was written, so an operator has to say that its epoch is the one to go on from.
+pub fn judge_history(
+    topology: &Topology,
+    standing: &Standing,
+    resume_epoch: Option<u64>,
+) -> Result<(), Vec<Problem>> {
+    let moves = standing
+        .deployed()
+        .is_some_and(|deployed| is_another_register(topology, &deployed));
+    match &standing.register {
+        Some(table) if moves && table.holds_item && resume_epoch != Some(table.item.epoch) => {
+            Err(vec![Problem::UsedRegister {
+                table: topology.table_name(),
+                region: topology.register_region(topology.first_region()).to_string(),
+                epoch: table.item.epoch,
+            }])
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Judges what `destroy` needs to know: whether anyone relies on the register, and whether all is ours.
 pub fn judge_destruction(
     topology: &Topology,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::{is_wanted, judge, sites_to_search};
+use super::{is_wanted, judge, judge_history, sites_to_search};
 use crate::plan::observed::{EndpointReading, Observed};
 use crate::plan::problem::{Problem, Warning};
 use crate::plan::sample::*;
@@ -403,6 +403,35 @@ fn what_a_decision_rests_on_stays_while_it_is_in_force() {
     let mut observed = deployed(&deployed_topology, "open");
     observed.accelerator.as_mut().unwrap().arn = "arn:aws:globalaccelerator::1:accelerator/other".to_owned();
     assert_eq!(judge(&deployed_topology, &observed, 0).map(|_| ()), Ok(()));
+}
+
+/// A table restored from a backup has a new name, so its item comes in through `apply` only.
+#[test]
+fn an_item_that_is_there_already_is_gone_on_from_only_when_its_epoch_is_confirmed() {
+    let before = topology();
+    let moved = topology_from("register: { table: elsewhere }");
+    let mut standing = deployed(&before, "open").standing;
+    let restored = standing.register.as_mut().unwrap();
+    restored.holds_item = true;
+    restored.item.epoch = 4;
+    // Nothing moves: it is the item that is in use.
+    assert_eq!(judge_history(&before, &standing, None), Ok(()));
+    for (resumed, accepted) in [(None, false), (Some(3), false), (Some(5), false), (Some(4), true)] {
+        let judged = judge_history(&moved, &standing, resumed);
+        assert_eq!(judged.is_ok(), accepted, "{resumed:?}: {judged:?}");
+        for problem in judged.err().into_iter().flatten() {
+            assert!(problem.is_unsafe());
+            assert!(problem.to_string().contains("epoch 4"), "{problem}");
+            assert!(problem.hint().ends_with("--resume-epoch 4"), "{}", problem.hint());
+        }
+    }
+    // A fresh table needs no word.
+    standing.register.as_mut().unwrap().holds_item = false;
+    assert_eq!(judge_history(&moved, &standing, None), Ok(()));
+    // And where nothing is deployed, nothing moves.
+    standing.register.as_mut().unwrap().holds_item = true;
+    standing.regions.clear();
+    assert_eq!(judge_history(&moved, &standing, None), Ok(()));
 }
 
 #[test]

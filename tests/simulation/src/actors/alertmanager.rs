@@ -15,6 +15,8 @@ use crate::watcher::Kind;
 
 /// From the lost link to the first delivery, at the least: suspicion, scrape, evaluation, `for`, groupWait.
 const FIRST: u64 = 20;
+/// So long an alert goes on firing when its reason is gone: the next scrape and evaluation end it.
+const LINGERS: Duration = Duration::from_secs(12);
 /// How often the alert is looked at.
 const LOOK: Duration = Duration::from_secs(5);
 /// A delivery that was refused is made again after this.
@@ -59,10 +61,15 @@ pub async fn alertmanager(stage: Stage, index: usize, region: usize) {
             core.reality.name(1 - index).clone(),
         )
     };
+    let lost_at = std::cell::Cell::new(None);
     let fires = || {
+        let now = stage.sim.clock.now();
         let core = stage.sim.core();
-        let alive = core.reality.sites[index].alive;
-        alive && !core.reality.sees_other(index)
+        if !core.reality.sees_other(index) {
+            lost_at.set(Some(now));
+        }
+        let lately = lost_at.get().is_some_and(|at| now < at + LINGERS);
+        core.reality.sites[index].alive && lately
     };
     let deliver = async |state: &str| {
         let password = stage.sim.core().reality.password.clone();

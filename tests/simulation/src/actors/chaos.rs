@@ -96,13 +96,40 @@ pub async fn people(stage: Stage, layout: Layout) {
         }
         let now = stage.sim.clock.now();
         let what = meddle(&mut stage.sim.core(), layout, now);
-        if let Some(what) = what {
-            stage.note(|| format!("       by hand: {what}"));
+        let Some((what, watches)) = what else { continue };
+        stage.note(|| format!("       by hand: {what}"));
+        if watches {
+            // Whoever has just recovered a site looks for a while and touches nothing.
+            stage.sim.pause(120, 180).await;
         }
     }
 }
 
-fn meddle(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<String> {
+/// What was done, and whether that was all there was to do.
+fn meddle(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<(String, bool)> {
+    let recovers =
+        core.reality.link && core.reality.register().state == State::Complete && core.dice.permille(350);
+    if recovers {
+        return recover(core, layout, now).map(|what| (what, true));
+    }
+    tinker(core, layout, now).map(|what| (what, false))
+}
+
+/// The whole recovery, by hand.
+fn recover(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<String> {
+    let decision = core.reality.register().decision?;
+    let reality = &mut core.reality;
+    let fenced = reality.index(&decision.fenced.0);
+    for site in 0..2 {
+        reality.sites[site].switch_all(true);
+        reality.sites[site].keycloak = Keycloak::Running;
+        reality.hands.sites[site] = Some(now);
+    }
+    put_home(reality, layout, fenced, now);
+    Some(format!("{} brought back", SITES[fenced]))
+}
+
+fn tinker(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<String> {
     let record = core.reality.register();
     let choice = core.dice.below(100);
     let index = core.dice.below(2) as usize;
@@ -138,16 +165,6 @@ fn meddle(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<S
             reality.sites[survivor].switch_all(true);
             reality.hands.sites[survivor] = Some(now);
             Some(format!("replication on at {}", SITES[survivor]))
-        }
-        18..36 if reality.link && record.state == State::Complete => {
-            // The whole recovery, by hand.
-            for site in 0..2 {
-                reality.sites[site].switch_all(true);
-                reality.sites[site].keycloak = Keycloak::Running;
-                reality.hands.sites[site] = Some(now);
-            }
-            put_home(reality, layout, fenced, now);
-            Some(format!("{} brought back", SITES[fenced]))
         }
         36..38 => {
             reality.take_out(&balancer(survivor), now);
