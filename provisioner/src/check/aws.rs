@@ -1,5 +1,7 @@
 //! Promises about the CloudFormation templates.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::permissions::permissions;
@@ -206,6 +208,41 @@ pub(super) fn secrets_are_generated(case: &mut Case<'_>) {
     }
 }
 
+pub(super) fn password_is_one(case: &mut Case<'_>) {
+    let topology = case.topology;
+    for (document, region) in case.fencing_stacks() {
+        let is_first = region == topology.first_region();
+        let name = topology.webhook_secret_name();
+        let secret = of_type(&document.value, "AWS::SecretsManager::Secret")
+            .find(|(_, secret)| text(secret, "/Name") == name);
+        match (is_first, secret) {
+            (true, Some((id, secret))) => {
+                let replicas = as_list(secret.get("ReplicaRegions").unwrap_or(&Value::Null));
+                let replicas: BTreeSet<&str> = replicas
+                    .into_iter()
+                    .map(|replica| text(replica, "/Region"))
+                    .collect();
+                let others = topology.regions.iter().filter(|other| *other != region);
+                let others: BTreeSet<&str> = others.map(|other| other.as_str()).collect();
+                if replicas != others {
+                    case.breach(
+                        document,
+                        format!("`{id}` is replicated to {replicas:?}, and functions run in {others:?}"),
+                    );
+                }
+            }
+            (true, None) => case.breach(document, "nothing makes the password"),
+            (false, Some((id, _))) => {
+                case.breach(
+                    document,
+                    format!("`{id}` is a second password, which nobody sends"),
+                );
+            }
+            (false, None) => {}
+        }
+    }
+}
+
 pub(super) fn bucket_is_safe(case: &mut Case<'_>) {
     for (document, _, _) in case.stacks() {
         let template = &document.value;
@@ -287,6 +324,12 @@ pub(super) fn register_is_safe(case: &mut Case<'_>) {
             }
             if text(table, "/BillingMode") != "PAY_PER_REQUEST" {
                 case.breach(document, format!("`{id}` can run out of capacity"));
+            }
+            // Multi-Region strong consistency has neither, and the function writes what neither would keep.
+            for refused in ["TimeToLiveSpecification", "LocalSecondaryIndexes"] {
+                if table.get(refused).is_some() {
+                    case.breach(document, format!("`{id}` has {refused}"));
+                }
             }
             if text(table, "/KeySchema/0/AttributeName") != register_keys::ATTRIBUTE {
                 case.breach(document, format!("`{id}` has another key"));

@@ -165,6 +165,10 @@ const PROMISES: &[Promise] = &[
     ),
     ("secrets are generated, never written", aws::secrets_are_generated),
     (
+        "the webhook's password is one, made in the first Region and replicated to every other",
+        aws::password_is_one,
+    ),
+    (
         "the bucket is private, encrypted, versioned, over TLS only, and never forgets what is current",
         aws::bucket_is_safe,
     ),

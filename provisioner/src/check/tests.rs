@@ -178,6 +178,10 @@ const BREAKS: &[Break] = breaks! {
     TWO_ZONES "aws/eu-west-1/artifacts.yaml", |t| set(properties(t, "Bucket"), "/VersioningConfiguration/Status", json!("Suspended")) => "the bucket is private", "versioned";
     TWO_ZONES "aws/eu-west-1/artifacts.yaml", |t| properties(t, "Bucket")["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] = json!(30) => "the bucket is private", "forgets packages";
     TWO_ZONES "aws/eu-west-1/artifacts.yaml", |t| remove(t, "/Resources/BucketPolicy") => "the bucket is private", "without TLS";
+    EVERY_SETTING FENCING, |t| remove(properties(t, "WebhookSecret"), "/ReplicaRegions") => "password is one", "replicated to {}";
+    EVERY_SETTING "aws/eu-central-1/fencing.yaml", |t| t["Resources"]["Other"] = json!({"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "sitefence/keycloak-world/webhook", "GenerateSecretString": {"PasswordLength": 40}}}) => "password is one", "a second password";
+    TWO_ZONES FENCING, |t| set(properties(t, "WebhookSecret"), "/Name", json!("other")) => "password is one", "nothing makes";
+    EVERY_SETTING "aws/eu-west-1/register.yaml", |t| properties(t, "Table")["TimeToLiveSpecification"] = json!({"Enabled": true, "AttributeName": "until"}) => "the register is on demand", "has TimeToLiveSpecification";
     TWO_ZONES "aws/eu-west-1/register.yaml", |t| remove(properties(t, "Table"), "/PointInTimeRecoverySpecification") => "the register is on demand", "cannot be recovered";
     TWO_ZONES "aws/eu-west-1/register.yaml", |t| set(properties(t, "Table"), "/BillingMode", json!("PROVISIONED")) => "the register is on demand", "capacity";
     TWO_ZONES "aws/eu-west-1/register.yaml", |t| set(t, "/Resources/Table/UpdateReplacePolicy", json!("Delete")) => "the register is on demand", "against the topology's will";
