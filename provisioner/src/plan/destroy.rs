@@ -75,9 +75,11 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
     }
     let of_clusters = clusters::removals(topology, looks);
     let lock_in = lock_region(topology, &standing.unreached);
-    let lock_stands = standing
-        .stack(lock_in.as_str(), StackKind::Artifacts)
-        .is_some_and(|stack| stack.status.ends_with("_COMPLETE") && stack.status != "ROLLBACK_COMPLETE");
+    // A bucket that somebody has deleted holds no lock; the rest must go all the same.
+    let lock_stands = !standing.bucket_is_gone(lock_in.as_str())
+        && standing
+            .stack(lock_in.as_str(), StackKind::Artifacts)
+            .is_some_and(|stack| stack.status.ends_with("_COMPLETE") && stack.status != "ROLLBACK_COMPLETE");
     if lock_stands {
         plan.steps.push(Step::TakeLock {
             region: lock_in.to_string(),

@@ -115,7 +115,8 @@ pub fn plan(
 
     for goal in goals {
         let standing_stack = standing.stack(&goal.region, goal.kind);
-        let mut steps = stack_steps(standing_stack, &goal);
+        let lost_its_bucket = goal.kind == StackKind::Artifacts && standing.bucket_is_gone(&goal.region);
+        let mut steps = stack_steps(standing_stack, lost_its_bucket, &goal);
         if steps.is_empty() {
             plan.unchanged.push(Unchanged::Stack {
                 region: goal.region.clone(),
@@ -284,22 +285,23 @@ pub(crate) fn unsettled(topology: &Topology, standing: &Standing) -> Vec<Step> {
     steps
 }
 
-/// What a stack needs to become its goal.
-fn stack_steps(standing: Option<&StackReading>, goal: &StackGoal) -> Vec<Step> {
+/// What a stack needs to become its goal. CloudFormation does not notice that a bucket was deleted by hand, and
+/// an update would not make it again.
+fn stack_steps(standing: Option<&StackReading>, lost_its_bucket: bool, goal: &StackGoal) -> Vec<Step> {
     let Some(stack) = standing else {
         return vec![Step::CreateStack(goal.clone())];
     };
-    match stack.condition() {
-        Condition::Broken => vec![
-            destroy::deletion(
-                goal.kind,
-                &goal.region,
-                &goal.stack,
-                stack,
-                &format!("it is {} and only a new one helps", stack.status),
-            ),
+    let anew = |why: &str| {
+        vec![
+            destroy::deletion(goal.kind, &goal.region, &goal.stack, stack, why),
             Step::CreateStack(goal.clone()),
-        ],
+        ]
+    };
+    match stack.condition() {
+        Condition::Broken => anew(&format!("it is {} and only a new one helps", stack.status)),
+        Condition::Usable if lost_its_bucket => {
+            anew("its bucket was deleted by hand and only a new one helps")
+        }
         _ if is_reached(stack, goal) => Vec::new(),
         _ => vec![Step::UpdateStack(StackGoal {
             adopts: false,

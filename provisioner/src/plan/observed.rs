@@ -251,6 +251,8 @@ pub struct RegionStanding {
     pub function: Option<FunctionReading>,
     /// Keys of the function's packages that are in the bucket.
     pub artifacts: BTreeSet<String>,
+    /// The artifact stack believes in a bucket that somebody has deleted.
+    pub bucket_is_gone: bool,
 }
 
 /// What stands of a topology: all that `destroy` needs to know, and a part of what `apply` does.
@@ -274,6 +276,13 @@ impl Standing {
     /// The stack of `kind` in `region`.
     pub fn stack(&self, region: &str, kind: StackKind) -> Option<&StackReading> {
         self.regions.get(region)?.stacks.get(&kind)
+    }
+
+    /// Whether the artifact stack of `region` believes in a bucket that is not there.
+    pub fn bucket_is_gone(&self, region: &str) -> bool {
+        self.regions
+            .get(region)
+            .is_some_and(|region| region.bucket_is_gone)
     }
 
     /// What the deployed functions were told: the first Region's that can be read.

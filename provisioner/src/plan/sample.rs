@@ -282,6 +282,9 @@ pub(crate) fn carried_out(
                 if *kind == StackKind::Fencing {
                     region.function = None;
                 }
+                if *kind == StackKind::Artifacts {
+                    region.bucket_is_gone = false;
+                }
                 if *kind == StackKind::Register {
                     standing.register = None;
                 }

@@ -227,6 +227,32 @@ fn a_broken_artifact_stack_is_emptied_before_it_is_replaced_and_the_lock_comes_a
 }
 
 #[test]
+fn a_bucket_that_somebody_deleted_is_made_again_and_keeps_nothing_from_going() {
+    let mut standing = deployed();
+    let region = standing.regions.get_mut(REGION).unwrap();
+    region.bucket_is_gone = true;
+    region.artifacts.clear();
+    let made_again = planned(&topology(), &standing);
+    assert_eq!(
+        words(&made_again),
+        [
+            "empty eu-west-1",
+            "delete eu-west-1 artifacts",
+            "create eu-west-1 artifacts",
+            "lock",
+            "upload eu-west-1",
+            "unlock",
+        ]
+    );
+    let gone = words(&destroy::plan(&topology(), &standing, &Looks::new(), true));
+    assert!(!gone.contains(&"lock".to_owned()), "{gone:?}");
+    assert_eq!(
+        gone.last().map(String::as_str),
+        Some("delete eu-west-1 artifacts")
+    );
+}
+
+#[test]
 fn several_regions_get_their_buckets_before_the_first_function() {
     let topology = topology_from("tags: { owner: identity }");
     let mut two = topology.clone();

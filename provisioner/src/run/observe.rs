@@ -276,11 +276,11 @@ async fn region_standing(
         .find(|resource| resource.kind == "AWS::S3::Bucket" && resource.status != "DELETE_COMPLETE")
         .and_then(|resource| resource.physical_id.clone());
     if let Some(bucket) = bucket {
-        standing.artifacts = Bucket::new(aws.s3(region), region, &bucket, account_id)
+        let keys = Bucket::new(aws.s3(region), region, &bucket, account_id)
             .keys(PACKAGES)
-            .await?
-            .into_iter()
-            .collect();
+            .await?;
+        standing.bucket_is_gone = keys.is_none();
+        standing.artifacts = keys.into_iter().flatten().collect();
     }
     Ok(standing)
 }

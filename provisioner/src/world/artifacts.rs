@@ -62,8 +62,8 @@ impl Bucket {
         Call::new("S3", operation, &self.region)
     }
 
-    /// The keys that begin with `prefix`; none if the bucket is not there.
-    pub async fn keys(&self, prefix: &str) -> Result<Vec<String>, CallError> {
+    /// The keys that begin with `prefix`; nothing if the bucket is not there.
+    pub async fn keys(&self, prefix: &str) -> Result<Option<Vec<String>>, CallError> {
         let mut pages = self
             .client
             .list_objects_v2()
@@ -83,11 +83,11 @@ impl Bucket {
                             .filter_map(|object| object.key),
                     );
                 }
-                Err(error) if error.is("NoSuchBucket") => return Ok(Vec::new()),
+                Err(error) if error.is("NoSuchBucket") => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
-        Ok(keys)
+        Ok(Some(keys))
     }
 
     /// Writes an object.

@@ -39,6 +39,23 @@ fn destroy_is_refused_while_a_site_is_fenced_unless_forced() {
 }
 
 #[test]
+fn a_bucket_that_somebody_deleted_is_made_again_by_apply_and_hinders_no_destroy() {
+    let cloud = Cloud::new();
+    let before = cloud.inventory();
+    assert_eq!(cloud.apply().code, Some(0));
+    let applied = cloud.inventory();
+    cloud.lose_the_bucket();
+    let again = cloud.apply();
+    assert_eq!(again.code, Some(0), "{again}");
+    assert_eq!(cloud.inventory(), applied);
+
+    cloud.lose_the_bucket();
+    let destroyed = cloud.run(&["destroy", "--yes"]);
+    assert_eq!(destroyed.code, Some(0), "{destroyed}");
+    assert_eq!(cloud.inventory(), before);
+}
+
+#[test]
 fn a_register_that_is_to_be_kept_stays_and_is_taken_over_again() {
     let cloud = Cloud::new();
     cloud.write_topology("topology.yaml", "register: { retain: true }");

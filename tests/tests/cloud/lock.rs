@@ -2,22 +2,14 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 
-use crate::world::{Cloud, REGION, block_on, fake_function};
+use crate::world::{Cloud, block_on, fake_function};
 
 /// Someone else, on another machine, holds the lock.
 fn locked_by_another(cloud: &Cloud) {
-    let bucket = cloud
-        .inventory()
-        .keys()
-        .find_map(|name| name.strip_prefix("bucket ").map(str::to_owned))
-        .unwrap();
     let owner = r#"{"by":"arn:aws:iam::000000000000:user/ada","host":"ada-laptop","verb":"apply","since":"2026-11-21T10:00:00Z","token":"other"}"#;
+    let (s3, bucket) = (cloud.s3(), cloud.bucket());
     block_on(async {
-        let config = aws_sdk_s3::config::Builder::from(&cloud.aws.sdk_config(REGION))
-            .force_path_style(true)
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
-            .put_object()
+        s3.put_object()
             .bucket(bucket)
             .key("apply.lock")
             .body(ByteStream::from_static(owner.as_bytes()))

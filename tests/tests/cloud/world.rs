@@ -64,6 +64,13 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
+fn s3_client(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(config)
+        .force_path_style(true)
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
 impl Cloud {
     pub(crate) fn new() -> Self {
         Self::with(Flaws::default())
@@ -230,6 +237,36 @@ function: {{ architecture: x86_64 }}
         self.provision().args(aws_half(arguments)).run().unwrap()
     }
 
+    /// A client for the buckets of the usual Region.
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        s3_client(&self.aws.sdk_config(REGION))
+    }
+
+    /// The bucket that an apply has made.
+    pub(crate) fn bucket(&self) -> String {
+        self.inventory()
+            .keys()
+            .find_map(|name| name.strip_prefix("bucket ").map(str::to_owned))
+            .unwrap()
+    }
+
+    /// Deletes the bucket behind CloudFormation's back.
+    pub(crate) fn lose_the_bucket(&self) {
+        let (s3, bucket) = (self.s3(), self.bucket());
+        block_on(async {
+            let versions = s3.list_object_versions().bucket(&bucket).send().await.unwrap();
+            let objects = versions.versions().iter().map(|it| (it.key(), it.version_id()));
+            let markers = versions.delete_markers().iter();
+            let markers = markers.map(|it| (it.key(), it.version_id()));
+            for (key, version) in objects.chain(markers) {
+                let delete = s3.delete_object().bucket(&bucket);
+                let delete = delete.key(key.unwrap()).version_id(version.unwrap());
+                delete.send().await.unwrap();
+            }
+            s3.delete_bucket().bucket(&bucket).send().await.unwrap();
+        });
+    }
+
     /// Runs [`APPLY`].
     pub(crate) fn apply(&self) -> Run {
         self.run(APPLY)
@@ -285,11 +322,7 @@ function: {{ architecture: x86_64 }}
                     format!("{state} {parameters:?} open: {open:?}"),
                 );
             }
-            let s3 = aws_sdk_s3::Client::from_conf(
-                aws_sdk_s3::config::Builder::from(&config)
-                    .force_path_style(true)
-                    .build(),
-            );
+            let s3 = s3_client(&config);
             for bucket in s3
                 .list_buckets()
                 .send()
