@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use fencing::register::State;
+use fencing::register::{RejoinStep, State};
 use fencing::replication::Backup;
 use fencing::words::{Reporter, Suspect};
 use function::handler::Reply;
@@ -45,6 +45,12 @@ pub enum Start {
     Healed,
     /// The same, while a write of an executor that has given up is still on its way.
     Straggling,
+    /// The link is lost, nothing is decided, and somebody holds.
+    Held,
+    /// Fenced, and somebody holds.
+    CompleteHeld,
+    /// A rejoin is putting the site back, its write is on its way, and the link is lost again.
+    BrokenOff,
     /// Fenced, and the survivor's Infinispan has forgotten it.
     Forgotten,
     /// Fenced, and somebody put the fenced site back.
@@ -140,6 +146,9 @@ pub fn scenes() -> Vec<Scene> {
     rows.push((Start::Straggling, Rejoin, Goal::Open));
     // An alert of a link that has healed since.
     rows.push((Whole, Alert, Goal::Untouched));
+    rows.push((Start::Held, Alert, Goal::Untouched));
+    rows.push((Start::CompleteHeld, Promote, Goal::Fenced));
+    rows.push((Start::BrokenOff, Alert, Goal::Fenced));
     for step in 0..STEPS {
         rows.push((Start::Rejoining(step), Rejoin, Goal::Open));
         rows.push((Start::RejoiningLost(step), Alert, Goal::Fenced));
@@ -267,6 +276,28 @@ impl Play {
                 self.fenced();
                 self.link(true);
             }
+            Start::Held => {
+                self.link(false);
+                self.hold();
+            }
+            Start::CompleteHeld => {
+                self.fenced();
+                self.hold();
+            }
+            Start::BrokenOff => {
+                self.fenced();
+                self.link(true);
+                self.sim().set_faults(Faults::Groups(Fault::Late));
+                self.rejoin_until(|| {
+                    let record = self.sim().core().reality.register();
+                    let last = record
+                        .rejoin
+                        .is_some_and(|rejoin| rejoin.step == RejoinStep::Readd);
+                    last && record.claim.is_some()
+                });
+                self.pass(1);
+                self.link(false);
+            }
             Start::Straggling => {
                 self.link(false);
                 self.sim().set_faults(Faults::At(vec![(4, Fault::Late)]));
@@ -337,6 +368,11 @@ impl Play {
         self.alert();
     }
 
+    fn hold(&self) {
+        let stage = self.stage.clone();
+        self.until(async move { operator::hold(&stage).await }, || false);
+    }
+
     /// An executor decides and dies as soon as the register says so; its claim runs out.
     fn dies_in(&self, state: State) -> bool {
         self.link(false);
@@ -395,7 +431,10 @@ impl Play {
         self.pass(20);
         self.act(scene.act);
         let waits = matches!(scene.start, Start::Recovered | Start::HalfRecovered)
-            || matches!(scene.start, Start::RejoiningLost(_) | Start::Promoted) && scene.act != Act::Promote;
+            || matches!(
+                scene.start,
+                Start::RejoiningLost(_) | Start::BrokenOff | Start::Promoted
+            ) && scene.act != Act::Promote;
         if waits {
             for _ in 0..3 {
                 self.pass(40);

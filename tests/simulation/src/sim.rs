@@ -56,6 +56,8 @@ pub enum Faults {
     Never,
     /// At these calls, counted from when this was set.
     At(Vec<(usize, Fault)>),
+    /// At each write of an endpoint group.
+    Groups(Fault),
     /// So many times in a thousand.
     Sometimes(u64),
 }
@@ -193,6 +195,7 @@ impl Sim {
             let fault = match &core.faults {
                 Faults::Never => None,
                 Faults::At(list) => list.iter().find(|(at, _)| *at == number).map(|(_, fault)| *fault),
+                Faults::Groups(fault) => matches!(call, Call::WriteGroup(_)).then_some(*fault),
                 Faults::Sometimes(permille) => {
                     let happens = core.dice.permille(*permille);
                     happens.then(|| core.dice.one_of(&Fault::ALL))

@@ -26,6 +26,8 @@ struct Cache {
     online: bool,
     push: Push,
     pushed_at: Duration,
+    /// Its whole state has reached the other site since replication was cut.
+    in_step: bool,
 }
 
 /// A site.
@@ -51,6 +53,7 @@ impl Site {
             online: true,
             push: Push::Idle,
             pushed_at: Duration::ZERO,
+            in_step: true,
         };
         Self {
             alive: true,
@@ -81,6 +84,11 @@ impl Site {
             .iter()
             .position(|cache| *cache == name)
             .is_some_and(|index| self.caches[index].online)
+    }
+
+    /// Whether the other site has the state of every cache.
+    pub fn in_step(&self) -> bool {
+        self.caches.iter().all(|cache| cache.in_step)
     }
 
     /// Every cache on or off, by hand.
@@ -131,6 +139,7 @@ impl Reality {
                                 true => Push::Ok,
                                 false => Push::Error,
                             };
+                            cache.in_step = cache.push == Push::Ok;
                         }
                         CachePush {
                             cache: (*name).to_owned(),
@@ -181,6 +190,7 @@ impl Reality {
                 });
             } else {
                 cache.online = online;
+                cache.in_step &= online;
             }
         }
         Event::Switched(Ok(failures))
