@@ -8,6 +8,7 @@ mod build;
 mod cloud;
 mod completions;
 mod destroy;
+mod drill;
 mod hold;
 mod plan;
 mod render;
@@ -56,6 +57,8 @@ enum Verb {
     Hold(hold::Hold),
     /// Allow new decisions again
     Release(hold::Release),
+    /// Rehearse: let the health question fail for a while, to see whether people hear of it
+    Drill(drill::Drill),
     /// Print the JSON Schema of a topology, for editors
     Schema(schema::Schema),
     /// Print completions for a shell
@@ -73,6 +76,7 @@ impl Verb {
             Self::Destroy(verb) => verb.run(),
             Self::Hold(verb) => verb.run(),
             Self::Release(verb) => verb.run(),
+            Self::Drill(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Completions(verb) => verb.run(),
         }

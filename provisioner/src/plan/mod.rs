@@ -41,7 +41,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::parameters::{OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
+pub use self::parameters::{OUTPUT_TOPIC, OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
 pub use self::step::{
     OutputReading, PACKAGES, Package, ParameterValue, Plan, StackDocument, StackGoal, Step, Unchanged,
 };

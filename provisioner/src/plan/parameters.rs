@@ -14,6 +14,8 @@ use crate::topology::names::StackKind;
 
 /// The fencing stack's output with the function's URL.
 pub const OUTPUT_URL: &str = "FunctionUrl";
+/// The output with the topic for notifications, of the fencing and of the health stack.
+pub const OUTPUT_TOPIC: &str = "TopicArn";
 /// Its output with the webhook's secret.
 pub const OUTPUT_WEBHOOK_SECRET: &str = "WebhookSecretArn";
 /// Its output with the secret of the health question.

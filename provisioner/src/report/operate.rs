@@ -13,3 +13,16 @@ pub fn operated_text(operated: &Operated) -> String {
 pub fn operated_json(operated: &Operated) -> Value {
     json!(operated)
 }
+
+/// What the functions of all Regions said to a rehearsal.
+pub fn drilled_text(drilled: &[Operated]) -> String {
+    drilled
+        .iter()
+        .map(|one| format!("{}  {}\n", one.region, one.answer.sentence))
+        .collect()
+}
+
+/// The whole answers.
+pub fn drilled_json(drilled: &[Operated]) -> Value {
+    json!(drilled)
+}

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::observe;
 use super::preview;
+use super::subscriptions;
 use super::walk::Walk;
 use super::webhook::webhook_url;
 use super::{Session, Wanted};
@@ -171,6 +172,7 @@ pub async fn apply(
             // What is left to do is waiting, for which nobody needs to be asked or kept out.
             walk.all(&plan, None).await?;
         }
+        subscriptions::warn_of_pending(session, wanted.topology, &plan.unreached_regions).await;
         return Ok(Applied {
             topology: plan.topology,
             changed: has_changed,

@@ -7,10 +7,10 @@
 use fencing::answer::{Answer, Status};
 use fencing::step::Task;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Failure, Session};
-use crate::topology::Topology;
+use crate::topology::{Region, Topology};
 use crate::world::account;
 use crate::world::functions::{Functions, Invoked};
 
@@ -37,46 +37,58 @@ pub async fn operate(
     let sts = session.aws.sts(region.as_str());
     let identity = account::identity(&sts, region.as_str()).await?;
     let event = json!({ "sitefence": "operate", "task": task(identity.arn) });
-    let function = topology.function_name();
     let mut unreachable = None;
     for region in &topology.regions {
-        let functions = Functions::new(session.aws.lambda(region.as_str()), region.as_str());
-        match functions.invoke(&function, &event).await {
-            Ok(Invoked::Answered(answer)) => {
-                let answer = serde_json::from_value(answer).map_err(|source| Failure::NoAnswer {
-                    function,
-                    region: region.to_string(),
-                    source,
-                })?;
-                return Ok(Operated {
-                    topology: topology.name.to_string(),
-                    region: region.to_string(),
-                    answer,
-                });
-            }
-            Ok(Invoked::Failed { message }) => {
-                return Err(Failure::FunctionFailed {
-                    function,
-                    region: region.to_string(),
-                    message,
-                });
-            }
-            Ok(Invoked::Absent) => {}
-            Err(error) => {
+        match ask(session, topology, region, &event).await {
+            Ok(Some(operated)) => return Ok(operated),
+            Ok(None) => {}
+            Err(Failure::Call(error)) => {
                 session
                     .console
                     .say(&format!("{region}: the function cannot be reached: {error}"));
                 unreachable.get_or_insert(error);
             }
+            Err(failure) => return Err(failure),
         }
     }
     // A Region that could not be asked may have a function.
     match unreachable {
         Some(error) => Err(error.into()),
         None => Err(Failure::NotDeployed {
-            function,
+            function: topology.function_name(),
             regions: topology.regions.iter().map(ToString::to_string).collect(),
         }),
+    }
+}
+
+/// Has the function of one Region serve an event; nothing where there is no such function.
+pub(super) async fn ask(
+    session: &Session,
+    topology: &Topology,
+    region: &Region,
+    event: &Value,
+) -> Result<Option<Operated>, Failure> {
+    let function = topology.function_name();
+    let functions = Functions::new(session.aws.lambda(region.as_str()), region.as_str());
+    match functions.invoke(&function, event).await? {
+        Invoked::Answered(answer) => {
+            let answer = serde_json::from_value(answer).map_err(|source| Failure::NoAnswer {
+                function,
+                region: region.to_string(),
+                source,
+            })?;
+            Ok(Some(Operated {
+                topology: topology.name.to_string(),
+                region: region.to_string(),
+                answer,
+            }))
+        }
+        Invoked::Failed { message } => Err(Failure::FunctionFailed {
+            function,
+            region: region.to_string(),
+            message,
+        }),
+        Invoked::Absent => Ok(None),
     }
 }
 

@@ -383,7 +383,7 @@ pub struct Health {
     #[garde(custom(known_health_interval))]
     pub interval: Interval,
     /// How many of a hundred questions are answered from the deep check's result; the others only show that
-    /// the function runs.
+    /// the function runs and reads its register.
     #[garde(range(min = 0, max = 100))]
     pub deep_percent: u8,
     /// The Regions from which Route 53 asks: none for all, or at least three of those it has.

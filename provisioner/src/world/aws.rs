@@ -210,6 +210,11 @@ impl Aws {
         aws_sdk_lambda::Client::new(&self.in_region(region))
     }
 
+    /// SNS in a Region.
+    pub fn sns(&self, region: &str) -> aws_sdk_sns::Client {
+        aws_sdk_sns::Client::new(&self.in_region(region))
+    }
+
     /// IAM, asked for through a Region of the same partition.
     pub fn iam(&self, region: &str) -> aws_sdk_iam::Client {
         aws_sdk_iam::Client::new(&self.in_region(region))

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::EnvironmentResponse;
-
 use serde_json::Value;
 
 use super::call::{Call, CallError};

@@ -21,3 +21,4 @@ pub mod functions;
 pub mod kubernetes;
 pub mod register;
 pub mod secrets;
+pub mod topics;

@@ -1,5 +1,7 @@
 //! The chapters.
 
+mod watch;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
@@ -30,6 +32,7 @@ pub async fn play(programs: &Programs) -> Result<(), DemoError> {
 
     let mut play = Play::new(programs, stage, screen);
     play.deploy(programs).await?;
+    play.watch_the_watchman().await?;
     play.lose_each_other().await?;
     play.first_report().await?;
     play.second_report().await?;

@@ -24,7 +24,7 @@ pub use answer::{Depth, Told, answer, depth};
 pub use judge::judge;
 pub use measure::measured;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Group, Reading};
@@ -302,11 +302,13 @@ impl Drill {
     pub fn forced(&self, now: Timestamp) -> Forced {
         let Self::FailHealth { by, seconds } = self;
         let seconds = (*seconds).min(FORCED_AT_MOST_SECONDS);
-        let lasts = SignedDuration::from_secs(seconds.into());
+        // In whole seconds, for the sentences' sake. Beyond the calendar's end nothing is rehearsed.
+        let until = now.as_second().checked_add(seconds.into());
         Forced {
             by: by.clone(),
-            // Beyond the calendar's end nothing is rehearsed.
-            until: now.checked_add(lasts).unwrap_or(now),
+            until: until
+                .and_then(|until| Timestamp::from_second(until).ok())
+                .unwrap_or(now),
         }
     }
 }

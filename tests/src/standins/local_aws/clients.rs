@@ -143,6 +143,26 @@ impl LocalAws {
         })
     }
 
+    /// Invokes a function by name, as the schedule and operators do; the answer is what it returned.
+    pub async fn invoke(&self, region: &str, function: &str, event: &Value) -> Result<Value, LocalAwsError> {
+        const CALL: &str = "Invoke";
+        let client = aws_sdk_lambda::Client::new(&self.sdk_config(region));
+        let payload = aws_sdk_lambda::primitives::Blob::new(event.to_string());
+        let invoked = client.invoke().function_name(function).payload(payload).send();
+        let invoked = invoked.await.map_err(|error| failed(CALL, &error))?;
+        let payload = invoked.payload.map(|blob| blob.into_inner()).unwrap_or_default();
+        if let Some(error) = invoked.function_error {
+            return Err(LocalAwsError::Call {
+                call: CALL,
+                message: format!("{error}: {}", String::from_utf8_lossy(&payload)),
+            });
+        }
+        serde_json::from_slice(&payload).map_err(|_| LocalAwsError::Incomplete {
+            call: CALL,
+            what: "JSON",
+        })
+    }
+
     /// All items of a table, each as plain JSON.
     pub async fn items(&self, region: &str, table: &str) -> Result<Vec<Value>, LocalAwsError> {
         const CALL: &str = "Scan";

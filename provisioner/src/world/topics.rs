@@ -1,0 +1,20 @@
+//! SNS: whether anybody would hear what is said on a topic.
+
+use aws_sdk_sns::Client;
+
+use super::call::{Call, CallError};
+
+/// How many subscriptions of a topic wait for their owner to confirm them.
+pub async fn pending_subscriptions(client: &Client, region: &str, topic_arn: &str) -> Result<u32, CallError> {
+    let call = || Call::new("SNS", "GetTopicAttributes", region);
+    let answer = client
+        .get_topic_attributes()
+        .topic_arn(topic_arn)
+        .send()
+        .await
+        .map_err(|error| call().failed(error))?;
+    answer
+        .attributes
+        .and_then(|attributes| attributes.get("SubscriptionsPending")?.parse().ok())
+        .ok_or_else(|| call().lacks("the number of pending subscriptions"))
+}
