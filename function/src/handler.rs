@@ -15,7 +15,7 @@ use fencing::metrics::{Measured, Metric};
 use fencing::settings::Settings;
 use fencing::step::{Fault, Task};
 use fencing::words::Reporter;
-use futures_util::future::{Either, join, join_all, select};
+use futures_util::future::{Either, join_all, select};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -132,11 +132,11 @@ impl<W: Lookout> Handler<W> {
         &self.world
     }
 
-    /// Reads the secrets that callers present ahead of the first request.
+    /// Reads the webhook's secret ahead of the first request. The health question's can wait for the first who
+    /// asks: starting is what a fence waits for.
     pub async fn prepare(&self) {
-        let (webhook, health) = join(self.read_webhook_secret(), self.read_health_secret()).await;
-        for fault in [webhook.err(), health.err()].into_iter().flatten() {
-            tracing::warn!(%fault, "a secret could not be read ahead");
+        if let Err(fault) = self.read_webhook_secret().await {
+            tracing::warn!(%fault, "the webhook's secret could not be read ahead");
         }
     }
 

@@ -347,6 +347,7 @@ async fn a_flood_does_not_keep_an_alert_from_being_served() {
     async fn served_after(strangers: u32) -> (Duration, usize) {
         let world = Memory::split();
         let handler = ready(&world).await;
+        invoke(&handler, sweep()).await;
         let began = world.uptime();
         for number in 0..strangers {
             let event = match number % 3 {

@@ -89,7 +89,7 @@ impl Play {
         let name = self.stage.topology.health_secret_name();
         let secret = self.stage.aws.secret(self.stage.region(), &name).await?;
         let path = format!("/health/{secret}");
-        Ok(self.stage.aws.get(&self.url, &path, &[]).await?)
+        Ok(self.stage.aws.get(self.url(), &path, &[]).await?)
     }
 
     async fn watchdog(&self, reporter: usize) -> Result<HttpAnswer, DemoError> {
@@ -106,7 +106,7 @@ impl Play {
         let answer = self
             .stage
             .aws
-            .post(&self.url, "webhook", &headers, payload.to_string())
+            .post(self.url(), "webhook", &headers, payload.to_string())
             .await?;
         Ok(answer)
     }
