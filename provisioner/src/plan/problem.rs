@@ -369,11 +369,13 @@ impl Problem {
             }
             Self::UnknownParameter { .. } => "this is a mistake in Sitefence; please report it".into(),
             Self::DecisionInForce { .. } => {
-                "finish it first: `provision rejoin` brings the fenced site back and opens the register".into()
+                "bring the fenced site back first, in the order of the README's chapter `When a site was fenced`; the \
+                 register opens by itself then"
+                    .into()
             }
             Self::NotOpen { register } => format!(
-                "nothing would remember that {} is out of the accelerator: `provision rejoin` first, or destroy \
-                 with --force",
+                "nothing would remember that {} is out of the accelerator: bring it back first (the README's chapter `When \
+                 a site was fenced` says how), or destroy with --force",
                 register.fenced.as_deref().unwrap_or("a site")
             ),
             Self::UsedRegister { epoch, .. } => format!(

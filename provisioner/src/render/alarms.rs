@@ -104,10 +104,10 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
         alarms: Vec::new(),
     };
 
-    b.cause("FenceHappened", "fence-happened", Cause::Decided, 1, "A site was lost and is being fenced. Nothing is to be done now; `provision status` shows how things stand.");
-    b.cause("FenceCompleted", "fence-completed", Cause::Completed, 1, "The lost site is out of the accelerator and replication to it is cut: the survivor serves. When the other is well again, `provision rejoin` brings it back.");
-    b.cause("FenceRepeated", "fence-repeated", Cause::RefencedEarlyReturn, 1, "The fenced site was put back into the accelerator while its data is stale; it has been taken out again. `provision rejoin` is the way back.");
-    b.cause("StateUnexplained", "state-unexplained", Cause::Unexplained, 2, "Accelerator and Infinispan do not fit what the register says, so the function leaves them alone. `provision status` shows the difference.");
+    b.cause("FenceHappened", "fence-happened", Cause::Decided, 1, "A site was lost and is being fenced. Nothing is to be done now; the dashboard and the function's log show how things stand.");
+    b.cause("FenceCompleted", "fence-completed", Cause::Completed, 1, "The lost site is out of the accelerator and replication to it is cut: the survivor serves. When the other is well again, bring it back in the order of the README's chapter 'When a site was fenced'.");
+    b.cause("FenceRepeated", "fence-repeated", Cause::RefencedEarlyReturn, 1, "The fenced site was put back into the accelerator while its data is stale; it has been taken out again. The way back is the README's chapter 'When a site was fenced'.");
+    b.cause("StateUnexplained", "state-unexplained", Cause::Unexplained, 2, "Accelerator and Infinispan do not fit what the register says, so the function leaves them alone. Its log tells the difference.");
     b.cause("DependencyFailed", "dependency-failed", Cause::DependencyFailed, 3, "For three minutes the function could not reach something it needs: register, accelerator, Infinispan or a secret. Its log names it. No site can be fenced until it is back.");
     b.cause("ForeignAlerts", "foreign-alerts", Cause::ForeignLabels, 1, "Authenticated alerts of another deployment arrive here: a webhook's address was copied together with its password.");
 

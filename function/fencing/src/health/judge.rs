@@ -277,7 +277,7 @@ impl<'a> Judge<'a> {
             (None, _) => match unfit(|unfit| !matches!(unfit, Unfit::SurvivorUnhealthy { .. })) {
                 Some(missing) => fails(
                     missing.to_string(),
-                    "put it back; for planned work there is `provision fence`, which also cuts replication",
+                    "put it back; while it is out by hand, replication to it goes on",
                 ),
                 None => fine("exactly the two sites"),
             },
