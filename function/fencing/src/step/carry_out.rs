@@ -72,13 +72,16 @@ pub(super) fn complete(
     });
     let cut = cut(script, &mut held, cutting, &decision)?;
     held.settle(script)?;
-    let record = held.record;
     if let Err(fault) = cut {
         let sentence =
             format!("{backup} is out of the accelerator, but replication is not cut at {at}: {fault}");
         script.say(Cause::DependencyFailed, sentence.clone());
-        return Err(script.give_up(&record, Answer::new(Status::Retry, sentence)));
+        return Err(script.give_up(&held.record, Answer::new(Status::Retry, sentence)));
     }
+    if state != State::Decided && reading.is_none() {
+        look_again(script, &mut held, &decision)?;
+    }
+    let record = held.record;
     if record.unsettled {
         let once = Record {
             state: State::Unbalanced,
@@ -97,6 +100,22 @@ pub(super) fn complete(
     let sentence = format!("fenced {backup}: {}, epoch {}", decision.evidence, record.epoch);
     script.say(Cause::Completed, sentence);
     Ok(record)
+}
+
+/// The accelerator could not be read before the cut, which the survivor's users were waiting for: that it held
+/// exactly the survivor was read by the executor before. Nobody may call it complete without having looked.
+fn look_again(script: &mut Script<'_>, held: &mut Held, decision: &Decision) -> Result<(), Halt> {
+    let asked = script.start(Call::ReadAccelerator);
+    held.wait(script, asked)?;
+    match script.accelerator(asked)? {
+        Ok(reading) if reading.holds_only(script.settings, &decision.survivor.0) => Ok(()),
+        Ok(_) => balance(script, held, decision, None),
+        Err(fault) => {
+            let sentence = format!("replication is cut, but the accelerator cannot be looked at: {fault}");
+            script.say(Cause::DependencyFailed, sentence.clone());
+            Err(script.give_up(&held.record, Answer::new(Status::Retry, sentence)))
+        }
+    }
 }
 
 /// The answer while something of a broken rejoin may still be on its way.

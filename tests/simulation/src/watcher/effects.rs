@@ -150,7 +150,9 @@ impl Watcher {
             reality.index(&decision.fenced.0),
         );
         let hands = reality.hands;
-        let since = self.epoch_began;
+        // Hands may have come between an executor's looking and its deciding.
+        let looked = self.invoked(id).map_or(self.epoch_began, |invoked| invoked.began);
+        let since = self.epoch_began.min(looked);
         if cut && at == survivor && record.state != State::Rejoining && !record.waiting {
             self.demand(
                 reality.holds_only(survivor) || touched(hands.groups, since, reality) || record.unsettled,

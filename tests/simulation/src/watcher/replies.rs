@@ -59,7 +59,9 @@ impl Watcher {
                 }
                 let quiet = reality.written_at + REPEATED < began;
                 let rotated = status == 403 && reality.rotated_at + REREAD >= began;
-                if agreeing && stands && quiet && !faulty && !disturbed && !observes && !rotated {
+                // A delivery can outlive its site; nobody can look there then.
+                let alive = reality.sites[own].alive;
+                if agreeing && stands && alive && quiet && !faulty && !disturbed && !observes && !rotated {
                     self.demand(status == 200 || reality.no_relay > 0, || {
                         format!("I10: everything is as decided, and {id} is answered {status}: {text}")
                     });
