@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::common::{Memory, Mishap, accusation, invoke, ready, settings};
-use fencing::answer::Status;
+use crate::common::{Memory, Mishap, accusation, balancer, invoke, ready, settings};
+use fencing::answer::{Cause, Status};
 use fencing::register::State;
+use fencing::replication::Backup;
 use fencing::step::{Call, Task};
 use fencing::words::{Reporter, Suspect};
 use function::run::{Budget, run};
@@ -177,4 +178,22 @@ proptest! {
             });
         });
     }
+}
+
+/// As when the role may read the register and not write it.
+#[tokio::test(start_paused = true)]
+async fn a_register_that_takes_no_write_is_named_and_nothing_is_fenced() {
+    let world = Memory::split();
+    let handler = ready(&world).await;
+    world.mishap(
+        |call| matches!(call, Call::WriteRegister { .. }),
+        Mishap::Fails,
+        u32::MAX,
+    );
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert_eq!(told.status, 503);
+    assert!(told.body.starts_with("the register: "), "{}", told.body);
+    assert_eq!(world.causes(), [Cause::DependencyFailed]);
+    assert_eq!(world.endpoints(), [balancer("a"), balancer("b")]);
+    assert_eq!(world.backup("site-a"), Backup::Online);
 }

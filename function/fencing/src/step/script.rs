@@ -102,6 +102,7 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
         clock,
         position: 0,
         notices: Vec::new(),
+        unwritten: None,
     };
     let end = match script.state.task.clone() {
         Task::Alert { reporter, suspect } => alert::alert(&mut script, &reporter, &suspect),
@@ -164,6 +165,8 @@ pub(super) struct Script<'a> {
     clock: Timestamp,
     position: usize,
     notices: Vec<Notice>,
+    /// Why the last write is not in the register although nobody else wrote either.
+    unwritten: Option<Fault>,
 }
 
 impl Script<'_> {
@@ -367,10 +370,15 @@ impl Script<'_> {
         };
         let current = match written {
             Written::Stored => return Ok(record),
-            Written::Lost(current) => current.map_or_else(Record::empty, |current| *current),
-            Written::Unknown(_) => {
+            Written::Lost(current) => {
+                self.unwritten = None;
+                current.map_or_else(Record::empty, |current| *current)
+            }
+            Written::Unknown(fault) => {
                 let again = self.start(Call::ReadRegister);
-                self.register(again)?
+                let current = self.register(again)?;
+                self.unwritten = (current.rev < record.rev).then_some(fault);
+                current
             }
         };
         if current == record {
@@ -427,6 +435,10 @@ impl Script<'_> {
                 end => return end,
             }
         }
-        Ok(contended())
+        // Nobody was faster: the register takes no writes, and people have to know why.
+        match self.unwritten.take() {
+            Some(fault) => Err(self.failed(&fault)),
+            None => Ok(contended()),
+        }
     }
 }
