@@ -173,7 +173,7 @@ proptest! {
                     assert_eq!(state.groups[0].endpoints.len(), 1);
                 }
                 // Replication is cut only where the accelerator holds exactly the survivor.
-                let cut = state.backups[&crate::common::site("site-a")] == fencing::replication::Backup::Offline;
+                let cut = state.backups[&crate::common::site("site-a")] == Backup::Offline;
                 assert!(!cut || state.groups[0].endpoints.len() == 1);
             });
         });

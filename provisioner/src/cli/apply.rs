@@ -64,7 +64,7 @@ impl Apply {
             let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
             let wanted = Wanted {
                 resume_epoch: self.resume_epoch,
-                ..cloud::wanted(&loaded, &self.function, &console).await?
+                ..cloud::wanted(&loaded, &self.function, &session).await?
             };
             let consent = Consent {
                 given: self.yes,

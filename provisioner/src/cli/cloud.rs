@@ -17,7 +17,7 @@ use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::render::{self, DocumentKind};
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{self, Scope, Wanted};
+use crate::run::{self, Scope, Session, Wanted};
 use crate::topology::{Loaded, Topology};
 use crate::world::build::{self, Profile};
 
@@ -90,6 +90,13 @@ impl From<ProfileArg> for Profile {
     }
 }
 
+impl FunctionArgs {
+    /// Whether getting the function takes minutes. What can be known to be wrong before is then told before.
+    fn builds(&self) -> bool {
+        self.function_zip.is_none()
+    }
+}
+
 /// Gets the function: builds it, or takes it from a zip, and packs it with the topology's authorities.
 pub(super) async fn function(
     loaded: &Loaded,
@@ -125,8 +132,11 @@ pub(super) async fn function(
 pub(super) async fn wanted<'a>(
     loaded: &'a Loaded,
     arguments: &FunctionArgs,
-    console: &Console,
+    session: &Session,
 ) -> Result<Wanted<'a>, run::Failure> {
+    if arguments.builds() {
+        session.connected()?;
+    }
     let topology = &loaded.topology;
     let (mut documents, mut objects) = (Vec::new(), Vec::new());
     for document in render::render(topology)? {
@@ -144,7 +154,7 @@ pub(super) async fn wanted<'a>(
             DocumentKind::Object { .. } => {}
         }
     }
-    let (function, _) = function(loaded, arguments, console).await?;
+    let (function, _) = function(loaded, arguments, &session.console).await?;
     Ok(Wanted {
         topology,
         documents,

@@ -32,7 +32,7 @@ pub use topology_file::TopologyFile;
 #[command(name = "provision", version, propagate_version = true, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done · 1 failed · 2 usage or invalid topology · 3 refused because unsafe · \
-    4 `plan --detailed-exitcode` found changes · 5 `status` degraded · 6 `status` fenced"
+    4 `plan --detailed-exitcode` found changes"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -106,10 +106,6 @@ pub enum Exit {
     Refused = 3,
     /// `plan --detailed-exitcode` found changes.
     Changes = 4,
-    /// `status`: something is out of order.
-    Degraded = 5,
-    /// `status`: a site is fenced.
-    Fenced = 6,
 }
 
 impl From<Exit> for ExitCode {

@@ -49,7 +49,7 @@ impl Plan {
             let session = Session::over(topology, &scope, console.clone()).await?;
             let wanted = Wanted {
                 resume_epoch: self.resume_epoch,
-                ..cloud::wanted(&loaded, &self.function, &console).await?
+                ..cloud::wanted(&loaded, &self.function, &session).await?
             };
             let (_, mut plan) = apply::plan(&session, &wanted, choices).await?;
             let preview = preview::preview(&session, topology, &plan).await?;

@@ -32,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::console::Console;
 use self::interrupt::Interrupt;
 use crate::plan::clusters::ObjectDocument;
+use crate::plan::problem::Problem;
 use crate::plan::{StackDocument, elf, package, package::PackedFunction};
 use crate::topology::{CaBundle, SiteName, Topology};
 use crate::world::aws::Aws;
@@ -95,6 +96,23 @@ impl Session {
             interrupt: Interrupt::listen(console.clone()),
             console,
         })
+    }
+
+    /// Fails where somebody has to do something before a cluster can be asked at all, as with a context that the
+    /// kubeconfig does not know.
+    pub fn connected(&self) -> Result<(), Failure> {
+        let problems: Vec<Problem> = self
+            .clusters
+            .values()
+            .filter_map(|cluster| match cluster {
+                Err(ConnectError::Problem(problem)) => Some(Problem::from(problem.clone())),
+                _ => None,
+            })
+            .collect();
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::Problems(problems)),
+        }
     }
 }
 

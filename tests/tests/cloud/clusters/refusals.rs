@@ -106,4 +106,11 @@ fn contexts_and_credentials_that_do_not_serve_are_told_with_those_that_are_there
     let run = refused(&sites);
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.stderr.contains("there is no kubeconfig"), "{run}");
+    // Before anything else, when the function would have to be built first: there is nothing to build it from.
+    for verb in ["plan", "apply"] {
+        let run = sites.run(&[verb, "topology.yaml", "--source", "nowhere"]);
+        assert_eq!(run.code, Some(1), "{run}");
+        assert!(run.stderr.contains("there is no kubeconfig"), "{run}");
+        assert!(!run.stderr.contains("nowhere"), "{run}");
+    }
 }
