@@ -303,6 +303,38 @@ fn two_topologies_share_a_table_fence_on_their_own_and_one_can_go() {
     );
 }
 
+/// A table that was restored from a backup has a name of its own, and an item that knows nothing of what was decided
+/// since.
+#[test]
+fn a_restored_register_is_taken_only_when_its_epoch_is_confirmed() {
+    let cloud = Cloud::new();
+    assert_eq!(cloud.apply().code, Some(0));
+    block_on(create_table(&cloud.aws, "restored"));
+    cloud.decide_in("restored", "open");
+    cloud.write_topology("topology.yaml", "register: { table: restored }");
+    cloud.counter.reset();
+    let plan: &[&str] = &["plan", "--function-zip", "given.zip"];
+    for arguments in [
+        APPLY.to_vec(),
+        [APPLY, &["--resume-epoch", "3"]].concat(),
+        plan.to_vec(),
+    ] {
+        let refused = cloud.run(&arguments);
+        assert_eq!(refused.code, Some(3), "{refused}");
+        assert!(refused.stderr.contains("--resume-epoch 4"), "{refused}");
+    }
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+
+    let confirmed = cloud.run(&[APPLY, &["--resume-epoch", "4"]].concat());
+    assert_eq!(confirmed.code, Some(0), "{confirmed}");
+    let items = block_on(cloud.aws.items(REGION, "restored")).unwrap();
+    assert!(items.iter().any(|item| item["epoch"] == 4), "{items:?}");
+    // It is the register now, and nothing is left to confirm.
+    let again = cloud.apply();
+    assert_eq!(again.code, Some(0), "{again}");
+    assert!(again.stderr.contains("nothing to do"), "{again}");
+}
+
 /// A global table of the usual kind is where two functions could both win.
 #[test]
 fn an_eventually_consistent_table_is_refused_where_it_stands() {

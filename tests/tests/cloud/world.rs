@@ -403,6 +403,11 @@ function: {{ architecture: x86_64 }}
 
     /// Writes the register's item as the function would.
     pub(crate) fn decide(&self, state: &str) {
+        self.decide_in("sitefence-demo-register", state);
+    }
+
+    /// The same in another table.
+    pub(crate) fn decide_in(&self, table: &str, state: &str) {
         use aws_sdk_dynamodb::types::AttributeValue::{M, N, S};
         let decision = [
             ("survivor".to_owned(), S("site-a".into())),
@@ -411,7 +416,7 @@ function: {{ architecture: x86_64 }}
         block_on(async {
             aws_sdk_dynamodb::Client::new(&self.aws.sdk_config(REGION))
                 .put_item()
-                .table_name("sitefence-demo-register")
+                .table_name(table)
                 .item("pk", S("demo".into()))
                 .item("state", S(state.into()))
                 .item("epoch", N("4".into()))
