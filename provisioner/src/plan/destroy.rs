@@ -96,7 +96,21 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
             }
         )
     });
+    let could_decide = !functions.is_empty();
     plan.steps.extend(functions);
+    let loses_the_register = forgets
+        || rest.iter().any(|step| {
+            matches!(
+                step,
+                Step::DeleteStack {
+                    kind: StackKind::Register,
+                    ..
+                }
+            )
+        });
+    if could_decide && loses_the_register {
+        plan.steps.extend(confirmation(topology, standing));
+    }
     if forgets {
         plan.steps.push(Step::ForgetItems {
             region: topology.register_region(topology.first_region()).to_string(),
@@ -119,6 +133,29 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         plan.steps.push(Step::ReleaseLock);
     }
     plan
+}
+
+/// A site may have been fenced until the last function was gone, and only the register would tell.
+fn confirmation(topology: &Topology, standing: &Standing) -> Option<Step> {
+    let table = standing.register_in_force()?;
+    let (region, name, role_arn) = match standing.deployed() {
+        Some(deployed) => (
+            deployed.register_region,
+            deployed.found.register_table,
+            Some(deployed.register_role_arn).filter(|arn| !arn.is_empty()),
+        ),
+        None => (
+            topology.register_region(topology.first_region()).to_string(),
+            topology.table_name(),
+            topology.register.role_arn.as_ref().map(ToString::to_string),
+        ),
+    };
+    Some(Step::ConfirmEpoch {
+        region,
+        table: name,
+        role_arn,
+        epoch: table.item.epoch,
+    })
 }
 
 /// Whether this topology's items have to leave a table that others use too.

@@ -189,7 +189,8 @@ pub enum Problem {
     Cluster(#[from] ClusterProblem),
 }
 
-fn fenced(register: &RegisterReading) -> String {
+/// Who is fenced and who serves, as the end of a sentence.
+pub fn fenced(register: &RegisterReading) -> String {
     match (&register.fenced, &register.survivor) {
         (Some(fenced), Some(survivor)) => format!(" ({fenced} is fenced, {survivor} serves)"),
         _ => String::new(),

@@ -187,6 +187,18 @@ pub enum Step {
         /// The bucket.
         bucket: String,
     },
+    /// The register knows no decision after this epoch: whoever could have made one is gone by now, and the
+    /// register can follow.
+    ConfirmEpoch {
+        /// The table's Region.
+        region: String,
+        /// The table.
+        table: String,
+        /// The role to assume for it.
+        role_arn: Option<String>,
+        /// The last decision that was known when the plan was made.
+        epoch: u64,
+    },
     /// This topology's items leave a table that others use too.
     ForgetItems {
         /// The table's Region.
@@ -244,6 +256,7 @@ impl Step {
             self,
             Self::TakeLock { .. }
                 | Self::ReleaseLock
+                | Self::ConfirmEpoch { .. }
                 | Self::AwaitStack { .. }
                 | Self::AwaitFunction { .. }
                 | Self::AwaitRollout { .. }

@@ -27,6 +27,7 @@ fn words(plan: &Plan) -> Vec<String> {
             Step::Upload { region, .. } => format!("upload {region}"),
             Step::AwaitFunction { region, .. } => format!("ready {region}"),
             Step::EmptyBucket { region, .. } => format!("empty {region}"),
+            Step::ConfirmEpoch { epoch, .. } => format!("confirm epoch {epoch}"),
             Step::ForgetItems { table, .. } => format!("forget {table}"),
             Step::ApplyObject(goal) => format!("apply {} {}", goal.object.site, goal.object.kind.word()),
             Step::DeleteObject { object, .. } => format!("delete {} {}", object.site, object.kind.word()),
@@ -343,6 +344,7 @@ fn everything_goes_functions_first_and_the_lock_s_bucket_last() {
         [
             "lock",
             "delete eu-west-1 fencing",
+            "confirm epoch 0",
             "delete eu-west-1 register",
             "unlock",
             "empty eu-west-1",
@@ -389,6 +391,7 @@ fn a_shared_table_loses_only_this_topology_s_items() {
         [
             "lock",
             "delete eu-west-1 fencing",
+            "confirm epoch 0",
             "forget shared",
             "unlock",
             "empty eu-west-1",

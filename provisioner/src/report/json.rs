@@ -88,6 +88,7 @@ fn step_json(step: &Step, preview: &Preview) -> Option<Value> {
         }
         Step::TakeLock { .. }
         | Step::ReleaseLock
+        | Step::ConfirmEpoch { .. }
         | Step::AwaitFunction { .. }
         | Step::AwaitWatchdogs { .. } => {
             return None;

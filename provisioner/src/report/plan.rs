@@ -39,6 +39,9 @@ pub fn step(step: &Step) -> Option<String> {
         }
         Step::AwaitFunction { region, function } => format!("{region}: waiting for {function} to be ready"),
         Step::EmptyBucket { region, bucket } => format!("{region}: emptying {bucket}"),
+        Step::ConfirmEpoch { region, table, .. } => {
+            format!("{region}: looking whether {table} is as it was")
+        }
         Step::ForgetItems { region, table, .. } => {
             format!("{region}: removing this topology's items from {table}")
         }

@@ -6,8 +6,9 @@ use fencing::answer::Status;
 
 use crate::plan::cluster_problem::ClusterProblem;
 use crate::plan::elf::ElfError;
+use crate::plan::observed::RegisterReading;
 use crate::plan::package::PackageError;
-use crate::plan::problem::Problem;
+use crate::plan::problem::{Problem, fenced};
 use crate::render::RenderError;
 use crate::topology::SiteName;
 use crate::world::aws::SignInError;
@@ -141,6 +142,11 @@ pub enum Failure {
     /// The function answered, and did not do it. Its sentence says why.
     #[error("{sentence}")]
     NotDone { status: Status, sentence: String },
+    #[error(
+        "a site was fenced while the function was being removed: the register is `{}`, epoch {}{}",
+        register.state, register.epoch, fenced(register)
+    )]
+    DecidedMeanwhile { register: RegisterReading },
     #[error("something changed between planning and starting")]
     Overtaken,
     #[error("stopped; nothing is lost")]
@@ -197,7 +203,7 @@ impl Failure {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Problems(problems) if problems.iter().any(Problem::is_unsafe) => Kind::Refused,
-            Self::Locked { .. } => Kind::Refused,
+            Self::Locked { .. } | Self::DecidedMeanwhile { .. } => Kind::Refused,
             Self::NotDone { status, .. } => match status {
                 Status::NotNow => Kind::Refused,
                 Status::Foreign => Kind::Usage,
@@ -250,6 +256,11 @@ impl Failure {
                 Status::Retry => Some("try again in a moment; the function's log says more".into()),
                 Status::NotNow | Status::Foreign | Status::Done => None,
             },
+            Self::DecidedMeanwhile { register } => Some(format!(
+                "the function is gone and the register still stands: `provision apply` puts the function back; or bring \
+                 {} back as the README's chapter `When a site was fenced` says, then destroy with --force",
+                register.fenced.as_deref().unwrap_or("the site")
+            )),
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {
                 Some("run the same command again to go on; what AWS has begun goes on there meanwhile".into())

@@ -146,6 +146,23 @@ impl Walk<'_> {
                 }
                 Ok(())
             }
+            Step::ConfirmEpoch {
+                region,
+                table,
+                role_arn,
+                epoch,
+            } => {
+                let client = self.session.aws.dynamodb(region, role_arn.as_deref()).await;
+                let reading = Table::new(client, region, table)
+                    .read(self.topology.name.as_str())
+                    .await?;
+                match reading.map(|table| table.item) {
+                    Some(item) if item.epoch != *epoch && !item.is_open() => {
+                        Err(Failure::DecidedMeanwhile { register: item })
+                    }
+                    _ => Ok(()),
+                }
+            }
             Step::ForgetItems {
                 region,
                 table,

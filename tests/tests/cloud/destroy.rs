@@ -1,7 +1,9 @@
 //! Destroying what was applied, and nothing else.
 
+use tests::standins::gate::Moment;
+
 use crate::assert_run;
-use crate::world::{Cloud, REGION, block_on};
+use crate::world::{Cloud, REGION, block_on, decide_in};
 
 #[test]
 fn destroy_leaves_what_was_there_before_and_a_second_one_finds_nothing() {
@@ -36,6 +38,36 @@ fn destroy_is_refused_while_a_site_is_fenced_unless_forced() {
     let forced = cloud.run(&["destroy", "--yes", "--force"]);
     assert_eq!(forced.code, Some(0), "{forced}");
     assert_eq!(cloud.inventory(), before);
+}
+
+/// The last alert may fence a site while its function is being taken away; then only the register knows of it.
+#[test]
+fn a_register_that_was_decided_in_while_the_function_went_is_kept() {
+    let cloud = Cloud::new();
+    assert_eq!(cloud.apply().code, Some(0));
+    cloud.counter.reset();
+    assert_eq!(cloud.run(&["destroy", "--yes"]).code, Some(0));
+    let changes = cloud.counter.changes();
+    let function_goes = changes.iter().position(|it| it == "DeleteStack").unwrap();
+    assert_eq!(cloud.apply().code, Some(0));
+    cloud.counter.reset();
+
+    let aws = cloud.aws.clone();
+    cloud.counter.stop_at(function_goes, Moment::After, move || {
+        let decides = move || decide_in(&aws, "sitefence-demo-register", "complete");
+        std::thread::spawn(decides).join().unwrap();
+    });
+    let kept = cloud.run(&["destroy", "--yes"]);
+    assert_eq!(kept.code, Some(3), "{kept}");
+    let told = "error: a site was fenced while the function was being removed: the register is `complete`, epoch 4 \
+                (site-b is fenced, site-a serves)";
+    assert!(kept.stderr.contains(told), "{kept}");
+    assert!(cloud.inventory().contains_key("table sitefence-demo-register"));
+
+    // The function is put back, and finds what was decided.
+    cloud.counter.reset();
+    let applied = cloud.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
 }
 
 #[test]

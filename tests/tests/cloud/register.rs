@@ -24,7 +24,7 @@ use tests::standins::infinispan::{InfinispanPair, Role};
 use tests::standins::local_aws::LocalAws;
 
 use crate::regions::settings;
-use crate::world::{APPLY, Cloud, REGION, block_on};
+use crate::world::{APPLY, Cloud, REGION, block_on, decide_in};
 
 const PASSWORD: &str = "its password";
 
@@ -310,7 +310,7 @@ fn a_restored_register_is_taken_only_when_its_epoch_is_confirmed() {
     let cloud = Cloud::new();
     assert_eq!(cloud.apply().code, Some(0));
     block_on(create_table(&cloud.aws, "restored"));
-    cloud.decide_in("restored", "open");
+    decide_in(&cloud.aws, "restored", "open");
     cloud.write_topology("topology.yaml", "register: { table: restored }");
     cloud.counter.reset();
     let plan: &[&str] = &["plan", "--function-zip", "given.zip"];

@@ -403,30 +403,30 @@ function: {{ architecture: x86_64 }}
 
     /// Writes the register's item as the function would.
     pub(crate) fn decide(&self, state: &str) {
-        self.decide_in("sitefence-demo-register", state);
+        decide_in(&self.aws, "sitefence-demo-register", state);
     }
+}
 
-    /// The same in another table.
-    pub(crate) fn decide_in(&self, table: &str, state: &str) {
-        use aws_sdk_dynamodb::types::AttributeValue::{M, N, S};
-        let decision = [
-            ("survivor".to_owned(), S("site-a".into())),
-            ("fenced".to_owned(), S("site-b".into())),
-        ];
-        block_on(async {
-            aws_sdk_dynamodb::Client::new(&self.aws.sdk_config(REGION))
-                .put_item()
-                .table_name(table)
-                .item("pk", S("demo".into()))
-                .item("state", S(state.into()))
-                .item("epoch", N("4".into()))
-                .item("rev", N("9".into()))
-                .item("decision", M(decision.into()))
-                .send()
-                .await
-                .unwrap();
-        });
-    }
+/// Writes a register's item as the function would.
+pub(crate) fn decide_in(aws: &LocalAws, table: &str, state: &str) {
+    use aws_sdk_dynamodb::types::AttributeValue::{M, N, S};
+    let decision = [
+        ("survivor".to_owned(), S("site-a".into())),
+        ("fenced".to_owned(), S("site-b".into())),
+    ];
+    block_on(async {
+        aws_sdk_dynamodb::Client::new(&aws.sdk_config(REGION))
+            .put_item()
+            .table_name(table)
+            .item("pk", S("demo".into()))
+            .item("state", S(state.into()))
+            .item("epoch", N("4".into()))
+            .item("rev", N("9".into()))
+            .item("decision", M(decision.into()))
+            .send()
+            .await
+            .unwrap();
+    });
 }
 
 /// The same command line for the AWS half only: there are no clusters here.
