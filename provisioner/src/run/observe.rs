@@ -6,29 +6,29 @@
 //! A Region that does not answer ends nobody's look but its own: it is noted as unreached, with the call that
 //! shows it. That an answer was "no" is another matter, and ends everything.
 
+mod accelerator;
+mod answers;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 
 use fencing::words::SiteName;
-use tokio::task::JoinSet;
 
+use self::accelerator::{endpoints, look_at_accelerator, tagged_balancers};
+use self::answers::{Answers, all, each};
 use super::Session;
 use super::clusters;
 use super::webhook::{WebhookValues, outputs};
 use crate::plan::clusters::ObjectDocument;
 use crate::plan::observed::{
-    AcceleratorReading, EndpointReading, Identity, ListenerReading, Observed, RegionReading, RegionStanding,
-    SecretReading, Standing, TableReading,
+    Identity, Observed, RegionReading, RegionStanding, SecretReading, Standing, TableReading,
 };
-use crate::plan::preflight::{infinispan_urls, is_another_register, is_wanted, sites_to_search};
+use crate::plan::preflight::{infinispan_urls, is_another_register, sites_to_search};
 use crate::plan::{OutputReading, PACKAGES, TAG_REGIONS};
 use crate::topology::Topology;
 use crate::topology::names::{HEALTH_REGION, StackKind};
-use crate::world::accelerator::Accelerators;
 use crate::world::account;
 use crate::world::artifacts::Bucket;
 use crate::world::aws::Aws;
-use crate::world::balancers::Balancers;
 use crate::world::call::CallError;
 use crate::world::cloudformation::Stacks;
 use crate::world::functions::Functions;
@@ -37,66 +37,6 @@ use crate::world::secrets::Secrets;
 
 /// Environment variables by which the guide's function is known.
 const GUIDE_VARIABLES: [&str; 2] = ["INFINISPAN_SITE_ENDPOINTS", "WEBHOOK_USER_SECRET"];
-
-/// Asks all questions at once and keeps the order of the answers. The first failure ends the others.
-async fn all<T, F>(questions: impl IntoIterator<Item = F>) -> Result<Vec<T>, CallError>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, CallError>> + Send + 'static,
-{
-    let mut asked = JoinSet::new();
-    for (index, question) in questions.into_iter().enumerate() {
-        asked.spawn(async move { question.await.map(|answer| (index, answer)) });
-    }
-    let mut answers = BTreeMap::new();
-    while let Some(joined) = asked.join_next().await {
-        match joined {
-            Ok(answer) => {
-                let (index, answer) = answer?;
-                answers.insert(index, answer);
-            }
-            // Nobody cancels these; a panic goes on where it can be seen.
-            Err(error) => {
-                if let Ok(panic) = error.try_into_panic() {
-                    std::panic::resume_unwind(panic);
-                }
-            }
-        }
-    }
-    Ok(answers.into_values().collect())
-}
-
-/// What several Regions answered.
-struct Answers<T> {
-    by_region: BTreeMap<String, T>,
-    /// Those that did not, each with the call that shows it.
-    unreached: BTreeMap<String, String>,
-}
-
-/// Asks Regions at once, each its own question. One that does not answer is noted.
-async fn each<T, F>(questions: impl IntoIterator<Item = (String, F)>) -> Result<Answers<T>, CallError>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, CallError>> + Send + 'static,
-{
-    let answers = all(questions.into_iter().map(|(region, question)| async move {
-        match question.await {
-            Err(error) if error.is_outage() => Ok((region, Err(error.to_string()))),
-            answer => answer.map(|answer| (region, Ok(answer))),
-        }
-    }));
-    let mut sorted = Answers {
-        by_region: BTreeMap::new(),
-        unreached: BTreeMap::new(),
-    };
-    for (region, answer) in answers.await? {
-        match answer {
-            Ok(answer) => drop(sorted.by_region.insert(region, answer)),
-            Err(what) => drop(sorted.unreached.insert(region, what)),
-        }
-    }
-    Ok(sorted)
-}
 
 /// Who is signed in, as the first of the function's Regions that answers has it.
 async fn identity(aws: &Aws, topology: &Topology) -> Result<Identity, CallError> {
@@ -453,146 +393,4 @@ async fn region_reading(aws: &Aws, topology: &Topology, region: &str) -> Result<
             .collect(),
         roles: roles.into_iter().flatten().collect(),
     })
-}
-
-type Accelerator = (
-    Vec<AcceleratorReading>,
-    Option<AcceleratorReading>,
-    Vec<ListenerReading>,
-);
-
-async fn look_at_accelerator(aws: &Aws, topology: &Topology) -> Result<Accelerator, CallError> {
-    let accelerators = Accelerators::new(aws.global_accelerator());
-    let wanted = topology.accelerator.as_str();
-    let by_arn = match wanted.starts_with("arn:") {
-        true => accelerators.by_arn(wanted).await?,
-        false => None,
-    };
-    let (seen, ours) = match by_arn {
-        Some(ours) => (vec![ours.clone()], Some(ours)),
-        None => {
-            let seen = accelerators.all().await?;
-            let ours = seen
-                .iter()
-                .find(|it| is_wanted(wanted, &it.arn, &it.dns_name, it.dual_stack_dns_name.as_deref()));
-            let ours = ours.cloned();
-            (seen, ours)
-        }
-    };
-    let listeners = match &ours {
-        Some(ours) => accelerators.listeners(&ours.arn).await?,
-        None => Vec::new(),
-    };
-    Ok((seen, ours, listeners))
-}
-
-/// The Region in a balancer's ARN.
-fn balancer_region(endpoint: &str) -> Option<&str> {
-    let mut parts = endpoint.splitn(6, ':');
-    let (Some("arn"), Some("elasticloadbalancing"), Some(region), Some(resource)) =
-        (parts.next(), parts.nth(1), parts.next(), parts.nth(1))
-    else {
-        return None;
-    };
-    resource.starts_with("loadbalancer/").then_some(region)
-}
-
-/// What the endpoints are, and which Regions did not tell.
-struct Endpoints {
-    readings: BTreeMap<String, EndpointReading>,
-    unreached: BTreeMap<String, String>,
-}
-
-async fn endpoints(aws: &Aws, listeners: &[ListenerReading]) -> Result<Endpoints, CallError> {
-    let mut readings = BTreeMap::new();
-    let mut by_region: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for endpoint in listeners
-        .iter()
-        .flat_map(|listener| &listener.groups)
-        .flat_map(|group| &group.endpoints)
-    {
-        match balancer_region(endpoint) {
-            Some(region) => {
-                by_region
-                    .entry(region.to_owned())
-                    .or_default()
-                    .insert(endpoint.clone());
-            }
-            None => {
-                readings.insert(endpoint.clone(), EndpointReading::Other);
-            }
-        }
-    }
-    let answers = each(by_region.into_iter().map(|(region, arns)| {
-        let balancers = Balancers::new(aws.load_balancing(&region), &region);
-        (region, async move {
-            let arns: Vec<String> = arns.into_iter().collect();
-            if let Some(readings) = balancers.tagged(&arns).await? {
-                return Ok(readings);
-            }
-            // One that is gone spoils the answer for all: ask for each.
-            let mut readings = Vec::new();
-            for arn in arns {
-                readings.extend(balancers.tagged(&[arn]).await?.unwrap_or_default());
-            }
-            Ok(readings)
-        })
-    }))
-    .await?;
-    for balancer in answers.by_region.into_values().flatten() {
-        readings.insert(balancer.arn.clone(), EndpointReading::Balancer(balancer));
-    }
-    for endpoint in listeners
-        .iter()
-        .flat_map(|listener| &listener.groups)
-        .flat_map(|group| &group.endpoints)
-    {
-        let silent = balancer_region(endpoint).filter(|region| answers.unreached.contains_key(*region));
-        readings.entry(endpoint.clone()).or_insert_with(|| match silent {
-            Some(region) => EndpointReading::Unseen {
-                region: region.to_owned(),
-            },
-            None => EndpointReading::Gone,
-        });
-    }
-    Ok(Endpoints {
-        readings,
-        unreached: answers.unreached,
-    })
-}
-
-async fn tagged_balancers(aws: &Aws, site: &SiteName, region: &str) -> Result<Vec<String>, CallError> {
-    let balancers = Balancers::new(aws.load_balancing(region), region);
-    let arns = balancers.all().await?;
-    // None: one of them went while we looked.
-    let readings = balancers.tagged(&arns).await?.unwrap_or_default();
-    Ok(readings
-        .into_iter()
-        .filter(|balancer| balancer.site.as_deref() == Some(site.as_str()))
-        .map(|balancer| balancer.arn)
-        .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_balancers_have_tags_to_ask_for() {
-        assert_eq!(
-            balancer_region(
-                "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/a/50dc6c495c0c9188"
-            ),
-            Some("eu-west-1")
-        );
-        for other in [
-            "eipalloc-0123456789abcdef0",
-            "i-0123456789abcdef0",
-            "arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0",
-            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/a/b",
-            "",
-        ] {
-            assert_eq!(balancer_region(other), None, "{other}");
-        }
-    }
 }
