@@ -1,0 +1,136 @@
+//! Every variable there and back, and every mistake in one told at once.
+
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn name(text: &str) -> SiteName {
+    SiteName::new(text).unwrap()
+}
+
+/// Settings in which every field differs from its default, so that a lost variable shows.
+fn settings() -> Settings {
+    Settings {
+        topology: TopologyName::new("keycloak-prod").unwrap(),
+        sites: [
+            Site {
+                name: name("site-a"),
+                region: "eu-west-1".into(),
+            },
+            Site {
+                name: name("site-b"),
+                region: "eu-west-2".into(),
+            },
+        ],
+        mode: Mode::Observe,
+        webhook_username: "keycloak".into(),
+        infinispan_username: "developer".into(),
+        secrets_region: "eu-west-1".into(),
+        register_region: "eu-north-1".into(),
+        register_role_arn: "arn:aws:iam::123456789012:role/register".into(),
+        claim: ClaimSettings {
+            renew_interval_seconds: 5,
+            failure_threshold: 3,
+        },
+        cooldown_seconds: 120,
+        timeout_seconds: 15,
+        cleared_caches: vec!["work".into(), "actionTokens".into()],
+        deep_percent: 90,
+        hold_after_seconds: 3600,
+        found: Found {
+            accelerator_arn: "arn:aws:globalaccelerator::123456789012:accelerator/a".into(),
+            endpoint_group_arns: vec!["arn:group/1".into(), "arn:group/2".into()],
+            balancers: [
+                (
+                    name("site-a"),
+                    vec!["arn:lb/a1".to_owned(), "arn:lb/a2".to_owned()],
+                ),
+                (name("site-b"), vec!["arn:lb/b".to_owned()]),
+            ]
+            .into(),
+            infinispan_urls: [
+                (name("site-a"), "https://a.example.com".to_owned()),
+                (name("site-b"), "https://b.example.com:8443".to_owned()),
+            ]
+            .into(),
+            infinispan_secret: "arn:secret:infinispan".into(),
+            webhook_secret: "arn:secret:webhook".into(),
+            health_secret: "arn:secret:health".into(),
+            register_table: "register".into(),
+            topic_arn: "arn:topic".into(),
+        },
+    }
+}
+
+fn read(environment: &[(Variable, String)]) -> Result<Settings, Vec<SettingsError>> {
+    Settings::from_environment(|wanted| {
+        environment
+            .iter()
+            .find(|(variable, _)| variable.name == wanted)
+            .map(|(_, value)| value.clone())
+    })
+}
+
+#[test]
+fn what_provision_renders_the_function_reads() {
+    let environment = settings().environment();
+    assert_eq!(environment.len(), VARIABLES.len());
+    assert_eq!(read(&environment), Ok(settings()));
+}
+
+#[test]
+fn every_variable_matters() {
+    for index in 0..VARIABLES.len() {
+        let mut environment = settings().environment();
+        let (variable, _) = environment.remove(index);
+        match read(&environment) {
+            Ok(other) => assert_ne!(other, settings(), "{} is read by nobody", variable.name),
+            Err(errors) => {
+                assert!(
+                    errors.iter().any(|e| e.to_string().contains(variable.name)),
+                    "{errors:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let errors = Settings::from_environment(|name| match name {
+        "SITEFENCE_SITES" => Some("site-a=eu-west-1,site-a=eu-west-1".to_owned()),
+        "SITEFENCE_TIMEOUT_SECONDS" => Some("soon".to_owned()),
+        _ => None,
+    })
+    .unwrap_err();
+    let text = errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(text.contains("not exactly two different sites"), "{text}");
+    assert!(text.contains("SITEFENCE_TIMEOUT_SECONDS holds `soon`"), "{text}");
+    assert!(text.contains("SITEFENCE_REGISTER_TABLE is not set"), "{text}");
+}
+
+#[test]
+fn a_site_without_balancer_is_refused() {
+    let mut settings = settings();
+    settings.found.balancers.remove(&name("site-b"));
+    let errors = read(&settings.environment()).unwrap_err();
+    assert!(
+        errors[0].to_string().contains("site `site-b` is missing"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn bytes_are_counted_with_the_names() {
+    let settings = settings();
+    let counted: usize = settings
+        .environment()
+        .iter()
+        .map(|(variable, value)| format!("{}{value}", variable.name).len())
+        .sum();
+    assert_eq!(settings.environment_bytes(), counted);
+    assert!(counted < ENVIRONMENT_LIMIT_BYTES);
+}
