@@ -2,49 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::settings::{ClaimSettings, Found, Mode, Site};
-use crate::words::TopologyName;
+use crate::health::samples;
+pub(super) use crate::health::samples::{balancer, site as name};
 
 pub(super) const LISTENER: &str = "arn:aws:globalaccelerator::111111111111:accelerator/a/listener/l1";
 pub(super) const OTHER_LISTENER: &str = "arn:aws:globalaccelerator::111111111111:accelerator/a/listener/l2";
 
-pub(super) fn name(text: &str) -> SiteName {
-    SiteName::new(text).unwrap()
-}
-
-pub(super) fn balancer(site: &str) -> String {
-    format!("arn:aws:elasticloadbalancing:eu-west-1:111111111111:loadbalancer/net/{site}/1")
-}
-
+/// The health check's deployment, before anybody has looked which endpoint groups there are.
 pub(super) fn settings() -> Settings {
-    let sites = ["site-a", "site-b"];
-    Settings {
-        topology: TopologyName::new("t").unwrap(),
-        sites: sites.map(|site| Site {
-            name: name(site),
-            region: "eu-west-1".into(),
-        }),
-        mode: Mode::Act,
-        webhook_username: "keycloak".into(),
-        infinispan_username: "developer".into(),
-        secrets_region: "eu-west-1".into(),
-        register_region: "eu-west-1".into(),
-        register_role_arn: String::new(),
-        claim: ClaimSettings {
-            renew_interval_seconds: 5,
-            failure_threshold: 3,
-        },
-        cooldown_seconds: 60,
-        timeout_seconds: 15,
-        cleared_caches: vec!["work".into()],
-        deep_percent: 100,
-        hold_after_seconds: 3600,
-        found: Found {
-            accelerator_arn: "arn:aws:globalaccelerator::111111111111:accelerator/a".into(),
-            balancers: sites.map(|site| (name(site), vec![balancer(site)])).into(),
-            ..Found::default()
-        },
-    }
+    let mut settings = samples::settings();
+    settings.found.endpoint_group_arns.clear();
+    settings
 }
 
 fn endpoint(id: String, health: Health) -> Endpoint {
