@@ -177,6 +177,11 @@ impl RegisterReading {
     pub fn is_open(&self) -> bool {
         self.state == "open"
     }
+
+    /// Whether a decision is in force that nobody knew of when `epoch` was the last one.
+    pub fn was_decided_after(&self, epoch: u64) -> bool {
+        self.epoch > epoch && !self.is_open()
+    }
 }
 
 /// Where else a table is, and what a conditional write means there.

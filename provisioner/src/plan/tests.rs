@@ -405,6 +405,22 @@ fn a_shared_table_loses_only_this_topology_s_items() {
 }
 
 #[test]
+fn only_a_new_decision_that_is_in_force_keeps_the_register() {
+    for (state, known, keeps) in [
+        ("complete", 0, true),
+        ("decided", 0, true),
+        ("complete", 1, false),
+        ("open", 0, false),
+    ] {
+        assert_eq!(
+            table(state).item.was_decided_after(known),
+            keeps,
+            "{state} {known}"
+        );
+    }
+}
+
+#[test]
 fn destruction_is_refused_while_a_decision_is_in_force() {
     let topology = topology();
     for state in ["decided", "unbalanced", "complete", "rejoining"] {

@@ -157,7 +157,7 @@ impl Walk<'_> {
                     .read(self.topology.name.as_str())
                     .await?;
                 match reading.map(|table| table.item) {
-                    Some(item) if item.epoch != *epoch && !item.is_open() => {
+                    Some(item) if item.was_decided_after(*epoch) => {
                         Err(Failure::DecidedMeanwhile { register: item })
                     }
                     _ => Ok(()),
