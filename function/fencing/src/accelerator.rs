@@ -202,7 +202,7 @@ impl Reading {
         self.groups
             .iter()
             .filter(holds)
-            .all(|group| outcome.groups.iter().any(|write| write.arn == group.arn))
+            .all(|group| outcome.covers(&group.arn))
     }
 
     /// An endpoint that belongs to neither site, if there is one.

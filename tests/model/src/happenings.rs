@@ -1,7 +1,7 @@
 //! What happens beside the invocations: operators' commands go on, people do things, processes end.
 
 use fencing::replication::Backup;
-use fencing::step::{Call, Event, Keycloak, Ticket};
+use fencing::step::{Call, Event, Ticket};
 
 use crate::grounds::{STRANGER, Site, WEIGHTS};
 use crate::protocol::Protocol;
@@ -47,14 +47,7 @@ impl Protocol {
         match command.phase {
             Phase::Calling(_) => return None,
             Phase::StopKeycloak | Phase::StartKeycloak => {
-                let runs = command.phase == Phase::StartKeycloak;
-                let fenced = scene
-                    .world
-                    .record()
-                    .fenced()
-                    .map(|name| self.grounds.site(name))?;
-                scene.world.at_mut(fenced).keycloak = runs;
-                command.keycloak = if runs { Keycloak::Ready } else { Keycloak::Stopped };
+                command.scale(&mut scene.world);
                 command.phase = Phase::Due;
                 scene.commands[slot] = Some(command);
                 return Some(());

@@ -145,6 +145,10 @@ impl Deed<'_> {
         let old = self.before.record();
         let shown = &self.by.shown;
         broken.unless(new.rev.0 == old.rev.0 + 1, Law::I7);
+        if let Task::Rejoin { stale, .. } = self.task() {
+            // The Keycloak that its command has stopped is that site's, and nobody else's state may be cleared.
+            broken.unless(old.fenced() == Some(stale), Law::I2);
+        }
         broken.unless(
             new.epoch.0 == old.epoch.0 || new.epoch.0 == old.epoch.0 + 1,
             Law::I7,

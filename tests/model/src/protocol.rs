@@ -390,8 +390,11 @@ impl Model for Protocol {
             }
         }
         if scene.commands.iter().any(Option::is_none) {
+            // Whoever types it names the site that he sees fenced; it need not be so any more when it runs.
+            let fenced = scene.world.record().fenced().map(|name| self.grounds.site(name));
+            let fenced = fenced.unwrap_or(Site::B);
             for (chance, verb) in [
-                (Chance::Rejoin, Verb::Rejoin),
+                (Chance::Rejoin, Verb::Rejoin(fenced)),
                 (Chance::Promote, Verb::Promote(Site::B)),
             ] {
                 if may(chance) {
@@ -438,7 +441,7 @@ impl Model for Protocol {
             }
             Action::Type(verb) => {
                 next.left.take(match verb {
-                    Verb::Rejoin => Chance::Rejoin,
+                    Verb::Rejoin(_) => Chance::Rejoin,
                     Verb::Promote(_) => Chance::Promote,
                 });
                 let free = next.commands.iter_mut().find(|command| command.is_none())?;

@@ -8,7 +8,7 @@ use fencing::accelerator::GroupOutcome;
 use fencing::answer::{Answer, Status};
 use fencing::register::{Record, State};
 use fencing::replication::{Backup, Push};
-use fencing::step::{Keycloak, Task};
+use fencing::step::Task;
 
 use crate::grounds::{Grounds, STRANGER, Site};
 use crate::invocation::Invocation;
@@ -76,12 +76,7 @@ pub fn drive(grounds: &Grounds, world: &mut World, verb: Verb) -> Option<Answer>
                 world.seconds += 31;
                 command.waited = Some(rev);
             }
-            Phase::StopKeycloak | Phase::StartKeycloak => {
-                let runs = command.phase == Phase::StartKeycloak;
-                let fenced = world.record().fenced().map(|name| grounds.site(name))?;
-                world.at_mut(fenced).keycloak = runs;
-                command.keycloak = if runs { Keycloak::Ready } else { Keycloak::Stopped };
-            }
+            Phase::StopKeycloak | Phase::StartKeycloak => command.scale(world),
             Phase::Due | Phase::Calling(_) => {}
         }
         let answer = alone(grounds, world, 201, command.task(grounds))?;
@@ -172,7 +167,7 @@ fn completes(grounds: &Grounds, mut world: World) -> bool {
         State::Decided | State::Unbalanced | State::Complete => finish(grounds, &mut world),
         State::Rejoining if touched(&world) => return true,
         State::Rejoining if world.connected() => {
-            drive(grounds, &mut world, Verb::Rejoin);
+            drive(grounds, &mut world, Verb::Rejoin(survivor.other()));
             return together(grounds, &world, record.decision.as_ref().is_some_and(promoted));
         }
         State::Rejoining => {
@@ -255,13 +250,14 @@ fn leaves(grounds: &Grounds, world: &World) -> bool {
         }
         site.healthy = true;
     }
-    if world.record().state != State::Open {
+    if let Some(survivor) = survivor_of(grounds, &world.record()) {
+        let stale = survivor.other();
         finish(grounds, &mut world);
-        drive(grounds, &mut world, Verb::Rejoin);
+        drive(grounds, &mut world, Verb::Rejoin(stale));
         if world.record().state != State::Open {
             // Where a site was out before anything was decided nobody knows its place: a person puts it back.
             world.accelerator = grounds.whole();
-            drive(grounds, &mut world, Verb::Rejoin);
+            drive(grounds, &mut world, Verb::Rejoin(stale));
         }
     }
     let opened = world.record().state == State::Open;

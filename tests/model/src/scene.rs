@@ -139,8 +139,8 @@ pub struct Adrift {
 /// What an operator's command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// `rejoin`.
-    Rejoin,
+    /// `rejoin SITE`.
+    Rejoin(Site),
     /// `promote SITE`.
     Promote(Site),
 }
@@ -187,11 +187,20 @@ impl Command {
         }
     }
 
+    /// The answer told it to scale a site's Keycloak, which a `rejoin` does to the one that it brings back.
+    pub fn scale(&mut self, world: &mut World) {
+        let Verb::Rejoin(site) = self.verb else { return };
+        let runs = self.phase == Phase::StartKeycloak;
+        world.at_mut(site).keycloak = runs;
+        self.keycloak = if runs { Keycloak::Ready } else { Keycloak::Stopped };
+    }
+
     /// What it calls with.
     pub fn task(&self, grounds: &Grounds) -> Task {
         let by = "alice".to_owned();
         match self.verb {
-            Verb::Rejoin => Task::Rejoin {
+            Verb::Rejoin(site) => Task::Rejoin {
+                stale: grounds.name(site).clone(),
                 session: format!("s{}", self.session),
                 by,
                 waited: self.waited,

@@ -87,7 +87,7 @@ fn who(invocation: &Invocation) -> String {
         Task::Alert { reporter, .. } => format!("r{name} ({reporter}'s alert)"),
         Task::Sweep { .. } => format!("r{name} (the schedule)"),
         Task::Fence { .. } => format!("r{name} (a planned fence)"),
-        Task::Rejoin { session, .. } => format!("r{name} (rejoin {session})"),
+        Task::Rejoin { stale, session, .. } => format!("r{name} (rejoin {stale}, {session})"),
         Task::Promote { .. } => format!("r{name} (promote)"),
         Task::Hold { .. } => format!("r{name} (hold)"),
         Task::Release { .. } => format!("r{name} (release)"),

@@ -334,10 +334,10 @@ fn operators() -> Vec<Configuration> {
         },
         Configuration {
             name: "promote during a rejoin",
-            about: "at any of its first steps",
+            about: "at any of its steps; the command then goes on and names a site that survives by now",
             from: From::Fenced,
             chances: &[(Rejoin, 1), (Promote, 1)],
-            revisions: 9,
+            revisions: 10,
             expects: &[Seen::Promoted],
             ..BASE
         },

@@ -173,12 +173,13 @@ fn asked(task: &Task) -> String {
         Task::Sweep { waited: Some(rev) } => format!("the schedule, having waited for rev {rev}"),
         Task::Fence { fenced, .. } => format!("fence {fenced}"),
         Task::Rejoin {
+            stale,
             session,
             waited,
             keycloak,
             ..
         } => format!(
-            "rejoin, session {session}, waited {:?}, Keycloak {keycloak:?}",
+            "rejoin {stale}, session {session}, waited {:?}, Keycloak {keycloak:?}",
             waited.map(|rev| rev.0)
         ),
         Task::Promote { survivor, waited, .. } => {
@@ -438,17 +439,18 @@ fn a_recovery_that_was_seen_ten_minutes_ago_is_believed() {
 fn a_rejoin() {
     let mut scene = Scene::fenced();
     scene
-        .drive(Verb::Rejoin, 1)
+        .drive(Verb::Rejoin(Site::B), 1)
         .now("the link heals", |world| world.link = true)
         .ask(Chance::AlertB)
-        .drive(Verb::Rejoin, 2)
-        .drive(Verb::Rejoin, 3)
+        .drive(Verb::Rejoin(Site::B), 2)
+        .drive(Verb::Rejoin(Site::B), 3)
         .is("a_rejoin");
 }
 
 /// The next call of the command of session 7, which has waited for this revision.
 fn rejoin(waited: Rev, keycloak: Keycloak) -> Task {
     Task::Rejoin {
+        stale: SiteName::new("site-b").unwrap(),
         session: "s7".to_owned(),
         by: "alice".to_owned(),
         waited: Some(waited),
@@ -461,7 +463,7 @@ fn a_rejoin_with_hindrances() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
     let task = |scene: &Scene, keycloak| rejoin(scene.world.record().rev, keycloak);
-    let first = Command::new(Verb::Rejoin, 7).task(&scene.grounds);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
     scene.ask_for(first);
     let next = task(&scene, Keycloak::Stopped);
     scene
@@ -517,7 +519,7 @@ fn a_rejoin_with_hindrances() {
 fn a_rejoin_is_broken_off() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    let first = Command::new(Verb::Rejoin, 7).task(&scene.grounds);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
     scene
         .ask_for(first)
         .now("the link is lost", |world| world.link = false)
@@ -533,7 +535,7 @@ fn a_rejoin_is_broken_off() {
 fn a_rejoin_breaks_itself_off() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    let first = Command::new(Verb::Rejoin, 7).task(&scene.grounds);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
     scene
         .ask_for(first)
         .ask(Chance::AlertA)
@@ -548,14 +550,14 @@ fn a_rejoin_breaks_itself_off() {
 fn a_rejoin_passes_to_another_command() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    let first = Command::new(Verb::Rejoin, 7).task(&scene.grounds);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
     scene.ask_for(first);
     scene.run(rejoin(Rev(4), Keycloak::Stopped), |call| match call {
         Call::TakeOffline { .. } => Way::Unanswered,
         _ => Way::Plain,
     });
     scene
-        .drive(Verb::Rejoin, 8)
+        .drive(Verb::Rejoin(Site::B), 8)
         .ask_for(rejoin(Rev(4), Keycloak::Stopped))
         .is("a_rejoin_passes_to_another_command");
 }
@@ -564,7 +566,7 @@ fn a_rejoin_passes_to_another_command() {
 fn a_rejoin_finds_its_state_gone() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    scene.ask_for(Command::new(Verb::Rejoin, 7).task(&scene.grounds));
+    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds));
     for _ in 0..5 {
         scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
     }
@@ -609,7 +611,7 @@ fn a_recovery_by_hand_is_overtaken() {
             world.accelerator[0].members = [Some(100), Some(200), None];
         })
         .ask(Chance::Sweep)
-        .drive(Verb::Rejoin, 1)
+        .drive(Verb::Rejoin(Site::B), 1)
         .is("a_recovery_by_hand_is_overtaken");
 }
 
@@ -649,7 +651,8 @@ fn another_survivor_while_others_ask() {
         .ask(Chance::AlertB)
         .ask(Chance::Sweep)
         .ask(Chance::Fence)
-        .drive(Verb::Rejoin, 5);
+        .drive(Verb::Rejoin(Site::B), 5)
+        .drive(Verb::Rejoin(Site::A), 6);
     rev_waits(&mut scene);
     scene.is("another_survivor_while_others_ask");
 }

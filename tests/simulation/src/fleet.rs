@@ -21,7 +21,7 @@ use crate::sim::Sim;
 use crate::watcher::{InvocationId, Kind};
 
 /// The function's timeout, as the settings say.
-const TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The wall clock's time when the history begins.
 const BEGINNING: i64 = 1_795_255_200;
@@ -152,6 +152,8 @@ struct Instance {
 pub struct Fleet {
     sim: Sim,
     instances: Rc<RefCell<Vec<Instance>>>,
+    /// The Regions whose function was deleted.
+    withdrawn: Rc<RefCell<Vec<usize>>>,
 }
 
 impl std::fmt::Debug for Fleet {
@@ -166,12 +168,22 @@ impl Fleet {
         Self {
             sim: sim.clone(),
             instances: Rc::default(),
+            withdrawn: Rc::default(),
         }
     }
 
-    /// A new version is deployed: the processes of the old one serve nothing any more.
-    pub fn redeploy(&self) {
-        self.instances.borrow_mut().clear();
+    /// A new version is deployed: the processes of the old one end what they are at, and serve nothing any more.
+    pub fn deploy(&self, region: usize) {
+        self.withdraw(region);
+        self.withdrawn.borrow_mut().retain(|gone| *gone != region);
+    }
+
+    /// The function is deleted. What runs goes on to its end.
+    pub fn withdraw(&self, region: usize) {
+        self.instances
+            .borrow_mut()
+            .retain(|instance| instance.region != region);
+        self.withdrawn.borrow_mut().push(region);
     }
 
     /// The wall clock of one process is set.
@@ -228,8 +240,13 @@ impl Fleet {
         (process, handler, busy)
     }
 
-    /// One invocation. `None`: the process died, or Lambda ended it. It goes on when its caller goes away.
+    /// One invocation. `None`: there is no function, the process died, or Lambda ended it. It goes on when its
+    /// caller goes away.
     pub async fn invoke(&self, region: usize, kind: Kind, event: Value) -> Option<Reply> {
+        if self.withdrawn.borrow().contains(&region) {
+            self.sim.sleep(Duration::from_millis(20)).await;
+            return None;
+        }
         let (sender, letter) = letter();
         let fleet = self.clone();
         self.sim.clock.spawn(async move {

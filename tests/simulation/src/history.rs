@@ -61,7 +61,7 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
     let lag = dice.one_of(&[Duration::ZERO, Duration::ZERO, Duration::from_secs(3)]);
     let (failures, no_relay) = (dice.one_of(&[0, 0, 60]), dice.one_of(&[0, 0, 30]));
     let (meddling, lucky) = (dice.permille(600), dice.permille(100));
-    let operated = dice.permille(750);
+    let (operated, provisioned) = (dice.permille(750), dice.permille(400));
     let trouble = dice.seconds(180, 720);
     let pace = dice.one_of(&[60, 150]);
     let sim = Sim::new(layout, dice, transcript);
@@ -96,6 +96,9 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
         sim.clock.spawn(operator::on_duty(stage.clone()));
     }
     sim.clock.spawn(actors::strangers(stage.clone()));
+    if provisioned {
+        sim.clock.spawn(actors::provisioner(stage.clone()));
+    }
     if !lucky {
         sim.clock.spawn(actors::chaos(stage.clone(), pace));
     }
@@ -167,7 +170,10 @@ fn settle(stage: &Stage, layout: Layout) {
     if sim.core().reality.register().hold.is_some() {
         let stage = stage.clone();
         sim.clock.spawn(async move {
-            operator::release(&stage).await;
+            while stage.sim.core().reality.register().hold.is_some() {
+                operator::release(&stage).await;
+                stage.sim.sleep(Duration::from_secs(10)).await;
+            }
         });
     }
     let fenced = || {

@@ -84,9 +84,11 @@ impl fmt::Display for Summary {
             (counts.aborts, "rejoins ended by a lost link"),
             (counts.promotions, "promotions"),
             (counts.adoptions, "recoveries by hand believed"),
+            (counts.holds, "holds"),
+            (counts.applies, "times applied anew"),
         ] {
             writeln!(f, "{number:>9}  {what}")?;
         }
-        write!(f, "{:>9}  holds", counts.holds)
+        write!(f, "{:>9}  times destroyed and applied", counts.destructions)
     }
 }

@@ -36,6 +36,8 @@ fn every_invariant_holds_in_two_hundred_histories() {
         (counts.promotions, "promotion"),
         (counts.adoptions, "recovery by hand"),
         (counts.holds, "hold"),
+        (counts.applies, "apply"),
+        (counts.destructions, "destroy"),
     ] {
         assert!(number > 0, "no {what} in\n{summary}");
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointConfig, GroupOutcome, Outcome, Unfit, listener_of};
+use super::{EndpointConfig, GroupOutcome, Outcome, Reading, Unfit, listener_of};
 use crate::settings::Settings;
 use crate::words::SiteName;
 
@@ -57,6 +57,28 @@ impl Outcome {
             })
     }
 
+    /// The same outcome, and nobody in the groups beside it that are empty now: a site that somebody puts into
+    /// one of them is taken out again, as after a fence. Strangers keep the groups that they are in.
+    #[must_use]
+    pub fn beside(mut self, reading: &Reading) -> Self {
+        let listeners: BTreeSet<String> = self.listeners().map(str::to_owned).collect();
+        let empty = reading.groups.iter().filter(|group| {
+            group.endpoints.is_empty()
+                && listeners.contains(listener_of(&group.arn))
+                && !self.covers(&group.arn)
+        });
+        let empty: Vec<GroupOutcome> = empty
+            .map(|group| GroupOutcome {
+                arn: group.arn.clone(),
+                endpoints: Vec::new(),
+                remove: Vec::new(),
+            })
+            .collect();
+        self.groups.extend(empty);
+        self.groups.sort_by(|a, b| a.arn.cmp(&b.arn));
+        self
+    }
+
     /// The outcome that puts `stale` back beside `kept`: where it was last seen or, if nobody ever saw it,
     /// where it is supposed to be. A `rejoin` ends with it.
     pub fn both(
@@ -86,6 +108,11 @@ impl Outcome {
         }
     }
 
+    /// Whether it says what a group has to hold.
+    pub fn covers(&self, group_arn: &str) -> bool {
+        self.groups.iter().any(|group| group.arn == group_arn)
+    }
+
     fn of(places: &[Place], keep: impl Fn(&Place) -> bool) -> Option<Self> {
         let groups: BTreeSet<&str> = places.iter().map(|place| place.group_arn.as_str()).collect();
         let groups: Vec<GroupOutcome> = groups
@@ -104,9 +131,13 @@ impl Outcome {
     }
 
     fn leaves_no_listener_empty(&self) -> bool {
-        let all: BTreeSet<&str> = self.groups.iter().map(|group| listener_of(&group.arn)).collect();
+        let all: BTreeSet<&str> = self.listeners().collect();
         let held = self.groups.iter().filter(|group| !group.endpoints.is_empty());
         all == held.map(|group| listener_of(&group.arn)).collect()
+    }
+
+    fn listeners(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().map(|group| listener_of(&group.arn))
     }
 }
 
@@ -165,6 +196,7 @@ fn supposed(settings: &Settings, known: &[Place], site: &SiteName) -> Vec<Place>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::tests::{LISTENER, OTHER_LISTENER, balancer, kept, name, settings};
+    use super::super::{Endpoint, Group, Health};
     use super::*;
 
     fn place(site: &str, group: &str, weight: i32) -> Place {
@@ -271,6 +303,43 @@ mod tests {
             refused,
             "nothing is known at all"
         );
+    }
+
+    /// The survivor was moved into the other group by hand, so nobody is known where it was before.
+    #[test]
+    fn an_empty_group_beside_the_survivor_stays_empty_and_a_strangers_stays_theirs() {
+        let groups: Vec<String> = (1..4).map(|number| group(LISTENER, number)).collect();
+        let other = group(OTHER_LISTENER, 1);
+        let places = [place("site-a", &groups[1], 1), place("site-b", &groups[1], 2)];
+        let read = |arn: &str, ids: &[&str]| Group {
+            arn: arn.to_owned(),
+            endpoints: ids
+                .iter()
+                .map(|id| Endpoint {
+                    config: EndpointConfig {
+                        id: (*id).to_owned(),
+                        weight: None,
+                        client_ip_preservation: None,
+                    },
+                    health: Health::Healthy,
+                })
+                .collect(),
+        };
+        let reading = Reading {
+            groups: vec![
+                read(&groups[0], &[]),
+                read(&groups[1], &[&balancer("site-a")]),
+                read(&groups[2], &["a-stranger"]),
+                read(&other, &[]),
+            ],
+        };
+        let settings = with_groups(&groups.iter().map(String::as_str).collect::<Vec<_>>());
+        let only = Outcome::only(&settings, &places, &name("site-b")).unwrap();
+        assert_eq!(kept(&only), [vec![balancer("site-b")]]);
+        let only = only.beside(&reading);
+        let arns: Vec<&str> = only.groups.iter().map(|group| group.arn.as_str()).collect();
+        assert_eq!(arns, [groups[0].as_str(), groups[1].as_str()]);
+        assert_eq!(kept(&only), [vec![], vec![balancer("site-b")]]);
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub enum Task {
     },
     /// An operator brings the fenced site back; one bounded step per call.
     Rejoin {
+        /// Who is to come back. Named, because the command scales that site's Keycloak: were it whoever is
+        /// fenced by now, a promotion in between would have it stop the survivor's.
+        stale: SiteName,
         /// The operator's command; see [`Rejoin`](crate::register::Rejoin).
         session: String,
         /// Who asks.
@@ -75,7 +78,7 @@ pub enum Task {
         /// The revision that the command has waited for last; none in its first call, which takes over
         /// whatever rejoin is under way. Each later call repeats it.
         waited: Option<Rev>,
-        /// What the command knows of the stale site's Keycloak.
+        /// What the command knows of that site's Keycloak.
         keycloak: Keycloak,
     },
     /// An operator makes another site the survivor, because the survivor died after the decision.

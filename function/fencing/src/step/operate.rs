@@ -124,7 +124,7 @@ fn fenced_now(record: &Record, fenced: &SiteName) -> Answer {
     )
 }
 
-fn no_such_site(site: &SiteName) -> Answer {
+pub(super) fn no_such_site(site: &SiteName) -> Answer {
     Answer::new(Status::Foreign, format!("{site} is not a site of this topology"))
 }
 
@@ -204,9 +204,10 @@ fn change(
     let settings = script.settings;
     let read = seen.map(|reading| reading.places(settings)).unwrap_or_default();
     let places = remember(&record.places, &read);
-    let outcome = match Outcome::only(settings, &places, survivor) {
-        Ok(outcome) => outcome,
-        Err(unfit) => {
+    let outcome = match (Outcome::only(settings, &places, survivor), seen) {
+        (Ok(outcome), Some(reading)) => outcome.beside(reading),
+        (Ok(outcome), None) => outcome,
+        (Err(unfit), _) => {
             let sentence = format!(
                 "{survivor} cannot be promoted: {unfit}; add its balancer by hand, then promote again"
             );

@@ -16,7 +16,7 @@
 
 use super::carry_out::decision_of;
 use super::evidence::{misses, only_observed};
-use super::operate::wait_for;
+use super::operate::{no_such_site, wait_for};
 use super::script::{Halt, Script};
 use super::turn::Turn;
 use super::watch::finish;
@@ -33,17 +33,28 @@ pub(super) struct Sites {
 
 pub(super) fn rejoin(
     script: &mut Script<'_>,
+    stale: &SiteName,
     session: &str,
     by: &str,
     waited: Option<Rev>,
     keycloak: Keycloak,
 ) -> Result<Answer, Halt> {
+    if script.settings.peer_of(stale).is_none() {
+        return Ok(no_such_site(stale));
+    }
     let register = script.start(Call::ReadRegister);
     let record = script.register(register)?;
     script.rounds(record, |script, record| match record.state {
         State::Open => Ok(Answer::new(
             Status::Done,
             "no decision is in force: both sites belong to it",
+        )),
+        _ if record.fenced() != Some(stale) => Ok(Answer::new(
+            Status::NotNow,
+            format!(
+                "epoch {} keeps {stale}: there is nothing to bring back",
+                record.epoch
+            ),
         )),
         State::Decided | State::Unbalanced => Ok(Answer::new(
             Status::NotNow,

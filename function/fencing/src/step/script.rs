@@ -112,11 +112,12 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
         Task::Hold { by, reason, until } => operate::hold(&mut script, &by, &reason, until),
         Task::Release { by } => operate::release(&mut script, &by),
         Task::Rejoin {
+            stale,
             session,
             by,
             waited,
             keycloak,
-        } => rejoin::rejoin(&mut script, &session, &by, waited, keycloak),
+        } => rejoin::rejoin(&mut script, &stale, &session, &by, waited, keycloak),
     };
     let Script {
         mut state, notices, ..

@@ -16,7 +16,6 @@ use crate::watcher::Kind;
 enum Processes {
     LeftAlone,
     ClockSet,
-    Redeployed,
 }
 
 /// Bad luck, every so many seconds at the latest.
@@ -32,7 +31,6 @@ pub async fn chaos(stage: Stage, pace: u64) {
         match processes {
             Processes::LeftAlone => {}
             Processes::ClockSet => stage.fleet.set_a_clock(),
-            Processes::Redeployed => stage.fleet.redeploy(),
         }
         stage.note(|| format!("       {what}"));
     }
@@ -77,10 +75,6 @@ fn bad_luck(core: &mut Core, now: std::time::Duration) -> Option<(String, Proces
         64..70 => {
             processes = Processes::ClockSet;
             "a clock is set".to_owned()
-        }
-        70..73 => {
-            processes = Processes::Redeployed;
-            "a new version is deployed".to_owned()
         }
         _ => return None,
     };
@@ -222,7 +216,8 @@ pub async fn strangers(stage: Stage) {
 }
 
 /// What people do once they have read the alarms: the survivor is in, strangers are out, and nobody stands
-/// in a listener that is not his. Without a decision both are in.
+/// in a listener that is not his, or in one that a decision does not reach because people had moved everybody
+/// out of it. Without a decision both are in.
 pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
     let record = core.reality.register();
     let reality = &mut core.reality;
@@ -236,8 +231,15 @@ pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
         if survives {
             put_home(reality, layout, index, now);
         }
+        let home = layout.home(index);
+        let reached = home.iter().all(|group| {
+            record
+                .decision
+                .as_ref()
+                .is_none_or(|decision| decision.outcome.covers(&reality.groups[*group].arn))
+        });
         for group in 0..reality.groups.len() {
-            if !layout.home(index).contains(&group) {
+            if !home.contains(&group) || !survives && !reached {
                 reality.take_out_of(group, &balancer(index), now);
             } else if was_in && !survives {
                 reality.put_in(group, &balancer(index), now);

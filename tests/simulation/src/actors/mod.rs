@@ -3,6 +3,7 @@
 mod alertmanager;
 mod chaos;
 pub mod operator;
+mod provision;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,6 +13,7 @@ use serde_json::json;
 
 pub use self::alertmanager::alertmanager;
 pub use self::chaos::{chaos, people, strangers, tidy};
+pub use self::provision::provisioner;
 use crate::fleet::Fleet;
 use crate::sim::Sim;
 use crate::watcher::Kind;

@@ -88,11 +88,14 @@ async fn scale(stage: &Stage, stale: Option<&SiteName>, to: reality::Keycloak) {
     }
 }
 
-/// `provision rejoin`.
+/// `provision rejoin SITE`, of the site that is fenced just now.
 pub async fn rejoin(stage: &Stage) -> End {
     let session = format!("session-{}", stage.sim.number());
-    let stale = stage.sim.core().reality.register().fenced().cloned();
-    command(stage, stale, |waited, keycloak| Task::Rejoin {
+    let Some(stale) = stage.sim.core().reality.register().fenced().cloned() else {
+        return End::GaveUp;
+    };
+    command(stage, Some(stale.clone()), |waited, keycloak| Task::Rejoin {
+        stale: stale.clone(),
         session: session.clone(),
         by: "ana".to_owned(),
         waited,

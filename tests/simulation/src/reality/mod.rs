@@ -39,6 +39,8 @@ pub struct Reality {
     pub settings: Settings,
     /// The register's item.
     pub record: Option<Record>,
+    /// Whether there is a table that could hold it.
+    table_stands: bool,
     /// When it was last written.
     pub written_at: Duration,
     /// The accelerator's groups.
@@ -72,6 +74,7 @@ impl Reality {
             sites: [Site::new(), Site::new()],
             settings,
             record: None,
+            table_stands: true,
             written_at: Duration::ZERO,
             earlier: VecDeque::new(),
             lag: Duration::ZERO,
@@ -107,6 +110,17 @@ impl Reality {
     /// The register as an executor would read it.
     pub fn register(&self) -> Record {
         self.record.clone().unwrap_or_else(Record::empty)
+    }
+
+    /// The register is made, with nothing in it, unless it is there.
+    pub fn create_table(&mut self) {
+        self.table_stands = true;
+    }
+
+    /// The register goes, with what is in it.
+    pub fn delete_table(&mut self) {
+        self.table_stands = false;
+        self.record = None;
     }
 
     /// A site's backup to the other.
@@ -154,6 +168,9 @@ impl Reality {
     /// Carries a call out, at its landing.
     pub fn apply(&mut self, call: &Call, now: Duration, dice: &mut Dice) -> Event {
         match call {
+            Call::ReadRegister | Call::WriteRegister { .. } if !self.table_stands => {
+                failed(call, "there is no such table".to_owned())
+            }
             Call::ReadRegister => Event::Register(Ok(self.record.clone().map(Box::new))),
             Call::WriteRegister { expect, record } => {
                 if self.record.as_ref().map_or(Rev(0), |record| record.rev) == *expect {

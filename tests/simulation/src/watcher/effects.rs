@@ -155,7 +155,9 @@ impl Watcher {
         let since = self.epoch_began.min(looked);
         if cut && at == survivor && record.state != State::Rejoining && !record.waiting {
             self.demand(
-                reality.holds_only(survivor) || touched(hands.groups, since, reality) || record.unsettled,
+                reality.holds_exactly(&decision.outcome, fenced)
+                    || touched(hands.groups, since, reality)
+                    || record.unsettled,
                 || format!("I3: {id} cuts replication while the accelerator holds more than the survivor"),
             );
         }

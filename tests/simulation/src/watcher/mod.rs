@@ -128,6 +128,10 @@ pub struct Counts {
     pub renewals: u64,
     /// A hold was put on.
     pub holds: u64,
+    /// A topology was applied once more.
+    pub applies: u64,
+    /// Everything was destroyed, register and all.
+    pub destructions: u64,
 }
 
 impl Counts {
@@ -146,6 +150,8 @@ impl Counts {
             refences: self.refences + other.refences,
             renewals: self.renewals + other.renewals,
             holds: self.holds + other.holds,
+            applies: self.applies + other.applies,
+            destructions: self.destructions + other.destructions,
         }
     }
 }

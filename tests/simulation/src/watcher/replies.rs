@@ -6,10 +6,14 @@ use fencing::register::State;
 use fencing::settings::Mode;
 
 use super::{InvocationId, Kind, Watcher, stands_for, touched};
+use crate::fleet::TIMEOUT;
 use crate::reality::Reality;
 
 /// A refusal is repeated for some seconds without looking again.
 const REPEATED: Duration = Duration::from_secs(4);
+
+/// A reading that lags can have been asked for by an invocation that then ran to the end of its time.
+const LAGGED: Duration = TIMEOUT;
 
 /// After wrong credentials the secret is read again, but not more often than this.
 const REREAD: Duration = Duration::from_secs(31);
@@ -57,7 +61,7 @@ impl Watcher {
                         format!("I10: {id} is answered 200 and the world is otherwise: {text}")
                     });
                 }
-                let quiet = reality.written_at + REPEATED < began;
+                let quiet = reality.written_at + LAGGED + REPEATED < began;
                 let rotated = status == 403 && reality.rotated_at + REREAD >= began;
                 // A delivery can outlive its site; nobody can look there then.
                 let alive = reality.sites[own].alive;
