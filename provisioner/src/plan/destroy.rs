@@ -96,7 +96,6 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
             }
         )
     });
-    let could_decide = !functions.is_empty();
     plan.steps.extend(functions);
     let loses_the_register = forgets
         || rest.iter().any(|step| {
@@ -108,7 +107,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
                 }
             )
         });
-    if could_decide && loses_the_register {
+    if loses_the_register {
         plan.steps.extend(confirmation(topology, standing));
     }
     if forgets {
@@ -135,19 +134,23 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
     plan
 }
 
-/// A site may have been fenced until the last function was gone, and only the register would tell.
+/// A site may have been fenced until the last function had ended, and only the register would tell. That no
+/// function stands says nothing about when it went: an earlier run may have been interrupted right after it.
 fn confirmation(topology: &Topology, standing: &Standing) -> Option<Step> {
     let table = standing.register_in_force()?;
-    let (region, name, role_arn) = match standing.deployed() {
+    let timeout_seconds = topology.function.timeout.seconds();
+    let (region, name, role_arn, timeout_seconds) = match standing.deployed() {
         Some(deployed) => (
             deployed.register_region,
             deployed.found.register_table,
             Some(deployed.register_role_arn).filter(|arn| !arn.is_empty()),
+            deployed.timeout_seconds.max(timeout_seconds),
         ),
         None => (
             topology.register_region(topology.first_region()).to_string(),
             topology.table_name(),
             topology.register.role_arn.as_ref().map(ToString::to_string),
+            timeout_seconds,
         ),
     };
     Some(Step::ConfirmEpoch {
@@ -155,6 +158,7 @@ fn confirmation(topology: &Topology, standing: &Standing) -> Option<Step> {
         table: name,
         role_arn,
         epoch: table.item.epoch,
+        timeout_seconds,
     })
 }
 

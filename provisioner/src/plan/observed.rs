@@ -160,6 +160,8 @@ pub struct RegisterReading {
     pub survivor: Option<String>,
     /// Who was taken out.
     pub fenced: Option<String>,
+    /// An operator forbids new decisions.
+    pub held: bool,
 }
 
 impl RegisterReading {
@@ -170,6 +172,7 @@ impl RegisterReading {
             epoch: 0,
             survivor: None,
             fenced: None,
+            held: false,
         }
     }
 

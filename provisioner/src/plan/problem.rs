@@ -183,6 +183,11 @@ pub enum Problem {
         region: String,
         epoch: u64,
     },
+    #[error(
+        "the register moves from {from} to {to} while alerts may fence: a function that still knows the one and a \
+         function that knows the other would decide without each other"
+    )]
+    MovesUnheld { from: String, to: String },
     #[error("the function `{function}` in {region} fences too: it is the one of Keycloak's guide")]
     GuideDeployment { function: String, region: String },
     #[error(transparent)]
@@ -221,6 +226,7 @@ impl Problem {
             Self::DecisionInForce { .. }
             | Self::NotOpen { .. }
             | Self::UsedRegister { .. }
+            | Self::MovesUnheld { .. }
             | Self::GuideDeployment { .. }
             | Self::EventualRegister { .. }
             | Self::RegisterUnread { .. }
@@ -384,6 +390,10 @@ impl Problem {
                  accelerator and replicate to each other, then confirm the epoch to go on from with --resume-epoch \
                  {epoch}"
             ),
+            Self::MovesUnheld { .. } => {
+                "forbid decisions for that long: `provision hold --reason …`, then apply; the new register holds nobody off"
+                    .into()
+            }
             Self::GuideDeployment { function, region } => format!(
                 "two fencers can each take out another site: remove its AlertmanagerConfig in both clusters, then \
                  aws lambda delete-function --region {region} --function-name {function}"

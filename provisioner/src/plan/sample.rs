@@ -242,6 +242,7 @@ pub(crate) fn table(state: &str) -> TableReading {
             epoch: u64::from(decided),
             survivor: decided.then(|| "site-a".to_owned()),
             fenced: decided.then(|| "site-b".to_owned()),
+            held: false,
         },
     }
 }

@@ -188,7 +188,7 @@ pub enum Step {
         bucket: String,
     },
     /// The register knows no decision after this epoch: whoever could have made one is gone by now, and the
-    /// register can follow.
+    /// register can follow. Deleting a function does not end what it is at; its timeout does.
     ConfirmEpoch {
         /// The table's Region.
         region: String,
@@ -198,6 +198,8 @@ pub enum Step {
         role_arn: Option<String>,
         /// The last decision that was known when the plan was made.
         epoch: u64,
+        /// How long a function runs at most.
+        timeout_seconds: u32,
     },
     /// This topology's items leave a table that others use too.
     ForgetItems {

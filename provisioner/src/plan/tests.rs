@@ -375,6 +375,43 @@ fn a_destruction_continues_after_any_step() {
     }
 }
 
+/// An earlier run may have been interrupted right after the function went, whose last call then still runs.
+#[test]
+fn a_register_waits_for_functions_of_which_nobody_knows_when_they_went() {
+    let topology = topology_from("function: { timeout: 7s }");
+    let mut standing = deployed();
+    let region = standing.regions.get_mut(REGION).unwrap();
+    region.stacks.remove(&StackKind::Fencing);
+    region.function = None;
+    let plan = destroy::plan(&topology, &standing, &Looks::new(), true);
+    assert_eq!(
+        words(&plan)[..3],
+        ["lock", "confirm epoch 0", "delete eu-west-1 register"]
+    );
+    let waits = |step: &Step| {
+        matches!(
+            step,
+            Step::ConfirmEpoch {
+                timeout_seconds: 7,
+                ..
+            }
+        )
+    };
+    assert!(plan.steps.iter().any(waits), "{:?}", plan.steps);
+    // The one that is deployed may be slower than what the file says by now.
+    let plan = destroy::plan(&topology, &deployed(), &Looks::new(), true);
+    let waits = |step: &Step| {
+        matches!(
+            step,
+            Step::ConfirmEpoch {
+                timeout_seconds: 15,
+                ..
+            }
+        )
+    };
+    assert!(plan.steps.iter().any(waits), "{:?}", plan.steps);
+}
+
 #[test]
 fn a_shared_table_loses_only_this_topology_s_items() {
     let topology = topology_from("register: { table: shared }");

@@ -39,9 +39,15 @@ pub fn step(step: &Step) -> Option<String> {
         }
         Step::AwaitFunction { region, function } => format!("{region}: waiting for {function} to be ready"),
         Step::EmptyBucket { region, bucket } => format!("{region}: emptying {bucket}"),
-        Step::ConfirmEpoch { region, table, .. } => {
-            format!("{region}: looking whether {table} is as it was")
-        }
+        Step::ConfirmEpoch {
+            region,
+            table,
+            timeout_seconds,
+            ..
+        } => format!(
+            "{region}: waiting {timeout_seconds} s, so that no function runs any more, and looking whether {table} is \
+             as it was"
+        ),
         Step::ForgetItems { region, table, .. } => {
             format!("{region}: removing this topology's items from {table}")
         }

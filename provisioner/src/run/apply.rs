@@ -75,7 +75,16 @@ pub async fn plan(
         documents: &wanted.objects,
         heard: &observed.heard,
     };
-    let aws = preflight::judge(wanted.topology, &observed, wanted.function.package.bytes);
+    let judged = preflight::judge(wanted.topology, &observed, wanted.function.package.bytes);
+    let history = preflight::judge_history(wanted.topology, &observed.standing, wanted.resume_epoch);
+    let aws = match (judged, history) {
+        (Ok(findings), Ok(())) => Ok(findings),
+        (judged, history) => {
+            let mut problems = judged.err().unwrap_or_default();
+            problems.extend(history.err().unwrap_or_default());
+            Err(problems)
+        }
+    };
     let of_clusters = preflight::judge_clusters(wanted.topology, &observed.standing, &clusters);
     let mut findings = match (aws, of_clusters) {
         (Ok(findings), Ok(warnings)) => Findings {
@@ -94,8 +103,6 @@ pub async fn plan(
         }
     };
     findings.warnings.dedup();
-    preflight::judge_history(wanted.topology, &observed.standing, wanted.resume_epoch)
-        .map_err(Failure::Problems)?;
     let plan = plan::plan(
         wanted.topology,
         &observed.standing,

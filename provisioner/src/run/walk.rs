@@ -151,7 +151,10 @@ impl Walk<'_> {
                 table,
                 role_arn,
                 epoch,
+                timeout_seconds,
             } => {
+                let timeout = Duration::from_secs((*timeout_seconds).into());
+                self.session.interrupt.pause(timeout).await?;
                 let client = self.session.aws.dynamodb(region, role_arn.as_deref()).await;
                 let reading = Table::new(client, region, table)
                     .read(self.topology.name.as_str())

@@ -223,6 +223,7 @@ fn reading(item: &HashMap<String, AttributeValue>) -> RegisterReading {
             .unwrap_or_default(),
         survivor: of_decision("survivor"),
         fenced: of_decision("fenced"),
+        held: item.get("hold").is_some_and(AttributeValue::is_m),
     }
 }
 
@@ -264,7 +265,19 @@ mod tests {
                 reading.fenced.as_deref(),
                 (state != State::Open).then_some("site-b")
             );
+            assert!(!reading.held);
         }
+        let hold = fencing::register::Hold {
+            by: "ana".to_owned(),
+            reason: "work".to_owned(),
+            since: jiff::Timestamp::UNIX_EPOCH,
+            until: None,
+        };
+        let held = Record {
+            hold: Some(hold),
+            ..record(State::Open)
+        };
+        assert!(reading(&serde_dynamo::to_item(held).unwrap()).held);
     }
 
     #[test]

@@ -161,7 +161,8 @@ sites:
     namespace: keycloak
     infinispan: {{ endpoint: infinispan.site-b.example.com }}
 register: {{ kind: table, regions: [{THIRD_REGION}] }}
-function: {{ architecture: x86_64 }}
+function: {{ architecture: x86_64, timeout: 5s }}
+claim: {{ renewInterval: 2s }}
 {extra}
 ",
             regions.join(", "),
@@ -204,7 +205,8 @@ sites:
     context: site-b
     namespace: keycloak
     infinispan: {{ endpoint: infinispan.site-b.example.com }}
-function: {{ architecture: x86_64 }}
+function: {{ architecture: x86_64, timeout: 5s }}
+claim: {{ renewInterval: 2s }}
 {extra}
 "
         );
@@ -423,6 +425,30 @@ pub(crate) fn decide_in(aws: &LocalAws, table: &str, state: &str) {
             .item("epoch", N("4".into()))
             .item("rev", N("9".into()))
             .item("decision", M(decision.into()))
+            .send()
+            .await
+            .unwrap();
+    });
+}
+
+/// What `provision hold` makes the function write into a register in which nothing was ever decided.
+pub(crate) fn hold_in(aws: &LocalAws, table: &str) {
+    use aws_sdk_dynamodb::types::AttributeValue::{M, N, S};
+    let hold = [
+        ("by", "ana"),
+        ("reason", "it moves"),
+        ("since", "2026-01-01T00:00:00Z"),
+    ];
+    let hold = hold.map(|(name, value)| (name.to_owned(), S(value.into())));
+    block_on(async {
+        aws_sdk_dynamodb::Client::new(&aws.sdk_config(REGION))
+            .put_item()
+            .table_name(table)
+            .item("pk", S("demo".into()))
+            .item("state", S("open".into()))
+            .item("epoch", N("0".into()))
+            .item("rev", N("1".into()))
+            .item("hold", M(hold.into()))
             .send()
             .await
             .unwrap();

@@ -19,17 +19,44 @@ pub(crate) fn model(workspace: &Workspace, arguments: &[String]) -> Result<(), F
     .run()
 }
 
-/// Breaks `fencing` in every way that cargo-mutants knows, one at a time, and names what no test notices. Each
-/// mutant is judged by the crate's own tests, the model's quick part and the simulation's.
+/// Who judges a mutant, the quickest first: packages, and which of their tests.
+const JUDGES: &[(&str, &[&str])] = &[
+    ("fencing,model", &["--lib", "--test=scenarios"]),
+    ("model", &["--tests"]),
+    ("simulation", &["--tests"]),
+];
+
+/// Breaks `fencing` in every way that cargo-mutants knows, one at a time, and names what no test notices. What the
+/// tables and the transcripts let pass goes before the model checker, and what that lets pass before the
+/// simulation. With arguments of one's own: those, and every judge at once.
 pub(crate) fn mutants(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let program = tools::installed(workspace, "cargo-mutants", MUTANTS_VERSION)?;
     let output = workspace.binaries.with_file_name("mutants");
-    Command::new(workspace, program, "run this task again")
-        .arguments(&["mutants", "--package", "fencing"])
-        .arguments(&["--test-package", "fencing,model,simulation"])
-        // A mutant may run in circles; the longest test takes a fraction of this.
-        .arguments(&["--minimum-test-timeout", "60", "--jobs", "1", "--output"])
-        .arguments(&[output])
-        .arguments(arguments)
-        .run()
+    let mutants = |packages: &str| {
+        Command::new(workspace, &program, "run this task again")
+            .arguments(&["mutants", "--profile", "mutants", "--package", "fencing"])
+            .arguments(&["--test-package", packages])
+            // A mutant may run in circles; the longest test takes a fraction of this. cargo-mutants would measure it
+            // with the tests of `fencing` alone.
+            .arguments(&["--baseline", "skip", "--timeout", "120", "--output"])
+            .arguments(&[&output])
+    };
+    if !arguments.is_empty() {
+        return mutants("fencing,model,simulation").arguments(arguments).run();
+    }
+    // What does not pass unbroken judges nobody.
+    Command::cargo(workspace, &["test", "--quiet", "--profile", "mutants"])
+        .arguments(&["--package=fencing", "--package=model", "--package=simulation"])
+        .run()?;
+    let mut judged = Ok(());
+    for (round, (packages, tests)) in JUDGES.iter().enumerate() {
+        let iterates: &[&str] = if round == 0 { &[] } else { &["--iterate"] };
+        let tests: Vec<String> = tests
+            .iter()
+            .map(|test| format!("--cargo-test-arg={test}"))
+            .collect();
+        // It fails where it has missed one, which the next judge may catch.
+        judged = mutants(packages).arguments(iterates).arguments(&tests).run();
+    }
+    judged
 }

@@ -129,6 +129,11 @@ fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     } else {
         command = command.arguments(arguments);
     }
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        // The longest tests wait for programs, and for the time that a deployment is to wait, more than they compute.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        command = command.environment("RUST_TEST_THREADS", (2 * processors).to_string());
+    }
     with_tools(workspace, command).run_tests()
 }
 

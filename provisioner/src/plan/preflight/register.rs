@@ -159,15 +159,20 @@ impl Judge<'_> {
                 });
             }
         }
-        if let (Some(deployed), true) = (&deployed, standing.former_register.is_some()) {
+        if let (Some(deployed), Some(former)) = (&deployed, &standing.former_register) {
             let region = self.topology.register_region(self.topology.first_region());
-            self.warnings.push(Warning::RegisterMoves {
-                from: format!(
-                    "{} in {}",
-                    deployed.found.register_table, deployed.register_region
-                ),
-                to: format!("{} in {region}", self.topology.table_name()),
-            });
+            let from = format!(
+                "{} in {}",
+                deployed.found.register_table, deployed.register_region
+            );
+            let to = format!("{} in {region}", self.topology.table_name());
+            if former.item.is_open() && !former.item.held {
+                self.problems.push(Problem::MovesUnheld {
+                    from: from.clone(),
+                    to: to.clone(),
+                });
+            }
+            self.warnings.push(Warning::RegisterMoves { from, to });
         }
         for region in standing.regions.keys() {
             if !self

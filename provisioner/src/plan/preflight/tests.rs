@@ -405,6 +405,27 @@ fn what_a_decision_rests_on_stays_while_it_is_in_force() {
     assert_eq!(judge(&deployed_topology, &observed, 0).map(|_| ()), Ok(()));
 }
 
+/// A function that still knows the former register and one that knows the new one would decide without each other.
+#[test]
+fn a_register_moves_only_while_nobody_can_decide_in_the_former_one() {
+    let moved = topology_from("register: { table: elsewhere }");
+    let mut observed = deployed(&topology(), "open");
+    observed.standing.former_register = observed.standing.register.clone();
+    let found = judge(&moved, &observed, 0).unwrap_err();
+    assert!(
+        matches!(&found[..], [Problem::MovesUnheld { from, to }]
+            if from == "sitefence-prod-register in eu-west-1" && to == "elsewhere in eu-west-1"),
+        "{found:?}"
+    );
+    assert!(found[0].is_unsafe());
+    let former = observed.standing.former_register.as_mut().unwrap();
+    former.item.held = true;
+    assert_eq!(judge(&moved, &observed, 0).map(|_| ()), Ok(()));
+    // Nobody decides in a table that is gone.
+    observed.standing.former_register = None;
+    assert_eq!(judge(&moved, &observed, 0).map(|_| ()), Ok(()));
+}
+
 /// A table restored from a backup has a new name, so its item comes in through `apply` only.
 #[test]
 fn an_item_that_is_there_already_is_gone_on_from_only_when_its_epoch_is_confirmed() {

@@ -98,7 +98,8 @@ infinispan: {{ username: developer, passwordSecret: demo/infinispan }}
 sites:
 {}
 {}
-function: {{ architecture: x86_64 }}
+function: {{ architecture: x86_64, timeout: 5s }}
+claim: {{ renewInterval: 2s }}
 {extra}
 ",
             site("site-a", "openshift"),
