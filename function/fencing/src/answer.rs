@@ -179,3 +179,34 @@ impl Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_answer_names_what_comes_next_only_where_something_does() {
+        let done = Answer::new(Status::Done, "done");
+        let written = |answer: &Answer| serde_json::to_value(answer).unwrap();
+        assert!(written(&done).get("next").is_none(), "{}", written(&done));
+        let again = done.clone().then(Next::Again);
+        assert!(written(&again).get("next").is_some(), "{}", written(&again));
+        for answer in [done, again] {
+            assert_eq!(
+                serde_json::from_value::<Answer>(written(&answer)).unwrap(),
+                answer
+            );
+        }
+    }
+
+    /// What an alarm tells anyway is not told a second time, and nothing else is left untold.
+    #[test]
+    fn people_are_notified_of_what_no_alarm_tells() {
+        let silent: Vec<Cause> = Cause::ALL.into_iter().filter(|cause| !cause.notifies()).collect();
+        assert_eq!(
+            silent,
+            [Cause::Unexplained, Cause::DependencyFailed, Cause::ForeignLabels]
+        );
+    }
+}

@@ -187,6 +187,24 @@ mod tests {
     fn no_two_metrics_share_a_name() {
         let names: BTreeSet<&str> = Metric::all().map(Metric::name).collect();
         assert_eq!(names.len(), Metric::all().count());
+        assert!(
+            names.is_superset(&Cause::ALL.map(Cause::metric).into()),
+            "{names:?}"
+        );
+    }
+
+    /// CloudWatch takes any other word for no unit, and sums seconds with counts.
+    #[test]
+    fn only_spans_are_no_counts_and_only_the_watchdog_is_a_sites() {
+        let of_unit = |unit: &str| -> Vec<Metric> { Metric::all().filter(|it| it.unit() == unit).collect() };
+        assert_eq!(
+            of_unit("Seconds"),
+            [Metric::DecisionAge, Metric::Held, Metric::HoldOverdue]
+        );
+        assert_eq!(of_unit("Milliseconds"), [Metric::FenceMilliseconds]);
+        assert_eq!(of_unit("Count").len(), Metric::all().count() - 4);
+        let of_a_site: Vec<Metric> = Metric::all().filter(|it| it.is_of_a_site()).collect();
+        assert_eq!(of_a_site, [Metric::WatchdogSeen]);
     }
 
     #[test]

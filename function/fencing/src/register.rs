@@ -221,6 +221,41 @@ impl Record {
         }
     }
 
+    /// The next revision, in which `decision` begins an epoch: nobody has begun to carry it out, and nothing of
+    /// the epoch before is left in it.
+    #[must_use]
+    pub fn decided(&self, decision: Decision, by: &str) -> Self {
+        let now = decision.decided_at;
+        Self {
+            epoch: self.epoch.next(),
+            state: State::Decided,
+            decision: Some(decision),
+            claim: None,
+            waiting: false,
+            unsettled: false,
+            rejoin: None,
+            cooldown_until: None,
+            recovery_seen_at: None,
+            ..self.revised(by, now)
+        }
+    }
+
+    /// The next revision, in which the epoch is over and no new decision is taken before `quiet_until`.
+    #[must_use]
+    pub fn opened(&self, quiet_until: Timestamp, by: &str, now: Timestamp) -> Self {
+        Self {
+            state: State::Open,
+            decision: None,
+            claim: None,
+            waiting: false,
+            unsettled: false,
+            rejoin: None,
+            cooldown_until: Some(quiet_until),
+            recovery_seen_at: None,
+            ..self.revised(by, now)
+        }
+    }
+
     /// Whether somebody other than `owner` is at work.
     pub fn claimed_by_another(&self, owner: &str, now: Timestamp, ttl_seconds: u32) -> Option<&Claim> {
         self.claim
@@ -241,5 +276,123 @@ impl Record {
     /// The site that is out because of the decision in force, if any.
     pub fn fenced(&self) -> Option<&SiteName> {
         self.decision.as_ref().map(|decision| &decision.fenced.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_revision_waits_where_others_may_still_have_something_under_way() {
+        let claim = || {
+            Some(Claim {
+                owner: "r1".to_owned(),
+                until: Timestamp::UNIX_EPOCH,
+            })
+        };
+        for (waiting, unsettled, state, claim, expected) in [
+            (false, false, State::Unbalanced, None, false),
+            (true, false, State::Decided, None, true),
+            (false, true, State::Unbalanced, None, true),
+            (false, true, State::Unbalanced, claim(), false),
+            (false, true, State::Decided, None, false),
+            (true, true, State::Unbalanced, None, true),
+        ] {
+            let record = Record {
+                waiting,
+                unsettled,
+                state,
+                claim,
+                ..Record::empty()
+            };
+            assert_eq!(record.waits(), expected, "{record:?}");
+        }
+    }
+
+    /// A record in which everything is set.
+    fn busy() -> Record {
+        let site = |text| SiteName::new(text).unwrap();
+        Record {
+            schema: SCHEMA,
+            epoch: Epoch(4),
+            rev: Rev(9),
+            state: State::Rejoining,
+            decision: Some(Decision {
+                survivor: Survivor(site("site-a")),
+                fenced: Fenced(site("site-b")),
+                outcome: Outcome::default(),
+                by: "site-a's alert".to_owned(),
+                evidence: "a test".to_owned(),
+                decided_at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(60),
+            }),
+            claim: Some(Claim {
+                owner: "r1".to_owned(),
+                until: Timestamp::UNIX_EPOCH,
+            }),
+            waiting: true,
+            unsettled: true,
+            rejoin: Some(Rejoin {
+                session: "s1".to_owned(),
+                step: RejoinStep::Push,
+            }),
+            hold: Some(Hold {
+                by: "ana".to_owned(),
+                reason: "work".to_owned(),
+                since: Timestamp::UNIX_EPOCH,
+                until: None,
+            }),
+            cooldown_until: Some(Timestamp::UNIX_EPOCH),
+            recovery_seen_at: Some(Timestamp::UNIX_EPOCH),
+            places: Vec::new(),
+            by: "r1".to_owned(),
+            written_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn nothing_of_an_epoch_is_left_in_the_next_nor_when_it_is_over() {
+        let before = busy();
+        let decision = before.decision.clone().unwrap();
+        let bare = Record {
+            rev: Rev(10),
+            by: "r2".to_owned(),
+            hold: before.hold.clone(),
+            ..Record::empty()
+        };
+        let decided = Record {
+            epoch: Epoch(5),
+            state: State::Decided,
+            written_at: decision.decided_at,
+            decision: Some(decision.clone()),
+            ..bare.clone()
+        };
+        assert_eq!(before.decided(decision, "r2"), decided);
+        let (quiet, now) = (
+            Timestamp::MAX,
+            Timestamp::UNIX_EPOCH + SignedDuration::from_secs(7),
+        );
+        let opened = Record {
+            epoch: Epoch(4),
+            written_at: now,
+            cooldown_until: Some(quiet),
+            ..bare
+        };
+        assert_eq!(before.opened(quiet, "r2", now), opened);
+    }
+
+    #[test]
+    fn a_revision_keeps_everything_but_its_authorship() {
+        let before = Record { schema: 0, ..busy() };
+        let later = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(7);
+        let after = Record {
+            schema: SCHEMA,
+            rev: Rev(10),
+            by: "somebody else".to_owned(),
+            written_at: later,
+            ..before.clone()
+        };
+        assert_eq!(before.revised("somebody else", later), after);
     }
 }

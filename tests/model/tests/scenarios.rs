@@ -7,10 +7,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use fencing::answer::Next;
+use fencing::register::Record;
 use fencing::replication::{Backup, Push};
 use fencing::settings::Mode;
 use fencing::step::{Call, Event, Keycloak, Task};
 use fencing::words::{Reporter, Rev, SiteName, Suspect};
+use jiff::Timestamp;
 use model::grounds::{Grounds, Layout, STRANGER, Site};
 use model::invocation::Invocation;
 use model::scene::{Chance, Command, Phase, Verb, task_of};
@@ -113,6 +115,9 @@ impl Scene {
                     format!(" ({way:?})")
                 }
             );
+            if let Call::WriteRegister { record, .. } = &call {
+                let _ = writeln!(self.text, "      {}", small_print(&self.grounds, record));
+            }
             let more;
             (invocation, more) = invocation.reply(&self.grounds, self.world.now(), ticket, event);
             told.extend(more);
@@ -128,17 +133,7 @@ impl Scene {
                     self.world.seconds += 31;
                     command.waited = Some(rev);
                 }
-                Phase::StopKeycloak | Phase::StartKeycloak => {
-                    let runs = command.phase == Phase::StartKeycloak;
-                    let fenced = self
-                        .world
-                        .record()
-                        .fenced()
-                        .map(|name| self.grounds.site(name))
-                        .unwrap();
-                    self.world.at_mut(fenced).keycloak = runs;
-                    command.keycloak = if runs { Keycloak::Ready } else { Keycloak::Stopped };
-                }
+                Phase::StopKeycloak | Phase::StartKeycloak => command.scale(&mut self.world),
                 Phase::Due | Phase::Calling(_) => {}
             }
             let next = self.run(command.task(&self.grounds), |_| Way::Plain);
@@ -164,6 +159,31 @@ impl Scene {
             self.text
         );
     }
+}
+
+/// What a write of the register leaves there beside what the line above it tells.
+fn small_print(grounds: &Grounds, record: &Record) -> String {
+    let second = |at: Timestamp| at.duration_since(World::new(grounds, false).now()).as_secs();
+    let mut text = format!(
+        "schema {}, by {}, at {} s",
+        record.schema,
+        record.by,
+        second(record.written_at)
+    );
+    for (what, at) in [
+        ("quiet until", record.cooldown_until),
+        ("recovery seen at", record.recovery_seen_at),
+        ("claimed until", record.claim.as_ref().map(|claim| claim.until)),
+    ] {
+        if let Some(at) = at {
+            let _ = write!(text, ", {what} {} s", second(at));
+        }
+    }
+    for place in &record.places {
+        let group = grounds.group(&place.group_arn);
+        let _ = write!(text, ", {} in group {group}", place.site);
+    }
+    text
 }
 
 fn asked(task: &Task) -> String {

@@ -281,6 +281,20 @@ mod tests {
     }
 
     #[test]
+    fn each_listener_is_supposed_by_itself() {
+        let groups: Vec<String> = [LISTENER, OTHER_LISTENER]
+            .into_iter()
+            .flat_map(|listener| [group(listener, 1), group(listener, 2)])
+            .collect();
+        let mut settings = with_groups(&groups.iter().map(String::as_str).collect::<Vec<_>>());
+        settings.sites[1].region = "eu-central-1".into();
+        let places = [place("site-a", &groups[0], 7), place("site-a", &groups[2], 7)];
+        let only = Outcome::only(&settings, &places, &name("site-b")).unwrap();
+        let b = || vec![balancer("site-b")];
+        assert_eq!(kept(&only), [vec![], b(), vec![], b()]);
+    }
+
+    #[test]
     fn nothing_is_supposed_where_there_is_more_than_one_possibility() {
         let groups: Vec<String> = (1..4).map(|number| group(LISTENER, number)).collect();
         let places = [place("site-a", &groups[0], 7)];

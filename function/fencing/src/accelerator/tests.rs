@@ -124,6 +124,42 @@ fn a_listener_that_holds_neither_site_is_left_alone() {
     assert_eq!(outcome_of(vec![group(LISTENER, 1, vec![])]), Err(Unfit::Nobody));
 }
 
+/// A decision says what its own groups hold, and takes nobody out of others.
+#[test]
+fn an_outcome_reaches_a_site_only_where_it_says_what_belongs() {
+    let decided = Reading {
+        groups: vec![
+            group(LISTENER, 1, vec![a(Healthy), b(Healthy)]),
+            group(LISTENER, 2, vec![]),
+        ],
+    };
+    let (settings, site_b) = (settings(), name("site-b"));
+    let outcome = decided
+        .outcome(&settings, &Survivor(name("site-a")), &Fenced(site_b.clone()))
+        .unwrap();
+    for (groups, reached) in [
+        (decided.groups.clone(), true),
+        (vec![group(LISTENER, 2, vec![b(Healthy)])], true),
+        (vec![group(OTHER_LISTENER, 1, vec![b(Healthy)])], false),
+        (
+            vec![
+                group(LISTENER, 1, vec![a(Healthy), b(Healthy)]),
+                group(OTHER_LISTENER, 1, vec![a(Healthy), b(Healthy)]),
+            ],
+            false,
+        ),
+        // Where it is not, there is nothing to reach.
+        (vec![group(OTHER_LISTENER, 1, vec![a(Healthy)])], true),
+    ] {
+        let reading = Reading { groups };
+        assert_eq!(
+            reading.reaches(&settings, &outcome, &site_b),
+            reached,
+            "{reading:?}"
+        );
+    }
+}
+
 #[test]
 fn a_suspect_taken_out_by_hand_is_no_obstacle() {
     let outcome = outcome_of(vec![group(LISTENER, 1, vec![a(Unhealthy)])]).unwrap();

@@ -124,6 +124,15 @@ fn a_site_without_balancer_is_refused() {
 }
 
 #[test]
+fn a_mode_is_one_of_two_words() {
+    for mode in [Mode::Act, Mode::Observe] {
+        let settings = Settings { mode, ..settings() };
+        assert_eq!(read(&settings.environment()).unwrap().mode, mode);
+    }
+    assert!(mode("acts").is_err());
+}
+
+#[test]
 fn bytes_are_counted_with_the_names() {
     let settings = settings();
     let counted: usize = settings

@@ -84,7 +84,6 @@ pub(super) fn complete(
     let record = held.record;
     if record.unsettled {
         let once = Record {
-            state: State::Unbalanced,
             claim: None,
             ..record.revised(&record.by, script.now())
         };

@@ -6,7 +6,7 @@ use super::Fault;
 use super::script::{Halt, Place, Script};
 use crate::accelerator::{Reading, remember};
 use crate::answer::{Answer, Cause, Status};
-use crate::register::{Decision, Record, State};
+use crate::register::{Decision, Record};
 use crate::replication::Sight;
 use crate::settings::Mode;
 use crate::words::{Fenced, SiteName, Survivor};
@@ -117,34 +117,24 @@ pub(super) fn decide(
     };
     let evidence = format!("{reason}, {out}");
     only_observed(script, &format!("fence {fenced}: {evidence}"))?;
-    let epoch = record.epoch.next();
-    let decided_at = script.now();
     let decision = Decision {
         survivor: survivor.clone(),
         fenced: fenced.clone(),
         outcome,
         by: by.to_owned(),
         evidence: evidence.clone(),
-        decided_at,
+        decided_at: script.now(),
     };
     let by = format!("{by} (request {})", script.executor());
     let decided = Record {
-        epoch,
-        state: State::Decided,
-        decision: Some(decision),
         claim: script.fresh_claim(),
-        cooldown_until: None,
-        recovery_seen_at: None,
-        waiting: false,
-        unsettled: false,
-        rejoin: None,
         places: remember(&record.places, &reading.places(settings)),
-        ..record.revised(&by, decided_at)
+        ..record.decided(decision, &by)
     };
     let written = script.write(decided)?;
     script.say(
         Cause::Decided,
-        format!("fencing {fenced}: {evidence}, epoch {epoch}"),
+        format!("fencing {fenced}: {evidence}, epoch {}", written.epoch),
     );
     Ok(written)
 }

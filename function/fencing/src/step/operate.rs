@@ -215,27 +215,19 @@ fn change(
         }
     };
     only_observed(script, &format!("promote {survivor}"))?;
-    let decided_at = script.now();
     let decision = Decision {
         survivor: Survivor(survivor.clone()),
         fenced: Fenced(fenced.clone()),
         outcome,
         by: format!("operator {by}"),
         evidence: format!("promoted by {by}"),
-        decided_at,
+        decided_at: script.now(),
     };
     let signed = format!("promote by {by} (request {})", script.executor());
     let promoted = Record {
-        epoch: record.epoch.next(),
-        state: State::Decided,
-        decision: Some(decision),
-        claim: None,
         waiting: true,
-        unsettled: false,
-        rejoin: None,
-        recovery_seen_at: None,
         places,
-        ..record.revised(&signed, decided_at)
+        ..record.decided(decision, &signed)
     };
     let promoted = script.write(promoted)?;
     let mut sentence = format!(

@@ -15,7 +15,7 @@ use super::watch::infinispan;
 use super::{Call, Fault, Keycloak};
 use crate::accelerator::{Outcome, remember};
 use crate::answer::{Answer, Cause, Next, Status};
-use crate::register::{Record, Rejoin, RejoinStep, State};
+use crate::register::{Record, Rejoin, RejoinStep};
 use crate::replication::{Backup, Push};
 use crate::words::SiteName;
 
@@ -81,7 +81,6 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         };
         let next = Record {
             rejoin: Some(rejoin),
-            waiting: false,
             claim: None,
             ..self.record.revised(&self.signed(), self.script.now())
         };
@@ -365,16 +364,10 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
         let signed = self.signed();
         let script = &mut *self.script;
+        let quiet_until = script.in_seconds(script.settings.cooldown_seconds);
         let open = Record {
-            state: State::Open,
-            decision: None,
-            claim: None,
-            waiting: false,
-            unsettled: false,
-            rejoin: None,
-            cooldown_until: Some(script.in_seconds(script.settings.cooldown_seconds)),
             places: remember(&self.record.places, &after.places(script.settings)),
-            ..self.record.revised(&signed, script.now())
+            ..self.record.opened(quiet_until, &signed, script.now())
         };
         script.write(open)?;
         let sentence = format!(

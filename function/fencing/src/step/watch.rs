@@ -146,13 +146,12 @@ pub(super) fn watch(
         Ok(backup) => backup,
         Err(fault) => return Err(script.failed(&fault)),
     };
-    let both = reading.holds(settings, &survivor.0) && reading.holds(settings, &fenced.0);
-    let outcome = &decision.outcome;
     let balance = if reading.holds_only(settings, &survivor.0) {
         Balance::Survivor
-    } else if !both || !reading.reaches(settings, outcome, &fenced.0) {
+    } else if !reading.reaches(settings, &decision.outcome, &fenced.0) {
         Balance::Else
     } else {
+        // Nobody but the two is in, and the survivor is: else there is no outcome.
         match reading.outcome(settings, survivor, fenced) {
             Ok(_) => Balance::Both,
             Err(crate::accelerator::Unfit::SurvivorUnhealthy { .. }) => Balance::BothSurvivorWorse,
@@ -267,15 +266,10 @@ fn recovered(
         });
     let by = format!("recovery by hand (request {})", script.executor());
     if noted && waited == Some(record.rev) {
+        let quiet_until = script.in_seconds(script.settings.cooldown_seconds);
         let open = Record {
-            state: State::Open,
-            decision: None,
-            claim: None,
-            waiting: false,
-            recovery_seen_at: None,
-            cooldown_until: Some(script.in_seconds(script.settings.cooldown_seconds)),
             places: remember(&record.places, &reading.places(script.settings)),
-            ..record.revised(&by, now)
+            ..record.opened(quiet_until, &by, now)
         };
         script.write(open)?;
         let sentence =
