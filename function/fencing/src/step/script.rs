@@ -443,3 +443,6 @@ impl Script<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

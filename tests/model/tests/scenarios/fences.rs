@@ -1,0 +1,322 @@
+//! Alerts and planned fences: what decides, what forbids, what fails.
+
+use fencing::register::State;
+use fencing::settings::Mode;
+use fencing::step::{Call, Event, Task};
+use fencing::words::{Reporter, SiteName, Suspect};
+use model::grounds::{Layout, STRANGER, Site};
+use model::invocation::Invocation;
+use model::scene::{Chance, Verb, task_of};
+use model::world::{Way, World};
+
+use crate::stage::{Fate, Scene, fail, lag, lose};
+
+#[test]
+fn a_split_brain() {
+    let mut scene = Scene::split();
+    scene
+        .ask(Chance::Sweep)
+        .ask(Chance::AlertA)
+        .ask(Chance::AlertB)
+        .ask(Chance::AlertA)
+        .ask(Chance::Sweep)
+        .ask(Chance::Fence)
+        .is("a_split_brain");
+}
+
+#[test]
+fn two_regions_behind_two_listeners() {
+    let mut scene = Scene::at(Layout {
+        listeners: 2,
+        two_regions: true,
+    });
+    scene.ask(Chance::AlertB).is("two_regions_behind_two_listeners");
+}
+
+#[test]
+fn no_evidence_no_fence() {
+    let mut scene = Scene::split();
+    scene
+        .now("the link is whole", |world| world.link = true)
+        .ask(Chance::AlertA)
+        .now("and lost again", |world| world.link = false)
+        .ask_where(Chance::AlertA, |call| match call {
+            Call::ReadView { .. } => Way::NoRelay,
+            _ => Way::Plain,
+        })
+        .now("site-a is unhealthy", |world| world.sites[0].healthy = false)
+        .ask(Chance::AlertA)
+        .now("a stranger is in", |world| {
+            world.sites[0].healthy = true;
+            world.accelerator[0].members[STRANGER] = Some(50);
+        })
+        .ask(Chance::AlertA)
+        .now("only site-b is in", |world| {
+            world.accelerator[0].members = [None, Some(200), None];
+        })
+        .ask(Chance::AlertA)
+        .now("nobody is in", |world| world.accelerator[0].members = [None; 3])
+        .ask(Chance::AlertA)
+        .now("only site-a is in", |world| {
+            world.accelerator[0].members = [Some(100), None, None];
+        })
+        .ask(Chance::AlertA)
+        .is("no_evidence_no_fence");
+}
+
+#[test]
+fn holds_and_releases() {
+    let mut scene = Scene::split();
+    scene
+        .ask(Chance::Release)
+        .ask(Chance::Hold)
+        .ask(Chance::AlertA)
+        .ask(Chance::Fence)
+        .ask(Chance::Release)
+        .ask(Chance::AlertA)
+        .ask(Chance::Hold)
+        .drive(Verb::Promote(Site::B), 1)
+        .is("holds_and_releases");
+}
+
+#[test]
+fn dependencies_fail() {
+    let register = |call: &Call| match call {
+        Call::ReadRegister => Way::Unanswered,
+        _ => Way::Plain,
+    };
+    let reads = |call: &Call| match call {
+        Call::ReadAccelerator => Way::Unanswered,
+        _ => Way::Plain,
+    };
+    let group = |call: &Call| match call {
+        Call::WriteGroup(_) => Way::Unanswered,
+        _ => Way::Plain,
+    };
+    let asks = |call: &Call| match call {
+        Call::ReadView { .. } => Way::Unanswered,
+        _ => Way::Plain,
+    };
+    let cut = |call: &Call| match call {
+        Call::TakeOffline { .. } => Way::Partly,
+        _ => Way::Plain,
+    };
+    let silent = |call: &Call| match call {
+        Call::TakeOffline { .. } | Call::ReadBackup { .. } => Way::Unanswered,
+        _ => Way::Plain,
+    };
+    let mut scene = Scene::split();
+    scene
+        .ask_where(Chance::AlertA, register)
+        .ask_where(Chance::AlertA, reads)
+        .ask_where(Chance::Fence, reads)
+        .ask_where(Chance::AlertA, asks)
+        .ask_where(Chance::AlertA, group)
+        .ask_where(Chance::Fence, group)
+        .ask_where(Chance::Sweep, |call| match call {
+            Call::WriteGroup(_) | Call::ReadAccelerator => Way::Unanswered,
+            _ => Way::Plain,
+        })
+        .ask_where(Chance::Sweep, cut)
+        .ask_where(Chance::AlertA, silent)
+        .ask(Chance::AlertB)
+        .is("dependencies_fail");
+}
+
+#[test]
+fn somebody_else_is_at_work() {
+    let mut scene = Scene::split();
+    let task = task_of(&scene.grounds, Chance::AlertA).unwrap();
+    // It stops right after its decision is written.
+    let (mut first, _) = Invocation::begin(&scene.grounds, 99, task, scene.world.now());
+    while scene.world.register.is_none() {
+        let (ticket, call) = first
+            .state
+            .under_way()
+            .next()
+            .map(|(t, c)| (t, c.clone()))
+            .unwrap();
+        let event = scene.world.land(&scene.grounds, &call, Way::Plain);
+        (first, _) = first.reply(&scene.grounds, scene.world.now(), ticket, event);
+    }
+    scene
+        .ask(Chance::AlertB)
+        .ask(Chance::Sweep)
+        .now("its claim runs out, to the second", |world| world.seconds += 15)
+        .ask(Chance::Sweep)
+        .is("somebody_else_is_at_work");
+}
+
+#[test]
+fn what_is_not_ours() {
+    let mut scene = Scene::split();
+    let foreign = SiteName::new("site-z").unwrap();
+    scene
+        .ask_for(Task::Alert {
+            reporter: Reporter(foreign.clone()),
+            suspect: Suspect(scene.grounds.name(Site::A).clone()),
+        })
+        .ask_for(Task::Fence {
+            fenced: foreign.clone(),
+            by: "alice".to_owned(),
+        })
+        .ask_for(Task::Promote {
+            survivor: foreign,
+            by: "alice".to_owned(),
+            waited: None,
+        })
+        .is("what_is_not_ours");
+}
+
+#[test]
+fn only_observed() {
+    let mut scene = Scene::split();
+    scene.grounds.settings.mode = Mode::Observe;
+    scene.ask(Chance::AlertA).ask(Chance::Fence).is("only_observed");
+}
+
+#[test]
+fn a_claim_is_renewed_beside_a_call_that_hangs() {
+    let scene = Scene::split();
+    let mut world = scene.world.clone();
+    let task = task_of(&scene.grounds, Chance::AlertA).unwrap();
+    let (mut one, _) = Invocation::begin(&scene.grounds, 1, task, world.now());
+    // Everything is answered but the write of the endpoint group, which hangs.
+    let mut renewals = Vec::new();
+    for _ in 0..12 {
+        let call = one
+            .state
+            .under_way()
+            .map(|(ticket, call)| (ticket, call.clone()))
+            .find(|(_, call)| !matches!(call, Call::WriteGroup(_) | Call::Pause { .. }));
+        if let Some((ticket, call)) = call {
+            let event = world.land(&scene.grounds, &call, Way::Plain);
+            (one, _) = one.reply(&scene.grounds, world.now(), ticket, event);
+            renewals.push(world.record().claim.map(|claim| claim.until));
+            continue;
+        }
+        let pause = one.state.under_way().find_map(|(ticket, call)| match call {
+            Call::Pause { seconds } => Some((ticket, *seconds)),
+            _ => None,
+        });
+        let (ticket, seconds) = pause.unwrap();
+        assert_eq!(seconds, scene.grounds.settings.claim.renew_interval_seconds);
+        world.seconds += u16::try_from(seconds).unwrap();
+        (one, _) = one.reply(&scene.grounds, world.now(), ticket, Event::Passed);
+    }
+    let mut held: Vec<_> = renewals.into_iter().flatten().collect();
+    held.dedup();
+    assert!(held.len() >= 3, "the claim was not renewed: {held:?}");
+    assert!(held.windows(2).all(|two| two[0] < two[1]), "{held:?}");
+    assert_eq!(world.record().claim.unwrap().owner, "r1");
+}
+
+fn writes_a_group(call: &Call) -> bool {
+    matches!(call, Call::WriteGroup(_))
+}
+
+fn reads_the_accelerator(call: &Call) -> bool {
+    matches!(call, Call::ReadAccelerator)
+}
+
+fn writes_the_register(call: &Call) -> bool {
+    matches!(call, Call::WriteRegister { .. })
+}
+
+#[test]
+fn a_fence_takes_its_time() {
+    let mut scene = Scene::split();
+    scene.pace = 2;
+    scene.ask(Chance::AlertA).is("a_fence_takes_its_time");
+}
+
+#[test]
+fn replies_that_do_not_show_the_outcome() {
+    let mut scene = Scene::split();
+    scene
+        .ask_where(Chance::AlertA, lose(1, writes_a_group))
+        .recall(
+            "its executor had died before the accelerator was written",
+            |record| {
+                record.state = State::Decided;
+            },
+        )
+        .now("and site-b was in", |world| {
+            world.accelerator[0].members[1] = Some(200)
+        })
+        .ask_where(Chance::Sweep, lag(1, writes_a_group))
+        .recall("once more", |record| record.state = State::Decided)
+        .now("and site-b was in", |world| {
+            world.accelerator[0].members[1] = Some(200)
+        })
+        .ask_where(Chance::Sweep, |call| match call {
+            Call::WriteGroup(_) => Fate::Earlier,
+            Call::ReadAccelerator => Fate::As(Way::Unanswered),
+            _ => Fate::As(Way::Plain),
+        })
+        .is("replies_that_do_not_show_the_outcome");
+}
+
+#[test]
+fn a_listener_that_held_nobody() {
+    let mut scene = Scene::at(Layout {
+        listeners: 2,
+        two_regions: false,
+    });
+    scene
+        .now("the second listener holds nobody", |world| {
+            world.accelerator[1].members = [None; 3];
+        })
+        .ask(Chance::AlertA)
+        .recall(
+            "its executor had died before the accelerator was written",
+            |record| {
+                record.state = State::Decided;
+            },
+        )
+        .ask(Chance::Sweep)
+        .recall("once more", |record| record.state = State::Decided)
+        .now("and site-b is in the second listener", |world| {
+            world.accelerator[1].members[1] = Some(200);
+        })
+        .ask(Chance::Sweep)
+        .is("a_listener_that_held_nobody");
+}
+
+#[test]
+fn a_resumed_fence_looks_before_it_is_complete() {
+    let mut scene = Scene::fenced();
+    let resumed = |record: &mut fencing::register::Record| record.state = State::Unbalanced;
+    let back = |world: &mut World| world.accelerator[0].members[1] = Some(200);
+    scene
+        .recall("its executor had died before it was complete", resumed)
+        .ask_where(Chance::Sweep, fail(1, reads_the_accelerator))
+        .recall("once more", resumed)
+        .now("and site-b is put back", back)
+        .ask_where(Chance::Sweep, fail(1, reads_the_accelerator))
+        .recall("once more", resumed)
+        .ask_where(Chance::Sweep, fail(2, reads_the_accelerator))
+        .now("site-b is put back", back)
+        .ask(Chance::AlertA)
+        .is("a_resumed_fence_looks_before_it_is_complete");
+}
+
+#[test]
+fn the_register_does_not_answer() {
+    let mut scene = Scene::split();
+    scene
+        .ask_where(Chance::AlertA, fail(9, writes_the_register))
+        .ask_where(Chance::AlertA, |call| match call {
+            Call::WriteRegister { .. } => Fate::Beaten,
+            _ => Fate::As(Way::Plain),
+        })
+        .ask_where(Chance::AlertA, fail(1, writes_the_register))
+        .recall(
+            "its executor had died before the accelerator was written",
+            |record| {
+                record.state = State::Decided;
+            },
+        )
+        .ask_where(Chance::AlertA, lose(9, writes_the_register))
+        .is("the_register_does_not_answer");
+}

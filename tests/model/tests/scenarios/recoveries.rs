@@ -1,0 +1,140 @@
+//! After a fence: what is repaired, what is believed, what is left alone.
+
+use fencing::replication::Backup;
+use model::grounds::Site;
+use model::scene::{Chance, Verb};
+
+use crate::stage::{Scene, rev_waits};
+
+#[test]
+fn what_is_left_alone() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("the link heals, replication is on", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+        })
+        .ask(Chance::Sweep)
+        .now("both are in, replication is on for some caches", |world| {
+            world.sites[0].backup = Backup::Mixed;
+            world.accelerator[0].members = [Some(100), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .now("replication is cut, site-a is unhealthy", |world| {
+            world.sites[0].backup = Backup::Offline;
+            world.sites[0].healthy = false;
+        })
+        .ask(Chance::Sweep)
+        .now("nobody is in", |world| world.accelerator[0].members = [None; 3])
+        .ask(Chance::Sweep)
+        .ask(Chance::AlertA)
+        .is("what_is_left_alone");
+}
+
+#[test]
+fn early_returns_and_restarts() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("site-b is put back, with another weight", |world| {
+            world.accelerator[0].members[1] = Some(70);
+        })
+        .ask(Chance::Sweep)
+        .now("site-a's Infinispan restarts", |world| {
+            world.sites[0].backup = Backup::Online;
+        })
+        .ask(Chance::AlertA)
+        .is("early_returns_and_restarts");
+}
+
+#[test]
+fn a_recovery_by_hand() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("people bring both together, one direction is missing", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+            world.sites[1].backup = Backup::Offline;
+            world.accelerator[0].members = [Some(100), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .now("and the other direction", |world| {
+            world.sites[1].backup = Backup::Online;
+        })
+        .ask(Chance::Sweep)
+        .ask(Chance::Sweep);
+    rev_waits(&mut scene);
+    scene
+        .now("the link is lost at once", |world| world.link = false)
+        .ask(Chance::AlertA)
+        .now("and still when the quiet time ends, to the second", |world| {
+            world.seconds += 20;
+        })
+        .ask(Chance::AlertA)
+        .is("a_recovery_by_hand");
+}
+
+#[test]
+fn a_recovery_that_was_seen_long_ago_is_seen_anew() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("people bring both together", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+            world.accelerator[0].members = [Some(100), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .now("eleven minutes pass", |world| world.seconds += 660);
+    rev_waits(&mut scene);
+    scene.is("a_recovery_that_was_seen_long_ago_is_seen_anew");
+}
+
+#[test]
+fn a_recovery_that_was_seen_ten_minutes_ago_is_believed() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("people bring both together", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+            world.accelerator[0].members = [Some(100), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .now("nine minutes and 29 seconds pass", |world| world.seconds += 569);
+    rev_waits(&mut scene);
+    scene.is("a_recovery_that_was_seen_ten_minutes_ago_is_believed");
+}
+
+#[test]
+fn a_recovery_by_hand_is_overtaken() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("people bring both together", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+            world.accelerator[0].members = [Some(100), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .now("the link is lost", |world| world.link = false)
+        .ask(Chance::AlertA)
+        .now("the link heals, people bring both together", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+            world.accelerator[0].members = [Some(100), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .drive(Verb::Rejoin(Site::B), 1)
+        .is("a_recovery_by_hand_is_overtaken");
+}
+
+#[test]
+fn a_recovery_by_hand_with_other_weights() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("people bring both together, with other weights", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+            world.accelerator[0].members = [Some(60), Some(40), None];
+        })
+        .ask(Chance::Sweep);
+    rev_waits(&mut scene);
+    scene.is("a_recovery_by_hand_with_other_weights");
+}

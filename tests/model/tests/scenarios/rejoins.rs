@@ -1,0 +1,200 @@
+//! The fenced site is brought back.
+
+use fencing::replication::{Backup, Push};
+use fencing::step::{Call, Keycloak, Task};
+use fencing::words::{Rev, SiteName};
+use model::grounds::Site;
+use model::scene::{Chance, Command, Verb};
+use model::world::Way;
+
+use crate::stage::{Scene, fail, rev_waits};
+
+#[test]
+fn a_rejoin() {
+    let mut scene = Scene::fenced();
+    scene
+        .drive(Verb::Rejoin(Site::B), 1)
+        .now("the link heals", |world| world.link = true)
+        .ask(Chance::AlertB)
+        .drive(Verb::Rejoin(Site::B), 2)
+        .drive(Verb::Rejoin(Site::B), 3)
+        .is("a_rejoin");
+}
+
+/// The next call of the command of session 7, which has waited for this revision.
+fn rejoin(waited: Rev, keycloak: Keycloak) -> Task {
+    Task::Rejoin {
+        stale: SiteName::new("site-b").unwrap(),
+        session: "s7".to_owned(),
+        by: "alice".to_owned(),
+        waited: Some(waited),
+        keycloak,
+    }
+}
+
+#[test]
+fn a_rejoin_with_hindrances() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    let task = |scene: &Scene, keycloak| rejoin(scene.world.record().rev, keycloak);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    scene.ask_for(first);
+    let next = task(&scene, Keycloak::Stopped);
+    scene
+        .now("somebody put site-b back", |world| {
+            world.accelerator[0].members[1] = Some(200);
+        })
+        .ask_for(next)
+        .now("and out again", |world| world.accelerator[0].members[1] = None);
+    let next = task(&scene, Keycloak::Stopped);
+    scene.run(next, |call| match call {
+        Call::TakeOffline { .. } => Way::Partly,
+        _ => Way::Plain,
+    });
+    // As the command does it: it has waited once, and nothing is under way any more.
+    let next = rejoin(Rev(4), Keycloak::Stopped);
+    scene.run(next.clone(), |call| match call {
+        Call::TakeOffline { .. } => Way::Unanswered,
+        _ => Way::Plain,
+    });
+    // The same call again has not waited for what may be on its way.
+    scene.ask_for(next);
+    let next = task(&scene, Keycloak::Stopped);
+    scene
+        .ask_for(next)
+        .now("site-b's Infinispan restarts before it is cleared", |world| {
+            world.sites[1].backup = Backup::Online;
+        });
+    let next = task(&scene, Keycloak::Stopped);
+    scene.ask_for(next);
+    for _ in 0..4 {
+        let next = task(&scene, Keycloak::Stopped);
+        scene.ask_for(next);
+    }
+    scene.now("the push fails", |world| world.sites[0].push = Push::Error);
+    let next = task(&scene, Keycloak::Stopped);
+    scene.ask_for(next);
+    for _ in 0..2 {
+        let next = task(&scene, Keycloak::Stopped);
+        scene.ask_for(next);
+    }
+    scene.now("site-b's Infinispan is cut by hand", |world| {
+        world.sites[1].backup = Backup::Offline;
+    });
+    let next = task(&scene, Keycloak::Ready);
+    scene
+        .ask_for(next)
+        .ask(Chance::Sweep)
+        .ask(Chance::Fence)
+        .is("a_rejoin_with_hindrances");
+}
+
+#[test]
+fn a_rejoin_is_broken_off() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    scene
+        .ask_for(first)
+        .now("the link is lost", |world| world.link = false)
+        .ask(Chance::AlertA)
+        .ask(Chance::AlertA)
+        .ask(Chance::Fence)
+        .drive(Verb::Promote(Site::A), 2)
+        .ask(Chance::Sweep);
+    rev_waits(&mut scene);
+    scene.ask(Chance::AlertA).is("a_rejoin_is_broken_off");
+}
+
+#[test]
+fn a_rejoin_breaks_itself_off() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    scene
+        .ask_for(first)
+        .ask(Chance::AlertA)
+        .drive(Verb::Promote(Site::A), 1)
+        .now("the link is lost", |world| world.link = false)
+        .ask(Chance::AlertB)
+        .ask_for(rejoin(Rev(4), Keycloak::Stopped))
+        .is("a_rejoin_breaks_itself_off");
+}
+
+#[test]
+fn a_rejoin_passes_to_another_command() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    scene.ask_for(first);
+    scene.run(rejoin(Rev(4), Keycloak::Stopped), |call| match call {
+        Call::TakeOffline { .. } => Way::Unanswered,
+        _ => Way::Plain,
+    });
+    scene
+        .drive(Verb::Rejoin(Site::B), 8)
+        .ask_for(rejoin(Rev(4), Keycloak::Stopped))
+        .is("a_rejoin_passes_to_another_command");
+}
+
+#[test]
+fn a_rejoin_finds_its_state_gone() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds));
+    for _ in 0..5 {
+        scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+    }
+    scene.now("site-a's Infinispan restarts: the push is forgotten", |world| {
+        world.sites[0].push = Push::Idle;
+    });
+    scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+    scene.now("site-a is cut again, the push is over", |world| {
+        world.sites[0].backup = Backup::Offline;
+        world.sites[0].push = Push::Ok;
+    });
+    for _ in 0..4 {
+        scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+    }
+    scene.ask_for(rejoin(Rev(4), Keycloak::Unknown));
+    scene.run(rejoin(Rev(4), Keycloak::Ready), |call| match call {
+        Call::WriteGroup(_) => Way::Unanswered,
+        _ => Way::Plain,
+    });
+    scene.ask_for(rejoin(Rev(4), Keycloak::Ready));
+    let waited = scene.world.record().rev;
+    scene
+        .ask_for(rejoin(waited, Keycloak::Ready))
+        .is("a_rejoin_finds_its_state_gone");
+}
+
+#[test]
+fn a_rejoin_whose_clears_fail() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds));
+    scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+    let clears = |call: &Call| matches!(call, Call::ClearCache { .. });
+    scene.run(rejoin(Rev(4), Keycloak::Stopped), fail(1, clears));
+    let waited = scene.world.record().rev;
+    for _ in 0..4 {
+        scene.ask_for(rejoin(waited, Keycloak::Stopped));
+    }
+    let forgets = |call: &Call| matches!(call, Call::ClearPushes { .. });
+    scene.run(rejoin(waited, Keycloak::Stopped), fail(1, forgets));
+    scene
+        .ask_for(rejoin(waited, Keycloak::Stopped))
+        .is("a_rejoin_whose_clears_fail");
+}
+
+#[test]
+fn a_rejoin_finds_another_weight() {
+    let mut scene = Scene::fenced();
+    scene
+        .now("the link heals, and site-a's weight is changed", |world| {
+            world.link = true;
+            world.accelerator[0].members[0] = Some(60);
+        })
+        .drive(Verb::Rejoin(Site::B), 1)
+        .is("a_rejoin_finds_another_weight");
+}

@@ -1,0 +1,57 @@
+//! The survivor is changed.
+
+use fencing::step::Task;
+use model::grounds::{Layout, Site};
+use model::scene::{Chance, Command, Verb};
+
+use crate::stage::{Scene, rev_waits};
+
+#[test]
+fn another_survivor() {
+    let mut scene = Scene::split();
+    scene
+        .drive(Verb::Promote(Site::B), 1)
+        .ask(Chance::AlertA)
+        .now("site-a dies, after its weight was changed", |world| {
+            world.sites[0].alive = false;
+            world.accelerator[0].members[0] = Some(60);
+        })
+        .drive(Verb::Promote(Site::B), 2)
+        .drive(Verb::Promote(Site::B), 3)
+        .ask(Chance::AlertB)
+        .is("another_survivor");
+}
+
+#[test]
+fn another_survivor_in_two_regions() {
+    let mut scene = Scene::at(Layout {
+        listeners: 1,
+        two_regions: true,
+    });
+    scene
+        .ask(Chance::AlertA)
+        .now("site-a dies", |world| world.sites[0].alive = false)
+        .drive(Verb::Promote(Site::B), 1)
+        .is("another_survivor_in_two_regions");
+}
+
+#[test]
+fn another_survivor_while_others_ask() {
+    let mut scene = Scene::fenced();
+    let promote = Command::new(Verb::Promote(Site::B), 1).task(&scene.grounds);
+    let fence_a = Task::Fence {
+        fenced: scene.grounds.name(Site::A).clone(),
+        by: "alice".to_owned(),
+    };
+    scene
+        .ask_for(promote.clone())
+        .ask_for(promote)
+        .ask(Chance::AlertB)
+        .ask(Chance::Sweep)
+        .ask(Chance::Fence)
+        .ask_for(fence_a)
+        .drive(Verb::Rejoin(Site::B), 5)
+        .drive(Verb::Rejoin(Site::A), 6);
+    rev_waits(&mut scene);
+    scene.is("another_survivor_while_others_ask");
+}
