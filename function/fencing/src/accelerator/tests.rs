@@ -138,7 +138,7 @@ fn an_outcome_reaches_a_site_only_where_it_says_what_belongs() {
         .outcome(&settings, &Survivor(name("site-a")), &Fenced(site_b.clone()))
         .unwrap();
     for (groups, reached) in [
-        (decided.groups.clone(), true),
+        (decided.groups, true),
         (vec![group(LISTENER, 2, vec![b(Healthy)])], true),
         (vec![group(OTHER_LISTENER, 1, vec![b(Healthy)])], false),
         (

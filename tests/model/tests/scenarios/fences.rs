@@ -242,12 +242,12 @@ fn replies_that_do_not_show_the_outcome() {
             },
         )
         .now("and site-b was in", |world| {
-            world.accelerator[0].members[1] = Some(200)
+            world.accelerator[0].members[1] = Some(200);
         })
         .ask_where(Chance::Sweep, lag(1, writes_a_group))
         .recall("once more", |record| record.state = State::Decided)
         .now("and site-b was in", |world| {
-            world.accelerator[0].members[1] = Some(200)
+            world.accelerator[0].members[1] = Some(200);
         })
         .ask_where(Chance::Sweep, |call| match call {
             Call::WriteGroup(_) => Fate::Earlier,
