@@ -24,7 +24,7 @@ use std::time::Duration;
 use fencing::answer::{Answer, Notice, Status};
 use fencing::register::Record;
 use fencing::settings::Settings;
-use fencing::step::{self, Call, Effect, Event, Fault, Task, Ticket, Written};
+use fencing::step::{self, Call, Effect, Event, Task, Ticket, Written};
 use fencing::words::Rev;
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -205,16 +205,13 @@ async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Ca
         Call::ReadRegister | Call::WriteRegister { .. } => left,
         _ => left.saturating_sub(ENDING),
     };
-    let event = if left < WRITE_ROOM && writes(&call) {
-        failed(
-            &call,
-            format!("not begun: only {} ms were left", left.as_millis()),
-        )
+    let event = if left < WRITE_ROOM && call.writes() {
+        call.failed(format!("not begun: only {} ms were left", left.as_millis()))
     } else {
         let within = limit(&call).min(left);
         match select(pin!(world.call(&call)), pin!(world.sleep(within))).await {
             Either::Left((event, _)) => event,
-            Either::Right(_) => failed(&call, format!("no answer within {} ms", within.as_millis())),
+            Either::Right(_) => call.failed(format!("no answer within {} ms", within.as_millis())),
         }
     };
     Reply { ticket, call, event }
@@ -251,25 +248,6 @@ fn record_of<'a>(call: &'a Call, event: &'a Event) -> Option<&'a Record> {
     }
 }
 
-/// Whether a call changes anything.
-fn writes(call: &Call) -> bool {
-    match call {
-        Call::WriteRegister { .. }
-        | Call::WriteGroup(_)
-        | Call::TakeOffline { .. }
-        | Call::BringOnline { .. }
-        | Call::ClearCache { .. }
-        | Call::StartPush { .. }
-        | Call::ClearPushes { .. } => true,
-        Call::ReadRegister
-        | Call::ReadAccelerator
-        | Call::ReadView { .. }
-        | Call::ReadBackup { .. }
-        | Call::ReadPushes { .. }
-        | Call::Pause { .. } => false,
-    }
-}
-
 /// The longest a call may take, repetitions included. The worlds' own limits per attempt are shorter; these
 /// only keep one hanging dependency from eating the time of all.
 fn limit(call: &Call) -> Duration {
@@ -281,43 +259,4 @@ fn limit(call: &Call) -> Duration {
         Call::ReadView { .. } => 5,
         _ => 6,
     })
-}
-
-/// Whom a call goes to, as sentences name them.
-fn whom(call: &Call) -> String {
-    match call {
-        Call::ReadRegister | Call::WriteRegister { .. } => "the register".to_owned(),
-        Call::ReadAccelerator | Call::WriteGroup(_) => "the accelerator".to_owned(),
-        Call::ReadView { at }
-        | Call::TakeOffline { at, .. }
-        | Call::BringOnline { at, .. }
-        | Call::ReadBackup { at, .. }
-        | Call::ClearCache { at, .. }
-        | Call::StartPush { at, .. }
-        | Call::ReadPushes { at, .. }
-        | Call::ClearPushes { at, .. } => format!("{at}'s Infinispan"),
-        Call::Pause { .. } => "the clock".to_owned(),
-    }
-}
-
-/// The reply that says a call failed.
-pub fn failed(call: &Call, what: String) -> Event {
-    let fault = Fault {
-        whom: whom(call),
-        what,
-    };
-    match call {
-        Call::ReadRegister => Event::Register(Err(fault)),
-        Call::WriteRegister { .. } => Event::Written(Written::Unknown(fault)),
-        Call::ReadAccelerator => Event::Accelerator(Err(fault)),
-        Call::WriteGroup(_) => Event::Group(Err(fault)),
-        Call::ReadView { .. } => Event::View(Err(fault)),
-        Call::TakeOffline { .. } | Call::BringOnline { .. } | Call::StartPush { .. } => {
-            Event::Switched(Err(fault))
-        }
-        Call::ReadBackup { .. } => Event::Backup(Err(fault)),
-        Call::ReadPushes { .. } => Event::Pushes(Err(fault)),
-        Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Err(fault)),
-        Call::Pause { .. } => Event::Passed,
-    }
 }

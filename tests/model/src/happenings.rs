@@ -6,13 +6,13 @@ use fencing::step::{Call, Event, Ticket};
 use crate::grounds::{STRANGER, Site, WEIGHTS};
 use crate::protocol::Protocol;
 use crate::scene::{Hand, Phase, Scene};
-use crate::world::{Data, World, unanswered, whom, writes};
+use crate::world::{Data, World, unanswered};
 
 impl Protocol {
     /// A process that ends takes the calls with it that were under way to it: those that it has not carried
     /// out before are not carried out by its successor.
     pub(crate) fn disconnect(&self, scene: &mut Scene, site: Site) {
-        let goes_there = |call: &Call| whom(call).is_some_and(|name| self.grounds.site(name) == site);
+        let goes_there = |call: &Call| call.site().is_some_and(|name| self.grounds.site(name) == site);
         scene
             .adrift
             .retain(|adrift| !adrift.by.call(adrift.ticket).is_some_and(goes_there));
@@ -23,7 +23,7 @@ impl Protocol {
                 let name = running.invocation.name;
                 let calls = running.invocation.state.under_way();
                 calls
-                    .filter(|(_, call)| writes(call) && goes_there(call))
+                    .filter(|(_, call)| call.writes() && goes_there(call))
                     .map(move |(ticket, call)| (name, ticket, unanswered(call)))
             })
             .collect();

@@ -118,7 +118,7 @@ fn step(
 
 impl Shown {
     fn note(&mut self, grounds: &Grounds, name: u8, call: &Call, event: &Event) {
-        self.wrote |= crate::world::writes(call);
+        self.wrote |= call.writes();
         match (call, event) {
             (_, Event::Register(Ok(record)) | Event::Written(Written::Lost(record))) => {
                 self.record = record.as_deref().cloned().map(Shared::new);

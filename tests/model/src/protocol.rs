@@ -17,7 +17,7 @@ use crate::observed::Observed;
 use crate::retry::{self, Ends};
 use crate::scene::{Action, Chance, Command, Left, Phase, Running, SCHEDULE, Scene, Verb, task_of};
 use crate::shared::Shared;
-use crate::world::{Way, World, writes};
+use crate::world::{Way, World};
 
 /// So much longer than a claim holds.
 const TICK: u16 = 16;
@@ -118,7 +118,7 @@ impl Protocol {
             Way::NoRelay => scene.left.take(Chance::NoRelay),
         }
         let event = if way == Way::Unanswered {
-            if writes(&call) {
+            if call.writes() {
                 scene.let_go(&running, ticket);
             }
             crate::world::unanswered(&call)
@@ -169,7 +169,7 @@ impl Protocol {
     }
 
     fn land(&self, scene: &mut Scene, by: &Invocation, call: &Call, way: Way, overdue: bool) -> Event {
-        if !writes(call) {
+        if !call.writes() {
             return scene.world.land(&self.grounds, call, way);
         }
         let before = scene.world.clone();
@@ -214,7 +214,7 @@ impl Protocol {
         let running = scene.running.remove(index);
         // What it leaves under way is dropped by the driver, and may have left the house already.
         for (ticket, call) in next.state.under_way() {
-            if writes(call) {
+            if call.writes() {
                 scene.let_go(&running, ticket);
             }
         }

@@ -10,7 +10,7 @@ use std::hash::Hash;
 use fencing::accelerator::Health;
 use fencing::register::Record;
 use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
-use fencing::step::{Call, Event, Fault, Written};
+use fencing::step::{Call, Event, Written};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::grounds::{Grounds, Group, Site};
@@ -157,7 +157,7 @@ impl World {
         if way == Way::Unanswered {
             return unanswered(call);
         }
-        let answering = whom(call).map(|name| grounds.site(name));
+        let answering = call.site().map(|name| grounds.site(name));
         if answering.is_some_and(|site| !self.at(site).alive) {
             return unanswered(call);
         }
@@ -289,38 +289,6 @@ impl World {
     }
 }
 
-/// Whose Infinispan a call goes to, if it goes to one.
-pub fn whom(call: &Call) -> Option<&fencing::words::SiteName> {
-    match call {
-        Call::ReadRegister
-        | Call::WriteRegister { .. }
-        | Call::ReadAccelerator
-        | Call::WriteGroup(_)
-        | Call::Pause { .. } => None,
-        Call::ReadView { at }
-        | Call::TakeOffline { at, .. }
-        | Call::BringOnline { at, .. }
-        | Call::ReadBackup { at, .. }
-        | Call::ClearCache { at, .. }
-        | Call::StartPush { at, .. }
-        | Call::ReadPushes { at, .. }
-        | Call::ClearPushes { at, .. } => Some(at),
-    }
-}
-
-/// Whether a call changes anything.
-pub fn writes(call: &Call) -> bool {
-    !matches!(
-        call,
-        Call::ReadRegister
-            | Call::ReadAccelerator
-            | Call::ReadView { .. }
-            | Call::ReadBackup { .. }
-            | Call::ReadPushes { .. }
-            | Call::Pause { .. }
-    )
-}
-
 fn one_cache_failed() -> Event {
     Event::Switched(Ok(vec![CacheFailure {
         cache: "work".to_owned(),
@@ -330,22 +298,5 @@ fn one_cache_failed() -> Event {
 
 /// The reply that says a call was not answered.
 pub fn unanswered(call: &Call) -> Event {
-    let fault = Fault {
-        whom: whom(call).map_or_else(|| "AWS".to_owned(), |site| format!("{site}'s Infinispan")),
-        what: "no answer".to_owned(),
-    };
-    match call {
-        Call::ReadRegister => Event::Register(Err(fault)),
-        Call::WriteRegister { .. } => Event::Written(Written::Unknown(fault)),
-        Call::ReadAccelerator => Event::Accelerator(Err(fault)),
-        Call::WriteGroup(_) => Event::Group(Err(fault)),
-        Call::ReadView { .. } => Event::View(Err(fault)),
-        Call::TakeOffline { .. } | Call::BringOnline { .. } | Call::StartPush { .. } => {
-            Event::Switched(Err(fault))
-        }
-        Call::ReadBackup { .. } => Event::Backup(Err(fault)),
-        Call::ReadPushes { .. } => Event::Pushes(Err(fault)),
-        Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Err(fault)),
-        Call::Pause { .. } => Event::Passed,
-    }
+    call.failed("no answer")
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use fencing::step::{Call, Event};
 use fencing::words::Epoch;
-use function::run::failed;
 
 use crate::clock::{Clock, Letter, letter};
 use crate::dice::Dice;
@@ -228,7 +227,7 @@ impl Sim {
             match fault {
                 Some(Fault::Fails) => {
                     sim.sleep(coming).await;
-                    sender.send(failed(&call, "it is out of order".to_owned()));
+                    sender.send(call.failed("it is out of order"));
                 }
                 // The letter is kept and never sent: its reader waits.
                 Some(Fault::Hangs) => sim.hold(sender).await,
@@ -240,7 +239,7 @@ impl Sim {
                 Some(Fault::LosesReply) => {
                     sim.land((invocation, epoch), &call);
                     sim.sleep(coming).await;
-                    sender.send(failed(&call, "the reply was lost".to_owned()));
+                    sender.send(call.failed("the reply was lost"));
                 }
                 Some(Fault::Late) => {
                     sim.land((invocation, epoch), &call);

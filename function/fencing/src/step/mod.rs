@@ -20,6 +20,7 @@
 //! timeout after its invocation began; the driver refuses an effect once there is no time left for it.
 
 mod alert;
+mod calls;
 mod carry_out;
 mod evidence;
 mod held;
@@ -29,15 +30,13 @@ mod script;
 mod turn;
 pub mod watch;
 
+pub use calls::{Call, Event, Fault, Written};
 pub use script::{State, start, step};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::accelerator::{Group, GroupOutcome, Reading};
 use crate::answer::{Answer, Notice};
-use crate::register::Record;
-use crate::replication::{Backup, CacheFailure, CachePush, View};
 use crate::words::{Reporter, Rev, SiteName, Suspect};
 
 /// How many nodes of a site are asked at most until a relay node has answered.
@@ -132,133 +131,4 @@ pub enum Effect {
     Say(Notice),
     /// The end: answer, and drop whatever is still under way.
     Answer(Answer),
-}
-
-/// A call to the outside. The comment names the event that replies.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Call {
-    /// Read the item, strongly consistent. [`Event::Register`]
-    ReadRegister,
-    /// Write the item if its revision is still `expect` (0: if there is no item). [`Event::Written`]
-    WriteRegister {
-        /// The revision that must still be there.
-        expect: Rev,
-        /// The whole new item.
-        record: Box<Record>,
-    },
-    /// Read every endpoint group of the settings. [`Event::Accelerator`]
-    ReadAccelerator,
-    /// Write one group: `UpdateEndpointGroup` with the exact list, an explicit empty one where it is empty,
-    /// or `RemoveEndpoints` where `remove` says so. [`Event::Group`]
-    WriteGroup(GroupOutcome),
-    /// Ask a site's Infinispan for its view, on fresh connections, up to [`VIEW_ASKS`] times until an answer
-    /// [counts](View::counts); the last answer otherwise. [`Event::View`]
-    ReadView {
-        /// Whom to ask.
-        at: SiteName,
-    },
-    /// Stop every cache at `at` from replicating to `backup`. [`Event::Switched`]
-    TakeOffline {
-        /// Where.
-        at: SiteName,
-        /// To whom replication stops.
-        backup: SiteName,
-    },
-    /// Let every cache at `at` replicate to `backup` again. [`Event::Switched`]
-    BringOnline {
-        /// Where.
-        at: SiteName,
-        /// To whom replication starts.
-        backup: SiteName,
-    },
-    /// Read whether `at` replicates to `backup`. [`Event::Backup`]
-    ReadBackup {
-        /// Where.
-        at: SiteName,
-        /// To whom.
-        backup: SiteName,
-    },
-    /// Empty one cache. [`Event::Done`]
-    ClearCache {
-        /// Where.
-        at: SiteName,
-        /// Which.
-        cache: String,
-    },
-    /// Start pushing state from `at` to `backup`, for these caches or, if none is named, for all.
-    /// [`Event::Switched`]
-    StartPush {
-        /// Where.
-        at: SiteName,
-        /// To whom.
-        backup: SiteName,
-        /// Which caches; empty for all.
-        caches: Vec<String>,
-    },
-    /// Read how far each cache's push from `at` to `backup` is. [`Event::Pushes`]
-    ReadPushes {
-        /// Where.
-        at: SiteName,
-        /// To whom.
-        backup: SiteName,
-    },
-    /// Wait. The protocol needs it for one thing only, renewing a claim beside a call that takes long.
-    /// [`Event::Passed`]
-    Pause {
-        /// How long.
-        seconds: u32,
-    },
-    /// Forget the push status of these caches. [`Event::Done`]
-    ClearPushes {
-        /// Where.
-        at: SiteName,
-        /// Which caches.
-        caches: Vec<String>,
-    },
-}
-
-/// What the world replied.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Event {
-    /// To [`Call::ReadRegister`]; `None` where there is no item.
-    Register(Result<Option<Box<Record>>, Fault>),
-    /// To [`Call::WriteRegister`].
-    Written(Written),
-    /// To [`Call::ReadAccelerator`].
-    Accelerator(Result<Reading, Fault>),
-    /// To [`Call::WriteGroup`]: the group as the reply shows it.
-    Group(Result<Group, Fault>),
-    /// To [`Call::ReadView`].
-    View(Result<View, Fault>),
-    /// To [`Call::TakeOffline`], [`Call::BringOnline`], [`Call::StartPush`]: the caches that failed.
-    Switched(Result<Vec<CacheFailure>, Fault>),
-    /// To [`Call::ReadBackup`].
-    Backup(Result<Backup, Fault>),
-    /// To [`Call::ReadPushes`].
-    Pushes(Result<Vec<CachePush>, Fault>),
-    /// To [`Call::ClearCache`] and [`Call::ClearPushes`].
-    Done(Result<(), Fault>),
-    /// To [`Call::Pause`].
-    Passed,
-}
-
-/// How a conditional write ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Written {
-    /// It is in.
-    Stored,
-    /// Someone else wrote before; this is what is there now.
-    Lost(Option<Box<Record>>),
-    /// Nobody knows: the call failed or timed out, perhaps after it took effect.
-    Unknown(Fault),
-}
-
-/// A call that gave no usable answer. It may have taken effect all the same.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-#[error("{whom}: {what}")]
-pub struct Fault {
-    /// Whom was called: "the register", "site-a's Infinispan".
-    pub whom: String,
-    /// What went wrong, with no secret in it.
-    pub what: String,
 }

@@ -22,7 +22,6 @@ use fencing::words::{Reporter, Rev, SiteName, TopologyName};
 use function::event;
 use function::handler::{Handler, Invocation, Reply};
 use function::moment::Moment;
-use function::run::failed;
 use function::world::World;
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -374,10 +373,10 @@ impl World for &Memory {
         let uptime = self.uptime();
         match mishap {
             None => self.with(|state| effect(state, call, uptime)),
-            Some(Mishap::Fails) => failed(call, "out of order".to_owned()),
+            Some(Mishap::Fails) => call.failed("out of order"),
             Some(Mishap::LosesReply) => {
                 self.with(|state| effect(state, call, uptime));
-                failed(call, "the reply was lost".to_owned())
+                call.failed("the reply was lost")
             }
             Some(Mishap::Hangs) => pending().await,
             Some(Mishap::Dawdles(seconds)) => {

@@ -3,8 +3,16 @@
 use fencing::replication::Backup;
 use model::grounds::Site;
 use model::scene::{Chance, Verb};
+use model::world::World;
 
 use crate::stage::{Scene, rev_waits};
+
+/// What people do who bring the fenced site back by hand.
+fn together(world: &mut World) {
+    world.link = true;
+    world.sites[0].backup = Backup::Online;
+    world.accelerator[0].members = [Some(100), Some(200), None];
+}
 
 #[test]
 fn what_is_left_alone() {
@@ -51,10 +59,8 @@ fn a_recovery_by_hand() {
     let mut scene = Scene::fenced();
     scene
         .now("people bring both together, one direction is missing", |world| {
-            world.link = true;
-            world.sites[0].backup = Backup::Online;
+            together(world);
             world.sites[1].backup = Backup::Offline;
-            world.accelerator[0].members = [Some(100), Some(200), None];
         })
         .ask(Chance::Sweep)
         .now("and the other direction", |world| {
@@ -77,11 +83,7 @@ fn a_recovery_by_hand() {
 fn a_recovery_that_was_seen_long_ago_is_seen_anew() {
     let mut scene = Scene::fenced();
     scene
-        .now("people bring both together", |world| {
-            world.link = true;
-            world.sites[0].backup = Backup::Online;
-            world.accelerator[0].members = [Some(100), Some(200), None];
-        })
+        .now("people bring both together", together)
         .ask(Chance::Sweep)
         .now("eleven minutes pass", |world| world.seconds += 660);
     rev_waits(&mut scene);
@@ -92,11 +94,7 @@ fn a_recovery_that_was_seen_long_ago_is_seen_anew() {
 fn a_recovery_that_was_seen_ten_minutes_ago_is_believed() {
     let mut scene = Scene::fenced();
     scene
-        .now("people bring both together", |world| {
-            world.link = true;
-            world.sites[0].backup = Backup::Online;
-            world.accelerator[0].members = [Some(100), Some(200), None];
-        })
+        .now("people bring both together", together)
         .ask(Chance::Sweep)
         .now("nine minutes and 29 seconds pass", |world| world.seconds += 569);
     rev_waits(&mut scene);
@@ -107,19 +105,11 @@ fn a_recovery_that_was_seen_ten_minutes_ago_is_believed() {
 fn a_recovery_by_hand_is_overtaken() {
     let mut scene = Scene::fenced();
     scene
-        .now("people bring both together", |world| {
-            world.link = true;
-            world.sites[0].backup = Backup::Online;
-            world.accelerator[0].members = [Some(100), Some(200), None];
-        })
+        .now("people bring both together", together)
         .ask(Chance::Sweep)
         .now("the link is lost", |world| world.link = false)
         .ask(Chance::AlertA)
-        .now("the link heals, people bring both together", |world| {
-            world.link = true;
-            world.sites[0].backup = Backup::Online;
-            world.accelerator[0].members = [Some(100), Some(200), None];
-        })
+        .now("the link heals, people bring both together", together)
         .ask(Chance::Sweep)
         .drive(Verb::Rejoin(Site::B), 1)
         .is("a_recovery_by_hand_is_overtaken");
@@ -130,8 +120,7 @@ fn a_recovery_by_hand_with_other_weights() {
     let mut scene = Scene::fenced();
     scene
         .now("people bring both together, with other weights", |world| {
-            world.link = true;
-            world.sites[0].backup = Backup::Online;
+            together(world);
             world.accelerator[0].members = [Some(60), Some(40), None];
         })
         .ask(Chance::Sweep);

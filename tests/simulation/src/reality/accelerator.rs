@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use fencing::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Reading, listener_of};
 use fencing::step::{Call, Event};
-use function::run::failed;
 
 use super::Reality;
 use crate::dice::Dice;
@@ -70,10 +69,7 @@ impl Reality {
     pub(super) fn write_group(&mut self, write: &GroupOutcome, now: Duration) -> Event {
         self.remember(now);
         let Some(group) = self.groups.iter_mut().find(|group| group.arn == write.arn) else {
-            return failed(
-                &Call::WriteGroup(write.clone()),
-                "EndpointGroupNotFoundException".to_owned(),
-            );
+            return Call::WriteGroup(write.clone()).failed("EndpointGroupNotFoundException");
         };
         let old = std::mem::take(&mut group.endpoints);
         group.endpoints = write

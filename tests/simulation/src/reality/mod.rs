@@ -15,7 +15,6 @@ use fencing::replication::Backup;
 use fencing::settings::Settings;
 use fencing::step::{Call, Event, Written};
 use fencing::words::{Rev, SiteName};
-use function::run::failed;
 
 pub use self::site::{Keycloak, Site};
 use crate::dice::Dice;
@@ -169,7 +168,7 @@ impl Reality {
     pub fn apply(&mut self, call: &Call, now: Duration, dice: &mut Dice) -> Event {
         match call {
             Call::ReadRegister | Call::WriteRegister { .. } if !self.table_stands => {
-                failed(call, "there is no such table".to_owned())
+                call.failed("there is no such table")
             }
             Call::ReadRegister => Event::Register(Ok(self.record.clone().map(Box::new))),
             Call::WriteRegister { expect, record } => {
@@ -193,7 +192,7 @@ impl Reality {
             | Call::ClearPushes { at, .. } => {
                 let index = self.index(at);
                 if !self.sites[index].alive {
-                    return failed(call, "connection refused".to_owned());
+                    return call.failed("connection refused");
                 }
                 self.infinispan(index, call, now, dice)
             }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
 use fencing::step::{Call, Event};
 use fencing::words::SiteName;
-use function::run::failed;
 
 use super::Reality;
 use crate::dice::Dice;
@@ -120,7 +119,7 @@ impl Reality {
             }
             Call::StartPush { caches, .. } => {
                 if !sees {
-                    return failed(call, "the other site is not in view".to_owned());
+                    return call.failed("the other site is not in view");
                 }
                 for (name, cache) in CACHES.iter().zip(&mut self.sites[index].caches) {
                     if caches.is_empty() || caches.iter().any(|wanted| wanted == name) {
@@ -156,7 +155,7 @@ impl Reality {
                 }
                 Event::Done(Ok(()))
             }
-            other => failed(other, "not a call to Infinispan".to_owned()),
+            other => other.failed("not a call to Infinispan"),
         }
     }
 

@@ -245,7 +245,7 @@ impl Watcher {
         self.demand(!over && now <= ends, || {
             format!("I12: {id} issues a call after its end: {call:?}")
         });
-        let writes = writes(call);
+        let writes = call.writes();
         match kind {
             Kind::Stranger => {
                 self.violated(format!("I9: {id} has no credentials and causes {call:?}"));
@@ -412,19 +412,6 @@ fn stands_for(reality: &Reality, reporter: &Reporter) -> bool {
                 .is_some_and(|d| d.survivor.0 == reporter.0)
             && reality.agrees(record)
     })
-}
-
-/// Whether a call changes anything.
-fn writes(call: &Call) -> bool {
-    !matches!(
-        call,
-        Call::ReadRegister
-            | Call::ReadAccelerator
-            | Call::ReadView { .. }
-            | Call::ReadBackup { .. }
-            | Call::ReadPushes { .. }
-            | Call::Pause { .. }
-    )
 }
 
 fn is_rejoin(kind: &Kind) -> bool {
