@@ -5,8 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use fencing::register::State;
 use serde_json::json;
 
-use super::Stage;
-use super::alertmanager::{alert, post};
+use super::{Stage, alert, post};
 use crate::layout::{Layout, SITES, USER, balancer};
 use crate::reality::{Keycloak, Reality};
 use crate::sim::Core;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::json;
 
 pub use self::alertmanager::alertmanager;
+pub(crate) use self::alertmanager::{alert, post};
 pub use self::chaos::{chaos, people, strangers, tidy};
 pub use self::provision::provisioner;
 use crate::fleet::Fleet;
