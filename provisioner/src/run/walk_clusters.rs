@@ -35,6 +35,8 @@ impl Walk<'_> {
             .map(|site| self.cluster(site, steps, lock));
         // Neither is cut off by the other's failure.
         match tokio::join!(a, b) {
+            // Whoever interrupts knows it, and sees no cause in it where something else went wrong, too.
+            (Err(Failure::Interrupted), Err(other)) | (Err(other), Err(Failure::Interrupted)) => Err(other),
             (Err(first), Err(second)) => {
                 self.session.console.say(&report::failure_text(&second));
                 Err(first)

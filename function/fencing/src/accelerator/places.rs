@@ -292,6 +292,10 @@ mod tests {
         let only = Outcome::only(&settings, &places, &name("site-b")).unwrap();
         let b = || vec![balancer("site-b")];
         assert_eq!(kept(&only), [vec![], b(), vec![], b()]);
+
+        let zones = with_groups(&[&groups[0], &groups[2]]);
+        let only = Outcome::only(&zones, &places, &name("site-b")).unwrap();
+        assert_eq!(kept(&only), [b(), b()]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Killed at any change in a cluster, `apply` and `destroy` are finished by being run again.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 
 use tests::standins::gate::Moment;
@@ -103,4 +104,44 @@ fn a_destroy_that_was_killed_anywhere_is_finished_by_the_next() {
         }
     }
     assert_eq!(told.len(), 2 * 11, "{told:?}");
+}
+
+/// Both sites are being worked on; each ends the call that it is at, and people are told one thing.
+#[test]
+#[cfg(unix)]
+fn ctrl_c_between_objects_stops_both_sites_and_lets_the_lock_go() {
+    let sites = Sites::new();
+    sites.applied();
+    let whole = sites.inventory();
+    run(&sites, DESTROY_CLUSTERS, "destroyed");
+    sites.cloud.counter.reset();
+    let (send, receive) = mpsc::channel::<u32>();
+    // The lock is the first change, the first object the second.
+    sites.cloud.counter.stop_at(1, Moment::After, move || {
+        let id = receive.recv().unwrap();
+        let told = std::process::Command::new("kill")
+            .args(["-INT", &id.to_string()])
+            .status()
+            .unwrap();
+        assert!(told.success());
+    });
+    let child = sites.provision().args(APPLY_CLUSTERS).spawn().unwrap();
+    send.send(child.id()).unwrap();
+    let stopped = Run::from(child.wait_with_output().unwrap());
+    assert_eq!(stopped.code, Some(1), "{stopped}");
+    assert_eq!(stopped.stderr.matches("error: ").count(), 1, "{stopped}");
+    assert!(
+        stopped.stderr.contains("stopping after the current call"),
+        "{stopped}"
+    );
+    // The one call that the gate broke off; the other site only stopped.
+    assert!(stopped.stderr.contains("got no usable answer"), "{stopped}");
+    sites.cloud.counter.reset();
+    let objects = |all: &[BTreeMap<String, Value>; 2]| all.iter().map(BTreeMap::len).sum::<usize>();
+    assert!(
+        objects(&sites.inventory()) < objects(&whole),
+        "nothing was left to do"
+    );
+    run(&sites, APPLY_CLUSTERS, "finished");
+    assert_eq!(sites.inventory(), whole);
 }
