@@ -1,0 +1,97 @@
+//! What the README tells people to type, and to allow, is what the programs take and do.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use fencing::answer::Next;
+use fencing::step::Task;
+use fencing::words::Rev;
+use function::event::Event;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+#[test]
+fn the_events_that_operators_send_by_hand_are_understood() {
+    let readme = readme();
+    let mut waited = Vec::new();
+    for event in readme.split("--payload '").skip(1) {
+        let event = event.split('\'').next().unwrap();
+        match Event::read(serde_json::from_str(event).unwrap()).unwrap() {
+            Event::Operate(Task::Promote { waited: rev, .. }) => waited.push(rev),
+            other => unreachable!("{other:?}"),
+        }
+    }
+    assert_eq!(waited, [None, Some(Rev(4))]);
+    // And the answer between the two is quoted as it is given.
+    let next = Next::Wait {
+        seconds: 30,
+        rev: Rev(4),
+    };
+    let quoted = format!("\"next\":{}", serde_json::to_string(&next).unwrap());
+    assert!(readme.contains(&quoted), "{quoted}");
+}
+
+/// Every file below a folder.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+/// The names that AWS calls go by in errors: `call("PutItem")`, `Call::new("STS", "GetCallerIdentity", …)`.
+fn calls(text: &str) -> impl Iterator<Item = &str> {
+    let literals = |after: &'static str| {
+        text.split(after)
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+    };
+    let by_service = text.split("Call::new(\"").skip(1).filter_map(|rest| {
+        let mut words = rest.split('"');
+        let (_service, between, name) = (words.next()?, words.next()?, words.next()?);
+        (between.trim() == ",").then_some(name)
+    });
+    literals("call(\"").chain(by_service)
+}
+
+#[test]
+fn every_call_to_aws_is_among_the_rights_that_the_readme_lists() {
+    let readme = readme();
+    let start = readme.find("needs in AWS").unwrap();
+    let rights = &readme[start..start + readme[start..].find("needs in the clusters").unwrap()];
+    let mut sources = Vec::new();
+    files(&root().join("provisioner/src/world"), &mut sources);
+    // The clusters' calls have a table of their own.
+    sources.retain(|source| !source.components().any(|part| part.as_os_str() == "kubernetes"));
+    let mut known = 0;
+    for source in sources {
+        let text = std::fs::read_to_string(&source).unwrap();
+        for call in calls(&text).filter(|name| name.starts_with(char::is_uppercase)) {
+            // S3 authorises these by the singular.
+            let action = if call == "DeleteObjects" {
+                "DeleteObject"
+            } else {
+                call
+            };
+            let listed = rights
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|word| word == action);
+            assert!(listed, "{call} of {} is not listed", source.display());
+            known += 1;
+        }
+    }
+    assert!(
+        known > 40,
+        "only {known} calls were found: how they are named has changed"
+    );
+}
