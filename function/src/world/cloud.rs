@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::moment::Moment;
 use crate::world::accelerator::Accelerator;
 use crate::world::aws::{Aws, AwsError};
-use crate::world::infinispan::Infinispan;
+use crate::world::infinispan::{Infinispan, TAKE_OFFLINE};
 use crate::world::journal::Journal;
 use crate::world::notices::Notices;
 use crate::world::register::Register;
@@ -114,7 +114,7 @@ impl World for Cloud {
             Call::WriteGroup(outcome) => Event::Group(self.accelerator.write(outcome).await),
             Call::ReadView { at } => Event::View(infinispan.view(at).await),
             Call::TakeOffline { at, backup } => {
-                Event::Switched(infinispan.switch(at, backup, "take-offline").await)
+                Event::Switched(infinispan.switch(at, backup, TAKE_OFFLINE).await)
             }
             Call::BringOnline { at, backup } => {
                 Event::Switched(infinispan.switch(at, backup, "bring-online").await)

@@ -1,5 +1,6 @@
 //! Infinispan over real TLS: its traps, its two ways of authentication, and dead connections.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -203,7 +204,7 @@ async fn nodes_are_asked_on_connections_of_their_own_until_one_counts() {
         .await;
         let view = scene.infinispan.view(&a()).await.unwrap();
         assert!(view.counts(), "relay on connection {relay}: {view:?}");
-        let connections: std::collections::BTreeSet<usize> = scene
+        let connections: BTreeSet<usize> = scene
             .server
             .asked()
             .iter()
@@ -364,6 +365,39 @@ async fn a_dead_connection_is_gone_around() {
     let began = Instant::now();
     assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+/// The second of two requests would be answered, and the first might be carried out long after that.
+#[tokio::test]
+async fn what_changes_something_is_told_once_and_silence_is_a_fault() {
+    let scene = scene(|asked| {
+        let reply = given(204, "");
+        match asked.path.contains("action=") {
+            true => reply.after(Duration::from_secs(60)),
+            false => reply,
+        }
+    })
+    .await;
+    let caches = ["sessions".to_owned(), "work".to_owned()];
+    let (site_a, site_b) = (a(), b());
+    let (cleared, pushed, switched) = tokio::join!(
+        scene.infinispan.clear(&site_a, "work"),
+        scene.infinispan.push(&site_a, &site_b, &caches),
+        scene.infinispan.switch(&site_a, &site_b, "bring-online"),
+    );
+    for what in [
+        cleared.unwrap_err().what,
+        pushed.unwrap_err().what,
+        switched.unwrap_err().what,
+    ] {
+        assert!(what.contains("no answer within"), "{what}");
+    }
+    let asked = scene.server.asked();
+    let mut told: Vec<&str> = asked.iter().map(|asked| asked.path.as_str()).collect();
+    told.sort_unstable();
+    let once: BTreeSet<&str> = told.iter().copied().collect();
+    assert_eq!(told, once.into_iter().collect::<Vec<_>>());
+    assert_eq!(told.len(), 4, "{told:?}");
 }
 
 #[tokio::test]

@@ -296,7 +296,7 @@ fn cut_once(
     backup: &SiteName,
 ) -> Result<Result<(), Uncut>, Halt> {
     held.wait(script, taking)?;
-    let switched = script.switched(taking)?;
+    let switched = script.switched(taking)?.fault();
     let read = script.start(Call::ReadBackup {
         at: at.clone(),
         backup: backup.clone(),
@@ -304,10 +304,10 @@ fn cut_once(
     held.wait(script, read)?;
     Ok(match script.backup(read)? {
         Ok(Backup::Offline) => Ok(()),
-        Ok(status) => Err(Uncut::Still(switched.err().unwrap_or_else(|| Fault {
+        Ok(status) => Err(Uncut::Still(switched.unwrap_or_else(|| Fault {
             whom: format!("{at}'s Infinispan"),
             what: format!("its backup to {backup} is {status} after take-offline"),
         }))),
-        Err(fault) => Err(Uncut::Unread(switched.err().unwrap_or(fault))),
+        Err(fault) => Err(Uncut::Unread(switched.unwrap_or(fault))),
     })
 }

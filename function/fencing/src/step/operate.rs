@@ -231,14 +231,12 @@ fn change(
     };
     let promoted = script.write(promoted)?;
     let mut sentence = format!(
-        "{survivor} is to survive from epoch {} on; what only {fenced} has is lost to it; when {fenced} comes \
-         back, it does not replicate to {survivor} until it is rejoined",
+        "{survivor} is to survive from epoch {} on: make sure that its Keycloak runs; what only {fenced} has is lost to \
+         it; when {fenced} comes back, it does not replicate to {survivor} until it is rejoined",
         promoted.epoch
     );
     if record.state == State::Rejoining {
-        sentence = format!(
-            "{sentence}; its rejoin was under way: what {survivor} had may have been cleared, and its Keycloak may be stopped"
-        );
+        sentence = format!("{sentence}; its rejoin was under way: what {survivor} had may have been cleared");
     }
     script.say(Cause::Promoted, sentence.clone());
     Ok(wait_for(script, &promoted, sentence))

@@ -170,7 +170,10 @@ fn go_on(
         at: sites.kept.clone(),
     });
     if misses(script, view, &sites.kept, &sites.stale)? == Sight::Misses {
-        return abort(script, record, waited, &format!("rejoin by {by}"));
+        let fenced = abort(script, record, waited, &format!("rejoin by {by}"))?;
+        // The site is fenced, and that is not what this command was called for.
+        let sentence = format!("the rejoin is off, the link is lost again; {}", fenced.sentence);
+        return Ok(Answer::new(fenced.status.max(Status::NotNow), sentence));
     }
     let mut turn = Turn::new(script, record, session, by, &sites);
     turn.take(rejoin.step, keycloak)
@@ -202,8 +205,8 @@ pub(super) fn abort(
     script.say(
         Cause::RejoinAborted,
         format!(
-            "{kept} lost {stale} again: the rejoin is off, epoch {epoch} stands; {stale} may no longer \
-             replicate to {kept} until the next rejoin"
+            "{kept} lost {stale} again: the rejoin is off, epoch {epoch} stands; until the next one {stale}'s Keycloak may \
+             be stopped, its caches may be cleared, and it may not replicate to {kept}"
         ),
     );
     finish(script, back)

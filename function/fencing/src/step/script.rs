@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, watch};
 use crate::accelerator::Reading;
 use crate::answer::{Answer, Cause, Notice, Status};
-use crate::register::{Claim, Record, SCHEMA};
+use crate::register::{self, Claim, Record, SCHEMA};
 use crate::replication::{Backup, View};
 use crate::settings::Settings;
 
@@ -153,6 +153,25 @@ pub(super) enum Halt {
     Answer(Answer),
     /// Someone else wrote the register: look again at what is there now.
     Rerun(Box<Record>),
+}
+
+/// How a switch of all caches ended.
+pub(super) enum Switched {
+    /// As asked.
+    All,
+    /// It was answered, and failed for some.
+    Partly(Fault),
+    /// Nobody knows.
+    Unanswered(Fault),
+}
+
+impl Switched {
+    pub(super) fn fault(self) -> Option<Fault> {
+        match self {
+            Self::All => None,
+            Self::Partly(fault) | Self::Unanswered(fault) => Some(fault),
+        }
+    }
 }
 
 /// The place of a call in the log.
@@ -314,14 +333,14 @@ impl Script<'_> {
     }
 
     /// Waits for a switch over all caches; those that failed are a fault that names them.
-    pub(super) fn switched(&mut self, place: Place) -> Result<Result<(), Fault>, Halt> {
+    pub(super) fn switched(&mut self, place: Place) -> Result<Switched, Halt> {
         let failures = match self.wait(place)? {
             Event::Switched(failures) => failures,
             other => Err(self.confused(&other)),
         };
-        Ok(failures.and_then(|failures| match failures.as_slice() {
-            [] => Ok(()),
-            [first, rest @ ..] => Err(Fault {
+        Ok(match failures.as_deref() {
+            Ok([]) => Switched::All,
+            Ok([first, rest @ ..]) => Switched::Partly(Fault {
                 whom: format!("cache {}", first.cache),
                 what: if rest.is_empty() {
                     first.message.clone()
@@ -329,7 +348,8 @@ impl Script<'_> {
                     format!("{} (and {} more caches)", first.message, rest.len())
                 },
             }),
-        }))
+            Err(fault) => Switched::Unanswered(fault.clone()),
+        })
     }
 
     /// Waits for the push status of all caches.
@@ -406,6 +426,9 @@ impl Script<'_> {
 
     /// Gives the work back, so that the next one need not wait for the claim to run out, and ends. Whether
     /// the release is written does not matter: a claim ends by itself.
+    ///
+    /// A decision that is to be carried out twice begins anew: unbalanced and unclaimed, it would say that the
+    /// first time is done, and nobody would go on before the wait.
     pub(super) fn give_up(&mut self, record: &Record, answer: Answer) -> Halt {
         let own = record
             .claim
@@ -414,6 +437,10 @@ impl Script<'_> {
         if own {
             let released = Record {
                 claim: None,
+                state: match record.state {
+                    register::State::Unbalanced if record.unsettled => register::State::Decided,
+                    state => state,
+                },
                 ..record.revised(&record.by, self.now())
             };
             let place = self.start_write(&released);

@@ -10,7 +10,7 @@
 
 use super::evidence::reading;
 use super::rejoin::Sites;
-use super::script::{Halt, Script};
+use super::script::{Halt, Script, Switched};
 use super::watch::infinispan;
 use super::{Call, Fault, Keycloak};
 use crate::accelerator::{Outcome, remember};
@@ -111,10 +111,10 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     fn switch(&mut self, call: Call) -> Result<(), Halt> {
         let place = self.script.start(call);
         match self.script.switched(place)? {
-            Ok(()) => Ok(()),
-            Err(fault) => {
-                // Caches that failed were named in an answer; anything else is no answer.
-                self.doubt = !fault.whom.starts_with("cache ");
+            Switched::All => Ok(()),
+            Switched::Partly(fault) => Err(self.fail(&fault)),
+            Switched::Unanswered(fault) => {
+                self.doubt = true;
                 Err(self.fail(&fault))
             }
         }

@@ -31,6 +31,9 @@ use self::rest::{Answered, Rest, Trouble};
 use crate::world::secrets::Secrets;
 use crate::world::tls::{self, Plain};
 
+/// The action that cuts replication.
+pub const TAKE_OFFLINE: &str = "take-offline";
+
 /// How many nodes are asked at once. The first batch includes the pooled connection, which answers at once;
 /// each of the others costs a handshake.
 const BATCHES: [usize; 3] = [4, 3, 3];
@@ -133,8 +136,14 @@ impl Infinispan {
         action: &str,
     ) -> Result<Vec<CacheFailure>, Fault> {
         let path = format!("/rest/v2/container/x-site/backups/{backup}?action={action}");
-        self.post(at, &path)
-            .await
+        let rest = self.at(at)?;
+        let answer = match action {
+            // The survivor's users are waiting for it.
+            TAKE_OFFLINE => rest.ask(Method::POST, &path).await,
+            _ => rest.tell_once(&path).await,
+        };
+        answer
+            .and_then(succeeded)
             .and_then(|body| read::failures(&body))
             .map_err(|what| fault(at, what))
     }
@@ -180,34 +189,37 @@ impl Infinispan {
     /// Empties one cache.
     pub async fn clear(&self, at: &SiteName, cache: &str) -> Result<(), Fault> {
         let path = format!("/rest/v2/caches/{}?action=clear", segment(cache));
-        match self.post(at, &path).await {
+        match self.tell(at, &path).await {
             Ok(_) => Ok(()),
             Err(what) => Err(fault(at, format!("cache `{cache}`: {what}"))),
         }
     }
 
-    /// Starts pushing the state of some caches, each by itself.
+    /// Starts pushing the state of some caches, each by itself. A cache is named as failed where Infinispan says
+    /// so; one that nothing was heard of is a fault: its push may still begin.
     pub async fn push(
         &self,
         at: &SiteName,
         backup: &SiteName,
         caches: &[String],
     ) -> Result<Vec<CacheFailure>, Fault> {
-        self.at(at)?;
+        let rest = self.at(at)?;
         let started = caches.iter().map(async |cache| {
             let path = format!(
                 "/rest/v2/caches/{}/x-site/backups/{backup}?action=start-push-state",
                 segment(cache)
             );
-            match self.post(at, &path).await {
-                Ok(_) => None,
-                Err(message) => Some(CacheFailure {
-                    cache: cache.clone(),
-                    message,
-                }),
-            }
+            let answer = rest
+                .tell_once(&path)
+                .await
+                .map_err(|what| fault(at, format!("cache `{cache}`: {what}")))?;
+            Ok(succeeded(answer).err().map(|message| CacheFailure {
+                cache: cache.clone(),
+                message,
+            }))
         });
-        Ok(join_all(started).await.into_iter().flatten().collect())
+        let started: Vec<Result<Option<CacheFailure>, Fault>> = join_all(started).await;
+        started.into_iter().filter_map(Result::transpose).collect()
     }
 
     /// Reads how far the push of every cache that backs up to `backup` is.
@@ -252,7 +264,7 @@ impl Infinispan {
                 "/rest/v2/caches/{}/x-site/local?action=clear-push-state-status",
                 segment(cache)
             );
-            match self.post(at, &path).await {
+            match self.tell(at, &path).await {
                 Ok(_) => Ok(()),
                 Err(what) => Err(fault(at, format!("cache `{cache}`: {what}"))),
             }
@@ -273,9 +285,9 @@ impl Infinispan {
         succeeded(rest.ask(Method::GET, path).await?)
     }
 
-    async fn post(&self, at: &SiteName, path: &str) -> Result<Bytes, String> {
+    async fn tell(&self, at: &SiteName, path: &str) -> Result<Bytes, String> {
         let rest = self.at(at).map_err(|fault| fault.what)?;
-        succeeded(rest.ask(Method::POST, path).await?)
+        succeeded(rest.tell_once(path).await?)
     }
 }
 

@@ -3,7 +3,9 @@
 //! One address leads to several nodes, and some questions must reach a certain one; so there are two ways to
 //! ask: over the pooled connection, which is open already, and afresh, over a connection of its own. A
 //! pooled connection may have died unseen while the function was frozen; what gets no answer on it soon is
-//! asked again afresh, which is safe because every call here may be repeated.
+//! asked again afresh. That is for questions, and for a cut, which may be made twice. Whatever else changes
+//! something is told once, on a connection of its own: of two requests one may be carried out long after the
+//! other was answered and the next step was begun, and a clear that comes late empties the kept site.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -147,6 +149,14 @@ impl Rest {
             Either::Left((Err(_), afresh)) => afresh.await,
             Either::Right((Err(_), pooled)) => pooled.await,
         }
+    }
+
+    /// Tells something, once.
+    pub(super) async fn tell_once(&self, path: &str) -> Result<Answered, String> {
+        let client = client(&self.connector);
+        self.exchange(&client, &Method::POST, path)
+            .await
+            .map_err(Trouble::what)
     }
 
     /// Asks over the pooled connection alone.

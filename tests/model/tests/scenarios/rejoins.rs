@@ -198,3 +198,22 @@ fn a_rejoin_finds_another_weight() {
         .drive(Verb::Rejoin(Site::B), 1)
         .is("a_rejoin_finds_another_weight");
 }
+
+/// Nothing was carried out yet, so the next alert does not wait for anybody.
+#[test]
+fn a_rejoin_is_broken_off_and_the_cut_fails() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds));
+    scene
+        .now("the link is lost, replication is on", |world| {
+            world.link = false;
+            world.sites[0].backup = Backup::Online;
+        })
+        .ask_where(
+            Chance::AlertA,
+            fail(9, |call| matches!(call, Call::TakeOffline { .. })),
+        )
+        .ask(Chance::AlertA)
+        .is("a_rejoin_is_broken_off_and_the_cut_fails");
+}

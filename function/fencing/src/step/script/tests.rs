@@ -28,7 +28,7 @@ fn complete() -> Event {
     };
     let record = Record {
         epoch: Epoch(1),
-        state: crate::register::State::Complete,
+        state: register::State::Complete,
         decision: Some(decision),
         ..Record::empty()
     };
