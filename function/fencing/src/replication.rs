@@ -100,6 +100,30 @@ pub enum Push {
     Cancelled,
 }
 
+/// What the push statuses of all caches say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pushed {
+    /// No push was started since Infinispan runs.
+    Nothing,
+    /// Some caches' state was pushed, or is being pushed, or failed to be.
+    Some,
+    /// All state was pushed.
+    All,
+}
+
+impl Pushed {
+    /// Reads it.
+    pub fn of(pushes: &[CachePush]) -> Self {
+        if pushes.iter().all(|push| push.push == Push::Idle) {
+            Self::Nothing
+        } else if pushes.iter().all(|push| push.push == Push::Ok) {
+            Self::All
+        } else {
+            Self::Some
+        }
+    }
+}
+
 /// The push status of one cache.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CachePush {

@@ -59,13 +59,27 @@ async fn a_fenced_site_put_back_too_early_is_fenced_again_and_told() {
     assert!(world.causes().contains(&Cause::RefencedEarlyReturn));
 }
 
+/// The survivor's Infinispan restarted, and would replicate to a site that lacks what was before.
+#[tokio::test(start_paused = true)]
+async fn replication_without_a_state_push_is_no_recovery() {
+    let world = Memory::split();
+    let handler = fenced(&world).await;
+    world.heal();
+    world.put_back("b");
+    world.with(|state| state.backups.insert(site("site-a"), Backup::Online));
+    assert_eq!(invoke(&handler, sweep()).await.status, 200);
+    assert_eq!(world.endpoints(), [balancer("a")]);
+    assert_eq!(world.backup("site-a"), Backup::Offline);
+    assert_eq!(register(&world), State::Complete);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_recovery_by_hand_is_adopted_when_it_is_seen_twice() {
     let world = Memory::split();
     let handler = fenced(&world).await;
     world.heal();
     world.put_back("b");
-    world.with(|state| state.backups.insert(site("site-a"), Backup::Online));
+    world.push_by_hand("site-a");
     assert_eq!(invoke(&handler, sweep()).await.status, 429);
     assert_eq!(register(&world), State::Complete);
     pass(Duration::from_secs(60)).await;
@@ -86,7 +100,7 @@ async fn whatever_else_is_left_alone_and_raises_the_alarm() {
     let world = Memory::split();
     let handler = fenced(&world).await;
     world.heal();
-    world.with(|state| state.backups.insert(site("site-a"), Backup::Online));
+    world.push_by_hand("site-a");
     assert_eq!(invoke(&handler, sweep()).await.status, 429);
     assert_eq!(
         (world.effect_count(), world.causes()),

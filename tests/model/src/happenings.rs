@@ -1,6 +1,6 @@
 //! What happens beside the invocations: operators' commands go on, people do things, processes end.
 
-use fencing::replication::Backup;
+use fencing::replication::{Backup, Push};
 use fencing::step::{Call, Event, Ticket};
 
 use crate::grounds::{STRANGER, Site, WEIGHTS};
@@ -110,6 +110,7 @@ impl Protocol {
                     let here = world.at_mut(site);
                     here.backup = Backup::Online;
                     here.data = Data::InStep;
+                    here.push = Push::Ok;
                     here.keycloak = true;
                     here.by_hand = true;
                 }

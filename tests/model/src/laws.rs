@@ -165,6 +165,11 @@ impl Deed<'_> {
             let promoted = matches!(self.task(), Task::Promote { .. }) && old.state != State::Open;
             broken.unless(fresh && (promoted || old.state == State::Open), Law::I4);
         }
+        if let (State::Complete, State::Open, Some(fenced)) = (old.state, new.state, old.fenced()) {
+            // A recovery by hand is believed of a site that is in step, and of no other.
+            let stale = self.before.at(self.grounds.site(fenced));
+            broken.unless(stale.data == Data::InStep, Law::I6);
+        }
         let Some(decision) = &new.decision else { return };
         broken.unless(decision.survivor.0 != decision.fenced.0, Law::I5);
         if new.epoch != old.epoch && old.state == State::Open {

@@ -119,10 +119,6 @@ fn touched(world: &World) -> bool {
     world.accelerator.iter().any(|group| group.by_hand) || world.sites.iter().any(|site| site.by_hand)
 }
 
-fn forgotten(world: &World, survivor: Site) -> bool {
-    world.connected() && world.at(survivor).backup != Backup::Offline
-}
-
 fn survivor_of(grounds: &Grounds, record: &Record) -> Option<Site> {
     record
         .decision
@@ -162,8 +158,7 @@ fn completes(grounds: &Grounds, mut world: World) -> bool {
     };
     match record.state {
         State::Open => return true,
-        // Where the sites see each other again, a cut that Infinispan forgot does no harm, and is left alone.
-        State::Complete if touched(&world) || forgotten(&world, survivor) => return true,
+        State::Complete if touched(&world) => return true,
         State::Decided | State::Unbalanced | State::Complete => finish(grounds, &mut world),
         State::Rejoining if touched(&world) => return true,
         State::Rejoining if world.connected() => {

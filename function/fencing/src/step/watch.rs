@@ -13,7 +13,7 @@ use super::{Call, Fault};
 use crate::accelerator::{Reading, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Record, State};
-use crate::replication::{Backup, Sight};
+use crate::replication::{Backup, Pushed, Sight};
 use crate::words::Rev;
 
 /// A recovery by hand is believed when it is seen a second time, by somebody who has waited for the revision
@@ -49,16 +49,31 @@ pub enum Balance {
     Else,
 }
 
-/// The table of DESIGN: what to do about a decision that the register calls complete. `sight` is only asked
-/// for where it matters (see [`needs_sight`]).
-pub fn verdict(balance: Balance, backup: Backup, sight: Option<Sight>) -> Verdict {
-    match (balance, backup, sight) {
-        (Balance::Survivor, Backup::Offline, _) => Verdict::Fine,
-        (Balance::Survivor, Backup::Online | Backup::Mixed, Some(Sight::Misses)) => Verdict::Recut,
-        (Balance::Both, Backup::Offline, _) => Verdict::Refence,
+/// The table: what to do about a decision that the register calls complete. `sight` and `pushed` are only asked
+/// for where they matter (see [`needs_sight`] and [`needs_pushed`]).
+///
+/// That replication is on and the sites see each other says nothing about whether the fenced site is in step: a
+/// survivor whose Infinispan restarted looks the same, and sends changes to a site that lacks what was before
+/// them. What tells them apart is whether state was pushed.
+pub fn verdict(balance: Balance, backup: Backup, sight: Option<Sight>, pushed: Option<Pushed>) -> Verdict {
+    match (balance, backup, sight, pushed) {
+        (Balance::Survivor, Backup::Offline, ..) => Verdict::Fine,
+        (Balance::Survivor, Backup::Online | Backup::Mixed, Some(Sight::Misses), _)
+        | (Balance::Survivor, Backup::Online | Backup::Mixed, Some(Sight::Sees), Some(Pushed::Nothing)) => {
+            Verdict::Recut
+        }
+        (Balance::Both, Backup::Offline, ..) => Verdict::Refence,
         // The link was lost again before a recovery by hand was believed. The decision still stands.
-        (Balance::Both, Backup::Online | Backup::Mixed, Some(Sight::Misses)) => Verdict::Refence,
-        (Balance::Both | Balance::BothSurvivorWorse, Backup::Online, Some(Sight::Sees)) => Verdict::Recovered,
+        (Balance::Both, Backup::Online | Backup::Mixed, Some(Sight::Misses), _)
+        | (Balance::Both, Backup::Online | Backup::Mixed, Some(Sight::Sees), Some(Pushed::Nothing)) => {
+            Verdict::Refence
+        }
+        (
+            Balance::Both | Balance::BothSurvivorWorse,
+            Backup::Online,
+            Some(Sight::Sees),
+            Some(Pushed::All),
+        ) => Verdict::Recovered,
         _ => Verdict::Unexplained,
     }
 }
@@ -66,6 +81,11 @@ pub fn verdict(balance: Balance, backup: Backup, sight: Option<Sight>) -> Verdic
 /// Whether the survivor's view has to be asked for.
 pub fn needs_sight(balance: Balance, backup: Backup) -> bool {
     backup != Backup::Offline && balance != Balance::Else
+}
+
+/// Whether the survivor has to be asked what state it pushed.
+pub fn needs_pushed(sight: Option<Sight>) -> bool {
+    sight == Some(Sight::Sees)
 }
 
 /// The minute's run: finish what is unfinished, look whether what is finished still holds.
@@ -169,7 +189,19 @@ pub(super) fn watch(
     } else {
         None
     };
-    let verdict = verdict(balance, backup, sight);
+    let pushed = if needs_pushed(sight) {
+        let asked = script.start(Call::ReadPushes {
+            at: survivor.0.clone(),
+            backup: fenced.0.clone(),
+        });
+        match script.pushes(asked)? {
+            Ok(pushes) => Some(Pushed::of(&pushes)),
+            Err(fault) => return Err(script.failed(&fault)),
+        }
+    } else {
+        None
+    };
+    let verdict = verdict(balance, backup, sight, pushed);
     if asked.is_some() && verdict != Verdict::Fine {
         // The alert asked before it knew the register, perhaps before the decision was carried out. That is
         // good enough to find everything in order, and no ground to change anything.
@@ -307,40 +339,41 @@ mod tests {
     fn each_row_of_the_table() {
         use Backup::{Mixed, Offline, Online};
         use Sight::{Misses, Sees};
+        const ALL: [Pushed; 3] = [Pushed::Nothing, Pushed::Some, Pushed::All];
+        use Balance::{Both, BothSurvivorWorse, Else, Survivor};
+        use Verdict::{Fine, Recovered, Recut, Refence, Unexplained};
         for (balance, backup, sight, expected) in [
-            (Balance::Survivor, Offline, None, Verdict::Fine),
-            (Balance::Survivor, Online, Some(Misses), Verdict::Recut),
-            (Balance::Survivor, Mixed, Some(Misses), Verdict::Recut),
-            (Balance::Survivor, Online, Some(Sees), Verdict::Unexplained),
-            (Balance::Survivor, Mixed, Some(Sees), Verdict::Unexplained),
-            (Balance::Both, Offline, None, Verdict::Refence),
-            (Balance::Both, Online, Some(Sees), Verdict::Recovered),
-            (Balance::Both, Online, Some(Misses), Verdict::Refence),
-            (Balance::Both, Mixed, Some(Misses), Verdict::Refence),
-            (Balance::Both, Mixed, Some(Sees), Verdict::Unexplained),
-            (Balance::BothSurvivorWorse, Offline, None, Verdict::Unexplained),
-            (Balance::BothSurvivorWorse, Online, Some(Sees), Verdict::Recovered),
+            (Survivor, Offline, None, [Fine; 3]),
+            (Survivor, Online, Some(Misses), [Recut; 3]),
+            (Survivor, Mixed, Some(Misses), [Recut; 3]),
+            (Survivor, Online, Some(Sees), [Recut, Unexplained, Unexplained]),
+            (Survivor, Mixed, Some(Sees), [Recut, Unexplained, Unexplained]),
+            (Both, Offline, None, [Refence; 3]),
+            (Both, Online, Some(Sees), [Refence, Unexplained, Recovered]),
+            (Both, Online, Some(Misses), [Refence; 3]),
+            (Both, Mixed, Some(Misses), [Refence; 3]),
+            (Both, Mixed, Some(Sees), [Refence, Unexplained, Unexplained]),
+            (BothSurvivorWorse, Offline, None, [Unexplained; 3]),
             (
-                Balance::BothSurvivorWorse,
+                BothSurvivorWorse,
                 Online,
-                Some(Misses),
-                Verdict::Unexplained,
-            ),
-            (
-                Balance::BothSurvivorWorse,
-                Mixed,
                 Some(Sees),
-                Verdict::Unexplained,
+                [Unexplained, Unexplained, Recovered],
             ),
-            (Balance::Else, Offline, None, Verdict::Unexplained),
-            (Balance::Else, Online, None, Verdict::Unexplained),
-            (Balance::Else, Mixed, None, Verdict::Unexplained),
+            (BothSurvivorWorse, Online, Some(Misses), [Unexplained; 3]),
+            (BothSurvivorWorse, Mixed, Some(Sees), [Unexplained; 3]),
+            (Else, Offline, None, [Unexplained; 3]),
+            (Else, Online, None, [Unexplained; 3]),
+            (Else, Mixed, None, [Unexplained; 3]),
         ] {
-            assert_eq!(
-                verdict(balance, backup, sight),
-                expected,
-                "{balance:?} {backup:?} {sight:?}"
-            );
+            for (pushed, expected) in ALL.into_iter().zip(expected) {
+                let asked = needs_pushed(sight).then_some(pushed);
+                assert_eq!(
+                    verdict(balance, backup, sight, asked),
+                    expected,
+                    "{balance:?} {backup:?} {sight:?} {pushed:?}"
+                );
+            }
             assert_eq!(
                 needs_sight(balance, backup),
                 sight.is_some(),

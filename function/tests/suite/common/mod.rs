@@ -15,7 +15,7 @@ use fencing::answer::{Cause, Notice};
 use fencing::health::{Kept, Probe, Seen};
 use fencing::metrics::Measured;
 use fencing::register::Record;
-use fencing::replication::{Backup, CacheFailure, View};
+use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
 use fencing::settings::{ClaimSettings, Found, Mode, Settings, Site};
 use fencing::step::{Call, Event, Fault, Written};
 use fencing::words::{Reporter, Rev, SiteName, TopologyName};
@@ -122,6 +122,8 @@ pub(crate) struct State {
     pub(crate) record: Option<Record>,
     pub(crate) groups: Vec<Group>,
     pub(crate) backups: BTreeMap<SiteName, Backup>,
+    /// What each cache's push status is, at either site.
+    pub(crate) pushed: Push,
     pub(crate) views: BTreeMap<SiteName, View>,
     /// What the next take-offline answers inside its 200, without taking effect.
     pub(crate) switch_failures: Vec<CacheFailure>,
@@ -189,6 +191,7 @@ impl Memory {
                     endpoints: vec![endpoint("a"), endpoint("b")],
                 }],
                 backups: [(site("site-a"), Backup::Online), (site("site-b"), Backup::Online)].into(),
+                pushed: Push::Idle,
                 views: [
                     (site("site-a"), view("site-a", &["site-a"])),
                     (site("site-b"), view("site-b", &["site-b"])),
@@ -266,6 +269,14 @@ impl Memory {
         self.with(|state| state.backups[&site(at)])
     }
 
+    /// People let a site replicate again, by pushing its state.
+    pub(crate) fn push_by_hand(&self, at: &str) {
+        self.with(|state| {
+            state.backups.insert(site(at), Backup::Online);
+            state.pushed = Push::Ok;
+        });
+    }
+
     pub(crate) fn call_count(&self) -> usize {
         self.with(|state| state.calls.len())
     }
@@ -334,7 +345,10 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
             Event::Switched(Ok(failures))
         }
         Call::ReadBackup { at, .. } => Event::Backup(Ok(state.backups[at])),
-        Call::ReadPushes { .. } => Event::Pushes(Ok(Vec::new())),
+        Call::ReadPushes { .. } => Event::Pushes(Ok(vec![CachePush {
+            cache: "work".to_owned(),
+            push: state.pushed,
+        }])),
         Call::Pause { .. } => Event::Passed,
         Call::StartPush { .. } => Event::Switched(Ok(Vec::new())),
         Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Ok(())),

@@ -1,6 +1,6 @@
 //! After a fence: what is repaired, what is believed, what is left alone.
 
-use fencing::replication::Backup;
+use fencing::replication::{Backup, Push};
 use model::grounds::Site;
 use model::scene::{Chance, Verb};
 use model::world::World;
@@ -11,6 +11,7 @@ use crate::stage::{Scene, rev_waits};
 fn together(world: &mut World) {
     world.link = true;
     world.sites[0].backup = Backup::Online;
+    world.sites[0].push = Push::Ok;
     world.accelerator[0].members = [Some(100), Some(200), None];
 }
 
@@ -18,9 +19,10 @@ fn together(world: &mut World) {
 fn what_is_left_alone() {
     let mut scene = Scene::fenced();
     scene
-        .now("the link heals, replication is on", |world| {
+        .now("the link heals, people push the state", |world| {
             world.link = true;
             world.sites[0].backup = Backup::Online;
+            world.sites[0].push = Push::Sending;
         })
         .ask(Chance::Sweep)
         .now("both are in, replication is on for some caches", |world| {
@@ -51,6 +53,16 @@ fn early_returns_and_restarts() {
             world.sites[0].backup = Backup::Online;
         })
         .ask(Chance::AlertA)
+        .now("the link heals, and it restarts once more", |world| {
+            world.link = true;
+            world.sites[0].backup = Backup::Online;
+        })
+        .ask(Chance::Sweep)
+        .now("site-b is put back, and site-a's Infinispan restarts", |world| {
+            world.sites[0].backup = Backup::Online;
+            world.accelerator[0].members[1] = Some(200);
+        })
+        .ask(Chance::Sweep)
         .is("early_returns_and_restarts");
 }
 

@@ -118,6 +118,7 @@ fn recover(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<
         reality.sites[site].keycloak = Keycloak::Running;
         reality.hands.sites[site] = Some(now);
     }
+    reality.sites[1 - fenced].push_all();
     put_home(reality, layout, fenced, now);
     Some(format!("{} brought back", SITES[fenced]))
 }

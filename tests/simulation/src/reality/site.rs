@@ -97,9 +97,23 @@ impl Site {
         }
     }
 
-    /// Infinispan starts anew and has forgotten everything.
+    /// Infinispan starts anew and has forgotten everything, and the other site still lacks what it lacked.
     pub fn restart(&mut self) {
-        self.caches = Self::new().caches;
+        let fresh = Self::new().caches;
+        for (cache, fresh) in self.caches.iter_mut().zip(fresh) {
+            *cache = Cache {
+                in_step: cache.in_step,
+                ..fresh
+            };
+        }
+    }
+
+    /// All state was pushed, by hand.
+    pub fn push_all(&mut self) {
+        for cache in &mut self.caches {
+            cache.push = Push::Ok;
+            cache.in_step = true;
+        }
     }
 }
 

@@ -123,16 +123,14 @@ impl Watcher {
         let Some(began) = self.invoked(id).map(|invoked| invoked.began) else {
             return;
         };
-        if old.state == Rejoining
-            && let Some(decision) = &old.decision
-        {
+        if let Some(decision) = &old.decision {
             // State that was not pushed is missing at the site that is served from now on.
             let kept = reality.index(&decision.survivor.0);
             let restarted = touched(reality.hands.sites[kept], self.epoch_began, reality);
             self.demand(reality.sites[kept].in_step() || restarted, || {
                 format!(
-                    "I2: {id} ends a rejoin before all state was pushed to {}",
-                    decision.fenced
+                    "I2: {id} ends epoch {} before all state was pushed to {}",
+                    old.epoch, decision.fenced
                 )
             });
         }
