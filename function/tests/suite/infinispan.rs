@@ -122,19 +122,19 @@ async fn a_look_tells_silence_from_refusal() {
         (500, "", None),
         (503, "Application is not available", None),
     ] {
-        let scene = scene(move |_| given(status, body)).await;
+        let scene = scene(move |asked| match asked.path.as_str() {
+            "/rest/v2/container" => container(true, &["site-a", "site-b"]),
+            "/rest/v2/container/x-site/backups/site-b" => given(status, body),
+            other => given(418, other),
+        })
+        .await;
         let seen = match scene.infinispan.reach(&a(), &b()).await {
             Ok(Reach::Answers(backup)) => Some(Ok(backup)),
             Ok(Reach::Refuses(why, _)) => Some(Err(why)),
-            Err(_) => None,
+            Ok(Reach::Blind(_)) | Err(_) => None,
         };
         assert_eq!(seen, reach, "{status} {body}");
-        for asked in scene.server.asked() {
-            assert_eq!(
-                (asked.method.as_str(), asked.path.as_str()),
-                ("GET", "/rest/v2/container/x-site/backups/site-b")
-            );
-        }
+        assert!(scene.server.asked().iter().all(|asked| asked.method == "GET"));
     }
     // There is no bundle for site-b, so its certificate is nobody's.
     let scene = scene(|_| given(200, r#"{"status":"online"}"#)).await;
@@ -147,6 +147,33 @@ async fn a_look_tells_silence_from_refusal() {
     // Nobody listens.
     let nobody = Infinispan::new(&at(1), None, &secrets(&scene.secrets));
     assert!(nobody.reach(&a(), &b()).await.is_err());
+}
+
+/// Whoever never meets a relay node never learns that the other site is lost, and fences nobody.
+#[tokio::test]
+async fn a_look_tells_whether_a_relay_node_is_met() {
+    for (view, expected) in [
+        (container(true, &["site-a"]), Reach::Answers(Backup::Online)),
+        (container(false, &[]), Reach::Blind(Backup::Online)),
+        (given(500, ""), Reach::Blind(Backup::Online)),
+        (
+            given(
+                200,
+                r#"{"relay_node":true,"local_site":"site-b","sites_view":["site-b"]}"#,
+            ),
+            Reach::Refuses(
+                Refusal::Site,
+                "its address leads to the Infinispan of `site-b`".to_owned(),
+            ),
+        ),
+    ] {
+        let scene = scene(move |asked| match asked.path.ends_with("/container") {
+            true => view.clone(),
+            false => given(200, r#"{"status":"online"}"#),
+        })
+        .await;
+        assert_eq!(scene.infinispan.reach(&a(), &b()).await, Ok(expected));
+    }
 }
 
 /// There is a bundle for site-a and none for site-b, which is therefore verified against public roots.

@@ -4,18 +4,20 @@
 //! looked at is judged by what that means for a fence: silence of the register fails, silence of a site is
 //! what this product is made for.
 
+#[path = "judge_sites.rs"]
+mod sites;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Check, Checkup, Level, Listing, Look, Probe, Reach, Refusal, STUCK_AFTER_SECONDS, Seen,
+    Check, Checkup, Level, Listing, Look, Probe, REJOIN_ABANDONED_AFTER_SECONDS, STUCK_AFTER_SECONDS, Seen,
     WATCHDOG_SILENT_AFTER_SECONDS, seconds_from,
 };
 use crate::accelerator::{Reading, Unfit};
-use crate::register::{Record, State};
-use crate::replication::Backup;
+use crate::register::{Record, RejoinStep, State};
 use crate::settings::Settings;
 use crate::step::Fault;
-use crate::words::{Fenced, SiteName, Survivor};
+use crate::words::{Fenced, Survivor};
 
 /// What to say of one check.
 struct Finding {
@@ -66,7 +68,8 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     };
     judge.secrets();
     judge.accelerator(record.as_ref());
-    let unreachable = judge.infinispans(record.as_ref());
+    let unreachable = judge.infinispans(record.as_ref(), previous);
+    let blind_since = judge.blind_since(previous);
     judge.register(record.as_ref());
     judge.watchdogs();
     judge.notifications();
@@ -80,6 +83,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         epoch: record.as_ref().map(|record| record.epoch),
         state: record.as_ref().map(|record| record.state),
         unreachable,
+        blind_since,
         unfinished_since,
         held_seconds,
         hold_overdue_seconds,
@@ -230,6 +234,16 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Whether the site that a rejoin brings back is in before the rejoin has come to that.
+    fn is_in_too_early(&self, reading: &Reading, record: &Record) -> bool {
+        let last = record
+            .rejoin
+            .as_ref()
+            .is_some_and(|rejoin| rejoin.step == RejoinStep::Readd);
+        let fenced = record.fenced();
+        !last && fenced.is_some_and(|fenced| reading.holds(self.settings, fenced))
+    }
+
     /// Whether the endpoints are what the register says they should be.
     fn endpoints(&self, reading: &Reading, record: Option<&Record>) -> Finding {
         let settings = self.settings;
@@ -269,6 +283,11 @@ impl<'a> Judge<'a> {
                 ),
                 "the schedule puts right what it may; its sentence in the log says what it found",
             ),
+            (Some(decision), State::Rejoining) if self.is_in_too_early(reading, record) => fails(
+                format!("{} is in while it is being brought back", decision.fenced),
+                "take it out by hand: it lacks state, and replication may be cut both ways; the rejoin puts it in as its \
+                 last step",
+            ),
             // On the way between two states; what takes too long is told by the check `decision`.
             (Some(_), _) => fine(format!(
                 "each belongs to a site; epoch {} is {}",
@@ -281,55 +300,6 @@ impl<'a> Judge<'a> {
                 ),
                 None => fine("exactly the two sites"),
             },
-        }
-    }
-
-    /// Returns the sites that gave no answer.
-    fn infinispans(&mut self, record: Option<&Record>) -> Vec<SiteName> {
-        let [a, b] = self.settings.sites.each_ref().map(|site| &site.name);
-        let probes = [(a, b), (b, a)].map(|(at, backup)| Probe::Infinispan {
-            at: at.clone(),
-            backup: backup.clone(),
-        });
-        let is_silent = |probe: &Probe| self.seen(probe).is_err();
-        let silent: Vec<SiteName> = probes
-            .iter()
-            .zip([a, b])
-            .filter(|(probe, _)| is_silent(probe))
-            .map(|(_, site)| site.clone())
-            .collect();
-        for (probe, other) in probes.iter().zip([b, a]) {
-            let finding = match self.seen(probe) {
-                Ok(Seen::Infinispan(Reach::Answers(backup))) => answers(*backup, other, record),
-                Ok(Seen::Infinispan(Reach::Refuses(why, what))) => fails(what.clone(), self.hint_for(*why)),
-                Ok(_) => fails("it was not looked at", "this is a fault of the function"),
-                Err(fault) if silent.len() == probes.len() => fails(
-                    fault.to_string(),
-                    "neither site can be reached: can the function get out of its network?",
-                ),
-                Err(fault) => warns(
-                    fault.to_string(),
-                    "if the site is lost, this is what the other one's alert is for",
-                ),
-            };
-            self.say_of(probe, finding);
-        }
-        silent
-    }
-
-    fn hint_for(&self, why: Refusal) -> String {
-        let user = &self.settings.infinispan_username;
-        match why {
-            Refusal::Certificate => {
-                "renew it, or name its authority in the site's `infinispan.caBundle` and apply".to_owned()
-            }
-            Refusal::Credentials => format!("store the current password of `{user}` in the secret"),
-            Refusal::Rights => format!("give `{user}` the role `admin` at this Infinispan"),
-            Refusal::Site => {
-                "the topology's names of sites have to be those of the Infinispan clusters' configuration"
-                    .to_owned()
-            }
-            Refusal::Other => "look at this Infinispan, and at its address in the topology".to_owned(),
         }
     }
 
@@ -408,7 +378,19 @@ impl<'a> Judge<'a> {
         let Some(record) = record else {
             return;
         };
+        let silent = seconds_from(record.written_at, self.now);
         let finding = match unfinished_since.map(|since| seconds_from(since, self.now)) {
+            None if record.state == State::Rejoining
+                && silent > u64::from(REJOIN_ABANDONED_AFTER_SECONDS) =>
+            {
+                fails(
+                    format!(
+                        "epoch {} is rejoining, and nobody has gone on with it for {silent} seconds",
+                        record.epoch
+                    ),
+                    "go on with it: until it ends the fenced site may not replicate, and its Keycloak may be stopped",
+                )
+            }
             Some(age) if age > u64::from(STUCK_AFTER_SECONDS) => fails(
                 format!(
                     "epoch {} is {} for {age} seconds and not complete",
@@ -453,19 +435,6 @@ impl<'a> Judge<'a> {
         self.say("hold", 0, finding);
         (Some(held), overdue)
     }
-}
-
-/// Of an Infinispan that does as it is told: is its replication what the register says?
-fn answers(backup: Backup, other: &SiteName, record: Option<&Record>) -> Finding {
-    let sentence = format!("answers, with ADMIN rights; replication to {other} is {backup}");
-    let is_open = record.is_some_and(|record| record.state == State::Open);
-    if is_open && backup != Backup::Online {
-        return warns(
-            format!("{sentence}, although no site is fenced"),
-            "what is written here does not reach the other site; bring it online, and push the state",
-        );
-    }
-    fine(sentence)
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Outcome};
-use crate::health::probes;
 use crate::health::samples::{GROUP, at, balancer, checkup, settings, site};
-use crate::register::{Decision, Hold};
+use crate::health::{Reach, Refusal, probes};
+use crate::register::{Decision, Hold, Rejoin};
+use crate::replication::Backup;
 use crate::words::Epoch;
 
 fn endpoint(id: &str, health: Health) -> Endpoint {
@@ -60,6 +61,25 @@ fn decided(state: State, decided_at: Timestamp) -> Record {
         }),
         ..Record::empty()
     }
+}
+
+/// Site-b is being brought back; the last write was so many seconds ago.
+fn rejoining(step: RejoinStep, written: i64) -> Record {
+    Record {
+        rejoin: Some(Rejoin {
+            session: "s1".to_owned(),
+            step,
+        }),
+        written_at: at(written),
+        ..decided(State::Rejoining, at(-9000))
+    }
+}
+
+fn blind_before(at_site: &str, since: i64) -> Seen {
+    Seen::Checkup(Some(Box::new(Checkup {
+        blind_since: [(site(at_site), at(since))].into(),
+        ..checkup(&[])
+    })))
 }
 
 fn held(since: i64, until: Option<i64>) -> Record {
@@ -298,7 +318,38 @@ fn each_part_by_itself() {
             "not yet believed",
         ),
         (
-            vec![(Probe::Register, Ok(record(decided(State::Rejoining, at(-9000)))))],
+            vec![(
+                Probe::Register,
+                Ok(record(Record {
+                    written_at: at(-3600),
+                    ..decided(State::Rejoining, at(-9000))
+                })),
+            )],
+            &["endpoints"],
+            &[],
+            "site-b is in while it is being brought back",
+        ),
+        (
+            vec![
+                (Probe::Register, Ok(record(rejoining(RejoinStep::Push, -3600)))),
+                (Probe::Endpoints, Ok(endpoints(&[&balancer("site-a")]))),
+            ],
+            &[],
+            &[],
+            "epoch 3 is rejoining",
+        ),
+        (
+            vec![
+                (Probe::Register, Ok(record(rejoining(RejoinStep::Push, -3601)))),
+                (Probe::Endpoints, Ok(endpoints(&[&balancer("site-a")]))),
+            ],
+            &["decision"],
+            &[],
+            "nobody has gone on with it for 3601 seconds",
+        ),
+        // Its last step puts the site in.
+        (
+            vec![(Probe::Register, Ok(record(rejoining(RejoinStep::Readd, -5))))],
             &[],
             &[],
             "epoch 3 is rejoining",
@@ -308,6 +359,40 @@ fn each_part_by_itself() {
             &[],
             &[],
             "epoch 3 is decided for 5 seconds",
+        ),
+        // A site whose relay node is not met: by chance, or always.
+        (
+            vec![(
+                infinispan("site-a"),
+                Ok(Seen::Infinispan(Reach::Blind(Backup::Online))),
+            )],
+            &[],
+            &["infinispan:site-a"],
+            "for 0 seconds no relay node of it",
+        ),
+        (
+            vec![
+                (
+                    infinispan("site-a"),
+                    Ok(Seen::Infinispan(Reach::Blind(Backup::Online))),
+                ),
+                (Probe::LastCheckup, Ok(blind_before("site-a", -300))),
+            ],
+            &["infinispan:site-a"],
+            &[],
+            "for 300 seconds no relay node of it",
+        ),
+        (
+            vec![
+                (
+                    infinispan("site-a"),
+                    Ok(Seen::Infinispan(Reach::Blind(Backup::Online))),
+                ),
+                (Probe::LastCheckup, Ok(blind_before("site-b", -300))),
+            ],
+            &[],
+            &["infinispan:site-a"],
+            "for 0 seconds no relay node of it",
         ),
         // One site's Infinispan.
         (

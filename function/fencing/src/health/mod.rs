@@ -24,6 +24,8 @@ pub use answer::{Depth, Told, answer, depth};
 pub use judge::judge;
 pub use measure::measured;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,11 @@ pub const FAILED: &str = "FENCER-FAILED";
 pub const STALE_AFTER_SECONDS: u32 = 180;
 /// A decision takes seconds, and the schedule finishes within a minute what a crash left open.
 pub const STUCK_AFTER_SECONDS: u32 = 120;
+/// A rejoin that nobody goes on with for so long was given up: no step takes that, but for a push of very much state.
+pub const REJOIN_ABANDONED_AFTER_SECONDS: u32 = 3600;
+/// Where connections are spread by chance, ten of them in a row can miss the one relay node of several; not each
+/// minute of so many.
+pub const BLIND_AFTER_SECONDS: u32 = 300;
 /// The watchdog comes once a minute, or every ninety seconds where Alertmanager's clocks fall badly; so three
 /// minutes without one are at least two that failed to come.
 pub const WATCHDOG_SILENT_AFTER_SECONDS: u32 = 180;
@@ -172,6 +179,8 @@ pub struct Listing {
 pub enum Reach {
     /// As a fence needs it, with what its replication to the other site is.
     Answers(Backup),
+    /// The same, but none of its nodes that were asked could say which sites are in view: only a relay node can.
+    Blind(Backup),
     /// In a way that no fence could work with.
     Refuses(Refusal, String),
 }
@@ -244,6 +253,9 @@ pub struct Checkup {
     /// Sites whose Infinispan gave no answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreachable: Vec<SiteName>,
+    /// Sites none of whose nodes said which sites are in view, and since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub blind_since: BTreeMap<SiteName, Timestamp>,
     /// Since when a decision is not carried out completely, as far as the deep checks have seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished_since: Option<Timestamp>,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Checkup, Level};
@@ -66,6 +68,7 @@ pub(crate) fn checkup(checks: &[(&str, Level)]) -> Checkup {
         epoch: Some(Epoch(0)),
         state: Some(State::Open),
         unreachable: Vec::new(),
+        blind_since: BTreeMap::new(),
         unfinished_since: None,
         held_seconds: None,
         hold_overdue_seconds: None,

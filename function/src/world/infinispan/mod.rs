@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fencing::health::{Reach, Refusal};
-use fencing::replication::{Backup, CacheFailure, CachePush, View};
+use fencing::replication::{Backup, CacheFailure, CachePush, Sight, View};
 use fencing::settings::Settings;
 use fencing::step::{Fault, VIEW_ASKS};
 use fencing::words::SiteName;
@@ -37,6 +37,9 @@ pub const TAKE_OFFLINE: &str = "take-offline";
 /// How many nodes are asked at once. The first batch includes the pooled connection, which answers at once;
 /// each of the others costs a handshake.
 const BATCHES: [usize; 3] = [4, 3, 3];
+
+/// What a deep check spends on meeting a relay node; most meet one at once.
+const LOOK_FOR_VIEW: Duration = Duration::from_millis(2000);
 
 /// A node that hangs holds up the next batch for so long.
 const BATCH_PATIENCE: Duration = Duration::from_millis(600);
@@ -157,8 +160,8 @@ impl Infinispan {
             .map_err(|what| fault(at, what))
     }
 
-    /// Whether a site would do as it is told, by a call that needs ADMIN and changes nothing. A fault is
-    /// silence: the site may be lost. Whoever answers in another way than a fence needs is no use either, but
+    /// Whether a site would do as it is told, by a call that needs ADMIN and changes nothing, and could say whom it
+    /// sees. A fault is silence: the site may be lost. Whoever answers in another way than a fence needs is no use either, but
     /// that is not what being lost looks like.
     pub async fn reach(&self, at: &SiteName, backup: &SiteName) -> Result<Reach, Fault> {
         let rest = match self.at(at) {
@@ -180,7 +183,14 @@ impl Infinispan {
         // A router without a pod behind it answers 503, and so does a server on its way down.
         let is_silence = answer.status.is_server_error();
         match succeeded(answer).and_then(|body| read::backup(&body)) {
-            Ok(backup) => Ok(Reach::Answers(backup)),
+            Ok(status) => Ok(match tokio::time::timeout(LOOK_FOR_VIEW, self.view(at)).await {
+                Ok(Ok(view)) if view.sight(at, backup) == Sight::WrongSite => Reach::Refuses(
+                    Refusal::Site,
+                    format!("its address leads to the Infinispan of `{}`", view.local_site),
+                ),
+                Ok(Ok(view)) if view.counts() => Reach::Answers(status),
+                _ => Reach::Blind(status),
+            }),
             Err(what) if is_silence => Err(fault(at, what)),
             Err(what) => Ok(Reach::Refuses(why, what)),
         }
