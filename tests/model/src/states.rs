@@ -51,9 +51,11 @@ const STAYS: &[Row] = &[
     (Decided, Why::Held, Decided),
     (Unbalanced, Why::Held, Unbalanced),
     (Complete, Why::Held, Complete),
+    (Rejoining, Why::Held, Rejoining),
     (Decided, Why::Released, Decided),
     (Unbalanced, Why::Released, Unbalanced),
     (Complete, Why::Released, Complete),
+    (Rejoining, Why::Released, Rejoining),
 ];
 
 fn rows() -> BTreeSet<Edge> {

@@ -268,6 +268,25 @@ fn operators() -> Vec<Configuration> {
             ..BASE
         },
         Configuration {
+            name: "a rejoin is held",
+            about: "a hold comes and goes in the middle",
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (Hold, 1), (Release, 1)],
+            revisions: 10,
+            expects: &[Seen::Held],
+            ..BASE
+        },
+        Configuration {
+            name: "a rejoin is held to its end",
+            about: "and a promotion has to wait for the end of the hold",
+            long: true,
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (Hold, 1), (Release, 1), (Promote, 1)],
+            revisions: 20,
+            expects: &[Seen::Held, Seen::Rejoined],
+            ..BASE
+        },
+        Configuration {
             name: "a rejoin is broken off",
             about: "in the middle of a step, and what that had under way arrives after the fence",
             from: From::Fenced,
