@@ -31,7 +31,7 @@ pub(super) struct Apply {
     #[arg(long)]
     force_conflicts: bool,
     /// Wait at most so long for both sites' watchdog alerts to reach the function, as 90s or 10m
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = interval, conflicts_with = "no_wait")]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = cloud::interval, conflicts_with = "no_wait")]
     wait: Interval,
     /// Do not wait for them
     #[arg(long)]
@@ -42,10 +42,6 @@ pub(super) struct Apply {
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
-}
-
-fn interval(text: &str) -> Result<Interval, String> {
-    Interval::try_from(text.to_owned())
 }
 
 impl Apply {

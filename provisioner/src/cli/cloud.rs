@@ -18,7 +18,7 @@ use crate::render::{self, DocumentKind};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{self, Scope, Session, Wanted};
-use crate::topology::{Loaded, Topology};
+use crate::topology::{Interval, Loaded, Topology};
 use crate::world::build::{self, Profile};
 
 /// Which half, or which cluster.
@@ -56,6 +56,11 @@ impl ScopeArgs {
         }
         Ok(scope)
     }
+}
+
+/// A length of time as an argument.
+pub(super) fn interval(text: &str) -> Result<Interval, String> {
+    Interval::new(text).map_err(|error| format!("{error}: {}", error.hint))
 }
 
 /// Where the function comes from.
@@ -212,4 +217,16 @@ pub(super) fn answer(
     printed.map_err(|error| run::Failure::Unprintable {
         reason: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_that_is_none_is_answered_with_how_one_looks() {
+        assert_eq!(interval("90s"), Ok(Interval::from_seconds(90)));
+        let refused = "`5` is not a length of time: write a whole number and a unit: 10s, 5m, 1h or 2d";
+        assert_eq!(interval("5"), Err(refused.to_owned()));
+    }
 }

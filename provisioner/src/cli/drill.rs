@@ -24,7 +24,7 @@ pub(super) struct Drill {
 
 /// A length of time that a rehearsal may have.
 fn lasting(text: &str) -> Result<Interval, String> {
-    let interval = Interval::new(text).map_err(|error| format!("{error}: {}", error.hint))?;
+    let interval = cloud::interval(text)?;
     if interval.seconds() > FORCED_AT_MOST_SECONDS {
         return Err("a rehearsal lasts an hour at most: 1h".to_owned());
     }
