@@ -100,3 +100,24 @@ fn an_invalid_topology_renders_nothing() {
     assert_eq!(output.status.code(), Some(2));
     assert!(!folder.path().join("out").exists());
 }
+
+/// A folder may be called what is no text; the documents are written and the answer names it as well as it can.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_whose_name_is_no_text_is_told_in_json_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let example = examples().join("minimal.yaml");
+    let output = Command::new(env!("CARGO_BIN_EXE_provision"))
+        .arg("render")
+        .arg(&example)
+        .args(["--output", "json", "-o"])
+        .arg(std::ffi::OsStr::from_bytes(b"ou\xfft"))
+        .current_dir(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["folder"], "ou\u{fffd}t");
+}

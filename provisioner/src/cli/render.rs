@@ -76,7 +76,8 @@ impl Render {
             }
             OutputFormat::Json => print_json(&json!({
                 "topology": topology.name,
-                "folder": folder,
+                // A path need not be a text, and JSON has nothing else.
+                "folder": folder.display().to_string(),
                 "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
                 "written": written.written,
                 "removed": written.removed,
