@@ -147,6 +147,17 @@ fn a_file_that_is_no_text_or_not_there() {
     insta::assert_snapshot!("not_there", transcript(&provision(folder.path(), &["validate"])));
 }
 
+/// Nobody is sent for another file who only has to make this one readable.
+#[test]
+fn a_folder_is_no_topology_and_no_reason_to_copy_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = transcript(&provision(folder.path(), &["validate", "."]));
+    assert!(
+        refused.contains("error: cannot read `.`: ") && !refused.contains("hint:"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn programs_read_the_same_as_json() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
 //! The argument that nearly every verb takes: the topology file.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -30,13 +31,17 @@ impl TopologyFile {
     /// Reads it; its mistakes are an answer, not a failure.
     pub fn examine(&self) -> Result<Result<Loaded, Vec<Diagnostic>>, Failure> {
         let bytes = std::fs::read(&self.topology).map_err(|error| {
-            Failure::new(
+            let failure = Failure::new(
                 Exit::Invalid,
                 format!("cannot read `{}`: {error}", self.topology.display()),
-            )
-            .hint(
-                "name the topology file: `provision VERB path/to/topology.yaml`; `provision init` writes one",
-            )
+            );
+            // Whoever has a file that cannot be read does not need another one.
+            match error.kind() {
+                ErrorKind::NotFound => failure.hint(
+                    "name the topology file: `provision VERB path/to/topology.yaml`; examples/ has some to start from",
+                ),
+                _ => failure,
+            }
         })?;
         Ok(topology::load(&bytes, &self.name(), &|path| std::fs::read(path)))
     }

@@ -56,7 +56,7 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
     }
     let Some(root) = root.filter(|root| !root.is_null()) else {
         if report.found.is_empty() {
-            let hint = "`provision init` writes a commented topology to start from".to_owned();
+            let hint = "examples/ has topologies to start from: copy one".to_owned();
             report.tell(
                 Span::default(),
                 &Path::root(),
