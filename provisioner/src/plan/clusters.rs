@@ -10,6 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fencing::health::WATCHDOG_SILENT_AFTER_SECONDS;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::changes::PropertyChange;
@@ -75,7 +77,7 @@ pub struct Clusters<'a> {
     pub looks: &'a Looks<ClusterReading>,
     /// What was rendered.
     pub documents: &'a [ObjectDocument],
-    /// Sites whose watchdog reached the function at some time.
+    /// Sites whose watchdog reached the function lately.
     pub heard: &'a BTreeSet<SiteName>,
 }
 
@@ -178,6 +180,22 @@ pub(super) fn steps(topology: &Topology, clusters: &Clusters<'_>) -> (Vec<Step>,
     (steps, unchanged)
 }
 
+/// Of the sites with a stamp those whose watchdog came lately, as the alarm for its silence has it. That one came
+/// last year does not show that its way is whole today; nor does one that came before an `apply` which then waited
+/// for the next in vain.
+///
+/// The function's clock wrote the stamps and ours reads them: that a stamp lies ahead of us is no reason to
+/// doubt it, since AWS does not listen to clocks that differ by more than some minutes.
+pub fn heard(stamps: &BTreeMap<SiteName, String>, now: Timestamp) -> BTreeSet<SiteName> {
+    let is_recent = |stamp: &String| {
+        let age = |at: Timestamp| now.duration_since(at).as_secs();
+        let age = stamp.parse().map(age);
+        age.is_ok_and(|seconds| seconds <= i64::from(WATCHDOG_SILENT_AFTER_SECONDS))
+    };
+    let recent = stamps.iter().filter(|(_, stamp)| is_recent(stamp));
+    recent.map(|(site, _)| site.clone()).collect()
+}
+
 /// The wait for the watchdogs of those sites that were reached. `changes`: something is done before it.
 pub(super) fn watchdogs(topology: &Topology, clusters: &Clusters<'_>, changes: bool) -> Option<Step> {
     let sites: Vec<SiteName> = topology
@@ -186,8 +204,17 @@ pub(super) fn watchdogs(topology: &Topology, clusters: &Clusters<'_>, changes: b
         .map(|site| site.name.clone())
         .filter(|site| clusters.looks.get(site).is_some_and(|look| look.seen().is_some()))
         .collect();
-    let due = changes || sites.iter().any(|site| !clusters.heard.contains(site));
-    (clusters.choices.waits && due && !sites.is_empty()).then_some(Step::AwaitWatchdogs { sites })
+    let silent: Vec<SiteName> = match changes {
+        // What is changed may be what they come through.
+        true => Vec::new(),
+        false => {
+            let silent = sites.iter().filter(|site| !clusters.heard.contains(*site));
+            silent.cloned().collect()
+        }
+    };
+    let due = changes || !silent.is_empty();
+    let waits = clusters.choices.waits && due && !sites.is_empty();
+    waits.then_some(Step::AwaitWatchdogs { sites, silent })
 }
 
 /// Those that were not reached.

@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::cluster::*;
-use super::clusters::{Choices, Clusters, OURS, ObjectDocument};
+use super::clusters::{Choices, Clusters, OURS, ObjectDocument, heard};
 use super::objects::ObjectAction;
 use super::preflight::{infinispan_urls, judge_clusters, judge_destruction};
 use super::problem::{Problem, Warning};
@@ -199,7 +200,7 @@ fn words(plan: &Plan) -> Vec<String> {
         Step::MergeUserWorkloadConfig { object, .. } => format!("{} merge", object.site),
         Step::UndoUserWorkloadConfig { object } => format!("{} undo", object.site),
         Step::AwaitRollout { site, .. } => format!("{site} rollout"),
-        Step::AwaitWatchdogs { sites } => format!("watchdogs of {}", sites.len()),
+        Step::AwaitWatchdogs { sites, .. } => format!("watchdogs of {}", sites.len()),
         Step::TakeLock { .. } => "lock".to_owned(),
         Step::ReleaseLock => "unlock".to_owned(),
         other => format!("{other:?}"),
@@ -244,11 +245,31 @@ fn planning_after_applying_yields_nothing() {
 }
 
 #[test]
-fn a_watchdog_that_never_came_is_waited_for_unless_nobody_wants_to() {
+fn a_watchdog_is_heard_while_its_stamp_is_younger_than_the_alarm_allows() {
+    let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+    for (stamp, is_heard) in [
+        ("2026-11-21T09:59:30.123Z", true),
+        ("2026-11-21T09:57:00Z", true),
+        ("2026-11-21T09:56:58Z", false),
+        ("2025-11-21T10:00:00Z", false),
+        // The function's clock is ahead of ours.
+        ("2026-11-21T10:02:00Z", true),
+        ("yesterday", false),
+    ] {
+        let stamps = [(site("site-a"), stamp.to_owned())].into();
+        assert_eq!(heard(&stamps, now).contains(&site("site-a")), is_heard, "{stamp}");
+    }
+}
+
+#[test]
+fn a_watchdog_that_did_not_come_lately_is_waited_for_unless_nobody_wants_to() {
     let mut case = Case::new(topology(), applied);
     case.heard.remove(&site("site-b"));
     let plan = case.plan();
-    assert_eq!(words(&plan), ["watchdogs of 2"]);
+    let [Step::AwaitWatchdogs { sites, silent }] = &plan.steps[..] else {
+        panic!("{:?}", plan.steps);
+    };
+    assert_eq!((sites.len(), &silent[..]), (2, &[site("site-b")][..]));
     assert!(!plan.has_changes());
     case.choices.waits = false;
     assert_eq!(words(&case.plan()), [""; 0]);

@@ -362,6 +362,6 @@ pub struct Observed {
     pub boundary_exists: bool,
     /// The clusters in scope.
     pub clusters: Looks<ClusterReading>,
-    /// The sites whose watchdog reached the function at some time.
+    /// The sites whose watchdog reached the function lately.
     pub heard: BTreeSet<SiteName>,
 }

@@ -248,6 +248,8 @@ pub enum Step {
     AwaitWatchdogs {
         /// The sites.
         sites: Vec<SiteName>,
+        /// Those that were not heard lately, where that is all there is to wait for.
+        silent: Vec<SiteName>,
     },
 }
 

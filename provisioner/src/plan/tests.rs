@@ -34,7 +34,7 @@ fn words(plan: &Plan) -> Vec<String> {
             Step::MergeUserWorkloadConfig { object, .. } => format!("merge {}", object.site),
             Step::UndoUserWorkloadConfig { object } => format!("undo {}", object.site),
             Step::AwaitRollout { site, .. } => format!("rollout {site}"),
-            Step::AwaitWatchdogs { sites } => format!("watchdogs {}", sites.len()),
+            Step::AwaitWatchdogs { sites, .. } => format!("watchdogs {}", sites.len()),
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! What a plan does in the clusters, line by line.
 
+use fencing::health::WATCHDOG_SILENT_AFTER_SECONDS;
 use serde_json::{Value, json};
 
 use super::plan::properties;
@@ -8,6 +9,7 @@ use crate::plan::cluster::{Conflict, Unreached, user_workload_names as names};
 use crate::plan::clusters::{Content, ObjectGoal, REDACTED};
 use crate::plan::objects::ObjectAction;
 use crate::plan::unreached::{Deferred, UnreachedRegion};
+use crate::topology::SiteName;
 
 /// A step in a cluster, as it begins.
 pub(super) fn step(step: &Step) -> Option<String> {
@@ -28,16 +30,26 @@ pub(super) fn step(step: &Step) -> Option<String> {
             format!("{}: taking out what was added to {}", object.site, object.title())
         }
         Step::AwaitRollout { site, name, .. } => format!("{site}: waiting for {name} to be rolled out"),
-        Step::AwaitWatchdogs { sites } => format!(
-            "waiting for the watchdog alert of {} to reach the function",
-            sites
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" and ")
-        ),
+        Step::AwaitWatchdogs { sites, silent } => {
+            let line = format!(
+                "waiting for the watchdog alert of {} to reach the function",
+                joined(sites)
+            );
+            match silent.is_empty() {
+                true => line,
+                false => format!(
+                    "{line} (silent for more than {WATCHDOG_SILENT_AFTER_SECONDS} seconds: {})",
+                    joined(silent)
+                ),
+            }
+        }
         _ => return None,
     })
+}
+
+fn joined(sites: &[SiteName]) -> String {
+    let names: Vec<&str> = sites.iter().map(SiteName::as_str).collect();
+    names.join(" and ")
 }
 
 /// A step in a cluster, as a plan lists it.

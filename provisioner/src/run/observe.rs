@@ -12,13 +12,14 @@ mod answers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fencing::words::SiteName;
+use jiff::Timestamp;
 
 use self::accelerator::{endpoints, look_at_accelerator, tagged_balancers};
 use self::answers::{Answers, all, each};
 use super::Session;
 use super::clusters;
 use super::webhook::{WebhookValues, outputs};
-use crate::plan::clusters::ObjectDocument;
+use crate::plan::clusters::{ObjectDocument, heard};
 use crate::plan::observed::{
     Identity, Observed, RegionReading, RegionStanding, SecretReading, Standing, TableReading,
 };
@@ -278,7 +279,7 @@ pub async fn observe(
     let clusters = seen.compared(&wanted, &silent_keys);
     let heard = match clusters.is_empty() || standing.register_unread.is_some() {
         true => BTreeSet::new(),
-        false => stamps(session, topology).await?.into_keys().collect(),
+        false => heard(&stamps(session, topology).await?, Timestamp::now()),
     };
     Ok(Observed {
         unreached,

@@ -177,7 +177,7 @@ impl Walk<'_> {
                     .await?;
                 Ok(())
             }
-            Step::AwaitWatchdogs { sites } => self.await_watchdogs(sites).await,
+            Step::AwaitWatchdogs { sites, .. } => self.await_watchdogs(sites).await,
             // These come in runs, which `clusters` carries out.
             Step::ApplyObject(_)
             | Step::DeleteObject { .. }

@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::look::{self, View};
+use super::monitoring::{self, Monitoring};
 use super::provision::Provision;
 use super::screen::Screen;
 use super::stage::{EXAMPLE, Stage};
-use super::{DemoError, Programs, alert, clusters, leftovers, monitoring};
+use super::{DemoError, Programs, alert, clusters, leftovers};
 use crate::standins::infinispan::BackupStatus;
 use crate::standins::local_aws::HttpAnswer;
 
@@ -204,6 +205,8 @@ impl Play {
     async fn apply_again(&mut self) -> Result<(), DemoError> {
         let [_, b] = self.sites();
         self.screen.chapter("Applied again while fenced");
+        // Where the way here took minutes, the watchdogs are waited for once more.
+        let monitoring = Monitoring::new();
         let began = Instant::now();
         let arguments = [
             "apply",
@@ -214,7 +217,10 @@ impl Play {
             "--output",
             "json",
         ];
-        let ran = self.provision.run(&self.screen, &arguments).await?;
+        let ran = tokio::select! {
+            ran = self.provision.run(&self.screen, &arguments) => ran?,
+            error = monitoring.run(&self.stage) => return Err(error),
+        };
         let seconds = began.elapsed().as_secs_f64();
         let nothing = ran.code == Some(0) && ran.json()?["changed"] == false;
         self.screen
