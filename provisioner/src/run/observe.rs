@@ -15,7 +15,7 @@ use fencing::words::SiteName;
 use jiff::Timestamp;
 
 use self::accelerator::{endpoints, look_at_accelerator, tagged_balancers};
-use self::answers::{Answers, all, each};
+use self::answers::{Answers, all, each, first_answer};
 use super::Session;
 use super::clusters;
 use super::webhook::{WebhookValues, outputs};
@@ -25,8 +25,8 @@ use crate::plan::observed::{
 };
 use crate::plan::preflight::{infinispan_urls, is_another_register, sites_to_search};
 use crate::plan::{OutputReading, PACKAGES, TAG_REGIONS};
-use crate::topology::Topology;
 use crate::topology::names::{HEALTH_REGION, StackKind};
+use crate::topology::{Region, Topology};
 use crate::world::account;
 use crate::world::artifacts::Bucket;
 use crate::world::aws::Aws;
@@ -40,19 +40,9 @@ use crate::world::secrets::Secrets;
 const GUIDE_VARIABLES: [&str; 2] = ["INFINISPAN_SITE_ENDPOINTS", "WEBHOOK_USER_SECRET"];
 
 /// Who is signed in, as the first of the function's Regions that answers has it.
-async fn identity(aws: &Aws, topology: &Topology) -> Result<Identity, CallError> {
-    let first_region = topology.first_region();
-    let first = account::identity(&aws.sts(first_region.as_str()), first_region.as_str()).await;
-    let Err(silent) = first else { return first };
-    if silent.is_outage() {
-        for region in topology.regions.iter().filter(|region| *region != first_region) {
-            match account::identity(&aws.sts(region.as_str()), region.as_str()).await {
-                Err(error) if error.is_outage() => {}
-                answer => return answer,
-            }
-        }
-    }
-    Err(silent)
+pub(super) async fn identity(aws: &Aws, topology: &Topology) -> Result<Identity, CallError> {
+    let ask = async |region: &Region| account::identity(&aws.sts(region.as_str()), region.as_str()).await;
+    first_answer(topology.first_region(), &topology.regions, ask).await
 }
 
 /// What stands of a topology.
@@ -146,18 +136,8 @@ async fn register(aws: &Aws, topology: &Topology) -> Result<Option<TableReading>
     let (name, role_arn) = (topology.table_name(), &topology.register.role_arn);
     let role_arn = role_arn.as_ref().map(ToString::to_string);
     let first = topology.register_region(topology.first_region());
-    let answer = table(aws, first.as_str(), &name, role_arn.as_deref(), topology).await;
-    let Err(silent) = answer else { return answer };
-    if silent.is_outage() {
-        let replicas = topology.register_regions().iter();
-        for region in replicas.filter(|region| *region != first) {
-            match table(aws, region.as_str(), &name, role_arn.as_deref(), topology).await {
-                Err(error) if error.is_outage() => {}
-                answer => return answer,
-            }
-        }
-    }
-    Err(silent)
+    let ask = async |region: &Region| table(aws, region.as_str(), &name, role_arn.as_deref(), topology).await;
+    first_answer(first, topology.register_regions(), ask).await
 }
 
 async fn table(
@@ -279,7 +259,11 @@ pub async fn observe(
     let clusters = seen.compared(&wanted, &silent_keys);
     let heard = match clusters.is_empty() || standing.register_unread.is_some() {
         true => BTreeSet::new(),
-        false => heard(&stamps(session, topology).await?, Timestamp::now()),
+        false => match stamps(session, topology).await {
+            Ok(stamps) => heard(&stamps, Timestamp::now()),
+            Err(error) if error.is_outage() => BTreeSet::new(),
+            Err(error) => return Err(error),
+        },
     };
     Ok(Observed {
         unreached,
@@ -302,19 +286,24 @@ pub async fn observe(
     })
 }
 
-/// When each site's watchdog last reached the function, as the register has it.
+/// When each site's watchdog last reached the function, as the register has it: of its replicas the first that
+/// answers.
 pub async fn stamps(session: &Session, topology: &Topology) -> Result<BTreeMap<SiteName, String>, CallError> {
-    let region = topology.register_region(topology.first_region()).as_str();
-    let role_arn = topology.register.role_arn.as_ref().map(ToString::to_string);
-    let client = session.aws.dynamodb(region, role_arn.as_deref()).await;
-    let table = Table::new(client, region, &topology.table_name());
-    let mut stamps = BTreeMap::new();
-    for site in &topology.sites {
-        if let Some(stamp) = table.seen(topology.name.as_str(), site.name.as_str()).await? {
-            stamps.insert(site.name.clone(), stamp);
+    let (name, role_arn) = (topology.table_name(), &topology.register.role_arn);
+    let role_arn = role_arn.as_ref().map(ToString::to_string);
+    let ask = async |region: &Region| {
+        let client = session.aws.dynamodb(region.as_str(), role_arn.as_deref()).await;
+        let table = Table::new(client, region.as_str(), &name);
+        let mut stamps = BTreeMap::new();
+        for site in &topology.sites {
+            if let Some(stamp) = table.seen(topology.name.as_str(), site.name.as_str()).await? {
+                stamps.insert(site.name.clone(), stamp);
+            }
         }
-    }
-    Ok(stamps)
+        Ok(stamps)
+    };
+    let first = topology.register_region(topology.first_region());
+    first_answer(first, topology.register_regions(), ask).await
 }
 
 /// The secret with Infinispan's password in each function Region, where it is.

@@ -5,6 +5,7 @@ use std::future::Future;
 
 use tokio::task::JoinSet;
 
+use crate::topology::Region;
 use crate::world::call::CallError;
 
 /// Asks all questions at once and keeps the order of the answers. The first failure ends the others.
@@ -67,4 +68,70 @@ where
         }
     }
     Ok(sorted)
+}
+
+/// Asks one Region after the other, `first` before the rest, until one answers: what any of them knows as well as the
+/// others. An answer is also that it must not be asked; where none answers, the first one's silence is told.
+pub(super) async fn first_answer<T>(
+    first: &Region,
+    all: &[Region],
+    ask: impl AsyncFn(&Region) -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    let silence = match ask(first).await {
+        Err(error) if error.is_outage() => error,
+        answer => return answer,
+    };
+    for region in all.iter().filter(|region| *region != first) {
+        match ask(region).await {
+            Err(error) if error.is_outage() => {}
+            answer => return answer,
+        }
+    }
+    Err(silence)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::world::call::Call;
+
+    #[tokio::test]
+    async fn a_replica_that_is_silent_leaves_the_question_to_the_next() {
+        let regions = ["eu-west-1", "eu-central-1", "eu-west-3"].map(|name| Region::new(name).unwrap());
+        let answer = async |answers: [&'static str; 3]| {
+            let ask = async |region: &Region| {
+                let asked = Call::new("DynamoDB", "GetItem", region.as_str());
+                let index = regions.iter().position(|it| it == region).unwrap();
+                match answers[index] {
+                    "silent" => Err(CallError::Unanswered {
+                        call: asked,
+                        source: "connection refused".into(),
+                    }),
+                    "no" => Err(CallError::Refused {
+                        call: asked,
+                        code: "AccessDeniedException".to_owned(),
+                        message: "no".to_owned(),
+                    }),
+                    answer => Ok(answer),
+                }
+            };
+            let answer = first_answer(&regions[0], &regions, ask).await;
+            answer.map_err(|error| error.region().to_owned())
+        };
+        for (answers, expected) in [
+            (["yes", "no", "no"], Ok("yes")),
+            (["silent", "yes", "no"], Ok("yes")),
+            (["silent", "silent", "yes"], Ok("yes")),
+            (["silent", "no", "yes"], Err("eu-central-1")),
+            (["no", "yes", "yes"], Err("eu-west-1")),
+            (["silent", "silent", "silent"], Err("eu-west-1")),
+        ] {
+            assert_eq!(
+                answer(answers).await,
+                expected.map_err(str::to_owned),
+                "{answers:?}"
+            );
+        }
+    }
 }
