@@ -1,4 +1,4 @@
-//! `provision hold` and `provision release`, as a user runs them, beside a Lambda that answers as told.
+//! `provision hold`, `release` and `drill`, as a user runs them, beside a Lambda that answers as told in each Region.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
@@ -27,7 +27,8 @@ enum Lambda {
 
 #[derive(Clone)]
 struct Aws {
-    lambda: Lambda,
+    /// By Region.
+    lambdas: Vec<(&'static str, Lambda)>,
     invoked: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
@@ -40,10 +41,21 @@ async fn sts() -> impl IntoResponse {
     ([("content-type", "text/xml")], body)
 }
 
-async fn invoke(State(aws): State<Aws>, Path(name): Path<String>, body: String) -> Response {
+async fn invoke(
+    State(aws): State<Aws>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
     let event = serde_json::from_str(&body).unwrap();
     aws.invoked.lock().unwrap().push((name, event));
-    match aws.lambda {
+    // All Regions are at one address; the signature says which one is meant.
+    let signed = headers["authorization"].to_str().unwrap();
+    let mut lambdas = aws.lambdas.into_iter();
+    let (_, lambda) = lambdas
+        .find(|(region, _)| signed.contains(&format!("/{region}/")))
+        .unwrap();
+    match lambda {
         Lambda::Absent => (
             StatusCode::NOT_FOUND,
             [("x-amzn-errortype", "ResourceNotFoundException")],
@@ -57,21 +69,28 @@ async fn invoke(State(aws): State<Aws>, Path(name): Path<String>, body: String) 
 
 /// Runs a verb beside such a Lambda; what came of it, and what was invoked.
 fn run(lambda: Lambda, arguments: &[&str]) -> (Run, Vec<(String, Value)>) {
+    run_in(&[("eu-west-1", lambda)], arguments)
+}
+
+/// The same where each of these Regions has a function.
+fn run_in(lambdas: &[(&'static str, Lambda)], arguments: &[&str]) -> (Run, Vec<(String, Value)>) {
     let home = tempfile::tempdir().unwrap();
     let site = |name: &str| {
         format!(
             "  - name: {name}\n    region: eu-west-1\n    platform: openshift\n    context: {name}\n    namespace: keycloak\n    infinispan: {{ endpoint: infinispan.{name}.example.com }}\n"
         )
     };
+    let regions: Vec<&str> = lambdas.iter().map(|(region, _)| *region).collect();
     let topology = format!(
-        "name: demo\nregions: [eu-west-1]\naccelerator: a3da6a6cbd4e27b02.awsglobalaccelerator.com\n\
+        "name: demo\nregions: [{}]\naccelerator: a3da6a6cbd4e27b02.awsglobalaccelerator.com\n\
          infinispan: {{ username: developer, passwordSecret: demo/infinispan }}\nsites:\n{}{}",
+        regions.join(", "),
         site("site-a"),
         site("site-b")
     );
     std::fs::write(home.path().join("topology.yaml"), topology).unwrap();
     let aws = Aws {
-        lambda,
+        lambdas: lambdas.to_vec(),
         invoked: Arc::default(),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -96,8 +115,12 @@ fn run(lambda: Lambda, arguments: &[&str]) -> (Run, Vec<(String, Value)>) {
     (run, invoked)
 }
 
+fn says(status: &str, sentence: &str) -> Lambda {
+    Lambda::Answers(json!({"status": status, "sentence": sentence}))
+}
+
 fn done(sentence: &str) -> Lambda {
-    Lambda::Answers(json!({"status": "done", "sentence": sentence}))
+    says("done", sentence)
 }
 
 #[test]
@@ -185,6 +208,30 @@ fn a_function_that_does_not_do_it_is_no_success() {
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.stderr.contains("is not understood"), "{run}");
     assert!(run.stderr.contains("hint: its log says more"), "{run}");
+}
+
+#[test]
+fn what_one_region_cannot_do_just_now_the_next_is_asked_to() {
+    let retry = |of: &str| says("retry", &format!("the register does not answer {of}"));
+    for (first, second, code, told) in [
+        (retry("a"), done("held"), 0, "held"),
+        (retry("a"), says("not-now", "b is at it"), 3, "error: b is at it"),
+        (retry("a"), retry("b"), 1, "error: the register does not answer a"),
+        (
+            retry("a"),
+            Lambda::Absent,
+            1,
+            "error: the register does not answer a",
+        ),
+    ] {
+        let lambdas = [("eu-west-1", first), ("eu-central-1", second)];
+        let (run, invoked) = run_in(&lambdas, &["hold", "topology.yaml", "--reason", "maintenance"]);
+        assert_eq!((run.code, invoked.len()), (Some(code), 2), "{run}");
+        assert!(format!("{}{}", run.stdout, run.stderr).contains(told), "{run}");
+    }
+    let lambdas = [("eu-west-1", done("held")), ("eu-central-1", done("held again"))];
+    let (run, invoked) = run_in(&lambdas, &["hold", "topology.yaml", "--reason", "maintenance"]);
+    assert_eq!((run.stdout.as_str(), invoked.len()), ("held\n", 1), "{run}");
 }
 
 #[test]

@@ -2,16 +2,17 @@
 //!
 //! Only the function writes to the accelerator, to Infinispan and to the register; a command invokes it by
 //! name, which IAM guards, with the task as the event. Any Region's function will do: they share the register.
-//! So the Regions are asked in the topology's order, and the first function that can be reached answers.
+//! So the Regions are asked in the topology's order, and the first function that can be reached answers; unless it
+//! only says that it cannot just now: what fails it, as its Region's replica of the register, may not fail another.
+//! Asking two is no harm, since each effect is safe to repeat.
 
 use fencing::answer::{Answer, Status};
 use fencing::step::Task;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Failure, Session};
+use super::{Failure, Session, observe};
 use crate::topology::{Region, Topology};
-use crate::world::account;
 use crate::world::functions::{Functions, Invoked};
 
 /// What came of it.
@@ -33,13 +34,15 @@ pub async fn operate(
     topology: &Topology,
     task: impl FnOnce(String) -> Task,
 ) -> Result<Operated, Failure> {
-    let region = topology.first_region();
-    let sts = session.aws.sts(region.as_str());
-    let identity = account::identity(&sts, region.as_str()).await?;
+    let identity = observe::identity(&session.aws, topology).await?;
     let event = json!({ "sitefence": "operate", "task": task(identity.arn) });
+    let mut undone = None;
     let mut unreachable = None;
     for region in &topology.regions {
         match ask(session, topology, region, &event).await {
+            Ok(Some(operated)) if operated.answer.status == Status::Retry => {
+                undone.get_or_insert(operated);
+            }
             Ok(Some(operated)) => return Ok(operated),
             Ok(None) => {}
             Err(Failure::Call(error)) => {
@@ -50,6 +53,9 @@ pub async fn operate(
             }
             Err(failure) => return Err(failure),
         }
+    }
+    if let Some(operated) = undone {
+        return Ok(operated);
     }
     // A Region that could not be asked may have a function.
     match unreachable {
