@@ -235,6 +235,34 @@ fn what_one_region_cannot_do_just_now_the_next_is_asked_to() {
 }
 
 #[test]
+fn a_rehearsal_that_stops_halfway_tells_where_it_goes_on() {
+    let begun = done("the health question fails until 10:00; it ends by itself");
+    let lambdas = [
+        ("eu-west-1", begun),
+        (
+            "eu-central-1",
+            says("retry", "nothing is rehearsed: the register is silent"),
+        ),
+    ];
+    let (run, _) = run_in(&lambdas, &["drill", "topology.yaml", "--fail-health", "10m"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run}");
+    assert!(
+        run.stderr.contains(
+            "stopped at eu-central-1; the Regions before it said:\n\
+             eu-west-1  the health question fails until 10:00; it ends by itself\n\
+             error: nothing is rehearsed: the register is silent\n"
+        ),
+        "{run}"
+    );
+    let (run, _) = run_in(
+        &[("eu-west-1", Lambda::Absent)],
+        &["drill", "topology.yaml", "--fail-health", "10m"],
+    );
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(!run.stderr.contains("stopped at"), "{run}");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_before_anybody_is_called() {
     for arguments in [
         &["hold", "topology.yaml"][..],

@@ -1,22 +1,21 @@
 //! `drill`: rehearsals that touch nobody's traffic.
 
 use fencing::health::Drill;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::operate::{self, Operated};
-use super::{Failure, Session};
-use crate::topology::{Interval, Topology};
-use crate::world::account;
+use super::{Failure, Session, observe};
+use crate::report;
+use crate::topology::{Interval, Region, Topology};
 
 /// Lets the function of each Region answer the health question with a failure for a while: whoever asks them
-/// asks each by itself.
+/// asks each by itself. Where one does not, the rehearsal goes on in those before it, and that is said.
 pub async fn fail_health(
     session: &Session,
     topology: &Topology,
     lasts: Interval,
 ) -> Result<Vec<Operated>, Failure> {
-    let first = topology.first_region().as_str();
-    let caller = account::identity(&session.aws.sts(first), first).await?;
+    let caller = observe::identity(&session.aws, topology).await?;
     let drill = Drill::FailHealth {
         by: caller.arn,
         seconds: lasts.seconds(),
@@ -24,12 +23,32 @@ pub async fn fail_health(
     let event = json!({"sitefence": "drill", "task": drill});
     let mut all = Vec::new();
     for region in &topology.regions {
-        let operated = operate::ask(session, topology, region, &event).await?;
-        let operated = operated.ok_or_else(|| Failure::NotDeployed {
-            function: topology.function_name(),
-            regions: vec![region.to_string()],
-        })?;
-        all.push(operated.done()?);
+        match rehearse(session, topology, region, &event).await {
+            Ok(operated) => all.push(operated),
+            Err(failure) => {
+                if !all.is_empty() {
+                    session
+                        .console
+                        .say(&format!("stopped at {region}; the Regions before it said:"));
+                    session.console.say(report::drilled_text(&all).trim_end());
+                }
+                return Err(failure);
+            }
+        }
     }
     Ok(all)
+}
+
+async fn rehearse(
+    session: &Session,
+    topology: &Topology,
+    region: &Region,
+    event: &Value,
+) -> Result<Operated, Failure> {
+    let operated = operate::ask(session, topology, region, event).await?;
+    let operated = operated.ok_or_else(|| Failure::NotDeployed {
+        function: topology.function_name(),
+        regions: vec![region.to_string()],
+    })?;
+    operated.done()
 }
