@@ -9,7 +9,7 @@ use super::cluster::{ClusterStanding, Looks};
 use super::clusters;
 use super::observed::{StackReading, Standing};
 use super::unreached::{self, Deferred, Place};
-use super::{Plan, Step, lock_region, unsettled};
+use super::{Plan, Step, lock_region, lock_stands, take_lock, unsettled};
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
 
@@ -23,11 +23,15 @@ const ORDER: [StackKind; 4] = [
 
 /// Plans the way from what stands to nothing; of AWS only if `aws` says so.
 pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStanding>, aws: bool) -> Plan {
+    let lock_in = lock_region(topology, &standing.unreached);
     let mut plan = Plan {
         topology: topology.name.to_string(),
         account_id: standing.identity.account_id.clone(),
         caller: standing.identity.arn.clone(),
-        steps: unsettled(topology, standing),
+        steps: match aws {
+            true => unsettled(topology, standing, lock_in),
+            false => Vec::new(),
+        },
         unchanged: Vec::new(),
         drifts: Vec::new(),
         unreached: clusters::unreached(looks),
@@ -74,17 +78,10 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         forgets = false;
     }
     let of_clusters = clusters::removals(topology, looks);
-    let lock_in = lock_region(topology, &standing.unreached);
-    // A bucket that somebody has deleted holds no lock; the rest must go all the same.
-    let lock_stands = !standing.bucket_is_gone(lock_in.as_str())
-        && standing
-            .stack(lock_in.as_str(), StackKind::Artifacts)
-            .is_some_and(|stack| stack.status.ends_with("_COMPLETE") && stack.status != "ROLLBACK_COMPLETE");
+    // Where nothing holds the lock the rest must go all the same.
+    let lock_stands = lock_stands(standing, lock_in);
     if lock_stands {
-        plan.steps.push(Step::TakeLock {
-            region: lock_in.to_string(),
-            bucket: topology.bucket_name(&standing.identity.account_id, lock_in),
-        });
+        plan.steps.push(take_lock(topology, standing, lock_in));
     }
     plan.steps.extend(of_clusters);
     let (functions, rest): (Vec<Step>, Vec<Step>) = removals.into_iter().partition(|step| {

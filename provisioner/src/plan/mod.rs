@@ -80,7 +80,11 @@ pub fn plan(
         warnings: findings.warnings.clone(),
         plan_again: false,
     };
-    let unsettled = unsettled(topology, standing);
+    let lock_region = lock_region(topology, &findings.unreached);
+    let unsettled = match clusters.choices.aws {
+        true => unsettled(topology, standing, lock_region),
+        false => Vec::new(),
+    };
     if !unsettled.is_empty() {
         plan.steps = unsettled;
         plan.plan_again = true;
@@ -95,11 +99,7 @@ pub fn plan(
     let first_region = topology.first_region().as_str();
     goals.sort_by_key(|goal| (goal.kind, goal.region != first_region));
     let account_id = &standing.identity.account_id;
-    let lock_region = lock_region(topology, &findings.unreached);
-    let lock = Step::TakeLock {
-        region: lock_region.to_string(),
-        bucket: topology.bucket_name(account_id, lock_region),
-    };
+    let lock = take_lock(topology, standing, lock_region);
     let mut is_locked = false;
     let wanted: BTreeSet<(String, StackKind)> = goals
         .iter()
@@ -210,6 +210,21 @@ fn lock_region<'a>(topology: &'a Topology, unreached: &BTreeMap<String, String>)
     answers.unwrap_or_else(|| topology.first_region())
 }
 
+fn take_lock(topology: &Topology, standing: &Standing, region: &Region) -> Step {
+    Step::TakeLock {
+        region: region.to_string(),
+        bucket: topology.bucket_name(&standing.identity.account_id, region),
+    }
+}
+
+/// Whether there is a bucket to hold the lock. One that somebody has deleted holds none.
+fn lock_stands(standing: &Standing, region: &Region) -> bool {
+    !standing.bucket_is_gone(region.as_str())
+        && standing
+            .stack(region.as_str(), StackKind::Artifacts)
+            .is_some_and(|stack| stack.status.ends_with("_COMPLETE") && stack.status != "ROLLBACK_COMPLETE")
+}
+
 /// The goals that can be worked on now. Of those that cannot, the ones in reach are told.
 fn within_reach(
     topology: &Topology,
@@ -265,24 +280,32 @@ fn bucket_of(topology: &Topology, account_id: &str, region: &str) -> Option<Stri
     Some(topology.bucket_name(account_id, region))
 }
 
-/// Stacks on which something is under way, or stuck: nothing can be planned on them yet.
-pub(crate) fn unsettled(topology: &Topology, standing: &Standing) -> Vec<Step> {
-    let mut steps = Vec::new();
+/// Stacks on which something is under way, or stuck: nothing can be planned on them yet. What is under way is waited
+/// for first, which changes nothing, so that nobody has to be asked or kept out; to go on with a rollback is a change.
+fn unsettled(topology: &Topology, standing: &Standing, lock_region: &Region) -> Vec<Step> {
+    let (mut waits, mut rollbacks) = (Vec::new(), Vec::new());
     for (region, reading) in &standing.regions {
         for (kind, stack) in &reading.stacks {
             let (region, name) = (region.clone(), topology.stack_name(*kind));
             match stack.condition() {
-                Condition::Working => steps.push(Step::AwaitStack {
+                Condition::Working => waits.push(Step::AwaitStack {
                     region,
                     stack: name,
                     status: stack.status.clone(),
                 }),
-                Condition::Stuck => steps.push(Step::ContinueRollback { region, stack: name }),
+                Condition::Stuck => rollbacks.push(Step::ContinueRollback { region, stack: name }),
                 Condition::Usable | Condition::Broken => {}
             }
         }
     }
-    steps
+    if !waits.is_empty() {
+        return waits;
+    }
+    if !rollbacks.is_empty() && lock_stands(standing, lock_region) {
+        rollbacks.insert(0, take_lock(topology, standing, lock_region));
+        rollbacks.push(Step::ReleaseLock);
+    }
+    rollbacks
 }
 
 /// What a stack needs to become its goal. CloudFormation does not notice that a bucket was deleted by hand, and

@@ -162,7 +162,7 @@ fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
         (
             "UPDATE_ROLLBACK_FAILED",
             false,
-            &["continue sitefence-prod-fencing"],
+            &["lock", "continue sitefence-prod-fencing", "unlock"],
         ),
     ];
     for (status, differs, expected) in cases {
@@ -180,10 +180,63 @@ fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
         }
         let plan = planned(&topology(), &standing);
         assert_eq!(words(&plan), *expected, "{status} {differs}");
-        let waits = expected
-            .first()
-            .is_some_and(|it| it.starts_with("await") || it.starts_with("continue"));
-        assert_eq!(plan.plan_again, waits, "{status}");
+        let waits = expected.iter().any(|it| it.starts_with("await"));
+        let continues = expected.iter().any(|it| it.starts_with("continue"));
+        assert_eq!(plan.plan_again, waits || continues, "{status}");
+        assert!(
+            !(waits && plan.has_changes()) && (!continues || plan.has_changes()),
+            "{status}"
+        );
+    }
+}
+
+/// Consent to one is none to the other.
+#[test]
+fn what_is_under_way_is_waited_for_before_a_rollback_is_continued() {
+    let mut standing = deployed();
+    let stacks = &mut standing.regions.get_mut(REGION).unwrap().stacks;
+    stacks.get_mut(&StackKind::Fencing).unwrap().status = "UPDATE_ROLLBACK_FAILED".to_owned();
+    stacks.get_mut(&StackKind::Artifacts).unwrap().status = "UPDATE_IN_PROGRESS".to_owned();
+    assert_eq!(
+        words(&planned(&topology(), &standing)),
+        ["await sitefence-prod-artifacts"]
+    );
+    // With its bucket's stack stuck, too, nothing can hold a lock.
+    let stacks = &mut standing.regions.get_mut(REGION).unwrap().stacks;
+    stacks.get_mut(&StackKind::Artifacts).unwrap().status = "UPDATE_ROLLBACK_FAILED".to_owned();
+    let both = [
+        "continue sitefence-prod-artifacts",
+        "continue sitefence-prod-fencing",
+    ];
+    assert_eq!(words(&planned(&topology(), &standing)), both);
+    let removal = destroy::plan(&topology(), &standing, &Looks::new(), true);
+    assert_eq!(
+        (words(&removal), removal.has_changes()),
+        (both.map(str::to_owned).to_vec(), true)
+    );
+}
+
+#[test]
+fn whoever_works_on_clusters_alone_leaves_unsettled_stacks_to_others() {
+    for status in ["UPDATE_ROLLBACK_FAILED", "UPDATE_IN_PROGRESS"] {
+        let mut standing = deployed();
+        let stacks = &mut standing.regions.get_mut(REGION).unwrap().stacks;
+        stacks.get_mut(&StackKind::Fencing).unwrap().status = status.to_owned();
+        let mut clusters = no_clusters();
+        clusters.choices.aws = false;
+        let plan = plan(
+            &topology(),
+            &standing,
+            &findings(),
+            &package(),
+            &documents(&[REGION]),
+            &clusters,
+        )
+        .unwrap();
+        let removal = destroy::plan(&topology(), &standing, &Looks::new(), false);
+        for plan in [plan, removal] {
+            assert_eq!((words(&plan), plan.plan_again), (Vec::new(), false), "{status}");
+        }
     }
 }
 

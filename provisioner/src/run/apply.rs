@@ -19,6 +19,7 @@ use crate::plan::preflight::Findings;
 use crate::plan::unreached::{Deferred, Place, UnreachedRegion};
 use crate::plan::{self, OUTPUT_URL, Plan, Step, preflight};
 use crate::report;
+use crate::topology::Topology;
 use crate::topology::names::StackKind;
 use crate::world::cloudformation::Stacks;
 
@@ -29,6 +30,23 @@ pub struct Consent {
     pub given: bool,
     /// Take the lock from whoever has it.
     pub breaks_lock: bool,
+}
+
+impl Consent {
+    /// Shows what would change and asks, unless that was agreed to beforehand.
+    pub(super) async fn to(
+        &self,
+        session: &Session,
+        topology: &Topology,
+        plan: &Plan,
+    ) -> Result<(), Failure> {
+        if self.given {
+            return Ok(());
+        }
+        let preview = preview::preview(session, topology, plan).await?;
+        session.console.say(&report::plan_text(plan, &preview));
+        agree(session, "apply these changes? (yes/no)", "yes")
+    }
 }
 
 /// How long the watchdogs have if nobody says otherwise: a monitoring stack needs a minute or two to take up new
@@ -140,6 +158,10 @@ pub async fn apply(
             watchdogs_within,
         };
         if plan.plan_again {
+            if plan.has_changes() {
+                consent.to(session, wanted.topology, &plan).await?;
+                has_changed = true;
+            }
             walk.all(&plan, None).await?;
             continue;
         }
@@ -147,11 +169,7 @@ pub async fn apply(
             session.console.say(&format!("warning: {warning}"));
         }
         if plan.has_changes() {
-            if !consent.given {
-                let preview = preview::preview(session, wanted.topology, &plan).await?;
-                session.console.say(&report::plan_text(&plan, &preview));
-                agree(session, "apply these changes? (yes/no)", "yes")?;
-            }
+            consent.to(session, wanted.topology, &plan).await?;
             // Where the lock's bucket stands already, nobody must have changed anything since we looked.
             let lock = match plan.steps.first() {
                 Some(Step::TakeLock { region, bucket }) => {

@@ -58,6 +58,9 @@ pub async fn destroy(
             watchdogs_within: WATCHDOGS_WITHIN,
         };
         if plan.plan_again {
+            if plan.has_changes() {
+                consent.to(session, topology, &plan).await?;
+            }
             walk.all(&plan, None).await?;
             continue;
         }

@@ -49,6 +49,7 @@ struct State {
     changes: Vec<String>,
     stop: Option<Stop>,
     lost: BTreeSet<String>,
+    pretence: Option<(&'static str, &'static str)>,
 }
 
 /// Gates that count together.
@@ -84,6 +85,11 @@ impl Counter {
         locked(&self.0).lost.remove(region);
     }
 
+    /// From now on AWS says `to` where it said `from`, as of a state that it cannot be brought into here.
+    pub fn pretend(&self, from: &'static str, to: &'static str) {
+        locked(&self.0).pretence = Some((from, to));
+    }
+
     fn is_lost(&self, region: &str) -> bool {
         locked(&self.0).lost.contains(region)
     }
@@ -97,6 +103,19 @@ impl Counter {
             moment,
             action: Box::new(action),
         });
+    }
+
+    fn pretended(&self, answer: Response<Bytes>) -> Response<Bytes> {
+        let Some((from, to)) = locked(&self.0).pretence else {
+            return answer;
+        };
+        let (mut head, body) = answer.into_parts();
+        head.headers.remove(http::header::CONTENT_LENGTH);
+        let body = match std::str::from_utf8(&body) {
+            Ok(text) => Bytes::from(text.replace(from, to)),
+            Err(_) => body,
+        };
+        Response::from_parts(head, body)
     }
 
     /// Counts a change; the stop, if this is the one.
@@ -147,7 +166,7 @@ async fn pass(upstream: SocketAddr, counter: &Counter, received: Received) -> Re
         return Reply::Close;
     }
     match answer {
-        Ok(answer) => Reply::Answer(answer),
+        Ok(answer) => Reply::Answer(counter.pretended(answer)),
         Err(_) => Reply::Close,
     }
 }

@@ -104,3 +104,35 @@ fn a_stack_that_someone_is_at_work_on_is_waited_for() {
     assert!(heard.ends_with("done\n"), "{heard}");
     assert!(cloud.apply().stderr.contains("nothing to do"));
 }
+
+/// Waiting needs nobody's consent; CloudFormation is asked to change something only with it.
+#[test]
+fn a_rollback_that_failed_is_continued_only_with_consent() {
+    let cloud = Cloud::new();
+    let applied = cloud.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    cloud.counter.reset();
+    cloud.counter.pretend(
+        "<StackStatus>CREATE_COMPLETE<",
+        "<StackStatus>UPDATE_ROLLBACK_FAILED<",
+    );
+    for verb in [&["apply", "--function-zip", "given.zip"][..], &["destroy"]] {
+        let refused = cloud.run(verb);
+        assert_eq!(refused.code, Some(2), "{refused}");
+        assert!(
+            refused
+                .stderr
+                .contains("sitefence-demo-fencing  its rollback failed and is continued")
+                && refused
+                    .stderr
+                    .contains("error: nobody can be asked for consent here"),
+            "{refused}"
+        );
+        assert_eq!(cloud.counter.changes(), [""; 0], "{verb:?}");
+        let agreed = cloud.run(&[verb, &["--yes"]].concat());
+        // There is no such rollback here.
+        assert_eq!(agreed.code, Some(1), "{agreed}");
+        assert_eq!(cloud.counter.changes(), ["ContinueUpdateRollback"], "{verb:?}");
+        cloud.counter.reset();
+    }
+}
