@@ -33,6 +33,10 @@ const ATTEMPTS: u32 = 4;
 /// An upload of some megabytes over a slow line needs more.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// What to do where credentials are configured and cannot be had.
+pub(super) const SIGN_IN_AGAIN: &str = "with SSO, sign in again: `aws sso login`; `aws sts get-caller-identity` shows \
+                                        whether the AWS CLI gets further";
+
 /// Why nobody is signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
@@ -78,11 +82,7 @@ impl SignInError {
                  first), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     .into()
             }
-            Self::Broken { .. } => {
-                "with SSO, sign in again: `aws sso login`; `aws sts get-caller-identity` shows \
-                 whether the AWS CLI gets further"
-                    .into()
-            }
+            Self::Broken { .. } => SIGN_IN_AGAIN.into(),
             Self::CaBundle { .. } => {
                 "it must be a PEM file with the authorities to trust beside the system's".into()
             }

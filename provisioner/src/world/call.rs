@@ -1,8 +1,13 @@
 //! One call to AWS that did not go well: which, where, why, and what to do about it.
 
+use std::error::Error;
 use std::fmt;
 
-use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::error::{ConnectorError, ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+
+use super::aws::SIGN_IN_AGAIN;
 
 /// Which call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,15 @@ pub enum CallError {
         /// AWS's sentence.
         message: String,
     },
+    /// Nobody was asked: the credentials that it would be signed with could be had before, and cannot any more.
+    #[error("{call} could not be signed: the AWS credentials do not work any more")]
+    Unsigned {
+        /// Which call.
+        call: Call,
+        /// What their source said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// Nobody answered, or nothing that could be read.
     #[error("{call} got no usable answer")]
     Unanswered {
@@ -41,7 +55,7 @@ pub enum CallError {
         call: Call,
         /// What the transport said.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// An answer without a field that it always has.
     #[error("the answer to {call} lacks {what}")]
@@ -76,7 +90,7 @@ impl Call {
     /// What an SDK's error means.
     pub fn failed<E, R>(self, error: SdkError<E, R>) -> CallError
     where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
         R: fmt::Debug + Send + Sync + 'static,
     {
         if let SdkError::ServiceError(context) = &error {
@@ -89,9 +103,10 @@ impl Call {
                 };
             }
         }
-        CallError::Unanswered {
-            call: self,
-            source: Box::new(error),
+        let source = Box::new(error);
+        match lacks_credentials(source.as_ref()) {
+            true => CallError::Unsigned { call: self, source },
+            false => CallError::Unanswered { call: self, source },
         }
     }
 
@@ -112,16 +127,17 @@ impl CallError {
         match self {
             Self::Unanswered { .. } => true,
             Self::Refused { code, .. } => OUTAGES.contains(&code.as_str()),
-            Self::Incomplete { .. } => false,
+            Self::Unsigned { .. } | Self::Incomplete { .. } => false,
         }
     }
 
     /// The Region that was called.
     pub fn region(&self) -> &str {
         match self {
-            Self::Refused { call, .. } | Self::Unanswered { call, .. } | Self::Incomplete { call, .. } => {
-                &call.region
-            }
+            Self::Refused { call, .. }
+            | Self::Unsigned { call, .. }
+            | Self::Unanswered { call, .. }
+            | Self::Incomplete { call, .. } => &call.region,
         }
     }
 
@@ -157,12 +173,41 @@ impl CallError {
                 )),
                 _ => None,
             },
+            Self::Unsigned { .. } => Some(SIGN_IN_AGAIN.into()),
             Self::Unanswered { call, .. } => Some(format!(
                 "check the network, the proxy (HTTPS_PROXY) and AWS_ENDPOINT_URL*; is {} a Region of this partition?",
                 call.region
             )),
             Self::Incomplete { .. } => None,
         }
+    }
+}
+
+/// Whether a call failed for want of credentials. The deepest cause decides: they may have to be fetched from a
+/// service, as a role's from the Region's STS, and where that does not answer it is the network or the Region that
+/// failed, as it may be where fetching took too long.
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    let mut lacks = false;
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(error) = cause.downcast_ref::<CredentialsError>() {
+            lacks = !matches!(error, CredentialsError::ProviderTimedOut(_));
+        } else if cause.is::<ConnectorError>() || cause.downcast_ref().is_some_and(is_silent_about_a_role) {
+            lacks = false;
+        }
+        next = cause.source();
+    }
+    lacks
+}
+
+fn is_silent_about_a_role(error: &SdkError<AssumeRoleError>) -> bool {
+    match error {
+        SdkError::ServiceError(context) => {
+            let code = context.err().meta().code();
+            code.is_some_and(|code| OUTAGES.contains(&code))
+        }
+        SdkError::ConstructionFailure(_) => false,
+        _ => true,
     }
 }
 
@@ -176,6 +221,8 @@ fn iam_prefix(service: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -199,6 +246,39 @@ mod tests {
             assert!(!refused(code).is_outage(), "{code}");
         }
         assert_eq!(silent.region(), "eu-west-1");
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_had_are_no_outage_unless_their_source_is_silent() {
+        type Sent = SdkError<AssumeRoleError>;
+        let call = || Call::new("DynamoDB", "GetItem", "eu-west-1");
+        // As the SDK tells of what goes wrong before anything is sent.
+        let wrapped =
+            |source: CredentialsError| Sent::dispatch_failure(ConnectorError::other(source.into(), None));
+        let expired = || CredentialsError::provider_error("the session has expired");
+        let silence = || Sent::dispatch_failure(ConnectorError::io("connection refused".into()));
+        let role = CredentialsError::provider_error;
+        for (error, is_unsigned) in [
+            (wrapped(expired()), true),
+            (wrapped(role(wrapped(expired()))), true),
+            (Sent::construction_failure(expired()), true),
+            (
+                wrapped(CredentialsError::provider_timed_out(Duration::from_secs(5))),
+                false,
+            ),
+            (wrapped(role(silence())), false),
+            (wrapped(role(Sent::timeout_error("20 seconds"))), false),
+            (silence(), false),
+        ] {
+            let said = format!("{error:?}");
+            let failed = call().failed(error);
+            assert_eq!(
+                matches!(failed, CallError::Unsigned { .. }),
+                is_unsigned,
+                "{said}"
+            );
+            assert_eq!(failed.is_outage(), !is_unsigned, "{said}");
+        }
     }
 
     #[test]

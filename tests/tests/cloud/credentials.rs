@@ -65,3 +65,43 @@ fn credentials_that_aws_does_not_know_are_told_as_such() {
     );
     assert_eq!(cloud.counter.changes(), [""; 0]);
 }
+
+/// No Region is blamed for it, and nobody is sent to look at the network.
+#[test]
+#[cfg(unix)]
+fn credentials_that_stop_working_in_the_middle_are_told_as_such() {
+    use std::os::unix::fs::PermissionsExt;
+    let cloud = Cloud::new();
+    let home = cloud.home.path();
+    // It gives credentials to whoever signs in, good for a moment, and then none.
+    let source = home.join("source");
+    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5);
+    let script = format!(
+        "#!/bin/sh\nmkdir {}/used || {{ echo 'the session has expired' >&2; exit 1; }}\n\
+         echo '{{\"Version\": 1, \"AccessKeyId\": \"{}\", \"SecretAccessKey\": \"test\", \"Expiration\": \"{expires}\"}}'\n",
+        home.display(),
+        cloud.account
+    );
+    std::fs::write(&source, script).unwrap();
+    std::fs::set_permissions(&source, std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::create_dir(home.join(".aws")).unwrap();
+    let profile = format!("[profile ops]\ncredential_process = {}\n", source.display());
+    std::fs::write(home.join(".aws/config"), profile).unwrap();
+    let run = cloud
+        .stranger()
+        .env("AWS_PROFILE", "ops")
+        .args(aws_half(APPLY))
+        .run()
+        .unwrap();
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(
+        run.stderr
+            .contains("could not be signed: the AWS credentials do not work any more")
+            && run.stderr.contains("the session has expired")
+            && run
+                .stderr
+                .contains("hint: with SSO, sign in again: `aws sso login`"),
+        "{run}"
+    );
+    assert_eq!(cloud.counter.changes(), [""; 0]);
+}
