@@ -282,8 +282,8 @@ fn operators() -> Vec<Configuration> {
             long: true,
             from: From::Fenced,
             chances: &[(Rejoin, 1), (Hold, 1), (Release, 1), (Promote, 1)],
-            revisions: 20,
-            expects: &[Seen::Held, Seen::Rejoined],
+            revisions: 13,
+            expects: &[Seen::Held],
             ..BASE
         },
         Configuration {
