@@ -70,8 +70,8 @@ pub trait World {
     /// Counts a notice and, where its cause wants that, tells people; best effort.
     fn tell(&self, notice: &Notice) -> impl Future<Output = ()>;
 
-    /// Lets go of what was abandoned: once this returns, no byte of it is sent any more, also when the
-    /// process is frozen now and thawed much later.
+    /// Lets go of what was abandoned: once this returns, this process hands no byte of it to the network any
+    /// more, also when it is frozen now and thawed much later.
     fn settle(&self) -> impl Future<Output = ()>;
 }
 
