@@ -7,7 +7,7 @@
 
 use super::cluster::{ClusterStanding, Looks};
 use super::clusters;
-use super::observed::{StackReading, Standing};
+use super::observed::{ResourceReading, StackReading, Standing};
 use super::unreached::{self, Deferred, Place};
 use super::{Plan, Step, lock_region, lock_stands, take_lock, unsettled};
 use crate::topology::Topology;
@@ -206,26 +206,28 @@ fn bucket(stack: &StackReading) -> Option<String> {
     stack
         .resources
         .iter()
-        .filter(|resource| resource.kind == "AWS::S3::Bucket" && resource.status != "DELETE_COMPLETE")
+        .filter(|resource| resource.kind == "AWS::S3::Bucket" && resource.stands())
         .find_map(|resource| resource.physical_id.clone())
 }
 
 /// The step that deletes `stack`.
 pub(super) fn deletion(kind: StackKind, region: &str, name: &str, stack: &StackReading, why: &str) -> Step {
+    let standing = stack.resources.iter().filter(|resource| resource.stands());
+    let (kept, gone): (Vec<_>, Vec<_>) = standing.partition(|resource| stack.keeps(resource));
+    let words = |resources: Vec<&ResourceReading>| {
+        let words = resources.into_iter().map(|resource| {
+            let name = resource.physical_id.as_deref().unwrap_or(&resource.logical_id);
+            format!("{} {name}", resource.kind)
+        });
+        words.collect()
+    };
     Step::DeleteStack {
         kind,
         region: region.to_owned(),
         stack: name.to_owned(),
         id: stack.id.clone(),
         why: why.to_owned(),
-        resources: stack
-            .resources
-            .iter()
-            .filter(|resource| resource.status != "DELETE_COMPLETE")
-            .map(|resource| {
-                let name = resource.physical_id.as_deref().unwrap_or(&resource.logical_id);
-                format!("{} {name}", resource.kind)
-            })
-            .collect(),
+        resources: words(gone),
+        keeps: words(kept),
     }
 }

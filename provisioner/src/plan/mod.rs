@@ -22,6 +22,8 @@ pub mod clusters;
 #[cfg(test)]
 mod clusters_tests;
 pub mod destroy;
+#[cfg(test)]
+mod destroy_tests;
 pub mod elf;
 pub mod latency;
 pub mod objects;

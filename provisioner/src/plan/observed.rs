@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fencing::settings::Settings;
 use fencing::words::SiteName;
+use serde_json::Value;
 
 use super::cluster::{ClusterReading, Looks};
 use crate::topology::names::StackKind;
@@ -133,6 +134,26 @@ impl StackReading {
     /// How far it is from being usable.
     pub fn condition(&self) -> Condition {
         Condition::of(&self.status)
+    }
+
+    /// Whether `resource` stays when the stack is deleted. What counts is the template that was deployed, whatever
+    /// the topology says by now.
+    pub fn keeps(&self, resource: &ResourceReading) -> bool {
+        let template: Value = serde_yaml::from_str(&self.template).unwrap_or_default();
+        let policy = &template["Resources"][&resource.logical_id]["DeletionPolicy"];
+        policy == "Retain"
+    }
+}
+
+impl ResourceReading {
+    /// Whether it is there.
+    pub fn stands(&self) -> bool {
+        self.status != "DELETE_COMPLETE"
+    }
+
+    /// Whether it is a register's table.
+    pub fn is_table(&self) -> bool {
+        self.kind.starts_with("AWS::DynamoDB::")
     }
 }
 

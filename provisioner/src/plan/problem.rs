@@ -164,6 +164,15 @@ pub enum Problem {
         region: String,
         stack: String,
     },
+    #[error(
+        "the topology keeps the register's table `{table}`, and its stack {stack} in {region}, which was applied \
+         before that was said, would delete it with its history"
+    )]
+    RegisterNotKept {
+        table: String,
+        region: String,
+        stack: String,
+    },
     #[error("the template of {stack} asks for the parameter {parameter}, which nobody knows")]
     UnknownParameter { stack: String, parameter: String },
     #[error("{what} cannot change while a decision is in force: the register is `{}`, epoch {}{}", register.state, register.epoch, fenced(register))]
@@ -227,6 +236,7 @@ impl Problem {
             | Self::NotOpen { .. }
             | Self::UsedRegister { .. }
             | Self::MovesUnheld { .. }
+            | Self::RegisterNotKept { .. }
             | Self::GuideDeployment { .. }
             | Self::EventualRegister { .. }
             | Self::RegisterUnread { .. }
@@ -373,6 +383,10 @@ impl Problem {
             ),
             Self::RegisterGone { .. } => {
                 "someone deleted it by hand; `provision destroy --force`, then `provision apply`, make it anew".into()
+            }
+            Self::RegisterNotKept { .. } => {
+                "`provision apply` first, which tells the stack to keep it; or take register.retain out and have it deleted"
+                    .into()
             }
             Self::UnknownParameter { .. } => "this is a mistake in Sitefence; please report it".into(),
             Self::DecisionInForce { .. } => {

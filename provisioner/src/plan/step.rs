@@ -163,6 +163,8 @@ pub enum Step {
         why: String,
         /// What goes with it, as `type name`.
         resources: Vec<String>,
+        /// What stays, as `type name`.
+        keeps: Vec<String>,
     },
     /// The function's package is uploaded.
     Upload {

@@ -69,10 +69,11 @@ fn step_json(step: &Step, preview: &Preview) -> Option<Value> {
             stack,
             why,
             resources,
+            keeps,
             ..
-        } => {
-            json!({ "action": "delete", "region": region, "stack": stack, "why": why, "resources": resources })
-        }
+        } => json!({
+            "action": "delete", "region": region, "stack": stack, "why": why, "resources": resources, "keeps": keeps,
+        }),
         Step::Upload {
             region,
             bucket,

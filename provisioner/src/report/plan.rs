@@ -300,10 +300,12 @@ fn step_text(text: &mut String, step: &Step, preview: &Preview) {
             stack,
             why,
             resources,
+            keeps,
             ..
         } => {
             lines.push(format!("  - {stack}  delete: {why}"));
             lines.extend(resources.iter().map(|resource| format!("      - {resource}")));
+            lines.extend(keeps.iter().map(|resource| format!("      = {resource}  kept")));
         }
         Step::Upload { bucket, package, .. } => lines.push(format!(
             "  + {}  {} to {bucket}",
@@ -405,6 +407,9 @@ pub fn destroyed_text(destroyed: &Destroyed) -> String {
     let mut text = String::new();
     for stack in &destroyed.removed {
         let _ = writeln!(text, "removed {stack}");
+    }
+    for resource in &destroyed.kept {
+        let _ = writeln!(text, "kept {resource}");
     }
     text
 }

@@ -22,6 +22,8 @@ pub struct Destroyed {
     pub topology: String,
     /// What went, as `Region stack` or `site object`.
     pub removed: Vec<String>,
+    /// What the stacks that went left behind because they were told to, as `Region type name`.
+    pub kept: Vec<String>,
     /// The clusters that did not answer and still hold what is ours.
     pub unreached: Vec<Unreached>,
     /// The Regions of which the same is true.
@@ -40,6 +42,7 @@ pub async fn destroy(
 ) -> Result<Destroyed, Failure> {
     let mut lost = Lost::default();
     let mut removed: Vec<String> = Vec::new();
+    let mut kept: Vec<String> = Vec::new();
     loop {
         let (standing, looks) = tokio::join!(
             observe::standing(session, topology),
@@ -94,6 +97,7 @@ pub async fn destroy(
                     removed.push(what);
                 }
             }
+            kept.extend(plan.steps.iter().flat_map(left_behind));
             if let Err(failure) = ended {
                 lost.note(session, failure)?;
                 continue;
@@ -107,10 +111,21 @@ pub async fn destroy(
         return Ok(Destroyed {
             topology: plan.topology,
             removed,
+            kept,
             unreached: plan.unreached,
             unreached_regions: plan.unreached_regions,
             deferred: plan.deferred,
         });
+    }
+}
+
+/// What a step leaves behind because it was told to, in words.
+fn left_behind(step: &Step) -> Vec<String> {
+    match step {
+        Step::DeleteStack { region, keeps, .. } => {
+            keeps.iter().map(|what| format!("{region} {what}")).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -93,7 +93,20 @@ fn a_register_that_is_to_be_kept_stays_and_is_taken_over_again() {
     cloud.write_topology("topology.yaml", "register: { retain: true }");
     assert_eq!(cloud.apply().code, Some(0));
     cloud.decide("open");
-    assert_eq!(cloud.run(&["destroy", "--yes"]).code, Some(0));
+    let destroyed = cloud.run(&["destroy", "--yes"]);
+    assert_eq!(destroyed.code, Some(0), "{destroyed}");
+    assert!(
+        destroyed
+            .stderr
+            .contains("      = AWS::DynamoDB::Table sitefence-demo-register  kept"),
+        "{destroyed}"
+    );
+    assert!(
+        destroyed
+            .stdout
+            .ends_with("kept eu-west-1 AWS::DynamoDB::Table sitefence-demo-register\n"),
+        "{destroyed}"
+    );
     assert!(cloud.inventory().contains_key("table sitefence-demo-register"));
 
     let applied = cloud.apply();
@@ -103,6 +116,31 @@ fn a_register_that_is_to_be_kept_stays_and_is_taken_over_again() {
         items.iter().any(|item| item["epoch"] == 4),
         "the history went on: {items:?}"
     );
+}
+
+/// CloudFormation deletes by the template that was deployed, and nobody has told it.
+#[test]
+fn a_register_that_is_to_be_kept_since_the_last_apply_is_not_deleted() {
+    let cloud = Cloud::new();
+    assert_eq!(cloud.apply().code, Some(0));
+    cloud.write_topology("topology.yaml", "register: { retain: true }");
+    let refused = cloud.run(&["destroy", "--yes"]);
+    assert_eq!(refused.code, Some(3), "{refused}");
+    assert!(
+        refused.stderr.contains(
+            "error: the topology keeps the register's table `sitefence-demo-register`, and its stack"
+        ),
+        "{refused}"
+    );
+    assert!(
+        refused.stderr.contains("hint: `provision apply` first"),
+        "{refused}"
+    );
+
+    let applied = cloud.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    assert_eq!(cloud.run(&["destroy", "--yes"]).code, Some(0));
+    assert!(cloud.inventory().contains_key("table sitefence-demo-register"));
 }
 
 #[test]

@@ -114,11 +114,8 @@ impl Judge<'_> {
         let standing = self.observed.standing.stack(region, StackKind::Register);
         let is_other = self.topology.owns_register()
             && standing.is_some_and(|stack| {
-                stack.resources.iter().any(|resource| {
-                    resource.kind.starts_with("AWS::DynamoDB::")
-                        && resource.kind != wanted
-                        && resource.status != "DELETE_COMPLETE"
-                })
+                let mut resources = stack.resources.iter();
+                resources.any(|resource| resource.is_table() && resource.kind != wanted && resource.stands())
             });
         if is_other {
             self.problems.push(Problem::RegisterKindChanges {
@@ -299,9 +296,29 @@ pub fn judge_destruction(
         }),
         _ => {}
     }
+    problems.extend(register_not_kept(topology, standing));
     if problems.is_empty() {
         Ok(())
     } else {
         Err(problems)
     }
+}
+
+/// The file says that the table is kept, but CloudFormation goes by the template that was deployed, which does not
+/// know it yet. A table that is gone already needs nobody's word.
+fn register_not_kept(topology: &Topology, standing: &Standing) -> Option<Problem> {
+    let is_gone = standing.register.is_none() && standing.register_unread.is_none();
+    if !topology.register.retain || !topology.owns_register() || is_gone {
+        return None;
+    }
+    let region = topology.register_region(topology.first_region());
+    let stack = standing.stack(region.as_str(), StackKind::Register)?;
+    let mut tables = stack.resources.iter().filter(|it| it.is_table() && it.stands());
+    tables
+        .any(|table| !stack.keeps(table))
+        .then(|| Problem::RegisterNotKept {
+            table: topology.table_name(),
+            region: region.to_string(),
+            stack: topology.stack_name(StackKind::Register),
+        })
 }

@@ -1,0 +1,71 @@
+//! What becomes of the register when everything goes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::cluster::Looks;
+use super::observed::Standing;
+use super::preflight::judge_destruction;
+use super::problem::Problem;
+use super::sample::*;
+use super::{Step, destroy};
+use crate::topology::names::StackKind;
+
+/// A world in which a register stands whose template says `policy` of its table.
+fn with_register(policy: &str) -> Standing {
+    let mut standing = standing();
+    let mut made = stack(
+        "CREATE_COMPLETE",
+        &[("AWS::DynamoDB::Table", "sitefence-prod-register")],
+    );
+    made.template = format!("Resources:\n  It: {{ Type: 'AWS::DynamoDB::Table'{policy} }}\n");
+    let region = standing.regions.get_mut(REGION).unwrap();
+    region.stacks.insert(StackKind::Register, made);
+    standing.register = Some(table("open"));
+    standing
+}
+
+#[test]
+fn a_table_stays_or_goes_as_its_deployed_template_says_and_is_listed_so() {
+    let table = "AWS::DynamoDB::Table sitefence-prod-register".to_owned();
+    for (policy, goes, stays) in [
+        ("", vec![table.clone()], vec![]),
+        (", DeletionPolicy: Delete", vec![table.clone()], vec![]),
+        (", DeletionPolicy: Retain", vec![], vec![table]),
+    ] {
+        let plan = destroy::plan(&topology(), &with_register(policy), &Looks::new(), true);
+        let deletion = plan.steps.iter().find_map(|step| match step {
+            Step::DeleteStack { resources, keeps, .. } => Some((resources, keeps)),
+            _ => None,
+        });
+        assert_eq!(deletion, Some((&goes, &stays)), "{policy}");
+    }
+}
+
+#[test]
+fn a_table_that_the_topology_keeps_is_not_left_to_a_stack_that_deletes_it() {
+    let kept = topology_from("register: { retain: true }");
+    let shared = topology_from("register: { retain: true, table: shared }");
+    let mut lost = with_register("");
+    lost.register = None;
+    for (what, topology, standing, refused) in [
+        ("told", &kept, with_register(", DeletionPolicy: Retain"), false),
+        ("not told", &kept, with_register(", DeletionPolicy: Delete"), true),
+        ("an older template", &kept, with_register(""), true),
+        ("not wanted", &topology(), with_register(""), false),
+        ("not ours", &shared, with_register(""), false),
+        ("gone", &kept, lost, false),
+    ] {
+        for force in [false, true] {
+            let judged = judge_destruction(topology, &standing, &Looks::new(), force);
+            let problems = judged.err().unwrap_or_default();
+            let found = problems
+                .iter()
+                .any(|problem| matches!(problem, Problem::RegisterNotKept { .. }) && problem.is_unsafe());
+            assert_eq!(
+                (found, problems.len()),
+                (refused, refused.into()),
+                "{what}: {problems:?}"
+            );
+        }
+    }
+}
