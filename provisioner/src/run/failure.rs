@@ -122,8 +122,11 @@ pub enum Failure {
         owner: Box<LockOwner>,
         takes_over_at: String,
     },
-    #[error("the lock on this topology was taken over by {}: someone believed this run to be dead", owner.by)]
-    LockLost { owner: Box<LockOwner> },
+    #[error("the lock on this topology was taken over{}: someone believed this run to be dead", by_whom(owner.as_deref()))]
+    LockLost {
+        /// Who has it; unknown when it is gone altogether.
+        owner: Option<Box<LockOwner>>,
+    },
     #[error("the function {function} is deployed in none of {}", regions.join(", "))]
     NotDeployed { function: String, regions: Vec<String> },
     #[error("the function {function} in {region} failed: {message}")]
@@ -176,6 +179,13 @@ fn silent_text(sites: &[SilentSite]) -> String {
         format!("\n  {} ({last}): {}", silent.site, silent.hop)
     });
     lines.collect()
+}
+
+fn by_whom(owner: Option<&LockOwner>) -> String {
+    match owner {
+        Some(owner) => format!(" by {}", owner.by),
+        None => " and is gone".to_owned(),
+    }
 }
 
 fn cause_text(cause: Option<&Cause>) -> String {

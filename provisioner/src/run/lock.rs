@@ -8,6 +8,9 @@
 //!         └ otherwise: refused, with owner and time
 //! ```
 //!
+//! A lock that was taken over is not the former owner's any more, whether or not that has noticed: neither its
+//! renewal nor its release touches an object that carries another token.
+//!
 //! It is an economy and a courtesy: CloudFormation itself refuses two operations on one stack. Ten minutes
 //! lie beyond the five of clock skew with which AWS still accepts a request, so that a wrong clock here does
 //! not declare a living owner dead.
@@ -58,10 +61,32 @@ pub struct LockOwner {
 #[derive(Debug)]
 pub struct Lock {
     bucket: Bucket,
+    /// Tells this run from any other.
+    token: String,
     renewal: JoinHandle<()>,
-    taken_over: watch::Receiver<Option<LockOwner>>,
+    lost: watch::Receiver<Option<Lost>>,
     /// Held as long as the process lives; the operating system ends it otherwise.
     local: Option<File>,
+}
+
+/// What became of a lock that is not ours any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Lost {
+    /// Someone took it over.
+    To(Box<LockOwner>),
+    /// It is not there: whoever took it over has finished, or somebody removed it.
+    Gone,
+}
+
+impl From<Lost> for Failure {
+    fn from(lost: Lost) -> Self {
+        Self::LockLost {
+            owner: match lost {
+                Lost::To(owner) => Some(owner),
+                Lost::Gone => None,
+            },
+        }
+    }
 }
 
 /// Where the local half of locks is kept.
@@ -132,11 +157,12 @@ pub async fn take(
         let _ = note(&mut file, std::slice::from_ref(&owner.token));
         file
     });
-    let (sender, taken_over) = watch::channel(None);
+    let (sender, lost) = watch::channel(None);
     Ok(Lock {
+        token: owner.token.clone(),
         renewal: tokio::spawn(renew(bucket.clone(), owner, etag, sender)),
         bucket,
-        taken_over,
+        lost,
         local,
     })
 }
@@ -154,7 +180,8 @@ pub async fn tidy(bucket: &Bucket, identity: &Identity, topology: &str) -> Resul
     if let Some(object) = bucket.get(KEY).await?
         && dead_tokens.contains(&read(&object).token)
     {
-        bucket.delete(KEY).await?;
+        // Whoever took it over this very moment keeps it.
+        bucket.delete_if(KEY, &object.etag).await?;
     }
     let _ = note(&mut local, &[]);
     Ok(())
@@ -163,38 +190,60 @@ pub async fn tidy(bucket: &Bucket, identity: &Identity, topology: &str) -> Resul
 impl Lock {
     /// Fails if someone took the lock over.
     pub fn check(&self) -> Result<(), Failure> {
-        match self.taken_over.borrow().clone() {
-            Some(owner) => Err(Failure::LockLost {
-                owner: Box::new(owner),
-            }),
+        match self.lost.borrow().clone() {
+            Some(lost) => Err(lost.into()),
             None => Ok(()),
         }
     }
 
-    /// Lets go. A bucket that is gone took the lock with it.
+    /// Lets go; fails if there was nothing to let go of, because someone took the lock over. A bucket that is gone
+    /// took the lock with it.
     pub async fn release(self) -> Result<(), Failure> {
         self.renewal.abort();
         // The renewal must not write after the removal.
         let _ = self.renewal.await;
-        if self.taken_over.borrow().is_none() {
-            match self.bucket.delete(KEY).await {
-                Err(error) if !error.is("NoSuchBucket") => return Err(error.into()),
-                _ => {}
-            }
-        }
+        let noticed = self.lost.borrow().clone();
+        let lost = match noticed {
+            Some(lost) => Some(lost),
+            None => remove(&self.bucket, &self.token).await?,
+        };
         if let Some(mut file) = self.local {
             let _ = note(&mut file, &[]);
         }
-        Ok(())
+        match lost {
+            Some(lost) => Err(lost.into()),
+            None => Ok(()),
+        }
     }
 }
 
-async fn renew(
-    bucket: Bucket,
-    owner: LockOwner,
-    mut etag: String,
-    taken_over: watch::Sender<Option<LockOwner>>,
-) {
+/// Removes the lock that carries `token`; any other stays, and is what the lock was lost to. One that is not there
+/// is nobody's, and need not be removed.
+async fn remove(bucket: &Bucket, token: &str) -> Result<Option<Lost>, Failure> {
+    loop {
+        let Some(object) = bucket.get(KEY).await? else {
+            return Ok(None);
+        };
+        match holds(Some(&object), token) {
+            // A renewal that was under way when it was ended may still arrive in between.
+            Ok(etag) if bucket.delete_if(KEY, &etag).await? => return Ok(None),
+            Ok(_) => {}
+            Err(lost) => return Ok(Some(lost)),
+        }
+    }
+}
+
+/// The tag of the lock's object if it carries `token`; else what became of the lock.
+fn holds(object: Option<&SmallObject>, token: &str) -> Result<String, Lost> {
+    let object = object.ok_or(Lost::Gone)?;
+    let holder = read(object);
+    match holder.token == token {
+        true => Ok(object.etag.clone()),
+        false => Err(Lost::To(Box::new(holder))),
+    }
+}
+
+async fn renew(bucket: Bucket, owner: LockOwner, mut etag: String, lost: watch::Sender<Option<Lost>>) {
     let body = serde_json::to_vec(&owner).unwrap_or_default();
     loop {
         tokio::time::sleep(RENEW_INTERVAL).await;
@@ -202,16 +251,16 @@ async fn renew(
         match bucket.put_if(KEY, body.clone(), Some(&etag)).await {
             Ok(ConditionalWrite::Written { etag: new }) => etag = new,
             Ok(ConditionalWrite::Lost) => {
-                let Ok(Some(object)) = bucket.get(KEY).await else {
+                let Ok(object) = bucket.get(KEY).await else {
                     continue;
                 };
-                let holder = read(&object);
-                if holder.token == owner.token {
+                match holds(object.as_ref(), &owner.token) {
                     // Written by an attempt whose answer was lost.
-                    etag = object.etag;
-                } else {
-                    taken_over.send_replace(Some(holder));
-                    return;
+                    Ok(written) => etag = written,
+                    Err(what) => {
+                        lost.send_replace(Some(what));
+                        return;
+                    }
                 }
             }
             Err(_) => {}
@@ -296,4 +345,28 @@ fn host_name() -> String {
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "an unnamed machine".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_object_with_our_token_is_our_lock() {
+        let object = |body: &str| SmallObject {
+            body: body.as_bytes().to_vec(),
+            etag: "tag".to_owned(),
+            modified_at_seconds: 0,
+        };
+        let of = |token: &str| {
+            object(&format!(
+                r#"{{"by":"ada","host":"h","verb":"apply","since":"s","token":"{token}"}}"#
+            ))
+        };
+        assert_eq!(holds(Some(&of("ours")), "ours"), Ok("tag".to_owned()));
+        assert!(matches!(holds(Some(&of("other")), "ours"), Err(Lost::To(owner)) if owner.by == "ada"));
+        // Whoever took it over may have finished by now.
+        assert_eq!(holds(None, "ours"), Err(Lost::Gone));
+        assert!(matches!(holds(Some(&object("?")), "ours"), Err(Lost::To(_))));
+    }
 }

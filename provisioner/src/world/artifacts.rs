@@ -173,30 +173,28 @@ impl Bucket {
                     .e_tag
                     .ok_or_else(|| self.call("PutObject").lacks("the new ETag"))?,
             }),
-            // A conflict is a concurrent conditional write; a missing key under `If-Match` is one that was
-            // removed meanwhile.
-            Err(error)
-                if error.is("PreconditionFailed")
-                    || error.is("ConditionalRequestConflict")
-                    || error.is("NoSuchKey") =>
-            {
-                Ok(ConditionalWrite::Lost)
-            }
+            Err(error) if is_lost(&error) => Ok(ConditionalWrite::Lost),
             Err(error) => Err(error),
         }
     }
 
-    /// Removes an object. One that is not there is fine.
-    pub async fn delete(&self, key: &str) -> Result<(), CallError> {
-        self.client
+    /// Removes an object if it still has the content with this tag, and tells whether it had.
+    pub async fn delete_if(&self, key: &str, expected_etag: &str) -> Result<bool, CallError> {
+        let answer = self
+            .client
             .delete_object()
             .bucket(&self.name)
             .expected_bucket_owner(&self.owner)
             .key(key)
+            .if_match(expected_etag)
             .send()
             .await
-            .map_err(|error| self.call("DeleteObject").failed(error))?;
-        Ok(())
+            .map_err(|error| self.call("DeleteObject").failed(error));
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) if is_lost(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes every version of every object, up to one page of them; tells how many went. Zero means that
@@ -271,4 +269,12 @@ impl Bucket {
             None => Ok(count),
         }
     }
+}
+
+/// Whether a condition did not hold. A conflict is a concurrent conditional write; a missing key under `If-Match` is
+/// one that was removed meanwhile.
+fn is_lost(error: &CallError) -> bool {
+    ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"]
+        .iter()
+        .any(|code| error.is(code))
 }
