@@ -201,6 +201,17 @@ pub(super) fn removals(
     steps
 }
 
+/// Whether what a step was to delete is known to be gone. What lies in a Region that does not answer is not.
+pub fn is_gone(step: &Step, standing: &Standing) -> bool {
+    match step {
+        Step::DeleteStack { kind, region, .. } => standing
+            .regions
+            .get(region)
+            .is_some_and(|region| !region.stacks.contains_key(kind)),
+        _ => false,
+    }
+}
+
 /// The bucket that an artifact stack made and that still stands.
 fn bucket(stack: &StackReading) -> Option<String> {
     stack

@@ -69,3 +69,20 @@ fn a_table_that_the_topology_keeps_is_not_left_to_a_stack_that_deletes_it() {
         }
     }
 }
+
+#[test]
+fn a_stack_is_gone_only_where_somebody_can_see_that() {
+    let before = with_register("");
+    let plan = destroy::plan(&topology(), &before, &Looks::new(), true);
+    let deletion = plan
+        .steps
+        .iter()
+        .find(|step| matches!(step, Step::DeleteStack { .. }));
+    let deletion = deletion.unwrap();
+    assert!(!destroy::is_gone(deletion, &before));
+    let mut after = before;
+    after.regions.get_mut(REGION).unwrap().stacks.clear();
+    assert!(destroy::is_gone(deletion, &after));
+    after.regions.remove(REGION);
+    assert!(!destroy::is_gone(deletion, &after));
+}

@@ -156,6 +156,7 @@ pub async fn apply(
             verb: "apply",
             breaks_lock: consent.breaks_lock,
             watchdogs_within,
+            completed: None,
         };
         if plan.plan_again {
             if plan.has_changes() {

@@ -6,7 +6,7 @@ use super::apply::{Consent, Lost, WATCHDOGS_WITHIN, agree};
 use super::clusters;
 use super::failure::Failure;
 use super::observe;
-use super::walk::Walk;
+use super::walk::{Completed, Walk};
 use super::{Scope, Session};
 use crate::plan::cluster::Unreached;
 use crate::plan::unreached::{Deferred, UnreachedRegion};
@@ -41,14 +41,18 @@ pub async fn destroy(
     consent: Consent,
 ) -> Result<Destroyed, Failure> {
     let mut lost = Lost::default();
-    let mut removed: Vec<String> = Vec::new();
-    let mut kept: Vec<String> = Vec::new();
+    let completed = Completed::default();
+    let mut begun: Vec<Step> = Vec::new();
     loop {
         let (standing, looks) = tokio::join!(
             observe::standing(session, topology),
             clusters::standing(session, topology)
         );
         let standing = standing?;
+        // What a walk did not see the end of may have come to it all the same.
+        for step in begun.extract_if(.., |step| destroy::is_gone(step, &standing)) {
+            completed.add(&step);
+        }
         preflight::judge_destruction(topology, &standing, &looks, force).map_err(Failure::Problems)?;
         let plan = destroy::plan(topology, &standing, &looks, scope.aws);
         let walk = Walk {
@@ -59,6 +63,7 @@ pub async fn destroy(
             verb: "destroy",
             breaks_lock: consent.breaks_lock,
             watchdogs_within: WATCHDOGS_WITHIN,
+            completed: Some(&completed),
         };
         if plan.plan_again {
             if plan.has_changes() {
@@ -91,27 +96,19 @@ pub async fn destroy(
                 }
                 _ => None,
             };
-            let ended = walk.all(&plan, lock).await;
-            for what in plan.steps.iter().filter_map(removal) {
-                if !removed.contains(&what) {
-                    removed.push(what);
-                }
-            }
-            kept.extend(plan.steps.iter().flat_map(left_behind));
-            if let Err(failure) = ended {
+            if let Err(failure) = walk.all(&plan, lock).await {
                 lost.note(session, failure)?;
+                let done = completed.steps();
+                begun = plan.steps;
+                begun.retain(|step| !done.contains(step));
                 continue;
             }
         }
-        // What was begun in a Region that fell silent is not known to be gone.
-        removed.retain(|what| {
-            let mut silent = plan.unreached_regions.iter();
-            !silent.any(|it| what.starts_with(&format!("{} ", it.region)))
-        });
+        let steps = completed.steps();
         return Ok(Destroyed {
             topology: plan.topology,
-            removed,
-            kept,
+            removed: steps.iter().filter_map(removal).collect(),
+            kept: steps.iter().flat_map(left_behind).collect(),
             unreached: plan.unreached,
             unreached_regions: plan.unreached_regions,
             deferred: plan.deferred,

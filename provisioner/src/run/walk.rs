@@ -1,5 +1,6 @@
 //! Walks a plan: each step becomes its calls, in order, and nothing else does.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::failure::Failure;
@@ -35,6 +36,27 @@ pub struct Walk<'a> {
     pub breaks_lock: bool,
     /// How long the watchdogs have.
     pub watchdogs_within: Duration,
+    /// Where to note the steps that came to their end, if anybody wants to know.
+    pub completed: Option<&'a Completed>,
+}
+
+/// The steps that came to their end, in the order in which they did.
+#[derive(Debug, Default)]
+pub struct Completed(Mutex<Vec<Step>>);
+
+impl Completed {
+    /// Notes one.
+    pub fn add(&self, step: &Step) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(step.clone());
+    }
+
+    /// What was noted.
+    pub fn steps(&self) -> Vec<Step> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Walk<'_> {
@@ -70,9 +92,17 @@ impl Walk<'_> {
                 self.session.console.step(&line);
             }
             self.step(step, lock).await?;
-            self.session.console.done();
+            self.done(step);
         }
         Ok(())
+    }
+
+    /// A step came to its end.
+    pub(super) fn done(&self, step: &Step) {
+        self.session.console.done();
+        if let Some(completed) = self.completed {
+            completed.add(step);
+        }
     }
 
     /// Takes the lock that a step asks for.

@@ -60,7 +60,7 @@ impl Walk<'_> {
                 Some(Err(_)) | None => return Err(Failure::Overtaken),
             };
             self.cluster_step(site, cluster, step).await?;
-            self.session.console.done();
+            self.done(step);
         }
         Ok(())
     }

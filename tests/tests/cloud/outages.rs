@@ -272,6 +272,30 @@ fn destroy_takes_what_it_reaches_and_the_register_last_of_all() {
     assert_eq!(everything(&cloud), BTreeMap::new());
 }
 
+/// What was planned and not done is not told as done: nobody would look for it again.
+#[test]
+fn a_destroy_that_loses_a_region_half_way_tells_only_what_is_gone() {
+    let cloud = Cloud::in_two_regions();
+    assert_eq!(apply(&cloud).code, Some(0));
+    // The lock, and the first function, whose Region is not heard of again.
+    let lost = cloud.counter.clone();
+    cloud
+        .counter
+        .stop_at(1, Moment::Before, move || lost.lose_region(OTHER_REGION));
+    let destroyed = run(&cloud, DESTROY);
+    assert_eq!(destroyed.code, Some(1), "{destroyed}");
+    assert_eq!(
+        destroyed.stdout,
+        "removed eu-west-1 sitefence-demo-fencing\nremoved eu-west-1 sitefence-demo-artifacts\n",
+        "{destroyed}"
+    );
+    let left = everything(&cloud);
+    assert!(
+        left.contains_key("eu-west-3 table sitefence-demo-register"),
+        "{left:#?}"
+    );
+}
+
 #[test]
 fn destroy_asks_the_register_first_and_takes_no_silence_for_an_answer() {
     let cloud = Cloud::in_two_regions();
