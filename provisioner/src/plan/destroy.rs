@@ -7,7 +7,8 @@
 
 use super::cluster::{ClusterStanding, Looks};
 use super::clusters;
-use super::observed::{ResourceReading, StackReading, Standing};
+use super::observed::{RegisterPlace, ResourceReading, StackReading, Standing};
+use super::preflight::{is_elsewhere, wanted_register};
 use super::unreached::{self, Deferred, Place};
 use super::{Plan, Step, lock_region, lock_stands, take_lock, unsettled};
 use crate::topology::Topology;
@@ -133,30 +134,25 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
 
 /// A site may have been fenced until the last function had ended, and only the register would tell. That no
 /// function stands says nothing about when it went: an earlier run may have been interrupted right after it.
+///
+/// Functions of two Regions may know different registers, if an apply stopped between them: each is looked at.
 fn confirmation(topology: &Topology, standing: &Standing) -> Option<Step> {
-    let table = standing.register_in_force()?;
-    let timeout_seconds = topology.function.timeout.seconds();
-    let (region, name, role_arn, timeout_seconds) = match standing.deployed() {
-        Some(deployed) => (
-            deployed.register_region,
-            deployed.found.register_table,
-            Some(deployed.register_role_arn).filter(|arn| !arn.is_empty()),
-            deployed.timeout_seconds.max(timeout_seconds),
-        ),
-        None => (
-            topology.register_region(topology.first_region()).to_string(),
-            topology.table_name(),
-            topology.register.role_arn.as_ref().map(ToString::to_string),
-            timeout_seconds,
-        ),
-    };
+    let former = standing.former_registers.iter();
+    let former = former.map(|(place, table)| (place.clone(), table.item.epoch));
+    // Of a strongly consistent table's replicas the one that a function in reach uses is in reach, too.
+    let mut places = standing.told().map(|told| RegisterPlace::of(&told));
+    let place = places.find(|place| !is_elsewhere(topology, place));
+    let place = place.unwrap_or_else(|| wanted_register(topology));
+    let wanted = standing.register.iter();
+    let wanted = wanted.map(|table| (place.clone(), table.item.epoch));
+    let registers: Vec<_> = former.chain(wanted).collect();
+    let timeouts = standing.told().map(|told| told.timeout_seconds);
+    let timeouts = timeouts.chain([topology.function.timeout.seconds()]);
     Some(Step::ConfirmEpoch {
-        region,
-        table: name,
-        role_arn,
-        epoch: table.item.epoch,
-        timeout_seconds,
+        timeout_seconds: timeouts.max()?,
+        registers,
     })
+    .filter(|_| standing.registers().next().is_some())
 }
 
 /// Whether this topology's items have to leave a table that others use too.

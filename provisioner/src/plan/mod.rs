@@ -26,6 +26,8 @@ pub mod destroy;
 mod destroy_tests;
 pub mod elf;
 pub mod latency;
+#[cfg(test)]
+mod moves_tests;
 pub mod objects;
 pub mod observed;
 pub mod package;

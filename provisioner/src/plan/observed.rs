@@ -4,6 +4,7 @@
 //! SDK type, so a test writes a world as a literal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use fencing::settings::Settings;
 use fencing::words::SiteName;
@@ -170,6 +171,35 @@ pub struct ResourceReading {
     pub status: String,
 }
 
+/// Where a register is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RegisterPlace {
+    /// The table's Region.
+    pub region: String,
+    /// The table.
+    pub table: String,
+    /// The role to assume for it.
+    pub role_arn: Option<String>,
+}
+
+impl RegisterPlace {
+    /// Where a function that was told these settings keeps its decisions.
+    pub fn of(settings: &Settings) -> Self {
+        let role_arn = &settings.register_role_arn;
+        Self {
+            region: settings.register_region.clone(),
+            table: settings.found.register_table.clone(),
+            role_arn: (!role_arn.is_empty()).then(|| role_arn.clone()),
+        }
+    }
+}
+
+impl fmt::Display for RegisterPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.table, self.region)
+    }
+}
+
 /// The register's item of a topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisterReading {
@@ -297,8 +327,8 @@ pub struct Standing {
     pub register_unread: Option<String>,
     /// The register's table, where the topology wants it.
     pub register: Option<TableReading>,
-    /// The register that the deployed function uses, when that is another one.
-    pub former_register: Option<TableReading>,
+    /// The registers elsewhere: those that a deployed function uses, and those that a move has left standing.
+    pub former_registers: BTreeMap<RegisterPlace, TableReading>,
 }
 
 impl Standing {
@@ -314,12 +344,18 @@ impl Standing {
             .is_some_and(|region| region.bucket_is_gone)
     }
 
-    /// What the deployed functions were told: the first Region's that can be read.
-    pub fn deployed(&self) -> Option<Settings> {
+    /// What each of the deployed functions was told, as far as that can be read. An apply may have stopped between
+    /// two of them.
+    pub fn told(&self) -> impl Iterator<Item = Settings> {
         self.regions
             .values()
             .filter_map(|region| region.function.as_ref())
-            .find_map(FunctionReading::settings)
+            .filter_map(FunctionReading::settings)
+    }
+
+    /// What the deployed functions were told: the first Region's that can be read.
+    pub fn deployed(&self) -> Option<Settings> {
+        self.told().next()
     }
 
     /// Whether a function stands anywhere that was looked at. A register was made before it.
@@ -328,9 +364,9 @@ impl Standing {
         regions.any(|region| region.stacks.contains_key(&StackKind::Fencing))
     }
 
-    /// The register that is in force: the deployed function's, else the topology's.
-    pub fn register_in_force(&self) -> Option<&TableReading> {
-        self.former_register.as_ref().or(self.register.as_ref())
+    /// Every register that may hold a decision.
+    pub fn registers(&self) -> impl Iterator<Item = &TableReading> {
+        self.former_registers.values().chain(&self.register)
     }
 }
 

@@ -428,6 +428,12 @@ pub enum Warning {
     RegionLeft { region: String },
     #[error("the register moves from {from} to {to}: the history stays behind, epochs begin anew")]
     RegisterMoves { from: String, to: String },
+    #[error(
+        "functions of two Regions know different registers ({}), as an apply that stopped between them leaves them; \
+         release no hold before one has ended whole, or they decide without each other",
+        registers.join(", ")
+    )]
+    RegistersDiffer { registers: Vec<String> },
     #[error("the deployed function's settings cannot be read; it is taken for an older version's")]
     UnreadableSettings,
     #[error(

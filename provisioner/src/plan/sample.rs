@@ -94,7 +94,7 @@ pub(crate) fn standing() -> Standing {
         unreached: BTreeMap::new(),
         register_unread: None,
         register: None,
-        former_register: None,
+        former_registers: BTreeMap::new(),
     }
 }
 
@@ -247,9 +247,16 @@ pub(crate) fn table(state: &str) -> TableReading {
     }
 }
 
+/// Takes `reading` for the register that the first deployed function uses, which is not the topology's any more.
+pub(crate) fn as_former(standing: &mut Standing, reading: TableReading) {
+    let place = RegisterPlace::of(&standing.deployed().unwrap());
+    standing.former_registers.insert(place, reading);
+}
+
 /// The deployed function, told what `topology` and `found` say.
 pub(crate) fn function(topology: &Topology, findings: &Findings) -> FunctionReading {
     let mut found = findings.found.clone();
+    found.register_table = topology.table_name();
     found.infinispan_secret = findings.infinispan_secrets[REGION].clone();
     found.webhook_secret = "arn:secret".to_owned();
     found.health_secret = "arn:secret".to_owned();

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::changes::StackDrift;
 use super::cluster::{ObjectRef, Unreached};
 use super::clusters::ObjectGoal;
+use super::observed::RegisterPlace;
 use super::problem::Warning;
 use super::unreached::{Deferred, UnreachedRegion};
 use crate::topology::SiteName;
@@ -189,17 +190,11 @@ pub enum Step {
         /// The bucket.
         bucket: String,
     },
-    /// The register knows no decision after this epoch: whoever could have made one is gone by now, and the
+    /// No register knows a decision after its epoch: whoever could have made one is gone by now, and the
     /// register can follow. Deleting a function does not end what it is at; its timeout does.
     ConfirmEpoch {
-        /// The table's Region.
-        region: String,
-        /// The table.
-        table: String,
-        /// The role to assume for it.
-        role_arn: Option<String>,
-        /// The last decision that was known when the plan was made.
-        epoch: u64,
+        /// The registers, each with the last decision that was known when the plan was made.
+        registers: Vec<(RegisterPlace, u64)>,
         /// How long a function runs at most.
         timeout_seconds: u32,
     },

@@ -27,7 +27,10 @@ fn words(plan: &Plan) -> Vec<String> {
             Step::Upload { region, .. } => format!("upload {region}"),
             Step::AwaitFunction { region, .. } => format!("ready {region}"),
             Step::EmptyBucket { region, .. } => format!("empty {region}"),
-            Step::ConfirmEpoch { epoch, .. } => format!("confirm epoch {epoch}"),
+            Step::ConfirmEpoch { registers, .. } => {
+                let epochs: Vec<String> = registers.iter().map(|(_, epoch)| epoch.to_string()).collect();
+                format!("confirm epoch {}", epochs.join(" "))
+            }
             Step::ForgetItems { table, .. } => format!("forget {table}"),
             Step::ApplyObject(goal) => format!("apply {} {}", goal.object.site, goal.object.kind.word()),
             Step::DeleteObject { object, .. } => format!("delete {} {}", object.site, object.kind.word()),

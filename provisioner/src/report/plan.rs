@@ -40,14 +40,19 @@ pub fn step(step: &Step) -> Option<String> {
         Step::AwaitFunction { region, function } => format!("{region}: waiting for {function} to be ready"),
         Step::EmptyBucket { region, bucket } => format!("{region}: emptying {bucket}"),
         Step::ConfirmEpoch {
-            region,
-            table,
+            registers,
             timeout_seconds,
-            ..
-        } => format!(
-            "{region}: waiting {timeout_seconds} s, so that no function runs any more, and looking whether {table} is \
-             as it was"
-        ),
+        } => {
+            let places: Vec<String> = registers.iter().map(|(place, _)| place.to_string()).collect();
+            let are_as_they_were = match places.len() {
+                1 => "is as it was",
+                _ => "are as they were",
+            };
+            format!(
+                "waiting {timeout_seconds} s, so that no function runs any more, and looking whether {} {are_as_they_were}",
+                places.join(" and ")
+            )
+        }
         Step::ForgetItems { region, table, .. } => {
             format!("{region}: removing this topology's items from {table}")
         }

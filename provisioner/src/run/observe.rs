@@ -23,7 +23,7 @@ use crate::plan::clusters::{ObjectDocument, heard};
 use crate::plan::observed::{
     Identity, Observed, RegionReading, RegionStanding, SecretReading, Standing, TableReading,
 };
-use crate::plan::preflight::{infinispan_urls, is_another_register, sites_to_search};
+use crate::plan::preflight::{former_registers, infinispan_urls, sites_to_search};
 use crate::plan::{OutputReading, PACKAGES, TAG_REGIONS};
 use crate::topology::names::{HEALTH_REGION, StackKind};
 use crate::topology::{Region, Topology};
@@ -104,25 +104,20 @@ pub async fn standing(session: &Session, topology: &Topology) -> Result<Standing
         unreached,
         register_unread: None,
         register: None,
-        former_register: None,
+        former_registers: BTreeMap::new(),
     };
     match register(aws, topology).await {
         Ok(register) => standing.register = register,
         Err(error) if error.is_outage() => standing.register_unread = Some(error.to_string()),
         Err(error) => return Err(error),
     }
-    let deployed = standing.deployed();
-    if let Some(deployed) = deployed.filter(|deployed| is_another_register(topology, deployed)) {
-        let role_arn = Some(deployed.register_role_arn.as_str()).filter(|arn| !arn.is_empty());
-        let former = table(
-            aws,
-            &deployed.register_region,
-            &deployed.found.register_table,
-            role_arn,
-            topology,
-        );
-        match former.await {
-            Ok(register) => standing.former_register = register,
+    for place in former_registers(topology, &standing) {
+        let role_arn = place.role_arn.as_deref();
+        match table(aws, &place.region, &place.table, role_arn, topology).await {
+            Ok(None) => {}
+            Ok(Some(register)) => {
+                standing.former_registers.insert(place, register);
+            }
             Err(error) if error.is_outage() => standing.register_unread = Some(error.to_string()),
             Err(error) => return Err(error),
         }

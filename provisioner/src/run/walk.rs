@@ -177,24 +177,23 @@ impl Walk<'_> {
                 Ok(())
             }
             Step::ConfirmEpoch {
-                region,
-                table,
-                role_arn,
-                epoch,
+                registers,
                 timeout_seconds,
             } => {
                 let timeout = Duration::from_secs((*timeout_seconds).into());
                 self.session.interrupt.pause(timeout).await?;
-                let client = self.session.aws.dynamodb(region, role_arn.as_deref()).await;
-                let reading = Table::new(client, region, table)
-                    .read(self.topology.name.as_str())
-                    .await?;
-                match reading.map(|table| table.item) {
-                    Some(item) if item.was_decided_after(*epoch) => {
-                        Err(Failure::DecidedMeanwhile { register: item })
+                for (place, epoch) in registers {
+                    let role_arn = place.role_arn.as_deref();
+                    let client = self.session.aws.dynamodb(&place.region, role_arn).await;
+                    let table = Table::new(client, &place.region, &place.table);
+                    match table.read(self.topology.name.as_str()).await?.map(|it| it.item) {
+                        Some(register) if register.was_decided_after(*epoch) => {
+                            return Err(Failure::DecidedMeanwhile { register });
+                        }
+                        _ => {}
                     }
-                    _ => Ok(()),
                 }
+                Ok(())
             }
             Step::ForgetItems {
                 region,

@@ -10,6 +10,7 @@ mod credentials;
 mod destroy;
 mod interruption;
 mod lock;
+mod moves;
 mod outages;
 mod refusals;
 mod regions;

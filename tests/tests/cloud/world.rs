@@ -411,13 +411,18 @@ claim: {{ renewInterval: 2s }}
 
 /// Writes a register's item as the function would.
 pub(crate) fn decide_in(aws: &LocalAws, table: &str, state: &str) {
+    decide_at(aws, REGION, table, state);
+}
+
+/// The same in another Region.
+pub(crate) fn decide_at(aws: &LocalAws, region: &str, table: &str, state: &str) {
     use aws_sdk_dynamodb::types::AttributeValue::{M, N, S};
     let decision = [
         ("survivor".to_owned(), S("site-a".into())),
         ("fenced".to_owned(), S("site-b".into())),
     ];
     block_on(async {
-        aws_sdk_dynamodb::Client::new(&aws.sdk_config(REGION))
+        aws_sdk_dynamodb::Client::new(&aws.sdk_config(region))
             .put_item()
             .table_name(table)
             .item("pk", S("demo".into()))
@@ -433,6 +438,11 @@ pub(crate) fn decide_in(aws: &LocalAws, table: &str, state: &str) {
 
 /// What `provision hold` makes the function write into a register in which nothing was ever decided.
 pub(crate) fn hold_in(aws: &LocalAws, table: &str) {
+    hold_at(aws, REGION, table);
+}
+
+/// The same in another Region.
+pub(crate) fn hold_at(aws: &LocalAws, region: &str, table: &str) {
     use aws_sdk_dynamodb::types::AttributeValue::{M, N, S};
     let hold = [
         ("by", "ana"),
@@ -441,7 +451,7 @@ pub(crate) fn hold_in(aws: &LocalAws, table: &str) {
     ];
     let hold = hold.map(|(name, value)| (name.to_owned(), S(value.into())));
     block_on(async {
-        aws_sdk_dynamodb::Client::new(&aws.sdk_config(REGION))
+        aws_sdk_dynamodb::Client::new(&aws.sdk_config(region))
             .put_item()
             .table_name(table)
             .item("pk", S("demo".into()))

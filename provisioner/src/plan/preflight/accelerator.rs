@@ -260,9 +260,11 @@ impl Judge<'_> {
             .find(|known| known.name == *site)
             .map(|site| site.region.to_string())
             .unwrap_or_default();
-        let is_fenced = self.observed.standing.register_in_force().is_some_and(|table| {
-            !table.item.is_open() && table.item.fenced.as_deref() == Some(site.as_str())
-        });
+        let is_fenced = self
+            .observed
+            .standing
+            .registers()
+            .any(|table| !table.item.is_open() && table.item.fenced.as_deref() == Some(site.as_str()));
         if !is_fenced && known.is_empty() {
             // One that lacks its tag is told of already, and is probably this site's.
             if self.holds_one_of_unknown_site(listener) {

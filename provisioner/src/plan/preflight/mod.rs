@@ -16,7 +16,7 @@ use fencing::words::SiteName;
 
 pub use self::accelerator::{is_wanted, sites_to_search};
 pub use self::clusters::{forbidden, judge_clusters, sends_site_offline, together, unusable};
-pub use self::register::{is_another_register, judge_destruction, judge_history};
+pub use self::register::{former_registers, is_elsewhere, judge_destruction, judge_history, wanted_register};
 
 use super::cluster::{ClusterReading, Look, Looks};
 use super::observed::{Observed, RegionReading, Standing};

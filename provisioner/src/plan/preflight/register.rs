@@ -1,10 +1,12 @@
 //! Whether the register can be used, and whether a decision that is in force forbids a change.
 
+use std::collections::BTreeSet;
+
 use fencing::settings::{Found, Settings};
 
 use super::{Judge, forbidden, foreign_stacks, unusable};
 use crate::plan::cluster::{ClusterStanding, Look, Looks};
-use crate::plan::observed::{Replicas, Standing, TableReading};
+use crate::plan::observed::{Condition, RegisterPlace, Replicas, Standing, TableReading};
 use crate::plan::problem::{Problem, Warning};
 use crate::topology::names::{StackKind, register_keys};
 use crate::topology::{RegisterKind, Topology};
@@ -129,41 +131,53 @@ impl Judge<'_> {
 
     /// While a decision is in force, what it rests on stays.
     pub(super) fn decision_in_force(&mut self, found: &Found) {
-        let standing = &self.observed.standing;
-        let register = standing.register_in_force().map(|table| &table.item);
-        let deployed = standing.deployed();
-        let has_function = standing.regions.values().any(|region| region.function.is_some());
-        if has_function && deployed.is_none() {
+        let (topology, standing) = (self.topology, &self.observed.standing);
+        let mut functions = standing.regions.values().filter_map(|it| it.function.as_ref());
+        if functions.any(|function| function.settings().is_none()) {
             self.warnings.push(Warning::UnreadableSettings);
         }
-        let changes = match &deployed {
-            Some(deployed) => changes_of_ground(self.topology, deployed, found),
-            None => Vec::new(),
-        };
+        let mut changes: Vec<String> = Vec::new();
+        for deployed in standing.told() {
+            changes.extend(changes_of_ground(topology, &deployed, found));
+        }
+        let used: BTreeSet<RegisterPlace> = standing.told().map(|told| RegisterPlace::of(&told)).collect();
+        // What a move has left behind counts while no function tells which one is used.
+        let former = standing.former_registers.iter();
+        let former: Vec<_> = former
+            .filter(|(place, _)| used.is_empty() || used.contains(place))
+            .collect();
+        if used.is_empty() {
+            changes.extend(former.iter().map(|(place, _)| register_change(topology, place)));
+        }
+        changes.sort();
+        changes.dedup();
+        // The one that is moved to counts once a function uses it; before that, its history is judged apart.
+        let uses_wanted = used.iter().any(|place| !is_elsewhere(topology, place));
+        let wanted = standing.register.iter().filter(|_| uses_wanted);
+        let in_use = former.iter().map(|(_, table)| *table).chain(wanted);
+        let closed = in_use.map(|table| &table.item).filter(|item| !item.is_open());
+        for (what, register) in closed.flat_map(|item| changes.iter().map(move |what| (what, item))) {
+            self.problems.push(Problem::DecisionInForce {
+                what: what.clone(),
+                register: register.clone(),
+            });
+        }
         if let Some(why) = &standing.register_unread {
-            for what in &changes {
-                self.problems.push(Problem::RegisterUnread {
-                    what: what.clone(),
+            self.problems
+                .extend(changes.into_iter().map(|what| Problem::RegisterUnread {
+                    what,
                     why: why.clone(),
-                });
-            }
+                }));
         }
-        if let Some(register) = register.filter(|register| !register.is_open()) {
-            for what in &changes {
-                self.problems.push(Problem::DecisionInForce {
-                    what: what.clone(),
-                    register: register.clone(),
-                });
-            }
+        if are_several(topology, standing, &used) {
+            self.warnings.push(Warning::RegistersDiffer {
+                registers: used.iter().map(ToString::to_string).collect(),
+            });
         }
-        if let (Some(deployed), Some(former)) = (&deployed, &standing.former_register) {
-            let region = self.topology.register_region(self.topology.first_region());
-            let from = format!(
-                "{} in {}",
-                deployed.found.register_table, deployed.register_region
-            );
-            let to = format!("{} in {region}", self.topology.table_name());
-            if former.item.is_open() && !former.item.held {
+        let to = wanted_register(topology).to_string();
+        for (place, table) in former {
+            let (from, to) = (place.to_string(), to.clone());
+            if used.contains(place) && table.item.is_open() && !table.item.held {
                 self.problems.push(Problem::MovesUnheld {
                     from: from.clone(),
                     to: to.clone(),
@@ -172,11 +186,8 @@ impl Judge<'_> {
             self.warnings.push(Warning::RegisterMoves { from, to });
         }
         for region in standing.regions.keys() {
-            if !self
-                .topology
-                .regions
-                .iter()
-                .any(|wanted| wanted.as_str() == region)
+            let mut wanted = topology.regions.iter();
+            if wanted.all(|wanted| wanted.as_str() != region)
                 && standing.stack(region, StackKind::Fencing).is_some()
             {
                 self.warnings.push(Warning::RegionLeft {
@@ -185,6 +196,28 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// Whether functions know different registers. All replicas of a strongly consistent table are one.
+fn are_several(topology: &Topology, standing: &Standing, used: &BTreeSet<RegisterPlace>) -> bool {
+    let registers = used.iter().map(|place| {
+        let is_strong = |table: &TableReading| matches!(table.replicas, Replicas::Strong(_));
+        let is_replica = standing.former_registers.get(place).is_some_and(is_strong);
+        is_elsewhere(topology, place).then(|| RegisterPlace {
+            region: if is_replica {
+                String::new()
+            } else {
+                place.region.clone()
+            },
+            ..place.clone()
+        })
+    });
+    registers.collect::<BTreeSet<_>>().len() > 1
+}
+
+/// What it is called when decisions are kept elsewhere from now on.
+fn register_change(topology: &Topology, from: &RegisterPlace) -> String {
+    format!("the register ({from} → {})", wanted_register(topology))
 }
 
 /// What of a decision's ground the topology would change, in words.
@@ -218,34 +251,51 @@ fn changes_of_ground(topology: &Topology, deployed: &Settings, found: &Found) ->
             deployed.found.accelerator_arn, found.accelerator_arn
         ));
     }
-    if is_another_register(topology, deployed) {
-        changes.push(format!(
-            "the register ({} in {} → {} in {})",
-            deployed.found.register_table,
-            deployed.register_region,
-            topology.table_name(),
-            topology.register_region(topology.first_region()),
-        ));
+    let register = RegisterPlace::of(deployed);
+    if is_elsewhere(topology, &register) {
+        changes.push(register_change(topology, &register));
     }
     changes
 }
 
-/// Whether the deployed function records its decisions elsewhere than the topology wants.
-pub fn is_another_register(topology: &Topology, deployed: &Settings) -> bool {
-    let role_arn = topology
-        .register
-        .role_arn
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let table = topology.table_name();
-    let same_table = deployed.found.register_table == table
-        || deployed.found.register_table.ends_with(&format!("table/{table}"));
-    let same_region = topology
-        .register_regions()
-        .iter()
-        .any(|region| region.as_str() == deployed.register_region);
-    !(same_table && same_region && deployed.register_role_arn == role_arn)
+/// Where the topology wants the register.
+pub fn wanted_register(topology: &Topology) -> RegisterPlace {
+    RegisterPlace {
+        region: topology.register_region(topology.first_region()).to_string(),
+        table: topology.table_name(),
+        role_arn: topology.register.role_arn.as_ref().map(ToString::to_string),
+    }
+}
+
+/// Whether that is another register than the topology wants; a replica of it is not.
+pub fn is_elsewhere(topology: &Topology, place: &RegisterPlace) -> bool {
+    let wanted = wanted_register(topology);
+    let same_table = place.table == wanted.table || place.table.ends_with(&format!("table/{}", wanted.table));
+    let mut regions = topology.register_regions().iter();
+    let same_region = regions.any(|region| region.as_str() == place.region);
+    !(same_table && same_region && place.role_arn == wanted.role_arn)
+}
+
+/// The registers elsewhere that may hold a decision: each that a deployed function uses, and those that a move has
+/// left standing, which functions used that may be gone by now.
+pub fn former_registers(topology: &Topology, standing: &Standing) -> BTreeSet<RegisterPlace> {
+    let used = standing.told().map(|told| RegisterPlace::of(&told));
+    let left = standing.regions.iter().filter_map(|(region, standing)| {
+        let stack = standing.stacks.get(&StackKind::Register)?;
+        // A table that is being made or deleted cannot be read.
+        let is_settled = stack.condition() != Condition::Working;
+        let mut tables = stack.resources.iter().filter(|it| it.is_table() && it.stands());
+        Some(RegisterPlace {
+            region: region.clone(),
+            table: tables
+                .find_map(|it| it.physical_id.clone())
+                .filter(|_| is_settled)?,
+            role_arn: None,
+        })
+    });
+    used.chain(left)
+        .filter(|place| is_elsewhere(topology, place))
+        .collect()
 }
 
 /// Judges whether the register that is moved to is a fresh one. An item that is there already knows nothing of
@@ -255,9 +305,9 @@ pub fn judge_history(
     standing: &Standing,
     resume_epoch: Option<u64>,
 ) -> Result<(), Vec<Problem>> {
-    let moves = standing
-        .deployed()
-        .is_some_and(|deployed| is_another_register(topology, &deployed));
+    // Where one function uses it already, that was confirmed when the move began.
+    let mut used = standing.told().map(|told| RegisterPlace::of(&told)).peekable();
+    let moves = used.peek().is_some() && used.all(|place| is_elsewhere(topology, &place));
     match &standing.register {
         Some(table) if moves && table.holds_item && resume_epoch != Some(table.item.epoch) => {
             Err(vec![Problem::UsedRegister {
@@ -290,11 +340,15 @@ pub fn judge_destruction(
         }
         _ => {}
     }
-    match standing.register_in_force() {
-        Some(table) if !table.item.is_open() && !force => problems.push(Problem::NotOpen {
-            register: table.item.clone(),
-        }),
-        _ => {}
+    let closed = standing.registers().map(|table| &table.item);
+    for register in closed.filter(|item| !item.is_open() && !force) {
+        let problem = Problem::NotOpen {
+            register: register.clone(),
+        };
+        // Two replicas of one table say the same.
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
     problems.extend(register_not_kept(topology, standing));
     if problems.is_empty() {

@@ -382,7 +382,7 @@ fn what_a_decision_rests_on_stays_while_it_is_in_force() {
             ),
         ] {
             let mut observed = deployed(&deployed_topology, state);
-            observed.standing.former_register = observed.standing.register.clone();
+            as_former(&mut observed.standing, table(state));
             if let Some(arn) = change {
                 observed.accelerator.as_mut().unwrap().arn = arn.to_owned();
             }
@@ -410,7 +410,7 @@ fn what_a_decision_rests_on_stays_while_it_is_in_force() {
 fn a_register_moves_only_while_nobody_can_decide_in_the_former_one() {
     let moved = topology_from("register: { table: elsewhere }");
     let mut observed = deployed(&topology(), "open");
-    observed.standing.former_register = observed.standing.register.clone();
+    as_former(&mut observed.standing, table("open"));
     let found = judge(&moved, &observed, 0).unwrap_err();
     assert!(
         matches!(&found[..], [Problem::MovesUnheld { from, to }]
@@ -418,11 +418,12 @@ fn a_register_moves_only_while_nobody_can_decide_in_the_former_one() {
         "{found:?}"
     );
     assert!(found[0].is_unsafe());
-    let former = observed.standing.former_register.as_mut().unwrap();
-    former.item.held = true;
+    for former in observed.standing.former_registers.values_mut() {
+        former.item.held = true;
+    }
     assert_eq!(judge(&moved, &observed, 0).map(|_| ()), Ok(()));
     // Nobody decides in a table that is gone.
-    observed.standing.former_register = None;
+    observed.standing.former_registers.clear();
     assert_eq!(judge(&moved, &observed, 0).map(|_| ()), Ok(()));
 }
 
