@@ -198,3 +198,28 @@ fn a_register_that_a_move_has_left_behind_is_asked_too() {
     }
     assert!(judge(&topology, &observed_with(standing), 0).is_ok());
 }
+
+/// Whoever held to be let move the register is not held off any more afterwards.
+#[test]
+fn a_move_tells_what_stays_behind() {
+    let epochs = |holds_item: bool| {
+        let mut standing = half_moved(OTHER);
+        let mut wanted = table("open");
+        (wanted.holds_item, wanted.item.epoch) = (holds_item, 4);
+        standing.register = Some(wanted);
+        let findings = judge(&moved(), &observed_with(standing), 0).unwrap();
+        let moves = findings.warnings.iter().map(ToString::to_string);
+        moves
+            .into_iter()
+            .find(|text| text.starts_with("the register moves"))
+            .unwrap()
+    };
+    for (holds_item, told) in [(false, "epochs begin anew;"), (true, "epochs go on from 4;")] {
+        let text = epochs(holds_item);
+        assert!(text.contains(told), "{text}");
+        assert!(
+            text.ends_with("a hold stays behind, too: hold again after the move if it is still wanted"),
+            "{text}"
+        );
+    }
+}

@@ -211,6 +211,13 @@ pub fn fenced(register: &RegisterReading) -> String {
     }
 }
 
+fn epochs(resumed: Option<u64>) -> String {
+    match resumed {
+        Some(epoch) => format!("epochs go on from {epoch}"),
+        None => "epochs begin anew".to_owned(),
+    }
+}
+
 fn also_in(others: &[String]) -> String {
     match others {
         [] => String::new(),
@@ -426,8 +433,17 @@ pub enum Warning {
     SiteTakenOut { site: SiteName, ports: String },
     #[error("the topology no longer uses {region}: what stands there will be removed")]
     RegionLeft { region: String },
-    #[error("the register moves from {from} to {to}: the history stays behind, epochs begin anew")]
-    RegisterMoves { from: String, to: String },
+    #[error(
+        "the register moves from {from} to {to}: the history stays behind, {}; a hold stays behind, too: hold again \
+         after the move if it is still wanted",
+        epochs(*resumed)
+    )]
+    RegisterMoves {
+        from: String,
+        to: String,
+        /// The epoch of the item that is there already, from which decisions go on.
+        resumed: Option<u64>,
+    },
     #[error(
         "functions of two Regions know different registers ({}), as an apply that stopped between them leaves them; \
          release no hold before one has ended whole, or they decide without each other",

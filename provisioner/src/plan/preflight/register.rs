@@ -183,7 +183,13 @@ impl Judge<'_> {
                     to: to.clone(),
                 });
             }
-            self.warnings.push(Warning::RegisterMoves { from, to });
+            // An item that is there already is only taken with the operator's word.
+            let resumed = standing.register.as_ref().filter(|table| table.holds_item);
+            self.warnings.push(Warning::RegisterMoves {
+                from,
+                to,
+                resumed: resumed.map(|table| table.item.epoch),
+            });
         }
         for region in standing.regions.keys() {
             let mut wanted = topology.regions.iter();
