@@ -4,7 +4,7 @@
 
 use super::cluster::Looks;
 use super::observed::Standing;
-use super::preflight::judge_destruction;
+use super::preflight::{judge, judge_destruction};
 use super::problem::Problem;
 use super::sample::*;
 use super::{Step, destroy};
@@ -85,4 +85,27 @@ fn a_stack_is_gone_only_where_somebody_can_see_that() {
     assert!(destroy::is_gone(deletion, &after));
     after.regions.remove(REGION);
     assert!(!destroy::is_gone(deletion, &after));
+}
+
+/// Nobody has to be told to override what refuses nothing.
+#[test]
+fn a_register_that_somebody_deleted_needs_no_force_and_the_hint_warns_of_a_fenced_site() {
+    let mut lost = with_register("");
+    lost.register = None;
+    assert_eq!(
+        judge_destruction(&topology(), &lost, &Looks::new(), false),
+        Ok(())
+    );
+    let mut observed = observed();
+    observed.standing = lost;
+    let problems = judge(&topology(), &observed, 0).unwrap_err();
+    let [gone @ Problem::RegisterGone { .. }] = problems.as_slice() else {
+        panic!("{problems:?}");
+    };
+    let hint = gone.hint();
+    assert!(
+        hint.contains("make sure that both sites are in the accelerator"),
+        "{hint}"
+    );
+    assert!(!hint.contains("--force"), "{hint}");
 }

@@ -7,6 +7,10 @@ use super::cluster_problem::ClusterProblem;
 use super::observed::RegisterReading;
 use crate::topology::RegisterKind;
 
+/// Before a site is put into the accelerator by hand.
+const IN_STEP: &str = "a stale site that serves loses writes; once it is in step with the other, its caches cleared and \
+                       the state pushed (the README's chapter `When a site was fenced`)";
+
 /// A reason not to go on. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
@@ -307,13 +311,15 @@ impl Problem {
             }
             Self::SiteNotInListener { group, balancers, .. } => match (group, balancers.as_slice()) {
                 (Some(group), [balancer]) => format!(
-                    "add it: aws globalaccelerator add-endpoints --region us-west-2 --endpoint-group-arn {group} \
-                     --endpoint-configurations EndpointId={balancer}"
+                    "{IN_STEP}, add it: aws globalaccelerator add-endpoints --region us-west-2 --endpoint-group-arn \
+                     {group} --endpoint-configurations EndpointId={balancer}"
                 ),
                 (None, [balancer]) => format!(
-                    "make an endpoint group for its Region in that listener, with the endpoint {balancer}"
+                    "{IN_STEP}, make an endpoint group for its Region in that listener, with the endpoint {balancer}"
                 ),
-                _ => "add the site's load balancer, tagged `site`, to that listener's endpoint group".into(),
+                _ => format!(
+                    "{IN_STEP}, add the site's load balancer, tagged `site`, to that listener's endpoint group"
+                ),
             },
             Self::NoBalancer { site, region } => format!(
                 "tag the site's load balancer: aws elbv2 add-tags --region {region} --resource-arns … --tags \
@@ -389,7 +395,10 @@ impl Problem {
                  --region {region} --table-name {table}"
             ),
             Self::RegisterGone { .. } => {
-                "someone deleted it by hand; `provision destroy --force`, then `provision apply`, make it anew".into()
+                "someone deleted it by hand, and what was decided went with it: first make sure that both sites are in the \
+                 accelerator and replicate to each other, for if one is fenced, nothing will remember it; then \
+                 `provision destroy` and `provision apply` make it anew"
+                    .into()
             }
             Self::RegisterNotKept { .. } => {
                 "`provision apply` first, which tells the stack to keep it; or take register.retain out and have it deleted"

@@ -499,6 +499,10 @@ fn every_hint_says_what_to_do() {
         hint.contains("add-endpoints") && hint.contains(&balancer("b")),
         "{hint}"
     );
+    assert!(
+        hint.starts_with("a stale site that serves loses writes; once it is in step"),
+        "{hint}"
+    );
 }
 
 #[test]
