@@ -207,3 +207,110 @@ pub struct Fault {
     /// What went wrong, with no secret in it.
     pub what: String,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What the driver does not begin late, whose answer is whose, and that a failure is told as one.
+    #[test]
+    fn each_call_knows_whether_it_writes_whom_it_asks_and_how_it_fails() {
+        let (at, backup) = (SiteName::new("site-a").unwrap(), SiteName::new("site-b").unwrap());
+        let group = GroupOutcome {
+            arn: "arn".to_owned(),
+            endpoints: Vec::new(),
+            remove: Vec::new(),
+        };
+        let (site, other) = (|| at.clone(), || backup.clone());
+        let (register, accelerator, infinispan) = ("the register", "the accelerator", "site-a's Infinispan");
+        for (call, writes, whom) in [
+            (Call::ReadRegister, false, register),
+            (
+                Call::WriteRegister {
+                    expect: Rev(0),
+                    record: Box::new(Record::empty()),
+                },
+                true,
+                register,
+            ),
+            (Call::ReadAccelerator, false, accelerator),
+            (Call::WriteGroup(group), true, accelerator),
+            (Call::ReadView { at: site() }, false, infinispan),
+            (
+                Call::TakeOffline {
+                    at: site(),
+                    backup: other(),
+                },
+                true,
+                infinispan,
+            ),
+            (
+                Call::BringOnline {
+                    at: site(),
+                    backup: other(),
+                },
+                true,
+                infinispan,
+            ),
+            (
+                Call::ReadBackup {
+                    at: site(),
+                    backup: other(),
+                },
+                false,
+                infinispan,
+            ),
+            (
+                Call::ClearCache {
+                    at: site(),
+                    cache: "work".to_owned(),
+                },
+                true,
+                infinispan,
+            ),
+            (
+                Call::StartPush {
+                    at: site(),
+                    backup: other(),
+                    caches: Vec::new(),
+                },
+                true,
+                infinispan,
+            ),
+            (
+                Call::ReadPushes {
+                    at: site(),
+                    backup: other(),
+                },
+                false,
+                infinispan,
+            ),
+            (
+                Call::ClearPushes {
+                    at: site(),
+                    caches: Vec::new(),
+                },
+                true,
+                infinispan,
+            ),
+        ] {
+            assert_eq!(call.writes(), writes, "{call:?}");
+            assert_eq!(call.site().is_some(), whom == infinispan, "{call:?}");
+            let fault = match call.failed("silence") {
+                Event::Register(Err(fault))
+                | Event::Written(Written::Unknown(fault))
+                | Event::Accelerator(Err(fault))
+                | Event::Group(Err(fault))
+                | Event::View(Err(fault))
+                | Event::Switched(Err(fault))
+                | Event::Backup(Err(fault))
+                | Event::Pushes(Err(fault))
+                | Event::Done(Err(fault)) => fault,
+                other => unreachable!("{other:?}"),
+            };
+            assert_eq!(fault.to_string(), format!("{whom}: silence"));
+        }
+        assert_eq!(Call::Pause { seconds: 1 }.failed("silence"), Event::Passed);
+    }
+}

@@ -261,6 +261,11 @@ fn changes_of_ground(topology: &Topology, deployed: &Settings, found: &Found) ->
     if is_elsewhere(topology, &register) {
         changes.push(register_change(topology, &register));
     }
+    // A rejoin and a promotion wait by it for everybody who began before, and those run as long as they were told.
+    let (before, after) = (deployed.timeout_seconds, topology.function.timeout.seconds());
+    if after < before {
+        changes.push(format!("the function's timeout ({before}s → {after}s)"));
+    }
     changes
 }
 

@@ -394,7 +394,17 @@ fn what_a_decision_rests_on_stays_while_it_is_in_force() {
             assert!(refused.to_string().starts_with(what), "{refused}");
             assert!(refused.is_unsafe());
         }
-        // Anything else may change: a timeout, the code, the balancer of the fenced site.
+        // Whoever waits for others has to wait as long as those may run.
+        let observed = deployed(&deployed_topology, state);
+        let shorter = topology_from("function: { timeout: 6s }");
+        let found = judge(&shorter, &observed, 0).unwrap_err();
+        assert!(
+            matches!(&found[..], [Problem::DecisionInForce { what, .. }] if what == "the function's timeout (15s → 6s)"),
+            "{found:?}"
+        );
+        let longer = topology_from("function: { timeout: 16s }");
+        assert_eq!(judge(&longer, &observed, 0).map(|_| ()), Ok(()), "{state}");
+        // Anything else may change: the memory, the code, the balancer of the fenced site.
         let observed = deployed(&deployed_topology, state);
         let slower = topology_from("function: { memory: 512 }");
         assert_eq!(judge(&slower, &observed, 0).map(|_| ()), Ok(()), "{state}");
