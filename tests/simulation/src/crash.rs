@@ -44,6 +44,9 @@ pub enum Start {
     Forgotten,
     /// Fenced, and somebody put the fenced site back.
     PutBack,
+    /// Fenced, the link is whole, somebody put the fenced site back, and the survivor's Infinispan restarted: all
+    /// looks well, and no state was pushed.
+    PutBackUnpushed,
     /// Fenced, and people have brought everything back.
     Recovered,
     /// The same, but for the fenced site's own replication, which is still cut.
@@ -122,6 +125,7 @@ pub fn scenes() -> Vec<Scene> {
     for start in [Decided, Unbalanced, Complete, Forgotten, PutBack] {
         rows.push((start, Sweep, Goal::Fenced));
     }
+    rows.push((Start::PutBackUnpushed, Sweep, Goal::Fenced));
     rows.push((Recovered, Sweep, Goal::Open));
     rows.push((Start::HalfRecovered, Sweep, Goal::Kept));
     rows.push((Promoted, Sweep, Goal::FencedFirst));

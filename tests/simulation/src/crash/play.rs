@@ -166,11 +166,20 @@ impl Play {
                 self.fenced();
                 self.put_back();
             }
-            Start::Recovered => {
+            Start::PutBackUnpushed => {
                 self.fenced();
                 self.link(true);
                 self.put_back();
                 self.touch(|reality| reality.sites[0].restart());
+            }
+            Start::Recovered => {
+                self.fenced();
+                self.link(true);
+                self.put_back();
+                self.touch(|reality| {
+                    reality.sites[0].switch_all(true);
+                    reality.sites[0].push_all();
+                });
             }
             Start::HalfRecovered => {
                 self.prepare(Start::Recovered);
