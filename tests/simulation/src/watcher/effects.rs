@@ -164,8 +164,10 @@ impl Watcher {
         let both = |backups: [Backup; 2]| backups.iter().all(|backup| *backup != Backup::Online);
         let backups = [reality.backup(0), reality.backup(1)];
         if both(backups) && !both(before.backups) && cut {
+            // While a promotion waits, the site of the decision before may still be cut off, and still serve alone.
+            let alone = record.waiting && !reality.is_in(survivor);
             self.demand(
-                !reality.is_in(fenced) || touched(hands.groups, since, reality) || record.unsettled,
+                !reality.is_in(fenced) || alone || touched(hands.groups, since, reality) || record.unsettled,
                 || format!("I2: {id} cuts the second backup while {} serves", decision.fenced),
             );
             self.demand(
