@@ -230,13 +230,7 @@ impl Record {
             epoch: self.epoch.next(),
             state: State::Decided,
             decision: Some(decision),
-            claim: None,
-            waiting: false,
-            unsettled: false,
-            rejoin: None,
-            cooldown_until: None,
-            recovery_seen_at: None,
-            ..self.revised(by, now)
+            ..self.bare(by, now)
         }
     }
 
@@ -244,16 +238,21 @@ impl Record {
     #[must_use]
     pub fn opened(&self, quiet_until: Timestamp, by: &str, now: Timestamp) -> Self {
         Self {
-            state: State::Open,
-            decision: None,
-            claim: None,
-            waiting: false,
-            unsettled: false,
-            rejoin: None,
             cooldown_until: Some(quiet_until),
-            recovery_seen_at: None,
-            ..self.revised(by, now)
+            ..self.bare(by, now)
         }
+    }
+
+    /// The next revision, open, with nothing of an epoch in it. Epoch, hold and places outlive that.
+    fn bare(&self, by: &str, now: Timestamp) -> Self {
+        let bare = Self {
+            epoch: self.epoch,
+            rev: self.rev,
+            hold: self.hold.clone(),
+            places: self.places.clone(),
+            ..Self::empty()
+        };
+        bare.revised(by, now)
     }
 
     /// Whether somebody other than `owner` is at work.

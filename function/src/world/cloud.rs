@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::moment::Moment;
 use crate::world::accelerator::Accelerator;
 use crate::world::aws::{Aws, AwsError};
-use crate::world::infinispan::{Infinispan, TAKE_OFFLINE};
+use crate::world::infinispan::Infinispan;
 use crate::world::journal::Journal;
 use crate::world::notices::Notices;
 use crate::world::register::Register;
@@ -113,9 +113,7 @@ impl World for Cloud {
             Call::ReadAccelerator => Event::Accelerator(self.accelerator.read().await),
             Call::WriteGroup(outcome) => Event::Group(self.accelerator.write(outcome).await),
             Call::ReadView { at } => Event::View(infinispan.view(at).await),
-            Call::TakeOffline { at, backup } => {
-                Event::Switched(infinispan.switch(at, backup, TAKE_OFFLINE).await)
-            }
+            Call::TakeOffline { at, backup } => Event::Switched(infinispan.take_offline(at, backup).await),
             Call::BringOnline { at, backup } => {
                 Event::Switched(infinispan.switch(at, backup, "bring-online").await)
             }

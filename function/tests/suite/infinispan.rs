@@ -90,7 +90,7 @@ fn container(relay: bool, seen: &[&str]) -> Given {
 #[tokio::test]
 async fn take_offline_presents_user_and_password_and_reads_the_body() {
     let scene = scene(|_| given(200, r#"{"sessions":"ok","work":"Exception on work : timed out"}"#)).await;
-    let failures = scene.infinispan.switch(&a(), &b(), "take-offline").await.unwrap();
+    let failures = scene.infinispan.take_offline(&a(), &b()).await.unwrap();
     assert_eq!(failures.len(), 1);
     assert_eq!(failures[0].cache, "work");
     let asked = &scene.server.asked()[0];
@@ -290,11 +290,7 @@ async fn refusals_say_what_to_look_at() {
         let scene = scene(move |_| given(status, "busy")).await;
         let fault = scene.infinispan.backup(&a(), &b()).await.unwrap_err();
         assert!(fault.what.contains(said), "{fault}");
-        let fault = scene
-            .infinispan
-            .switch(&a(), &b(), "take-offline")
-            .await
-            .unwrap_err();
+        let fault = scene.infinispan.take_offline(&a(), &b()).await.unwrap_err();
         assert!(fault.what.contains(said), "{fault}");
     }
 }

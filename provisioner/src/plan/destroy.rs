@@ -148,11 +148,11 @@ fn confirmation(topology: &Topology, standing: &Standing) -> Option<Step> {
     let registers: Vec<_> = former.chain(wanted).collect();
     let timeouts = standing.told().map(|told| told.timeout_seconds);
     let timeouts = timeouts.chain([topology.function.timeout.seconds()]);
-    Some(Step::ConfirmEpoch {
+    // Where nothing was ever recorded nothing has to be confirmed.
+    (!registers.is_empty()).then_some(Step::ConfirmEpoch {
         timeout_seconds: timeouts.max()?,
         registers,
     })
-    .filter(|_| standing.registers().next().is_some())
 }
 
 /// Whether this topology's items have to leave a table that others use too.

@@ -68,8 +68,8 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     };
     judge.secrets();
     judge.accelerator(record.as_ref());
-    let unreachable = judge.infinispans(record.as_ref(), previous);
     let blind_since = judge.blind_since(previous);
+    let unreachable = judge.infinispans(record.as_ref(), &blind_since);
     judge.register(record.as_ref());
     judge.watchdogs();
     judge.notifications();

@@ -37,11 +37,10 @@ impl Judge<'_> {
     pub(super) fn infinispans(
         &mut self,
         record: Option<&Record>,
-        previous: Option<&Checkup>,
+        blind_since: &BTreeMap<SiteName, Timestamp>,
     ) -> Vec<SiteName> {
         let [a, b] = self.settings.sites.each_ref().map(|site| &site.name);
         let probes = self.probes_of_sites();
-        let blind_since = self.blind_since(previous);
         let is_silent = |probe: &Probe| self.seen(probe).is_err();
         let silent: Vec<SiteName> = probes
             .iter()

@@ -24,8 +24,8 @@ pub enum Call {
     /// Write one group: `UpdateEndpointGroup` with the exact list, an explicit empty one where it is empty,
     /// or `RemoveEndpoints` where `remove` says so. [`Event::Group`]
     WriteGroup(GroupOutcome),
-    /// Ask a site's Infinispan for its view, on fresh connections, up to [`VIEW_ASKS`](super::VIEW_ASKS) times until an answer
-    /// [counts](View::counts); the last answer otherwise. [`Event::View`]
+    /// Ask a site's Infinispan for its view, on fresh connections, up to [`VIEW_ASKS`](super::VIEW_ASKS) times
+    /// until an answer [counts](View::counts); the last answer otherwise. [`Event::View`]
     ReadView {
         /// Whom to ask.
         at: SiteName,

@@ -31,9 +31,6 @@ use self::rest::{Answered, Rest, Trouble};
 use crate::world::secrets::Secrets;
 use crate::world::tls::{self, Plain};
 
-/// The action that cuts replication.
-pub const TAKE_OFFLINE: &str = "take-offline";
-
 /// How many nodes are asked at once. The first batch includes the pooled connection, which answers at once;
 /// each of the others costs a handshake.
 const BATCHES: [usize; 3] = [4, 3, 3];
@@ -131,7 +128,15 @@ impl Infinispan {
         }
     }
 
-    /// Switches all caches at a site: `take-offline`, `bring-online`, `start-push-state`.
+    /// Cuts replication of all caches at a site. The survivor's users are waiting for it, and it may be made twice:
+    /// so it is asked for like a question.
+    pub async fn take_offline(&self, at: &SiteName, backup: &SiteName) -> Result<Vec<CacheFailure>, Fault> {
+        let path = format!("/rest/v2/container/x-site/backups/{backup}?action=take-offline");
+        let answer = self.at(at)?.ask(Method::POST, &path).await;
+        switched(at, answer)
+    }
+
+    /// Switches all caches at a site: `bring-online`, `start-push-state`.
     pub async fn switch(
         &self,
         at: &SiteName,
@@ -139,16 +144,8 @@ impl Infinispan {
         action: &str,
     ) -> Result<Vec<CacheFailure>, Fault> {
         let path = format!("/rest/v2/container/x-site/backups/{backup}?action={action}");
-        let rest = self.at(at)?;
-        let answer = match action {
-            // The survivor's users are waiting for it.
-            TAKE_OFFLINE => rest.ask(Method::POST, &path).await,
-            _ => rest.tell_once(&path).await,
-        };
-        answer
-            .and_then(succeeded)
-            .and_then(|body| read::failures(&body))
-            .map_err(|what| fault(at, what))
+        let answer = self.at(at)?.tell_once(&path).await;
+        switched(at, answer)
     }
 
     /// Reads whether a site replicates to the other.
@@ -320,6 +317,14 @@ fn fault(at: &SiteName, what: String) -> Fault {
         whom: format!("{at}'s Infinispan"),
         what,
     }
+}
+
+/// The caches that a switch of all of them failed for.
+fn switched(at: &SiteName, answer: Result<Answered, String>) -> Result<Vec<CacheFailure>, Fault> {
+    answer
+        .and_then(succeeded)
+        .and_then(|body| read::failures(&body))
+        .map_err(|what| fault(at, what))
 }
 
 /// The body of an answer that is a success, or a sentence about one that is not.
