@@ -344,7 +344,15 @@ mod tests {
             }),
             cooldown_until: Some(Timestamp::UNIX_EPOCH),
             recovery_seen_at: Some(Timestamp::UNIX_EPOCH),
-            places: Vec::new(),
+            places: vec![Place {
+                site: site("site-b"),
+                group_arn: "arn".to_owned(),
+                config: crate::accelerator::EndpointConfig {
+                    id: "id".to_owned(),
+                    weight: None,
+                    client_ip_preservation: None,
+                },
+            }],
             by: "r1".to_owned(),
             written_at: Timestamp::UNIX_EPOCH,
         }
@@ -358,6 +366,7 @@ mod tests {
             rev: Rev(10),
             by: "r2".to_owned(),
             hold: before.hold.clone(),
+            places: before.places.clone(),
             ..Record::empty()
         };
         let decided = Record {
