@@ -29,6 +29,3 @@ pub mod waiting;
 pub mod watch;
 pub mod webhook;
 pub mod world;
-
-#[cfg(test)]
-mod test_settings;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::credentials::Credentials;
-use crate::test_settings::settings;
+use fencing::settings::sample::settings;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

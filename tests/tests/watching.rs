@@ -14,8 +14,8 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use fencing::metrics::Metric;
-use fencing::settings::{ClaimSettings, Found, Mode, Settings, Site};
-use fencing::words::{SiteName, TopologyName};
+use fencing::settings::{Found, Settings, sample};
+use fencing::words::SiteName;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::standins::accelerator::{Accelerator, AcceleratorStandIn, World, balancer_arn};
@@ -77,26 +77,6 @@ impl Stage {
             (ours.arn.clone(), groups)
         };
         let settings = Settings {
-            topology: TopologyName::new("keycloak-test").unwrap(),
-            sites: named.clone().map(|name| Site {
-                name,
-                region: REGION.to_owned(),
-            }),
-            mode: Mode::Act,
-            webhook_username: "keycloak".to_owned(),
-            infinispan_username: "developer".to_owned(),
-            secrets_region: REGION.to_owned(),
-            register_region: REGION.to_owned(),
-            register_role_arn: String::new(),
-            claim: ClaimSettings {
-                renew_interval_seconds: 5,
-                failure_threshold: 3,
-            },
-            cooldown_seconds: 120,
-            timeout_seconds: 15,
-            cleared_caches: vec!["work".to_owned()],
-            deep_percent: 100,
-            hold_after_seconds: 3600,
             found: Found {
                 accelerator_arn,
                 endpoint_group_arns,
@@ -118,6 +98,7 @@ impl Stage {
                 register_table: table(&aws).await,
                 topic_arn: topic(&aws).await,
             },
+            ..sample::settings()
         };
         let environment = settings
             .environment()

@@ -84,11 +84,6 @@ macro_rules! name {
                 label($what, text, $at_most).map(Self)
             }
 
-            /// A name that stands in for one that was refused, while the other mistakes are collected.
-            pub(crate) fn placeholder() -> Self {
-                Self("placeholder".to_owned())
-            }
-
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0

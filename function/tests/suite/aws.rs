@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::common::server::{Asked, Authority, Given, Server, given};
-use crate::common::{group_arn, settings};
+use crate::common::{GROUP, settings};
 use fencing::accelerator::{EndpointConfig, GroupOutcome, Health};
 use fencing::health::{Forced, Kept, judge};
 use fencing::register::{Record, SCHEMA, State};
@@ -325,7 +325,7 @@ async fn an_accelerator_is_found_from_the_top_page_by_page() {
 
 fn described() -> String {
     json!({"EndpointGroup": {
-        "EndpointGroupArn": group_arn(),
+        "EndpointGroupArn": GROUP,
         "EndpointDescriptions": [
             {"EndpointId": "lb-a", "Weight": 128, "HealthState": "HEALTHY", "ClientIPPreservationEnabled": true},
             {"EndpointId": "lb-b", "Weight": 64, "HealthState": "UNHEALTHY", "HealthReason": "timeout"}
@@ -336,7 +336,7 @@ fn described() -> String {
 
 fn outcome(endpoints: &[&str], remove: &[&str]) -> GroupOutcome {
     GroupOutcome {
-        arn: group_arn(),
+        arn: GROUP.to_owned(),
         endpoints: endpoints
             .iter()
             .map(|id| EndpointConfig {
@@ -380,7 +380,7 @@ async fn every_group_is_read_side_by_side_in_the_order_of_the_settings() {
 #[tokio::test]
 async fn an_empty_group_is_written_as_an_explicit_empty_list() {
     let server = Server::plain(|_| given(200, described())).await;
-    let accelerator = accelerator(&server, &[group_arn()]);
+    let accelerator = accelerator(&server, &[GROUP.to_owned()]);
     let group = accelerator.write(&outcome(&[], &[])).await.unwrap();
     accelerator.write(&outcome(&["lb-a"], &[])).await.unwrap();
     let asked = server.asked();
@@ -406,7 +406,7 @@ async fn an_endpoint_of_another_account_is_kept_by_removing_the_other() {
             _ => given(200, described()),
         })
         .await;
-        let accelerator = accelerator(&server, &[group_arn()]);
+        let accelerator = accelerator(&server, &[GROUP.to_owned()]);
         let group = accelerator.write(&outcome(&["lb-a"], &["lb-b"])).await.unwrap();
         assert_eq!(group.endpoints.len(), 2, "what is read decides");
         let asked = server.asked();
@@ -418,7 +418,7 @@ async fn an_endpoint_of_another_account_is_kept_by_removing_the_other() {
         );
     }
     let server = Server::plain(|_| refusal("AccessDeniedException")).await;
-    let accelerator = accelerator(&server, &[group_arn()]);
+    let accelerator = accelerator(&server, &[GROUP.to_owned()]);
     let fault = accelerator
         .write(&outcome(&["lb-a"], &["lb-b"]))
         .await
@@ -436,7 +436,7 @@ async fn a_change_in_progress_and_an_internal_error_pass_by_themselves() {
             _ => given(200, described()),
         })
         .await;
-        let accelerator = accelerator(&server, &[group_arn()]);
+        let accelerator = accelerator(&server, &[GROUP.to_owned()]);
         assert!(
             accelerator.write(&outcome(&["lb-a"], &[])).await.is_ok(),
             "{code}"
@@ -445,7 +445,7 @@ async fn a_change_in_progress_and_an_internal_error_pass_by_themselves() {
         assert!(accelerator.read().await.is_ok());
     }
     let server = Server::plain(|_| refusal("EndpointGroupNotFoundException")).await;
-    let accelerator = accelerator(&server, &[group_arn()]);
+    let accelerator = accelerator(&server, &[GROUP.to_owned()]);
     assert!(accelerator.read().await.is_err());
     assert_eq!(server.asked().len(), 1, "a lasting error is told at once");
 }

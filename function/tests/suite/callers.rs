@@ -217,7 +217,7 @@ async fn an_operator_gets_the_answer_as_json() {
     pass(Duration::from_secs(1)).await;
     let told = invoke(&handler, sweep()).await;
     assert_eq!(told.status, 200, "{}", told.body);
-    assert_eq!(world.endpoints(), [crate::common::balancer("b")]);
+    assert_eq!(world.endpoints(), [crate::common::balancer("site-b")]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -194,6 +194,6 @@ async fn a_register_that_takes_no_write_is_named_and_nothing_is_fenced() {
     assert_eq!(told.status, 503);
     assert!(told.body.starts_with("the register: "), "{}", told.body);
     assert_eq!(world.causes(), [Cause::DependencyFailed]);
-    assert_eq!(world.endpoints(), [balancer("a"), balancer("b")]);
+    assert_eq!(world.endpoints(), [balancer("site-a"), balancer("site-b")]);
     assert_eq!(world.backup("site-a"), Backup::Online);
 }

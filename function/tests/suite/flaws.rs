@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::common::{
-    Memory, Mishap, PASSWORD, accusation, alert, balancer, invoke, pass, payload, post, ready, settings, site,
+    ACCELERATOR, Memory, Mishap, PASSWORD, accusation, alert, balancer, invoke, pass, payload, post, ready,
+    settings, site,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,7 +26,7 @@ async fn a_lost_site_is_fenced_and_the_sentence_says_why() {
         told.body,
         "fenced site-b: site-a reports it offline and does not see it, both endpoints present, epoch 1"
     );
-    assert_eq!(world.endpoints(), [balancer("a")]);
+    assert_eq!(world.endpoints(), [balancer("site-a")]);
     assert_eq!(
         (world.backup("site-a"), world.backup("site-b")),
         (Backup::Offline, Backup::Online)
@@ -79,7 +80,7 @@ async fn a_fence_that_died_before_the_cut_is_completed_by_the_next_delivery() {
         invoke(&handler, accusation("site-a", "site-b")),
     );
     assert!(died.await.is_err());
-    assert_eq!(world.endpoints(), [balancer("a")]);
+    assert_eq!(world.endpoints(), [balancer("site-a")]);
     assert_eq!(world.backup("site-a"), Backup::Online);
 
     // Its claim is still fresh; a retry leaves the work to it, and says so.
@@ -192,7 +193,7 @@ async fn strangers_and_absentees_are_answered_not_crashed_on() {
     );
 
     world.take_out("stranger");
-    world.take_out("a");
+    world.take_out("site-a");
     pass(Duration::from_secs(20)).await;
     let told = invoke(&handler, accusation("site-a", "site-b")).await;
     assert_eq!(told.status, 429);
@@ -228,7 +229,7 @@ async fn a_base64_body_is_read_and_an_empty_one_refused() {
 async fn a_suspect_that_is_out_already_is_fenced_all_the_same() {
     let world = Memory::split();
     let handler = ready(&world).await;
-    world.take_out("b");
+    world.take_out("site-b");
     let told = invoke(&handler, accusation("site-a", "site-b")).await;
     assert_eq!(told.status, 200);
     assert!(
@@ -285,7 +286,7 @@ async fn every_group_of_every_listener_is_written() {
         "l2/endpoint-group/both",
     ]
     .iter()
-    .map(|end| format!("arn:aws:globalaccelerator::123456789012:accelerator/acc/listener/{end}"))
+    .map(|end| format!("{ACCELERATOR}/listener/{end}"))
     .collect();
     world.with(|state| {
         let both = state.groups[0].endpoints.clone();

@@ -41,8 +41,7 @@ fn assert_fenced_once(world: &Memory, context: &str) -> String {
     let survivor = survivor(world).unwrap_or_else(|| panic!("{context}: nothing was decided"));
     let there = record(world).unwrap();
     assert_eq!((there.state, there.epoch.0), (State::Complete, 1), "{context}");
-    let letter = survivor.trim_start_matches("site-");
-    assert_eq!(world.endpoints(), [balancer(letter)], "{context}");
+    assert_eq!(world.endpoints(), [balancer(&survivor)], "{context}");
     assert_eq!(world.backup(&survivor), Backup::Offline, "{context}");
     assert_eq!(world.backup(other(&survivor)), Backup::Online, "{context}");
     survivor

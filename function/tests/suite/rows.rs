@@ -53,9 +53,9 @@ async fn infinispan_forgot_the_cut_and_it_is_cut_again() {
 async fn a_fenced_site_put_back_too_early_is_fenced_again_and_told() {
     let world = Memory::split();
     let handler = fenced(&world).await;
-    world.put_back("b");
+    world.put_back("site-b");
     assert_eq!(invoke(&handler, sweep()).await.status, 200);
-    assert_eq!(world.endpoints(), [balancer("a")]);
+    assert_eq!(world.endpoints(), [balancer("site-a")]);
     assert!(world.causes().contains(&Cause::RefencedEarlyReturn));
 }
 
@@ -65,10 +65,10 @@ async fn replication_without_a_state_push_is_no_recovery() {
     let world = Memory::split();
     let handler = fenced(&world).await;
     world.heal();
-    world.put_back("b");
+    world.put_back("site-b");
     world.with(|state| state.backups.insert(site("site-a"), Backup::Online));
     assert_eq!(invoke(&handler, sweep()).await.status, 200);
-    assert_eq!(world.endpoints(), [balancer("a")]);
+    assert_eq!(world.endpoints(), [balancer("site-a")]);
     assert_eq!(world.backup("site-a"), Backup::Offline);
     assert_eq!(register(&world), State::Complete);
 }
@@ -78,7 +78,7 @@ async fn a_recovery_by_hand_is_adopted_when_it_is_seen_twice() {
     let world = Memory::split();
     let handler = fenced(&world).await;
     world.heal();
-    world.put_back("b");
+    world.put_back("site-b");
     world.push_by_hand("site-a");
     assert_eq!(invoke(&handler, sweep()).await.status, 429);
     assert_eq!(register(&world), State::Complete);
@@ -110,7 +110,7 @@ async fn whatever_else_is_left_alone_and_raises_the_alarm() {
     // The survivor was taken out, too.
     let world = Memory::split();
     let handler = fenced(&world).await;
-    world.take_out("a");
+    world.take_out("site-a");
     assert_eq!(invoke(&handler, sweep()).await.status, 429);
     assert_eq!(
         (world.effect_count(), world.causes()),

@@ -95,7 +95,7 @@ async fn looking_changes_nothing() {
     let worlds: [fn(&Memory); 5] = [
         |_| {},
         Memory::heal,
-        |world| world.take_out("b"),
+        |world| world.take_out("site-b"),
         |world| world.with(|state| state.sights.push((|_| true, Sight::Fault("out of order")))),
         |world| {
             world.with(|state| {

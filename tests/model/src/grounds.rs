@@ -1,7 +1,7 @@
 //! What does not change while a configuration is checked: names, settings, and the accelerator's layout.
 
 use fencing::accelerator::{Endpoint, EndpointConfig, Group as Read, GroupOutcome, Health, Reading};
-use fencing::settings::{ClaimSettings, Found, Mode, Settings, Site as Known};
+use fencing::settings::{Found, Settings, sample};
 use fencing::words::{SiteName, TopologyName};
 
 /// One of the two sites.
@@ -79,13 +79,10 @@ pub struct Grounds {
 impl Grounds {
     /// Lays them out.
     pub fn new(layout: Layout) -> Self {
-        let accelerator_arn = "arn:aws:globalaccelerator::111111111111:accelerator/a".to_owned();
-        let balancer = |name: &str| {
-            format!("arn:aws:elasticloadbalancing:eu-west-1:111111111111:loadbalancer/net/{name}/1")
-        };
+        let accelerator_arn = sample::ACCELERATOR.to_owned();
         let name = |site: Site| SiteName::new(site.as_str()).expect("the name is in the grammar");
         let names = Site::ALL.map(name);
-        let balancers = [balancer("site-a"), balancer("site-b"), balancer("stranger")];
+        let balancers = ["site-a", "site-b", "stranger"].map(sample::balancer);
         let per_listener = if layout.two_regions { 2 } else { 1 };
         let arns: Vec<String> = (0..layout.listeners)
             .flat_map(|listener| (0..per_listener).map(move |group| (listener, group)))
@@ -93,35 +90,19 @@ impl Grounds {
                 format!("{accelerator_arn}/listener/l{listener}/endpoint-group/g{group}")
             })
             .collect();
+        let sample = sample::settings();
         let settings = Settings {
             topology: TopologyName::new("model").expect("the name is in the grammar"),
-            sites: names.clone().map(|name| Known {
-                name,
-                region: "eu-west-1".to_owned(),
-            }),
-            mode: Mode::Act,
-            webhook_username: "keycloak".to_owned(),
-            infinispan_username: "developer".to_owned(),
-            secrets_region: "eu-west-1".to_owned(),
-            register_region: "eu-west-1".to_owned(),
-            register_role_arn: String::new(),
-            claim: ClaimSettings {
-                renew_interval_seconds: 5,
-                failure_threshold: 3,
-            },
             cooldown_seconds: 20,
-            timeout_seconds: 15,
-            cleared_caches: vec!["work".to_owned()],
-            deep_percent: 100,
-            hold_after_seconds: 3600,
             found: Found {
                 accelerator_arn,
                 endpoint_group_arns: arns.clone(),
                 balancers: Site::ALL
                     .map(|site| (names[site.index()].clone(), vec![balancers[site.index()].clone()]))
                     .into(),
-                ..Found::default()
+                ..sample.found
             },
+            ..sample
         };
         Self {
             settings,

@@ -1,7 +1,7 @@
 //! How the accelerator is laid out in a history, and the settings that go with it.
 
 use fencing::accelerator::{Endpoint, EndpointConfig, Group, Health};
-use fencing::settings::{ClaimSettings, Found, Mode, Settings, Site};
+use fencing::settings::{ClaimSettings, Found, Mode, Settings, Site, sample};
 use fencing::words::{SiteName, TopologyName};
 
 use crate::dice::Dice;
@@ -93,6 +93,7 @@ impl Layout {
                 "eu-west-1"
             },
         ];
+        let sample = sample::settings();
         Settings {
             topology: topology(),
             sites: [0, 1].map(|index| Site {
@@ -101,39 +102,21 @@ impl Layout {
             }),
             mode: if self.observe { Mode::Observe } else { Mode::Act },
             webhook_username: USER.to_owned(),
-            infinispan_username: "developer".to_owned(),
-            secrets_region: "eu-west-1".to_owned(),
-            register_region: "eu-west-1".to_owned(),
-            register_role_arn: String::new(),
             claim: ClaimSettings {
                 renew_interval_seconds: if self.short_claims { 1 } else { 5 },
                 failure_threshold: if self.short_claims { 2 } else { 3 },
             },
-            cooldown_seconds: 60,
-            timeout_seconds: 15,
             cleared_caches: vec!["actionTokens".to_owned(), "work".to_owned()],
-            deep_percent: 100,
-            hold_after_seconds: 3600,
             found: Found {
                 accelerator_arn: ACCELERATOR.to_owned(),
                 endpoint_group_arns: self.arns().into_iter().map(|(arn, _)| arn).collect(),
                 balancers: [0, 1]
                     .map(|index| (names[index].clone(), vec![balancer(index)]))
                     .into(),
-                infinispan_urls: [0, 1]
-                    .map(|index| {
-                        (
-                            names[index].clone(),
-                            format!("https://{}.example.com", SITES[index]),
-                        )
-                    })
-                    .into(),
-                infinispan_secret: "infinispan".to_owned(),
-                webhook_secret: "webhook".to_owned(),
-                health_secret: "health".to_owned(),
-                register_table: "register".to_owned(),
                 topic_arn: String::new(),
+                ..sample.found
             },
+            ..sample
         }
     }
 

@@ -3,62 +3,21 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 
-fn name(text: &str) -> SiteName {
-    SiteName::new(text).unwrap()
-}
+use super::sample::site as name;
 
-/// Settings in which every field differs from its default, so that a lost variable shows.
+/// The sample, with something in every field that may be empty or has a default, so that a lost variable shows.
 fn settings() -> Settings {
-    Settings {
-        topology: TopologyName::new("keycloak-prod").unwrap(),
-        sites: [
-            Site {
-                name: name("site-a"),
-                region: "eu-west-1".into(),
-            },
-            Site {
-                name: name("site-b"),
-                region: "eu-west-2".into(),
-            },
-        ],
+    let mut settings = Settings {
         mode: Mode::Observe,
-        webhook_username: "keycloak".into(),
-        infinispan_username: "developer".into(),
-        secrets_region: "eu-west-1".into(),
-        register_region: "eu-north-1".into(),
         register_role_arn: "arn:aws:iam::123456789012:role/register".into(),
-        claim: ClaimSettings {
-            renew_interval_seconds: 5,
-            failure_threshold: 3,
-        },
-        cooldown_seconds: 120,
-        timeout_seconds: 15,
         cleared_caches: vec!["work".into(), "actionTokens".into()],
-        deep_percent: 90,
-        hold_after_seconds: 3600,
-        found: Found {
-            accelerator_arn: "arn:aws:globalaccelerator::123456789012:accelerator/a".into(),
-            endpoint_group_arns: vec!["arn:group/1".into(), "arn:group/2".into()],
-            balancers: [
-                (
-                    name("site-a"),
-                    vec!["arn:lb/a1".to_owned(), "arn:lb/a2".to_owned()],
-                ),
-                (name("site-b"), vec!["arn:lb/b".to_owned()]),
-            ]
-            .into(),
-            infinispan_urls: [
-                (name("site-a"), "https://a.example.com".to_owned()),
-                (name("site-b"), "https://b.example.com:8443".to_owned()),
-            ]
-            .into(),
-            infinispan_secret: "arn:secret:infinispan".into(),
-            webhook_secret: "arn:secret:webhook".into(),
-            health_secret: "arn:secret:health".into(),
-            register_table: "register".into(),
-            topic_arn: "arn:topic".into(),
-        },
-    }
+        ..sample::settings()
+    };
+    settings.found.balancers.insert(
+        name("site-a"),
+        vec!["arn:lb/a1".to_owned(), "arn:lb/a2".to_owned()],
+    );
+    settings
 }
 
 fn read(environment: &[(Variable, String)]) -> Result<Settings, Vec<SettingsError>> {
@@ -73,7 +32,8 @@ fn read(environment: &[(Variable, String)]) -> Result<Settings, Vec<SettingsErro
 #[test]
 fn what_provision_renders_the_function_reads() {
     let environment = settings().environment();
-    assert_eq!(environment.len(), VARIABLES.len());
+    let variables: Vec<Variable> = environment.iter().map(|(variable, _)| *variable).collect();
+    assert_eq!(variables, VARIABLES);
     assert_eq!(read(&environment), Ok(settings()));
 }
 
@@ -129,7 +89,7 @@ fn a_mode_is_one_of_two_words() {
         let settings = Settings { mode, ..settings() };
         assert_eq!(read(&settings.environment()).unwrap().mode, mode);
     }
-    assert!(mode("acts").is_err());
+    assert!(Mode::parse("acts").is_err());
 }
 
 #[test]

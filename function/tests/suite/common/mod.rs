@@ -16,9 +16,8 @@ use fencing::health::{Kept, Probe, Seen};
 use fencing::metrics::Measured;
 use fencing::register::Record;
 use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
-use fencing::settings::{ClaimSettings, Found, Mode, Settings, Site};
 use fencing::step::{Call, Event, Fault, Written};
-use fencing::words::{Reporter, Rev, SiteName, TopologyName};
+use fencing::words::{Reporter, Rev, SiteName};
 use function::event;
 use function::handler::{Handler, Invocation, Reply};
 use function::moment::Moment;
@@ -31,61 +30,8 @@ use tokio::time::Instant;
 pub(crate) const PASSWORD: &str = "s3cret%40";
 pub(crate) const HEALTH_SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789";
 
-pub(crate) fn site(name: &str) -> SiteName {
-    SiteName::new(name).unwrap()
-}
-
-pub(crate) fn balancer(name: &str) -> String {
-    format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/{name}/1")
-}
-
-const ACCELERATOR: &str = "arn:aws:globalaccelerator::123456789012:accelerator/acc";
-
-pub(crate) fn group_arn() -> String {
-    format!("{ACCELERATOR}/listener/l/endpoint-group/g")
-}
-
 /// Two zones of one Region: one endpoint group holds both sites.
-pub(crate) fn settings() -> Settings {
-    let (a, b) = (site("site-a"), site("site-b"));
-    Settings {
-        topology: TopologyName::new("keycloak-test").unwrap(),
-        sites: [&a, &b].map(|name| Site {
-            name: name.clone(),
-            region: "eu-west-1".to_owned(),
-        }),
-        mode: Mode::Act,
-        webhook_username: "keycloak".to_owned(),
-        infinispan_username: "developer".to_owned(),
-        secrets_region: "eu-west-1".to_owned(),
-        register_region: "eu-west-1".to_owned(),
-        register_role_arn: String::new(),
-        claim: ClaimSettings {
-            renew_interval_seconds: 5,
-            failure_threshold: 3,
-        },
-        cooldown_seconds: 120,
-        timeout_seconds: 15,
-        cleared_caches: vec!["work".to_owned()],
-        deep_percent: 100,
-        hold_after_seconds: 3600,
-        found: Found {
-            accelerator_arn: ACCELERATOR.to_owned(),
-            endpoint_group_arns: vec![group_arn()],
-            balancers: [(a.clone(), vec![balancer("a")]), (b.clone(), vec![balancer("b")])].into(),
-            infinispan_urls: [
-                (a, "https://a.example.com".to_owned()),
-                (b, "https://b.example.com".to_owned()),
-            ]
-            .into(),
-            infinispan_secret: "infinispan".to_owned(),
-            webhook_secret: "webhook".to_owned(),
-            health_secret: "health".to_owned(),
-            register_table: "register".to_owned(),
-            topic_arn: "arn:topic".to_owned(),
-        },
-    }
-}
+pub(crate) use fencing::settings::sample::{ACCELERATOR, GROUP, balancer, settings, site};
 
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +110,7 @@ fn endpoint(name: &str) -> Endpoint {
     Endpoint {
         config: EndpointConfig {
             id: balancer(name),
-            weight: Some(if name == "a" { 128 } else { 64 }),
+            weight: Some(if name == "site-a" { 128 } else { 64 }),
             client_ip_preservation: Some(true),
         },
         health: Health::Healthy,
@@ -187,8 +133,8 @@ impl Memory {
             state: Mutex::new(State {
                 record: None,
                 groups: vec![Group {
-                    arn: group_arn(),
-                    endpoints: vec![endpoint("a"), endpoint("b")],
+                    arn: GROUP.to_owned(),
+                    endpoints: vec![endpoint("site-a"), endpoint("site-b")],
                 }],
                 backups: [(site("site-a"), Backup::Online), (site("site-b"), Backup::Online)].into(),
                 pushed: Push::Idle,
