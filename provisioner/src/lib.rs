@@ -3,10 +3,15 @@
 pub mod check;
 pub mod cli;
 pub mod folder;
+pub mod observed;
+pub mod package;
 pub mod plan;
+pub mod preflight;
 pub mod render;
 pub mod report;
 pub mod run;
+#[cfg(test)]
+mod sample;
 pub mod topology;
 pub mod world;
 pub mod yaml;

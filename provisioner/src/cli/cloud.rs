@@ -8,11 +8,11 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::{Exit, Failure, OutputFormat, print, print_json};
+use crate::observed::cluster::Unreached;
+use crate::package::elf::Binary;
+use crate::package::{self, PackedFunction};
 use crate::plan::StackDocument;
-use crate::plan::cluster::Unreached;
 use crate::plan::clusters::{OURS, ObjectDocument};
-use crate::plan::elf::Binary;
-use crate::plan::package::{self, PackedFunction};
 use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::render::{self, DocumentKind};
 use crate::report;

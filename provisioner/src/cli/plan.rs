@@ -5,10 +5,10 @@ use clap::Args;
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
 use crate::plan::clusters::Choices;
-use crate::plan::latency;
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{Session, Wanted, apply, drift, preview};
+use crate::topology::time_to_fence;
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
@@ -57,7 +57,10 @@ impl Plan {
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }
-            let (cases, advice) = (latency::worst_cases(topology), latency::advice(topology));
+            let (cases, advice) = (
+                time_to_fence::worst_cases(topology),
+                time_to_fence::advice(topology),
+            );
             cloud::answer(
                 self.output,
                 || {

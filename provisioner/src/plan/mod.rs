@@ -14,48 +14,29 @@
 //!
 //! No step knows how to write to an endpoint group.
 
-pub mod changes;
-pub mod cluster;
-pub mod cluster_endpoint;
-pub mod cluster_problem;
 pub mod clusters;
-#[cfg(test)]
-mod clusters_tests;
 pub mod destroy;
 #[cfg(test)]
-mod destroy_tests;
-pub mod elf;
-pub mod latency;
-#[cfg(test)]
 mod moves_tests;
-pub mod objects;
-pub mod observed;
-pub mod package;
-mod parameters;
-pub mod preflight;
-pub mod problem;
+mod stacks;
 mod step;
 pub mod unreached;
-pub mod user_workload;
 
-#[cfg(test)]
-pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::parameters::{OUTPUT_TOPIC, OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
-pub use self::step::{
-    OutputReading, PACKAGES, Package, ParameterValue, Plan, StackDocument, StackGoal, Step, Unchanged,
-};
+pub use self::stacks::parameters::{OUTPUT_TOPIC, OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
+pub use self::step::{OutputReading, ParameterValue, Plan, StackDocument, StackGoal, Step, Unchanged};
 
 use self::clusters::Clusters;
-use self::observed::{Condition, StackReading, Standing};
-use self::parameters::{declared_parameters, parameter_values};
-use self::preflight::Findings;
-use self::problem::Problem;
+use self::stacks::parameters::{declared_parameters, parameter_values};
 use self::unreached::{Deferred, Place};
+use crate::observed::{Condition, StackReading, Standing};
+use crate::package::Package;
+use crate::preflight::Findings;
+use crate::preflight::problem::Problem;
 use crate::render::ObjectKind;
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 use crate::topology::{Region, Topology};

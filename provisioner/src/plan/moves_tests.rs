@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::cluster::Looks;
-use super::observed::{Observed, RegionStanding, RegisterPlace, StackReading, Standing};
-use super::preflight::{former_registers, judge, judge_destruction, judge_history};
-use super::problem::{Problem, Warning};
-use super::sample::*;
 use super::{Step, destroy};
+use crate::observed::cluster::Looks;
+use crate::observed::{Observed, RegionStanding, RegisterPlace, StackReading, Standing};
+use crate::preflight::problem::{Problem, Warning};
+use crate::preflight::{former_registers, judge, judge_destruction, judge_history};
+use crate::sample::*;
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
 

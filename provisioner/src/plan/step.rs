@@ -4,33 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::changes::StackDrift;
-use super::cluster::{ObjectRef, Unreached};
 use super::clusters::ObjectGoal;
-use super::observed::RegisterPlace;
-use super::problem::Warning;
 use super::unreached::{Deferred, UnreachedRegion};
+use crate::observed::RegisterPlace;
+use crate::observed::changes::StackDrift;
+use crate::observed::cluster::{ObjectRef, Unreached};
+use crate::package::Package;
+use crate::preflight::problem::Warning;
 use crate::topology::SiteName;
 use crate::topology::names::StackKind;
-
-/// The function's zip, as far as a plan needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Package {
-    /// SHA-256 of the zip, in hexadecimal.
-    pub sha256: String,
-    /// Its size.
-    pub bytes: u64,
-}
-
-impl Package {
-    /// Where the bucket keeps it: the same content always under the same key.
-    pub fn key(&self) -> String {
-        format!("{PACKAGES}{}.zip", self.sha256)
-    }
-}
-
-/// What all packages' keys begin with.
-pub const PACKAGES: &str = "function/";
 
 /// A rendered template and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

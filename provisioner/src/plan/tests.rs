@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::cluster::Looks;
-use super::observed::{RegionStanding, Standing};
-use super::preflight::judge_destruction;
-use super::problem::Problem;
-use super::sample::*;
-use super::{Package, Plan, StackDocument, Step, destroy, plan, tags};
+use super::{Plan, StackDocument, Step, destroy, plan, tags};
+use crate::observed::cluster::Looks;
+use crate::observed::{RegionStanding, Standing};
+use crate::package::Package;
+use crate::preflight::judge_destruction;
+use crate::preflight::problem::Problem;
+use crate::sample::*;
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
 

@@ -9,8 +9,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::observed::Standing;
 use super::{ParameterValue, StackGoal, TAG_REGIONS};
+use crate::observed::Standing;
 use crate::topology::names::{HEALTH_REGION, StackKind};
 use crate::topology::{SiteName, Topology};
 

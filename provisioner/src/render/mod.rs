@@ -16,6 +16,7 @@ mod dashboard;
 mod engine;
 mod health;
 mod kubernetes;
+pub mod user_workload;
 
 use serde_json::Value;
 

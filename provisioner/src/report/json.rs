@@ -6,14 +6,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::objects;
-use crate::plan::changes::ResourceChange;
-use crate::plan::elf::{Binary, Linkage};
-use crate::plan::latency::{Advice, TimeToFence};
-use crate::plan::package::PackedFunction;
+use crate::observed::changes::ResourceChange;
+use crate::package::PackedFunction;
+use crate::package::elf::{Binary, Linkage};
 use crate::plan::{Plan, StackGoal, Step};
 use crate::run::apply::Applied;
 use crate::run::destroy::Destroyed;
 use crate::run::preview::Preview;
+use crate::topology::time_to_fence::{Advice, TimeToFence};
 
 /// A plan.
 pub fn plan_json(plan: &Plan, preview: &Preview, cases: &[TimeToFence], advice: &[Advice]) -> Value {

@@ -4,11 +4,12 @@ use fencing::health::WATCHDOG_SILENT_AFTER_SECONDS;
 use serde_json::{Value, json};
 
 use super::plan::properties;
+use crate::observed::cluster::{Conflict, Unreached};
+use crate::observed::objects::ObjectAction;
 use crate::plan::Step;
-use crate::plan::cluster::{Conflict, Unreached, user_workload_names as names};
 use crate::plan::clusters::{Content, ObjectGoal, REDACTED};
-use crate::plan::objects::ObjectAction;
 use crate::plan::unreached::{Deferred, UnreachedRegion};
+use crate::render::user_workload::names;
 use crate::topology::SiteName;
 
 /// A step in a cluster, as it begins.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::bytes;
-use crate::plan::elf::{Binary, Linkage};
-use crate::plan::package::PackedFunction;
+use crate::package::PackedFunction;
+use crate::package::elf::{Binary, Linkage};
 
 /// A package in a few lines.
 pub fn package_text(function: &PackedFunction, binary: &Binary, file: &Path) -> String {

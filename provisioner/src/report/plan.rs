@@ -6,15 +6,15 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{bytes, objects};
-use crate::plan::changes::{Action, PropertyChange, Replacement, ResourceChange, StackDrift};
-use crate::plan::latency::{Advice, Basis, TimeToFence};
-use crate::plan::objects::ObjectAction;
+use crate::observed::changes::{Action, PropertyChange, Replacement, ResourceChange, StackDrift};
+use crate::observed::objects::ObjectAction;
 use crate::plan::unreached::Place;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
 use crate::run::apply::Applied;
 use crate::run::destroy::Destroyed;
 use crate::run::preview::Preview;
 use crate::topology::SiteName;
+use crate::topology::time_to_fence::{Advice, Basis, TimeToFence};
 
 /// Longer values are cut: a changed template's code fills a screen otherwise.
 const VALUE_CHARACTERS: usize = 100;

@@ -11,14 +11,15 @@ use tokio::task::JoinSet;
 
 use super::Session;
 use super::webhook::WebhookValues;
-use crate::plan::cluster::{
+use crate::observed::cluster::{
     CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, DryRun, INFINISPANS, INGRESSES,
     InfinispanReading, Look, Looks, MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, ROUTES, Resource,
-    SERVICES, STATEFUL_SETS, user_workload_names as names,
+    SERVICES, STATEFUL_SETS,
 };
-use crate::plan::cluster_endpoint;
+use crate::observed::cluster_endpoint;
 use crate::plan::clusters::{OURS, ObjectDocument, resource};
 use crate::render::ObjectKind;
+use crate::render::user_workload::names;
 use crate::topology::{Endpoint, Platform, SecretDelivery, Site, SiteName, Topology};
 use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, ConnectError, Target};
 

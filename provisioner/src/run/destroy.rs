@@ -8,9 +8,10 @@ use super::failure::Failure;
 use super::observe;
 use super::walk::{Completed, Walk};
 use super::{Scope, Session};
-use crate::plan::cluster::Unreached;
+use crate::observed::cluster::Unreached;
 use crate::plan::unreached::{Deferred, UnreachedRegion};
-use crate::plan::{Step, destroy, preflight};
+use crate::plan::{Step, destroy};
+use crate::preflight;
 use crate::report;
 use crate::topology::Topology;
 

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::Session;
 use super::failure::Failure;
 use super::stacks::Pace;
-use crate::plan::changes::StackDrift;
+use crate::observed::changes::StackDrift;
 use crate::plan::{Plan, Step, Unchanged};
 use crate::world::cloudformation::Stacks;
 

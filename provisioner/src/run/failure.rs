@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use fencing::answer::Status;
 
-use crate::plan::cluster_problem::ClusterProblem;
-use crate::plan::elf::ElfError;
-use crate::plan::observed::RegisterReading;
-use crate::plan::package::PackageError;
-use crate::plan::problem::{Problem, fenced};
+use crate::observed::RegisterReading;
+use crate::package::PackageError;
+use crate::package::elf::ElfError;
+use crate::preflight::cluster_problem::ClusterProblem;
+use crate::preflight::problem::{Problem, fenced};
 use crate::render::RenderError;
 use crate::topology::SiteName;
 use crate::world::aws::SignInError;

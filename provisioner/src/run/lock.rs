@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::failure::Failure;
-use crate::plan::observed::Identity;
+use crate::observed::Identity;
 use crate::world::artifacts::{Bucket, ConditionalWrite, SmallObject};
 
 /// The object's key.

@@ -31,9 +31,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::console::Console;
 use self::interrupt::Interrupt;
+use crate::package::{self, PackedFunction, elf};
+use crate::plan::StackDocument;
 use crate::plan::clusters::ObjectDocument;
-use crate::plan::problem::Problem;
-use crate::plan::{StackDocument, elf, package, package::PackedFunction};
+use crate::preflight::problem::Problem;
 use crate::topology::{CaBundle, SiteName, Topology};
 use crate::world::aws::Aws;
 use crate::world::kubernetes::{Cluster, ConnectError, Contexts};

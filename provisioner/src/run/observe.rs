@@ -1,7 +1,7 @@
 //! Looks at everything a plan needs, and changes nothing.
 //!
 //! Questions that do not depend on one another are asked at the same time, so that planning takes a second
-//! and not one per question. What the answers mean is [`crate::plan::preflight`]'s business.
+//! and not one per question. What the answers mean is [`crate::preflight`]'s business.
 //!
 //! A Region that does not answer ends nobody's look but its own: it is noted as unreached, with the call that
 //! shows it. That an answer was "no" is another matter, and ends everything.
@@ -19,12 +19,13 @@ use self::answers::{Answers, all, each, first_answer};
 use super::Session;
 use super::clusters;
 use super::webhook::{WebhookValues, outputs};
-use crate::plan::clusters::{ObjectDocument, heard};
-use crate::plan::observed::{
+use crate::observed::{
     Identity, Observed, RegionReading, RegionStanding, SecretReading, Standing, TableReading,
 };
-use crate::plan::preflight::{former_registers, infinispan_urls, sites_to_search};
-use crate::plan::{OutputReading, PACKAGES, TAG_REGIONS};
+use crate::package::PACKAGES;
+use crate::plan::clusters::{ObjectDocument, heard};
+use crate::plan::{OutputReading, TAG_REGIONS};
+use crate::preflight::{former_registers, infinispan_urls, sites_to_search};
 use crate::topology::names::{HEALTH_REGION, StackKind};
 use crate::topology::{Region, Topology};
 use crate::world::account;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Session;
 use super::failure::Failure;
 use super::stacks::Driver;
-use crate::plan::changes::ResourceChange;
+use crate::observed::changes::ResourceChange;
 use crate::plan::{Plan, Step};
 use crate::topology::Topology;
 

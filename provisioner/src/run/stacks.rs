@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::Session;
 use super::failure::{Cause, Failure};
-use crate::plan::changes::{ChangeSetReading, ResourceChange, Verdict};
-use crate::plan::observed::Condition;
+use crate::observed::Condition;
+use crate::observed::changes::{ChangeSetReading, ResourceChange, Verdict};
 use crate::plan::{ParameterValue, StackGoal};
 use crate::report;
 use crate::topology::Topology;

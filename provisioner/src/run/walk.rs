@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::lock::{self, Lock};
 use super::stacks::{Driver, Pace};
 use super::{Session, Wanted};
-use crate::plan::observed::Identity;
+use crate::observed::Identity;
 use crate::plan::{Plan, Step};
 use crate::report;
 use crate::topology::Topology;

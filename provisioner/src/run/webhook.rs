@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::Session;
 use super::failure::Failure;
+use crate::observed::{Condition, Standing};
 use crate::plan::clusters::{PASSWORD_KEY, REDACTED, USERNAME_KEY, url_keys};
-use crate::plan::observed::{Condition, Standing};
 use crate::plan::{OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
 use crate::topology::Topology;
 use crate::topology::names::{StackKind, WEBHOOK_PATH};

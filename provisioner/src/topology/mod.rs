@@ -22,6 +22,7 @@ pub mod regions;
 mod schema;
 mod settings;
 pub(crate) mod suggest;
+pub mod time_to_fence;
 mod types;
 
 #[cfg(test)]

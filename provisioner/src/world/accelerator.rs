@@ -4,7 +4,7 @@ use aws_sdk_globalaccelerator::Client;
 use aws_sdk_globalaccelerator::types::Accelerator;
 
 use super::call::{Call, CallError};
-use crate::plan::observed::{AcceleratorReading, GroupReading, ListenerReading};
+use crate::observed::{AcceleratorReading, GroupReading, ListenerReading};
 use crate::topology::names::ACCELERATOR_REGION;
 
 /// The API's largest page. Its default of 10 is how the eleventh accelerator gets lost.

@@ -4,7 +4,7 @@ use aws_sdk_iam::Client as Iam;
 use aws_sdk_sts::Client as Sts;
 
 use super::call::{Call, CallError};
-use crate::plan::observed::Identity;
+use crate::observed::Identity;
 
 /// Who is signed in.
 pub async fn identity(client: &Sts, region: &str) -> Result<Identity, CallError> {

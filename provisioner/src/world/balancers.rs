@@ -3,7 +3,7 @@
 use aws_sdk_elasticloadbalancingv2::Client;
 
 use super::call::{Call, CallError};
-use crate::plan::observed::BalancerReading;
+use crate::observed::BalancerReading;
 
 /// The tag that tells which site a balancer belongs to.
 pub const SITE_TAG: &str = "site";

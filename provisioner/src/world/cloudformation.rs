@@ -9,10 +9,10 @@ use aws_sdk_cloudformation::types::{
 };
 
 use super::call::{Call, CallError};
-use crate::plan::changes::{
+use crate::observed::changes::{
     Action, ChangeSetReading, PropertyChange, Replacement, ResourceChange, ResourceDrift,
 };
-use crate::plan::observed::{ResourceReading, StackReading};
+use crate::observed::{ResourceReading, StackReading};
 
 /// The stacks of one Region.
 #[derive(Debug, Clone)]

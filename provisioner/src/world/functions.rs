@@ -8,7 +8,7 @@ use aws_sdk_lambda::types::EnvironmentResponse;
 use serde_json::Value;
 
 use super::call::{Call, CallError};
-use crate::plan::observed::{FunctionReading, LambdaLimits};
+use crate::observed::{FunctionReading, LambdaLimits};
 
 /// The functions of one Region.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@
 //!   run ◀─ a reading ─ world ◀─ an answer ───
 //! ```
 //!
-//! A reading is one of the plain types of [`crate::plan::observed`]; no SDK type leaves this module, so the
+//! A reading is one of the plain types of [`crate::observed`]; no SDK type leaves this module, so the
 //! planner can be tested with literals. What AWS answers with "there is none" is a value (`Option`, an empty
 //! list), never an error; what remains is a [`CallError`](call::CallError) that names the call and its Region.
 

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::call::{Call, CallError};
-use crate::plan::observed::{RegisterReading, Replicas, TableReading};
+use crate::observed::{RegisterReading, Replicas, TableReading};
 use crate::topology::names::{TAG_TOPOLOGY, register_keys};
 
 /// Global tables of this version do not list their replicas, and are eventually consistent without exception.

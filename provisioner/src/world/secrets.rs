@@ -4,7 +4,7 @@ use aws_sdk_secretsmanager::Client;
 use secrecy::SecretString;
 
 use super::call::{Call, CallError};
-use crate::plan::observed::SecretReading;
+use crate::observed::SecretReading;
 
 /// The secrets of one Region.
 #[derive(Debug, Clone)]

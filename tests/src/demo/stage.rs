@@ -178,12 +178,11 @@ impl Stage {
     /// Packs the function's binary as somebody who built it himself would.
     pub(super) fn pack(&self, binary: &Path) -> Result<PathBuf, DemoError> {
         let bytes = fs::read(binary).map_err(DemoError::file(binary))?;
-        let packed = provisioner::plan::package::pack(&bytes, &Default::default()).map_err(|error| {
-            DemoError::Example {
+        let packed =
+            provisioner::package::pack(&bytes, &Default::default()).map_err(|error| DemoError::Example {
                 path: binary.to_owned(),
                 reason: error.to_string(),
-            }
-        })?;
+            })?;
         let path = self.folder.path().join("function.zip");
         fs::write(&path, packed.zip).map_err(DemoError::file(&path))?;
         Ok(path)

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use provisioner::plan::package;
+use provisioner::package;
 use tempfile::TempDir;
 use tests::provision::{Provision, Run};
 use tests::standins::accelerator::{Accelerator, AcceleratorStandIn, World};

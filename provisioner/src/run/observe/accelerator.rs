@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use fencing::words::SiteName;
 
 use super::answers::each;
-use crate::plan::observed::{AcceleratorReading, EndpointReading, ListenerReading};
-use crate::plan::preflight::is_wanted;
+use crate::observed::{AcceleratorReading, EndpointReading, ListenerReading};
+use crate::preflight::is_wanted;
 use crate::topology::Topology;
 use crate::world::accelerator::Accelerators;
 use crate::world::aws::Aws;

@@ -8,8 +8,8 @@ use std::fmt;
 
 use kube::client::AuthError;
 
-use crate::plan::cluster::{Denied, Resource, Unreached};
-use crate::plan::cluster_problem::ClusterProblem;
+use crate::observed::cluster::{Denied, Resource, Unreached};
+use crate::preflight::cluster_problem::ClusterProblem;
 use crate::topology::SiteName;
 
 /// Which call.
@@ -262,7 +262,7 @@ mod tests {
     use kube::core::Status;
 
     use super::*;
-    use crate::plan::cluster::SECRETS;
+    use crate::observed::cluster::SECRETS;
 
     fn call() -> ClusterCall {
         let site = SiteName::new("site-a").unwrap();

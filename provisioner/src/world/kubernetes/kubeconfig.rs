@@ -10,8 +10,8 @@ use kube::{Client, Config};
 
 use super::call::ClusterCall;
 use super::{CALL_SECONDS, Cluster, ClusterError};
-use crate::plan::cluster::Unreached;
-use crate::plan::cluster_problem::ClusterProblem;
+use crate::observed::cluster::Unreached;
+use crate::preflight::cluster_problem::ClusterProblem;
 use crate::topology::{Site, SiteName};
 
 /// Long enough for a person to sign in by a browser that the plugin opened.
@@ -119,7 +119,7 @@ contexts:
 ";
 
     fn site(context: &str) -> Site {
-        let mut site = crate::plan::sample::topology().sites[0].clone();
+        let mut site = crate::sample::topology().sites[0].clone();
         site.context = context.to_owned().try_into().unwrap();
         site
     }

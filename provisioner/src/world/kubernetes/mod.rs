@@ -24,7 +24,7 @@ use serde_json::Value;
 
 pub use self::call::{ClusterCall, ClusterError};
 pub use self::kubeconfig::{ConnectError, Contexts};
-use crate::plan::cluster::{Conflict, FIELD_MANAGER, Resource};
+use crate::observed::cluster::{Conflict, FIELD_MANAGER, Resource};
 use crate::topology::SiteName;
 
 /// The deadline of a call.

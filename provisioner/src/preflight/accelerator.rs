@@ -9,8 +9,8 @@ use fencing::settings::Found;
 use fencing::words::SiteName;
 
 use super::Judge;
-use crate::plan::observed::{EndpointReading, ListenerReading};
-use crate::plan::problem::{Problem, Warning};
+use crate::observed::{EndpointReading, ListenerReading};
+use crate::preflight::problem::{Problem, Warning};
 use crate::topology::Topology;
 
 /// Whether the accelerator is the one that the topology names: by ARN, or by either DNS name.

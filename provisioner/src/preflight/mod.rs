@@ -4,7 +4,9 @@
 //! that the function is told, read from the world as it is.
 
 mod accelerator;
+pub mod cluster_problem;
 mod clusters;
+pub mod problem;
 mod register;
 #[cfg(test)]
 mod tests;
@@ -18,9 +20,9 @@ pub use self::accelerator::{is_wanted, sites_to_search};
 pub use self::clusters::{forbidden, judge_clusters, sends_site_offline, together, unusable};
 pub use self::register::{former_registers, is_elsewhere, judge_destruction, judge_history, wanted_register};
 
-use super::cluster::{ClusterReading, Look, Looks};
-use super::observed::{Observed, RegionReading, Standing};
-use super::problem::{Problem, Warning};
+use self::problem::{Problem, Warning};
+use crate::observed::cluster::{ClusterReading, Look, Looks};
+use crate::observed::{Observed, RegionReading, Standing};
 use crate::plan::TAG_REGIONS;
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 use crate::topology::{Region, Topology};

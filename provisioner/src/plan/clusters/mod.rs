@@ -14,16 +14,16 @@ use fencing::health::WATCHDOG_SILENT_AFTER_SECONDS;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::changes::PropertyChange;
-use super::cluster::{
+use crate::observed::changes::PropertyChange;
+use crate::observed::cluster::{
     ALERTMANAGER_CONFIGS_V1ALPHA1, ALERTMANAGER_CONFIGS_V1BETA1, CONFIG_MAPS, ClusterReading,
     ClusterStanding, Comparison, DryRun, Look, Looks, ObjectRef, POD_MONITORS, PROMETHEUS_RULES, Resource,
-    Rollout, SECRETS, Unreached, user_workload_names as names,
+    Rollout, SECRETS, Unreached,
 };
-use super::objects::{self, ObjectAction, ObjectChange};
-use super::user_workload::{self, Change};
-use super::{Step, Unchanged};
+use crate::observed::objects::{self, ObjectAction, ObjectChange};
+use crate::plan::{Step, Unchanged};
 use crate::render::ObjectKind;
+use crate::render::user_workload::{self, Change, names};
 use crate::topology::{Platform, SecretDelivery, Site, SiteName, Topology};
 
 /// What stands for a value that is never shown.
@@ -352,7 +352,7 @@ impl Planner<'_> {
 }
 
 /// How the Secret changes, told without its values.
-pub(super) fn secret_change(
+pub(crate) fn secret_change(
     current: Option<&Value>,
     urls: &BTreeMap<String, String>,
     compared: &BTreeMap<String, Comparison>,
@@ -402,7 +402,7 @@ pub(super) fn secret_change(
         .flat_map(|property| {
             let path: Vec<&str> = property.path.splitn(2, '.').collect();
             objects::other_holders(current, &path)
-                .map(|manager| super::cluster::Conflict {
+                .map(|manager| crate::observed::cluster::Conflict {
                     manager,
                     field: format!(".{}", property.path),
                 })
@@ -452,3 +452,6 @@ pub(super) fn removals(topology: &Topology, looks: &Looks<ClusterStanding>) -> V
     }
     steps
 }
+
+#[cfg(test)]
+mod tests;

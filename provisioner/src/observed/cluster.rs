@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cluster_problem::ClusterProblem;
+use crate::preflight::cluster_problem::ClusterProblem;
 use crate::render::ObjectKind;
 use crate::topology::SiteName;
 
@@ -84,22 +84,6 @@ resources! {
     PROMETHEUS_RULES = "monitoring.coreos.com" "v1" "PrometheusRule" "prometheusrules";
     /// PodMonitors.
     POD_MONITORS = "monitoring.coreos.com" "v1" "PodMonitor" "podmonitors";
-}
-
-/// OpenShift's switches for monitoring user-defined projects.
-pub mod user_workload_names {
-    /// Where the cluster's own monitoring is configured.
-    pub const CLUSTER_NAMESPACE: &str = "openshift-monitoring";
-    /// The ConfigMap with `enableUserWorkload`.
-    pub const CLUSTER_CONFIG: &str = "cluster-monitoring-config";
-    /// Where the users' monitoring runs.
-    pub const NAMESPACE: &str = "openshift-user-workload-monitoring";
-    /// The ConfigMap with `alertmanager`.
-    pub const CONFIG: &str = "user-workload-monitoring-config";
-    /// The Alertmanager that both settings bring up.
-    pub const STATEFUL_SET: &str = "alertmanager-user-workload";
-    /// The key of either ConfigMap that holds the settings.
-    pub const KEY: &str = "config.yaml";
 }
 
 /// One of our objects in one of the clusters.

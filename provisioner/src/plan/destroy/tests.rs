@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::cluster::Looks;
-use super::observed::Standing;
-use super::preflight::{judge, judge_destruction};
-use super::problem::Problem;
-use super::sample::*;
-use super::{Step, destroy};
+use crate::observed::Standing;
+use crate::observed::cluster::Looks;
+use crate::plan::{Step, destroy};
+use crate::preflight::problem::Problem;
+use crate::preflight::{judge, judge_destruction};
+use crate::sample::*;
 use crate::topology::names::StackKind;
 
 /// A world in which a register stands whose template says `policy` of its table.

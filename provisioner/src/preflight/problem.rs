@@ -2,9 +2,9 @@
 
 use fencing::words::SiteName;
 
-use super::cluster::ObjectRef;
 use super::cluster_problem::ClusterProblem;
-use super::observed::RegisterReading;
+use crate::observed::RegisterReading;
+use crate::observed::cluster::ObjectRef;
 use crate::topology::RegisterKind;
 
 /// Before a site is put into the accelerator by hand.

@@ -1,6 +1,7 @@
 //! What stands in the way in one of the clusters.
 
-use super::cluster::{Conflict, Denied, MONITORING, OPENSHIFT, ObjectRef, user_workload_names as names};
+use crate::observed::cluster::{Conflict, Denied, MONITORING, OPENSHIFT, ObjectRef};
+use crate::render::user_workload::names;
 use crate::topology::{Platform, SiteName};
 
 /// A reason not to go on with a cluster. Nothing was changed.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use fencing::settings::{Found, Settings};
 
 use super::{Judge, forbidden, foreign_stacks, unusable};
-use crate::plan::cluster::{ClusterStanding, Look, Looks};
-use crate::plan::observed::{Condition, RegisterPlace, Replicas, Standing, TableReading};
-use crate::plan::problem::{Problem, Warning};
+use crate::observed::cluster::{ClusterStanding, Look, Looks};
+use crate::observed::{Condition, RegisterPlace, Replicas, Standing, TableReading};
+use crate::preflight::problem::{Problem, Warning};
 use crate::topology::names::{StackKind, register_keys};
 use crate::topology::{RegisterKind, Topology};
 

@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::cluster::*;
-use super::clusters::{Choices, Clusters, OURS, ObjectDocument, heard};
-use super::objects::ObjectAction;
-use super::preflight::{infinispan_urls, judge_clusters, judge_destruction};
-use super::problem::{Problem, Warning};
-use super::sample::*;
-use super::user_workload::{self, Change};
-use super::{Plan, Step, Unchanged, destroy, plan};
+use super::{Choices, Clusters, OURS, ObjectDocument, heard};
+use crate::observed::cluster::*;
+use crate::observed::objects::ObjectAction;
+use crate::plan::{Plan, Step, Unchanged, destroy, plan};
+use crate::preflight::problem::{Problem, Warning};
+use crate::preflight::{infinispan_urls, judge_clusters, judge_destruction};
+use crate::render::user_workload::{self, Change};
 use crate::render::{self, DocumentKind, ObjectKind};
+use crate::sample::*;
 use crate::topology::names::StackKind;
 use crate::topology::{SiteName, Topology};
 

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::super::cluster::{ClusterReading, Denied, DryRun, Look, Looks, MONITORING, OPENSHIFT};
-use super::super::cluster_problem::ClusterProblem;
-use super::super::clusters::{Clusters, OURS, object_ref, secret_change, url_keys};
-use super::super::objects;
-use super::super::user_workload;
-use crate::plan::observed::Standing;
-use crate::plan::problem::{Problem, Warning};
+use super::cluster_problem::ClusterProblem;
+use crate::observed::Standing;
+use crate::observed::cluster::{ClusterReading, Denied, DryRun, Look, Looks, MONITORING, OPENSHIFT};
+use crate::observed::objects;
+use crate::plan::clusters::{Clusters, OURS, object_ref, secret_change, url_keys};
+use crate::preflight::problem::{Problem, Warning};
+use crate::render::user_workload;
 use crate::render::{ObjectKind, api_version};
 use crate::topology::names::StackKind;
 use crate::topology::{Platform, SecretDelivery, Site, Topology};

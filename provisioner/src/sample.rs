@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fencing::words::SiteName;
 
-use super::cluster::{ClusterReading, Looks};
-use super::clusters::{Choices, Clusters};
-use super::observed::*;
-use super::preflight::Findings;
-use super::{OUTPUT_WEBHOOK_SECRET, Package, ParameterValue, Plan, StackDocument, StackGoal, Step};
+use crate::observed::cluster::{ClusterReading, Looks};
+use crate::observed::*;
+use crate::package::Package;
+use crate::plan::clusters::{Choices, Clusters};
+use crate::plan::{OUTPUT_WEBHOOK_SECRET, ParameterValue, Plan, StackDocument, StackGoal, Step};
+use crate::preflight::Findings;
 use crate::topology::Topology;
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 
@@ -204,7 +205,7 @@ pub(crate) fn no_clusters() -> Clusters<'static> {
 
 /// What the good world tells.
 pub(crate) fn findings() -> Findings {
-    super::preflight::judge(&topology(), &observed(), 0).unwrap()
+    crate::preflight::judge(&topology(), &observed(), 0).unwrap()
 }
 
 pub(crate) fn stack(status: &str, resources: &[(&str, &str)]) -> StackReading {

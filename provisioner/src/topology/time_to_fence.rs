@@ -203,7 +203,7 @@ pub fn advice(topology: &Topology) -> Vec<Advice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::sample::topology_from;
+    use crate::sample::topology_from;
 
     #[test]
     fn by_default_a_site_is_fenced_within_47_seconds() {

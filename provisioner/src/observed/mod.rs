@@ -10,7 +10,12 @@ use fencing::settings::Settings;
 use fencing::words::SiteName;
 use serde_json::Value;
 
-use super::cluster::{ClusterReading, Looks};
+pub mod changes;
+pub mod cluster;
+pub mod cluster_endpoint;
+pub mod objects;
+
+use self::cluster::{ClusterReading, Looks};
 use crate::topology::names::StackKind;
 
 /// Who is signed in.

@@ -5,12 +5,12 @@
 //! one; the buckets last, because one of them holds the lock. A cluster or a Region that is out of
 //! reach keeps what it has until the next time; of the rest only the register waits for it.
 
-use super::cluster::{ClusterStanding, Looks};
-use super::clusters;
-use super::observed::{RegisterPlace, ResourceReading, StackReading, Standing};
-use super::preflight::{is_elsewhere, wanted_register};
-use super::unreached::{self, Deferred, Place};
-use super::{Plan, Step, lock_region, lock_stands, take_lock, unsettled};
+use crate::observed::cluster::{ClusterStanding, Looks};
+use crate::observed::{RegisterPlace, ResourceReading, StackReading, Standing};
+use crate::plan::clusters;
+use crate::plan::unreached::{self, Deferred, Place};
+use crate::plan::{Plan, Step, lock_region, lock_stands, take_lock, unsettled};
+use crate::preflight::{is_elsewhere, wanted_register};
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
 
@@ -238,3 +238,6 @@ pub(super) fn deletion(kind: StackKind, region: &str, name: &str, stack: &StackR
         keeps: words(kept),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::{is_wanted, judge, judge_history, sites_to_search};
-use crate::plan::observed::{EndpointReading, Observed};
-use crate::plan::problem::{Problem, Warning};
-use crate::plan::sample::*;
+use crate::observed::{EndpointReading, Observed};
+use crate::preflight::problem::{Problem, Warning};
+use crate::sample::*;
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
 
@@ -517,7 +517,7 @@ fn every_hint_says_what_to_do() {
 
 #[test]
 fn a_register_is_used_only_where_a_condition_means_the_same_everywhere() {
-    use crate::plan::observed::Replicas;
+    use crate::observed::Replicas;
     let regions = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let shared = topology_from("register: { table: shared }");
     let strong = topology_from(
@@ -561,7 +561,7 @@ fn a_register_is_used_only_where_a_condition_means_the_same_everywhere() {
     ];
     for (topology, replicas, expected) in cases {
         let observed = with(|it| {
-            it.standing.register = Some(crate::plan::observed::TableReading {
+            it.standing.register = Some(crate::observed::TableReading {
                 replicas: replicas.clone(),
                 ..table("open")
             });

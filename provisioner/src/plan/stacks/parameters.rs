@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use fencing::settings::{self, Source};
 use serde_json::Value;
 
-use super::observed::{Condition, Standing};
-use super::preflight::Findings;
-use super::{OutputReading, Package, ParameterValue};
+use crate::observed::{Condition, Standing};
+use crate::package::Package;
+use crate::plan::{OutputReading, ParameterValue};
+use crate::preflight::Findings;
 use crate::render::{self, parameters};
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
@@ -22,7 +23,7 @@ pub const OUTPUT_WEBHOOK_SECRET: &str = "WebhookSecretArn";
 const OUTPUT_HEALTH_SECRET: &str = "HealthSecretArn";
 
 /// The parameters of a template, and whether each has a default.
-pub(super) fn declared_parameters(template: &str) -> Vec<(String, bool)> {
+pub(in crate::plan) fn declared_parameters(template: &str) -> Vec<(String, bool)> {
     let Ok(template) = serde_yaml::from_str::<Value>(template) else {
         return Vec::new();
     };
@@ -36,7 +37,7 @@ pub(super) fn declared_parameters(template: &str) -> Vec<(String, bool)> {
 }
 
 /// Everything that templates may ask for.
-pub(super) fn parameter_values(
+pub(in crate::plan) fn parameter_values(
     topology: &Topology,
     standing: &Standing,
     findings: &Findings,

@@ -8,15 +8,18 @@
 //! Entries are sorted, their time is the format's first, their owner is nobody. Whoever hands in a ready zip
 //! hands in the binary only: authorities always come from the topology.
 
+mod digest;
+pub mod elf;
+
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
 
 use fencing::words::SiteName;
-use sha2::{Digest, Sha256};
+use serde::Serialize;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use super::Package;
+pub use self::digest::sha256;
 
 /// The name that `provided.al2023` starts.
 pub const BOOTSTRAP: &str = "bootstrap";
@@ -55,6 +58,25 @@ impl PackageError {
         }
     }
 }
+
+/// The function's zip, as far as a plan needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Package {
+    /// SHA-256 of the zip, in hexadecimal.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Package {
+    /// Where the bucket keeps it: the same content always under the same key.
+    pub fn key(&self) -> String {
+        format!("{PACKAGES}{}.zip", self.sha256)
+    }
+}
+
+/// What all packages' keys begin with.
+pub const PACKAGES: &str = "function/";
 
 /// A package with its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,16 +123,6 @@ fn write(
         zip.write_all(content)?;
     }
     Ok(zip.finish()?.into_inner())
-}
-
-/// SHA-256 in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            text.push_str(&format!("{byte:02x}"));
-            text
-        })
 }
 
 /// The binary in a zip.

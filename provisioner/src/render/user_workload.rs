@@ -16,7 +16,21 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::cluster::user_workload_names as names;
+/// OpenShift's switches for monitoring user-defined projects.
+pub mod names {
+    /// Where the cluster's own monitoring is configured.
+    pub const CLUSTER_NAMESPACE: &str = "openshift-monitoring";
+    /// The ConfigMap with `enableUserWorkload`.
+    pub const CLUSTER_CONFIG: &str = "cluster-monitoring-config";
+    /// Where the users' monitoring runs.
+    pub const NAMESPACE: &str = "openshift-user-workload-monitoring";
+    /// The ConfigMap with `alertmanager`.
+    pub const CONFIG: &str = "user-workload-monitoring-config";
+    /// The Alertmanager that both settings bring up.
+    pub const STATEFUL_SET: &str = "alertmanager-user-workload";
+    /// The key of either ConfigMap that holds the settings.
+    pub const KEY: &str = "config.yaml";
+}
 
 /// The annotation that remembers.
 pub const ANNOTATION: &str = "sitefence.io/added";

@@ -1,0 +1,3 @@
+//! What the stacks are made with.
+
+pub(super) mod parameters;
