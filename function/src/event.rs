@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use fencing::contract::{Envelope, Misunderstood};
 use fencing::health::Drill;
 use fencing::step::Task;
 use secrecy::SecretString;
@@ -24,20 +25,6 @@ pub enum Event {
     Operate(Task),
     /// By an operator who rehearses.
     Drill(Drill),
-}
-
-/// Why an invocation is none of these.
-#[derive(Debug, thiserror::Error)]
-pub enum EventError {
-    /// Not one of ours.
-    #[error(
-        "the event is neither a Function URL request nor {{\"sitefence\":\"sweep\"}} nor \
-         {{\"sitefence\":\"operate\",\"task\":…}} nor {{\"sitefence\":\"drill\",\"task\":…}}"
-    )]
-    Unknown,
-    /// An operator's task that this version does not know.
-    #[error("the operator's task is not understood; is the command newer than the function?")]
-    Task(#[source] serde_json::Error),
 }
 
 /// A web request, as much of it as anyone here reads.
@@ -96,30 +83,17 @@ struct Http {
 
 impl Event {
     /// Tells them apart.
-    pub fn read(value: Value) -> Result<Self, EventError> {
-        let Value::Object(mut object) = value else {
-            return Err(EventError::Unknown);
-        };
-        if WEB_FIELDS.iter().any(|field| object.contains_key(*field)) {
-            return serde_json::from_value::<WebEvent>(Value::Object(object))
+    pub fn read(value: Value) -> Result<Self, Misunderstood> {
+        if WEB_FIELDS.iter().any(|field| value.get(field).is_some()) {
+            return serde_json::from_value::<WebEvent>(value)
                 .map(|event| Self::Web(Box::new(event.into())))
-                .map_err(|_| EventError::Unknown);
+                .map_err(|_| Misunderstood::Envelope);
         }
-        let name = object.remove("sitefence");
-        let task = object.remove("task");
-        if !object.is_empty() {
-            return Err(EventError::Unknown);
-        }
-        match (name.as_ref().and_then(Value::as_str), task) {
-            (Some("sweep"), None) => Ok(Self::Sweep),
-            (Some("operate"), Some(task)) => serde_json::from_value(task)
-                .map(Self::Operate)
-                .map_err(EventError::Task),
-            (Some("drill"), Some(task)) => serde_json::from_value(task)
-                .map(Self::Drill)
-                .map_err(EventError::Task),
-            _ => Err(EventError::Unknown),
-        }
+        Ok(match Envelope::read(value)? {
+            Envelope::Sweep {} => Self::Sweep,
+            Envelope::Operate { task } => Self::Operate(task),
+            Envelope::Drill { task } => Self::Drill(task),
+        })
     }
 }
 
@@ -202,7 +176,7 @@ mod tests {
         ] {
             let mixed = json!({"sitefence": kind, "task": {"task": task, "by": "ana", "seconds": 60}});
             assert!(
-                matches!(Event::read(mixed), Err(EventError::Task(_))),
+                matches!(Event::read(mixed), Err(Misunderstood::Task)),
                 "{kind} {task}"
             );
         }
@@ -252,7 +226,7 @@ mod tests {
             json!({"rawPath": {}}),
         ] {
             assert!(
-                matches!(Event::read(event.clone()), Err(EventError::Unknown)),
+                matches!(Event::read(event.clone()), Err(Misunderstood::Envelope)),
                 "{event}"
             );
         }

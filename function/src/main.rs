@@ -13,7 +13,7 @@ use function::logging;
 use function::world::Cloud;
 use futures_util::future::{join, select};
 use jiff::Timestamp;
-use lambda_runtime::{Context, LambdaEvent, Runtime, service_fn};
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 
 /// The longest that preparing may hold up the first event. A host that has not answered by then is asked
@@ -66,14 +66,15 @@ async fn serve(handler: Handler<Cloud>) -> Result<(), lambda_runtime::Error> {
     let handler = &handler;
     let serve = service_fn(async move |event: LambdaEvent<Value>| {
         let invocation = invocation(&event.context);
-        let event = Event::read(event.payload).inspect_err(|error| {
-            tracing::error!(
-                request_id = invocation.request_id,
-                "{}",
-                function::world::tls::chain(error)
-            );
+        let event = Event::read(event.payload).map_err(|error| {
+            tracing::error!(request_id = invocation.request_id, "{error}");
+            // What the caller is shown; without it, the runtime would add the name of our type.
+            Diagnostic {
+                error_type: "Misunderstood".to_owned(),
+                error_message: error.to_string(),
+            }
         })?;
-        Ok::<Value, lambda_runtime::Error>(handler.handle(event, &invocation).await.into_json())
+        Ok::<Value, Diagnostic>(handler.handle(event, &invocation).await.into_json())
     });
     Runtime::new(serve).run().await
 }

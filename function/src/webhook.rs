@@ -16,7 +16,8 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fencing::health;
+use fencing::contract::alert::{SITE_OFFLINE, WATCHDOG};
+use fencing::contract::{label, path};
 use fencing::settings::Settings;
 use fencing::words::{Reporter, SiteName, Suspect};
 use secrecy::ExposeSecret as _;
@@ -24,15 +25,6 @@ use secrecy::ExposeSecret as _;
 use crate::credentials::{Claim, Expected};
 pub use crate::event::Request;
 use crate::payload::{Alert, Payload, State};
-
-/// Where Alertmanager posts to.
-pub const PATH: &str = "/webhook";
-
-/// The alert that fences.
-pub const SITE_OFFLINE: &str = "SiteOffline";
-
-/// The alert that always fires, and only shows that the path is whole.
-pub const WATCHDOG: &str = "FencingPathWatchdog";
 
 /// The largest body, decoded. Ten thousand alerts with a dozen labels take about three mebibytes; Lambda
 /// itself refuses an event of more than six megabytes, and a body in base64 is cut to four and a half by
@@ -104,7 +96,7 @@ impl Refusal {
 /// The places of the Function URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route<'a> {
-    /// [`PATH`].
+    /// [`path::WEBHOOK`].
     Webhook,
     /// The health question, with the secret that was presented.
     Health(&'a str),
@@ -113,10 +105,10 @@ pub enum Route<'a> {
 /// Which place a request wants. Only method and path are looked at.
 pub fn route(request: &Request) -> Result<Route<'_>, Refusal> {
     match (request.path.as_str(), request.method.as_str()) {
-        (PATH, "POST") => Ok(Route::Webhook),
-        (PATH, _) => Err(Refusal::Method),
+        (path::WEBHOOK, "POST") => Ok(Route::Webhook),
+        (path::WEBHOOK, _) => Err(Refusal::Method),
         (path, "GET") => path
-            .strip_prefix(health::PATH)
+            .strip_prefix(path::HEALTH)
             .map(Route::Health)
             .ok_or(Refusal::NotFound),
         _ => Err(Refusal::NotFound),
@@ -179,7 +171,7 @@ pub enum Foreign {
         label: &'static str,
     },
     /// Another deployment's.
-    #[error("its label `topology` is {given}, this is `{own}`")]
+    #[error("its label `{}` is {given}, this is `{own}`", label::TOPOLOGY)]
     Topology {
         /// What it says, shortened and escaped.
         given: String,
@@ -211,7 +203,9 @@ impl Authentic {
             problem: match error.classify() {
                 serde_json::error::Category::Eof => "it ends too early",
                 serde_json::error::Category::Syntax => "it is not JSON",
-                serde_json::error::Category::Data => "a field is missing or of another type",
+                serde_json::error::Category::Data => {
+                    "a field is missing, stands twice, or is of another type"
+                }
                 serde_json::error::Category::Io => "it cannot be read",
             },
             line: error.line(),
@@ -221,7 +215,7 @@ impl Authentic {
             return Err(Refusal::Version);
         }
         let mut delivery = Delivery {
-            truncated: payload.truncated,
+            truncated: payload.truncated(),
             ..Delivery::default()
         };
         for alert in payload.alerts {
@@ -255,7 +249,7 @@ fn decoded(request: Request) -> Result<Vec<u8>, Refusal> {
 impl Delivery {
     /// Judges one alert by its own status and labels.
     fn sort_in(&mut self, settings: &Settings, alert: &Alert) {
-        let name = alert.alertname.as_deref();
+        let name = alert.name();
         if !matches!(name, Some(SITE_OFFLINE | WATCHDOG)) {
             self.ignored += 1;
             return;
@@ -283,18 +277,18 @@ impl Delivery {
 }
 
 fn reporter(settings: &Settings, alert: &Alert) -> Result<Reporter, Foreign> {
-    let topology = present(alert.topology.as_deref(), "topology")?;
+    let topology = present(alert.topology(), label::TOPOLOGY)?;
     if topology != settings.topology.as_str() {
         return Err(Foreign::Topology {
             given: shown(topology),
             own: settings.topology.to_string(),
         });
     }
-    site(settings, alert.reporter.as_deref(), "reporter").map(Reporter)
+    site(settings, alert.reporter(), label::REPORTER).map(Reporter)
 }
 
 fn suspect(settings: &Settings, alert: &Alert, reporter: &Reporter) -> Result<Suspect, Foreign> {
-    let suspect = site(settings, alert.site.as_deref(), "site")?;
+    let suspect = site(settings, alert.site(), label::SITE)?;
     if suspect == reporter.0 {
         return Err(Foreign::Itself { site: suspect });
     }

@@ -16,7 +16,7 @@ fn expected() -> Expected {
 fn request(body: impl Into<String>) -> Request {
     Request {
         method: "POST".to_owned(),
-        path: PATH.to_owned(),
+        path: path::WEBHOOK.to_owned(),
         authorization: Some(format!("Basic {}", STANDARD.encode("keycloak:s3cret")).into()),
         body: body.into(),
         base64: false,
@@ -191,23 +191,22 @@ fn credentials_come_before_everything_else() {
     );
 }
 
+const OTHER: &str = "a field is missing, stands twice, or is of another type";
+
 #[test]
 fn malformed_bodies_are_refused_with_a_place_and_without_their_text() {
     for (body, problem) in [
         ("", "it ends too early"),
         ("{", "it ends too early"),
         ("hunter2", "it is not JSON"),
-        ("[]", "a field is missing or of another type"),
-        ("null", "a field is missing or of another type"),
-        ("{}", "a field is missing or of another type"),
-        (r#"{"version":"4"}"#, "a field is missing or of another type"),
-        (
-            r#"{"version":4,"alerts":[]}"#,
-            "a field is missing or of another type",
-        ),
+        ("[]", OTHER),
+        ("null", OTHER),
+        ("{}", OTHER),
+        (r#"{"version":"4"}"#, OTHER),
+        (r#"{"version":4,"alerts":[]}"#, OTHER),
         (
             r#"{"version":"4","alerts":[{"status":"hunter2","labels":{}}]}"#,
-            "a field is missing or of another type",
+            OTHER,
         ),
         (r#"{"version":"4","alerts":[]} hunter2"#, "it is not JSON"),
     ] {
@@ -243,14 +242,21 @@ fn a_huge_body_is_refused_before_it_is_decoded() {
 }
 
 #[test]
-fn a_field_that_stands_twice_counts_once_and_unknown_ones_are_skipped() {
+fn a_field_that_stands_twice_is_refused_and_unknown_ones_are_skipped() {
     let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
     let labels = offline("site-a", "site-b");
-    let body = format!(
-        r#"{{"version":"3","version":"4","routeLabels":{deep},"notification_reason":"x","alerts":[],
-           "alerts":[{{"status":"resolved","status":"firing","new":{deep},"labels":{{}},"labels":{labels}}}]}}"#
+    let body = |alert: &str| {
+        request(format!(
+            r#"{{"version":"4","routeLabels":{deep},"notification_reason":"x","alerts":[{{{alert}"new":{deep},"labels":{labels}}}]}}"#
+        ))
+    };
+    let good = read(body(r#""status":"firing","#)).unwrap();
+    assert_eq!(accusations(&good), [("site-a", "site-b")]);
+    let twice = read(body(r#""status":"resolved","status":"firing","#)).unwrap_err();
+    assert!(
+        matches!(twice, Refusal::NotAPayload { problem: OTHER, .. }),
+        "{twice}"
     );
-    assert_eq!(accusations(&read(request(body)).unwrap()), [("site-a", "site-b")]);
 }
 
 #[test]

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! * [`words`]: names that a swap cannot survive: [`Reporter`](words::Reporter) is not [`Suspect`](words::Suspect).
-//! * [`settings`]: what the function is told at start; the contract with `provision`.
+//! * [`contract`], [`settings`]: what `provision` and the function have to agree on, word for word.
 //! * [`register`]: the durable record, its states, and what may follow what.
 //! * [`accelerator`], [`replication`]: readings of the two things that get changed, and how to judge them.
 //! * [`health`]: whether a fence would work, and what whoever asks is told.
@@ -28,6 +28,7 @@
 
 pub mod accelerator;
 pub mod answer;
+pub mod contract;
 pub mod health;
 pub mod metrics;
 pub mod register;

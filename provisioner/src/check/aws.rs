@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::permissions::permissions;
 use super::{Case, as_list, of_type, resources, text, texts};
-use crate::render::SCHEDULE_INPUT;
+use crate::render::schedule_input;
 use crate::topology::names::{StackKind, TAG_TOPOLOGY, register_keys};
 
 /// The largest template that fits into a request (CloudFormation quota); a larger one needs a bucket.
@@ -162,7 +162,7 @@ pub(super) fn schedule_reaches_the_function(case: &mut Case<'_>) {
         if text(rule, "/ScheduleExpression") != "rate(1 minute)" || text(rule, "/State") != "ENABLED" {
             case.breach(document, format!("`{id}` does not come every minute"));
         }
-        if text(rule, "/Targets/0/Input") != SCHEDULE_INPUT {
+        if text(rule, "/Targets/0/Input") != schedule_input() {
             case.breach(
                 document,
                 format!("`{id}` sends {:?}", text(rule, "/Targets/0/Input")),

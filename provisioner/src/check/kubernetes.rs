@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use fencing::contract::{alert, label};
 use serde_json::{Value, json};
 
 use super::{Case, as_list, of_type, text, texts};
@@ -58,26 +59,26 @@ pub(super) fn one_namespace_per_site(case: &mut Case<'_>) {
 pub(super) fn rule_labels_are_the_settings(case: &mut Case<'_>) {
     for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
         let peer = &case.topology.peer_of(site).name;
-        for (alert, about) in [
-            ("SiteOffline", peer),
-            ("SiteViewAbsent", peer),
-            ("ReplicationCut", peer),
-            ("FencingPathWatchdog", &site.name),
+        for (name, about) in [
+            (alert::SITE_OFFLINE, peer),
+            (alert::SITE_VIEW_ABSENT, peer),
+            (alert::REPLICATION_CUT, peer),
+            (alert::WATCHDOG, &site.name),
         ] {
-            let Some(rule) = rule(&document.value, alert) else {
-                case.breach(document, format!("it has no alert {alert}"));
+            let Some(rule) = rule(&document.value, name) else {
+                case.breach(document, format!("it has no alert {name}"));
                 continue;
             };
-            for (label, wanted) in [
-                ("topology", case.topology.name.as_str()),
-                ("reporter", site.name.as_str()),
-                ("site", about.as_str()),
+            for (key, wanted) in [
+                (label::TOPOLOGY, case.topology.name.as_str()),
+                (label::REPORTER, site.name.as_str()),
+                (label::SITE, about.as_str()),
             ] {
-                let found = text(rule, &format!("/labels/{label}"));
+                let found = text(rule, &format!("/labels/{key}"));
                 if found != wanted {
                     case.breach(
                         document,
-                        format!("{alert} has the {label} `{found}`, not `{wanted}`"),
+                        format!("{name} has the {key} `{found}`, not `{wanted}`"),
                     );
                 }
             }
@@ -88,10 +89,14 @@ pub(super) fn rule_labels_are_the_settings(case: &mut Case<'_>) {
 pub(super) fn rule_looks_at_the_peer(case: &mut Case<'_>) {
     for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
         let peer = &case.topology.peer_of(site).name;
-        for alert in ["SiteOffline", "SiteViewAbsent", "ReplicationCut"] {
-            let expr = rule(&document.value, alert).map_or("", |rule| text(rule, "/expr"));
-            let metric = match alert {
-                "ReplicationCut" => "infinispan_x_site_admin_status",
+        for name in [
+            alert::SITE_OFFLINE,
+            alert::SITE_VIEW_ABSENT,
+            alert::REPLICATION_CUT,
+        ] {
+            let expr = rule(&document.value, name).map_or("", |rule| text(rule, "/expr"));
+            let metric = match name {
+                alert::REPLICATION_CUT => "infinispan_x_site_admin_status",
                 _ => r#"__name__=~"(vendor_)?jgroups_site_view_status""#,
             };
             for part in [
@@ -100,17 +105,22 @@ pub(super) fn rule_looks_at_the_peer(case: &mut Case<'_>) {
                 &format!("site=\"{peer}\""),
             ] {
                 if !expr.contains(part) {
-                    case.breach(document, format!("{alert} does not look for {part}"));
+                    case.breach(document, format!("{name} does not look for {part}"));
                 }
             }
         }
-        let offline = rule(&document.value, "SiteOffline").map_or("", |rule| text(rule, "/expr"));
+        let offline = rule(&document.value, alert::SITE_OFFLINE).map_or("", |rule| text(rule, "/expr"));
         if !offline.starts_with("min by (namespace, site) (") || !offline.ends_with(" == 0") {
-            case.breach(document, "SiteOffline does not take the least value of all pods");
+            case.breach(
+                document,
+                format!(
+                    "{} does not take the least value of all pods",
+                    alert::SITE_OFFLINE
+                ),
+            );
         }
-        if rule(&document.value, "FencingPathWatchdog").map_or("", |rule| text(rule, "/expr")) != "vector(1)"
-        {
-            case.breach(document, "FencingPathWatchdog does not always fire");
+        if rule(&document.value, alert::WATCHDOG).map_or("", |rule| text(rule, "/expr")) != "vector(1)" {
+            case.breach(document, format!("{} does not always fire", alert::WATCHDOG));
         }
     }
 }
@@ -191,9 +201,12 @@ pub(super) fn timings_can_work(case: &mut Case<'_>) {
     }
     for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
         let wanted = pending(case.topology, site);
-        let found = rule(&document.value, "SiteOffline").and_then(|rule| interval(rule, "/for"));
+        let found = rule(&document.value, alert::SITE_OFFLINE).and_then(|rule| interval(rule, "/for"));
         if found != Some(wanted) {
-            case.breach(document, format!("SiteOffline does not wait for {wanted}"));
+            case.breach(
+                document,
+                format!("{} does not wait for {wanted}", alert::SITE_OFFLINE),
+            );
         }
     }
     for (document, _) in case.objects_of(ObjectKind::PodMonitor) {
@@ -232,10 +245,10 @@ fn matchers(route: &Value) -> Vec<(&str, &str, &str)> {
         .collect()
 }
 
-fn route_of<'a>(object: &'a Value, alert: &str) -> Vec<&'a Value> {
+fn route_of<'a>(object: &'a Value, name: &str) -> Vec<&'a Value> {
     routes(object)
         .into_iter()
-        .filter(|route| matchers(route).contains(&("alertname", "=", alert)))
+        .filter(|route| matchers(route).contains(&("alertname", "=", name)))
         .collect()
 }
 
@@ -249,7 +262,7 @@ pub(super) fn route_reaches_every_function(case: &mut Case<'_>) {
             );
         }
         let top = object.pointer("/spec/route").unwrap_or(&Value::Null);
-        if matchers(top) != [("topology", "=", case.topology.name.as_str())] {
+        if matchers(top) != [(label::TOPOLOGY, "=", case.topology.name.as_str())] {
             case.breach(
                 document,
                 "it takes other topologies' alerts, or not all of its own",
@@ -262,7 +275,7 @@ pub(super) fn route_reaches_every_function(case: &mut Case<'_>) {
             .iter()
             .map(|region| case.topology.url_key(region))
             .collect();
-        for route in route_of(object, "SiteOffline") {
+        for route in route_of(object, alert::SITE_OFFLINE) {
             let receivers = object.pointer("/spec/receivers").map(as_list).unwrap_or_default();
             let receiver = receivers
                 .into_iter()
@@ -290,15 +303,18 @@ pub(super) fn route_reaches_every_function(case: &mut Case<'_>) {
                 case.breach(document, format!("it reaches {reached:?} instead of {wanted:?}"));
             }
         }
-        if route_of(object, "SiteOffline").len() != 1 {
-            case.breach(document, "there is not exactly one route for SiteOffline");
+        if route_of(object, alert::SITE_OFFLINE).len() != 1 {
+            case.breach(
+                document,
+                format!("there is not exactly one route for {}", alert::SITE_OFFLINE),
+            );
         }
     }
 }
 
 pub(super) fn watchdog_has_its_own_route(case: &mut Case<'_>) {
     for (document, _) in case.objects_of(ObjectKind::AlertmanagerConfig) {
-        let watchdog = route_of(&document.value, "FencingPathWatchdog");
+        let watchdog = route_of(&document.value, alert::WATCHDOG);
         let [route] = watchdog.as_slice() else {
             case.breach(
                 document,
@@ -306,7 +322,7 @@ pub(super) fn watchdog_has_its_own_route(case: &mut Case<'_>) {
             );
             continue;
         };
-        if matchers(route).len() != 1 || route.get("groupBy") != Some(&json!(["alertname", "site"])) {
+        if matchers(route).len() != 1 || route.get("groupBy") != Some(&json!(["alertname", label::SITE])) {
             case.breach(document, "the watchdog shares its group with other alerts");
         }
         if text(route, "/repeatInterval") != "1m" {

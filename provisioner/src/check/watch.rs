@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fencing::answer::Cause;
+use fencing::contract::path;
 use fencing::health;
 use fencing::metrics::{DIMENSION_SITE, DIMENSION_TOPOLOGY, Metric, NAMESPACE};
 use serde_json::{Value, json};
@@ -166,7 +167,7 @@ fn series_of(dashboard: &Value) -> Vec<Series<'_>> {
 pub(super) fn everyone_is_asked_from_outside(case: &mut Case<'_>) {
     let secret = case.topology.health_secret_name();
     let path = json!({"Fn::Join": ["", [
-        health::PATH, "{{resolve:secretsmanager:", secret, ":SecretString}}"
+        path::HEALTH, "{{resolve:secretsmanager:", secret, ":SecretString}}"
     ]]});
     for (document, kind, _) in case.stacks() {
         if kind != StackKind::Health {

@@ -314,10 +314,13 @@ pub fn sends_site_offline(config: &Value) -> bool {
     });
     let routes_it = config
         .pointer("/spec/route")
-        .is_some_and(|route| mentions(route, "SiteOffline"));
+        .is_some_and(|route| mentions(route, GUIDE_ALERT));
     let is_the_guide_s = config.pointer("/metadata/name").and_then(Value::as_str) == Some(GUIDE_CONFIG);
     has_webhook && (routes_it || is_the_guide_s)
 }
+
+/// The guide's alert, and ours: but only because ours was given the same name.
+const GUIDE_ALERT: &str = "SiteOffline";
 
 /// The name that the guide gives to its AlertmanagerConfig.
 const GUIDE_CONFIG: &str = "example-routing";

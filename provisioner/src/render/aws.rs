@@ -1,5 +1,6 @@
 //! The CloudFormation templates: what each is filled with.
 
+use fencing::contract::Envelope;
 use fencing::settings::{self, Found, Source};
 use serde::Serialize;
 
@@ -10,7 +11,9 @@ use crate::topology::names::{self, HEALTH_REGION, StackKind, TAG_TOPOLOGY, regis
 use crate::topology::{KeyArn, Region, RegisterKind, TagKey, Topology};
 
 /// What the schedule sends to the function.
-pub const SCHEDULE_INPUT: &str = r#"{"sitefence":"sweep"}"#;
+pub fn schedule_input() -> String {
+    Envelope::Sweep {}.event().to_string()
+}
 
 /// The fencing stack's parameters beside those that [`settings::VARIABLES`] names.
 pub mod parameters {
@@ -262,7 +265,7 @@ struct FencingValues {
     environment: Vec<Variable>,
     schedule_name: String,
     schedule_description: String,
-    schedule_input: &'static str,
+    schedule_input: String,
     alarms: Vec<Alarm>,
     dashboard_name: String,
     dashboard_parts: Vec<Option<String>>,
@@ -334,7 +337,7 @@ fn fencing(topology: &Topology, region: &Region) -> Result<Filled, RenderError> 
         }),
         schedule_name: topology.schedule_name(),
         schedule_description: format!("Sitefence {name}: finishes open decisions, runs the deep check"),
-        schedule_input: SCHEDULE_INPUT,
+        schedule_input: schedule_input(),
         dashboard_name: topology.dashboard_name(region),
         dashboard_parts: dashboard::parts(topology, region, &alarms),
         alarms,

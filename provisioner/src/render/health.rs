@@ -96,7 +96,7 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
                 .collect(),
             checks,
             parent_name: topology.alarm_name("any-function"),
-            health_path: fencing::health::PATH,
+            health_path: fencing::contract::path::HEALTH,
             health_secret_name: topology.health_secret_name(),
             search_string: fencing::health::OK,
             interval_seconds: topology.health.interval.seconds(),

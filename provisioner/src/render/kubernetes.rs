@@ -1,5 +1,6 @@
 //! The Kubernetes objects of a site: what each is filled with.
 
+use fencing::contract::{alert, label, path};
 use serde::Serialize;
 
 use super::engine::{Filled, RenderError, fill};
@@ -18,6 +19,36 @@ const WATCHDOG_REPEAT_INTERVAL: Interval = Interval::from_seconds(60);
 
 /// What prometheus-operator takes when nothing is said; never longer than the interval.
 const LONGEST_SCRAPE_TIMEOUT: Interval = Interval::from_seconds(10);
+
+/// The alerts' names, as the templates ask for them.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Alerts {
+    site_offline: &'static str,
+    site_view_absent: &'static str,
+    replication_cut: &'static str,
+    watchdog: &'static str,
+}
+
+const ALERTS: Alerts = Alerts {
+    site_offline: alert::SITE_OFFLINE,
+    site_view_absent: alert::SITE_VIEW_ABSENT,
+    replication_cut: alert::REPLICATION_CUT,
+    watchdog: alert::WATCHDOG,
+};
+
+/// The names of the labels that the function reads.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct AlertLabels {
+    topology: &'static str,
+    reporter: &'static str,
+    site: &'static str,
+}
+
+const ALERT_LABELS: AlertLabels = AlertLabels {
+    topology: label::TOPOLOGY,
+    reporter: label::REPORTER,
+    site: label::SITE,
+};
 
 #[derive(Debug, Clone, Serialize)]
 struct Label {
@@ -101,7 +132,7 @@ pub(super) fn document(topology: &Topology, site: &Site, kind: ObjectKind) -> Re
     }
 }
 
-fn label(key: &str, value: &impl ToString) -> Label {
+fn own_label(key: &str, value: &impl ToString) -> Label {
     Label {
         key: key.to_owned(),
         value: value.to_string(),
@@ -111,8 +142,8 @@ fn label(key: &str, value: &impl ToString) -> Label {
 /// The labels by which our objects are found again.
 fn our_labels(topology: &Topology) -> Vec<Label> {
     vec![
-        label(LABEL_MANAGED_BY, &MANAGED_BY),
-        label(LABEL_TOPOLOGY, &topology.name),
+        own_label(LABEL_MANAGED_BY, &MANAGED_BY),
+        own_label(LABEL_TOPOLOGY, &topology.name),
     ]
 }
 
@@ -122,7 +153,7 @@ fn monitoring_labels(topology: &Topology) -> Vec<Label> {
         .monitoring
         .labels
         .iter()
-        .map(|(key, value)| label(key.as_str(), value));
+        .map(|(key, value)| own_label(key.as_str(), value));
     our_labels(topology).into_iter().chain(theirs).collect()
 }
 
@@ -137,6 +168,8 @@ fn url_keys(topology: &Topology) -> Vec<String> {
 fn alertmanager_config(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
     #[derive(Serialize)]
     struct Values {
+        alert: Alerts,
+        label: AlertLabels,
         api_version: &'static str,
         name: String,
         namespace: String,
@@ -154,6 +187,8 @@ fn alertmanager_config(topology: &Topology, site: &Site) -> Result<Filled, Rende
     fill(
         "alertmanagerconfig.yaml",
         &Values {
+            alert: ALERTS,
+            label: ALERT_LABELS,
             api_version: api_version(site.platform),
             name: topology.object_name(),
             namespace: site.namespace.to_string(),
@@ -201,6 +236,8 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
         name: String,
         namespace: String,
         labels: Vec<Label>,
+        alert: Alerts,
+        label: AlertLabels,
         evaluation_interval: String,
         site_offline_expr: String,
         site_view_absent_expr: String,
@@ -216,7 +253,7 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
     }
     let mut labels = monitoring_labels(topology);
     if site.platform == Platform::Openshift {
-        labels.push(label(LEAF_LABEL.0, &LEAF_LABEL.1));
+        labels.push(own_label(LEAF_LABEL.0, &LEAF_LABEL.1));
     }
     let peer = &topology.peer_of(site).name;
     // Namespace and site have grammars without any character that means something inside PromQL's quotes.
@@ -227,6 +264,8 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
             name: topology.object_name(),
             namespace: site.namespace.to_string(),
             labels,
+            alert: ALERTS,
+            label: ALERT_LABELS,
             evaluation_interval: topology.alerting.evaluation_interval.to_string(),
             site_offline_expr: format!("min by (namespace, site) ({{{SITE_VIEW},{about}}}) == 0"),
             site_view_absent_expr: format!("absent({{{SITE_VIEW},{about}}})"),
@@ -279,6 +318,7 @@ fn secret(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
         namespace: String,
         labels: Vec<Label>,
         url_keys: Vec<String>,
+        url_placeholder: String,
         username: String,
     }
     fill(
@@ -288,6 +328,7 @@ fn secret(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
             namespace: site.namespace.to_string(),
             labels: our_labels(topology),
             url_keys: url_keys(topology),
+            url_placeholder: format!("<the function's URL>{}", path::WEBHOOK.trim_start_matches('/')),
             username: topology.webhook.username.to_string(),
         },
     )

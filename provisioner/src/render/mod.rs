@@ -20,7 +20,7 @@ pub mod user_workload;
 
 use serde_json::Value;
 
-pub use aws::{SCHEDULE_INPUT, parameters};
+pub use aws::{parameters, schedule_input};
 pub use engine::RenderError;
 pub use health::health_host_parameter;
 pub use kubernetes::{ObjectKind, api_version, pending};

@@ -1,7 +1,8 @@
 //! `drill`: rehearsals that touch nobody's traffic.
 
+use fencing::contract::Envelope;
 use fencing::health::Drill;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::operate::{self, Operated};
 use super::{Failure, Session, observe};
@@ -20,7 +21,7 @@ pub async fn fail_health(
         by: caller.arn,
         seconds: lasts.seconds(),
     };
-    let event = json!({"sitefence": "drill", "task": drill});
+    let event = Envelope::Drill { task: drill }.event();
     let mut all = Vec::new();
     for region in &topology.regions {
         match rehearse(session, topology, region, &event).await {

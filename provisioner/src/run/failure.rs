@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use fencing::answer::Status;
+use fencing::contract::Misunderstood;
 
 use crate::observed::RegisterReading;
 use crate::package::PackageError;
@@ -58,6 +59,9 @@ pub enum Failure {
     SignIn(#[from] SignInError),
     #[error(transparent)]
     Call(#[from] CallError),
+    /// What was to be sent to the function is more than it takes.
+    #[error(transparent)]
+    Envelope(#[from] Misunderstood),
     #[error(transparent)]
     Elf(#[from] ElfError),
     #[error(transparent)]
@@ -219,7 +223,7 @@ impl Failure {
                 Status::Foreign => Kind::Usage,
                 Status::Retry | Status::Done => Kind::Failed,
             },
-            Self::NoTerminal => Kind::Usage,
+            Self::NoTerminal | Self::Envelope(_) => Kind::Usage,
             _ => Kind::Failed,
         }
     }
@@ -234,7 +238,7 @@ impl Failure {
             Self::Build(error) => error.hint(),
             Self::File { .. } => Some("name a zip that `provision build` wrote, or let it be built".into()),
             Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Render(_) => None,
-            Self::Problems(_) => None,
+            Self::Problems(_) | Self::Envelope(_) => None,
             Self::Cluster(error) => error
                 .hint()
                 .or_else(|| Some("run the same command again; it goes on from what stands".into())),

@@ -7,9 +7,10 @@
 //! Asking two is no harm, since each effect is safe to repeat.
 
 use fencing::answer::{Answer, Status};
+use fencing::contract::Envelope;
 use fencing::step::Task;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Failure, Session, observe};
 use crate::topology::{Region, Topology};
@@ -35,7 +36,11 @@ pub async fn operate(
     task: impl FnOnce(String) -> Task,
 ) -> Result<Operated, Failure> {
     let identity = observe::identity(&session.aws, topology).await?;
-    let event = json!({ "sitefence": "operate", "task": task(identity.arn) });
+    let envelope = Envelope::Operate {
+        task: task(identity.arn),
+    };
+    envelope.fits()?;
+    let event = envelope.event();
     let mut undone = None;
     let mut unreachable = None;
     for region in &topology.regions {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use fencing::contract::path;
 use k8s_openapi::ByteString;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use crate::observed::{Condition, Standing};
 use crate::plan::clusters::{PASSWORD_KEY, REDACTED, USERNAME_KEY, url_keys};
 use crate::plan::{OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
 use crate::topology::Topology;
-use crate::topology::names::{StackKind, WEBHOOK_PATH};
+use crate::topology::names::StackKind;
 use crate::world::call::CallError;
 use crate::world::cloudformation::Stacks;
 use crate::world::secrets::Secrets;
@@ -26,7 +27,7 @@ pub struct WebhookValues(pub BTreeMap<String, SecretSlice<u8>>);
 
 /// The address that Alertmanager posts to, from the function's URL.
 pub fn webhook_url(function_url: &str) -> String {
-    format!("{}/{WEBHOOK_PATH}", function_url.trim_end_matches('/'))
+    format!("{}{}", function_url.trim_end_matches('/'), path::WEBHOOK)
 }
 
 /// By Region: what the fencing stack tells.

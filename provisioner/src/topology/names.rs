@@ -16,8 +16,6 @@ pub const LABEL_TOPOLOGY: &str = "sitefence.io/topology";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of that label.
 pub const MANAGED_BY: &str = "sitefence";
-/// The path of the Function URL that Alertmanager posts to.
-pub const WEBHOOK_PATH: &str = "webhook";
 /// The Region of Route 53's metrics and so of the health stack.
 pub const HEALTH_REGION: &str = "us-east-1";
 /// The Region of Global Accelerator's API.

@@ -36,8 +36,6 @@ use crate::settings::Settings;
 use crate::step::Fault;
 use crate::words::{Epoch, SiteName};
 
-/// What the path of the health question begins with; the secret follows.
-pub const PATH: &str = "/health/";
 /// What the answer begins with while a site could be fenced. Route 53 looks for it.
 pub const OK: &str = "FENCER-OK";
 /// What it begins with otherwise.

@@ -46,14 +46,16 @@ pub const VIEW_ASKS: u8 = 10;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "task")]
 pub enum Task {
-    /// A firing alert: one site's monitoring calls the other offline.
+    /// A firing alert: one site's monitoring calls the other offline. Nobody can ask for it by name.
+    #[serde(skip)]
     Alert {
         /// Who says so.
         reporter: Reporter,
         /// Of whom.
         suspect: Suspect,
     },
-    /// The schedule: finish what is unfinished, look whether the world still fits.
+    /// The schedule: finish what is unfinished, look whether the world still fits. It has an envelope of its own.
+    #[serde(skip)]
     Sweep {
         /// The revision that this process has been seeing for twice the timeout, if there is one.
         waited: Option<Rev>,

@@ -1,0 +1,252 @@
+//! What `provision` and the function have to agree on, word for word, each once.
+//!
+//! The two halves are built and deployed at different times and meet only in text: an event, a path, a label, an
+//! item of the register. Wherever one of them writes such a word and the other reads it, both take it from here
+//! (or from beside here: [`settings`](crate::settings) for the environment, [`register`](crate::register) for the
+//! record and its keys, [`metrics`](crate::metrics) for what alarms listen to). The templates hold none of them;
+//! they are handed in. A test looks through both halves and the templates for any that was written a second time.
+//!
+//! What is *stored* or *sent between versions* keeps its spelling for ever: an older function may read it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::health::Drill;
+use crate::step::Task;
+
+/// The alerts' names.
+pub mod alert {
+    /// The alert that fences.
+    pub const SITE_OFFLINE: &str = "SiteOffline";
+    /// Nothing tells whether the other site is in view.
+    pub const SITE_VIEW_ABSENT: &str = "SiteViewAbsent";
+    /// A cache is not replicated: the state that a healed link hides.
+    pub const REPLICATION_CUT: &str = "ReplicationCut";
+    /// The alert that always fires, and only shows that the path is whole.
+    pub const WATCHDOG: &str = "FencingPathWatchdog";
+
+    /// All of them.
+    pub const ALL: [&str; 4] = [SITE_OFFLINE, SITE_VIEW_ABSENT, REPLICATION_CUT, WATCHDOG];
+}
+
+/// The labels that an alert is judged by, beside `alertname`, which is Prometheus's own.
+pub mod label {
+    /// Which deployment the alert concerns.
+    pub const TOPOLOGY: &str = "topology";
+    /// Whose monitoring fires it.
+    pub const REPORTER: &str = "reporter";
+    /// Whom it is about.
+    pub const SITE: &str = "site";
+
+    /// All of them.
+    pub const ALL: [&str; 3] = [TOPOLOGY, REPORTER, SITE];
+}
+
+/// The Function URL's places.
+pub mod path {
+    /// Where Alertmanager posts to.
+    pub const WEBHOOK: &str = "/webhook";
+    /// What the path of the health question begins with; the secret follows.
+    pub const HEALTH: &str = "/health/";
+}
+
+/// The most characters of a name: an identity's ARN, a rejoin's session.
+pub const NAME_LIMIT: usize = 2048;
+/// The most characters of a reason. It stands in the register's item, in every answer meanwhile and in mails.
+pub const REASON_LIMIT: usize = 1000;
+
+/// What comes by name, through `lambda:Invoke`: from the schedule, or from an operator's command.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "sitefence", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Envelope {
+    /// The minute.
+    Sweep {},
+    /// An operator's task.
+    Operate {
+        /// Which. Only what operators do can be read: an alert comes through the webhook or not at all.
+        task: Task,
+    },
+    /// An operator's rehearsal.
+    Drill {
+        /// Which.
+        task: Drill,
+    },
+}
+
+/// Why an event by name is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misunderstood {
+    /// Not one of the envelopes.
+    #[error(
+        "the event is neither a Function URL request nor {{\"sitefence\":\"sweep\"}} nor \
+         {{\"sitefence\":\"operate\",\"task\":…}} nor {{\"sitefence\":\"drill\",\"task\":…}}"
+    )]
+    Envelope,
+    /// A task that this version does not know, or that is none of an operator's.
+    #[error("the operator's task is not understood; is the command newer than the function?")]
+    Task,
+    /// More text than anybody means to write.
+    #[error("{what} has {characters} characters, at most {limit} are taken")]
+    TooLong {
+        /// Which part of the task.
+        what: &'static str,
+        /// How many it has.
+        characters: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+}
+
+impl Envelope {
+    /// The field by which an event is an envelope.
+    pub const FIELD: &str = "sitefence";
+
+    /// As the event that the function is invoked with.
+    pub fn event(&self) -> Value {
+        // Strings, numbers and structs with named fields: there is nothing in it that JSON has no form for.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Reads it back. What does not fit is refused without a word of what it was, nor of how we spell our types.
+    pub fn read(event: Value) -> Result<Self, Misunderstood> {
+        let has_task = event.get("task").is_some();
+        let kind = event.get(Self::FIELD).and_then(Value::as_str);
+        let takes_a_task = matches!(kind, Some("operate" | "drill"));
+        let envelope: Self = serde_json::from_value(event).map_err(|_| {
+            if has_task && takes_a_task {
+                Misunderstood::Task
+            } else {
+                Misunderstood::Envelope
+            }
+        })?;
+        envelope.fits()?;
+        Ok(envelope)
+    }
+
+    /// Whether every text in it is as short as texts of people are. A register's item takes 400 KB, and one that is
+    /// full would take no decision.
+    pub fn fits(&self) -> Result<(), Misunderstood> {
+        let mut texts = Vec::new();
+        match self {
+            Self::Sweep {} => {}
+            Self::Operate { task } => match task {
+                Task::Alert { .. } | Task::Sweep { .. } => return Err(Misunderstood::Task),
+                Task::Fence { by, .. } | Task::Promote { by, .. } | Task::Release { by } => {
+                    texts.push(("the name of who asks", by, NAME_LIMIT));
+                }
+                Task::Rejoin { session, by, .. } => {
+                    texts.push(("the name of who asks", by, NAME_LIMIT));
+                    texts.push(("the rejoin's session", session, NAME_LIMIT));
+                }
+                Task::Hold { by, reason, .. } => {
+                    texts.push(("the name of who asks", by, NAME_LIMIT));
+                    texts.push(("the reason", reason, REASON_LIMIT));
+                }
+            },
+            Self::Drill {
+                task: Drill::FailHealth { by, .. },
+            } => texts.push(("the name of who asks", by, NAME_LIMIT)),
+        }
+        for (what, text, limit) in texts {
+            let characters = text.chars().count();
+            if characters > limit {
+                return Err(Misunderstood::TooLong {
+                    what,
+                    characters,
+                    limit,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn hold(reason: &str) -> Envelope {
+        Envelope::Operate {
+            task: Task::Hold {
+                by: "ana".to_owned(),
+                reason: reason.to_owned(),
+                until: None,
+            },
+        }
+    }
+
+    #[test]
+    fn what_a_command_sends_the_function_reads() {
+        let drill = Drill::FailHealth {
+            by: "ana".to_owned(),
+            seconds: 60,
+        };
+        for (envelope, spelt) in [
+            (Envelope::Sweep {}, json!({"sitefence": "sweep"})),
+            (
+                Envelope::Operate {
+                    task: Task::Release { by: "ana".to_owned() },
+                },
+                json!({"sitefence": "operate", "task": {"task": "release", "by": "ana"}}),
+            ),
+            (
+                Envelope::Drill { task: drill },
+                json!({"sitefence": "drill", "task": {"task": "fail-health", "by": "ana", "seconds": 60}}),
+            ),
+        ] {
+            assert_eq!(envelope.event(), spelt);
+            assert_eq!(Envelope::read(spelt), Ok(envelope));
+        }
+    }
+
+    /// An alert that came this way would be an alert without the webhook's credentials.
+    #[test]
+    fn only_what_operators_do_can_be_asked_for_by_name() {
+        for task in [
+            json!({"task": "alert", "reporter": "site-a", "suspect": "site-b"}),
+            json!({"task": "sweep", "waited": 7}),
+            json!({"task": "dance"}),
+            json!({"task": "release"}),
+            json!("release"),
+        ] {
+            for kind in ["operate", "drill"] {
+                let event = json!({"sitefence": kind, "task": task});
+                assert_eq!(Envelope::read(event), Err(Misunderstood::Task), "{kind} {task}");
+            }
+        }
+        for event in [
+            json!({}),
+            json!({"sitefence": "sleep"}),
+            json!({"sitefence": "operate"}),
+            json!({"sitefence": "sweep", "source": "aws.events"}),
+            json!({"sitefence": "sweep", "task": {"task": "release", "by": "ana"}}),
+        ] {
+            assert_eq!(
+                Envelope::read(event.clone()),
+                Err(Misunderstood::Envelope),
+                "{event}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_is_as_short_as_people_write_it() {
+        assert_eq!(hold(&"x".repeat(REASON_LIMIT)).fits(), Ok(()));
+        let long = hold(&"ä".repeat(300_000));
+        let told = Envelope::read(long.event()).unwrap_err().to_string();
+        assert_eq!(told, "the reason has 300000 characters, at most 1000 are taken");
+        let by = "x".repeat(NAME_LIMIT + 1);
+        for envelope in [
+            Envelope::Operate {
+                task: Task::Release { by: by.clone() },
+            },
+            Envelope::Drill {
+                task: Drill::FailHealth { by, seconds: 1 },
+            },
+        ] {
+            assert!(envelope.fits().is_err(), "{envelope:?}");
+        }
+    }
+}
