@@ -112,6 +112,18 @@ pub struct Outcome {
     pub groups: Vec<GroupOutcome>,
 }
 
+/// How the survivor of a decision stands in the listeners that the decision is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// It is in each of them.
+    Everywhere,
+    /// Where it is not nobody is: what the decision says of those listeners can be written without taking
+    /// anybody out.
+    Emptied,
+    /// Others are where it is not, or somebody unknown is about.
+    Missing,
+}
+
 /// Why the accelerator does not allow a decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
@@ -185,10 +197,44 @@ impl Reading {
     }
 
     /// Whether a site is in the accelerator and nobody else.
-    pub fn holds_only(&self, settings: &Settings, site: &SiteName) -> bool {
+    fn holds_only(&self, settings: &Settings, site: &SiteName) -> bool {
         let mut endpoints = self.groups.iter().flat_map(|group| &group.endpoints).peekable();
         endpoints.peek().is_some()
             && endpoints.all(|endpoint| settings.site_of_balancer(&endpoint.config.id) == Some(site))
+    }
+
+    /// How a site stands in the listeners that a decision is about.
+    pub fn standing(&self, settings: &Settings, outcome: &Outcome, site: &SiteName) -> Standing {
+        let listeners: BTreeSet<&str> = outcome.listeners().collect();
+        let mut standing = Standing::Everywhere;
+        for listener in listeners {
+            let groups: Vec<&Group> = self
+                .groups
+                .iter()
+                .filter(|group| listener_of(&group.arn) == listener)
+                .collect();
+            let mut endpoints = groups.iter().flat_map(|group| &group.endpoints).peekable();
+            let is_empty = endpoints.peek().is_none();
+            let is_in = endpoints.any(|end| settings.site_of_balancer(&end.config.id) == Some(site));
+            // A listener of which nothing was read has gone: there is nothing to write to.
+            if is_in || groups.is_empty() {
+                continue;
+            }
+            if !is_empty {
+                return Standing::Missing;
+            }
+            standing = Standing::Emptied;
+        }
+        match (standing, self.stranger(settings)) {
+            (Standing::Emptied, Some(_)) => Standing::Missing,
+            (standing, _) => standing,
+        }
+    }
+
+    /// Whether the accelerator serves a site alone: it is in each listener that a decision is about, and nobody
+    /// else is anywhere.
+    pub fn serves_alone(&self, settings: &Settings, outcome: &Outcome, site: &SiteName) -> bool {
+        self.holds_only(settings, site) && self.standing(settings, outcome, site) == Standing::Everywhere
     }
 
     /// Whether writing `outcome` would take a site out of every group it is in.

@@ -115,6 +115,10 @@ pub enum Cause {
     Completed,
     /// The fenced site was put back too early and has been taken out again.
     RefencedEarlyReturn,
+    /// Somebody took the survivor out of a listener and left that empty; it has been put in again.
+    Refilled,
+    /// The survivor is missing in a listener that its decision is about, and it is for people to put it back.
+    SurvivorMissing,
     /// Infinispan forgot that replication was cut; it has been cut again.
     RecutAfterRestart,
     /// People recovered by hand; the register followed.
@@ -137,10 +141,12 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Decided,
         Self::Completed,
         Self::RefencedEarlyReturn,
+        Self::Refilled,
+        Self::SurvivorMissing,
         Self::RecutAfterRestart,
         Self::Adopted,
         Self::Rejoined,
@@ -157,7 +163,7 @@ impl Cause {
     pub fn notifies(self) -> bool {
         !matches!(
             self,
-            Self::Unexplained | Self::DependencyFailed | Self::ForeignLabels
+            Self::SurvivorMissing | Self::Unexplained | Self::DependencyFailed | Self::ForeignLabels
         )
     }
 
@@ -167,6 +173,8 @@ impl Cause {
             Self::Decided => "FenceDecided",
             Self::Completed => "FenceCompleted",
             Self::RefencedEarlyReturn => "FenceRepeatedAfterEarlyReturn",
+            Self::Refilled => "ListenerFilledAgain",
+            Self::SurvivorMissing => "SurvivorMissing",
             Self::RecutAfterRestart => "ReplicationCutAgain",
             Self::Adopted => "RecoveryAdopted",
             Self::Rejoined => "Rejoined",
@@ -206,7 +214,12 @@ mod tests {
         let silent: Vec<Cause> = Cause::ALL.into_iter().filter(|cause| !cause.notifies()).collect();
         assert_eq!(
             silent,
-            [Cause::Unexplained, Cause::DependencyFailed, Cause::ForeignLabels]
+            [
+                Cause::SurvivorMissing,
+                Cause::Unexplained,
+                Cause::DependencyFailed,
+                Cause::ForeignLabels
+            ]
         );
     }
 }

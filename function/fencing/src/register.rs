@@ -178,6 +178,10 @@ pub struct Record {
     /// When a recovery by hand was seen for the first time; it is believed at the second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_seen_at: Option<Timestamp>,
+    /// When a listener that people had emptied was last filled again in this epoch. Once an hour: a second
+    /// time somebody means it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refilled_at: Option<Timestamp>,
     /// Where both sites belong in the accelerator, as last seen whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
@@ -203,6 +207,7 @@ impl Record {
             hold: None,
             cooldown_until: None,
             recovery_seen_at: None,
+            refilled_at: None,
             places: Vec::new(),
             by: String::new(),
             written_at: Timestamp::UNIX_EPOCH,
@@ -344,6 +349,7 @@ mod tests {
             }),
             cooldown_until: Some(Timestamp::UNIX_EPOCH),
             recovery_seen_at: Some(Timestamp::UNIX_EPOCH),
+            refilled_at: Some(Timestamp::UNIX_EPOCH),
             places: vec![Place {
                 site: site("site-b"),
                 group_arn: "arn".to_owned(),

@@ -79,6 +79,8 @@ fn subject(topology: &TopologyName, cause: Cause) -> String {
         Cause::Decided => "a site is being fenced",
         Cause::Completed => "a site is fenced",
         Cause::RefencedEarlyReturn => "the fenced site was put back too early",
+        Cause::Refilled => "a listener was empty and is filled again",
+        Cause::SurvivorMissing => "the survivor is missing in the accelerator",
         Cause::RecutAfterRestart => "replication was cut again",
         Cause::Adopted => "recovered by hand",
         Cause::Rejoined => "both sites serve again",

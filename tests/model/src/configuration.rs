@@ -72,6 +72,10 @@ pub enum Seen {
     Held,
     /// What is seen was left alone.
     Unexplained,
+    /// A listener that people had emptied was filled again.
+    Refilled,
+    /// The survivor was missing, and people were told that it is for them to put it back.
+    SurvivorMissing,
     /// A write took effect after its caller had given up on it.
     Late,
 }

@@ -34,6 +34,8 @@ pub enum Why {
     Forgotten,
     /// The fenced site was put back into the accelerator too early.
     PutBackEarly,
+    /// People had taken the survivor out of a listener, and nobody was left in that.
+    Emptied,
     /// An operator began to bring the fenced site back.
     RejoinBegun,
     /// Another command took the rejoin over.
@@ -106,6 +108,7 @@ impl Observed {
             Why::RejoinTakenOver => Seen::RejoinTakenOver,
             Why::RecoveredByHand => Seen::Adopted,
             Why::PutBackEarly => Seen::Refenced,
+            Why::Emptied => Seen::Refilled,
             Why::Forgotten => Seen::Recut,
             Why::Held => Seen::Held,
             _ => return,
@@ -115,8 +118,13 @@ impl Observed {
 
     /// People were told.
     pub fn told(&mut self, causes: &[Cause]) {
-        if causes.contains(&Cause::Unexplained) {
-            self.seen.insert(Seen::Unexplained);
+        for (cause, seen) in [
+            (Cause::Unexplained, Seen::Unexplained),
+            (Cause::SurvivorMissing, Seen::SurvivorMissing),
+        ] {
+            if causes.contains(&cause) {
+                self.seen.insert(seen);
+            }
         }
     }
 
@@ -149,6 +157,7 @@ pub fn why(old: &Record, new: &Record, task: &Task) -> Why {
         (State::Unbalanced, State::Decided) => Why::OnceMore,
         (State::Unbalanced, State::Unbalanced) if new.carried_out_once() => Why::CarriedOutOnce,
         (State::Complete, State::Unbalanced) => Why::Forgotten,
+        (State::Complete, State::Decided) if new.refilled_at != old.refilled_at => Why::Emptied,
         (State::Complete, State::Decided) => Why::PutBackEarly,
         (State::Complete, State::Rejoining) => Why::RejoinBegun,
         (State::Rejoining, State::Decided) => Why::LinkLostAgain,

@@ -158,6 +158,10 @@ fn completes(grounds: &Grounds, mut world: World) -> bool {
     };
     match record.state {
         State::Open => return true,
+        State::Complete if emptied(grounds, &world, &record) => {
+            finish(grounds, &mut world);
+            return !emptied(grounds, &world, &record);
+        }
         State::Complete if touched(&world) => return true,
         State::Decided | State::Unbalanced | State::Complete => finish(grounds, &mut world),
         State::Rejoining if touched(&world) => return true,
@@ -179,6 +183,31 @@ fn completes(grounds: &Grounds, mut world: World) -> bool {
         .and_then(|task| alone(grounds, &mut world, 204, task))
         .is_some_and(|answer| answer.status == Status::Done);
     completed && agrees && complete(grounds, &world)
+}
+
+/// Whether people left a listener of the decision without anybody, and nothing keeps it from being filled again:
+/// no hold, nobody unknown, no filling a moment ago, and the survivor wherever somebody is.
+fn emptied(grounds: &Grounds, world: &World, record: &Record) -> bool {
+    let Some(decision) = &record.decision else {
+        return false;
+    };
+    let survivor = grounds.site(&decision.survivor.0).index();
+    let ours = |groups: &std::ops::Range<usize>| {
+        let mut writes = decision.outcome.groups.iter();
+        writes.any(|write| groups.contains(&grounds.group(&write.arn)))
+    };
+    let inside = |groups: std::ops::Range<usize>, member: usize| {
+        let mut groups = world.accelerator[groups].iter();
+        groups.any(|group| group.members[member].is_some())
+    };
+    let (mut empty, mut others) = (false, false);
+    for groups in grounds.listeners().filter(ours) {
+        let somebody = (0..3).any(|member| inside(groups.clone(), member));
+        empty |= !somebody;
+        others |= somebody && !inside(groups, survivor);
+    }
+    let stranger = world.accelerator.iter().any(|group| group.members[STRANGER].is_some());
+    empty && !others && !stranger && record.hold.is_none() && record.refilled_at.is_none()
 }
 
 /// Whether both sites serve as if nothing had happened. After a promotion in the middle of a rejoin what is in

@@ -23,6 +23,7 @@ const CHANGES: &[Row] = &[
     (Unbalanced, Why::Cut, Complete),
     (Complete, Why::Forgotten, Unbalanced),
     (Complete, Why::PutBackEarly, Decided),
+    (Complete, Why::Emptied, Decided),
     (Complete, Why::RejoinBegun, Rejoining),
     (Rejoining, Why::BroughtBack, Open),
     (Rejoining, Why::LinkLostAgain, Decided),
@@ -139,6 +140,10 @@ fn words(why: Why) -> (&'static str, &'static str) {
         Why::PutBackEarly => (
             "put back too early",
             "The fenced site is in the accelerator while it cannot be in step.",
+        ),
+        Why::Emptied => (
+            "survivor taken out",
+            "People took the survivor out of a listener, and that holds nobody: the decision is carried out again, once an hour.",
         ),
         Why::RejoinBegun => (
             "rejoin",

@@ -58,6 +58,13 @@ const EDITS: &[Hand] = &[
     Hand::Sicken(Site::A),
 ];
 
+/// What people may do to the accelerator that holds the survivor alone.
+const EMPTYINGS: &[Hand] = &[
+    Hand::Remove(Site::A),
+    Hand::Add(Site::B),
+    Hand::AddStranger,
+];
+
 /// What people may do to a fence that is complete.
 const RETURNS: &[Hand] = &[
     Hand::Add(Site::B),
@@ -218,6 +225,33 @@ fn afterwards() -> Vec<Configuration> {
             chances: &[(AlertA, 1), (Sweep, 1), (Chance::Hand, 1), (Restart, 1)],
             hands: RETURNS,
             expects: &[Seen::Refenced, Seen::Recut],
+            ..BASE
+        },
+        Configuration {
+            name: "the survivor is taken out",
+            about: "and others are put in its place, while the schedule looks and an operator holds everything",
+            from: From::FencedAndSplit,
+            layout: ZONES_TWICE,
+            chances: &[(Sweep, 2), (Chance::Hand, 2), (Hold, 1)],
+            hands: EMPTYINGS,
+            expects: &[Seen::Refilled, Seen::SurvivorMissing, Seen::Refenced],
+            ..BASE
+        },
+        Configuration {
+            name: "the survivor is taken out of two Regions",
+            about: "twice, while an alert comes, a call is not answered, and one dies",
+            long: true,
+            from: From::FencedAndSplit,
+            layout: REGIONS,
+            chances: &[
+                (AlertA, 1),
+                (Sweep, 1),
+                (Chance::Hand, 2),
+                (Unanswered, 1),
+                (Crash, 1),
+            ],
+            hands: EMPTYINGS,
+            expects: &[Seen::Refilled, Seen::SurvivorMissing, Seen::Late],
             ..BASE
         },
         Configuration {

@@ -44,6 +44,8 @@ pub enum Start {
     Forgotten,
     /// Fenced, and somebody put the fenced site back.
     PutBack,
+    /// Fenced, and somebody took the survivor out as well.
+    Emptied,
     /// Fenced, the link is whole, somebody put the fenced site back, and the survivor's Infinispan restarted: all
     /// looks well, and no state was pushed.
     PutBackUnpushed,
@@ -113,16 +115,16 @@ const STEPS: usize = 7;
 pub fn scenes() -> Vec<Scene> {
     use Act::{Alert, Fence, Promote, Rejoin, Sweep};
     use Start::{
-        Complete, Decided, Forgotten, Healed, Lost, LostAndOut, Promoted, PutBack, Recovered, Unbalanced,
+        Complete, Decided, Emptied, Forgotten, Healed, Lost, LostAndOut, Promoted, PutBack, Recovered, Unbalanced,
         Whole,
     };
     let mut rows: Vec<(Start, Act, Goal)> = Vec::new();
     for start in [
-        Lost, LostAndOut, Decided, Unbalanced, Complete, Forgotten, PutBack,
+        Lost, LostAndOut, Decided, Unbalanced, Complete, Forgotten, PutBack, Emptied,
     ] {
         rows.push((start, Alert, Goal::Fenced));
     }
-    for start in [Decided, Unbalanced, Complete, Forgotten, PutBack] {
+    for start in [Decided, Unbalanced, Complete, Forgotten, PutBack, Emptied] {
         rows.push((start, Sweep, Goal::Fenced));
     }
     rows.push((Start::PutBackUnpushed, Sweep, Goal::Fenced));

@@ -80,6 +80,7 @@ impl fmt::Display for Summary {
             (counts.lost_races, "writes of the register that came too late"),
             (counts.recuts, "cuts repeated after Infinispan forgot them"),
             (counts.refences, "fences repeated after an early return"),
+            (counts.refills, "listeners filled again that people had emptied"),
             (counts.rejoins, "rejoins ended"),
             (counts.aborts, "rejoins ended by a lost link"),
             (counts.promotions, "promotions"),

@@ -32,6 +32,7 @@ fn every_invariant_holds_in_two_hundred_histories() {
         (counts.lost_races, "lost race"),
         (counts.recuts, "cut repeated"),
         (counts.refences, "fence repeated"),
+        (counts.refills, "listener filled again"),
         (counts.aborts, "broken rejoin"),
         (counts.promotions, "promotion"),
         (counts.adoptions, "recovery by hand"),

@@ -136,7 +136,7 @@ impl Outcome {
         all == held.map(|group| listener_of(&group.arn)).collect()
     }
 
-    fn listeners(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn listeners(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().map(|group| listener_of(&group.arn))
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn complete(
     let mut held = Held::new(record);
     match (state, reading) {
         (State::Decided, evidence) => balance(script, &mut held, &decision, evidence)?,
-        (_, Some(reading)) if !reading.holds_only(script.settings, &at) => {
+        (_, Some(reading)) if !reading.serves_alone(script.settings, &decision.outcome, &at) => {
             balance(script, &mut held, &decision, None)?;
         }
         _ => {}
@@ -107,7 +107,11 @@ fn look_again(script: &mut Script<'_>, held: &mut Held, decision: &Decision) -> 
     let asked = script.start(Call::ReadAccelerator);
     held.wait(script, asked)?;
     match script.accelerator(asked)? {
-        Ok(reading) if reading.holds_only(script.settings, &decision.survivor.0) => Ok(()),
+        Ok(reading)
+            if reading.serves_alone(script.settings, &decision.outcome, &decision.survivor.0) =>
+        {
+            Ok(())
+        }
         Ok(_) => balance(script, held, decision, None),
         Err(fault) => {
             let sentence = format!("replication is cut, but the accelerator cannot be looked at: {fault}");

@@ -10,16 +10,20 @@ use super::carry_out::{carried_out_once, claim, complete, decision_of};
 use super::evidence::{only_observed, reading};
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
-use crate::accelerator::{Reading, remember};
+use crate::accelerator::{Reading, Standing, Unfit, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Record, State};
 use crate::replication::{Backup, Pushed, Sight};
+use crate::settings::Settings;
 use crate::words::Rev;
 
 /// A recovery by hand is believed when it is seen a second time, by somebody who has waited for the revision
 /// that noted the first: an executor of the decision could still undo it. A sighting older than this is
 /// another story, and counting starts again.
 pub const RECOVERY_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
+
+/// A listener that people have emptied is filled again once in so much time: whoever empties it again means it.
+pub const REFILLED_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a completed decision and the world together mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,10 +40,10 @@ pub enum Verdict {
     Unexplained,
 }
 
-/// What was seen of the accelerator, as far as it matters here.
+/// What was seen of the accelerator, as far as it matters here: the survivor is in each listener of the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Balance {
-    /// The survivor and nobody else. Where it is, is for people to arrange.
+    /// The survivor and nobody else. In which group, is for people to arrange.
     Survivor,
     /// Both sites; the survivor's health is not worse.
     Both,
@@ -115,11 +119,31 @@ pub(super) fn sweep(script: &mut Script<'_>, waited: Option<Rev>) -> Result<Answ
             finish(script, claimed)
         }
         State::Complete => watch(script, record, None, waited),
-        State::Rejoining => {
-            let sentence = format!("epoch {}: a rejoin is under way", record.epoch);
-            Ok(Answer::new(Status::NotNow, sentence))
-        }
+        State::Rejoining => rejoining(script, record),
     })
+}
+
+/// A rejoin is its command's business. Its last step writes both sites into the accelerator; until then nobody
+/// else looks whether the kept one is still there.
+fn rejoining(script: &mut Script<'_>, record: &Record) -> Result<Answer, Halt> {
+    let decision = decision_of(script, record)?;
+    let (kept, epoch) = (&decision.survivor, record.epoch);
+    let asked = script.start(Call::ReadAccelerator);
+    let standing = match script.accelerator(asked)? {
+        Ok(reading) => reading.standing(script.settings, &decision.outcome, &kept.0),
+        // That it cannot be read the deep check tells.
+        Err(_) => Standing::Everywhere,
+    };
+    if standing != Standing::Everywhere {
+        let sentence = format!(
+            "epoch {epoch}: a rejoin is under way, and {kept}, which serves, is missing in the accelerator: put it back \
+             by hand"
+        );
+        script.say(Cause::SurvivorMissing, sentence.clone());
+        return Ok(Answer::new(Status::NotNow, sentence));
+    }
+    let sentence = format!("epoch {epoch}: a rejoin is under way");
+    Ok(Answer::new(Status::NotNow, sentence))
 }
 
 /// Carries out a claimed decision from where it is.
@@ -162,21 +186,18 @@ pub(super) fn watch(
         None => script.start(Call::ReadAccelerator),
     };
     let reading = reading(script, accelerator)?;
+    let standing = reading.standing(settings, &decision.outcome, &survivor.0);
+    if standing != Standing::Everywhere {
+        if asked.is_some() {
+            return watch(script, record, None, waited);
+        }
+        // Whether the survivor's Infinispan answers does not matter for this, and must not hold it up.
+        return survivor_missing(script, record, &decision, &reading, standing);
+    }
+    let balance = balance_of(settings, &reading, &decision);
     let backup = match script.backup(status)? {
         Ok(backup) => backup,
         Err(fault) => return Err(script.failed(&fault)),
-    };
-    let balance = if reading.holds_only(settings, &survivor.0) {
-        Balance::Survivor
-    } else if !reading.reaches(settings, &decision.outcome, &fenced.0) {
-        Balance::Else
-    } else {
-        // Nobody but the two is in, and the survivor is: else there is no outcome.
-        match reading.outcome(settings, survivor, fenced) {
-            Ok(_) => Balance::Both,
-            Err(crate::accelerator::Unfit::SurvivorUnhealthy { .. }) => Balance::BothSurvivorWorse,
-            Err(_) => Balance::Else,
-        }
     };
     let sight = if needs_sight(balance, backup) {
         let view = match asked {
@@ -258,6 +279,68 @@ fn describe(balance: Balance, survivor: &crate::words::Survivor, fenced: &crate:
         Balance::BothSurvivorWorse => format!("both sites, {fenced} the healthier"),
         Balance::Else => "neither only the survivor nor both where they belong".to_owned(),
     }
+}
+
+fn balance_of(settings: &Settings, reading: &Reading, decision: &Decision) -> Balance {
+    let (survivor, fenced) = (&decision.survivor, &decision.fenced);
+    if reading.serves_alone(settings, &decision.outcome, &survivor.0) {
+        Balance::Survivor
+    } else if !reading.reaches(settings, &decision.outcome, &fenced.0) {
+        Balance::Else
+    } else {
+        // Nobody but the two is in, and the survivor is: else there is no outcome.
+        match reading.outcome(settings, survivor, fenced) {
+            Ok(_) => Balance::Both,
+            Err(Unfit::SurvivorUnhealthy { .. }) => Balance::BothSurvivorWorse,
+            Err(_) => Balance::Else,
+        }
+    }
+}
+
+/// People took the survivor out of a listener. Where nobody is left in it the decision is carried out again, once
+/// an hour and not while an operator holds everything; whatever else is there is for people, and cannot wait.
+fn survivor_missing(
+    script: &mut Script<'_>,
+    record: &Record,
+    decision: &Decision,
+    reading: &Reading,
+    standing: Standing,
+) -> Result<Answer, Halt> {
+    let (survivor, epoch, now) = (&decision.survivor, record.epoch, script.now());
+    // So far in the future that a wrong clock wrote it, or so long ago: either binds nobody.
+    let lately = record
+        .refilled_at
+        .is_some_and(|at| now.duration_since(at).abs() <= REFILLED_AGAIN_AFTER);
+    let left_alone = match standing {
+        Standing::Emptied if let Some(hold) = &record.hold => {
+            format!("a listener holds nobody, and {} holds everything: {}", hold.by, hold.reason)
+        }
+        Standing::Emptied if lately => {
+            "a listener holds nobody again, within an hour of being filled".to_owned()
+        }
+        Standing::Emptied => {
+            let back = Record {
+                state: State::Decided,
+                recovery_seen_at: None,
+                refilled_at: Some(now),
+                places: remember(&record.places, &reading.places(script.settings)),
+                ..record.clone()
+            };
+            let claimed = claim(script, &back, &format!("{survivor} was taken out of a listener"))?;
+            let sentence = format!(
+                "{survivor}, which survives, was taken out of a listener that then held nobody; epoch {epoch} is \
+                 carried out again"
+            );
+            script.say(Cause::Refilled, sentence);
+            return finish(script, claimed);
+        }
+        Standing::Missing | Standing::Everywhere => "a listener holds others, or somebody unknown is about".to_owned(),
+    };
+    let sentence = format!(
+        "{survivor} survives epoch {epoch} and is missing in the accelerator: {left_alone}; put it back by hand"
+    );
+    script.say(Cause::SurvivorMissing, sentence.clone());
+    Ok(Answer::new(Status::NotNow, sentence))
 }
 
 /// People brought the sites together by hand. Believed when seen twice, with so much time in between that no

@@ -1,11 +1,11 @@
 //! After a fence: what is repaired, what is believed, what is left alone.
 
 use fencing::replication::{Backup, Push};
-use model::grounds::Site;
-use model::scene::{Chance, Verb};
+use model::grounds::{Layout, Site};
+use model::scene::{Chance, Verb, task_of};
 use model::world::World;
 
-use crate::stage::{Scene, rev_waits};
+use crate::stage::{Scene, fail, rev_waits};
 
 /// What people do who bring the fenced site back by hand.
 fn together(world: &mut World) {
@@ -35,10 +35,63 @@ fn what_is_left_alone() {
             world.sites[0].healthy = false;
         })
         .ask(Chance::Sweep)
-        .now("nobody is in", |world| world.accelerator[0].members = [None; 3])
-        .ask(Chance::Sweep)
-        .ask(Chance::AlertA)
         .is("what_is_left_alone");
+}
+
+/// Nobody in a listener is an outage that the decision in force knows how to end; somebody means it the second time,
+/// and what holds others is for people.
+#[test]
+fn the_survivor_is_taken_out() {
+    let nobody = |world: &mut World| world.accelerator[0].members = [None; 3];
+    let mut scene = Scene::fenced();
+    scene
+        .now("nobody is in", nobody)
+        .ask(Chance::Hold)
+        .ask(Chance::Sweep)
+        .ask(Chance::Release)
+        .ask(Chance::Sweep)
+        .now("nobody is in, an hour later", |world| {
+            nobody(world);
+            world.seconds += 3600;
+        })
+        .ask(Chance::AlertA)
+        .now("and a second more, while site-a's Infinispan does not answer", |world| {
+            world.seconds += 1;
+        });
+    let alert = task_of(&scene.grounds, Chance::AlertA).unwrap();
+    scene.run(alert, fail(9, |call| call.site().is_some()));
+    scene
+        .ask(Chance::Sweep)
+        .now("only the fenced site is in", |world| {
+            world.accelerator[0].members = [None, Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .now("only somebody unknown is in", |world| {
+            world.accelerator[0].members = [None, None, Some(50)];
+        })
+        .ask(Chance::Sweep)
+        .is("the_survivor_is_taken_out");
+}
+
+#[test]
+fn the_survivor_is_taken_out_of_one_listener_of_two() {
+    let mut scene = Scene::at(Layout {
+        listeners: 2,
+        two_regions: true,
+    });
+    scene
+        .ask(Chance::AlertA)
+        .now("site-a is taken out of the second listener", |world| {
+            world.accelerator[2].members = [None; 3];
+        })
+        .ask(Chance::Sweep)
+        .now("an hour later again, and a stranger is in the first one", |world| {
+            world.seconds += 3601;
+            world.accelerator[2].members = [None; 3];
+            world.accelerator[1].members = [None, None, Some(50)];
+        })
+        .ask(Chance::Sweep)
+        .is("the_survivor_is_taken_out_of_one_listener_of_two");
 }
 
 #[test]

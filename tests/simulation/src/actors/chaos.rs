@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fencing::accelerator::listener_of;
 use fencing::register::State;
 use serde_json::json;
 
@@ -217,7 +218,8 @@ pub async fn strangers(stage: Stage) {
 
 /// What people do once they have read the alarms: the survivor is in, strangers are out, and nobody stands
 /// in a listener that is not his, or in one that a decision does not reach because people had moved everybody
-/// out of it. Without a decision both are in.
+/// out of it. Without a decision both are in. A listener of a decision that holds nobody is the function's to
+/// fill, unless it has just done so.
 pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
     let record = core.reality.register();
     let reality = &mut core.reality;
@@ -229,7 +231,19 @@ pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
             .is_none_or(|decision| reality.index(&decision.survivor.0) == index);
         let was_in = reality.is_in(index);
         if survives {
-            put_home(reality, layout, index, now);
+            let left_to_the_function = |group: &usize| {
+                let listener = listener_of(&reality.groups[*group].arn);
+                let decision = record.decision.as_ref().filter(|_| record.refilled_at.is_none());
+                decision.is_some_and(|decision| reality.is_empty(&decision.outcome, listener))
+            };
+            let by_hand: Vec<usize> = layout
+                .home(index)
+                .into_iter()
+                .filter(|group| !left_to_the_function(group))
+                .collect();
+            for group in by_hand {
+                reality.put_in(group, &balancer(index), now);
+            }
         }
         let home = layout.home(index);
         let reached = home.iter().all(|group| {

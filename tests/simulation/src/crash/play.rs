@@ -166,6 +166,12 @@ impl Play {
                 self.fenced();
                 self.put_back();
             }
+            Start::Emptied => {
+                self.fenced();
+                let now = self.sim().clock.now();
+                self.sim().core().reality.take_out(&balancer(0), now);
+                self.pass(15);
+            }
             Start::PutBackUnpushed => {
                 self.fenced();
                 self.link(true);

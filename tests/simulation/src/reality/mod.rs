@@ -9,7 +9,7 @@ mod site;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use fencing::accelerator::{Group, Outcome};
+use fencing::accelerator::{Group, Outcome, listener_of};
 use fencing::register::Record;
 use fencing::replication::Backup;
 use fencing::settings::Settings;
@@ -147,11 +147,21 @@ impl Reality {
         ends.peek().is_some() && ends.all(|end| end.config.id == id)
     }
 
+    /// Whether a listener that a decision is about holds nobody.
+    pub fn is_empty(&self, outcome: &Outcome, listener: &str) -> bool {
+        let decided = outcome.groups.iter().any(|write| listener_of(&write.arn) == listener);
+        let mut groups = self.groups.iter().filter(|group| listener_of(&group.arn) == listener);
+        decided && groups.all(|group| group.endpoints.is_empty())
+    }
+
     /// Whether the world is as a completed decision leaves it.
     pub fn agrees(&self, record: &Record) -> bool {
         record.decision.as_ref().is_some_and(|decision| {
             let survivor = self.index(&decision.survivor.0);
-            self.holds_only(survivor) && self.backup(survivor) == Backup::Offline
+            let mut listeners = self.groups.iter().map(|group| listener_of(&group.arn));
+            self.holds_only(survivor)
+                && !listeners.any(|listener| self.is_empty(&decision.outcome, listener))
+                && self.backup(survivor) == Backup::Offline
         })
     }
 

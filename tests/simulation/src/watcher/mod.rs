@@ -124,6 +124,8 @@ pub struct Counts {
     pub recuts: u64,
     /// The fenced site was back too early.
     pub refences: u64,
+    /// A listener that people had emptied was filled again.
+    pub refills: u64,
     /// A claim was renewed beside a call.
     pub renewals: u64,
     /// A hold was put on.
@@ -148,6 +150,7 @@ impl Counts {
             lost_races: self.lost_races + other.lost_races,
             recuts: self.recuts + other.recuts,
             refences: self.refences + other.refences,
+            refills: self.refills + other.refills,
             renewals: self.renewals + other.renewals,
             holds: self.holds + other.holds,
             applies: self.applies + other.applies,

@@ -52,6 +52,10 @@ impl Watcher {
         self.demand(may_hold || record.hold == old.hold, || {
             format!("I8: {id} changes the hold, which only operators may")
         });
+        let refills = record.refilled_at.is_some() && record.refilled_at != old.refilled_at;
+        self.demand(!refills || old.hold.is_none(), || {
+            format!("I8: {id} fills a listener again while held")
+        });
         self.follows(id, record, old, decided, reality);
         self.count(record, old);
     }
@@ -171,6 +175,7 @@ impl Watcher {
             (Complete, Open) => counts.adoptions += 1,
             (Rejoining, Decided) if !decided => counts.aborts += 1,
             (Complete, Unbalanced) => counts.recuts += 1,
+            (Complete, Decided) if !decided && record.refilled_at != old.refilled_at => counts.refills += 1,
             (Complete, Decided) if !decided => counts.refences += 1,
             (old, Decided) if decided && old != Open => counts.promotions += 1,
             _ => {}
