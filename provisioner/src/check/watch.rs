@@ -30,6 +30,7 @@ const HEARD: &[&str] = &[
     Metric::HoldOverdue.name(),
     Metric::Cause(Cause::Decided).name(),
     Metric::Cause(Cause::Completed).name(),
+    Metric::Cause(Cause::SurvivorMissing).name(),
     "Errors",
     "Throttles",
 ];

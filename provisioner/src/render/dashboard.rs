@@ -80,6 +80,8 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
         ])),
         widget("metric", half, 16, half, 6, graph("What else happened", "Sum", vec![
             cause(Cause::RefencedEarlyReturn, "fenced again after an early return"),
+            cause(Cause::Refilled, "survivor put in again"),
+            cause(Cause::SurvivorMissing, "survivor missing"),
             cause(Cause::RecutAfterRestart, "cut again after a restart"),
             cause(Cause::RejoinAborted, "rejoin given up"),
             cause(Cause::HoldChanged, "hold put on or taken off"),
