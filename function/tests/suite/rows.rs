@@ -107,13 +107,30 @@ async fn whatever_else_is_left_alone_and_raises_the_alarm() {
         (0, vec![Cause::Unexplained])
     );
 
-    // The survivor was taken out, too.
+    // The survivor was taken out, and the fenced site put in.
     let world = Memory::split();
     let handler = fenced(&world).await;
     world.take_out("site-a");
+    world.put_back("site-b");
     assert_eq!(invoke(&handler, sweep()).await.status, 429);
     assert_eq!(
         (world.effect_count(), world.causes()),
-        (0, vec![Cause::Unexplained])
+        (0, vec![Cause::SurvivorMissing])
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_holds_nobody_is_filled_again_once_an_hour() {
+    let world = Memory::split();
+    let handler = fenced(&world).await;
+    world.take_out("site-a");
+    assert_eq!(invoke(&handler, sweep()).await.status, 200);
+    assert_eq!(world.endpoints(), [balancer("site-a")]);
+    assert_eq!(world.causes(), [Cause::Refilled, Cause::Completed]);
+    world.take_out("site-a");
+    assert_eq!(invoke(&handler, sweep()).await.status, 429);
+    assert!(world.endpoints().is_empty());
+    pass(Duration::from_secs(3601)).await;
+    assert_eq!(invoke(&handler, sweep()).await.status, 200);
+    assert_eq!(world.endpoints(), [balancer("site-a")]);
 }

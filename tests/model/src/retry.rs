@@ -206,7 +206,10 @@ fn emptied(grounds: &Grounds, world: &World, record: &Record) -> bool {
         empty |= !somebody;
         others |= somebody && !inside(groups, survivor);
     }
-    let stranger = world.accelerator.iter().any(|group| group.members[STRANGER].is_some());
+    let stranger = world
+        .accelerator
+        .iter()
+        .any(|group| group.members[STRANGER].is_some());
     empty && !others && !stranger && record.hold.is_none() && record.refilled_at.is_none()
 }
 

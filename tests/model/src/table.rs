@@ -59,11 +59,7 @@ const EDITS: &[Hand] = &[
 ];
 
 /// What people may do to the accelerator that holds the survivor alone.
-const EMPTYINGS: &[Hand] = &[
-    Hand::Remove(Site::A),
-    Hand::Add(Site::B),
-    Hand::AddStranger,
-];
+const EMPTYINGS: &[Hand] = &[Hand::Remove(Site::A), Hand::Add(Site::B), Hand::AddStranger];
 
 /// What people may do to a fence that is complete.
 const RETURNS: &[Hand] = &[

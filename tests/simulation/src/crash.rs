@@ -115,8 +115,8 @@ const STEPS: usize = 7;
 pub fn scenes() -> Vec<Scene> {
     use Act::{Alert, Fence, Promote, Rejoin, Sweep};
     use Start::{
-        Complete, Decided, Emptied, Forgotten, Healed, Lost, LostAndOut, Promoted, PutBack, Recovered, Unbalanced,
-        Whole,
+        Complete, Decided, Emptied, Forgotten, Healed, Lost, LostAndOut, Promoted, PutBack, Recovered,
+        Unbalanced, Whole,
     };
     let mut rows: Vec<(Start, Act, Goal)> = Vec::new();
     for start in [

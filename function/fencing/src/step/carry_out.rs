@@ -107,9 +107,7 @@ fn look_again(script: &mut Script<'_>, held: &mut Held, decision: &Decision) -> 
     let asked = script.start(Call::ReadAccelerator);
     held.wait(script, asked)?;
     match script.accelerator(asked)? {
-        Ok(reading)
-            if reading.serves_alone(script.settings, &decision.outcome, &decision.survivor.0) =>
-        {
+        Ok(reading) if reading.serves_alone(script.settings, &decision.outcome, &decision.survivor.0) => {
             Ok(())
         }
         Ok(_) => balance(script, held, decision, None),

@@ -313,7 +313,10 @@ fn survivor_missing(
         .is_some_and(|at| now.duration_since(at).abs() <= REFILLED_AGAIN_AFTER);
     let left_alone = match standing {
         Standing::Emptied if let Some(hold) = &record.hold => {
-            format!("a listener holds nobody, and {} holds everything: {}", hold.by, hold.reason)
+            format!(
+                "a listener holds nobody, and {} holds everything: {}",
+                hold.by, hold.reason
+            )
         }
         Standing::Emptied if lately => {
             "a listener holds nobody again, within an hour of being filled".to_owned()
@@ -334,7 +337,9 @@ fn survivor_missing(
             script.say(Cause::Refilled, sentence);
             return finish(script, claimed);
         }
-        Standing::Missing | Standing::Everywhere => "a listener holds others, or somebody unknown is about".to_owned(),
+        Standing::Missing | Standing::Everywhere => {
+            "a listener holds others, or somebody unknown is about".to_owned()
+        }
     };
     let sentence = format!(
         "{survivor} survives epoch {epoch} and is missing in the accelerator: {left_alone}; put it back by hand"

@@ -55,9 +55,12 @@ fn the_survivor_is_taken_out() {
             world.seconds += 3600;
         })
         .ask(Chance::AlertA)
-        .now("and a second more, while site-a's Infinispan does not answer", |world| {
-            world.seconds += 1;
-        });
+        .now(
+            "and a second more, while site-a's Infinispan does not answer",
+            |world| {
+                world.seconds += 1;
+            },
+        );
     let alert = task_of(&scene.grounds, Chance::AlertA).unwrap();
     scene.run(alert, fail(9, |call| call.site().is_some()));
     scene
@@ -85,11 +88,14 @@ fn the_survivor_is_taken_out_of_one_listener_of_two() {
             world.accelerator[2].members = [None; 3];
         })
         .ask(Chance::Sweep)
-        .now("an hour later again, and a stranger is in the first one", |world| {
-            world.seconds += 3601;
-            world.accelerator[2].members = [None; 3];
-            world.accelerator[1].members = [None, None, Some(50)];
-        })
+        .now(
+            "an hour later again, and a stranger is in the first one",
+            |world| {
+                world.seconds += 3601;
+                world.accelerator[2].members = [None; 3];
+                world.accelerator[1].members = [None, None, Some(50)];
+            },
+        )
         .ask(Chance::Sweep)
         .is("the_survivor_is_taken_out_of_one_listener_of_two");
 }

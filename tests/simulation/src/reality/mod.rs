@@ -149,8 +149,14 @@ impl Reality {
 
     /// Whether a listener that a decision is about holds nobody.
     pub fn is_empty(&self, outcome: &Outcome, listener: &str) -> bool {
-        let decided = outcome.groups.iter().any(|write| listener_of(&write.arn) == listener);
-        let mut groups = self.groups.iter().filter(|group| listener_of(&group.arn) == listener);
+        let decided = outcome
+            .groups
+            .iter()
+            .any(|write| listener_of(&write.arn) == listener);
+        let mut groups = self
+            .groups
+            .iter()
+            .filter(|group| listener_of(&group.arn) == listener);
         decided && groups.all(|group| group.endpoints.is_empty())
     }
 
