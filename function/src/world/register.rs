@@ -155,7 +155,7 @@ fn item(key: &str, record: &Record) -> Result<Item, String> {
 }
 
 /// Fields of a record that are left out where there is nothing to say; they have to be taken away then.
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 10] = [
     "decision",
     "claim",
     "waiting",
@@ -164,6 +164,7 @@ const OPTIONAL: [&str; 9] = [
     "hold",
     "cooldown_until",
     "recovery_seen_at",
+    "refilled_at",
     "places",
 ];
 
@@ -283,6 +284,7 @@ mod tests {
             }),
             cooldown_until: Some(now),
             recovery_seen_at: Some(now),
+            refilled_at: Some(now),
             places: vec![Place {
                 site: a,
                 group_arn: "arn:g".to_owned(),
@@ -385,7 +387,7 @@ mod tests {
             change.expression,
             "SET #by = :by, #epoch = :epoch, #rev = :rev, #schema = :schema, #state = :state, \
              #written_at = :written_at REMOVE #decision, #claim, #waiting, #unsettled, #rejoin, #hold, \
-             #cooldown_until, #recovery_seen_at, #places"
+             #cooldown_until, #recovery_seen_at, #refilled_at, #places"
         );
         let mut names: Vec<&String> = change.names.values().collect();
         names.sort();
