@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fencing::words::SiteName;
+use fencing::accelerator::Outcome;
+use fencing::register::{Decision, Hold, Record, State};
+use fencing::words::{Epoch, Fenced, SiteName, Survivor};
+use jiff::Timestamp;
 
 use crate::observed::cluster::{ClusterReading, Looks};
 use crate::observed::*;
@@ -238,14 +241,41 @@ pub(crate) fn table(state: &str) -> TableReading {
         has_range_key: false,
         topology: Some("prod".to_owned()),
         holds_item: decided,
-        item: RegisterReading {
-            state: state.to_owned(),
-            epoch: u64::from(decided),
-            survivor: decided.then(|| "site-a".to_owned()),
-            fenced: decided.then(|| "site-b".to_owned()),
-            held: false,
-        },
+        item: RegisterReading::Record(Box::new(Record {
+            state: State::ALL
+                .into_iter()
+                .find(|known| known.to_string() == state)
+                .unwrap(),
+            epoch: Epoch(u64::from(decided)),
+            decision: decided.then(|| Decision {
+                survivor: Survivor(SiteName::new("site-a").unwrap()),
+                fenced: Fenced(SiteName::new("site-b").unwrap()),
+                outcome: Outcome::default(),
+                by: "site-a".to_owned(),
+                evidence: "a test".to_owned(),
+                decided_at: Timestamp::UNIX_EPOCH,
+            }),
+            ..Record::empty()
+        })),
     }
+}
+
+/// The record in a table.
+pub(crate) fn record(table: &mut TableReading) -> &mut Record {
+    match &mut table.item {
+        RegisterReading::Record(record) => record,
+        RegisterReading::Unread(unread) => panic!("{unread}"),
+    }
+}
+
+/// Puts an operator's hold on, or takes it off.
+pub(crate) fn hold(table: &mut TableReading, on: bool) {
+    record(table).hold = on.then(|| Hold {
+        by: "ana".to_owned(),
+        reason: "work".to_owned(),
+        since: Timestamp::UNIX_EPOCH,
+        until: None,
+    });
 }
 
 /// Takes `reading` for the register that the first deployed function uses, which is not the topology's any more.

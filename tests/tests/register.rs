@@ -5,12 +5,13 @@
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use fencing::register::items::KEY;
 use fencing::register::{Hold, Record, SCHEMA, State};
 use fencing::settings::Settings;
 use fencing::step::Written;
 use fencing::words::{Epoch, Rev};
 use function::world::aws::Aws;
-use function::world::register::{KEY, Register};
+use function::world::register::Register;
 use simulation::layout::Layout;
 use tests::standins::local_aws::LocalAws;
 

@@ -14,6 +14,8 @@
 //! A [`Decision`] is written once per epoch and never changes; only its progress does. `promote` is the one
 //! way to another survivor, and it takes a new epoch.
 
+pub mod items;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 

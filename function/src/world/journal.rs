@@ -1,12 +1,6 @@
 //! The register's other items, which no decision rests on: what watching the watchman keeps.
 //!
-//! | key `pk` | what |
-//! |---|---|
-//! | `<topology>#probe#<region>` | the last conditional write that showed that the table takes one |
-//! | `<topology>#deep#<region>` | the last deep check's result, and a rehearsal's end, each written by itself |
-//! | `<topology>#seen#<site>` | when that site's watchdog alert last came through; written by the register |
-//!
-//! The key's first part is the topology's name, which is all that the function's role reaches.
+//! The probe, the deep checks and the watchdogs' stamps of [`items`].
 
 use std::collections::HashMap;
 
@@ -14,6 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use fencing::health::{Checkup, Forced, Kept};
+use fencing::register::items::{self, KEY, Stamp};
 use fencing::settings::Settings;
 use fencing::step::Fault;
 use fencing::words::{SiteName, TopologyName};
@@ -22,7 +17,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::world::aws::{Aws, describe};
-use crate::world::register::KEY;
 
 const CHECKUP: &str = "checkup";
 const FORCED: &str = "forced";
@@ -47,8 +41,8 @@ impl Journal {
         }
     }
 
-    fn key(&self, what: &str, of: &str) -> AttributeValue {
-        AttributeValue::S(format!("{}#{what}#{of}", self.topology))
+    fn deep(&self) -> AttributeValue {
+        AttributeValue::S(items::deep(&self.topology, &self.region))
     }
 
     /// Shows that the table takes a conditional write. One that fails its condition shows it, too.
@@ -57,7 +51,7 @@ impl Journal {
             .client
             .put_item()
             .table_name(&self.table)
-            .item(KEY, self.key("probe", &self.region))
+            .item(KEY, AttributeValue::S(items::probe(&self.topology, &self.region)))
             .item("at", AttributeValue::S(at.to_string()))
             .item("at_ms", AttributeValue::N(at.as_millisecond().to_string()))
             .condition_expression("attribute_not_exists(#pk) OR #at < :at")
@@ -85,7 +79,7 @@ impl Journal {
 
     /// Reads both.
     pub async fn kept(&self) -> Result<Kept, Fault> {
-        let mut item = self.get(self.key("deep", &self.region)).await?;
+        let mut item = self.get(self.deep()).await?;
         Ok(Kept {
             checkup: understood(item.remove(CHECKUP)),
             forced: understood(item.remove(FORCED)),
@@ -94,14 +88,14 @@ impl Journal {
 
     /// When a site's watchdog came through last, if ever.
     pub async fn seen(&self, site: &SiteName) -> Result<Option<Timestamp>, Fault> {
-        let item = self.get(self.key("seen", site.as_str())).await?;
-        match item.get("seen_at") {
-            None => Ok(None),
-            Some(value) => {
-                let at = value.as_s().ok().and_then(|text| text.parse().ok());
-                at.map(Some)
-                    .ok_or_else(|| fault(format!("its stamp of {site}'s watchdog cannot be read")))
-            }
+        let key = AttributeValue::S(items::stamp(&self.topology, site));
+        let item = self.get(key).await?;
+        if item.is_empty() {
+            return Ok(None);
+        }
+        match serde_dynamo::from_item::<_, Stamp>(item) {
+            Ok(stamp) => Ok(Some(stamp.seen_at)),
+            Err(_) => Err(fault(format!("its stamp of {site}'s watchdog cannot be read"))),
         }
     }
 
@@ -111,7 +105,7 @@ impl Journal {
         self.client
             .update_item()
             .table_name(&self.table)
-            .key(KEY, self.key("deep", &self.region))
+            .key(KEY, self.deep())
             .update_expression("SET #what = :what")
             .expression_attribute_names("#what", attribute)
             .expression_attribute_values(":what", value)

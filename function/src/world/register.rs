@@ -1,10 +1,6 @@
 //! The register: one DynamoDB item per topology, written only if its revision is still the expected one.
 //!
-//! | key `pk` | what |
-//! |---|---|
-//! | `<topology>` | the record |
-//! | `<topology>#history#<epoch>#<rev>` | a copy of each revision, for people |
-//! | `<topology>#seen#<site>` | when that site's watchdog alert last came through |
+//! [`items`](fencing::register::items) lists them all.
 //!
 //! The record is written field by field, not as a whole: while a new version is being deployed the old one
 //! still writes, and a field that it does not know must survive that. (Within a field it would not: a later
@@ -19,16 +15,16 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use fencing::register::{Record, SCHEMA};
+use fencing::register::Record;
+use fencing::register::items::{self, KEY, Stamp};
 use fencing::settings::Settings;
 use fencing::step::{Fault, Written};
 use fencing::words::{Reporter, Rev, TopologyName};
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::world::aws::{Aws, describe};
-
-/// The table's only key.
-pub const KEY: &str = "pk";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -56,7 +52,7 @@ impl Register {
             .client
             .get_item()
             .table_name(&self.table)
-            .key(KEY, AttributeValue::S(self.topology.to_string()))
+            .key(KEY, AttributeValue::S(items::record(&self.topology)))
             .consistent_read(true)
             .send()
             .await
@@ -74,7 +70,7 @@ impl Register {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(KEY, AttributeValue::S(self.topology.to_string()))
+            .key(KEY, AttributeValue::S(items::record(&self.topology)))
             .update_expression(change.expression)
             .set_expression_attribute_names(Some(change.names))
             .set_expression_attribute_values(Some(change.values))
@@ -101,26 +97,16 @@ impl Register {
 
     /// Keeps a copy of a revision.
     pub async fn chronicle(&self, record: &Record) -> Result<(), Fault> {
-        let key = history_key(&self.topology, record);
+        let key = items::history(&self.topology, record.epoch, record.rev);
         let item = item(&key, record).map_err(fault)?;
         self.put(item).await
     }
 
     /// Stamps that a site's watchdog alert came through.
     pub async fn stamp(&self, reporter: &Reporter, at: Timestamp) -> Result<(), Fault> {
-        self.put(HashMap::from([
-            (
-                KEY.to_owned(),
-                AttributeValue::S(format!("{}#seen#{reporter}", self.topology)),
-            ),
-            ("site".to_owned(), AttributeValue::S(reporter.to_string())),
-            ("seen_at".to_owned(), AttributeValue::S(at.to_string())),
-            (
-                "seen_at_seconds".to_owned(),
-                AttributeValue::N(at.as_second().to_string()),
-            ),
-        ]))
-        .await
+        let key = items::stamp(&self.topology, &reporter.0);
+        self.put(item(&key, &Stamp::new(reporter, at)).map_err(fault)?)
+            .await
     }
 
     async fn put(&self, item: Item) -> Result<(), Fault> {
@@ -143,13 +129,9 @@ fn fault(what: String) -> Fault {
     }
 }
 
-fn history_key(topology: &TopologyName, record: &Record) -> String {
-    format!("{topology}#history#{}#{}", record.epoch, record.rev)
-}
-
-fn item(key: &str, record: &Record) -> Result<Item, String> {
+fn item(key: &str, content: &impl Serialize) -> Result<Item, String> {
     let mut item: Item =
-        serde_dynamo::to_item(record).map_err(|error| format!("a record cannot be stored: {error}"))?;
+        serde_dynamo::to_item(content).map_err(|error| format!("an item cannot be stored: {error}"))?;
     item.insert(KEY.to_owned(), AttributeValue::S(key.to_owned()));
     Ok(item)
 }
@@ -205,20 +187,13 @@ impl Change {
     }
 }
 
-/// The record in an item. Its form is looked at first: of a newer one nothing else may be believed.
+/// The record in an item.
 fn record(item: Item) -> Result<Box<Record>, String> {
-    let schema = item
-        .get("schema")
-        .and_then(|value| value.as_n().ok())
-        .and_then(|number| number.parse::<u32>().ok());
-    match schema {
-        Some(schema) if schema > SCHEMA => Err(format!(
-            "its record has form {schema}, this function understands up to {SCHEMA}; apply the newer version here too"
-        )),
-        _ => serde_dynamo::from_item(item)
-            .map(Box::new)
-            .map_err(|error| format!("its record cannot be read and is left alone: {error}")),
-    }
+    let item: Value =
+        serde_dynamo::from_item(item).map_err(|error| format!("its record cannot be read: {error}"))?;
+    Record::read(item)
+        .map(Box::new)
+        .map_err(|unread| unread.to_string())
 }
 
 /// What a failed condition means: somebody else's record, or one's own from before its reply was lost.
@@ -235,7 +210,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use fencing::accelerator::{EndpointConfig, GroupOutcome, Outcome, Place};
-    use fencing::register::{Claim, Decision, Hold, Rejoin, RejoinStep, State};
+    use fencing::register::{Claim, Decision, Hold, Rejoin, RejoinStep, SCHEMA, State};
     use fencing::words::{Epoch, Fenced, SiteName, Survivor};
 
     fn full() -> Record {
@@ -394,16 +369,5 @@ mod tests {
         let mut all: Vec<&String> = full.keys().filter(|name| *name != KEY).collect();
         all.sort();
         assert_eq!(names, all);
-    }
-
-    #[test]
-    fn history_has_a_place_for_every_revision() {
-        let topology = TopologyName::new("keycloak-prod").unwrap();
-        let record = Record {
-            epoch: Epoch(4),
-            rev: Rev(17),
-            ..Record::empty()
-        };
-        assert_eq!(history_key(&topology, &record), "keycloak-prod#history#4#17");
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use fencing::register::items;
 use serde_json::{Value, json};
 
 use super::permissions::permissions;
 use super::{Case, as_list, of_type, resources, text, texts};
 use crate::render::schedule_input;
-use crate::topology::names::{StackKind, TAG_TOPOLOGY, register_keys};
+use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 
 /// The largest template that fits into a request (CloudFormation quota); a larger one needs a bucket.
 pub const TEMPLATE_LIMIT_BYTES: usize = 51_200;
@@ -331,7 +332,7 @@ pub(super) fn register_is_safe(case: &mut Case<'_>) {
                     case.breach(document, format!("`{id}` has {refused}"));
                 }
             }
-            if text(table, "/KeySchema/0/AttributeName") != register_keys::ATTRIBUTE {
+            if text(table, "/KeySchema/0/AttributeName") != items::KEY {
                 case.breach(document, format!("`{id}` has another key"));
             }
             let policy = |name: &str| text(&document.value, &format!("/Resources/{id}/{name}"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use fencing::contract::{alert, label};
+use fencing::settings;
 use serde_json::{Value, json};
 
 use super::{Case, as_list, of_type, text, texts};
@@ -170,7 +171,10 @@ pub(super) fn timings_can_work(case: &mut Case<'_>) {
                 .and_then(Value::as_u64)
                 .unwrap_or(u64::MAX);
             timeout_seconds = timeout_seconds.max(timeout);
-            let told = text(function, "/Environment/Variables/SITEFENCE_TIMEOUT_SECONDS");
+            let told = text(
+                function,
+                &format!("/Environment/Variables/{}", settings::TIMEOUT_SECONDS.name),
+            );
             if told != timeout.to_string() {
                 case.breach(
                     document,

@@ -1,9 +1,9 @@
 //! Promises about who may do what.
 
+use fencing::register::items;
 use serde_json::{Value, json};
 
 use super::{Case, as_list, of_type, text, texts};
-use crate::topology::names::register_keys;
 
 /// The statements whose resource is, or ends in, a wildcard, and why.
 pub const WILDCARD_RESOURCES: &[(&str, &str)] = &[
@@ -142,8 +142,8 @@ const SENDS_ONE_KEY: &[&str] = &["GetItem", "PutItem", "UpdateItem", "DeleteItem
 
 pub(super) fn register_access_is_limited_to_own_items(case: &mut Case<'_>) {
     let own = json!([
-        register_keys::item(case.topology),
-        format!("{}*", register_keys::others(case.topology))
+        items::record(&case.topology.name),
+        format!("{}*", items::others(&case.topology.name))
     ]);
     for (document, _) in case.fencing_stacks() {
         for (_, statement) in allowed(&document.value) {

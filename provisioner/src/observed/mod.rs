@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use fencing::register::items::Unread;
+use fencing::register::{Record, State};
 use fencing::settings::Settings;
 use fencing::words::SiteName;
 use serde_json::Value;
@@ -207,39 +209,64 @@ impl fmt::Display for RegisterPlace {
 
 /// The register's item of a topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisterReading {
-    /// `open`, `decided`, `unbalanced`, `complete` or `rejoining`.
-    pub state: String,
-    /// The last decision's number.
-    pub epoch: u64,
-    /// Who stayed.
-    pub survivor: Option<String>,
-    /// Who was taken out.
-    pub fenced: Option<String>,
-    /// An operator forbids new decisions.
-    pub held: bool,
+pub enum RegisterReading {
+    /// The protocol's own record.
+    Record(Box<Record>),
+    /// One that this version does not understand. It is not taken for open: someone may rely on it.
+    Unread(Unread),
 }
 
 impl RegisterReading {
     /// A topology that never decided anything.
     pub fn blank() -> Self {
-        Self {
-            state: "open".to_owned(),
-            epoch: 0,
-            survivor: None,
-            fenced: None,
-            held: false,
+        Self::Record(Box::new(Record::empty()))
+    }
+
+    fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Unread(_) => None,
         }
+    }
+
+    /// How far its decision is, as a word.
+    pub fn state(&self) -> String {
+        let state = self.record().map(|record| record.state.to_string());
+        state.unwrap_or_else(|| "unreadable".to_owned())
+    }
+
+    /// The last decision's number.
+    pub fn epoch(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.epoch.0,
+            Self::Unread(unread) => unread.epoch().0,
+        }
+    }
+
+    /// Who stayed.
+    pub fn survivor(&self) -> Option<&SiteName> {
+        let decision = self.record()?.decision.as_ref()?;
+        Some(&decision.survivor.0)
+    }
+
+    /// Who was taken out.
+    pub fn fenced(&self) -> Option<&SiteName> {
+        self.record()?.fenced()
+    }
+
+    /// Whether an operator forbids new decisions.
+    pub fn is_held(&self) -> bool {
+        self.record().is_some_and(|record| record.hold.is_some())
     }
 
     /// Whether no decision is in force.
     pub fn is_open(&self) -> bool {
-        self.state == "open"
+        self.record().is_some_and(|record| record.state == State::Open)
     }
 
     /// Whether a decision is in force that nobody knew of when `epoch` was the last one.
     pub fn was_decided_after(&self, epoch: u64) -> bool {
-        self.epoch > epoch && !self.is_open()
+        self.epoch() > epoch && !self.is_open()
     }
 }
 

@@ -47,7 +47,7 @@ fn half_moved(updated: &str) -> Standing {
     }
     standing.register = Some(table("open"));
     let mut former = table("open");
-    former.item.held = true;
+    hold(&mut former, true);
     for place in former_registers(&moved(), &standing) {
         standing.former_registers.insert(place, former.clone());
     }
@@ -65,7 +65,7 @@ fn observed_with(standing: Standing) -> Observed {
 fn set(standing: &mut Standing, former: &str, wanted: &str) {
     for register in standing.former_registers.values_mut() {
         register.item = table(former).item;
-        register.item.held = true;
+        hold(register, true);
     }
     standing.register = Some(table(wanted));
 }
@@ -148,7 +148,7 @@ fn the_move_is_finished_only_while_the_register_of_the_function_that_is_behind_i
         };
         assert!(findings.warnings.iter().any(differ), "{:?}", findings.warnings);
         for register in standing.former_registers.values_mut() {
-            register.item.held = false;
+            hold(register, false);
         }
         let problems = judge(&moved(), &observed_with(standing), 0).unwrap_err();
         assert!(
@@ -205,7 +205,8 @@ fn a_move_tells_what_stays_behind() {
     let epochs = |holds_item: bool| {
         let mut standing = half_moved(OTHER);
         let mut wanted = table("open");
-        (wanted.holds_item, wanted.item.epoch) = (holds_item, 4);
+        wanted.holds_item = holds_item;
+        record(&mut wanted).epoch = fencing::words::Epoch(4);
         standing.register = Some(wanted);
         let findings = judge(&moved(), &observed_with(standing), 0).unwrap();
         let moves = findings.warnings.iter().map(ToString::to_string);

@@ -264,7 +264,7 @@ impl Judge<'_> {
             .observed
             .standing
             .registers()
-            .any(|table| !table.item.is_open() && table.item.fenced.as_deref() == Some(site.as_str()));
+            .any(|table| !table.item.is_open() && table.item.fenced() == Some(site));
         if !is_fenced && known.is_empty() {
             // One that lacks its tag is told of already, and is probably this site's.
             if self.holds_one_of_unknown_site(listener) {

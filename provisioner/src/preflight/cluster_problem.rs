@@ -1,5 +1,7 @@
 //! What stands in the way in one of the clusters.
 
+use fencing::contract::alert::SITE_OFFLINE;
+
 use crate::observed::cluster::{Conflict, Denied, MONITORING, OPENSHIFT, ObjectRef};
 use crate::render::user_workload::names;
 use crate::topology::{Platform, SiteName};
@@ -88,7 +90,7 @@ pub enum ClusterProblem {
     )]
     UserWorkloadConfig { site: SiteName, what: String },
     #[error(
-        "the AlertmanagerConfig `{name}` in namespace {namespace} of site `{site}` sends SiteOffline elsewhere too"
+        "the AlertmanagerConfig `{name}` in namespace {namespace} of site `{site}` sends {SITE_OFFLINE} elsewhere too"
     )]
     GuideConfig {
         site: SiteName,

@@ -179,13 +179,13 @@ pub enum Problem {
     },
     #[error("the template of {stack} asks for the parameter {parameter}, which nobody knows")]
     UnknownParameter { stack: String, parameter: String },
-    #[error("{what} cannot change while a decision is in force: the register is `{}`, epoch {}{}", register.state, register.epoch, fenced(register))]
+    #[error("{what} cannot change while a decision is in force: the register is `{}`, epoch {}{}", register.state(), register.epoch(), fenced(register))]
     DecisionInForce { what: String, register: RegisterReading },
     #[error("{what} cannot change while it is not known whether a decision is in force: {why}")]
     RegisterUnread { what: String, why: String },
     #[error("nobody can tell whether a site is fenced: {why}")]
     RegisterSilent { why: String },
-    #[error("the register is `{}`, epoch {}{}", register.state, register.epoch, fenced(register))]
+    #[error("the register is `{}`, epoch {}{}", register.state(), register.epoch(), fenced(register))]
     NotOpen { register: RegisterReading },
     #[error(
         "the table {table} in {region} holds an item of this topology already, epoch {epoch}, and the deployed \
@@ -209,7 +209,7 @@ pub enum Problem {
 
 /// Who is fenced and who serves, as the end of a sentence.
 pub fn fenced(register: &RegisterReading) -> String {
-    match (&register.fenced, &register.survivor) {
+    match (register.fenced(), register.survivor()) {
         (Some(fenced), Some(survivor)) => format!(" ({fenced} is fenced, {survivor} serves)"),
         _ => String::new(),
     }
@@ -413,7 +413,7 @@ impl Problem {
             Self::NotOpen { register } => format!(
                 "nothing would remember that {} is out of the accelerator: bring it back first (the README's chapter `When \
                  a site was fenced` says how), or destroy with --force",
-                register.fenced.as_deref().unwrap_or("a site")
+                register.fenced().map_or("a site", SiteName::as_str)
             ),
             Self::UsedRegister { epoch, .. } => format!(
                 "what was decided since that item was written is not in it: make sure that both sites are in the \

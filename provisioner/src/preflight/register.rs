@@ -8,8 +8,9 @@ use super::{Judge, forbidden, foreign_stacks, unusable};
 use crate::observed::cluster::{ClusterStanding, Look, Looks};
 use crate::observed::{Condition, RegisterPlace, Replicas, Standing, TableReading};
 use crate::preflight::problem::{Problem, Warning};
-use crate::topology::names::{StackKind, register_keys};
+use crate::topology::names::StackKind;
 use crate::topology::{RegisterKind, Topology};
+use fencing::register::items::KEY;
 
 impl Judge<'_> {
     pub(super) fn register(&mut self) {
@@ -59,7 +60,7 @@ impl Judge<'_> {
 
     fn shape(&mut self, reading: &TableReading, table: &str, region: &str) {
         let found = match &reading.hash_key {
-            Some((name, kind)) if name == register_keys::ATTRIBUTE && kind == "S" => {
+            Some((name, kind)) if name == KEY && kind == "S" => {
                 if !reading.has_range_key {
                     return;
                 }
@@ -177,7 +178,7 @@ impl Judge<'_> {
         let to = wanted_register(topology).to_string();
         for (place, table) in former {
             let (from, to) = (place.to_string(), to.clone());
-            if used.contains(place) && table.item.is_open() && !table.item.held {
+            if used.contains(place) && table.item.is_open() && !table.item.is_held() {
                 self.problems.push(Problem::MovesUnheld {
                     from: from.clone(),
                     to: to.clone(),
@@ -188,7 +189,7 @@ impl Judge<'_> {
             self.warnings.push(Warning::RegisterMoves {
                 from,
                 to,
-                resumed: resumed.map(|table| table.item.epoch),
+                resumed: resumed.map(|table| table.item.epoch()),
             });
         }
         for region in standing.regions.keys() {
@@ -320,11 +321,11 @@ pub fn judge_history(
     let mut used = standing.told().map(|told| RegisterPlace::of(&told)).peekable();
     let moves = used.peek().is_some() && used.all(|place| is_elsewhere(topology, &place));
     match &standing.register {
-        Some(table) if moves && table.holds_item && resume_epoch != Some(table.item.epoch) => {
+        Some(table) if moves && table.holds_item && resume_epoch != Some(table.item.epoch()) => {
             Err(vec![Problem::UsedRegister {
                 table: topology.table_name(),
                 region: topology.register_region(topology.first_region()).to_string(),
-                epoch: table.item.epoch,
+                epoch: table.item.epoch(),
             }])
         }
         _ => Ok(()),

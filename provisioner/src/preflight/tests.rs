@@ -429,7 +429,7 @@ fn a_register_moves_only_while_nobody_can_decide_in_the_former_one() {
     );
     assert!(found[0].is_unsafe());
     for former in observed.standing.former_registers.values_mut() {
-        former.item.held = true;
+        hold(former, true);
     }
     assert_eq!(judge(&moved, &observed, 0).map(|_| ()), Ok(()));
     // Nobody decides in a table that is gone.
@@ -445,7 +445,7 @@ fn an_item_that_is_there_already_is_gone_on_from_only_when_its_epoch_is_confirme
     let mut standing = deployed(&before, "open").standing;
     let restored = standing.register.as_mut().unwrap();
     restored.holds_item = true;
-    restored.item.epoch = 4;
+    record(restored).epoch = fencing::words::Epoch(4);
     // Nothing moves: it is the item that is in use.
     assert_eq!(judge_history(&before, &standing, None), Ok(()));
     for (resumed, accepted) in [(None, false), (Some(3), false), (Some(5), false), (Some(4), true)] {

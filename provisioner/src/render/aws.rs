@@ -1,13 +1,14 @@
 //! The CloudFormation templates: what each is filled with.
 
 use fencing::contract::Envelope;
+use fencing::register::items;
 use fencing::settings::{self, Found, Source};
 use serde::Serialize;
 
 use super::alarms::{self, Alarm};
 use super::dashboard;
 use super::engine::{Filled, RenderError, fill};
-use crate::topology::names::{self, HEALTH_REGION, StackKind, TAG_TOPOLOGY, register_keys};
+use crate::topology::names::{self, HEALTH_REGION, StackKind, TAG_TOPOLOGY};
 use crate::topology::{KeyArn, Region, RegisterKind, TagKey, Topology};
 
 /// What the schedule sends to the function.
@@ -191,7 +192,7 @@ fn register(topology: &Topology) -> Result<Filled, RenderError> {
         &Values {
             description: format!("Sitefence {}: the register of decisions", topology.name),
             table_name: topology.table_name(),
-            key_attribute: register_keys::ATTRIBUTE,
+            key_attribute: items::KEY,
             strong: topology.register.kind == RegisterKind::Strong,
             retain: topology.register.retain,
             replicas: topology
@@ -321,8 +322,8 @@ fn fencing(topology: &Topology, region: &Region) -> Result<Filled, RenderError> 
             .map(ToString::to_string),
         register_role_arn: topology.register.role_arn.as_ref().map(ToString::to_string),
         register_region: topology.register_region(region).to_string(),
-        register_item: register_keys::item(topology),
-        register_items: format!("{}*", register_keys::others(topology)),
+        register_item: items::record(&topology.name),
+        register_items: format!("{}*", items::others(&topology.name)),
         function_name: topology.function_name(),
         function_description: format!(
             "Sitefence {name}: takes a lost site out of the accelerator, cuts replication to it"

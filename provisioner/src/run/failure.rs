@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use fencing::answer::Status;
 use fencing::contract::Misunderstood;
+use jiff::Timestamp;
 
 use crate::observed::RegisterReading;
 use crate::package::PackageError;
@@ -36,7 +37,7 @@ pub struct SilentSite {
     /// The site.
     pub site: SiteName,
     /// When it last did.
-    pub last_seen: Option<String>,
+    pub last_seen: Option<Timestamp>,
     /// Where its way seems to end.
     pub hop: String,
 }
@@ -151,7 +152,7 @@ pub enum Failure {
     NotDone { status: Status, sentence: String },
     #[error(
         "a site was fenced while the function was being removed: the register is `{}`, epoch {}{}",
-        register.state, register.epoch, fenced(register)
+        register.state(), register.epoch(), fenced(register)
     )]
     DecidedMeanwhile { register: RegisterReading },
     #[error("something changed between planning and starting")]
@@ -273,7 +274,7 @@ impl Failure {
             Self::DecidedMeanwhile { register } => Some(format!(
                 "the function is gone and the register still stands: `provision apply` puts the function back; or bring \
                  {} back as the README's chapter `When a site was fenced` says, then destroy with --force",
-                register.fenced.as_deref().unwrap_or("the site")
+                register.fenced().map_or("the site", SiteName::as_str)
             )),
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {

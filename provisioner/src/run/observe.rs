@@ -144,9 +144,7 @@ async fn table(
     topology: &Topology,
 ) -> Result<Option<TableReading>, CallError> {
     let client = aws.dynamodb(region, role_arn).await;
-    Table::new(client, region, name)
-        .read(topology.name.as_str())
-        .await
+    Table::new(client, region, name).read(&topology.name).await
 }
 
 async fn region_standing(
@@ -284,7 +282,10 @@ pub async fn observe(
 
 /// When each site's watchdog last reached the function, as the register has it: of its replicas the first that
 /// answers.
-pub async fn stamps(session: &Session, topology: &Topology) -> Result<BTreeMap<SiteName, String>, CallError> {
+pub async fn stamps(
+    session: &Session,
+    topology: &Topology,
+) -> Result<BTreeMap<SiteName, Timestamp>, CallError> {
     let (name, role_arn) = (topology.table_name(), &topology.register.role_arn);
     let role_arn = role_arn.as_ref().map(ToString::to_string);
     let ask = async |region: &Region| {
@@ -292,7 +293,7 @@ pub async fn stamps(session: &Session, topology: &Topology) -> Result<BTreeMap<S
         let table = Table::new(client, region.as_str(), &name);
         let mut stamps = BTreeMap::new();
         for site in &topology.sites {
-            if let Some(stamp) = table.seen(topology.name.as_str(), site.name.as_str()).await? {
+            if let Some(stamp) = table.seen(&topology.name, &site.name).await? {
                 stamps.insert(site.name.clone(), stamp);
             }
         }

@@ -11,7 +11,6 @@ use crate::observed::Identity;
 use crate::plan::{Plan, Step};
 use crate::report;
 use crate::topology::Topology;
-use crate::topology::names::register_keys;
 use crate::world::artifacts::Bucket;
 use crate::world::functions::{Functions, Readiness};
 use crate::world::register::Table;
@@ -186,7 +185,7 @@ impl Walk<'_> {
                     let role_arn = place.role_arn.as_deref();
                     let client = self.session.aws.dynamodb(&place.region, role_arn).await;
                     let table = Table::new(client, &place.region, &place.table);
-                    match table.read(self.topology.name.as_str()).await?.map(|it| it.item) {
+                    match table.read(&self.topology.name).await?.map(|it| it.item) {
                         Some(register) if register.was_decided_after(*epoch) => {
                             return Err(Failure::DecidedMeanwhile { register });
                         }
@@ -202,7 +201,7 @@ impl Walk<'_> {
             } => {
                 let client = self.session.aws.dynamodb(region, role_arn.as_deref()).await;
                 Table::new(client, region, table)
-                    .forget(self.topology.name.as_str(), &register_keys::others(self.topology))
+                    .forget(&self.topology.name)
                     .await?;
                 Ok(())
             }

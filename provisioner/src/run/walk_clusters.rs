@@ -20,6 +20,7 @@ use crate::render::user_workload::{self, Change};
 use crate::report;
 use crate::topology::{Site, SiteName};
 use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, Target, Written};
+use jiff::Timestamp;
 
 /// OpenShift's operator first notices the ConfigMap, then pulls images and starts pods one by one.
 const ROLLOUT_WITHIN: Duration = Duration::from_secs(600);
@@ -214,7 +215,7 @@ impl Walk<'_> {
     }
 
     /// Where the way of each missing watchdog seems to end.
-    async fn silent(&self, missing: &[SiteName], before: &BTreeMap<SiteName, String>) -> Vec<SilentSite> {
+    async fn silent(&self, missing: &[SiteName], before: &BTreeMap<SiteName, Timestamp>) -> Vec<SilentSite> {
         let mut silent = Vec::new();
         for site in self
             .topology
@@ -237,7 +238,7 @@ impl Walk<'_> {
             };
             silent.push(SilentSite {
                 site: site.name.clone(),
-                last_seen: before.get(&site.name).cloned(),
+                last_seen: before.get(&site.name).copied(),
                 hop,
             });
         }

@@ -137,21 +137,3 @@ impl Topology {
         format!("{LABEL_TOPOLOGY}={}", self.name)
     }
 }
-
-/// Keys of the register's items; the table's hash key is the attribute [`register_keys::ATTRIBUTE`].
-pub mod register_keys {
-    use super::Topology;
-
-    /// The table's one key attribute.
-    pub const ATTRIBUTE: &str = "pk";
-
-    /// The item with the state.
-    pub fn item(topology: &Topology) -> String {
-        topology.name.to_string()
-    }
-
-    /// What all other items of the topology begin with.
-    pub fn others(topology: &Topology) -> String {
-        format!("{}#", topology.name)
-    }
-}

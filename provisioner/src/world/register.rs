@@ -9,16 +9,18 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeyType, MultiRegionConsistency, ScalarAttributeType, TableDescription,
 };
 
+use fencing::register::Record;
+use fencing::register::items::{self, KEY, Stamp};
+use jiff::Timestamp;
+use serde_json::Value;
+
 use super::call::{Call, CallError};
 use crate::observed::{RegisterReading, Replicas, TableReading};
-use crate::topology::names::{TAG_TOPOLOGY, register_keys};
+use crate::topology::names::TAG_TOPOLOGY;
+use crate::topology::{SiteName, TopologyName};
 
 /// Global tables of this version do not list their replicas, and are eventually consistent without exception.
 const LEGACY_GLOBAL_TABLE: &str = "2017.11.29";
-/// What the key of a watchdog's stamp has in its middle.
-const SEEN: &str = "seen";
-/// Its attribute with the time.
-const SEEN_AT: &str = "seen_at";
 
 /// One table.
 #[derive(Debug, Clone)]
@@ -43,7 +45,7 @@ impl Table {
     }
 
     /// The table, and in it the item of `topology`; `None` if there is no such table.
-    pub async fn read(&self, topology: &str) -> Result<Option<TableReading>, CallError> {
+    pub async fn read(&self, topology: &TopologyName) -> Result<Option<TableReading>, CallError> {
         let described = self
             .client
             .describe_table()
@@ -113,18 +115,18 @@ impl Table {
     }
 
     /// The item of `topology`, read consistently.
-    async fn item(&self, topology: &str) -> Result<Option<RegisterReading>, CallError> {
+    async fn item(&self, topology: &TopologyName) -> Result<Option<RegisterReading>, CallError> {
         let answer = self
             .client
             .get_item()
             .table_name(&self.name)
-            .key(register_keys::ATTRIBUTE, AttributeValue::S(topology.to_owned()))
+            .key(KEY, AttributeValue::S(items::record(topology)))
             .consistent_read(true)
             .send()
             .await
             .map_err(|error| self.call("GetItem").failed(error));
         match answer {
-            Ok(answer) => Ok(answer.item.map(|item| reading(&item))),
+            Ok(answer) => Ok(answer.item.map(reading)),
             // The table has another key; the preflight says so.
             Err(error) if error.is("ValidationException") => Ok(None),
             Err(error) => Err(error),
@@ -133,13 +135,17 @@ impl Table {
 
     /// When the watchdog of `site` last came through to the function; `None` if it never did, or if there is no
     /// table.
-    pub async fn seen(&self, topology: &str, site: &str) -> Result<Option<String>, CallError> {
-        let key = format!("{topology}#{SEEN}#{site}");
+    pub async fn seen(
+        &self,
+        topology: &TopologyName,
+        site: &SiteName,
+    ) -> Result<Option<Timestamp>, CallError> {
+        let key = items::stamp(topology, site);
         let answer = self
             .client
             .get_item()
             .table_name(&self.name)
-            .key(register_keys::ATTRIBUTE, AttributeValue::S(key))
+            .key(KEY, AttributeValue::S(key))
             .consistent_read(true)
             .send()
             .await
@@ -147,7 +153,8 @@ impl Table {
         match answer {
             Ok(answer) => Ok(answer
                 .item
-                .and_then(|item| item.get(SEEN_AT).and_then(|value| value.as_s().ok()).cloned())),
+                .and_then(|item| serde_dynamo::from_item::<_, Stamp>(item).ok())
+                .map(|stamp| stamp.seen_at)),
             Err(error) if error.is("ResourceNotFoundException") || error.is("ValidationException") => {
                 Ok(None)
             }
@@ -156,7 +163,7 @@ impl Table {
     }
 
     /// Removes everything that belongs to `topology` and leaves the others' items alone.
-    pub async fn forget(&self, topology: &str, others: &str) -> Result<usize, CallError> {
+    pub async fn forget(&self, topology: &TopologyName) -> Result<usize, CallError> {
         let mut pages = self
             .client
             .scan()
@@ -164,9 +171,9 @@ impl Table {
             .consistent_read(true)
             .projection_expression("#k")
             .filter_expression("#k = :topology OR begins_with(#k, :others)")
-            .expression_attribute_names("#k", register_keys::ATTRIBUTE)
-            .expression_attribute_values(":topology", AttributeValue::S(topology.to_owned()))
-            .expression_attribute_values(":others", AttributeValue::S(others.to_owned()))
+            .expression_attribute_names("#k", KEY)
+            .expression_attribute_values(":topology", AttributeValue::S(items::record(topology)))
+            .expression_attribute_values(":others", AttributeValue::S(items::others(topology)))
             .into_paginator()
             .items()
             .send();
@@ -208,22 +215,12 @@ fn replicas(table: &TableDescription, region: &str) -> Replicas {
     }
 }
 
-/// Reads what a plan needs, and no more: the record may be of a newer form than we know.
-fn reading(item: &HashMap<String, AttributeValue>) -> RegisterReading {
-    let text = |value: Option<&AttributeValue>| value.and_then(|value| value.as_s().ok()).cloned();
-    let decision = item.get("decision").and_then(|value| value.as_m().ok());
-    let of_decision = |name: &str| decision.and_then(|decision| text(decision.get(name)));
-    RegisterReading {
-        // What cannot be read is not taken for open: someone may rely on it.
-        state: text(item.get("state")).unwrap_or_else(|| "unreadable".to_owned()),
-        epoch: item
-            .get("epoch")
-            .and_then(|value| value.as_n().ok())
-            .and_then(|number| number.parse().ok())
-            .unwrap_or_default(),
-        survivor: of_decision("survivor"),
-        fenced: of_decision("fenced"),
-        held: item.get("hold").is_some_and(AttributeValue::is_m),
+/// The record, read as the function reads it.
+fn reading(item: HashMap<String, AttributeValue>) -> RegisterReading {
+    let item: Value = serde_dynamo::from_item(item).unwrap_or_default();
+    match Record::read(item) {
+        Ok(record) => RegisterReading::Record(Box::new(record)),
+        Err(unread) => RegisterReading::Unread(unread),
     }
 }
 
@@ -231,8 +228,8 @@ fn reading(item: &HashMap<String, AttributeValue>) -> RegisterReading {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use fencing::accelerator::Outcome;
-    use fencing::register::{Decision, Record, State};
-    use fencing::words::{Epoch, Fenced, SiteName, Survivor};
+    use fencing::register::{Decision, State};
+    use fencing::words::{Epoch, Fenced, Survivor};
 
     use super::*;
 
@@ -247,7 +244,7 @@ mod tests {
                 outcome: Outcome { groups: Vec::new() },
                 by: "site-a".to_owned(),
                 evidence: "a test".to_owned(),
-                decided_at: jiff::Timestamp::UNIX_EPOCH,
+                decided_at: Timestamp::UNIX_EPOCH,
             }),
             ..Record::empty()
         }
@@ -257,27 +254,27 @@ mod tests {
     fn what_the_function_writes_is_read() {
         for state in State::ALL {
             let item: HashMap<String, AttributeValue> = serde_dynamo::to_item(record(state)).unwrap();
-            let reading = reading(&item);
-            assert_eq!(reading.state, state.to_string());
-            assert_eq!(reading.epoch, 4);
+            let reading = reading(item);
+            assert_eq!(reading.state(), state.to_string());
+            assert_eq!(reading.epoch(), 4);
             assert_eq!(reading.is_open(), state == State::Open);
             assert_eq!(
-                reading.fenced.as_deref(),
+                reading.fenced().map(SiteName::as_str),
                 (state != State::Open).then_some("site-b")
             );
-            assert!(!reading.held);
+            assert!(!reading.is_held());
         }
         let hold = fencing::register::Hold {
             by: "ana".to_owned(),
             reason: "work".to_owned(),
-            since: jiff::Timestamp::UNIX_EPOCH,
+            since: Timestamp::UNIX_EPOCH,
             until: None,
         };
         let held = Record {
             hold: Some(hold),
             ..record(State::Open)
         };
-        assert!(reading(&serde_dynamo::to_item(held).unwrap()).held);
+        assert!(reading(serde_dynamo::to_item(held).unwrap()).is_held());
     }
 
     #[test]
@@ -323,6 +320,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_open() {
-        assert!(!reading(&HashMap::new()).is_open());
+        assert!(!reading(HashMap::new()).is_open());
+        let newer = HashMap::from([
+            ("schema".to_owned(), AttributeValue::N("99".to_owned())),
+            ("epoch".to_owned(), AttributeValue::N("7".to_owned())),
+            ("state".to_owned(), AttributeValue::S("open".to_owned())),
+        ]);
+        let newer = reading(newer);
+        assert!(!newer.is_open());
+        assert_eq!((newer.epoch(), newer.state().as_str()), (7, "unreadable"));
     }
 }

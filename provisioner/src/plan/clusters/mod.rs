@@ -186,13 +186,10 @@ pub(super) fn steps(topology: &Topology, clusters: &Clusters<'_>) -> (Vec<Step>,
 ///
 /// The function's clock wrote the stamps and ours reads them: that a stamp lies ahead of us is no reason to
 /// doubt it, since AWS does not listen to clocks that differ by more than some minutes.
-pub fn heard(stamps: &BTreeMap<SiteName, String>, now: Timestamp) -> BTreeSet<SiteName> {
-    let is_recent = |stamp: &String| {
-        let age = |at: Timestamp| now.duration_since(at).as_secs();
-        let age = stamp.parse().map(age);
-        age.is_ok_and(|seconds| seconds <= i64::from(WATCHDOG_SILENT_AFTER_SECONDS))
-    };
-    let recent = stamps.iter().filter(|(_, stamp)| is_recent(stamp));
+pub fn heard(stamps: &BTreeMap<SiteName, Timestamp>, now: Timestamp) -> BTreeSet<SiteName> {
+    let is_recent =
+        |stamp: Timestamp| now.duration_since(stamp).as_secs() <= i64::from(WATCHDOG_SILENT_AFTER_SECONDS);
+    let recent = stamps.iter().filter(|(_, stamp)| is_recent(**stamp));
     recent.map(|(site, _)| site.clone()).collect()
 }
 

@@ -254,9 +254,8 @@ fn a_watchdog_is_heard_while_its_stamp_is_younger_than_the_alarm_allows() {
         ("2025-11-21T10:00:00Z", false),
         // The function's clock is ahead of ours.
         ("2026-11-21T10:02:00Z", true),
-        ("yesterday", false),
     ] {
-        let stamps = [(site("site-a"), stamp.to_owned())].into();
+        let stamps = [(site("site-a"), stamp.parse().unwrap())].into();
         assert_eq!(heard(&stamps, now).contains(&site("site-a")), is_heard, "{stamp}");
     }
 }

@@ -138,13 +138,13 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
 /// Functions of two Regions may know different registers, if an apply stopped between them: each is looked at.
 fn confirmation(topology: &Topology, standing: &Standing) -> Option<Step> {
     let former = standing.former_registers.iter();
-    let former = former.map(|(place, table)| (place.clone(), table.item.epoch));
+    let former = former.map(|(place, table)| (place.clone(), table.item.epoch()));
     // Of a strongly consistent table's replicas the one that a function in reach uses is in reach, too.
     let mut places = standing.told().map(|told| RegisterPlace::of(&told));
     let place = places.find(|place| !is_elsewhere(topology, place));
     let place = place.unwrap_or_else(|| wanted_register(topology));
     let wanted = standing.register.iter();
-    let wanted = wanted.map(|table| (place.clone(), table.item.epoch));
+    let wanted = wanted.map(|table| (place.clone(), table.item.epoch()));
     let registers: Vec<_> = former.chain(wanted).collect();
     let timeouts = standing.told().map(|told| told.timeout_seconds);
     let timeouts = timeouts.chain([topology.function.timeout.seconds()]);

@@ -1,0 +1,158 @@
+//! The register's items: their keys, and what is in those that both halves read.
+//!
+//! | key `pk` | what |
+//! |---|---|
+//! | `<topology>` | the record |
+//! | `<topology>#history#<epoch>#<rev>` | a copy of each revision, for people |
+//! | `<topology>#seen#<site>` | when that site's watchdog alert last came through: [`Stamp`] |
+//! | `<topology>#probe#<region>` | the last conditional write that showed that the table takes one |
+//! | `<topology>#deep#<region>` | the last deep check's result, and a rehearsal's end, each written by itself |
+//!
+//! The key's first part is the topology's name, which is all that the function's role reaches.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Record, SCHEMA};
+use crate::words::{Epoch, Reporter, Rev, SiteName, TopologyName};
+
+/// The table's one key attribute.
+pub const KEY: &str = "pk";
+
+/// The record's key.
+pub fn record(topology: &TopologyName) -> String {
+    topology.to_string()
+}
+
+/// What the keys of all other items of a topology begin with. No topology's name has a `#` in it.
+pub fn others(topology: &TopologyName) -> String {
+    format!("{topology}#")
+}
+
+/// The key of a revision's copy.
+pub fn history(topology: &TopologyName, epoch: Epoch, rev: Rev) -> String {
+    format!("{}history#{epoch}#{rev}", others(topology))
+}
+
+/// The key of a watchdog's stamp.
+pub fn stamp(topology: &TopologyName, site: &SiteName) -> String {
+    format!("{}seen#{site}", others(topology))
+}
+
+/// The key of a Region's probe.
+pub fn probe(topology: &TopologyName, region: &str) -> String {
+    format!("{}probe#{region}", others(topology))
+}
+
+/// The key of a Region's deep check.
+pub fn deep(topology: &TopologyName, region: &str) -> String {
+    format!("{}deep#{region}", others(topology))
+}
+
+/// That a site's watchdog alert came through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Whose.
+    pub site: SiteName,
+    /// When.
+    pub seen_at: Timestamp,
+    /// The same in seconds, for whoever compares.
+    pub seen_at_seconds: i64,
+}
+
+impl Stamp {
+    /// Of now.
+    pub fn new(reporter: &Reporter, at: Timestamp) -> Self {
+        Self {
+            site: reporter.0.clone(),
+            seen_at: at,
+            seen_at_seconds: at.as_second(),
+        }
+    }
+}
+
+/// Why an item's record is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Unread {
+    /// A later version wrote it in a form that is not known here.
+    #[error(
+        "its record has form {schema}, and forms up to {SCHEMA} are understood here; apply the newer version here too"
+    )]
+    Newer {
+        /// The form.
+        schema: u64,
+        /// Its epoch, if that can still be told.
+        epoch: Epoch,
+    },
+    /// It is no record.
+    #[error("its record cannot be read and is left alone: {reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+        /// Its epoch, if that can still be told.
+        epoch: Epoch,
+    },
+}
+
+impl Unread {
+    /// The epoch of the record, as far as it can be told.
+    pub fn epoch(&self) -> Epoch {
+        match self {
+            Self::Newer { epoch, .. } | Self::Malformed { epoch, .. } => *epoch,
+        }
+    }
+}
+
+impl Record {
+    /// The record in an item. Its form is looked at first: of a newer one nothing else may be believed. What this
+    /// version does not know is passed over.
+    pub fn read(item: Value) -> Result<Self, Unread> {
+        let number = |name: &str| item.get(name).and_then(Value::as_u64);
+        let epoch = Epoch(number("epoch").unwrap_or_default());
+        match number("schema") {
+            Some(schema) if schema > SCHEMA.into() => Err(Unread::Newer { schema, epoch }),
+            _ => serde_json::from_value(item).map_err(|error| Unread::Malformed {
+                reason: error.to_string(),
+                epoch,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::settings::sample::site;
+
+    /// These stand in tables that are there already, and in the policies of roles.
+    #[test]
+    fn keys_are_spelt_as_ever() {
+        let topology = TopologyName::new("keycloak-prod").unwrap();
+        assert_eq!(record(&topology), "keycloak-prod");
+        assert_eq!(
+            history(&topology, Epoch(4), Rev(17)),
+            "keycloak-prod#history#4#17"
+        );
+        assert_eq!(stamp(&topology, &site("site-a")), "keycloak-prod#seen#site-a");
+        assert_eq!(probe(&topology, "eu-west-1"), "keycloak-prod#probe#eu-west-1");
+        assert_eq!(deep(&topology, "eu-west-1"), "keycloak-prod#deep#eu-west-1");
+    }
+
+    #[test]
+    fn what_cannot_be_read_still_tells_its_epoch() {
+        let newer = serde_json::json!({"schema": SCHEMA + 1, "epoch": 7, "state": "dancing"});
+        assert_eq!(
+            Record::read(newer).unwrap_err(),
+            Unread::Newer {
+                schema: u64::from(SCHEMA) + 1,
+                epoch: Epoch(7)
+            }
+        );
+        let broken = serde_json::json!({"schema": SCHEMA, "epoch": 7, "state": "dancing"});
+        let unread = Record::read(broken).unwrap_err();
+        assert_eq!(unread.epoch(), Epoch(7));
+        assert!(unread.to_string().contains("left alone"), "{unread}");
+    }
+}
