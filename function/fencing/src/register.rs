@@ -16,6 +16,8 @@
 
 pub mod items;
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -177,6 +179,10 @@ pub struct Record {
     /// No new decision before this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown_until: Option<Timestamp>,
+    /// Sites whose primary relay node does not see the other site while another relay node does, and since when, as
+    /// far as their alerts have told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub divided_since: BTreeMap<SiteName, Timestamp>,
     /// When a recovery by hand was seen for the first time; it is believed at the second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_seen_at: Option<Timestamp>,
@@ -208,6 +214,7 @@ impl Record {
             rejoin: None,
             hold: None,
             cooldown_until: None,
+            divided_since: BTreeMap::new(),
             recovery_seen_at: None,
             refilled_at: None,
             places: Vec::new(),
@@ -350,6 +357,7 @@ mod tests {
                 until: None,
             }),
             cooldown_until: Some(Timestamp::UNIX_EPOCH),
+            divided_since: [(site("site-a"), Timestamp::UNIX_EPOCH)].into(),
             recovery_seen_at: Some(Timestamp::UNIX_EPOCH),
             refilled_at: Some(Timestamp::UNIX_EPOCH),
             places: vec![Place {

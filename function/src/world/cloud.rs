@@ -112,7 +112,7 @@ impl World for Cloud {
             }
             Call::ReadAccelerator => Event::Accelerator(self.accelerator.read().await),
             Call::WriteGroup(outcome) => Event::Group(self.accelerator.write(outcome).await),
-            Call::ReadView { at } => Event::View(infinispan.view(at).await),
+            Call::ReadView { at } => Event::Views(infinispan.views(at).await),
             Call::TakeOffline { at, backup } => Event::Switched(infinispan.take_offline(at, backup).await),
             Call::BringOnline { at, backup } => {
                 Event::Switched(infinispan.switch(at, backup, "bring-online").await)

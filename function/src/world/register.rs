@@ -137,7 +137,7 @@ fn item(key: &str, content: &impl Serialize) -> Result<Item, String> {
 }
 
 /// Fields of a record that are left out where there is nothing to say; they have to be taken away then.
-const OPTIONAL: [&str; 10] = [
+const OPTIONAL: [&str; 11] = [
     "decision",
     "claim",
     "waiting",
@@ -145,6 +145,7 @@ const OPTIONAL: [&str; 10] = [
     "rejoin",
     "hold",
     "cooldown_until",
+    "divided_since",
     "recovery_seen_at",
     "refilled_at",
     "places",
@@ -258,6 +259,7 @@ mod tests {
                 until: Some(now),
             }),
             cooldown_until: Some(now),
+            divided_since: [(a.clone(), now)].into(),
             recovery_seen_at: Some(now),
             refilled_at: Some(now),
             places: vec![Place {
@@ -362,7 +364,7 @@ mod tests {
             change.expression,
             "SET #by = :by, #epoch = :epoch, #rev = :rev, #schema = :schema, #state = :state, \
              #written_at = :written_at REMOVE #decision, #claim, #waiting, #unsettled, #rejoin, #hold, \
-             #cooldown_until, #recovery_seen_at, #refilled_at, #places"
+             #cooldown_until, #divided_since, #recovery_seen_at, #refilled_at, #places"
         );
         let mut names: Vec<&String> = change.names.values().collect();
         names.sort();

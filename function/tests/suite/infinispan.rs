@@ -10,7 +10,7 @@ use crate::common::{settings, site};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fencing::health::{Reach, Refusal};
-use fencing::replication::{Backup, Push};
+use fencing::replication::{Backup, Push, View};
 use fencing::settings::Settings;
 use fencing::words::SiteName;
 use function::world::aws::Aws;
@@ -19,14 +19,14 @@ use function::world::secrets::Secrets;
 use serde_json::json;
 
 /// An Infinispan for site-a, its CA, and a Secrets Manager beside it.
-struct Scene {
-    infinispan: Infinispan,
-    server: Server,
+pub(crate) struct Scene {
+    pub(crate) infinispan: Infinispan,
+    pub(crate) server: Server,
     secrets: Server,
     _ca: tempfile::TempDir,
 }
 
-async fn scene(script: impl Fn(&Asked) -> Given + Send + Sync + 'static) -> Scene {
+pub(crate) async fn scene(script: impl Fn(&Asked) -> Given + Send + Sync + 'static) -> Scene {
     scene_with(Arc::new(Mutex::new("p:w".to_owned())), script).await
 }
 
@@ -72,19 +72,27 @@ fn secrets(store: &Server) -> Arc<Secrets> {
     Arc::new(Secrets::new(&aws, &settings()))
 }
 
-fn a() -> SiteName {
+pub(crate) fn a() -> SiteName {
     site("site-a")
 }
 
-fn b() -> SiteName {
+pub(crate) fn b() -> SiteName {
     site("site-b")
 }
 
-fn container(relay: bool, seen: &[&str]) -> Given {
-    given(
-        200,
-        json!({"relay_node": relay, "local_site": "site-a", "sites_view": seen}).to_string(),
-    )
+/// What the node `n1` tells, which is the one relay node or none.
+pub(crate) fn container(relay: bool, seen: &[&str]) -> Given {
+    let node = if relay { "n1" } else { "n0" };
+    tells(node, &["n1"], seen)
+}
+
+/// What a node tells that takes these for its relay nodes.
+pub(crate) fn tells(node: &str, relays: &[&str], seen: &[&str]) -> Given {
+    let container = json!({
+        "relay_node": relays.contains(&node), "node_address": node, "relay_nodes_address": relays,
+        "local_site": "site-a", "sites_view": seen,
+    });
+    given(200, container.to_string())
 }
 
 #[tokio::test]
@@ -129,9 +137,12 @@ async fn a_look_tells_silence_from_refusal() {
         })
         .await;
         let seen = match scene.infinispan.reach(&a(), &b()).await {
-            Ok(Reach::Answers(backup)) => Some(Ok(backup)),
+            Ok(Reach::Answers(backup, views)) => {
+                assert!(views.iter().any(View::is_primary), "{views:?}");
+                Some(Ok(backup))
+            }
             Ok(Reach::Refuses(why, _)) => Some(Err(why)),
-            Ok(Reach::Blind(_)) | Err(_) => None,
+            Err(_) => None,
         };
         assert_eq!(seen, reach, "{status} {body}");
         assert!(scene.server.asked().iter().all(|asked| asked.method == "GET"));
@@ -147,33 +158,6 @@ async fn a_look_tells_silence_from_refusal() {
     // Nobody listens.
     let nobody = Infinispan::new(&at(1), None, &secrets(&scene.secrets));
     assert!(nobody.reach(&a(), &b()).await.is_err());
-}
-
-/// Whoever never meets a relay node never learns that the other site is lost, and fences nobody.
-#[tokio::test]
-async fn a_look_tells_whether_a_relay_node_is_met() {
-    for (view, expected) in [
-        (container(true, &["site-a"]), Reach::Answers(Backup::Online)),
-        (container(false, &[]), Reach::Blind(Backup::Online)),
-        (given(500, ""), Reach::Blind(Backup::Online)),
-        (
-            given(
-                200,
-                r#"{"relay_node":true,"local_site":"site-b","sites_view":["site-b"]}"#,
-            ),
-            Reach::Refuses(
-                Refusal::Site,
-                "its address leads to the Infinispan of `site-b`".to_owned(),
-            ),
-        ),
-    ] {
-        let scene = scene(move |asked| match asked.path.ends_with("/container") {
-            true => view.clone(),
-            false => given(200, r#"{"status":"online"}"#),
-        })
-        .await;
-        assert_eq!(scene.infinispan.reach(&a(), &b()).await, Ok(expected));
-    }
 }
 
 /// There is a bundle for site-a and none for site-b, which is therefore verified against public roots.
@@ -212,72 +196,6 @@ async fn a_server_that_the_topologys_ca_did_not_sign_is_refused() {
         .await
         .unwrap_err();
     assert!(fault.what.contains("https://host[:port]"), "{fault}");
-}
-
-/// One address, several nodes: only the relay knows, and connections decide who answers.
-#[tokio::test]
-async fn nodes_are_asked_on_connections_of_their_own_until_one_counts() {
-    for relay in 0..10 {
-        let scene = scene(move |asked| {
-            container(
-                asked.connection == relay,
-                if asked.connection == relay {
-                    &["site-a"]
-                } else {
-                    &[]
-                },
-            )
-        })
-        .await;
-        let view = scene.infinispan.view(&a()).await.unwrap();
-        assert!(view.counts(), "relay on connection {relay}: {view:?}");
-        let connections: BTreeSet<usize> = scene
-            .server
-            .asked()
-            .iter()
-            .map(|asked| asked.connection)
-            .collect();
-        assert_eq!(connections.len(), scene.server.asked().len(), "each on its own");
-    }
-    let scene = scene(|_| container(false, &[])).await;
-    let view = scene.infinispan.view(&a()).await.unwrap();
-    assert!(!view.counts());
-    assert_eq!(scene.server.asked().len(), 10);
-}
-
-#[tokio::test]
-async fn a_hanging_or_broken_node_does_not_keep_the_relay_from_answering() {
-    let scene = scene(|asked| match asked.connection {
-        0 => container(false, &[]).after(Duration::from_secs(60)),
-        1 => given(500, "out of\nmemory"),
-        2 => given(200, "no JSON"),
-        _ => container(true, &["site-a", "site-b"]),
-    })
-    .await;
-    let began = Instant::now();
-    let view = scene.infinispan.view(&a()).await.unwrap();
-    assert!(view.counts() && began.elapsed() < Duration::from_secs(2));
-
-    // The relay is in the last batch, and a node of each earlier one hangs.
-    let late = self::scene(|asked| match asked.connection {
-        1 | 5 => container(false, &[]).after(Duration::from_secs(60)),
-        9 => container(true, &["site-a"]),
-        _ => container(false, &[]),
-    })
-    .await;
-    let began = Instant::now();
-    let view = late.infinispan.view(&a()).await.unwrap();
-    assert!(
-        view.counts() && began.elapsed() < Duration::from_secs(4),
-        "{view:?}"
-    );
-
-    let broken = self::scene(|_| given(500, "out of\nmemory")).await;
-    let fault = broken.infinispan.view(&a()).await.unwrap_err();
-    assert_eq!(
-        fault.to_string(),
-        "site-a's Infinispan: it answers 500: out of memory"
-    );
 }
 
 #[tokio::test]

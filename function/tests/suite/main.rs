@@ -14,4 +14,5 @@ mod process;
 mod regions;
 mod rows;
 mod strangers;
+mod views;
 mod watch;

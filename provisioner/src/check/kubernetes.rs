@@ -111,11 +111,11 @@ pub(super) fn rule_looks_at_the_peer(case: &mut Case<'_>) {
             }
         }
         let offline = rule(&document.value, alert::SITE_OFFLINE).map_or("", |rule| text(rule, "/expr"));
-        if !offline.starts_with("min by (namespace, site) (") || !offline.ends_with(" == 0") {
+        if !offline.starts_with("max by (namespace, site) (") || !offline.ends_with(" != 2) == 0") {
             case.breach(
                 document,
                 format!(
-                    "{} does not take the least value of all pods",
+                    "{} does not ask that no relay node sees the other site",
                     alert::SITE_OFFLINE
                 ),
             );

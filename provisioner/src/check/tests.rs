@@ -194,9 +194,9 @@ const BREAKS: &[Break] = breaks! {
     TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/labels/reporter", json!("site-b")) => "labels are what the function expects", "reporter `site-b`";
     TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/labels/topology", json!("other")) => "labels are what the function expects", "topology `other`";
     TWO_ZONES RULE, |o| set(rule(o, "FencingPathWatchdog"), "/alert", json!("Watchdog")) => "labels are what the function expects", "no alert FencingPathWatchdog";
-    TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/expr", json!("min by (namespace, site) (vendor_jgroups_site_view_status{namespace=\"keycloak\",site=\"site-b\"}) == 0")) => "both names of the metric", "(vendor_)?";
+    TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/expr", json!("max by (namespace, site) (vendor_jgroups_site_view_status{namespace=\"keycloak\",site=\"site-b\"} != 2) == 0")) => "both names of the metric", "(vendor_)?";
     TWO_ZONES RULE, |o| set(rule(o, "SiteViewAbsent"), "/expr", json!("absent({__name__=~\"(vendor_)?jgroups_site_view_status\",namespace=\"keycloak\",site=\"site-a\"})")) => "both names of the metric", "site=\"site-b\"";
-    TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/expr", json!("max by (namespace, site) ({__name__=~\"(vendor_)?jgroups_site_view_status\",namespace=\"keycloak\",site=\"site-b\"}) == 0")) => "both names of the metric", "least value";
+    TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/expr", json!("min by (namespace, site) ({__name__=~\"(vendor_)?jgroups_site_view_status\",namespace=\"keycloak\",site=\"site-b\"}) == 0")) => "both names of the metric", "no relay node sees";
     TWO_ZONES RULE, |o| set(rule(o, "FencingPathWatchdog"), "/expr", json!("vector(0) > 0")) => "both names of the metric", "always fire";
     TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/annotations/summary", json!("{{ $labels.reporter }} reports")) => "annotations speak", "speaks of reporter";
     TWO_ZONES RULE, |o| set(rule(o, "FencingPathWatchdog"), "/annotations/summary", json!("{{ $labels.site }}")) => "annotations speak", "speaks of site";

@@ -267,7 +267,7 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
             alert: ALERTS,
             label: ALERT_LABELS,
             evaluation_interval: topology.alerting.evaluation_interval.to_string(),
-            site_offline_expr: format!("min by (namespace, site) ({{{SITE_VIEW},{about}}}) == 0"),
+            site_offline_expr: format!("max by (namespace, site) ({{{SITE_VIEW},{about}}} != 2) == 0"),
             site_view_absent_expr: format!("absent({{{SITE_VIEW},{about}}})"),
             replication_cut_expr: format!(
                 "min by (namespace, cache, site) (infinispan_x_site_admin_status{{{about}}}) == 0"

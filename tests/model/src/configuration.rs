@@ -70,6 +70,8 @@ pub enum Seen {
     Promoted,
     /// A hold was put on.
     Held,
+    /// A decision waited because relay nodes disagreed.
+    Doubted,
     /// What is seen was left alone.
     Unexplained,
     /// A listener that people had emptied was filled again.

@@ -29,6 +29,8 @@ pub struct Shown {
     pub wrote: bool,
     /// Whether site-a, site-b did not see the other, as far as it was asked.
     pub misses: [Option<bool>; 2],
+    /// Whether the second relay node of site-a, site-b did see the other.
+    pub doubts: [bool; 2],
     /// The backups' status as read last.
     pub backups: [Option<Backup>; 2],
 }
@@ -154,11 +156,15 @@ impl Shown {
                 let index = grounds.group(&group.arn);
                 self.replies[index] = Some(grounds.members(group));
             }
-            (Call::ReadView { at }, Event::View(Ok(view))) => {
+            (Call::ReadView { at }, Event::Views(Ok(views))) => {
+                // Who is who is the world's knowledge, and needs no list.
                 let site = grounds.site(at);
-                let proves = view.relay_node && view.sites_view.contains(&view.local_site);
-                let sees = view.sites_view.iter().any(|seen| seen == site.other().as_str());
-                self.misses[site.index()] = proves.then_some(!sees);
+                let sees = |name: &str| {
+                    let view = views.iter().find(|view| view.node_address == name)?;
+                    Some(view.sites_view.iter().any(|seen| seen == site.other().as_str()))
+                };
+                self.misses[site.index()] = sees("n1").map(|sees| !sees);
+                self.doubts[site.index()] = sees("n2").unwrap_or(false);
             }
             (Call::ReadBackup { at, .. }, Event::Backup(Ok(status))) => {
                 self.backups[grounds.site(at).index()] = Some(*status);

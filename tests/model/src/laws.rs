@@ -210,8 +210,17 @@ impl Deed<'_> {
                 .any(|group| group.is_some_and(|members| members[member].is_some()))
         };
         let worse = !shown.healthy[survivor] && shown.healthy[fenced] && somewhere(fenced);
-        let asked = shown.misses[survivor] == Some(true) || matches!(self.task(), Task::Fence { .. });
-        present && somewhere(survivor) && !worse && asked
+        // Where a second relay node objects, that was noted a minute ago.
+        let noted = self
+            .before
+            .record()
+            .divided_since
+            .get(&decision.survivor.0)
+            .copied();
+        let outlasted = noted
+            .is_some_and(|at| decision.decided_at.duration_since(at) >= jiff::SignedDuration::from_secs(60));
+        let missed = shown.misses[survivor] == Some(true) && (outlasted || !shown.doubts[survivor]);
+        present && somewhere(survivor) && !worse && (missed || matches!(self.task(), Task::Fence { .. }))
     }
 
     fn keeps_configuration(&self, decision: &Decision) -> bool {

@@ -54,6 +54,8 @@ pub enum Why {
     RecoveredByHand,
     /// An operator made the other site the survivor.
     Promoted,
+    /// An alert's site has relay nodes that disagree, or do not any more.
+    Doubted,
     /// An operator forbade new decisions.
     Held,
     /// An operator allowed them again.
@@ -111,6 +113,7 @@ impl Observed {
             Why::Emptied => Seen::Refilled,
             Why::Forgotten => Seen::Recut,
             Why::Held => Seen::Held,
+            Why::Doubted => Seen::Doubted,
             _ => return,
         };
         self.seen.insert(seen);
@@ -150,6 +153,9 @@ pub fn why(old: &Record, new: &Record, task: &Task) -> Why {
             (State::Open, _) => Why::Evidence,
             _ => Why::Promoted,
         };
+    }
+    if old.divided_since != new.divided_since && new.state == State::Open && old.state == State::Open {
+        return Why::Doubted;
     }
     match (old.state, new.state) {
         (State::Decided, State::Unbalanced) => Why::OutOfAccelerator,

@@ -116,6 +116,8 @@ impl Protocol {
             Way::Repeated => scene.left.take(Chance::Repeated),
             Way::Partly => scene.left.take(Chance::Partly),
             Way::NoRelay => scene.left.take(Chance::NoRelay),
+            Way::Demoted => scene.left.take(Chance::Demoted),
+            Way::Second => scene.left.take(Chance::Second),
         }
         let event = if way == Way::Unanswered {
             if call.writes() {
@@ -289,6 +291,14 @@ fn ways(scene: &Scene, call: &Call) -> impl Iterator<Item = Way> {
             Way::NoRelay,
             may(Chance::NoRelay) && matches!(call, Call::ReadView { .. }),
         ),
+        (
+            Way::Demoted,
+            may(Chance::Demoted) && matches!(call, Call::ReadView { .. }),
+        ),
+        (
+            Way::Second,
+            may(Chance::Second) && matches!(call, Call::ReadView { .. }),
+        ),
     ]
     .into_iter()
     .filter_map(|(way, possible)| possible.then_some(way))
@@ -341,6 +351,10 @@ impl Model for Protocol {
             Chance::Heal,
             Chance::Death,
             Chance::NoRelay,
+            Chance::Demoted,
+            Chance::Second,
+            Chance::Stuck,
+            Chance::Half,
             Chance::Unanswered,
         ];
         if !settled.into_iter().any(may) {
@@ -418,8 +432,14 @@ impl Model for Protocol {
                 actions.push(Action::Death(site));
             }
         }
-        if may(Chance::Break) && scene.world.link {
+        if may(Chance::Break) && (scene.world.link || scene.world.half.is_some()) {
             actions.push(Action::Link(false));
+        }
+        if may(Chance::Half) && scene.world.link {
+            actions.extend(Site::ALL.map(Action::Half));
+        }
+        if may(Chance::Stuck) {
+            actions.extend(Site::ALL.map(Action::Stuck));
         }
         if may(Chance::Heal) && !scene.world.link {
             actions.push(Action::Link(true));
@@ -488,6 +508,16 @@ impl Model for Protocol {
             Action::Link(link) => {
                 next.left.take(if link { Chance::Heal } else { Chance::Break });
                 next.world.link = link;
+                next.world.half = None;
+            }
+            Action::Half(site) => {
+                next.left.take(Chance::Half);
+                next.world.link = false;
+                next.world.half = Some(site);
+            }
+            Action::Stuck(site) => {
+                next.left.take(Chance::Stuck);
+                next.world.at_mut(site).stuck = Some(next.world.sees(site));
             }
             Action::Death(site) => {
                 next.left.take(Chance::Death);

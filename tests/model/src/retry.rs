@@ -25,6 +25,9 @@ const TURNS: usize = 60;
 /// Longer than a claim, a cooldown and any wait.
 const LATER: u16 = 60;
 
+/// As long as an objection of a second relay node counts.
+const DOUBT: u16 = 60;
+
 /// What retries reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ends {
@@ -169,6 +172,8 @@ fn completes(grounds: &Grounds, mut world: World) -> bool {
             drive(grounds, &mut world, Verb::Rejoin(survivor.other()));
             return together(grounds, &world, record.decision.as_ref().is_some_and(promoted));
         }
+        // The kept site sees the other, which is no way to push its state there: people repair the link.
+        State::Rejoining if world.sees(survivor) => return true,
         State::Rejoining => {
             let Some(task) = alert(grounds, survivor) else {
                 return false;
@@ -231,14 +236,19 @@ fn fences(grounds: &Grounds, world: &World) -> bool {
         return true;
     }
     Site::ALL.into_iter().all(|site| {
-        if !world.at(site).alive || !fit(grounds, world, site) {
+        if !world.at(site).alive || world.sees(site) || !fit(grounds, world, site) {
             return true;
         }
         let mut world = world.clone();
         let Some(task) = alert(grounds, site) else {
             return false;
         };
-        alone(grounds, &mut world, 205, task);
+        alone(grounds, &mut world, 205, task.clone());
+        if world.at(site).stuck == Some(true) {
+            // A second relay node sees what is not there: that makes the decision late, and no more.
+            world.seconds += DOUBT;
+            alone(grounds, &mut world, 205, task);
+        }
         complete(grounds, &world)
     })
 }
@@ -268,6 +278,7 @@ fn leaves(grounds: &Grounds, world: &World) -> bool {
     }
     let mut world = world.clone();
     world.link = true;
+    world.half = None;
     for site in &mut world.sites {
         if !site.alive {
             site.alive = true;
@@ -276,6 +287,7 @@ fn leaves(grounds: &Grounds, world: &World) -> bool {
             site.data = Data::Stale;
         }
         site.healthy = true;
+        site.stuck = None;
     }
     if let Some(survivor) = survivor_of(grounds, &world.record()) {
         let stale = survivor.other();

@@ -43,6 +43,14 @@ pub enum Chance {
     Partly,
     /// No relay node answers.
     NoRelay,
+    /// The only relay node that answers was demoted by a local merge.
+    Demoted,
+    /// The second relay node answers, and the primary does not.
+    Second,
+    /// A second relay node shows from now on what it shows now.
+    Stuck,
+    /// The link is lost for one of the sites only.
+    Half,
     /// A call takes longer than an interval of renewal.
     Slow,
     /// A claim's time passes while its holder runs on.
@@ -274,6 +282,10 @@ pub enum Action {
     Restart(Site),
     /// The link is lost, or heals.
     Link(bool),
+    /// The link is lost, but for this site.
+    Half(Site),
+    /// The second relay node of a site shows what it does now from now on.
+    Stuck(Site),
     /// A site dies.
     Death(Site),
 }

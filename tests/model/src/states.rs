@@ -47,6 +47,7 @@ const STAYS: &[Row] = &[
     (Rejoining, Why::StepTaken, Rejoining),
     (Rejoining, Why::GivenUp, Rejoining),
     (Rejoining, Why::RejoinTakenOver, Rejoining),
+    (Open, Why::Doubted, Open),
     (Open, Why::Held, Open),
     (Open, Why::Released, Open),
     (Decided, Why::Held, Decided),
@@ -180,6 +181,10 @@ fn words(why: Why) -> (&'static str, &'static str) {
         Why::Promoted => (
             "promote",
             "An operator makes the other site the survivor: a new epoch, carried out after a wait.",
+        ),
+        Why::Doubted => (
+            "doubted",
+            "A site reports the other offline, and its relay nodes disagree about it, or do not any more; a decision waits for a minute.",
         ),
         Why::Held => ("hold", "An operator forbids new decisions; this one completes."),
         Why::Released => ("release", "An operator allows new decisions again."),

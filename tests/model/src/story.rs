@@ -65,6 +65,8 @@ fn sentence(grounds: &Grounds, scene: &Scene, action: Action) -> String {
         Action::Restart(site) => format!("{}'s Infinispan restarts and forgets", site.as_str()),
         Action::Link(true) => "the link heals".to_owned(),
         Action::Link(false) => "the link is lost".to_owned(),
+        Action::Half(site) => format!("the link is lost, but {} still sees the other", site.as_str()),
+        Action::Stuck(site) => format!("{}'s second relay node shows no change any more", site.as_str()),
         Action::Death(site) => format!("{} dies for good", site.as_str()),
     }
 }
@@ -102,6 +104,8 @@ fn how(way: Way) -> &'static str {
         Way::Repeated => " and its repetition is refused",
         Way::Partly => " and it fails for one cache",
         Way::NoRelay => " and no relay node answers",
+        Way::Demoted => " and only one that is no relay node any more answers",
+        Way::Second => " and the primary does not answer",
     }
 }
 
@@ -153,12 +157,17 @@ pub fn record_in_words(record: &Record) -> String {
         format!(", {} at {:?}", rejoin.session, rejoin.step)
     });
     format!(
-        "epoch {} {}{decision}{claim}{step}{}{}{}{}{}",
+        "epoch {} {}{decision}{claim}{step}{}{}{}{}{}{}",
         record.epoch,
         record.state,
         if record.waiting { ", waiting" } else { "" },
         if record.unsettled { ", unsettled" } else { "" },
         if record.hold.is_some() { ", held" } else { "" },
+        if record.divided_since.is_empty() {
+            ""
+        } else {
+            ", doubted"
+        },
         if record.recovery_seen_at.is_some() {
             ", recovery seen"
         } else {

@@ -8,8 +8,8 @@
 use crate::configuration::{Configuration, From, Seen};
 use crate::grounds::{Layout, Site};
 use crate::scene::Chance::{
-    self, AlertA, AlertB, Break, Crash, Death, Fence, Heal, Hold, Lag, NoRelay, Partly, Promote, Rejoin,
-    Release, Repeated, Rest, Restart, Slow, Sweep, Tick, Unanswered,
+    self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Heal, Hold, Lag, NoRelay, Partly, Promote,
+    Rejoin, Release, Repeated, Rest, Restart, Second, Slow, Stuck, Sweep, Tick, Unanswered,
 };
 use crate::scene::Hand;
 
@@ -179,6 +179,45 @@ fn fences() -> Vec<Configuration> {
             from: From::Whole,
             chances: &[(AlertA, 1), (AlertB, 1), (Break, 2), (Heal, 1), (NoRelay, 1)],
             expects: &[Seen::ASurvives, Seen::BSurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "the link is lost for one site",
+            about: "then for both, or for neither; a node that was relay once, a second relay node, or none answers",
+            from: From::Whole,
+            chances: &[
+                (AlertA, 1),
+                (AlertB, 1),
+                (Chance::Half, 1),
+                (Break, 1),
+                (Demoted, 1),
+                (Second, 1),
+            ],
+            expects: &[Seen::ASurvives, Seen::BSurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "relay nodes disagree",
+            about: "a second one shows what is not so any more, while time passes",
+            from: From::Whole,
+            chances: &[(AlertA, 2), (AlertB, 1), (Stuck, 1), (Break, 1), (Rest, 2)],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::Doubted],
+            ..BASE
+        },
+        Configuration {
+            name: "relay nodes disagree, and agree again",
+            about: "the link heals in between",
+            long: true,
+            from: From::Whole,
+            chances: &[
+                (AlertA, 3),
+                (AlertB, 1),
+                (Stuck, 1),
+                (Break, 1),
+                (Heal, 1),
+                (Rest, 2),
+            ],
+            expects: &[Seen::ASurvives, Seen::BSurvives, Seen::Doubted],
             ..BASE
         },
         Configuration {

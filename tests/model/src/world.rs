@@ -44,6 +44,9 @@ pub struct Infinispan {
     pub push: Push,
     /// Whether its Keycloak runs.
     pub keycloak: bool,
+    /// What its second relay node shows of the other site, where that stays as it is; else it shows what the primary
+    /// does.
+    pub stuck: Option<bool>,
 }
 
 /// How a call fares.
@@ -61,6 +64,10 @@ pub enum Way {
     Partly,
     /// No node that was asked is the relay.
     NoRelay,
+    /// The only relay node that answers was demoted, and shows the opposite of what is so.
+    Demoted,
+    /// The primary does not answer, and the second relay node does.
+    Second,
 }
 
 /// The outside.
@@ -76,6 +83,8 @@ pub struct World {
     pub sites: [Infinispan; 2],
     /// Whether the sites reach each other.
     pub link: bool,
+    /// The one that still sees the other, where the link was lost for one of them only.
+    pub half: Option<Site>,
     /// Seconds since the beginning, by everybody's clock.
     pub seconds: u16,
 }
@@ -91,6 +100,7 @@ impl World {
             data: Data::InStep,
             push: Push::Idle,
             keycloak: true,
+            stuck: None,
         };
         Self {
             register: None,
@@ -98,6 +108,7 @@ impl World {
             before: lags.then(|| grounds.whole()),
             sites: [site; 2],
             link: true,
+            half: None,
             seconds: 0,
         }
     }
@@ -134,6 +145,12 @@ impl World {
     /// Whether the sites see each other.
     pub fn connected(&self) -> bool {
         self.link && self.sites.iter().all(|site| site.alive)
+    }
+
+    /// Whether a site's primary relay node sees the other site.
+    pub fn sees(&self, site: Site) -> bool {
+        let link = self.link || self.half == Some(site);
+        link && self.sites.iter().all(|site| site.alive)
     }
 
     /// The accelerator's opinion of both.
@@ -180,7 +197,7 @@ impl World {
                 self.rebalance(index, group);
                 Event::Group(Ok(grounds.read(index, &group, self.healths())))
             }
-            Call::ReadView { at } => Event::View(Ok(self.view(grounds, grounds.site(at), way))),
+            Call::ReadView { at } => Event::Views(Ok(self.views(grounds, grounds.site(at), way))),
             Call::TakeOffline { at, .. } => {
                 let site = grounds.site(at);
                 let already = self.at(site).backup == Backup::Offline;
@@ -255,18 +272,30 @@ impl World {
         }
     }
 
-    fn view(&self, grounds: &Grounds, site: Site, way: Way) -> View {
-        let mut sites_view = Vec::new();
-        if way != Way::NoRelay {
-            sites_view.push(site.as_str().to_owned());
-            if self.connected() {
-                sites_view.push(site.other().as_str().to_owned());
-            }
-        }
-        View {
-            relay_node: way != Way::NoRelay,
+    /// What is heard of a site's nodes. The primary is `n1`, the other relay node `n2`, one that was demoted `n3`.
+    fn views(&self, grounds: &Grounds, site: Site, way: Way) -> Vec<View> {
+        let node = |name: &str, sees: bool| View {
+            relay_node: true,
+            node_address: name.to_owned(),
+            relay_nodes_address: ["n1", "n2"].map(str::to_owned).into(),
             local_site: grounds.name(site).to_string(),
-            sites_view,
+            sites_view: [Some(site), sees.then(|| site.other())]
+                .into_iter()
+                .flatten()
+                .map(|seen| seen.as_str().to_owned())
+                .collect(),
+        };
+        let sees = self.sees(site);
+        let second = self.at(site).stuck.unwrap_or(sees);
+        match way {
+            Way::NoRelay => vec![View {
+                relay_node: false,
+                sites_view: Vec::new(),
+                ..node("n4", sees)
+            }],
+            Way::Demoted => vec![node("n3", !sees)],
+            Way::Second => vec![node("n2", second)],
+            _ => vec![node("n2", second), node("n1", sees)],
         }
     }
 

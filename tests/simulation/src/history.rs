@@ -152,6 +152,7 @@ fn settle(stage: &Stage, layout: Layout) {
         core.reality.cache_failures = 0;
         core.reality.no_relay = 0;
         core.reality.link = false;
+        core.reality.half = None;
         for index in 0..2 {
             core.reality.sites[index].slandered = false;
             if !core.reality.sites[index].alive {

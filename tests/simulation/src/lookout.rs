@@ -38,7 +38,7 @@ impl Lookout for Outside {
                         what: "connection refused".to_owned(),
                     });
                 }
-                Seen::Infinispan(Reach::Answers(reality.backup(index)))
+                Seen::Infinispan(Reach::Answers(reality.backup(index), reality.views(index)))
             }
             Probe::Register => Seen::Register(reality.record.clone().map(Box::new)),
             Probe::Watchdog { .. } => Seen::Watchdog(None),

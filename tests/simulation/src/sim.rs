@@ -358,7 +358,13 @@ fn tell_event(event: &Event) -> String {
             groups.join(", ")
         }
         Event::Group(Ok(group)) => tell_group(group),
-        Event::View(Ok(view)) => format!("{:?}", view.sites_view),
+        Event::Views(Ok(views)) => {
+            let told: Vec<String> = views
+                .iter()
+                .map(|view| format!("{} {:?}", view.node_address, view.sites_view))
+                .collect();
+            told.join(", ")
+        }
         Event::Backup(Ok(backup)) => backup.to_string(),
         Event::Switched(Ok(failures)) if failures.is_empty() => "ok".to_owned(),
         Event::Done(Ok(())) => "ok".to_owned(),

@@ -37,7 +37,7 @@ pub(super) fn labels(
         .ok_or_else(|| NoSuchAlert {
             alert: alert.to_owned(),
         })?;
-    // `min by (namespace, site)` leaves these two of the series; the rule's own labels win over them.
+    // `max by (namespace, site)` leaves these two of the series; the rule's own labels win over them.
     let mut labels = BTreeMap::from([
         ("alertname".to_owned(), alert.to_owned()),
         ("namespace".to_owned(), namespace.to_owned()),

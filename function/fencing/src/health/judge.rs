@@ -15,6 +15,7 @@ use super::{
 };
 use crate::accelerator::{Reading, Unfit};
 use crate::register::{Record, RejoinStep, State};
+use crate::replication::Sight;
 use crate::settings::Settings;
 use crate::step::Fault;
 use crate::words::{Fenced, Survivor};
@@ -68,8 +69,14 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     };
     judge.secrets();
     judge.accelerator(record.as_ref());
-    let blind_since = judge.blind_since(previous);
-    let unreachable = judge.infinispans(record.as_ref(), &blind_since);
+    let (sights, divided) = judge.sights();
+    let blind = sights
+        .iter()
+        .filter(|(_, sight)| **sight == Sight::Nothing)
+        .map(|(site, _)| site);
+    let blind_since = judge.since(blind, previous.map(|previous| &previous.blind_since));
+    let divided_since = judge.since(&divided, previous.map(|previous| &previous.divided_since));
+    let unreachable = judge.infinispans(record.as_ref(), &blind_since, &divided_since);
     judge.register(record.as_ref());
     judge.watchdogs();
     judge.notifications();
@@ -83,7 +90,9 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         epoch: record.as_ref().map(|record| record.epoch),
         state: record.as_ref().map(|record| record.state),
         unreachable,
+        sights,
         blind_since,
+        divided_since,
         unfinished_since,
         held_seconds,
         hold_overdue_seconds,

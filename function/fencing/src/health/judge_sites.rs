@@ -1,13 +1,13 @@
 //! The two Infinispans: would each of them do as a fence tells it, and could it say whom it sees?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::{Finding, Judge, fails, fine, warns};
-use crate::health::{BLIND_AFTER_SECONDS, Checkup, Probe, Reach, Refusal, Seen, seconds_from};
+use crate::health::{BLIND_AFTER_SECONDS, DIVIDED_AFTER_SECONDS, Probe, Reach, Refusal, Seen, seconds_from};
 use crate::register::{Record, State};
-use crate::replication::Backup;
+use crate::replication::{Backup, Sight, View, relay_nodes_disagree, sight};
 use crate::words::SiteName;
 
 impl Judge<'_> {
@@ -19,17 +19,38 @@ impl Judge<'_> {
         })
     }
 
-    /// Sites that answer and cannot say which sites are in view; since when, as far as the deep checks have seen.
-    pub(super) fn blind_since(&self, previous: Option<&Checkup>) -> BTreeMap<SiteName, Timestamp> {
-        let sites = self.settings.sites.iter().map(|site| &site.name);
-        let is_blind = |probe: &Probe| matches!(self.seen(probe), Ok(Seen::Infinispan(Reach::Blind(_))));
+    fn views_of(&self, probe: &Probe) -> Option<&[View]> {
+        match self.seen(probe) {
+            Ok(Seen::Infinispan(Reach::Answers(_, views))) => Some(views),
+            _ => None,
+        }
+    }
+
+    /// What each site that answers shows of the other, and the sites whose relay nodes contradict each other.
+    pub(super) fn sights(&self) -> (BTreeMap<SiteName, Sight>, Vec<SiteName>) {
+        let mut sights = BTreeMap::new();
+        let mut divided = Vec::new();
+        for probe in self.probes_of_sites() {
+            if let (Some(views), Probe::Infinispan { at, backup }) = (self.views_of(&probe), &probe) {
+                sights.insert(at.clone(), sight(views, at, backup));
+                if relay_nodes_disagree(views, backup) {
+                    divided.push(at.clone());
+                }
+            }
+        }
+        (sights, divided)
+    }
+
+    /// Since when something is so at these sites, as far as the deep checks have seen.
+    pub(super) fn since<'b>(
+        &self,
+        sites: impl IntoIterator<Item = &'b SiteName>,
+        before: Option<&BTreeMap<SiteName, Timestamp>>,
+    ) -> BTreeMap<SiteName, Timestamp> {
+        let began = |site: &SiteName| before.and_then(|before| before.get(site)).copied();
         sites
-            .zip(self.probes_of_sites())
-            .filter(|(_, probe)| is_blind(probe))
-            .map(|(site, _)| {
-                let before = previous.and_then(|previous| previous.blind_since.get(site));
-                (site.clone(), before.copied().unwrap_or(self.now))
-            })
+            .into_iter()
+            .map(|site| (site.clone(), began(site).unwrap_or(self.now)))
             .collect()
     }
 
@@ -38,6 +59,7 @@ impl Judge<'_> {
         &mut self,
         record: Option<&Record>,
         blind_since: &BTreeMap<SiteName, Timestamp>,
+        divided_since: &BTreeMap<SiteName, Timestamp>,
     ) -> Vec<SiteName> {
         let [a, b] = self.settings.sites.each_ref().map(|site| &site.name);
         let probes = self.probes_of_sites();
@@ -50,10 +72,20 @@ impl Judge<'_> {
             .collect();
         for (probe, (site, other)) in probes.iter().zip([(a, b), (b, a)]) {
             let finding = match self.seen(probe) {
-                Ok(Seen::Infinispan(Reach::Answers(backup))) => answers(*backup, other, record),
-                Ok(Seen::Infinispan(Reach::Blind(_))) => {
-                    let since = blind_since.get(site).copied().unwrap_or(self.now);
-                    blind(seconds_from(since, self.now))
+                Ok(Seen::Infinispan(Reach::Answers(backup, views))) => {
+                    let lasts = |since: &BTreeMap<SiteName, Timestamp>| {
+                        since.get(site).map(|since| seconds_from(*since, self.now))
+                    };
+                    let stray = views.iter().find(|view| view.local_site != site.as_str());
+                    match (stray, lasts(blind_since), lasts(divided_since)) {
+                        (Some(stray), ..) => fails(
+                            format!("its address leads to the Infinispan of `{}`", stray.local_site),
+                            self.hint_for(Refusal::Site),
+                        ),
+                        (None, Some(seconds), _) => blind(seconds),
+                        (None, None, Some(seconds)) => divided(views, other, seconds),
+                        (None, None, None) => answers(*backup, sight(views, site, other), other, record),
+                    }
                 }
                 Ok(Seen::Infinispan(Reach::Refuses(why, what))) => fails(what.clone(), self.hint_for(*why)),
                 Ok(_) => fails("it was not looked at", "this is a fault of the function"),
@@ -90,8 +122,10 @@ impl Judge<'_> {
 
 /// Of an Infinispan that would cut, and cannot be asked whether the other site is lost: it cannot survive.
 fn blind(seconds: u64) -> Finding {
-    let found =
-        format!("answers, but for {seconds} seconds no relay node of it, and only those see the other site");
+    let found = format!(
+        "answers, but for {seconds} seconds its primary relay node did not, and only that can say whether the other site \
+         is lost"
+    );
     let hint = "have as many relay nodes as replicas (`maxRelayNodes`), or have connections spread over the nodes: a \
                 passthrough Route of OpenShift keeps a caller at one of them unless it is annotated \
                 `haproxy.router.openshift.io/balance: roundrobin`";
@@ -101,14 +135,45 @@ fn blind(seconds: u64) -> Finding {
     }
 }
 
+/// Of an Infinispan some of whose relay nodes see the other site while others do not. For a moment that is how a link
+/// is lost and how it heals.
+fn divided(views: &[View], other: &SiteName, seconds: u64) -> Finding {
+    let sees = |view: &View| view.sites_view.iter().any(|seen| seen == other.as_str());
+    let names = |wanted: bool| {
+        let nodes: BTreeSet<&str> = views
+            .iter()
+            .filter(|view| view.counts() && sees(view) == wanted)
+            .map(|view| view.node_address.as_str())
+            .collect();
+        nodes.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let found = format!(
+        "its relay nodes disagree for {seconds} seconds: {} sees {other}, {} does not",
+        names(true),
+        names(false)
+    );
+    let hint = "look at the network between the relay nodes and the gossip routers, and whether one of them hangs; where \
+                the primary misses the other site, writes fail at every node";
+    match seconds >= u64::from(DIVIDED_AFTER_SECONDS) {
+        true => fails(found, hint),
+        false => warns(found, hint),
+    }
+}
+
 /// Of an Infinispan that does as it is told: is its replication what the register says?
-fn answers(backup: Backup, other: &SiteName, record: Option<&Record>) -> Finding {
-    let sentence = format!("answers, with ADMIN rights; replication to {other} is {backup}");
+fn answers(backup: Backup, sight: Sight, other: &SiteName, record: Option<&Record>) -> Finding {
+    let sees = match sight {
+        Sight::Sees => "sees",
+        _ => "does not see",
+    };
+    let sentence =
+        format!("answers, with ADMIN rights; it {sees} {other}, and replication to that is {backup}");
     let is_open = record.is_some_and(|record| record.state == State::Open);
     if is_open && backup != Backup::Online {
-        return warns(
+        return fails(
             format!("{sentence}, although no site is fenced"),
-            "what is written here does not reach the other site; bring it online, and push the state",
+            "what is written here does not reach the other site: somebody took it offline, or the register's item is \
+             gone; the other one is stale, so it has to leave the accelerator before it is brought back",
         );
     }
     fine(sentence)

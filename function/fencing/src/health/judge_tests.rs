@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Outcome};
-use crate::health::samples::{GROUP, at, balancer, checkup, settings, site};
+use crate::health::samples::{GROUP, at, balancer, checkup, relay, settings, site};
 use crate::health::{Reach, Refusal, probes};
 use crate::register::{Decision, Hold, Rejoin};
-use crate::replication::Backup;
+use crate::replication::{Backup, View};
 use crate::words::Epoch;
 
 fn endpoint(id: &str, health: Health) -> Endpoint {
@@ -75,6 +75,32 @@ fn rejoining(step: RejoinStep, written: i64) -> Record {
     }
 }
 
+/// A site's Infinispan answers, and its relay nodes see both sites.
+fn answers(of: &str, backup: Backup) -> Seen {
+    let relays = ["n1", "n2"].map(|node| relay(of, node, &["site-a", "site-b"]));
+    Seen::Infinispan(Reach::Answers(backup, relays.into()))
+}
+
+/// The same, as these nodes tell it.
+fn tells(views: &[View]) -> Seen {
+    Seen::Infinispan(Reach::Answers(Backup::Online, views.to_vec()))
+}
+
+/// Site-a's primary does not see site-b, and its other relay node does.
+fn divided() -> Seen {
+    tells(&[
+        relay("site-a", "n1", &["site-a"]),
+        relay("site-a", "n2", &["site-a", "site-b"]),
+    ])
+}
+
+fn divided_before(since: i64) -> Seen {
+    Seen::Checkup(Some(Box::new(Checkup {
+        divided_since: [(site("site-a"), at(since))].into(),
+        ..checkup(&[])
+    })))
+}
+
 fn blind_before(at_site: &str, since: i64) -> Seen {
     Seen::Checkup(Some(Box::new(Checkup {
         blind_since: [(site(at_site), at(since))].into(),
@@ -136,7 +162,7 @@ fn looks(but: &[(Probe, Result<Seen, Fault>)]) -> Vec<Look> {
                 groups: vec![group(GROUP, &ids), group("arn:of:another", &[])],
             })),
             (None, Probe::Endpoints) => Ok(endpoints(&ids)),
-            (None, Probe::Infinispan { .. }) => Ok(Seen::Infinispan(Reach::Answers(Backup::Online))),
+            (None, Probe::Infinispan { at, .. }) => Ok(answers(at.as_str(), Backup::Online)),
             (None, Probe::Register) => Ok(Seen::Register(None)),
             (None, Probe::Watchdog { .. }) => Ok(Seen::Watchdog(Some(at(-20)))),
             (None, Probe::Subscriptions) => Ok(Seen::Subscriptions {
@@ -364,35 +390,77 @@ fn each_part_by_itself() {
         (
             vec![(
                 infinispan("site-a"),
-                Ok(Seen::Infinispan(Reach::Blind(Backup::Online))),
+                Ok(tells(&[relay("site-a", "n2", &["site-a"])])),
             )],
             &[],
             &["infinispan:site-a"],
-            "for 0 seconds no relay node of it",
+            "for 0 seconds its primary relay node did not",
         ),
         (
             vec![
                 (
                     infinispan("site-a"),
-                    Ok(Seen::Infinispan(Reach::Blind(Backup::Online))),
+                    Ok(tells(&[relay("site-a", "n2", &["site-a"])])),
                 ),
                 (Probe::LastCheckup, Ok(blind_before("site-a", -300))),
             ],
             &["infinispan:site-a"],
             &[],
-            "for 300 seconds no relay node of it",
+            "for 300 seconds its primary relay node did not",
         ),
         (
             vec![
                 (
                     infinispan("site-a"),
-                    Ok(Seen::Infinispan(Reach::Blind(Backup::Online))),
+                    Ok(tells(&[relay("site-a", "n2", &["site-a"])])),
                 ),
                 (Probe::LastCheckup, Ok(blind_before("site-b", -300))),
             ],
             &[],
             &["infinispan:site-a"],
-            "for 0 seconds no relay node of it",
+            "for 0 seconds its primary relay node did not",
+        ),
+        // Nobody says anything.
+        (
+            vec![(infinispan("site-a"), Ok(tells(&[])))],
+            &[],
+            &["infinispan:site-a"],
+            "maxRelayNodes",
+        ),
+        // An address that leads to the other site.
+        (
+            vec![(
+                infinispan("site-a"),
+                Ok(tells(&[relay("site-b", "n1", &["site-b"])])),
+            )],
+            &["infinispan:site-a"],
+            &[],
+            "leads to the Infinispan of `site-b`",
+        ),
+        // Relay nodes that disagree: for a moment, or for good.
+        (
+            vec![(infinispan("site-a"), Ok(divided()))],
+            &[],
+            &["infinispan:site-a"],
+            "disagree for 0 seconds: n2 sees site-b, n1 does not",
+        ),
+        (
+            vec![
+                (infinispan("site-a"), Ok(divided())),
+                (Probe::LastCheckup, Ok(divided_before(-119))),
+            ],
+            &[],
+            &["infinispan:site-a"],
+            "disagree for 119 seconds",
+        ),
+        (
+            vec![
+                (infinispan("site-a"), Ok(divided())),
+                (Probe::LastCheckup, Ok(divided_before(-120))),
+            ],
+            &["infinispan:site-a"],
+            &[],
+            "gossip routers",
         ),
         // One site's Infinispan.
         (
@@ -450,26 +518,20 @@ fn each_part_by_itself() {
             "401",
         ),
         (
-            vec![(
-                infinispan("site-a"),
-                Ok(Seen::Infinispan(Reach::Answers(Backup::Mixed))),
-            )],
-            &[],
+            vec![(infinispan("site-a"), Ok(answers("site-a", Backup::Mixed)))],
             &["infinispan:site-a"],
+            &[],
             "is mixed, although no site is fenced",
         ),
         (
             vec![
-                (
-                    infinispan("site-a"),
-                    Ok(Seen::Infinispan(Reach::Answers(Backup::Offline))),
-                ),
+                (infinispan("site-a"), Ok(answers("site-a", Backup::Offline))),
                 (Probe::Register, Ok(complete())),
                 (Probe::Endpoints, Ok(endpoints(&[&a]))),
             ],
             &[],
             &[],
-            "replication to site-b is offline",
+            "it sees site-b, and replication to that is offline",
         ),
         // The register.
         (

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Group, Reading};
 use crate::register::{Record, State};
-use crate::replication::Backup;
+use crate::replication::{Backup, Sight, View};
 use crate::settings::Settings;
 use crate::step::Fault;
 use crate::words::{Epoch, SiteName};
@@ -50,6 +50,9 @@ pub const REJOIN_ABANDONED_AFTER_SECONDS: u32 = 3600;
 /// Where connections are spread by chance, ten of them in a row can miss the one relay node of several; not each
 /// minute of so many.
 pub const BLIND_AFTER_SECONDS: u32 = 300;
+/// Relay nodes notice a lost site, or its return, within a minute of each other; a difference that lasts is a fault
+/// of the network between them.
+pub const DIVIDED_AFTER_SECONDS: u32 = 120;
 /// The watchdog comes once a minute, or every ninety seconds where Alertmanager's clocks fall badly; so three
 /// minutes without one are at least two that failed to come.
 pub const WATCHDOG_SILENT_AFTER_SECONDS: u32 = 180;
@@ -175,10 +178,9 @@ pub struct Listing {
 /// How an Infinispan answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reach {
-    /// As a fence needs it, with what its replication to the other site is.
-    Answers(Backup),
-    /// The same, but none of its nodes that were asked could say which sites are in view: only a relay node can.
-    Blind(Backup),
+    /// As a fence needs it, with what its replication to the other site is, and what those of its nodes that were
+    /// asked said about sites in view.
+    Answers(Backup, Vec<View>),
     /// In a way that no fence could work with.
     Refuses(Refusal, String),
 }
@@ -251,9 +253,15 @@ pub struct Checkup {
     /// Sites whose Infinispan gave no answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreachable: Vec<SiteName>,
-    /// Sites none of whose nodes said which sites are in view, and since when.
+    /// What each site that answers shows of the other.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sights: BTreeMap<SiteName, Sight>,
+    /// Sites whose primary relay node was not met, and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub blind_since: BTreeMap<SiteName, Timestamp>,
+    /// Sites whose relay nodes contradict each other about the other site, and since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub divided_since: BTreeMap<SiteName, Timestamp>,
     /// Since when a decision is not carried out completely, as far as the deep checks have seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished_since: Option<Timestamp>,

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Checkup, Level};
 use crate::register::State;
+use crate::replication::View;
 use crate::words::Epoch;
 
 pub(crate) use crate::settings::sample::{GROUP, balancer, settings, site};
@@ -18,6 +19,17 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
     now + SignedDuration::from_secs(seconds)
 }
 
+/// A relay node of a site, the primary if it is `n1`.
+pub(crate) fn relay(of: &str, node: &str, sees: &[&str]) -> View {
+    View {
+        relay_node: true,
+        node_address: node.to_owned(),
+        relay_nodes_address: vec!["n1".to_owned(), "n2".to_owned()],
+        local_site: of.to_owned(),
+        sites_view: sees.iter().map(|site| (*site).to_owned()).collect(),
+    }
+}
+
 /// A result with these checks, of just now.
 pub(crate) fn checkup(checks: &[(&str, Level)]) -> Checkup {
     Checkup {
@@ -25,7 +37,9 @@ pub(crate) fn checkup(checks: &[(&str, Level)]) -> Checkup {
         epoch: Some(Epoch(0)),
         state: Some(State::Open),
         unreachable: Vec::new(),
+        sights: BTreeMap::new(),
         blind_since: BTreeMap::new(),
+        divided_since: BTreeMap::new(),
         unfinished_since: None,
         held_seconds: None,
         hold_overdue_seconds: None,

@@ -9,7 +9,7 @@
 //! ```
 
 use super::carry_out::{carried_out_once, claim, complete};
-use super::evidence::{allowed, decide, misses, reading};
+use super::evidence::{allowed, decide, missed, misses, reading};
 use super::script::{Halt, Place, Script};
 use super::{Call, watch};
 use crate::answer::{Answer, Cause, Status};
@@ -51,11 +51,7 @@ fn judge(
     match record.state {
         State::Open => {
             allowed(script, record)?;
-            let seen = misses(script, asked.view, &reporter.0, &suspect.0)?;
-            if seen == Sight::Sees {
-                let sentence = format!("{reporter} reports {suspect} offline but sees it now");
-                return Ok(Answer::new(Status::NotNow, sentence));
-            }
+            missed(script, record, asked.view, &reporter.0, &suspect.0)?;
             let reading = reading(script, asked.accelerator)?;
             let decided = decide(
                 script,

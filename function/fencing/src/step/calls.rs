@@ -24,8 +24,8 @@ pub enum Call {
     /// Write one group: `UpdateEndpointGroup` with the exact list, an explicit empty one where it is empty,
     /// or `RemoveEndpoints` where `remove` says so. [`Event::Group`]
     WriteGroup(GroupOutcome),
-    /// Ask a site's Infinispan for its view, on fresh connections, up to [`VIEW_ASKS`](super::VIEW_ASKS) times
-    /// until an answer [counts](View::counts); the last answer otherwise. [`Event::View`]
+    /// Ask nodes of a site's Infinispan for their views, up to [`VIEW_ASKS`](super::VIEW_ASKS) of them, until what was
+    /// heard [settles](crate::replication::settles) the question. [`Event::Views`]
     ReadView {
         /// Whom to ask.
         at: SiteName,
@@ -140,7 +140,7 @@ impl Call {
             Self::WriteRegister { .. } => Event::Written(Written::Unknown(fault)),
             Self::ReadAccelerator => Event::Accelerator(Err(fault)),
             Self::WriteGroup(_) => Event::Group(Err(fault)),
-            Self::ReadView { .. } => Event::View(Err(fault)),
+            Self::ReadView { .. } => Event::Views(Err(fault)),
             Self::TakeOffline { .. } | Self::BringOnline { .. } | Self::StartPush { .. } => {
                 Event::Switched(Err(fault))
             }
@@ -173,8 +173,8 @@ pub enum Event {
     Accelerator(Result<Reading, Fault>),
     /// To [`Call::WriteGroup`]: the group as the reply shows it.
     Group(Result<Group, Fault>),
-    /// To [`Call::ReadView`].
-    View(Result<View, Fault>),
+    /// To [`Call::ReadView`]: one view of each node that answered, in the order in which they did.
+    Views(Result<Vec<View>, Fault>),
     /// To [`Call::TakeOffline`], [`Call::BringOnline`], [`Call::StartPush`]: the caches that failed.
     Switched(Result<Vec<CacheFailure>, Fault>),
     /// To [`Call::ReadBackup`].
@@ -302,7 +302,7 @@ mod tests {
                 | Event::Written(Written::Unknown(fault))
                 | Event::Accelerator(Err(fault))
                 | Event::Group(Err(fault))
-                | Event::View(Err(fault))
+                | Event::Views(Err(fault))
                 | Event::Switched(Err(fault))
                 | Event::Backup(Err(fault))
                 | Event::Pushes(Err(fault))

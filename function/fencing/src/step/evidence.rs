@@ -1,5 +1,7 @@
 //! What has to be true before a site may be fenced.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
 use super::Fault;
@@ -7,9 +9,17 @@ use super::script::{Halt, Place, Script};
 use crate::accelerator::{Reading, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Record};
-use crate::replication::Sight;
+use crate::replication::{self, Sight};
 use crate::settings::Mode;
 use crate::words::{Fenced, SiteName, Survivor};
+
+/// Another relay node that still sees the other site delays a decision for so long. After that the primary's word
+/// counts: its view is what every node's backups go by.
+pub const DIVIDED_SECONDS: u32 = 60;
+
+/// A division that was noted longer ago than this is another story, and its time begins anew. Longer than the longest
+/// group interval that a topology may have, else a lasting one would never be decided.
+const DIVISION_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(65);
 
 /// Refuses while an operator's hold or the quiet time after a recovery forbids new decisions.
 pub(super) fn allowed(script: &Script<'_>, record: &Record) -> Result<(), Halt> {
@@ -53,32 +63,94 @@ pub(super) fn only_observed(script: &Script<'_>, what: &str) -> Result<(), Halt>
     Err(Halt::Answer(Answer::new(status, sentence)))
 }
 
-/// Asks the survivor's own Infinispan whether it misses the other site *now*. Only that is evidence: an
-/// alert can be old, and a link can have healed since.
+/// What the site's own Infinispan shows of the other site *now*. Only that is evidence: an alert can be old, and a
+/// link can have healed since. The answer is [`Sees`](Sight::Sees), [`Misses`](Sight::Misses) or
+/// [`Divided`](Sight::Divided).
+pub(super) fn sight(
+    script: &mut Script<'_>,
+    asked: Place,
+    own: &SiteName,
+    peer: &SiteName,
+) -> Result<Sight, Halt> {
+    let views = match script.views(asked)? {
+        Ok(views) => views,
+        Err(fault) => return Err(script.failed(&fault)),
+    };
+    let what = match replication::sight(&views, own, peer) {
+        known @ (Sight::Sees | Sight::Misses | Sight::Divided) => return Ok(known),
+        Sight::Nothing => {
+            "its primary relay node did not answer, so nobody knows whether it sees the other site".to_owned()
+        }
+        Sight::WrongSite => {
+            let stray = views.iter().find(|view| view.local_site != own.as_str());
+            format!(
+                "calls itself `{}`: the endpoint leads to another site",
+                stray.map_or("", |view| &view.local_site)
+            )
+        }
+    };
+    Err(script.failed(&Fault {
+        whom: format!("{own}'s Infinispan"),
+        what,
+    }))
+}
+
+/// The same as the primary has it, [`Sees`](Sight::Sees) or [`Misses`](Sight::Misses): for everything but a new
+/// decision, which is not taken in a hurry.
 pub(super) fn misses(
     script: &mut Script<'_>,
     asked: Place,
     own: &SiteName,
     peer: &SiteName,
 ) -> Result<Sight, Halt> {
-    let view = match script.view(asked)? {
-        Ok(view) => view,
-        Err(fault) => return Err(script.failed(&fault)),
+    Ok(match sight(script, asked, own, peer)? {
+        Sight::Divided => Sight::Misses,
+        known => known,
+    })
+}
+
+/// Refuses while the reporter does not miss the other site beyond doubt: it sees it, or another of its relay nodes
+/// does and has not done so for [`DIVIDED_SECONDS`] against the primary.
+pub(super) fn missed(
+    script: &mut Script<'_>,
+    record: &Record,
+    asked: Place,
+    own: &SiteName,
+    peer: &SiteName,
+) -> Result<(), Halt> {
+    let seen = sight(script, asked, own, peer)?;
+    let now = script.now();
+    let noted = record.divided_since.get(own).copied();
+    let (noting, sentence) = match seen {
+        Sight::Sees => (None, format!("{own} reports {peer} offline but sees it now")),
+        Sight::Divided => {
+            let since = noted.filter(|since| {
+                let lasts = now.duration_since(*since);
+                !lasts.is_negative() && lasts <= DIVISION_FORGOTTEN_AFTER
+            });
+            let since = since.unwrap_or(now);
+            if now.duration_since(since) >= SignedDuration::from_secs(DIVIDED_SECONDS.into()) {
+                return Ok(());
+            }
+            let sentence = format!(
+                "{own}'s primary relay node does not see {peer}, another one of its relay nodes does: decided when \
+                 that lasts for {DIVIDED_SECONDS} seconds"
+            );
+            (Some(since), sentence)
+        }
+        _ => return Ok(()),
     };
-    match view.sight(own, peer) {
-        seen @ (Sight::Sees | Sight::Misses) => Ok(seen),
-        Sight::Nothing => Err(script.failed(&Fault {
-            whom: format!("{own}'s Infinispan"),
-            what: "no relay node answered, so nobody knows whether it sees the other site".to_owned(),
-        })),
-        Sight::WrongSite => Err(script.failed(&Fault {
-            whom: format!("{own}'s Infinispan"),
-            what: format!(
-                "calls itself `{}`: the endpoint leads to another site",
-                view.local_site
-            ),
-        })),
+    if noting != noted && script.settings.mode == Mode::Act {
+        let others = record.divided_since.iter().filter(|(site, _)| *site != own);
+        let mut divided_since: BTreeMap<_, _> = others.map(|(site, at)| (site.clone(), *at)).collect();
+        divided_since.extend(noting.map(|since| (own.clone(), since)));
+        let signed = format!("{own}'s alert (request {})", script.executor());
+        script.write(Record {
+            divided_since,
+            ..record.revised(&signed, now)
+        })?;
     }
+    Err(Halt::Answer(Answer::new(Status::NotNow, sentence)))
 }
 
 /// The reading, or the end.

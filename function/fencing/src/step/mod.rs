@@ -31,6 +31,7 @@ mod turn;
 pub mod watch;
 
 pub use calls::{Call, Event, Fault, Written};
+pub use evidence::DIVIDED_SECONDS;
 pub use script::{State, start, step};
 
 use jiff::Timestamp;
@@ -39,7 +40,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::{Answer, Notice};
 use crate::words::{Reporter, Rev, SiteName, Suspect};
 
-/// How many nodes of a site are asked at most until a relay node has answered.
+/// How many nodes of a site are asked at most until its relay nodes have answered.
 pub const VIEW_ASKS: u8 = 10;
 
 /// Why an invocation runs.

@@ -308,10 +308,10 @@ impl Script<'_> {
         })
     }
 
-    /// Waits for a site's view.
-    pub(super) fn view(&mut self, place: Place) -> Result<Result<View, Fault>, Halt> {
+    /// Waits for the views of a site's nodes.
+    pub(super) fn views(&mut self, place: Place) -> Result<Result<Vec<View>, Fault>, Halt> {
         Ok(match self.wait(place)? {
-            Event::View(view) => view,
+            Event::Views(views) => views,
             other => Err(self.confused(&other)),
         })
     }

@@ -4,10 +4,11 @@
 //!
 //! * **200 is no success.** Switching all caches answers 200 with an object of results; a cache that failed
 //!   has a sentence there instead of `"ok"`.
-//! * **An empty view is no view.** Only a relay node knows the other site; the others show nothing on a
-//!   healthy link. So several nodes are asked, each over a connection of its own, until one counts.
+//! * **An empty view is no view.** Only relay nodes know the other site; the others show nothing on a
+//!   healthy link. So nodes are asked, each over a connection of its own, until those that matter were heard.
 //! * **`mixed` is not `offline`.** A cache that still replicates still waits for the lost site.
 
+mod hear;
 mod read;
 mod rest;
 
@@ -18,30 +19,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fencing::health::{Reach, Refusal};
-use fencing::replication::{Backup, CacheFailure, CachePush, Sight, View};
+use fencing::replication::{Backup, CacheFailure, CachePush, View};
 use fencing::settings::Settings;
-use fencing::step::{Fault, VIEW_ASKS};
+use fencing::step::Fault;
 use fencing::words::SiteName;
-use futures_util::future::{Either, join_all, select};
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use futures_util::future::join_all;
 use http::Method;
 use rustls::RootCertStore;
+use tokio::time::Instant;
+
+use self::hear::Hearing;
 
 use self::rest::{Answered, Rest, Trouble};
 use crate::world::secrets::Secrets;
 use crate::world::tls::{self, Plain};
 
-/// How many nodes are asked at once. The first batch includes the pooled connection, which answers at once;
-/// each of the others costs a handshake.
-const BATCHES: [usize; 3] = [4, 3, 3];
+/// The longest that a decision waits for views, whoever hangs.
+const VIEWS_WITHIN: Duration = Duration::from_millis(4500);
 
-/// What a deep check spends on meeting a relay node; most meet one at once.
-const LOOK_FOR_VIEW: Duration = Duration::from_millis(2000);
-
-/// A node that hangs holds up the next batch for so long.
-const BATCH_PATIENCE: Duration = Duration::from_millis(600);
-
-const _: () = assert!(BATCHES[0] + BATCHES[1] + BATCHES[2] == VIEW_ASKS as usize);
+/// What a deep check spends on meeting every relay node; most meet them at once.
+const LOOK_FOR_VIEWS: Duration = Duration::from_millis(2000);
 
 /// The Infinispans of both sites.
 #[derive(Debug)]
@@ -83,49 +80,14 @@ impl Infinispan {
         join_all(opened).await;
     }
 
-    /// Asks nodes of a site for their view until an answer counts; the last answer otherwise.
-    pub async fn view(&self, at: &SiteName) -> Result<View, Fault> {
+    /// Asks nodes of a site for their views until what was heard settles whether it sees the other site.
+    pub async fn views(&self, at: &SiteName) -> Result<Vec<View>, Fault> {
         let rest = self.at(at)?;
-        let path = "/rest/v2/container";
-        let ask = async |pooled: bool| {
-            let answer = if pooled {
-                rest.ask_pooled(path).await
-            } else {
-                rest.ask_afresh(path).await
-            };
-            answer.and_then(succeeded).and_then(|body| read::view(&body))
-        };
-        let mut last = Err(fault(at, "nobody was asked".to_owned()));
-        let mut asked = FuturesUnordered::new();
-        let mut batches = BATCHES.into_iter().enumerate();
-        loop {
-            let mut enough = match batches.next() {
-                Some((batch, nodes)) => {
-                    asked.extend((0..nodes).map(|node| ask(batch == 0 && node == 0)));
-                    Some(Box::pin(tokio::time::sleep(BATCH_PATIENCE)))
-                }
-                None if asked.is_empty() => return last,
-                None => None,
-            };
-            // Until all have answered, or, while there are others to ask, the time for that has come.
-            loop {
-                let answer = match &mut enough {
-                    None => asked.next().await,
-                    Some(enough) => match select(asked.next(), enough).await {
-                        Either::Left((answer, _)) => answer,
-                        Either::Right(_) => break,
-                    },
-                };
-                match answer {
-                    Some(Ok(view)) if view.counts() => return Ok(view),
-                    Some(Ok(view)) => last = Ok(view),
-                    // An answer that does not count still says more than a node that gave none.
-                    Some(Err(what)) if last.is_err() => last = Err(fault(at, what)),
-                    Some(Err(_)) => {}
-                    None => break,
-                }
-            }
-        }
+        let peer = self.sites.keys().find(|site| *site != at).unwrap_or(at);
+        Hearing::begin(rest)
+            .settled(peer, Instant::now() + VIEWS_WITHIN)
+            .await
+            .map_err(|what| fault(at, what))
     }
 
     /// Cuts replication of all caches at a site. The survivor's users are waiting for it, and it may be made twice:
@@ -180,14 +142,13 @@ impl Infinispan {
         // A router without a pod behind it answers 503, and so does a server on its way down.
         let is_silence = answer.status.is_server_error();
         match succeeded(answer).and_then(|body| read::backup(&body)) {
-            Ok(status) => Ok(match tokio::time::timeout(LOOK_FOR_VIEW, self.view(at)).await {
-                Ok(Ok(view)) if view.sight(at, backup) == Sight::WrongSite => Reach::Refuses(
-                    Refusal::Site,
-                    format!("its address leads to the Infinispan of `{}`", view.local_site),
-                ),
-                Ok(Ok(view)) if view.counts() => Reach::Answers(status),
-                _ => Reach::Blind(status),
-            }),
+            Ok(backup) => {
+                let views = Hearing::begin(rest)
+                    .thorough(Instant::now() + LOOK_FOR_VIEWS)
+                    .await;
+                // Where nobody could be heard, that is for the judge to say.
+                Ok(Reach::Answers(backup, views.unwrap_or_default()))
+            }
             Err(what) if is_silence => Err(fault(at, what)),
             Err(what) => Ok(Reach::Refuses(why, what)),
         }

@@ -20,6 +20,10 @@ struct Container {
     local_site: Option<String>,
     #[serde(default)]
     sites_view: Option<Vec<String>>,
+    #[serde(default)]
+    node_address: Option<String>,
+    #[serde(default)]
+    relay_nodes_address: Option<Vec<String>>,
 }
 
 /// `GET /rest/v2/container`. A server without cross-site replication has none of the fields, and its answer
@@ -33,6 +37,8 @@ pub(super) fn view(body: &[u8]) -> Result<View, String> {
         relay_node,
         local_site,
         sites_view: container.sites_view.unwrap_or_default(),
+        node_address: container.node_address.unwrap_or_default(),
+        relay_nodes_address: container.relay_nodes_address.unwrap_or_default(),
     })
 }
 
@@ -135,12 +141,16 @@ mod tests {
     #[test]
     fn a_view_needs_the_fields_that_make_it_one() {
         let relay =
-            br#"{"version":"16.0","relay_node":true,"local_site":"site-a","sites_view":["site-a","site-b"]}"#;
+            br#"{"version":"16.0","relay_node":true,"node_address":"n1","relay_nodes_address":["n1","n2"],
+            "local_site":"site-a","sites_view":["site-a","site-b"]}"#;
         let read = view(relay).unwrap();
-        assert!(read.relay_node && read.counts());
+        assert!(read.relay_node && read.is_primary());
         assert_eq!(read.sites_view, ["site-a", "site-b"]);
         let other = view(br#"{"relay_node":false,"local_site":"site-a","sites_view":[]}"#).unwrap();
         assert!(!other.counts());
+        // Of a server that does not say who it is nothing is believed.
+        let nameless = br#"{"relay_node":true,"local_site":"site-a","sites_view":["site-a"]}"#;
+        assert!(!view(nameless).unwrap().counts());
         let null = view(br#"{"relay_node":false,"local_site":"site-a","sites_view":null}"#).unwrap();
         assert!(null.sites_view.is_empty());
         for body in [

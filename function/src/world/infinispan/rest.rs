@@ -1,14 +1,15 @@
 //! HTTPS to one site's Infinispan: authentication, connections, and a way out of dead ones.
 //!
 //! One address leads to several nodes, and some questions must reach a certain one; so there are two ways to
-//! ask: over the pooled connection, which is open already, and afresh, over a connection of its own. A
+//! ask: over a connection that is kept open, and afresh, over one of its own. The pooled connection is the one that
+//! leads to the primary relay node, as soon as that was met ([`super::hear`]). A
 //! pooled connection may have died unseen while the function was frozen; what gets no answer on it soon is
 //! asked again afresh. That is for questions, and for a cut, which may be made twice. Whatever else changes
 //! something is told once, on a connection of its own: of two requests one may be carried out long after the
 //! other was answered and the next step was begun, and a clear that comes late empties the kept site.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,7 +41,7 @@ const BODY_LIMIT_BYTES: usize = 1024 * 1024;
 /// See [`super::super::aws`]: the schedule uses connections every minute.
 const IDLE_LIMIT: Duration = Duration::from_secs(90);
 
-type Client = HyperClient<Connector, Full<Bytes>>;
+pub(super) type Client = HyperClient<Connector, Full<Bytes>>;
 
 /// An answer, whatever it says.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    fn what(self) -> String {
+    pub(super) fn what(self) -> String {
         match self {
             Self::Way(what) | Self::Untrusted(what) | Self::Refused(what) => what,
         }
@@ -80,13 +81,22 @@ fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
     hidden.is_some_and(|hidden| is_untrusted(hidden)) || error.source().is_some_and(is_untrusted)
 }
 
+/// The connections that are kept open.
+#[derive(Debug)]
+struct Open {
+    /// For whatever is asked or done.
+    pooled: Client,
+    /// Those that lead to further relay nodes.
+    relays: Vec<Client>,
+}
+
 /// One site's REST endpoint.
 #[derive(Debug)]
 pub(super) struct Rest {
     site: SiteName,
     authority: Authority,
     connector: Connector,
-    pool: Client,
+    open: Mutex<Open>,
     secrets: Arc<Secrets>,
     /// The nonce that was accepted last, if the server wants Digest, and how often it was used.
     nonce: Mutex<Option<(Nonce, u32)>>,
@@ -114,7 +124,10 @@ impl Rest {
         Ok(Self {
             site: site.clone(),
             authority,
-            pool: client(&connector),
+            open: Mutex::new(Open {
+                pooled: client(&connector),
+                relays: Vec::new(),
+            }),
             connector,
             secrets,
             nonce: Mutex::default(),
@@ -125,6 +138,34 @@ impl Rest {
         &self.site
     }
 
+    fn kept(&self) -> MutexGuard<'_, Open> {
+        // Consistent after every statement, so a panic elsewhere has not harmed it.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connections that are open, the pooled one first.
+    pub(super) fn warm(&self) -> Vec<Client> {
+        let kept = self.kept();
+        std::iter::once(&kept.pooled)
+            .chain(&kept.relays)
+            .cloned()
+            .collect()
+    }
+
+    /// A connection to whichever node it leads to.
+    pub(super) fn stranger(&self) -> Client {
+        client(&self.connector)
+    }
+
+    /// Keeps the connection to the primary relay node for everything, and those to others where they are known.
+    pub(super) fn keep(&self, primary: Client, others: Option<Vec<Client>>) {
+        let mut kept = self.kept();
+        kept.pooled = primary;
+        if let Some(others) = others {
+            kept.relays = others;
+        }
+    }
+
     /// Asks over the pooled connection, and afresh when that stays silent or breaks.
     pub(super) async fn ask(&self, method: Method, path: &str) -> Result<Answered, String> {
         self.try_ask(method, path).await.map_err(Trouble::what)
@@ -132,7 +173,8 @@ impl Rest {
 
     /// The same, telling apart why there is no answer.
     pub(super) async fn try_ask(&self, method: Method, path: &str) -> Result<Answered, Trouble> {
-        let mut pooled = pin!(self.exchange(&self.pool, &method, path));
+        let pool = self.kept().pooled.clone();
+        let mut pooled = pin!(self.exchange(&pool, &method, path));
         let broken = match tokio::time::timeout(PATIENCE, &mut pooled).await {
             Ok(Ok(answered)) => return Ok(answered),
             Ok(Err(refused @ Trouble::Refused(_))) => return Err(refused),
@@ -159,26 +201,12 @@ impl Rest {
             .map_err(Trouble::what)
     }
 
-    /// Asks over the pooled connection alone.
-    pub(super) async fn ask_pooled(&self, path: &str) -> Result<Answered, String> {
-        self.exchange(&self.pool, &Method::GET, path)
-            .await
-            .map_err(Trouble::what)
-    }
-
-    /// Asks over a connection of its own, which may lead to another node.
-    pub(super) async fn ask_afresh(&self, path: &str) -> Result<Answered, String> {
-        let client = client(&self.connector);
-        self.exchange(&client, &Method::GET, path)
-            .await
-            .map_err(Trouble::what)
-    }
-
     /// Opens the pooled connection and learns how the server wants to be authenticated to, without
     /// presenting anything.
     pub(super) async fn open(&self) -> Result<(), String> {
+        let pool = self.kept().pooled.clone();
         let reply = self
-            .send(&self.pool, &Method::GET, "/rest/v2/container/health/status", None)
+            .send(&pool, &Method::GET, "/rest/v2/container/health/status", None)
             .await
             .map_err(Trouble::what)?;
         if let Some(Challenge::Digest(nonce)) = reply.offers.first() {
@@ -187,7 +215,13 @@ impl Rest {
         Ok(())
     }
 
-    async fn exchange(&self, client: &Client, method: &Method, path: &str) -> Result<Answered, Trouble> {
+    /// Asks over a given connection.
+    pub(super) async fn exchange(
+        &self,
+        client: &Client,
+        method: &Method,
+        path: &str,
+    ) -> Result<Answered, Trouble> {
         let mut credentials = self.secrets.infinispan().await.map_err(Trouble::Refused)?;
         let mut nonce = self.next_nonce();
         // A nonce is another node's or has expired, so a refusal that offers a new one is no verdict on the

@@ -24,7 +24,9 @@ fn sight(state: &State, probe: &Probe) -> Seen {
             groups,
         }),
         Probe::Endpoints => Seen::Endpoints(Reading { groups }),
-        Probe::Infinispan { at, .. } => Seen::Infinispan(Reach::Answers(state.backups[at])),
+        Probe::Infinispan { at, .. } => {
+            Seen::Infinispan(Reach::Answers(state.backups[at], vec![state.views[at].clone()]))
+        }
         Probe::Register => Seen::Register(state.record.clone().map(Box::new)),
         Probe::Watchdog { of } => Seen::Watchdog(state.stamped.get(of).copied()),
         Probe::Subscriptions => Seen::Subscriptions {

@@ -120,6 +120,8 @@ fn endpoint(name: &str) -> Endpoint {
 fn view(own: &str, seen: &[&str]) -> View {
     View {
         relay_node: true,
+        node_address: "n1".to_owned(),
+        relay_nodes_address: vec!["n1".to_owned()],
         local_site: own.to_owned(),
         sites_view: seen.iter().map(|site| (*site).to_owned()).collect(),
     }
@@ -279,7 +281,7 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
             state.effects.push((uptime, call.clone()));
             Event::Group(Ok(group.clone()))
         }
-        Call::ReadView { at } => Event::View(Ok(state.views[at].clone())),
+        Call::ReadView { at } => Event::Views(Ok(vec![state.views[at].clone()])),
         Call::TakeOffline { at, .. } | Call::BringOnline { at, .. } => {
             let failures = std::mem::take(&mut state.switch_failures);
             if failures.is_empty() {

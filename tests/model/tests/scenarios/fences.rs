@@ -64,6 +64,66 @@ fn no_evidence_no_fence() {
         .is("no_evidence_no_fence");
 }
 
+/// Whose view counts: the primary's, at once where no other relay node objects, after a minute where one does.
+#[test]
+fn the_primary_decides() {
+    let asks = |way: Way| {
+        move |call: &Call| match call {
+            Call::ReadView { .. } => way,
+            _ => Way::Plain,
+        }
+    };
+    let mut scene = Scene::split();
+    scene
+        .now("the link is whole", |world| world.link = true)
+        .ask_where(Chance::AlertA, asks(Way::Demoted))
+        .now("site-a's second relay node misses site-b", |world| {
+            world.sites[0].stuck = Some(false);
+        })
+        .ask(Chance::AlertA)
+        .ask_where(Chance::AlertA, asks(Way::Second))
+        .now(
+            "the link is lost, and site-a's second relay node does not notice",
+            |world| {
+                world.link = false;
+                world.sites[0].stuck = Some(true);
+            },
+        )
+        .ask_where(Chance::AlertA, asks(Way::Second))
+        .ask(Chance::AlertA)
+        .now("20 s pass", |world| world.seconds += 20)
+        .ask(Chance::AlertA)
+        .now("site-b's second relay node does not notice, either", |world| {
+            world.sites[1].stuck = Some(true);
+        })
+        .ask(Chance::AlertB)
+        .now("the link heals", |world| world.link = true)
+        .ask(Chance::AlertA)
+        .now("it is lost, and two hours pass", |world| {
+            world.link = false;
+            world.seconds += 7200;
+        })
+        .ask(Chance::AlertB)
+        .now("59 s pass", |world| world.seconds += 59)
+        .ask(Chance::AlertA)
+        .ask(Chance::AlertB)
+        .now("1 s passes", |world| world.seconds += 1)
+        .ask(Chance::AlertB)
+        .is("the_primary_decides");
+}
+
+/// Only site-b has lost the other one.
+#[test]
+fn a_link_lost_for_one_site() {
+    let mut scene = Scene::split();
+    scene
+        .now("site-a still sees site-b", |world| world.half = Some(Site::A))
+        .ask(Chance::AlertA)
+        .ask(Chance::AlertB)
+        .ask(Chance::AlertA)
+        .is("a_link_lost_for_one_site");
+}
+
 #[test]
 fn holds_and_releases() {
     let mut scene = Scene::split();

@@ -256,6 +256,9 @@ fn small_print(grounds: &Grounds, record: &Record) -> String {
             let _ = write!(text, ", {what} {} s", second(at));
         }
     }
+    for (site, at) in &record.divided_since {
+        let _ = write!(text, ", {site} divided since {} s", second(*at));
+    }
     for place in &record.places {
         let (group, weight) = (
             grounds.group(&place.group_arn),

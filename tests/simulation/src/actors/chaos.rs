@@ -45,8 +45,13 @@ fn bad_luck(core: &mut Core, now: std::time::Duration) -> Option<(String, Proces
     let what = match choice {
         0..34 => {
             reality.link = !reality.link;
+            reality.half = (!reality.link && choice < 6).then_some(index);
             reality.hands.link = Some(now);
-            format!("the link is {}", if reality.link { "whole" } else { "lost" })
+            match (reality.link, reality.half) {
+                (true, _) => "the link is whole".to_owned(),
+                (false, None) => "the link is lost".to_owned(),
+                (false, Some(index)) => format!("the link is lost, but {} sees the other", SITES[index]),
+            }
         }
         34..40 if both_alive => {
             reality.sites[index].alive = false;
@@ -71,6 +76,17 @@ fn bad_luck(core: &mut Core, now: std::time::Duration) -> Option<(String, Proces
             reality.password = format!("s3cret-{}", now.as_millis());
             reality.rotated_at = now;
             "the webhook's secret is rotated".to_owned()
+        }
+        70..76 => {
+            let shows = reality.sees_other(index);
+            let site = &mut reality.sites[index];
+            site.stuck = site.stuck.is_none().then_some(shows);
+            let what = if site.stuck.is_some() {
+                "stays as it is"
+            } else {
+                "follows again"
+            };
+            format!("the view of {}'s second relay node {what}", SITES[index])
         }
         64..70 => {
             processes = Processes::ClockSet;
@@ -102,7 +118,7 @@ pub async fn people(stage: Stage, layout: Layout) {
 /// What was done, and whether that was all there was to do.
 fn meddle(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<(String, bool)> {
     let recovers =
-        core.reality.link && core.reality.register().state == State::Complete && core.dice.permille(350);
+        core.reality.link && core.reality.register().state == State::Complete && core.dice.permille(500);
     if recovers {
         return recover(core, layout, now).map(|what| (what, true));
     }

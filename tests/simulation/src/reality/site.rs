@@ -38,11 +38,17 @@ pub struct Site {
     pub slandered: bool,
     /// Its Keycloak.
     pub keycloak: Keycloak,
+    /// What its second relay node shows of the other site, where that stays as it is.
+    pub stuck: Option<bool>,
     /// How often its content was wiped by a clear that reached it from the other site.
     pub wiped: u32,
     caches: [Cache; CACHES.len()],
 }
 
+/// A site's relay nodes, the primary first.
+const RELAYS: [&str; 2] = ["primary", "second"];
+/// So long a relay node may take to notice what another one has noticed.
+const NOTICES_WITHIN: Duration = Duration::from_secs(20);
 /// How long a state push takes.
 const PUSH_TAKES: Duration = Duration::from_secs(4);
 
@@ -58,6 +64,7 @@ impl Site {
             alive: true,
             slandered: false,
             keycloak: Keycloak::Running,
+            stuck: None,
             wiped: 0,
             caches: [cache; CACHES.len()],
         }
@@ -121,7 +128,7 @@ impl Reality {
     pub(super) fn infinispan(&mut self, index: usize, call: &Call, now: Duration, dice: &mut Dice) -> Event {
         let sees = self.sees_other(index);
         match call {
-            Call::ReadView { .. } => Event::View(Ok(self.view(index, dice))),
+            Call::ReadView { .. } => Event::Views(Ok(self.heard(index, now, dice))),
             Call::TakeOffline { .. } => self.switch(index, false, dice),
             Call::BringOnline { .. } => self.switch(index, true, dice),
             Call::ReadBackup { .. } => Event::Backup(Ok(self.sites[index].backup())),
@@ -173,21 +180,52 @@ impl Reality {
         }
     }
 
-    fn view(&self, index: usize, dice: &mut Dice) -> View {
+    fn node(&self, index: usize, address: &str, sees: bool) -> View {
         let name = |site: &SiteName| site.as_str().to_owned();
-        let relay_node = !dice.permille(self.no_relay);
-        let mut sites_view = Vec::new();
-        if relay_node {
-            sites_view.push(name(self.name(index)));
-            if self.sees_other(index) {
-                sites_view.push(name(self.name(1 - index)));
-            }
+        let mut sites_view = vec![name(self.name(index))];
+        if sees {
+            sites_view.push(name(self.name(1 - index)));
         }
         View {
-            relay_node,
+            relay_node: true,
+            node_address: address.to_owned(),
+            relay_nodes_address: RELAYS.map(str::to_owned).into(),
             local_site: name(self.name(index)),
             sites_view,
         }
+    }
+
+    /// What the relay nodes of a site show.
+    pub fn views(&self, index: usize) -> Vec<View> {
+        let sees = self.sees_other(index);
+        let second = self.sites[index].stuck.unwrap_or(sees);
+        let [primary, other] = RELAYS;
+        vec![self.node(index, primary, sees), self.node(index, other, second)]
+    }
+
+    /// What is heard of the nodes that a caller comes to: by chance not of all, and by chance of one that was a relay
+    /// node until its site had lost itself for a moment, and shows what was so then.
+    fn heard(&self, index: usize, now: Duration, dice: &mut Dice) -> Vec<View> {
+        let mut views = self.views(index);
+        // The second one notices what happens to the link a while after the primary, or before it.
+        if self.hands.link.is_some_and(|at| now < at + NOTICES_WITHIN) && dice.permille(300) {
+            views[1] = self.node(index, RELAYS[1], !self.sees_other(index));
+        }
+        if dice.permille(self.no_relay) {
+            views.remove(dice.below(2) as usize);
+        }
+        if dice.permille(self.no_relay) {
+            views.clear();
+        }
+        if views.is_empty() || dice.permille(self.no_relay) {
+            views.insert(0, self.node(index, "demoted", dice.permille(500)));
+            views.push(View {
+                relay_node: false,
+                sites_view: Vec::new(),
+                ..self.node(index, "pod", false)
+            });
+        }
+        views
     }
 
     fn switch(&mut self, index: usize, online: bool, dice: &mut Dice) -> Event {

@@ -84,7 +84,7 @@ struct Invoked {
     seen: Reading,
     /// When its writes of groups were answered.
     answered: Vec<(String, Duration)>,
-    view: Option<View>,
+    views: Vec<View>,
     /// When its last reading of each site's backup took effect.
     backup_read: [Option<Duration>; 2],
     secret_reads: u32,
@@ -217,7 +217,7 @@ impl Watcher {
             reading: None,
             seen: Reading::default(),
             answered: Vec::new(),
-            view: None,
+            views: Vec::new(),
             backup_read: [None; 2],
             secret_reads: 0,
             agreeing,
@@ -394,7 +394,7 @@ impl Watcher {
                 invoked.answered.push((group.arn.clone(), now));
                 invoked.seen = std::mem::take(&mut invoked.seen).updated(vec![group.clone()]);
             }
-            Event::View(Ok(view)) => invoked.view = Some(view.clone()),
+            Event::Views(Ok(views)) => invoked.views.clone_from(views),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fencing::accelerator::{Health, listener_of};
 use fencing::register::{Decision, Record, State};
-use fencing::replication::Backup;
+use fencing::replication::{Backup, View};
 use fencing::step::{Event, Task, Written};
 
 use super::{Before, InvocationId, Invoked, Kind, Watcher, touched};
@@ -98,7 +98,7 @@ impl Watcher {
         let Some(invoked) = self.invoked(id) else {
             return;
         };
-        let problem = evidence(invoked, decision, reality);
+        let problem = evidence(invoked, decision, old, reality);
         if let Some(problem) = problem {
             self.violated(format!("I5: {id} decides epoch {}: {problem}", record.epoch));
         }
@@ -194,7 +194,7 @@ impl Watcher {
 }
 
 /// What is wrong with the evidence that an executor had for its decision.
-fn evidence(invoked: &Invoked, decision: &Decision, reality: &Reality) -> Option<String> {
+fn evidence(invoked: &Invoked, decision: &Decision, old: &Record, reality: &Reality) -> Option<String> {
     let (survivor, fenced) = (
         reality.index(&decision.survivor.0),
         reality.index(&decision.fenced.0),
@@ -203,22 +203,24 @@ fn evidence(invoked: &Invoked, decision: &Decision, reality: &Reality) -> Option
         if decision.survivor.0 != reporter.0 {
             return Some("the reporter is to go".to_owned());
         }
-        let missed = invoked.view.as_ref().is_some_and(|view| {
-            view.relay_node
-                && view.local_site == decision.survivor.0.as_str()
-                && view
-                    .sites_view
-                    .iter()
-                    .any(|site| site == decision.survivor.0.as_str())
-                && view
-                    .sites_view
-                    .iter()
-                    .all(|site| site != decision.fenced.0.as_str())
-        });
-        if !missed {
+        let of = |name: &str| invoked.views.iter().find(|view| view.node_address == name);
+        let sees = |view: &View| {
+            let (own, other) = (decision.survivor.0.as_str(), decision.fenced.0.as_str());
+            let named = |site: &str| view.sites_view.iter().any(|seen| seen == site);
+            (view.local_site == own && named(own)).then(|| named(other))
+        };
+        if of("primary").and_then(sees) != Some(false) {
             return Some(format!(
-                "nobody missed {} now: {:?}",
-                decision.fenced, invoked.view
+                "the primary did not miss {} now: {:?}",
+                decision.fenced, invoked.views
+            ));
+        }
+        // By the clock of whoever decides, and by that of whoever noted it: they may be an hour apart.
+        let noted = old.divided_since.contains_key(&decision.survivor.0);
+        if of("second").and_then(sees) == Some(true) && !noted {
+            return Some(format!(
+                "a relay node sees {} and nobody had noted it: {:?}",
+                decision.fenced, invoked.views
             ));
         }
     }

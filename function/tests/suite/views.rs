@@ -1,0 +1,208 @@
+//! Whom a site sees, asked of its nodes over real TLS: one address, several nodes, and connections decide who answers.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::common::server::{Asked, Given, given};
+use crate::infinispan::{Scene, a, b, container, scene, tells};
+use fencing::health::Reach;
+use fencing::replication::{Backup, Sight, View, sight};
+
+const BOTH: &[&str] = &["site-a", "site-b"];
+const OWN: &[&str] = &["site-a"];
+const RELAYS: &[&str] = &["n1", "n2"];
+const HANGS: Duration = Duration::from_secs(60);
+
+async fn heard(scene: &Scene) -> Vec<View> {
+    scene.infinispan.views(&a()).await.unwrap()
+}
+
+fn seen(views: &[View]) -> Sight {
+    sight(views, &a(), &b())
+}
+
+/// A pod that is no relay node.
+fn pod() -> Given {
+    tells("n3", RELAYS, &[])
+}
+
+/// The connections over which something was asked.
+fn used(scene: &Scene) -> BTreeSet<usize> {
+    scene
+        .server
+        .asked()
+        .iter()
+        .map(|asked| asked.connection)
+        .collect()
+}
+
+/// The way of every fence: the primary is at the other end of the connection that is open, and nobody else matters.
+#[tokio::test]
+async fn one_question_settles_it_where_the_only_relay_node_answers() {
+    for (view, expected) in [(BOTH, Sight::Sees), (OWN, Sight::Misses)] {
+        let scene = scene(move |_| container(true, view)).await;
+        assert_eq!(seen(&heard(&scene).await), expected);
+        assert_eq!(scene.server.asked().len(), 1);
+    }
+    // And where there is another one, whose objection would change nothing.
+    let scene = scene(|_| tells("n1", RELAYS, BOTH)).await;
+    assert_eq!(seen(&heard(&scene).await), Sight::Sees);
+    assert_eq!(scene.server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn others_are_asked_on_connections_of_their_own_until_the_primary_is_met() {
+    for primary in 0..10 {
+        let scene = scene(move |asked| match asked.connection {
+            it if it == primary => container(true, OWN),
+            _ => container(false, &[]),
+        })
+        .await;
+        let views = heard(&scene).await;
+        assert_eq!(seen(&views), Sight::Misses, "on connection {primary}: {views:?}");
+        assert_eq!(used(&scene).len(), scene.server.asked().len(), "each on its own");
+    }
+    let scene = scene(|_| container(false, &[])).await;
+    assert_eq!(seen(&heard(&scene).await), Sight::Nothing);
+    assert_eq!(scene.server.asked().len(), 10);
+}
+
+/// What was demoted by a merge, or is a relay node beside the primary, does not decide.
+#[tokio::test]
+async fn whoever_is_not_the_primary_does_not_settle_it() {
+    let scene = scene(|asked| match asked.connection {
+        0 => tells("n4", RELAYS, BOTH).after(Duration::ZERO),
+        1 => tells("n2", RELAYS, OWN),
+        2 => pod(),
+        _ => tells("n1", RELAYS, OWN),
+    })
+    .await;
+    let views = heard(&scene).await;
+    assert_eq!(seen(&views), Sight::Misses, "{views:?}");
+    assert!(views.iter().any(View::is_primary), "{views:?}");
+}
+
+#[tokio::test]
+async fn another_relay_node_is_asked_for_its_objection() {
+    let scene = scene(|asked| match asked.connection {
+        0 => tells("n1", RELAYS, OWN),
+        1 | 2 => pod(),
+        _ => tells("n2", RELAYS, BOTH),
+    })
+    .await;
+    assert_eq!(seen(&heard(&scene).await), Sight::Divided);
+}
+
+/// From then on the first question is for those that matter, and so is whatever else is asked or done.
+#[tokio::test]
+async fn the_connections_to_relay_nodes_are_kept() {
+    let node = |asked: &Asked| match (asked.path.as_str(), asked.connection % 3) {
+        ("/rest/v2/container", 1) => tells("n2", RELAYS, OWN),
+        ("/rest/v2/container", 2) => tells("n1", RELAYS, OWN),
+        ("/rest/v2/container", _) => pod(),
+        _ => given(200, r#"{"status":"online"}"#),
+    };
+    let scene = scene(node).await;
+    assert_eq!(seen(&heard(&scene).await), Sight::Misses);
+    let (asked, connections) = (scene.server.asked().len(), scene.server.connections());
+    for _ in 0..3 {
+        assert_eq!(seen(&heard(&scene).await), Sight::Misses);
+    }
+    assert_eq!(
+        scene.server.asked().len(),
+        asked + 6,
+        "one question to each relay node"
+    );
+    assert_eq!(
+        scene.server.connections(),
+        connections,
+        "and no further connection"
+    );
+    scene.infinispan.backup(&a(), &b()).await.unwrap();
+    let last = scene.server.asked().pop().unwrap();
+    assert_eq!(last.connection % 3, 2, "everything else goes to the primary");
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_or_breaks_holds_up_nobody_for_long() {
+    // The one whose connection is open.
+    let scene = scene(|asked| match asked.connection {
+        0 => container(false, &[]).after(HANGS),
+        1 => given(500, "out of\nmemory"),
+        2 => given(200, "no JSON"),
+        _ => container(true, BOTH),
+    })
+    .await;
+    let began = Instant::now();
+    assert_eq!(seen(&heard(&scene).await), Sight::Sees);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+
+    // One of each batch.
+    let late = self::scene(|asked| match asked.connection {
+        1 | 5 => container(false, &[]).after(HANGS),
+        9 => container(true, OWN),
+        _ => container(false, &[]),
+    })
+    .await;
+    let began = Instant::now();
+    assert_eq!(seen(&heard(&late).await), Sight::Misses);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+
+    // A relay node that could object: the survivor's users are waiting.
+    let mute = self::scene(|asked| match asked.connection {
+        0 => tells("n1", RELAYS, OWN),
+        it if it % 2 == 0 => tells("n2", RELAYS, BOTH).after(HANGS),
+        _ => pod(),
+    })
+    .await;
+    let began = Instant::now();
+    assert_eq!(seen(&heard(&mute).await), Sight::Misses);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+
+    // All of them.
+    let broken = self::scene(|_| given(500, "out of\nmemory")).await;
+    let fault = broken.infinispan.views(&a()).await.unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "site-a's Infinispan: it answers 500: out of memory"
+    );
+}
+
+/// The minute's look hears every relay node, also where the primary sees the other site, and ends what it begins.
+#[tokio::test]
+async fn a_look_hears_every_relay_node_and_breaks_nothing_off() {
+    let scene = scene(
+        |asked| match (asked.path.ends_with("/container"), asked.connection) {
+            (false, _) => given(200, r#"{"status":"online"}"#),
+            (true, 0) => tells("n1", RELAYS, BOTH),
+            (true, 1) => tells("n2", RELAYS, OWN),
+            (true, _) => pod().after(Duration::from_millis(200)),
+        },
+    )
+    .await;
+    let reach = scene.infinispan.reach(&a(), &b()).await.unwrap();
+    let Reach::Answers(Backup::Online, views) = reach else {
+        panic!("{reach:?}");
+    };
+    let names: BTreeSet<&str> = views.iter().map(|view| view.node_address.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["n1", "n2", "n3"]));
+    assert_eq!(
+        used(&scene).len(),
+        scene.server.connections(),
+        "no handshake is broken off"
+    );
+
+    // Whoever never meets the primary never learns that the other site is lost, and fences nobody.
+    for view in [container(false, &[]), given(500, "")] {
+        let scene = self::scene(move |asked| match asked.path.ends_with("/container") {
+            true => view.clone(),
+            false => given(200, r#"{"status":"online"}"#),
+        })
+        .await;
+        let reach = scene.infinispan.reach(&a(), &b()).await.unwrap();
+        let Reach::Answers(Backup::Online, views) = reach else {
+            panic!("{reach:?}");
+        };
+        assert_eq!(seen(&views), Sight::Nothing);
+    }
+}
