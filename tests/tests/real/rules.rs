@@ -381,7 +381,7 @@ fn rules_that_are_wrong_are_found_out() {
     let right = example.document(site, "PrometheusRule").to_string();
     for (from, to) in [
         ("(vendor_)?jgroups", "jgroups"),
-        ("== 0", "!= 1"),
+        ("!= 2) == 0", "!= 2) == 1"),
         ("\"for\":\"10s\"", "\"for\":\"5s\""),
         ("max by (namespace, site)", "min by (namespace, site)"),
         (" != 2)", ")"),
