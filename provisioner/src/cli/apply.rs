@@ -30,6 +30,9 @@ pub(super) struct Apply {
     /// Take fields of our objects back from whoever changed them
     #[arg(long)]
     force_conflicts: bool,
+    /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects
+    #[arg(long)]
+    move_user_alerts: bool,
     /// Wait at most so long for both sites' watchdog alerts to reach the function, as 90s or 10m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = cloud::interval, conflicts_with = "no_wait")]
     wait: Interval,
@@ -51,6 +54,7 @@ impl Apply {
         let choices = Choices {
             aws: scope.aws,
             force_conflicts: self.force_conflicts,
+            moves_user_alerts: self.move_user_alerts,
             waits: !self.no_wait,
             only_looks: false,
         };
@@ -71,7 +75,8 @@ impl Apply {
             console.say(match (applied.changed, applied.is_whole()) {
                 (true, true) => "done",
                 (false, true) => "nothing to do",
-                (_, false) => "done as far as possible",
+                (true, false) => "done as far as possible",
+                (false, false) => "nothing could be done: not everything answered",
             });
             let exit = cloud::complete(
                 &console,

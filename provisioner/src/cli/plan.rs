@@ -27,6 +27,9 @@ pub(super) struct Plan {
     /// Plan to take fields of our objects back from whoever changed them
     #[arg(long)]
     force_conflicts: bool,
+    /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects
+    #[arg(long)]
+    move_user_alerts: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -40,6 +43,7 @@ impl Plan {
         let choices = Choices {
             aws: scope.aws,
             force_conflicts: self.force_conflicts,
+            moves_user_alerts: self.move_user_alerts,
             waits: false,
             only_looks: true,
         };

@@ -156,6 +156,8 @@ pub struct ClusterStanding {
     pub user_workload: Option<Value>,
     /// What may not be looked at.
     pub denied: BTreeSet<Denied>,
+    /// Kinds of ours that the cluster does not know, so that it has nothing of them.
+    pub unknown_kinds: BTreeSet<&'static str>,
 }
 
 /// A right that is lacking.
@@ -253,4 +255,10 @@ pub struct ClusterReading {
     pub rollout: Option<Rollout>,
     /// Whether the namespace exists, as far as that is known.
     pub lacks_namespace: bool,
+    /// The namespace is being deleted.
+    pub is_terminating: bool,
+    /// Why OpenShift's ConfigMap would not take our lines.
+    pub config_map_refused: Option<String>,
+    /// PrometheusRules of other projects on OpenShift, if they may be counted.
+    pub others_rules: Option<usize>,
 }

@@ -101,6 +101,17 @@ pub fn change(current: Option<&Value>, after: &Value, conflicts: &[Conflict]) ->
     })
 }
 
+/// Who `kubectl apply` calls itself. It applies whole files: on an object of ours that is what `render` wrote, and it
+/// is taken over. A hand that edits one field has another name.
+const KUBECTL_APPLY: [&str; 2] = ["kubectl", "kubectl-client-side-apply"];
+
+/// The conflicts with hands that changed something, not with our own render that was applied by kubectl.
+pub fn by_others(conflicts: Vec<Conflict>) -> Vec<Conflict> {
+    let mut conflicts = conflicts;
+    conflicts.retain(|conflict| !KUBECTL_APPLY.contains(&conflict.manager.as_str()));
+    conflicts
+}
+
 /// The managers beside us that hold `path`, an exact field such as `["data", "password"]`.
 pub fn other_holders<'a>(object: &'a Value, path: &'a [&'a str]) -> impl Iterator<Item = String> + 'a {
     managers(object)

@@ -31,7 +31,7 @@ pub enum ClusterProblem {
     NotSignedIn { site: SiteName, context: String },
     #[error(
         "context `{context}` may not `{}` `{}`{} in the cluster of site `{site}`: {}",
-        denied.verb, denied.resource, place(denied), denied.message
+        lacking(denied), denied.resource, place(denied), denied.message
     )]
     Forbidden {
         site: SiteName,
@@ -64,6 +64,18 @@ pub enum ClusterProblem {
     },
     #[error("the cluster of site `{site}` has no namespace `{namespace}`")]
     NoNamespace { site: SiteName, namespace: String },
+    #[error("the namespace `{namespace}` of site `{site}` is being deleted: nothing can be made in it")]
+    Terminating {
+        site: SiteName,
+        context: String,
+        namespace: String,
+    },
+    #[error(
+        "switching on the Alertmanager for user workloads at site `{site}` moves the alerts of all user projects there, \
+         away from the platform's: {}, and its default receiver sends nowhere",
+        others(*rules)
+    )]
+    MovesAlerts { site: SiteName, rules: Option<usize> },
     #[error("the cluster of site `{site}` has no Infinispan `{name}` in namespace {namespace}")]
     NoInfinispan {
         site: SiteName,
@@ -113,11 +125,42 @@ pub enum ClusterProblem {
     NoFunction,
 }
 
+/// What the API server says of a field that a schema does not have.
+const UNDECLARED: &str = ": field not declared in schema";
+/// The version that the rendered objects were tried with.
+const KNOWN_OPERATOR: &str = "0.85";
+
 fn place(denied: &Denied) -> String {
     match &denied.namespace {
         Some(namespace) => format!(" in namespace {namespace}"),
         None => String::new(),
     }
+}
+
+/// The verb that is lacking, which the server knows better: applying what is not there yet lacks `create`.
+fn lacking(denied: &Denied) -> &str {
+    let said = denied
+        .message
+        .split_once(" cannot ")
+        .and_then(|(_, rest)| rest.split_whitespace().next());
+    said.unwrap_or(denied.verb)
+}
+
+/// The right as `kubectl auth can-i` takes it. A right that is granted by name is only found with the name.
+fn right(denied: &Denied) -> String {
+    let (verb, resource) = (lacking(denied), &denied.resource);
+    let named = denied
+        .message
+        .split_once(" is forbidden")
+        .map_or("", |(what, _)| what);
+    let name = named.split('"').nth(1).filter(|name| !name.is_empty());
+    let name = name.map(|name| format!("/{name}")).unwrap_or_default();
+    let namespace = denied
+        .namespace
+        .as_ref()
+        .map(|it| format!(" -n {it}"))
+        .unwrap_or_default();
+    format!("{verb} {resource}{name}{namespace}")
 }
 
 fn told(conflicts: &[Conflict]) -> String {
@@ -131,7 +174,7 @@ fn told(conflicts: &[Conflict]) -> String {
 impl ClusterProblem {
     /// Whether going on would be dangerous, rather than impossible.
     pub fn is_unsafe(&self) -> bool {
-        matches!(self, Self::GuideConfig { .. })
+        matches!(self, Self::GuideConfig { .. } | Self::MovesAlerts { .. })
     }
 
     /// The site whose cluster it is about.
@@ -147,6 +190,8 @@ impl ClusterProblem {
             | Self::MissingKinds { site, .. }
             | Self::MissingVersion { site, .. }
             | Self::NoNamespace { site, .. }
+            | Self::Terminating { site, .. }
+            | Self::MovesAlerts { site, .. }
             | Self::NoInfinispan { site, .. }
             | Self::AnotherSite { site, .. }
             | Self::UserWorkloadOff { site }
@@ -179,15 +224,10 @@ impl ClusterProblem {
                 "sign in again (OpenShift: `oc login`), then look with `kubectl --context {context} auth whoami`"
             ),
             Self::Forbidden { context, denied, .. } => {
-                let namespace = denied
-                    .namespace
-                    .as_ref()
-                    .map(|it| format!(" -n {it}"))
-                    .unwrap_or_default();
                 format!(
                     "examples/rbac/provision.yaml has all rights that are needed; `kubectl --context {context} auth \
-                     can-i {} {}{namespace}` tells when it is granted",
-                    denied.verb, denied.resource
+                     can-i {}` tells when it is granted",
+                    right(denied)
                 )
             }
             Self::Failed { .. } => "once that is remedied, run the same command again".into(),
@@ -243,9 +283,37 @@ impl ClusterProblem {
             Self::Conflict { .. } => {
                 "put what they want into the topology, or take the fields back with --force-conflicts".into()
             }
-            Self::Refused { .. } => "an admission policy or an older custom resource definition may be the cause".into(),
+            Self::Refused { object, message } if message.contains(UNDECLARED) => {
+                let field = message.split(UNDECLARED).next().and_then(|said| said.rsplit(": ").next());
+                format!(
+                    "the custom resource definition of {} does not know `{}`, it is older than what Sitefence is made \
+                     for: let prometheus-operator and its definitions be {KNOWN_OPERATOR} or newer",
+                    object.kind.word(),
+                    field.unwrap_or_default()
+                )
+            }
+            Self::Refused { .. } => "an admission policy may be the cause".into(),
+            Self::Terminating { namespace, context, .. } => format!(
+                "see what it waits for: kubectl --context {context} get namespace {namespace} -o \
+                 jsonpath='{{.status.conditions}}'"
+            ),
+            Self::MovesAlerts { .. } => format!(
+                "settle with them where their alerts shall go, then agree with --move-user-alerts; or let the platform's \
+                 Alertmanager take AlertmanagerConfigs (`alertmanagerMain.enableUserAlertmanagerConfig: true` in {}/{}), \
+                 which changes nothing for them",
+                names::CLUSTER_NAMESPACE,
+                names::CLUSTER_CONFIG
+            ),
             Self::NoFunction => "apply without --only first".into(),
         }
+    }
+}
+
+fn others(rules: Option<usize>) -> String {
+    match rules {
+        Some(1) => "1 PrometheusRule of others is concerned".to_owned(),
+        Some(rules) => format!("{rules} PrometheusRules of others are concerned"),
+        None => "whether there are any may not be read".to_owned(),
     }
 }
 

@@ -172,10 +172,11 @@ impl Judge<'_> {
             .collect();
         let has_config = !missing.contains(&"AlertmanagerConfig");
         if !missing.is_empty() {
-            self.problems.push(ClusterProblem::MissingKinds {
+            let missing = ClusterProblem::MissingKinds {
                 site: self.site.name.clone(),
                 kinds: missing,
-            });
+            };
+            self.refused_by_apply(missing);
         }
         let wanted = api_version(self.site.platform);
         let version = wanted.trim_start_matches(MONITORING).trim_start_matches('/');
@@ -191,10 +192,27 @@ impl Judge<'_> {
         }
     }
 
+    /// What keeps `apply` from going on and does not keep `plan` from telling the rest.
+    fn refused_by_apply(&mut self, problem: ClusterProblem) {
+        if self.clusters.choices.only_looks {
+            self.warnings.push(Warning::Cluster(problem));
+        } else {
+            self.problems.push(problem);
+        }
+    }
+
     fn infinispan(&mut self) {
         let site = self.site.name.clone();
         let namespace = self.site.namespace.to_string();
         let name = self.site.infinispan.cluster.to_string();
+        if self.reading.is_terminating {
+            self.problems.push(ClusterProblem::Terminating {
+                site,
+                context: self.site.context.to_string(),
+                namespace,
+            });
+            return;
+        }
         if self.reading.lacks_namespace {
             self.problems
                 .push(ClusterProblem::NoNamespace { site, namespace });
@@ -242,6 +260,20 @@ impl Judge<'_> {
                 .push(ClusterProblem::UserWorkloadOff { site: site() });
         }
         let config_map = self.reading.standing.user_workload.as_ref();
+        if user_workload::uses_platform(self.reading.cluster_monitoring.as_ref(), config_map) {
+            return;
+        }
+        if let Some(what) = self.reading.config_map_refused.clone() {
+            self.problems
+                .push(ClusterProblem::UserWorkloadConfig { site: site(), what });
+        }
+        let moves = user_workload::switches_on(config_map) && self.reading.others_rules != Some(0);
+        if moves && !self.clusters.choices.moves_user_alerts {
+            self.refused_by_apply(ClusterProblem::MovesAlerts {
+                site: site(),
+                rules: self.reading.others_rules,
+            });
+        }
         if let Err(what) = user_workload::merge(config_map, self.topology.name.as_str()) {
             self.problems
                 .push(ClusterProblem::UserWorkloadConfig { site: site(), what });
@@ -290,13 +322,9 @@ impl Judge<'_> {
                         }
                         _ => conflicts.clone(),
                     };
-                    let conflict = ClusterProblem::Conflict { object, conflicts };
-                    match &conflict {
-                        ClusterProblem::Conflict { conflicts, .. } if conflicts.is_empty() => {}
-                        _ if self.clusters.choices.only_looks => {
-                            self.warnings.push(Warning::Cluster(conflict));
-                        }
-                        _ => self.problems.push(conflict),
+                    let conflicts = objects::by_others(conflicts);
+                    if !conflicts.is_empty() {
+                        self.refused_by_apply(ClusterProblem::Conflict { object, conflicts });
                     }
                 }
                 None => {}

@@ -82,6 +82,24 @@ pub fn missing(config_map: Option<&Value>) -> Result<Vec<&'static str>, String> 
     }
 }
 
+/// Whether the platform's own Alertmanager takes AlertmanagerConfigs, so that nothing has to be switched on. It does
+/// only as long as there is none for user workloads.
+pub fn uses_platform(cluster_monitoring: Option<&Value>, config_map: Option<&Value>) -> bool {
+    let setting = |config: Option<&Value>, pointer: &str| {
+        let parsed = text(config).and_then(|text| parsed(text).ok());
+        parsed.and_then(|it| it.pointer(pointer).cloned()) == Some(Value::Bool(true))
+    };
+    setting(
+        cluster_monitoring,
+        "/alertmanagerMain/enableUserAlertmanagerConfig",
+    ) && !setting(config_map, "/alertmanager/enabled")
+}
+
+/// Whether the Alertmanager for user workloads is yet to be switched on.
+pub fn switches_on(config_map: Option<&Value>) -> bool {
+    missing(config_map).is_ok_and(|missing| missing.contains(&"enabled"))
+}
+
 /// What must be changed so that `topology` has what it needs.
 pub fn merge(config_map: Option<&Value>, topology: &str) -> Result<Change, String> {
     let missing = missing(config_map)?;

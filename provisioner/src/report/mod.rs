@@ -9,7 +9,7 @@ mod plan;
 
 pub use self::failure::failure_text;
 pub use self::json::{applied_json, destroyed_json, package_json, plan_json};
-pub use self::objects::left_out;
+pub use self::objects::{left_out, unknown_kinds};
 pub use self::operate::{drilled_json, drilled_text, operated_json, operated_text};
 pub use self::package::package_text;
 pub use self::plan::{

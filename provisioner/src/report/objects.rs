@@ -4,7 +4,7 @@ use fencing::health::WATCHDOG_SILENT_AFTER_SECONDS;
 use serde_json::{Value, json};
 
 use super::plan::properties;
-use crate::observed::cluster::{Conflict, Unreached};
+use crate::observed::cluster::{ClusterStanding, Conflict, Looks, Unreached};
 use crate::observed::objects::ObjectAction;
 use crate::plan::Step;
 use crate::plan::clusters::{Content, ObjectGoal, REDACTED};
@@ -169,4 +169,19 @@ pub fn left_out(
             .push("hint: run the same command again once it answers; it goes on from what stands".to_owned());
     }
     lines
+}
+
+/// What `destroy` need not remove, because the cluster does not know the kind any more.
+pub fn unknown_kinds(looks: &Looks<ClusterStanding>) -> Vec<String> {
+    let seen = looks.iter().filter_map(|(site, look)| Some((site, look.seen()?)));
+    let lacking = seen.filter(|(_, standing)| !standing.unknown_kinds.is_empty());
+    lacking
+        .map(|(site, standing)| {
+            let kinds: Vec<&str> = standing.unknown_kinds.iter().copied().collect();
+            format!(
+                "warning: the cluster of site `{site}` has no kind {}, so there is nothing of it to remove",
+                kinds.join(", no kind ")
+            )
+        })
+        .collect()
 }

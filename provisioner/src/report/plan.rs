@@ -205,8 +205,13 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
             text,
             "\n{create} to create, {change} to change, {delete} to delete"
         )
-    } else {
+    } else if plan.unreached.is_empty() && plan.unreached_regions.is_empty() {
         writeln!(text, "\nnothing to do")
+    } else {
+        writeln!(
+            text,
+            "\nnothing to do where there was an answer; what did not answer is not known"
+        )
     };
     text
 }

@@ -19,7 +19,7 @@ use crate::observed::cluster::{
 use crate::observed::cluster_endpoint;
 use crate::plan::clusters::{OURS, ObjectDocument, resource};
 use crate::render::ObjectKind;
-use crate::render::user_workload::names;
+use crate::render::user_workload::{self, Change, names};
 use crate::topology::{Endpoint, Platform, SecretDelivery, Site, SiteName, Topology};
 use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, ConnectError, Target};
 
@@ -30,6 +30,9 @@ const WANTED_KINDS: [&str; 4] = [
     PROMETHEUS_RULES.kind,
     POD_MONITORS.kind,
 ];
+
+/// What the API server says of a namespace that is being deleted.
+const TERMINATING: &str = "because it is being terminated";
 
 /// The values of our Secrets, by site and key. They leave this module as comparisons only.
 type Values = BTreeMap<SiteName, BTreeMap<String, SecretSlice<u8>>>;
@@ -124,7 +127,7 @@ pub async fn standing(session: &Session, topology: &Topology) -> Looks<ClusterSt
                 let (topology, site, cluster) = (topology.clone(), site.clone(), cluster.clone());
                 asked.spawn(async move {
                     let mut looker = Looker::new(&topology, &site, &cluster);
-                    let look = looker.standing().await;
+                    let look = looker.standing(true).await;
                     let look = look.map(|_| looker.reading.standing);
                     (site.name.clone(), look)
                 });
@@ -204,6 +207,10 @@ impl<'a> Looker<'a> {
         match answer {
             Ok(answer) => Ok(answer),
             Err(error) => match error.denied() {
+                Some(denied) if denied.message.contains(TERMINATING) => {
+                    self.reading.is_terminating = true;
+                    Ok(T::default())
+                }
                 Some(denied) => {
                     self.reading.standing.denied.insert(denied);
                     Ok(T::default())
@@ -231,10 +238,16 @@ impl<'a> Looker<'a> {
     }
 
     /// Our objects, and OpenShift's ConfigMap; with them the values of our Secret.
-    async fn standing(&mut self) -> Result<Option<BTreeMap<String, SecretSlice<u8>>>, ClusterError> {
+    async fn standing(
+        &mut self,
+        removes: bool,
+    ) -> Result<Option<BTreeMap<String, SecretSlice<u8>>>, ClusterError> {
         let namespace = self.site.namespace.to_string();
         let name = self.topology.object_name();
         let mut values = None;
+        if removes {
+            self.unknown_kinds().await?;
+        }
         for kind in OURS {
             let target = Target {
                 resource: resource(self.site.platform, kind),
@@ -252,6 +265,11 @@ impl<'a> Looker<'a> {
                 self.noted(answer)?
             };
             if let Some(object) = found {
+                // What may be looked at may still have to stay.
+                if removes {
+                    let answer = self.cluster.may("delete", target).await;
+                    self.noted(answer)?;
+                }
                 self.reading.standing.objects.insert(kind, object);
             }
         }
@@ -286,7 +304,8 @@ impl<'a> Looker<'a> {
         if is_openshift != (self.site.platform == Platform::Openshift) {
             return Ok((self.reading, None));
         }
-        let values = self.standing().await?;
+        let values = self.standing(false).await?;
+        self.leftovers(documents).await?;
         self.infinispan().await?;
         self.other_configs().await?;
         if is_openshift {
@@ -297,11 +316,86 @@ impl<'a> Looker<'a> {
                 .get(STATEFUL_SETS, names::NAMESPACE, names::STATEFUL_SET)
                 .await?;
             self.reading.rollout = Some(cluster_endpoint::rollout(stateful_set.as_ref()));
+            self.user_workload().await?;
         }
         for document in documents {
             self.dry_run(document).await?;
         }
         Ok((self.reading, values))
+    }
+
+    /// Kinds whose operator is gone, or never came.
+    async fn unknown_kinds(&mut self) -> Result<(), ClusterError> {
+        for kind in OURS {
+            let resource = resource(self.site.platform, kind);
+            if resource.group.is_empty() {
+                continue;
+            }
+            let answer = self.cluster.kinds(resource.group, resource.version).await;
+            if !self.noted(answer)?.contains(resource.kind) {
+                self.reading.standing.unknown_kinds.insert(resource.kind);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the topology no longer wants has to go, which is a right of its own.
+    async fn leftovers(&mut self, documents: &[ObjectDocument]) -> Result<(), ClusterError> {
+        let (namespace, name) = (self.site.namespace.to_string(), self.topology.object_name());
+        let there: Vec<ObjectKind> = self.reading.standing.objects.keys().copied().collect();
+        for kind in there {
+            if documents.iter().all(|document| document.kind != kind) {
+                let resource = resource(self.site.platform, kind);
+                let target = Target {
+                    resource,
+                    namespace: &namespace,
+                    name: &name,
+                };
+                let answer = self.cluster.may("delete", target).await;
+                self.noted(answer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether our two lines would be taken, and whose alerts they would move.
+    async fn user_workload(&mut self) -> Result<(), ClusterError> {
+        let config_map = self.reading.standing.user_workload.clone();
+        if user_workload::uses_platform(self.reading.cluster_monitoring.as_ref(), config_map.as_ref()) {
+            return Ok(());
+        }
+        let target = Target {
+            resource: CONFIG_MAPS,
+            namespace: names::NAMESPACE,
+            name: names::CONFIG,
+        };
+        let answer = match user_workload::merge(config_map.as_ref(), self.topology.name.as_str()) {
+            Ok(Change::Create(body)) => self.cluster.create(target, &body, true).await,
+            Ok(Change::Replace(body)) => self.cluster.replace(target, &body, true).await,
+            Ok(Change::None | Change::Delete { .. }) | Err(_) => return Ok(()),
+        };
+        match answer {
+            Ok(_) => {}
+            Err(ClusterError::Refused { message, .. }) => self.reading.config_map_refused = Some(message),
+            Err(error) => self.noted(Err(error))?,
+        }
+        self.reading.others_rules = match self.cluster.list_everywhere(PROMETHEUS_RULES).await {
+            Ok(rules) => {
+                let ours = self.topology.object_name();
+                let is_other = |rule: &&Value| {
+                    let text =
+                        |pointer: &str| rule.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+                    let namespace = text("/metadata/namespace");
+                    // The cluster's own are evaluated elsewhere.
+                    !namespace.starts_with("openshift-") && text("/metadata/name") != ours
+                };
+                Some(rules.iter().filter(is_other).count())
+            }
+            Err(error) if error.is_unreached() => return Err(error),
+            // That nobody may count them is no reason to stop by itself.
+            Err(_) => None,
+        };
+        Ok(())
     }
 
     fn is_served(&self, resource: &Resource) -> bool {

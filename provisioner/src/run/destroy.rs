@@ -44,6 +44,7 @@ pub async fn destroy(
     let mut lost = Lost::default();
     let completed = Completed::default();
     let mut begun: Vec<Step> = Vec::new();
+    let mut told = None;
     loop {
         let (standing, looks) = tokio::join!(
             observe::standing(session, topology),
@@ -56,6 +57,12 @@ pub async fn destroy(
         }
         preflight::judge_destruction(topology, &standing, &looks, force).map_err(Failure::Problems)?;
         let plan = destroy::plan(topology, &standing, &looks, scope.aws);
+        if told.is_none() {
+            told = Some(());
+            for line in report::unknown_kinds(&looks) {
+                session.console.say(&line);
+            }
+        }
         let walk = Walk {
             session,
             topology,

@@ -278,7 +278,7 @@ impl Failure {
             )),
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {
-                Some("run the same command again to go on; what AWS has begun goes on there meanwhile".into())
+                Some("run the same command again to go on; what was begun at a server goes on there meanwhile".into())
             }
             Self::Declined => None,
             Self::NoTerminal => Some("add --yes to agree beforehand; `provision plan` shows to what".into()),

@@ -131,8 +131,8 @@ impl Walk<'_> {
             let change = change(current.as_ref(), self.topology.name.as_str());
             let written = match change {
                 Ok(Change::None) => return Ok(()),
-                Ok(Change::Create(body)) => cluster.create(target, &body).await?,
-                Ok(Change::Replace(body)) => cluster.replace(target, &body).await?,
+                Ok(Change::Create(body)) => cluster.create(target, &body, false).await?,
+                Ok(Change::Replace(body)) => cluster.replace(target, &body, false).await?,
                 Ok(Change::Delete { uid }) => {
                     cluster.delete(target, &uid).await?;
                     return Ok(());

@@ -33,6 +33,18 @@ impl std::fmt::Debug for TestAuthority {
     }
 }
 
+/// What a server program reads. The key is only good for tests.
+pub struct ServerPem {
+    pub certificate: String,
+    pub key: String,
+}
+
+impl std::fmt::Debug for ServerPem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerPem").finish_non_exhaustive()
+    }
+}
+
 /// How long a server certificate is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
@@ -63,12 +75,37 @@ impl TestAuthority {
         self.certificate.pem()
     }
 
+    /// Certificate and key of a server with these names, for a program that reads files.
+    pub fn server_pem(&self, names: &[&str]) -> Result<ServerPem, CertificateError> {
+        let (chain, key) = self.signed(names, Validity::Current)?;
+        Ok(ServerPem {
+            certificate: chain.iter().map(Certificate::pem).collect(),
+            key: key.serialize_pem(),
+        })
+    }
+
     /// A server with a certificate for `names`, DNS names and addresses alike.
     pub fn server(
         &self,
         names: &[&str],
         validity: Validity,
     ) -> Result<Arc<rustls::ServerConfig>, CertificateError> {
+        let (chain, key) = self.signed(names, validity)?;
+        let chain = chain.iter().map(|certificate| certificate.der().clone());
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain.collect(), key)?;
+        Ok(Arc::new(config))
+    }
+
+    /// A certificate with its authority's, and its key.
+    fn signed(
+        &self,
+        names: &[&str],
+        validity: Validity,
+    ) -> Result<([Certificate; 2], KeyPair), CertificateError> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "infinispan");
@@ -83,13 +120,7 @@ impl TestAuthority {
         }
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        let chain = vec![certificate.der().clone(), self.certificate.der().clone()];
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = rustls::ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        Ok(Arc::new(config))
+        Ok(([certificate, self.certificate.clone()], key))
     }
 
     /// A client that trusts this authority and no other.

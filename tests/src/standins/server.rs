@@ -36,6 +36,8 @@ pub enum StartError {
     Port { what: &'static str, source: io::Error },
     #[error("no thread for the stand-in of {what}")]
     Thread { what: &'static str, source: io::Error },
+    #[error("the real {what} behind the stand-in cannot be used: {said}")]
+    Real { what: &'static str, said: String },
     #[error("no certificate for the stand-in of {what}")]
     Certificate {
         what: &'static str,

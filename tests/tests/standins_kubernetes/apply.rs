@@ -126,7 +126,7 @@ async fn what_another_manager_changed_is_a_conflict_that_names_him_and_the_field
     assert!(
         refused
             .message
-            .starts_with("Apply failed with 1 conflict: conflict with \"kubectl-edit\" using v1 at 2"),
+            .starts_with("Apply failed with 1 conflict: conflict with \"kubectl-edit\" using v1: "),
         "{}",
         refused.message
     );

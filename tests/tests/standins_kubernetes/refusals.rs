@@ -185,7 +185,6 @@ async fn what_no_object_may_be_is_invalid() {
             config_map("settings", json!({"a b": "1"})),
             "data[a b]: Invalid value",
         ),
-        (config_map("settings", json!({"a": 1})), "data.a: Invalid value"),
     ] {
         let name = map["metadata"]["name"].as_str().unwrap().to_owned();
         let params = PatchParams::apply("provision");
@@ -196,10 +195,26 @@ async fn what_no_object_may_be_is_invalid() {
     let mut labelled = config_map("settings", json!({}));
     labelled["metadata"]["labels"] = json!({"topology": "not a label"});
     assert_eq!(status(apply(&api, "provision", &labelled).await).code, 422);
+
+    // What does not fit into the type is not judged at all.
+    let number = config_map("settings", json!({"a": 1}));
+    let refused = status(apply(&api, "provision", &number).await);
+    assert_eq!(refused.code, 500);
+    assert!(
+        refused.message.starts_with(
+            "failed to create typed patch object (keycloak/settings; /v1, Kind=ConfigMap): .data.a: "
+        ),
+        "{}",
+        refused.message
+    );
+    assert_eq!(status(create(&api, number).await).code, 400);
 }
 
 #[tokio::test]
 async fn what_this_stand_in_does_not_know_it_refuses_and_records() {
+    if ClusterStandIn::is_real() {
+        return;
+    }
     let cluster = started();
     let client = administrator(&cluster).await;
     let path = format!("/api/v1/namespaces/{NAMESPACE}/secrets?watch=true");
@@ -256,11 +271,14 @@ async fn what_is_immutable_stays() {
     }
     let no_base64 = secret("Opaque", "no base64!");
     api.delete("webhook", &DeleteParams::default()).await.unwrap();
-    assert_eq!(status(create(&api, no_base64).await).code, 422);
+    assert_eq!(status(create(&api, no_base64).await).code, 400);
 }
 
 #[tokio::test]
 async fn only_json_is_answered_and_only_known_parameters_are_heeded() {
+    if ClusterStandIn::is_real() {
+        return;
+    }
     let cluster = started();
     let client = administrator(&cluster).await;
     let path = format!("/api/v1/namespaces/{NAMESPACE}/secrets");
@@ -340,7 +358,11 @@ async fn a_cluster_wide_role_holds_everywhere_and_can_be_listed() {
         "spec": {"namespace": NAMESPACE},
     }));
     let answer = reviews.create(&PostParams::default(), &review).await.unwrap();
-    let rules = &answer.data["status"]["resourceRules"];
-    assert_eq!(rules[0]["verbs"], json!(["get", "list"]));
+    let rules = answer.data["status"]["resourceRules"].as_array().unwrap();
+    // Beside what every user may ask about himself.
+    assert!(
+        rules.iter().any(|rule| rule["verbs"] == json!(["get", "list"])),
+        "{rules:?}"
+    );
     assert_eq!(answer.data["status"]["incomplete"], false);
 }

@@ -51,6 +51,8 @@ pub struct Choices {
     pub aws: bool,
     /// Whether fields are taken from those who hold them.
     pub force_conflicts: bool,
+    /// Whether the alerts of all user projects may move to another Alertmanager.
+    pub moves_user_alerts: bool,
     /// Whether `apply` waits for the watchdogs.
     pub waits: bool,
     /// Nothing will be done, so that what others changed can be shown instead of refused.
@@ -62,6 +64,7 @@ impl Default for Choices {
         Self {
             aws: true,
             force_conflicts: false,
+            moves_user_alerts: false,
             waits: true,
             only_looks: false,
         }
@@ -234,7 +237,11 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn site(&mut self) {
-        let is_openshift = self.site.platform == Platform::Openshift;
+        let is_openshift = self.site.platform == Platform::Openshift
+            && !user_workload::uses_platform(
+                self.reading.cluster_monitoring.as_ref(),
+                self.reading.standing.user_workload.as_ref(),
+            );
         let merges = is_openshift && self.user_workload();
         for kind in OURS {
             let document = self
@@ -287,17 +294,28 @@ impl Planner<'_> {
     fn document(&mut self, kind: ObjectKind, value: &Value) {
         let object = object_ref(self.topology, self.site, kind);
         let current = self.reading.standing.objects.get(&kind);
+        let mut of_kubectl = false;
         let change = match self.reading.dry_runs.get(&kind) {
-            Some(DryRun::Accepted { after, conflicts }) => objects::change(current, after, conflicts),
+            Some(DryRun::Accepted { after, conflicts }) => {
+                let others = objects::by_others(conflicts.clone());
+                of_kubectl = !conflicts.is_empty() && others.is_empty();
+                let mut change = objects::change(current, after, &others);
+                if let Some(change) = &mut change {
+                    change.drifted = objects::by_others(std::mem::take(&mut change.drifted));
+                }
+                change
+            }
             // The preflight refuses these.
-            Some(DryRun::Refused { .. }) | None => None,
+            Some(DryRun::Refused { .. }) => None,
+            // A kind that is not there: it is told, and nothing stands unchanged.
+            None => return,
         };
         match change {
             Some(change) => self.steps.push(Step::ApplyObject(ObjectGoal {
                 object,
                 content: Content::Document(value.clone()),
                 change,
-                force: self.clusters.choices.force_conflicts,
+                force: of_kubectl || self.clusters.choices.force_conflicts,
             })),
             None => self.keep(object),
         }

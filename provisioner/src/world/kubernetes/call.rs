@@ -12,6 +12,9 @@ use crate::observed::cluster::{Denied, Resource, Unreached};
 use crate::preflight::cluster_problem::ClusterProblem;
 use crate::topology::SiteName;
 
+/// How the API server begins where an applied object has a field that the kind's schema does not know.
+const NOT_OF_THE_SCHEMA: &str = "failed to create typed patch object";
+
 /// Which call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterCall {
@@ -112,6 +115,12 @@ impl ClusterCall {
                 401 => ClusterError::NotSignedIn { call: Box::new(self) },
                 403 => ClusterError::Forbidden {
                     call: Box::new(self),
+                    message: status.message,
+                },
+                // An applied object that does not fit into the kind's schema is a 500, too, and stays one.
+                500 if status.message.starts_with(NOT_OF_THE_SCHEMA) => ClusterError::Refused {
+                    call: Box::new(self),
+                    code: status.code,
                     message: status.message,
                 },
                 // 500 is what a broken admission webhook or store looks like: another day it works.
@@ -288,6 +297,9 @@ mod tests {
             assert_eq!(error.is_unreached(), is_unreached, "{code}");
             assert_eq!(error.denied().is_some(), is_denied, "{code}");
         }
+        let schema = "failed to create typed patch object (keycloak/x; v1, Kind=PodMonitor): .spec.y: field not declared";
+        let error = call().failed(status(500, schema));
+        assert!(!error.is_unreached(), "{error}");
         let error = call().failed(status(403, "User \"ada\" cannot patch resource \"secrets\""));
         assert_eq!(
             error.to_string(),

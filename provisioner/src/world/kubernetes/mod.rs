@@ -190,8 +190,51 @@ impl Cluster {
     pub async fn get(&self, target: Target<'_>) -> Result<Option<Value>, ClusterError> {
         let api = self.api(&target.resource, target.namespace);
         let call = self.call("get", &target.resource, Some(target.namespace));
-        let found = self.ask(call, || api.get_opt(target.name)).await?;
-        Ok(found.map(|object| json(&object)))
+        match self.ask(call, || api.get_opt(target.name)).await {
+            Ok(found) => Ok(found.map(|object| json(&object))),
+            // Of a kind that is not installed nothing is there. Its path answers so, in a form of its own.
+            Err(ClusterError::Refused { code: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the caller may do this to one object: asked, not tried.
+    pub async fn may(&self, verb: &'static str, target: Target<'_>) -> Result<(), ClusterError> {
+        let reviews = Resource {
+            group: "authorization.k8s.io",
+            version: "v1",
+            kind: "SelfSubjectAccessReview",
+            plural: "selfsubjectaccessreviews",
+        };
+        let kind = GroupVersionKind::gvk(reviews.group, reviews.version, reviews.kind);
+        let kind = ApiResource::from_gvk_with_plural(&kind, reviews.plural);
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind);
+        let call = self.call(verb, &target.resource, Some(target.namespace));
+        let review = serde_json::json!({
+            "apiVersion": reviews.api_version(), "kind": reviews.kind, "metadata": {},
+            "spec": {"resourceAttributes": {
+                "verb": verb, "group": target.resource.group, "resource": target.resource.plural,
+                "namespace": target.namespace, "name": target.name,
+            }},
+        });
+        let review = object(&call, &review)?;
+        let answer = self
+            .ask(call.clone(), || async {
+                api.create(&PostParams::default(), &review).await
+            })
+            .await?;
+        match answer.data.pointer("/status/allowed") {
+            Some(Value::Bool(true)) => Ok(()),
+            _ => Err(ClusterError::Forbidden {
+                message: format!(
+                    "{} \"{}\" is forbidden: it says so when asked whether you cannot {verb} resource \"{}\"",
+                    target.resource.qualified(),
+                    target.name,
+                    target.resource.plural
+                ),
+                call: Box::new(call),
+            }),
+        }
     }
 
     /// A Secret, if it is there.
@@ -220,6 +263,21 @@ impl Cluster {
         let all = ListParams::default();
         let found = self.ask(call, || api.list(&all)).await?;
         Ok(found.items.iter().map(json).collect())
+    }
+
+    /// The objects of a kind in all namespaces.
+    pub async fn list_everywhere(&self, resource: Resource) -> Result<Vec<Value>, ClusterError> {
+        let kind = GroupVersionKind::gvk(resource.group, resource.version, resource.kind);
+        let kind = ApiResource::from_gvk_with_plural(&kind, resource.plural);
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind);
+        let call = self.call("list", &resource, None);
+        let all = ListParams::default();
+        let found = self.ask(call, || api.list_metadata(&all)).await?;
+        let metadata = found
+            .items
+            .iter()
+            .map(|object| serde_json::json!({"metadata": object.metadata}));
+        Ok(metadata.collect())
     }
 
     /// Applies an object on the server's side.
@@ -273,24 +331,34 @@ impl Cluster {
     }
 
     /// Makes an object that is not there yet.
-    pub async fn create(&self, target: Target<'_>, body: &Value) -> Result<Written, ClusterError> {
+    pub async fn create(
+        &self,
+        target: Target<'_>,
+        body: &Value,
+        dry_run: bool,
+    ) -> Result<Written, ClusterError> {
         let api = self.api(&target.resource, target.namespace);
         let call = self.call("create", &target.resource, Some(target.namespace));
         let object = object(&call, body)?;
         let answer = self
-            .ask(call, || async { api.create(&writing(), &object).await })
+            .ask(call, || async { api.create(&writing(dry_run), &object).await })
             .await;
         written(answer)
     }
 
     /// Writes an object back. Its `resourceVersion` is the condition.
-    pub async fn replace(&self, target: Target<'_>, body: &Value) -> Result<Written, ClusterError> {
+    pub async fn replace(
+        &self,
+        target: Target<'_>,
+        body: &Value,
+        dry_run: bool,
+    ) -> Result<Written, ClusterError> {
         let api = self.api(&target.resource, target.namespace);
         let call = self.call("update", &target.resource, Some(target.namespace));
         let object = object(&call, body)?;
         let answer = self
             .ask(call, || async {
-                api.replace(target.name, &writing(), &object).await
+                api.replace(target.name, &writing(dry_run), &object).await
             })
             .await;
         match answer {
@@ -316,9 +384,9 @@ impl Cluster {
     }
 }
 
-fn writing() -> PostParams {
+fn writing(dry_run: bool) -> PostParams {
     PostParams {
-        dry_run: false,
+        dry_run,
         field_manager: Some(FIELD_MANAGER.to_owned()),
     }
 }

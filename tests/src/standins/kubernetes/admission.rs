@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::kinds::ResourceType;
 use super::schema;
-use super::shape::Shape;
+use super::shape::{ListKind, Shape};
 use super::status::{FieldError, Refusal};
 
 /// What becomes of fields that the schema does not name.
@@ -74,22 +74,55 @@ pub(super) fn settle_unknown_fields(
     }
 }
 
+/// What a built-in kind is sent must fit into its type at all; of a custom kind the schema judges later.
+pub(super) fn check_types(object: &Value, kind: &ResourceType) -> Result<(), Refusal> {
+    let Some(schema) = kind.schema.as_ref().filter(|_| !kind.custom) else {
+        return Ok(());
+    };
+    let wrong = schema::judge(object, schema).into_iter().find(|error| {
+        error.reason == "FieldValueTypeInvalid" || error.message.contains("must be of type \"byte\"")
+    });
+    wrong.map_or(Ok(()), |error| {
+        Err(Refusal::bad_request(format!(
+            "{} in version \"{}\" cannot be handled as a {}: {}: {}",
+            kind.kind, kind.version, kind.kind, error.field, error.message
+        )))
+    })
+}
+
 /// An applied configuration is read by its schema, which has no place for what it does not name.
 pub(super) fn check_applied_fields(config: &Value, kind: &ResourceType, place: &str) -> Result<(), Refusal> {
-    let unknown = undeclared(config, Shape::new(kind.schema.as_deref()), "");
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let said: Vec<String> = unknown
+    let shape = Shape::new(kind.schema.as_deref());
+    let mut said: Vec<String> = undeclared(config, shape, "")
         .iter()
         .map(|field| format!("{field}: field not declared in schema"))
         .collect();
+    if !kind.custom
+        && let Some(schema) = &kind.schema
+    {
+        let mistyped = schema::judge(config, schema).into_iter();
+        let mistyped = mistyped.filter(|error| error.reason == "FieldValueTypeInvalid");
+        said.extend(mistyped.map(|error| {
+            let found = config.pointer(&format!("/{}", error.field.replace('.', "/")));
+            format!(
+                ".{}: expected string, got &value.valueUnstructured{{Value:{}}}",
+                error.field,
+                found.unwrap_or(&Value::Null)
+            )
+        }));
+    }
+    if said.is_empty() {
+        return Ok(());
+    }
+    let api_version = match kind.group.as_str() {
+        "" => format!("/{}", kind.version),
+        _ => kind.api_version(),
+    };
     Err(Refusal::new(
         500,
         "",
         format!(
-            "failed to create typed patch object ({place}; {}, Kind={}): {}",
-            kind.api_version(),
+            "failed to create typed patch object ({place}; {api_version}, Kind={}): {}",
             kind.kind,
             said.join("\n")
         ),
@@ -112,7 +145,15 @@ fn undeclared(value: &Value, shape: Shape<'_>, path: &str) -> Vec<String> {
         }
         Value::Array(entries) => {
             for (index, entry) in entries.iter().enumerate() {
-                found.extend(undeclared(entry, shape.entry(), &format!("{path}[{index}]")));
+                // An entry that is known by a field is named by it.
+                let at = match shape.list() {
+                    ListKind::Map(keys) => {
+                        let named = keys.iter().map(|key| format!("{key}={}", entry[key]));
+                        named.collect::<Vec<_>>().join(",")
+                    }
+                    _ => index.to_string(),
+                };
+                found.extend(undeclared(entry, shape.entry(), &format!("{path}[{at}]")));
             }
         }
         _ => {}

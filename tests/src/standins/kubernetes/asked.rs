@@ -3,10 +3,12 @@
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
+use super::front::User;
 use super::kinds::ResourceType;
 use super::path::{Query, ResourcePath};
 use super::status::Refusal;
 use super::world::{Key, World};
+use crate::standins::server::Received;
 
 /// What is asked of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +73,9 @@ pub(super) struct Asked<'a> {
     pub(super) body: &'a [u8],
     /// Whether the caller may create what he applies and is not there.
     pub(super) may_create: Result<(), Refusal>,
+    /// As it arrived, and whose it is: for a real server to judge.
+    pub(super) received: &'a Received,
+    pub(super) user: Option<&'a User>,
 }
 
 impl Asked<'_> {

@@ -55,7 +55,13 @@ impl Asked<'_> {
                 "rv": metadata["resourceVersion"], "namespace": last["namespace"], "name": last["name"],
             });
             metadata["continue"] = Value::from(BASE64.encode(token.to_string()));
-            metadata["remainingItemCount"] = Value::from(rest.len());
+            // Whoever selects is not told: the server would have to read them all.
+            if ["labelSelector", "fieldSelector"]
+                .iter()
+                .all(|it| self.query.get(it).is_none())
+            {
+                metadata["remainingItemCount"] = Value::from(rest.len());
+            }
         }
         if !self.kind.custom {
             // Lists of built-in kinds say what their items are once, at the top.

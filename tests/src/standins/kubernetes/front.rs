@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 
 use super::asked::{Asked, Verb};
 use super::discovery;
+use super::operators;
 use super::path::{Place, Query, ResourcePath};
 use super::rights::{Attempt, Denial, Rights};
 use super::status::{Refusal, json_response};
+use super::upstream::Lease;
 use super::world::World;
 use super::{Call, Fault, Outcome, Target};
 use crate::standins::calls::CallLog;
@@ -39,6 +41,8 @@ impl std::fmt::Debug for User {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) world: World,
+    /// The real server that is asked instead of the world, where there is one.
+    pub(super) lease: Option<Lease>,
     pub(super) users: Vec<User>,
     pub(super) denials: Vec<Denial>,
 }
@@ -95,7 +99,7 @@ impl Front {
         };
         call.user = user.as_ref().map(|user| user.name.clone());
         let Place::Resource(path) = place else {
-            return self.tell(received, place, user.as_ref(), &state.world);
+            return self.tell(received, place, user.as_ref(), &state);
         };
         let verb = Verb::of(&received.method, path, query);
         let Some(verb) = verb else {
@@ -118,7 +122,10 @@ impl Front {
             kind.group == path.group && kind.version == path.version && kind.plural == path.plural
         });
         let Some(kind) = kind else {
-            return refused(&Refusal::no_such_path());
+            return match &state.lease {
+                Some(lease) => forwarded(lease, received, user.as_ref()),
+                None => refused(&Refusal::no_such_path()),
+            };
         };
         call.kind.clone_from(&kind.kind);
         let asked = Asked {
@@ -129,6 +136,8 @@ impl Front {
             headers: &received.headers,
             body: &received.body,
             may_create,
+            received,
+            user: user.as_ref(),
         };
         call.is_dry_run = asked.is_dry_run();
         if verb == Verb::Create && call.name.is_empty() {
@@ -136,6 +145,11 @@ impl Front {
             call.name = sent["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         }
         if kind.is_review() {
+            if let Some(lease) = &state.lease
+                && !is_about_a_denial(&state, &asked)
+            {
+                return forwarded(lease, received, user.as_ref());
+            }
             return respond_with(self.review(&asked, &state, user.as_ref()), &received.headers);
         }
         self.carry_out(&asked, &mut state, call)
@@ -167,7 +181,10 @@ impl Front {
             Some(Fault::ClosedBeforeEffect) => {
                 return (Outcome::Met(Fault::ClosedBeforeEffect), Reply::Close);
             }
-            Some(Fault::Meanwhile(edit)) => edit(&mut state.world),
+            Some(Fault::Meanwhile(edit)) => {
+                state.world.refresh();
+                edit(&mut state.world);
+            }
             Some(fault) => {
                 if let Some(refusal) = fault.refusal() {
                     return (Outcome::Met(fault), Reply::Answer(refusal.response()));
@@ -175,10 +192,14 @@ impl Front {
             }
             None => {}
         }
-        let done = asked
-            .carry_out(&mut state.world)
-            .map(|done| (done.code, done.body, done.warnings));
-        let (outcome, reply) = respond_with(done, asked.headers);
+        let (outcome, reply) = if state.lease.is_some() {
+            carry_out_there(asked, state, call)
+        } else {
+            let done = asked
+                .carry_out(&mut state.world)
+                .map(|done| (done.code, done.body, done.warnings));
+            respond_with(done, asked.headers)
+        };
         if let Some((_, action)) = stop {
             action();
             return (outcome, Reply::Close);
@@ -203,8 +224,13 @@ impl Front {
         received: &Received,
         place: &Place,
         user: Option<&User>,
-        world: &World,
+        state: &State,
     ) -> (Outcome, Reply) {
+        if let Some(lease) = &state.lease
+            && matches!(place, Place::Server(_))
+        {
+            return forwarded(lease, received, user);
+        }
         if received.method != http::Method::GET {
             return refused(&Refusal::not_of_this_stand_in(format_args!(
                 "{} {}",
@@ -237,7 +263,10 @@ impl Front {
             }
             None => {}
         }
-        self.discover(received, place, world)
+        match &state.lease {
+            Some(lease) => forwarded(lease, received, user),
+            None => self.discover(received, place, &state.world),
+        }
     }
 
     fn discover(&self, received: &Received, place: &Place, world: &World) -> (Outcome, Reply) {
@@ -332,9 +361,67 @@ impl Front {
     }
 }
 
+fn is_denied(state: &State, attempt: &Attempt<'_>) -> bool {
+    state.denials.iter().any(|denial| denial.covers(attempt))
+}
+
 fn may(state: &State, user: Option<&User>, attempt: &Attempt<'_>) -> bool {
-    let denied = state.denials.iter().any(|denial| denial.covers(attempt));
-    !denied && user.is_some_and(|user| user.rights.allow(attempt))
+    !is_denied(state, attempt) && user.is_some_and(|user| user.rights.allow(attempt))
+}
+
+/// What the real server says.
+fn forwarded(lease: &Lease, received: &Received, user: Option<&User>) -> (Outcome, Reply) {
+    let target = received
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    let user = user.map(|user| user.name.as_str());
+    let (method, headers, body) = (&received.method, &received.headers, &received.body);
+    match lease.upstream.forward(method, target, headers, body, user) {
+        Ok(answer) => (Outcome::Answered(answer.code), Reply::Answer(answer.response)),
+        Err(error) => refused(&Refusal::new(
+            502,
+            "BadGateway",
+            format!("the real server behind the stand-in: {error}"),
+        )),
+    }
+}
+
+/// The same, with what the operators of the cluster do before and after.
+fn carry_out_there(asked: &Asked<'_>, state: &mut State, call: &Call) -> (Outcome, Reply) {
+    if asked.verb == Verb::Get && asked.kind.kind == "StatefulSet" {
+        state.world.refresh();
+        operators::progress(&mut state.world, asked.namespace(), asked.name());
+    }
+    let Some(lease) = &state.lease else {
+        return refused(&Refusal::not_of_this_stand_in("a server behind it"));
+    };
+    let (outcome, reply) = forwarded(lease, asked.received, asked.user);
+    let took_effect =
+        asked.verb.changes() && !call.is_dry_run && matches!(outcome, Outcome::Answered(200..300));
+    if took_effect && asked.kind.kind == "ConfigMap" {
+        state.world.refresh();
+        operators::react(&mut state.world);
+    }
+    if took_effect && asked.verb == Verb::Delete && asked.kind.plural == "customresourcedefinitions" {
+        state.world.undefined(asked.name());
+    }
+    (outcome, reply)
+}
+
+/// Whether an access review asks for what is denied here, which the real server cannot know.
+fn is_about_a_denial(state: &State, asked: &Asked<'_>) -> bool {
+    let review: Value = serde_json::from_slice(asked.body).unwrap_or_default();
+    let attributes = &review["spec"]["resourceAttributes"];
+    let text = |field: &str| attributes[field].as_str().filter(|text| !text.is_empty());
+    let attempt = Attempt {
+        verb: text("verb").unwrap_or_default(),
+        group: text("group").unwrap_or_default(),
+        resource: text("resource").unwrap_or_default(),
+        namespace: text("namespace"),
+        name: text("name"),
+    };
+    is_denied(state, &attempt)
 }
 
 fn allowed(state: &State, user: Option<&User>, verb: Verb, path: &ResourcePath) -> Result<(), Refusal> {
@@ -359,6 +446,10 @@ fn allowed(state: &State, user: Option<&User>, verb: Verb, path: &ResourcePath) 
     };
     let is_own_review = path.group == "authorization.k8s.io" || path.group == "authentication.k8s.io";
     if (is_own_review && user.is_some()) || may(state, user, &attempt) {
+        return Ok(());
+    }
+    // What is not denied here the real server judges.
+    if state.lease.is_some() && !is_denied(state, &attempt) {
         return Ok(());
     }
     let who = user.map_or("system:anonymous", |user| user.name.as_str());

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use provisioner::topology::Platform;
 use serde_json::{Value, json};
 
 /// One kind in one version.
@@ -62,7 +61,7 @@ impl ResourceType {
     }
 }
 
-fn built_in(
+pub(super) fn built_in(
     api_version: &str,
     kind: &str,
     plural: &str,
@@ -87,7 +86,7 @@ fn built_in(
 
 /// What every cluster serves, with what is needed of the kinds' schemas: exact for those whose fields we judge, and
 /// of the others the lists that merge by key.
-pub(super) fn built_in_kinds(platform: Platform) -> Vec<ResourceType> {
+pub(super) fn built_in_kinds() -> Vec<ResourceType> {
     let secret = Arc::new(json!({"type": "object", "properties": {
         "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": metadata(),
         "type": {"type": "string"}, "immutable": {"type": "boolean"},
@@ -157,16 +156,6 @@ pub(super) fn built_in_kinds(platform: Platform) -> Vec<ResourceType> {
         false,
         None,
     ));
-    if platform == Platform::Openshift {
-        kinds.push(built_in(
-            "route.openshift.io/v1",
-            "Route",
-            "routes",
-            true,
-            true,
-            Some(&open),
-        ));
-    }
     kinds
 }
 

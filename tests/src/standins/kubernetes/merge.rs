@@ -54,8 +54,7 @@ impl Managed {
         }
         match self.operation {
             Operation::Apply => text,
-            Operation::Update if self.time.is_empty() => format!("{text} using {}", self.api_version),
-            Operation::Update => format!("{text} using {} at {}", self.api_version, self.time),
+            Operation::Update => format!("{text} using {}", self.api_version),
         }
     }
 }

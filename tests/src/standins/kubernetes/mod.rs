@@ -30,11 +30,13 @@ mod merge;
 mod objects;
 mod operators;
 mod path;
+pub mod real;
 mod rights;
 mod schema;
 mod selector;
 mod shape;
 mod status;
+mod upstream;
 mod verbs;
 mod world;
 
@@ -208,7 +210,9 @@ impl fmt::Display for Call {
 #[derive(Debug)]
 pub struct Builder {
     name: String,
-    world: World,
+    platform: Platform,
+    definitions: Vec<Value>,
+    objects: Vec<(&'static str, Value)>,
     counter: Counter,
 }
 
@@ -216,20 +220,14 @@ impl Builder {
     /// The CustomResourceDefinitions that operators would have brought, as documents.
     #[must_use]
     pub fn definitions(mut self, definitions: impl IntoIterator<Item = Value>) -> Self {
-        for definition in definitions {
-            // The kind of definitions is built in.
-            let _ = self.world.put_as("olm", definition);
-        }
+        self.definitions.extend(definitions);
         self
     }
 
     /// What a site of a topology has, before Sitefence comes.
     #[must_use]
     pub fn site(mut self, site: &SiteObjects) -> Self {
-        for (manager, manifest) in site.objects(self.world.platform()) {
-            // Kinds that this cluster does not serve are left out, as their operators would be.
-            let _ = self.world.put_as(manager, manifest);
-        }
+        self.objects.extend(site.objects(self.platform));
         self
     }
 
@@ -252,10 +250,23 @@ impl Builder {
             token: format!("{}-{ADMINISTRATORS_TOKEN}", self.name),
             rights: Rights::all(),
         };
+        let mut world = World::new(self.platform);
+        let real = |said: String| StartError::Real { what: WHAT, said };
+        let lease = world.lease(&self.definitions).map_err(real)?;
+        for definition in self.definitions {
+            world.put_as("olm", definition).map_err(|error| real(error.0))?;
+        }
+        for (manager, manifest) in self.objects {
+            // Kinds that this cluster does not serve are left out, as their operators would be.
+            if world.serves(&manifest) {
+                world.put_as(manager, manifest).map_err(|error| real(error.0))?;
+            }
+        }
         let front = Arc::new(Front {
             name: self.name,
             state: Mutex::new(State {
-                world: self.world,
+                world,
+                lease,
                 users: vec![administrator],
                 denials: Vec::new(),
             }),
@@ -286,9 +297,16 @@ impl ClusterStandIn {
     pub fn builder(name: &str, platform: Platform) -> Builder {
         Builder {
             name: name.to_owned(),
-            world: World::new(platform),
+            platform,
+            definitions: Vec::new(),
+            objects: Vec::new(),
             counter: Counter::default(),
         }
+    }
+
+    /// Whether a real API server answers: what only the stand-in does is then no test.
+    pub fn is_real() -> bool {
+        std::env::var_os(real::VARIABLE).is_some_and(|file| !file.is_empty())
     }
 
     pub fn name(&self) -> &str {
@@ -319,6 +337,10 @@ impl ClusterStandIn {
             token: token.clone(),
             rights: Rights::of_manifests(name, manifests),
         });
+        if let Some(lease) = &state.lease {
+            // Then the tests that need the rights say what is missing.
+            let _ = lease.upstream.grant(name, manifests);
+        }
         token
     }
 
@@ -338,7 +360,9 @@ impl ClusterStandIn {
 
     /// The objects, to look at and to edit. Hold it no longer than the edit: calls wait for it.
     pub fn world(&self) -> WorldGuard<'_> {
-        WorldGuard(locked(&self.front.state))
+        let mut state = locked(&self.front.state);
+        state.world.refresh();
+        WorldGuard(state)
     }
 
     pub fn faults(&self) -> &Faults<Target, Fault> {

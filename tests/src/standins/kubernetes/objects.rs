@@ -90,7 +90,14 @@ impl SiteObjects {
             ),
         ];
         for name in ["infinispan-operator", "infinispan-router"] {
-            let rest = json!({"spec": {"replicas": 1}, "status": running});
+            let rest = json!({"status": running, "spec": {
+                "replicas": 1,
+                "selector": {"matchLabels": {"name": name}},
+                "template": {
+                    "metadata": {"labels": {"name": name}},
+                    "spec": {"containers": [{"name": name, "image": name}]},
+                },
+            }});
             objects.push(("olm", namespaced("apps/v1", "Deployment", name, rest)));
         }
         let external = format!("{infinispan}-external");
@@ -191,6 +198,13 @@ pub fn operators_definitions(platform: Platform) -> Vec<Value> {
             "clusterversions",
             &["v1"],
             false,
+        ));
+        definitions.push(open_definition(
+            "route.openshift.io",
+            "Route",
+            "routes",
+            &["v1"],
+            true,
         ));
     }
     definitions

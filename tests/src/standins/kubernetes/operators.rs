@@ -46,7 +46,14 @@ pub(super) fn react(world: &mut World) {
                 "app.kubernetes.io/managed-by": "prometheus-operator",
                 "app.kubernetes.io/name": "alertmanager",
             }},
-            "spec": {"replicas": REPLICAS, "serviceName": "alertmanager-operated"},
+            "spec": {
+                "replicas": REPLICAS, "serviceName": "alertmanager-operated",
+                "selector": {"matchLabels": {"app.kubernetes.io/name": "alertmanager"}},
+                "template": {
+                    "metadata": {"labels": {"app.kubernetes.io/name": "alertmanager"}},
+                    "spec": {"containers": [{"name": "alertmanager", "image": "alertmanager"}]},
+                },
+            },
             "status": {"observedGeneration": 1, "replicas": 0, "updatedReplicas": 0, "updateRevision": "one"},
         });
         // The kind is built in, so this cannot fail.

@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 use super::kinds::ResourceType;
 use super::merge::Conflict;
 
+const NO_SUCH_PATH: &str = "404 page not found";
+
 /// A refusal.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
@@ -73,11 +75,12 @@ impl Refusal {
 
     /// A path that is no API here, as when a CustomResourceDefinition is missing.
     pub(super) fn no_such_path() -> Self {
-        Self::new(
-            404,
-            "NotFound",
-            "the server could not find the requested resource",
-        )
+        Self::new(404, "", NO_SUCH_PATH)
+    }
+
+    pub(super) fn no_namespace(name: &str) -> Self {
+        let message = format!("namespaces \"{name}\" not found");
+        Self::new(404, "NotFound", message).about("", "namespaces", name)
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -204,6 +207,14 @@ impl Refusal {
 
     /// The answer.
     pub(super) fn response(&self) -> Response<Bytes> {
+        if self.code == 404 && self.message == NO_SUCH_PATH {
+            // Said by the router, which knows no objects.
+            let mut response = Response::new(Bytes::from(format!("{NO_SUCH_PATH}\n")));
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, plain);
+            return response;
+        }
         let mut body = json!({
             "kind": "Status",
             "apiVersion": "v1",

@@ -158,6 +158,7 @@ impl Asked<'_> {
             return Err(self.unknown_format());
         }
         let mut object = self.sent(false)?;
+        admission::check_types(&object, self.kind)?;
         let validation = FieldValidation::of(self.query.get("fieldValidation"))?;
         let warnings = admission::settle_unknown_fields(&mut object, self.kind, validation)?;
         let name = match object["metadata"]["name"].as_str() {
@@ -190,10 +191,14 @@ impl Asked<'_> {
 
     fn check_namespace(&self, world: &World) -> Result<(), Refusal> {
         match &self.path.namespace {
-            Some(namespace) if !world.has_namespace(namespace) => Err(Refusal::new(
-                404,
-                "NotFound",
-                format!("namespaces \"{namespace}\" not found"),
+            Some(namespace) if !world.has_namespace(namespace) => Err(Refusal::no_namespace(namespace)),
+            Some(namespace) if world.is_terminating(namespace) => Err(Refusal::forbidden(
+                &self.kind.group,
+                &self.kind.plural,
+                self.name(),
+                &format!(
+                    "unable to create new content in namespace {namespace} because it is being terminated"
+                ),
             )),
             _ => Ok(()),
         }
@@ -270,6 +275,7 @@ impl Asked<'_> {
             return Err(self.unknown_format());
         }
         let mut object = self.sent(false)?;
+        admission::check_types(&object, self.kind)?;
         let validation = FieldValidation::of(self.query.get("fieldValidation"))?;
         let warnings = admission::settle_unknown_fields(&mut object, self.kind, validation)?;
         let live = self.live(world)?;
@@ -299,11 +305,26 @@ impl Asked<'_> {
                 .as_str()
                 .is_some_and(|said| !said.is_empty() && live["metadata"][field] != said)
         };
+        let (said, there) = (&sent["metadata"]["uid"], &live["metadata"]["uid"]);
+        if differs("uid") && self.verb == Verb::Delete {
+            let why = format!(
+                "the UID in the precondition ({}) does not match the UID in record ({}). The object might have been \
+                 deleted and then recreated",
+                said.as_str().unwrap_or_default(),
+                there.as_str().unwrap_or_default()
+            );
+            return Err(Refusal::conflict(self.kind, self.name(), &why));
+        }
+        if differs("uid") && self.content_type() == "application/apply-patch+yaml" {
+            let stays = format!("Invalid value: {said}: field is immutable");
+            let stays = FieldError::new("metadata.uid", "FieldValueInvalid", stays);
+            return Err(Refusal::invalid(self.kind, self.name(), &[stays]));
+        }
         if differs("uid") {
             let why = format!(
                 "Precondition failed: UID in precondition: {}, UID in object meta: {}",
-                sent["metadata"]["uid"].as_str().unwrap_or_default(),
-                live["metadata"]["uid"].as_str().unwrap_or_default()
+                said.as_str().unwrap_or_default(),
+                there.as_str().unwrap_or_default()
             );
             return Err(Refusal::conflict(self.kind, self.name(), &why));
         }

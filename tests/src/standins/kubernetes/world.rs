@@ -13,6 +13,7 @@ use super::kinds::{self, ResourceType};
 use super::merge::{self, Actor};
 use super::operators::{self, Rollout};
 use super::shape::Shape;
+use super::upstream::{self, Lease, Upstream};
 
 /// Where an object is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +36,8 @@ pub struct World {
     pub(super) rollout: Rollout,
     /// How often somebody has looked at what is being rolled out since the last pod came.
     pub(super) looks: u32,
+    /// The real server whose objects these are: then they are a copy, and what is edited is edited there.
+    pub(super) upstream: Option<Arc<Upstream>>,
 }
 
 /// What an edit at the console did not find.
@@ -48,11 +51,12 @@ impl World {
         let mut world = Self {
             platform,
             objects: BTreeMap::new(),
-            kinds: Arc::new(kinds::built_in_kinds(platform)),
+            kinds: Arc::new(kinds::built_in_kinds()),
             revision: 1000,
             uids: 0,
             rollout: Rollout::default(),
             looks: 0,
+            upstream: None,
         };
         let mut namespaces = vec!["default", "kube-system"];
         if platform == Platform::Openshift {
@@ -67,6 +71,39 @@ impl World {
         world
     }
 
+    /// Takes a real server for itself, where the environment names some.
+    pub(super) fn lease(&mut self, wanted: &[Value]) -> Result<Option<Lease>, String> {
+        let kinds = self.kinds();
+        let definitions = kinds
+            .iter()
+            .find(|kind| kind.plural == "customresourcedefinitions");
+        let Some(definitions) = definitions else {
+            return Ok(None);
+        };
+        let mut namespaced: Vec<ResourceType> =
+            kinds.iter().filter(|kind| kind.namespaced).cloned().collect();
+        namespaced.extend(wanted.iter().flat_map(kinds::defined_kinds));
+        let lease = upstream::lease(self.platform, definitions, wanted, &namespaced)?;
+        if let Some(lease) = &lease {
+            let names: Vec<String> = self.objects.keys().map(|key| key.name.clone()).collect();
+            self.objects.clear();
+            self.upstream = Some(Arc::clone(&lease.upstream));
+            self.refresh();
+            for name in names {
+                if !self.has_namespace(&name) {
+                    let made = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+                    self.write("kube-apiserver", made).map_err(|error| error.0)?;
+                }
+            }
+        }
+        Ok(lease)
+    }
+
+    /// Whether there is such a kind.
+    pub(super) fn serves(&self, manifest: &Value) -> bool {
+        self.kind_of(manifest).is_some()
+    }
+
     pub fn platform(&self) -> Platform {
         self.platform
     }
@@ -77,7 +114,7 @@ impl World {
     }
 
     fn look_at_definitions(&mut self) {
-        let mut kinds = kinds::built_in_kinds(self.platform);
+        let mut kinds = kinds::built_in_kinds();
         let definitions = self
             .objects
             .iter()
@@ -133,6 +170,11 @@ impl World {
         self.get("Namespace", "", name).is_some()
     }
 
+    pub(super) fn is_terminating(&self, namespace: &str) -> bool {
+        self.get("Namespace", "", namespace)
+            .is_some_and(|namespace| namespace["status"]["phase"] == "Terminating")
+    }
+
     /// An object by its kind's name; the namespace is empty for what lives in none.
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<&Value> {
         self.objects
@@ -149,8 +191,7 @@ impl World {
                 manifest["kind"], manifest["apiVersion"]
             )));
         }
-        self.keep(manager, manifest);
-        Ok(())
+        self.write(manager, manifest)
     }
 
     /// Changes an object, as somebody who calls himself `manager` would.
@@ -165,12 +206,72 @@ impl World {
         };
         let mut object = object.clone();
         edit(&mut object);
-        self.keep(manager, object);
+        self.write(manager, object)
+    }
+
+    /// Here, or at the real server.
+    fn write(&mut self, manager: &str, manifest: Value) -> Result<(), NotThere> {
+        let Some(upstream) = self.upstream.clone() else {
+            self.keep(manager, manifest);
+            return Ok(());
+        };
+        let Some(kind) = self.kind_of(&manifest) else {
+            return Ok(());
+        };
+        let kept = if kind.plural == "customresourcedefinitions" {
+            upstream.define(&kind, manager, &manifest).map(|()| manifest)
+        } else {
+            upstream.put(&kind, manager, &manifest)
+        };
+        let kept = kept.map_err(NotThere)?;
+        let text = |name: &str| kept["metadata"][name].as_str().unwrap_or_default().to_owned();
+        let key = Self::key(&kind, &text("namespace"), &text("name"));
+        self.objects.insert(key, kept);
+        if kind.plural == "customresourcedefinitions" {
+            self.look_at_definitions();
+        }
+        operators::react(self);
         Ok(())
+    }
+
+    /// Reads everything again where it is a real server's. Only we define kinds there, so definitions are known.
+    pub(super) fn refresh(&mut self) {
+        let Some(upstream) = self.upstream.clone() else {
+            return;
+        };
+        self.objects
+            .retain(|key, _| key.plural == "customresourcedefinitions");
+        for kind in self.kinds().iter() {
+            if kind.is_review() || kind.plural == "customresourcedefinitions" {
+                continue;
+            }
+            for object in upstream.list(kind) {
+                let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+                let key = Self::key(kind, &text("namespace"), &text("name"));
+                // A kind of several versions is listed in each; the first is kept.
+                self.objects.entry(key).or_insert(object);
+            }
+        }
+    }
+
+    /// A definition went, by another hand than the console's.
+    pub(super) fn undefined(&mut self, name: &str) {
+        if let Some(upstream) = &self.upstream {
+            upstream.forget_definition(name);
+            self.objects
+                .retain(|key, _| key.plural != "customresourcedefinitions" || key.name != name);
+            self.look_at_definitions();
+        }
     }
 
     /// Forgets who owns what of an object, as if it had been written before that was recorded.
     pub fn disown(&mut self, [kind, namespace, name]: [&str; 3]) -> Result<(), NotThere> {
+        if self.upstream.is_some() {
+            return self.edit_as("before", [kind, namespace, name], |object| {
+                // One empty entry, not none, takes all of them away.
+                object["metadata"]["managedFields"] = json!([{}]);
+            });
+        }
         let found = self
             .objects
             .iter_mut()
@@ -188,14 +289,53 @@ impl World {
             .objects
             .iter()
             .find(|(key, object)| key.namespace == namespace && key.name == name && object["kind"] == kind)
-            .map(|(key, _)| key.clone());
-        match found {
-            Some(key) => {
-                self.forget(&key);
-                true
+            .map(|(key, object)| (key.clone(), object.clone()));
+        let Some((key, object)) = found else {
+            return false;
+        };
+        let Some(upstream) = self.upstream.clone() else {
+            self.forget(&key);
+            return true;
+        };
+        let Some(kind) = self.kind_of(&object) else {
+            return false;
+        };
+        if kind.kind == "Namespace" {
+            // What its controller does first.
+            let inside: Vec<Key> = self
+                .objects
+                .keys()
+                .filter(|key| key.namespace == name)
+                .cloned()
+                .collect();
+            for key in inside {
+                let kind = self.objects.get(&key).and_then(|object| self.kind_of(object));
+                if let Some(kind) = kind {
+                    upstream.remove(&kind, name, &key.name);
+                }
+                self.objects.remove(&key);
             }
-            None => false,
         }
+        let gone = if kind.plural == "customresourcedefinitions" {
+            upstream.undefine(&kind, &object)
+        } else {
+            upstream.remove(&kind, namespace, name)
+        };
+        self.objects.remove(&key);
+        self.look_at_definitions();
+        operators::react(self);
+        gone
+    }
+
+    /// A namespace is being deleted, and something in it holds on.
+    pub fn terminate(&mut self, namespace: &str) -> Result<(), NotThere> {
+        let Some(upstream) = self.upstream.clone() else {
+            return self.edit_as("kubectl-delete", ["Namespace", "", namespace], |object| {
+                object["metadata"]["deletionTimestamp"] = Value::from(now());
+                object["status"]["phase"] = Value::from("Terminating");
+            });
+        };
+        upstream.terminate(namespace).map_err(NotThere)
     }
 
     /// Every object without what differs from one run to the next, by kind, namespace and name.
