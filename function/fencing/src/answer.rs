@@ -2,9 +2,9 @@
 //!
 //! | status | Alertmanager then | we say it when |
 //! |---|---|---|
-//! | 200 | is silent until the group changes or `repeat_interval` | the decision is complete and agrees, or nothing is to be done |
+//! | 200 | is silent until the group changes or `repeat_interval` | the decision is complete and agrees, or nothing is to be done until somebody acts |
 //! | 503 | tries again within the same flush | a dependency failed, or someone else is at work |
-//! | 429 | drops it for this flush, sends again each `group_interval` | not now: hold, cooldown, health, still in view, rejoining |
+//! | 429 | drops it for this flush, sends again each `group_interval` | not now, and that may change within minutes: hold, cooldown, health, still in view, rejoining |
 //! | 422 | the same | authenticated, but the labels are another deployment's |
 
 use serde::{Deserialize, Serialize};

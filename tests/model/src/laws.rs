@@ -32,7 +32,8 @@ pub enum Law {
     I7,
     /// While a hold is on nothing new is decided.
     I8,
-    /// A 200 to an alert says that its site survives, the other one is out, and replication is cut.
+    /// A 200 to an alert says that a decision is carried out: its site survives, the other one is out, and replication
+    /// is cut; or its site is the other one.
     I10,
     /// Nothing is written later than the timeout.
     I12,
@@ -378,12 +379,13 @@ pub fn answered(grounds: &Grounds, by: &Invocation) -> bool {
     let done = by
         .answer()
         .is_some_and(|answer| answer.status == fencing::answer::Status::Done);
-    let survives = |record: &Record| {
+    // Its site survives, or is the fenced one: nothing that it reports changes anything until somebody acts.
+    let over = |record: &Record| {
+        let known =
+            |decision: &Decision| [&decision.survivor.0, &decision.fenced.0].map(|name| grounds.site(name));
+        let told = record.decision.as_ref().map(known);
         record.state == State::Complete
-            && record
-                .decision
-                .as_ref()
-                .is_some_and(|decision| grounds.site(&decision.survivor.0) == grounds.site(&reporter.0))
+            && told.is_some_and(|sites| sites.contains(&grounds.site(&reporter.0)))
     };
-    !done || by.shown.record.as_deref().is_some_and(survives)
+    !done || by.shown.record.as_deref().is_some_and(over)
 }

@@ -179,8 +179,8 @@ impl Play {
         ));
         let (answer, _) = self.report(1).await?;
         self.screen.claim(
-            &format!("answered {}: not now", answer.status),
-            answer.status == 429,
+            &format!("answered {}: heard, and nothing is to be done", answer.status),
+            answer.status == 200,
             || format!("{answer:?}"),
         )?;
         let (again, _) = self.report(0).await?;

@@ -360,9 +360,8 @@ async fn two_sites_that_report_each_other_leave_one_that_serves() {
             .filter(|it| it.status == status && it.payload["commonLabels"]["reporter"] == reporter)
             .count()
     };
-    site.until("a survivor, and three refusals of the other", |all| {
-        (by(all, "site-a", 200) >= 1 && by(all, "site-b", 429) >= 3)
-            || (by(all, "site-b", 200) >= 1 && by(all, "site-a", 429) >= 3)
+    site.until("a survivor, and the other one told that it is heard", |all| {
+        by(all, "site-a", 200) >= 1 && by(all, "site-b", 200) >= 1
     })
     .await;
     assert_eq!(site.fencer.accelerator.writes().len(), 1);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::carry_out::{carried_out_once, claim, complete, decision_of};
-use super::evidence::{allowed, decide, not_held, only_observed, reading};
+use super::evidence::{decide, not_held, only_observed, reading};
 use super::script::{Halt, Script};
 use super::{Call, watch};
 use crate::accelerator::{Outcome, Reading, remember};
@@ -79,7 +79,8 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
         let other = record.fenced().is_some_and(|site| site != fenced);
         match record.state {
             State::Open => {
-                allowed(script, record)?;
+                // Quiet time is for alerts: an operator knows what has just been brought together.
+                not_held(record)?;
                 let reading = reading(script, accelerator)?;
                 let decided = decide(
                     script,

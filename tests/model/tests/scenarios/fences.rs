@@ -124,6 +124,20 @@ fn a_link_lost_for_one_site() {
         .is("a_link_lost_for_one_site");
 }
 
+/// Quiet time keeps alerts waiting, and no operator.
+#[test]
+fn an_operator_does_not_wait_for_quiet_time() {
+    let mut scene = Scene::split();
+    let quiet = scene.world.now() + jiff::SignedDuration::from_secs(15);
+    scene
+        .recall("the sites have just been brought together", |record| {
+            record.cooldown_until = Some(quiet);
+        })
+        .ask(Chance::AlertA)
+        .ask(Chance::Fence)
+        .is("an_operator_does_not_wait_for_quiet_time");
+}
+
 #[test]
 fn holds_and_releases() {
     let mut scene = Scene::split();

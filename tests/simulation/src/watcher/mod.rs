@@ -417,6 +417,13 @@ fn stands_for(reality: &Reality, reporter: &Reporter) -> bool {
     })
 }
 
+/// Whether a decision is complete that fences this reporter: what it says changes nothing.
+fn fences(reality: &Reality, reporter: &Reporter) -> bool {
+    reality.record.as_ref().is_some_and(|record| {
+        record.state == State::Complete && record.fenced().is_some_and(|fenced| *fenced == reporter.0)
+    })
+}
+
 fn is_rejoin(kind: &Kind) -> bool {
     matches!(kind, Kind::Operate(Task::Rejoin { .. }))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fencing::register::State;
 use fencing::settings::Mode;
 
-use super::{InvocationId, Kind, Watcher, stands_for, touched};
+use super::{InvocationId, Kind, Watcher, fences, stands_for, touched};
 use crate::fleet::TIMEOUT;
 use crate::reality::Reality;
 
@@ -57,7 +57,8 @@ impl Watcher {
                             .record
                             .as_ref()
                             .is_some_and(|record| record.state != State::Complete);
-                    self.demand(stands || disturbed || moved, || {
+                    let fenced = fences(reality, &reporter);
+                    self.demand(stands || fenced || disturbed || moved, || {
                         format!("I10: {id} is answered 200 and the world is otherwise: {text}")
                     });
                 }
