@@ -42,7 +42,8 @@ impl Protocol {
         }
     }
 
-    pub(crate) fn command(&self, scene: &mut Scene, slot: usize) -> Option<()> {
+    /// A command goes on; where it was told to wait, it does so only if it is `patient`.
+    pub(crate) fn command(&self, scene: &mut Scene, slot: usize, patient: bool) -> Option<()> {
         let mut command = scene.commands[slot]?;
         match command.phase {
             Phase::Calling(_) => return None,
@@ -53,7 +54,9 @@ impl Protocol {
                 return Some(());
             }
             Phase::Waiting(rev) => {
-                scene.time_is_over(slot as u8, self.configuration.driver_stops);
+                if patient {
+                    scene.time_is_over(slot as u8, self.configuration.driver_stops);
+                }
                 scene.wait_no_more(slot as u8);
                 command.waited = Some(rev);
             }

@@ -381,7 +381,12 @@ impl Model for Protocol {
         for (slot, command) in scene.commands.iter().enumerate() {
             match command.map(|command| command.phase) {
                 None | Some(Phase::Calling(_)) => {}
-                Some(_) => actions.push(Action::Command(slot)),
+                Some(phase) => {
+                    actions.push(Action::Command(slot));
+                    if may(Chance::Skip) && matches!(phase, Phase::Waiting(_)) {
+                        actions.push(Action::Skip(slot));
+                    }
+                }
             }
         }
         if room {
@@ -468,7 +473,11 @@ impl Model for Protocol {
                 *free = Some(Command::new(verb, next.typed));
                 next.typed += 1;
             }
-            Action::Command(slot) => self.command(&mut next, slot)?,
+            Action::Command(slot) => self.command(&mut next, slot, true)?,
+            Action::Skip(slot) => {
+                next.left.take(Chance::Skip);
+                self.command(&mut next, slot, false)?;
+            }
             Action::Call(index, ticket, way) => self.call(&mut next, index, ticket, way)?,
             Action::Land(index) => {
                 let adrift = next.adrift.remove(index);

@@ -31,6 +31,8 @@ pub enum Chance {
     Rejoin,
     /// A command that makes site-b the survivor.
     Promote,
+    /// Whoever drives a command does not wait as it is told to.
+    Skip,
     /// An invocation dies.
     Crash,
     /// A call is not answered, whether it takes effect or not, now or later.
@@ -268,6 +270,8 @@ pub enum Action {
     Type(Verb),
     /// A command goes on.
     Command(usize),
+    /// A command goes on without the wait that it was told to keep.
+    Skip(usize),
     /// A call of a running invocation fares so.
     Call(usize, Ticket, Way),
     /// A write without a caller takes effect.

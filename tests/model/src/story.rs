@@ -39,6 +39,7 @@ fn sentence(grounds: &Grounds, scene: &Scene, action: Action) -> String {
             ),
             None => format!("command {slot} is over"),
         },
+        Action::Skip(slot) => format!("command {slot} goes on and does not wait"),
         Action::Call(index, ticket, way) => {
             let running = &scene.running[index];
             let call = running.invocation.call(ticket);

@@ -9,7 +9,7 @@ use crate::configuration::{Configuration, From, Seen};
 use crate::grounds::{Layout, Site};
 use crate::scene::Chance::{
     self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Heal, Hold, Lag, NoRelay, Partly, Promote,
-    Rejoin, Release, Repeated, Rest, Restart, Second, Slow, Stuck, Sweep, Tick, Unanswered,
+    Rejoin, Release, Repeated, Rest, Restart, Second, Skip, Slow, Stuck, Sweep, Tick, Unanswered,
 };
 use crate::scene::Hand;
 
@@ -408,6 +408,23 @@ fn operators() -> Vec<Configuration> {
             chances: &[(AlertA, 1), (Sweep, 1), (Promote, 1), (Death, 1)],
             revisions: 9,
             expects: &[Seen::Promoted, Seen::ASurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "promote, and nobody waits",
+            about: "the wait is skipped, as by pasting both calls at once, while an old invocation goes on",
+            chances: &[(AlertA, 1), (Promote, 1), (Skip, 2)],
+            revisions: 9,
+            expects: &[Seen::Promoted, Seen::ASurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "rejoin, and nobody waits",
+            about: "the same where a site is brought back, and the fence before it still has something under way",
+            from: From::Split,
+            chances: &[(AlertA, 1), (Heal, 1), (Rejoin, 1), (Skip, 1), (Unanswered, 1)],
+            revisions: 17,
+            expects: &[Seen::Rejoined],
             ..BASE
         },
         Configuration {
