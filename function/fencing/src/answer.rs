@@ -48,7 +48,7 @@ pub struct Answer {
 }
 
 /// What an operator's command has to do after an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub enum Next {
     /// Nothing: it is over, for good or not.
@@ -56,13 +56,13 @@ pub enum Next {
     Nothing,
     /// Call again at once: one bounded step was made.
     Again,
-    /// Wait so long on a monotonic clock, counted from this answer, then call again with `waited: rev`:
-    /// executors of an earlier decision may still be running.
+    /// Wait so long on a monotonic clock, counted from this answer, then call again with `waited: token`:
+    /// executors of an earlier decision may still be running. Whoever calls sooner is told to wait for the rest.
     Wait {
-        /// Twice the function's timeout.
+        /// Twice the function's timeout, or what is left of it.
         seconds: u32,
-        /// The revision that is waited for.
-        rev: crate::words::Rev,
+        /// Names what is waited for.
+        token: crate::words::Token,
     },
     /// Scale the stale site's Keycloak to zero, then call again with `keycloak: stopped`.
     StopKeycloak,

@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Outcome, Place};
-use crate::words::{Epoch, Fenced, Rev, SiteName, Survivor};
+use crate::words::{Epoch, Fenced, Rev, SiteName, Survivor, Token};
 
 /// The newest form of the record that this code writes, and the newest that it understands.
 pub const SCHEMA: u32 = 1;
@@ -161,6 +161,9 @@ pub struct Record {
     /// Who carries it out just now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
+    /// What whoever waits for this revision has to name afterwards. None in what an older function wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
     /// The outcome was changed (`promote`), or is about to be undone (`rejoin`, a recovery by hand that was
     /// seen once): executors of the outcome before may still be running, so nobody goes on before having
     /// waited for this revision.
@@ -209,6 +212,7 @@ impl Record {
             state: State::Open,
             decision: None,
             claim: None,
+            token: None,
             waiting: false,
             unsettled: false,
             rejoin: None,
@@ -223,13 +227,15 @@ impl Record {
         }
     }
 
-    /// The next revision, to be changed and written: everything is kept but the authorship.
+    /// The next revision, to be changed and written: everything is kept but the authorship. Its token is set when
+    /// it is written.
     #[must_use]
     pub fn revised(&self, by: &str, now: Timestamp) -> Self {
         Self {
             rev: self.rev.next(),
             by: by.to_owned(),
             written_at: now,
+            token: None,
             schema: SCHEMA,
             ..self.clone()
         }
@@ -344,6 +350,7 @@ mod tests {
                 owner: "r1".to_owned(),
                 until: Timestamp::UNIX_EPOCH,
             }),
+            token: Some(Token::of(Rev(9), "r1")),
             waiting: true,
             unsettled: true,
             rejoin: Some(Rejoin {
@@ -415,6 +422,7 @@ mod tests {
             rev: Rev(10),
             by: "somebody else".to_owned(),
             written_at: later,
+            token: None,
             ..before.clone()
         };
         assert_eq!(before.revised("somebody else", later), after);

@@ -174,6 +174,26 @@ pub struct Epoch(pub u64);
 #[serde(transparent)]
 pub struct Rev(pub u64);
 
+/// Names one write of the register to whoever has to wait for it. Nobody can know it who was not told: it holds
+/// the id of the request that wrote, which Lambda makes up, so a wait can neither be guessed nor be pasted from
+/// an example.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(String);
+
+impl Token {
+    /// The token of what this request writes as this revision.
+    pub fn of(rev: Rev, request: &str) -> Self {
+        Self(format!("{rev}-{request}"))
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Epoch {
     /// The epoch of the next decision.
     #[must_use]

@@ -8,6 +8,9 @@ use crate::protocol::Protocol;
 use crate::scene::{Hand, Phase, Scene};
 use crate::world::{Data, World, unanswered};
 
+/// Twice the function's timeout.
+const WAIT: u16 = 30;
+
 impl Protocol {
     /// A process that ends takes the calls with it that were under way to it: those that it has not carried
     /// out before are not carried out by its successor.
@@ -44,8 +47,8 @@ impl Protocol {
 
     /// A command goes on; where it was told to wait, it does so only if it is `patient`.
     pub(crate) fn command(&self, scene: &mut Scene, slot: usize, patient: bool) -> Option<()> {
-        let mut command = scene.commands[slot]?;
-        match command.phase {
+        let mut command = scene.commands[slot].clone()?;
+        match command.phase.clone() {
             Phase::Calling(_) => return None,
             Phase::StopKeycloak | Phase::StartKeycloak => {
                 command.scale(&mut scene.world);
@@ -53,12 +56,13 @@ impl Protocol {
                 scene.commands[slot] = Some(command);
                 return Some(());
             }
-            Phase::Waiting(rev) => {
+            Phase::Waiting(token) => {
                 if patient {
+                    scene.world.seconds += WAIT;
                     scene.time_is_over(slot as u8, self.configuration.driver_stops);
                 }
                 scene.wait_no_more(slot as u8);
-                command.waited = Some(rev);
+                command.waited = Some(token);
             }
             Phase::Due => {}
         }

@@ -221,12 +221,15 @@ impl Protocol {
             }
         }
         for slot in 0..scene.commands.len() {
-            let Some(command) = scene.commands[slot] else {
+            let Some(command) = scene.commands[slot].clone() else {
                 continue;
             };
             if command.phase == Phase::Calling(next.name) {
-                let after = command.after(answer.status, answer.next);
-                if after.is_some_and(|command| matches!(command.phase, Phase::Waiting(_))) {
+                let after = command.after(answer.status, answer.next.clone());
+                if after
+                    .as_ref()
+                    .is_some_and(|command| matches!(command.phase, Phase::Waiting(_)))
+                {
                     scene.wait_no_more(slot as u8);
                     scene.wait(slot as u8);
                 }
@@ -379,7 +382,7 @@ impl Model for Protocol {
         }
         actions.extend((0..scene.adrift.len()).map(Action::Land));
         for (slot, command) in scene.commands.iter().enumerate() {
-            match command.map(|command| command.phase) {
+            match command.as_ref().map(|command| &command.phase) {
                 None | Some(Phase::Calling(_)) => {}
                 Some(phase) => {
                     actions.push(Action::Command(slot));

@@ -74,16 +74,16 @@ pub fn drive(grounds: &Grounds, world: &mut World, verb: Verb) -> Option<Answer>
     let mut command = Command::new(verb, 200);
     let mut last = None;
     for _ in 0..TURNS {
-        match command.phase {
-            Phase::Waiting(rev) => {
+        match command.phase.clone() {
+            Phase::Waiting(token) => {
                 world.seconds += 31;
-                command.waited = Some(rev);
+                command.waited = Some(token);
             }
             Phase::StopKeycloak | Phase::StartKeycloak => command.scale(world),
             Phase::Due | Phase::Calling(_) => {}
         }
         let answer = alone(grounds, world, 201, command.task(grounds))?;
-        let next = command.after(answer.status, answer.next);
+        let next = command.after(answer.status, answer.next.clone());
         last = Some(answer);
         match next {
             Some(next) => command = next,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use fencing::answer::{Next, Status};
 use fencing::step::{Keycloak, Task, Ticket};
-use fencing::words::{Reporter, Rev, Suspect};
+use fencing::words::{Reporter, Rev, Suspect, Token};
 
 use crate::grounds::{Grounds, Site};
 use crate::invocation::Invocation;
@@ -156,14 +156,14 @@ pub enum Verb {
 }
 
 /// Where it is in its loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// It is going to call.
     Due,
     /// It waits for the answer of the invocation of this name.
     Calling(u8),
-    /// It waits twice the timeout, for this revision.
-    Waiting(Rev),
+    /// It waits twice the timeout, and names this afterwards.
+    Waiting(Token),
     /// It scales Keycloak to zero.
     StopKeycloak,
     /// It scales Keycloak back.
@@ -171,7 +171,7 @@ pub enum Phase {
 }
 
 /// An operator's command that runs until the function says that it is over, as the command line does it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Command {
     /// What for.
     pub verb: Verb,
@@ -180,7 +180,7 @@ pub struct Command {
     /// Where it is.
     pub phase: Phase,
     /// What it has waited for.
-    pub waited: Option<Rev>,
+    pub waited: Option<Token>,
     /// What it knows of the stale site's Keycloak.
     pub keycloak: Keycloak,
 }
@@ -213,13 +213,13 @@ impl Command {
                 stale: grounds.name(site).clone(),
                 session: format!("s{}", self.session),
                 by,
-                waited: self.waited,
+                waited: self.waited.clone(),
                 keycloak: self.keycloak,
             },
             Verb::Promote(site) => Task::Promote {
                 survivor: grounds.name(site).clone(),
                 by,
-                waited: self.waited,
+                waited: self.waited.clone(),
             },
         }
     }
@@ -230,7 +230,7 @@ impl Command {
             Next::Nothing if status == Status::Retry => Phase::Due,
             Next::Nothing => return None,
             Next::Again | Next::Poll => Phase::Due,
-            Next::Wait { rev, .. } => Phase::Waiting(rev),
+            Next::Wait { token, .. } => Phase::Waiting(token),
             Next::StopKeycloak => Phase::StopKeycloak,
             Next::StartKeycloak => Phase::StartKeycloak,
         };

@@ -32,7 +32,7 @@ fn sentence(grounds: &Grounds, scene: &Scene, action: Action) -> String {
             scene.fresh_name()
         ),
         Action::Type(verb) => format!("an operator types {verb:?}"),
-        Action::Command(slot) => match scene.commands[slot] {
+        Action::Command(slot) => match &scene.commands[slot] {
             Some(command) => format!(
                 "command {slot} ({:?}) goes on from {:?}",
                 command.verb, command.phase

@@ -64,6 +64,7 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
     let (operated, provisioned) = (dice.permille(750), dice.permille(400));
     let trouble = dice.seconds(180, 720);
     let pace = dice.one_of(&[60, 150]);
+    let rude = dice.permille(400);
     let sim = Sim::new(layout, dice, transcript);
     sim.note(|| format!("       {layout:?}, {regions} functions, {faults} faults in a thousand calls"));
     {
@@ -71,6 +72,7 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
         core.reality.lag = lag;
         core.reality.cache_failures = failures;
         core.reality.no_relay = no_relay;
+        core.reality.rude = rude;
     }
     sim.set_faults(match faults {
         0 => Faults::Never,
@@ -151,6 +153,7 @@ fn settle(stage: &Stage, layout: Layout) {
         core.reality.lag = Duration::ZERO;
         core.reality.cache_failures = 0;
         core.reality.no_relay = 0;
+        core.reality.rude = false;
         core.reality.link = false;
         core.reality.half = None;
         for index in 0..2 {

@@ -85,7 +85,7 @@ fn judge(
         State::Complete => watch::watch(script, record, Some((asked.accelerator, asked.view)), None),
         State::Rejoining if record.fenced() == Some(&reporter.0) => Ok(rejoining(record)),
         State::Rejoining => match misses(script, asked.view, &reporter.0, &suspect.0)? {
-            Sight::Misses => super::rejoin::abort(script, record, None, &format!("{reporter}'s alert")),
+            Sight::Misses => super::rejoin::abort(script, record, false, &format!("{reporter}'s alert")),
             _ => Ok(rejoining(record)),
         },
     }

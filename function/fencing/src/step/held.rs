@@ -30,7 +30,7 @@ impl Held {
 
     /// Starts a write without waiting for it.
     pub(super) fn write_beside(&mut self, script: &mut Script<'_>, record: Record) {
-        self.beside = Some((script.start_write(&record), record));
+        self.beside = Some(script.start_write(record));
     }
 
     /// Waits for the write that runs beside.

@@ -28,6 +28,7 @@ mod operate;
 mod rejoin;
 mod script;
 mod turn;
+mod wait;
 pub mod watch;
 
 pub use calls::{Call, Event, Fault, Written};
@@ -38,7 +39,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Notice};
-use crate::words::{Reporter, Rev, SiteName, Suspect};
+use crate::words::{Reporter, Rev, SiteName, Suspect, Token};
 
 /// How many nodes of a site are asked at most until its relay nodes have answered.
 pub const VIEW_ASKS: u8 = 10;
@@ -77,9 +78,9 @@ pub enum Task {
         session: String,
         /// Who asks.
         by: String,
-        /// The revision that the command has waited for last; none in its first call, which takes over
+        /// The token of the wait that the command has kept last; none in its first call, which takes over
         /// whatever rejoin is under way. Each later call repeats it.
-        waited: Option<Rev>,
+        waited: Option<Token>,
         /// What the command knows of that site's Keycloak.
         keycloak: Keycloak,
     },
@@ -89,8 +90,8 @@ pub enum Task {
         survivor: SiteName,
         /// Who asks.
         by: String,
-        /// The revision that the command has waited for.
-        waited: Option<Rev>,
+        /// The token of the wait that the command has kept.
+        waited: Option<Token>,
     },
     /// An operator forbids new decisions.
     Hold {

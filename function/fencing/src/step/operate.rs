@@ -7,9 +7,9 @@ use super::evidence::{decide, not_held, only_observed, reading};
 use super::script::{Halt, Script};
 use super::{Call, watch};
 use crate::accelerator::{Outcome, Reading, remember};
-use crate::answer::{Answer, Cause, Next, Status};
+use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Hold, Record, State};
-use crate::words::{Fenced, Rev, SiteName, Survivor};
+use crate::words::{Fenced, SiteName, Survivor, Token};
 
 /// Forbids new decisions. A decision that was taken is carried out all the same.
 pub(super) fn hold(
@@ -129,15 +129,6 @@ pub(super) fn no_such_site(site: &SiteName) -> Answer {
     Answer::new(Status::Foreign, format!("{site} is not a site of this topology"))
 }
 
-/// The answer to an operator's command that has to wait for executors of an earlier decision to end.
-pub(super) fn wait_for(script: &Script<'_>, record: &Record, sentence: String) -> Answer {
-    let seconds = script.settings.timeout_seconds.saturating_mul(2);
-    Answer::new(Status::NotNow, sentence).then(Next::Wait {
-        seconds,
-        rev: record.rev,
-    })
-}
-
 /// Makes `survivor` the one that stays, because the survivor of the decision in force has died. A new epoch;
 /// what the dead site alone has is lost.
 ///
@@ -149,7 +140,7 @@ pub(super) fn promote(
     script: &mut Script<'_>,
     survivor: &SiteName,
     by: &str,
-    waited: Option<Rev>,
+    waited: Option<&Token>,
 ) -> Result<Answer, Halt> {
     let Some(fenced) = script.settings.peer_of(survivor).cloned() else {
         return Ok(no_such_site(survivor));
@@ -170,9 +161,9 @@ pub(super) fn promote(
             return change(script, record, seen.as_ref(), survivor, &fenced, by);
         }
         match record.state {
-            State::Decided | State::Unbalanced if record.waiting && waited != Some(record.rev) => {
+            State::Decided | State::Unbalanced if record.waiting && !script.has_waited(record, waited) => {
                 let sentence = format!("{survivor} is to survive, epoch {}", record.epoch);
-                Ok(wait_for(script, record, sentence))
+                script.wait_for(record, waited, sentence)
             }
             State::Decided | State::Unbalanced if record.carried_out_once() => Ok(carried_out_once(record)),
             State::Decided | State::Unbalanced => {
@@ -240,5 +231,5 @@ fn change(
         sentence = format!("{sentence}; its rejoin was under way: what {survivor} had may have been cleared");
     }
     script.say(Cause::Promoted, sentence.clone());
-    Ok(wait_for(script, &promoted, sentence))
+    script.wait_for(&promoted, None, sentence)
 }

@@ -11,12 +11,13 @@
 //!
 //! Executors of the decision may still be running when the rejoin starts, and would undo its last step. So
 //! whoever starts it or takes it over waits twice the function's timeout before the first write; by then
-//! they have ended. The wait is the operator's command's, on a monotonic clock, for a revision that it names.
+//! they have ended. The wait is the operator's command's, on a monotonic clock, for a token that it was told; the
+//! function looks at the record's time as well, since a command can be repeated, cut short or pasted.
 //! If the link is lost again, the decision goes back into force, same epoch.
 
 use super::carry_out::decision_of;
 use super::evidence::{misses, only_observed};
-use super::operate::{no_such_site, wait_for};
+use super::operate::no_such_site;
 use super::script::{Halt, Script};
 use super::turn::Turn;
 use super::watch::finish;
@@ -24,7 +25,7 @@ use super::{Call, Fault, Keycloak};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Record, Rejoin, RejoinStep, State};
 use crate::replication::Sight;
-use crate::words::{Rev, SiteName};
+use crate::words::{SiteName, Token};
 
 pub(super) struct Sites {
     pub(super) kept: SiteName,
@@ -36,7 +37,7 @@ pub(super) fn rejoin(
     stale: &SiteName,
     session: &str,
     by: &str,
-    waited: Option<Rev>,
+    waited: Option<&Token>,
     keycloak: Keycloak,
 ) -> Result<Answer, Halt> {
     if script.settings.peer_of(stale).is_none() {
@@ -122,7 +123,7 @@ fn take_over(
         ..record.revised(&signed, script.now())
     };
     let taken = script.write(taken)?;
-    Ok(wait_for(script, &taken, sentence))
+    script.wait_for(&taken, None, sentence)
 }
 
 fn go_on(
@@ -130,7 +131,7 @@ fn go_on(
     record: &Record,
     session: &str,
     by: &str,
-    waited: Option<Rev>,
+    waited: Option<&Token>,
     keycloak: Keycloak,
 ) -> Result<Answer, Halt> {
     let sites = sites(script, record)?;
@@ -159,18 +160,19 @@ fn go_on(
     }
     let executor = script.executor();
     let unfinished = record.claim.as_ref().is_some_and(|claim| claim.owner != executor);
-    if (record.waiting || unfinished) && waited != Some(record.rev) {
+    let has_waited = script.has_waited(record, waited);
+    if (record.waiting || unfinished) && !has_waited {
         let sentence = match unfinished {
             true => "the attempt before did not end; something of it may still be on its way".to_owned(),
             false => format!("{} is being brought back", sites.stale),
         };
-        return Ok(wait_for(script, record, sentence));
+        return script.wait_for(record, waited, sentence);
     }
     let view = script.start(Call::ReadView {
         at: sites.kept.clone(),
     });
     if misses(script, view, &sites.kept, &sites.stale)? == Sight::Misses {
-        let fenced = abort(script, record, waited, &format!("rejoin by {by}"))?;
+        let fenced = abort(script, record, has_waited, &format!("rejoin by {by}"))?;
         // The site is fenced, and that is not what this command was called for.
         let sentence = format!("the rejoin is off, the link is lost again; {}", fenced.sentence);
         return Ok(Answer::new(fenced.status.max(Status::NotNow), sentence));
@@ -186,7 +188,7 @@ fn go_on(
 pub(super) fn abort(
     script: &mut Script<'_>,
     record: &Record,
-    waited: Option<Rev>,
+    has_waited: bool,
     by: &str,
 ) -> Result<Answer, Halt> {
     let Sites { kept, stale } = sites(script, record)?;
@@ -196,7 +198,7 @@ pub(super) fn abort(
         state: State::Decided,
         rejoin: None,
         waiting: false,
-        unsettled: (record.waiting || record.claim.is_some()) && waited != Some(record.rev),
+        unsettled: (record.waiting || record.claim.is_some()) && !has_waited,
         claim: script.fresh_claim(),
         ..record.revised(&signed, script.now())
     };

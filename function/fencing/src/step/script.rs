@@ -8,6 +8,7 @@ use crate::answer::{Answer, Cause, Notice, Status};
 use crate::register::{self, Claim, Record, SCHEMA};
 use crate::replication::{Backup, View};
 use crate::settings::Settings;
+use crate::words::Token;
 
 /// How often a script starts over because someone else wrote the register in between.
 const ROUNDS: usize = 4;
@@ -108,7 +109,9 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
         Task::Alert { reporter, suspect } => alert::alert(&mut script, &reporter, &suspect),
         Task::Sweep { waited } => watch::sweep(&mut script, waited),
         Task::Fence { fenced, by } => operate::fence(&mut script, &fenced, &by),
-        Task::Promote { survivor, by, waited } => operate::promote(&mut script, &survivor, &by, waited),
+        Task::Promote { survivor, by, waited } => {
+            operate::promote(&mut script, &survivor, &by, waited.as_ref())
+        }
         Task::Hold { by, reason, until } => operate::hold(&mut script, &by, &reason, until),
         Task::Release { by } => operate::release(&mut script, &by),
         Task::Rejoin {
@@ -117,7 +120,7 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
             by,
             waited,
             keycloak,
-        } => rejoin::rejoin(&mut script, &stale, &session, &by, waited, keycloak),
+        } => rejoin::rejoin(&mut script, &stale, &session, &by, waited.as_ref(), keycloak),
     };
     let Script {
         mut state, notices, ..
@@ -371,13 +374,19 @@ impl Script<'_> {
         })
     }
 
-    /// Starts a conditional write: `record` over the revision just before it.
-    pub(super) fn start_write(&mut self, record: &Record) -> Place {
+    /// Starts a conditional write: `record` over the revision just before it. Returns it as it is written, with
+    /// the token that names it.
+    pub(super) fn start_write(&mut self, record: Record) -> (Place, Record) {
         let expect = crate::words::Rev(record.rev.0.saturating_sub(1));
-        self.start(Call::WriteRegister {
+        let record = Record {
+            token: Some(Token::of(record.rev, &self.state.executor)),
+            ..record
+        };
+        let place = self.start(Call::WriteRegister {
             expect,
             record: Box::new(record.clone()),
-        })
+        });
+        (place, record)
     }
 
     /// Waits for a conditional write.
@@ -411,7 +420,7 @@ impl Script<'_> {
 
     /// Writes and waits.
     pub(super) fn write(&mut self, record: Record) -> Result<Record, Halt> {
-        let place = self.start_write(&record);
+        let (place, record) = self.start_write(record);
         self.written(place, record)
     }
 
@@ -443,8 +452,7 @@ impl Script<'_> {
                 },
                 ..record.revised(&record.by, self.now())
             };
-            let place = self.start_write(&released);
-            if let Err(Halt::Waiting) = self.written(place, released) {
+            if let Err(Halt::Waiting) = self.write(released) {
                 return Halt::Waiting;
             }
         }

@@ -2,7 +2,7 @@
 
 use fencing::replication::{Backup, Push};
 use fencing::step::{Call, Keycloak, Task};
-use fencing::words::{Rev, SiteName};
+use fencing::words::{SiteName, Token};
 use model::grounds::Site;
 use model::scene::{Chance, Command, Verb};
 use model::world::Way;
@@ -21,13 +21,13 @@ fn a_rejoin() {
         .is("a_rejoin");
 }
 
-/// The next call of the command of session 7, which has waited for this revision.
-fn rejoin(waited: Rev, keycloak: Keycloak) -> Task {
+/// The next call of the command of session 7, which names this token.
+fn rejoin(waited: &Token, keycloak: Keycloak) -> Task {
     Task::Rejoin {
         stale: SiteName::new("site-b").unwrap(),
         session: "s7".to_owned(),
         by: "alice".to_owned(),
-        waited: Some(waited),
+        waited: Some(waited.clone()),
         keycloak,
     }
 }
@@ -36,9 +36,10 @@ fn rejoin(waited: Rev, keycloak: Keycloak) -> Task {
 fn a_rejoin_with_hindrances() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    let task = |scene: &Scene, keycloak| rejoin(scene.world.record().rev, keycloak);
+    let task = |scene: &Scene, keycloak| rejoin(&scene.token(), keycloak);
     let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
     scene.ask_for(first);
+    let waited = scene.waits();
     let next = task(&scene, Keycloak::Stopped);
     scene
         .now("somebody put site-b back", |world| {
@@ -52,13 +53,14 @@ fn a_rejoin_with_hindrances() {
         _ => Way::Plain,
     });
     // As the command does it: it has waited once, and nothing is under way any more.
-    let next = rejoin(Rev(4), Keycloak::Stopped);
+    let next = rejoin(&waited, Keycloak::Stopped);
     scene.run(next.clone(), |call| match call {
         Call::TakeOffline { .. } => Way::Unanswered,
         _ => Way::Plain,
     });
     // The same call again has not waited for what may be on its way.
     scene.ask_for(next);
+    scene.waits();
     let next = task(&scene, Keycloak::Stopped);
     scene
         .ask_for(next)
@@ -116,8 +118,10 @@ fn a_rejoin_breaks_itself_off() {
         .ask(Chance::AlertA)
         .drive(Verb::Promote(Site::A), 1)
         .now("the link is lost", |world| world.link = false)
-        .ask(Chance::AlertB)
-        .ask_for(rejoin(Rev(4), Keycloak::Stopped))
+        .ask(Chance::AlertB);
+    let waited = scene.waits();
+    scene
+        .ask_for(rejoin(&waited, Keycloak::Stopped))
         .is("a_rejoin_breaks_itself_off");
 }
 
@@ -127,13 +131,14 @@ fn a_rejoin_passes_to_another_command() {
     scene.now("the link heals", |world| world.link = true);
     let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
     scene.ask_for(first);
-    scene.run(rejoin(Rev(4), Keycloak::Stopped), |call| match call {
+    let waited = scene.waits();
+    scene.run(rejoin(&waited, Keycloak::Stopped), |call| match call {
         Call::TakeOffline { .. } => Way::Unanswered,
         _ => Way::Plain,
     });
     scene
         .drive(Verb::Rejoin(Site::B), 8)
-        .ask_for(rejoin(Rev(4), Keycloak::Stopped))
+        .ask_for(rejoin(&waited, Keycloak::Stopped))
         .is("a_rejoin_passes_to_another_command");
 }
 
@@ -142,29 +147,30 @@ fn a_rejoin_finds_its_state_gone() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
     scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds));
+    let waited = scene.waits();
     for _ in 0..5 {
-        scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+        scene.ask_for(rejoin(&waited, Keycloak::Stopped));
     }
     scene.now("site-a's Infinispan restarts: the push is forgotten", |world| {
         world.sites[0].push = Push::Idle;
     });
-    scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+    scene.ask_for(rejoin(&waited, Keycloak::Stopped));
     scene.now("site-a is cut again, the push is over", |world| {
         world.sites[0].backup = Backup::Offline;
         world.sites[0].push = Push::Ok;
     });
     for _ in 0..4 {
-        scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+        scene.ask_for(rejoin(&waited, Keycloak::Stopped));
     }
-    scene.ask_for(rejoin(Rev(4), Keycloak::Unknown));
-    scene.run(rejoin(Rev(4), Keycloak::Ready), |call| match call {
+    scene.ask_for(rejoin(&waited, Keycloak::Unknown));
+    scene.run(rejoin(&waited, Keycloak::Ready), |call| match call {
         Call::WriteGroup(_) => Way::Unanswered,
         _ => Way::Plain,
     });
-    scene.ask_for(rejoin(Rev(4), Keycloak::Ready));
-    let waited = scene.world.record().rev;
+    scene.ask_for(rejoin(&waited, Keycloak::Ready));
+    let waited = scene.waits();
     scene
-        .ask_for(rejoin(waited, Keycloak::Ready))
+        .ask_for(rejoin(&waited, Keycloak::Ready))
         .is("a_rejoin_finds_its_state_gone");
 }
 
@@ -173,17 +179,18 @@ fn a_rejoin_whose_clears_fail() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
     scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds));
-    scene.ask_for(rejoin(Rev(4), Keycloak::Stopped));
+    let waited = scene.waits();
+    scene.ask_for(rejoin(&waited, Keycloak::Stopped));
     let clears = |call: &Call| matches!(call, Call::ClearCache { .. });
-    scene.run(rejoin(Rev(4), Keycloak::Stopped), fail(1, clears));
-    let waited = scene.world.record().rev;
+    scene.run(rejoin(&waited, Keycloak::Stopped), fail(1, clears));
+    let waited = scene.waits();
     for _ in 0..4 {
-        scene.ask_for(rejoin(waited, Keycloak::Stopped));
+        scene.ask_for(rejoin(&waited, Keycloak::Stopped));
     }
     let forgets = |call: &Call| matches!(call, Call::ClearPushes { .. });
-    scene.run(rejoin(waited, Keycloak::Stopped), fail(1, forgets));
+    scene.run(rejoin(&waited, Keycloak::Stopped), fail(1, forgets));
     scene
-        .ask_for(rejoin(waited, Keycloak::Stopped))
+        .ask_for(rejoin(&waited, Keycloak::Stopped))
         .is("a_rejoin_whose_clears_fail");
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use fencing::answer::Next;
 use fencing::register::Record;
 use fencing::step::{Call, Event, Task};
+use fencing::words::Token;
 use jiff::Timestamp;
 use model::grounds::{Grounds, Layout};
 use model::invocation::Invocation;
@@ -148,7 +149,7 @@ impl Scene {
                 if answer.next != Next::Nothing {
                     let _ = writeln!(self.text, "  next: {:?}", answer.next);
                 }
-                return answer.next;
+                return answer.next.clone();
             }
             let calls = invocation.state.under_way();
             let (ticket, call) = calls
@@ -201,14 +202,25 @@ impl Scene {
         }
     }
 
+    /// The token that names what is in the register.
+    pub(crate) fn token(&self) -> Token {
+        self.world.record().token.unwrap()
+    }
+
+    /// Twice the timeout passes; the token that names what was waited for.
+    pub(crate) fn waits(&mut self) -> Token {
+        self.world.seconds += 30;
+        self.token()
+    }
+
     /// An operator's command to its end.
     pub(crate) fn drive(&mut self, verb: Verb, session: u8) -> &mut Self {
         let mut command = Command::new(verb, session);
         loop {
-            match command.phase {
-                Phase::Waiting(rev) => {
+            match command.phase.clone() {
+                Phase::Waiting(token) => {
                     self.world.seconds += 31;
-                    command.waited = Some(rev);
+                    command.waited = Some(token);
                 }
                 Phase::StopKeycloak | Phase::StartKeycloak => command.scale(&mut self.world),
                 Phase::Due | Phase::Calling(_) => {}
@@ -283,10 +295,13 @@ fn asked(task: &Task) -> String {
             ..
         } => format!(
             "rejoin {stale}, session {session}, waited {:?}, Keycloak {keycloak:?}",
-            waited.map(|rev| rev.0)
+            waited.as_ref().map(ToString::to_string)
         ),
         Task::Promote { survivor, waited, .. } => {
-            format!("promote {survivor}, waited {:?}", waited.map(|rev| rev.0))
+            format!(
+                "promote {survivor}, waited {:?}",
+                waited.as_ref().map(ToString::to_string)
+            )
         }
         Task::Hold { .. } => "hold".to_owned(),
         Task::Release { .. } => "release".to_owned(),

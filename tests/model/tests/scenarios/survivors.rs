@@ -1,6 +1,7 @@
 //! The survivor is changed.
 
 use fencing::step::Task;
+use fencing::words::{Rev, SiteName, Token};
 use model::grounds::{Layout, Site};
 use model::scene::{Chance, Command, Verb};
 
@@ -33,6 +34,44 @@ fn another_survivor_in_two_regions() {
         .now("site-a dies", |world| world.sites[0].alive = false)
         .drive(Verb::Promote(Site::B), 1)
         .is("another_survivor_in_two_regions");
+}
+
+/// Both calls pasted at once, as from an example; the token of another wait; the right one, too early; in time.
+#[test]
+fn nobody_skips_the_wait_of_a_promotion() {
+    let mut scene = Scene::fenced();
+    let promote = |waited: Option<Token>| Task::Promote {
+        survivor: SiteName::new("site-b").unwrap(),
+        by: "alice".to_owned(),
+        waited,
+    };
+    let example = Token::of(Rev(4), "r2");
+    scene
+        .ask_for(promote(None))
+        .ask_for(promote(Some(example)))
+        .now(
+            "half a minute later, still with what was in the example",
+            |world| world.seconds += 30,
+        )
+        .ask_for(promote(Some(Token::of(Rev(4), "r9"))));
+    let token = scene.token();
+    scene
+        .recall("the record was written eleven seconds ago", |record| {
+            record.written_at += jiff::SignedDuration::from_secs(19);
+        })
+        .ask_for(promote(Some(token.clone())))
+        .recall("by an older function, which gave it no name", |record| {
+            record.token = None
+        })
+        .ask_for(promote(Some(token)));
+    let token = scene.waits();
+    scene
+        .recall("it bears a time to come", |record| {
+            record.written_at += jiff::SignedDuration::from_hours(1);
+        })
+        .ask_for(promote(None))
+        .ask_for(promote(Some(token)))
+        .is("nobody_skips_the_wait_of_a_promotion");
 }
 
 #[test]

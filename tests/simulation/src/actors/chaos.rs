@@ -88,7 +88,7 @@ fn bad_luck(core: &mut Core, now: std::time::Duration) -> Option<(String, Proces
             };
             format!("the view of {}'s second relay node {what}", SITES[index])
         }
-        64..70 => {
+        64..70 if !reality.rude => {
             processes = Processes::ClockSet;
             "a clock is set".to_owned()
         }

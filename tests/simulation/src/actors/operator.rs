@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fencing::answer::{Answer, Next, Status};
 use fencing::step::{Keycloak, Task};
-use fencing::words::SiteName;
+use fencing::words::{SiteName, Token};
 use function::handler::Reply;
 use serde_json::json;
 
@@ -38,14 +38,14 @@ async fn operate(stage: &Stage, task: Task) -> Option<Answer> {
 pub async fn command(
     stage: &Stage,
     stale: Option<SiteName>,
-    task: impl Fn(Option<fencing::words::Rev>, Keycloak) -> Task,
+    task: impl Fn(Option<Token>, Keycloak) -> Task,
 ) -> End {
-    let mut waited = None;
+    let mut waited = pasted(stage);
     let mut keycloak = Keycloak::Unknown;
     let mut failures = 0;
     // A rejoin takes a dozen calls; one that is not over after so many never will be.
     for _ in 0..60 {
-        let Some(answer) = operate(stage, task(waited, keycloak)).await else {
+        let Some(answer) = operate(stage, task(waited.clone(), keycloak)).await else {
             failures += 1;
             if failures > 5 {
                 return End::GaveUp;
@@ -55,9 +55,10 @@ pub async fn command(
         };
         match answer.next {
             Next::Again => {}
-            Next::Wait { seconds, rev } => {
-                stage.sim.sleep(Duration::from_secs(seconds.into())).await;
-                waited = Some(rev);
+            Next::Wait { seconds, token } => {
+                stage.sim.core().reality.told.push(token.clone());
+                wait(stage, Duration::from_secs(seconds.into())).await;
+                waited = Some(token);
             }
             Next::StopKeycloak => {
                 scale(stage, stale.as_ref(), reality::Keycloak::Stopped).await;
@@ -76,6 +77,31 @@ pub async fn command(
         }
     }
     End::GaveUp
+}
+
+/// What somebody has waited for before, and a rude operator finds in the history of his shell.
+fn pasted(stage: &Stage) -> Option<Token> {
+    let mut core = stage.sim.core();
+    let pastes = core.reality.rude && !core.reality.told.is_empty() && core.dice.permille(200);
+    let told = core.reality.told.len() as u64;
+    let which = pastes.then(|| core.dice.below(told))?;
+    core.reality.told.get(usize::try_from(which).ok()?).cloned()
+}
+
+/// The wait that an answer asks for. Not everybody keeps it.
+async fn wait(stage: &Stage, whole: Duration) {
+    let rude = {
+        let mut core = stage.sim.core();
+        core.reality.rude && core.dice.permille(500)
+    };
+    let wait = match rude {
+        true => stage.sim.core().dice.between(Duration::ZERO, whole),
+        false => whole,
+    };
+    if rude {
+        stage.note(|| format!("       the operator waits for {} s only", wait.as_secs()));
+    }
+    stage.sim.sleep(wait).await;
 }
 
 async fn scale(stage: &Stage, stale: Option<&SiteName>, to: reality::Keycloak) {

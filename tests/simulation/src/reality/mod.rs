@@ -14,7 +14,7 @@ use fencing::register::Record;
 use fencing::replication::Backup;
 use fencing::settings::Settings;
 use fencing::step::{Call, Event, Written};
-use fencing::words::{Rev, SiteName};
+use fencing::words::{Rev, SiteName, Token};
 
 pub use self::site::{Keycloak, Site};
 use crate::dice::Dice;
@@ -60,6 +60,11 @@ pub struct Reality {
     pub no_relay: u64,
     /// Who else changed what.
     pub hands: Hands,
+    /// Operators do not wait as they are told, repeat what they typed, and paste what others typed. In such a history
+    /// no clock is set: of the two that a wait is kept by, the operator's and the function's, one has to be right.
+    pub rude: bool,
+    /// The waits that operators were told of.
+    pub told: Vec<Token>,
     /// The webhook's password.
     pub password: String,
     /// When it was changed.
@@ -84,6 +89,8 @@ impl Reality {
             cache_failures: 0,
             no_relay: 0,
             hands: Hands::default(),
+            rude: false,
+            told: Vec::new(),
             password: "s3cret%40".to_owned(),
             rotated_at: Duration::ZERO,
         }
