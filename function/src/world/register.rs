@@ -246,6 +246,7 @@ mod tests {
                 owner: "request".to_owned(),
                 until: now,
             }),
+            token: Some(fencing::words::Token::of(Rev(7), "r1")),
             waiting: true,
             unsettled: true,
             rejoin: Some(Rejoin {
