@@ -61,7 +61,7 @@ fn nobody_skips_the_wait_of_a_promotion() {
         })
         .ask_for(promote(Some(token.clone())))
         .recall("by an older function, which gave it no name", |record| {
-            record.token = None
+            record.token = None;
         })
         .ask_for(promote(Some(token)));
     let token = scene.waits();
