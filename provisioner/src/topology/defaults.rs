@@ -90,7 +90,8 @@ impl Default for Register {
             witness: None,
             table: None,
             role_arn: None,
-            cooldown: Interval::from_seconds(300),
+            // A decision rests on what is seen when it is taken; quiet would only lengthen the next outage.
+            cooldown: Interval::from_seconds(0),
             retain: false,
         }
     }

@@ -122,6 +122,15 @@ fn worst_case(topology: &Topology, fenced: &Site) -> TimeToFence {
             "this site is the preferred survivor: the alert against it waits longer",
         ));
     }
+    let quiet = topology.register.cooldown.seconds();
+    if quiet > 0 {
+        stages.push(stage(
+            "cooldown",
+            quiet,
+            Basis::Rendered,
+            "where the sites were brought together just before: no alert is decided on for so long",
+        ));
+    }
     stages.extend([
         stage(
             "groupWait",
@@ -222,6 +231,16 @@ mod tests {
             cases.iter().map(|case| case.total_seconds).collect::<Vec<_>>(),
             [67, 47]
         );
+    }
+
+    #[test]
+    fn quiet_time_is_an_outage_and_counted() {
+        let cases = worst_cases(&topology_from("register: { cooldown: 30s }"));
+        assert_eq!(
+            cases.iter().map(|case| case.total_seconds).collect::<Vec<_>>(),
+            [77, 77]
+        );
+        assert!(cases[0].stages.iter().any(|stage| stage.name == "cooldown"));
     }
 
     #[test]

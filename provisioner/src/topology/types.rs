@@ -334,7 +334,8 @@ pub struct Register {
     /// The role that the function assumes for a table in another account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<RoleArn>,
-    /// How long after a rejoin no new decision is made.
+    /// How long after a rejoin no alert is decided on. None by default: each decision looks for itself at what is so, and
+    /// a second split within this time is an outage that lasts until it is over.
     pub cooldown: Interval,
     /// Keep the table, with its history, when the topology is destroyed.
     pub retain: bool,

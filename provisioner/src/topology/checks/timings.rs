@@ -97,7 +97,7 @@ pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Complaint>) {
                 "after a rejoin no site would be fenced for {}",
                 t.register.cooldown
             ),
-            "at most 1d; the default is 5m",
+            "at most 1d; the default is none",
         ));
     }
     if t.notify.hold_after < Interval::from_seconds(60)
