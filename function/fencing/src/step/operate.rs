@@ -133,9 +133,9 @@ pub(super) fn no_such_site(site: &SiteName) -> Answer {
 /// what the dead site alone has is lost.
 ///
 /// It is a new decision, so a hold forbids it: nothing else can decide while one is in force, and releasing
-/// first risks nothing. The dead site cannot be asked to replicate again, and had better not when it comes
-/// back with old data: its own cut stays, it is out of the accelerator, and only a rejoin, or people who bring
-/// both directions online, end that.
+/// first risks nothing. The dead site cannot be asked for anything, and had better not replicate when it comes back
+/// with old data: but where its processes died, its Infinispan has forgotten the cut, and people are told so. It is
+/// out of the accelerator until a rejoin, or people who bring both directions online, end that.
 pub(super) fn promote(
     script: &mut Script<'_>,
     survivor: &SiteName,
@@ -224,7 +224,8 @@ fn change(
     let promoted = script.write(promoted)?;
     let mut sentence = format!(
         "{survivor} is to survive from epoch {} on: make sure that its Keycloak runs; what only {fenced} has is lost to \
-         it; when {fenced} comes back, it does not replicate to {survivor} until it is rejoined",
+         it; when {fenced} starts again it has forgotten that its replication was cut: take {survivor} offline there before \
+         anybody writes to it",
         promoted.epoch
     );
     if record.state == State::Rejoining {
