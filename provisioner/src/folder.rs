@@ -18,6 +18,9 @@ pub const LIST: &str = ".sitefence-render";
 
 const LIST_HEADER: &str = "# Written by `provision render`: what it wrote, so that it overwrites nothing else. Commit it beside the files.";
 
+/// Before the topology's name, in the list.
+const LIST_TOPOLOGY: &str = "# Topology: ";
+
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Written {
@@ -55,6 +58,20 @@ pub enum FolderError {
         folder: PathBuf,
         /// The files, each with what is the matter with it.
         files: Vec<(String, Matter)>,
+    },
+    /// A folder within is a link.
+    #[error("nothing was written: `{}` is a link, and leads out of the folder", .link.display())]
+    Linked {
+        /// The link.
+        link: PathBuf,
+    },
+    /// Another topology was rendered there.
+    #[error("nothing was written: `{}` holds the documents of the topology `{theirs}`", .folder.display())]
+    AnotherTopology {
+        /// The folder.
+        folder: PathBuf,
+        /// Whose documents they are.
+        theirs: String,
     },
     /// The file system said no.
     #[error("cannot {action} `{}`", .path.display())]
@@ -104,6 +121,8 @@ impl FolderError {
             Self::NotOurs { .. } => {
                 "change the topology instead, or copy your version elsewhere; `--force` overwrites them"
             }
+            Self::Linked { .. } => "put a folder there, or render into the folder that it leads to",
+            Self::AnotherTopology { .. } => "render each topology into a folder of its own, as `-o out/NAME`",
             Self::Io { .. } => "",
         }
     }
@@ -128,13 +147,22 @@ fn hash(bytes: &[u8]) -> String {
 /// For each path, the hashes that count as ours.
 type Hashes = BTreeMap<String, BTreeSet<String>>;
 
-fn read_list(folder: &Path) -> Result<Hashes, FolderError> {
+/// What the list says.
+#[derive(Default)]
+struct List {
+    /// Whose documents these are; unknown where an older `render` wrote the list.
+    topology: Option<String>,
+    hashes: Hashes,
+}
+
+fn read_list(folder: &Path) -> Result<List, FolderError> {
     let path = folder.join(LIST);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Hashes::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(List::default()),
         Err(error) => return Err(io_error("read", &path)(error)),
     };
+    let topology = text.lines().find_map(|line| line.strip_prefix(LIST_TOPOLOGY));
     let mut hashes = Hashes::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         if let Some((hash, path)) = line.split_once("  ")
@@ -143,7 +171,10 @@ fn read_list(folder: &Path) -> Result<Hashes, FolderError> {
             hashes.entry(path.to_owned()).or_default().insert(hash.to_owned());
         }
     }
-    Ok(hashes)
+    Ok(List {
+        topology: topology.map(str::to_owned),
+        hashes,
+    })
 }
 
 /// Whether a listed path leads to a place below the folder; a list that somebody changed removes nothing
@@ -155,8 +186,8 @@ fn is_inside(path: &str) -> bool {
             .all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
-fn list_text(hashes: &Hashes) -> String {
-    let mut text = format!("{LIST_HEADER}\n");
+fn list_text(topology: &str, hashes: &Hashes) -> String {
+    let mut text = format!("{LIST_HEADER}\n{LIST_TOPOLOGY}{topology}\n");
     for (path, of_path) in hashes {
         for hash in of_path {
             text.push_str(&format!("{hash}  {path}\n"));
@@ -170,9 +201,20 @@ enum Present {
     Absent,
     File(Vec<u8>),
     Other,
+    /// Below a folder that is a link.
+    Linked(PathBuf),
 }
 
-fn present(path: &Path) -> Result<Present, FolderError> {
+fn present(root: &Path, relative: &str) -> Result<Present, FolderError> {
+    let path = root.join(relative);
+    // A link in place of a folder would lead out of ours, to be written to and removed from.
+    let between = path.ancestors().skip(1).take_while(|above| *above != root);
+    for above in between {
+        if std::fs::symlink_metadata(above).is_ok_and(|metadata| metadata.is_symlink()) {
+            return Ok(Present::Linked(above.to_owned()));
+        }
+    }
+    let path = &path;
     match std::fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_file() => std::fs::read(path)
             .map(Present::File)
@@ -191,13 +233,27 @@ fn present(path: &Path) -> Result<Present, FolderError> {
 }
 
 /// Makes the folder hold `files` (path below it, text), and nothing else of ours.
-pub fn write(folder: &Path, files: &[(&str, &str)], force: bool) -> Result<Written, FolderError> {
-    let ours = read_list(folder)?;
+pub fn write(
+    folder: &Path,
+    topology: &str,
+    files: &[(&str, &str)],
+    force: bool,
+) -> Result<Written, FolderError> {
+    let list = read_list(folder)?;
+    // Removing another topology's documents is never what was meant, not by force either.
+    if let Some(theirs) = list.topology.filter(|theirs| theirs != topology) {
+        return Err(FolderError::AnotherTopology {
+            folder: folder.to_owned(),
+            theirs,
+        });
+    }
+    let ours = list.hashes;
     let mut in_the_way = Vec::new();
     let mut written = Written::default();
 
     for (path, text) in files {
-        match present(&folder.join(path))? {
+        match present(folder, path)? {
+            Present::Linked(link) => return Err(FolderError::Linked { link }),
             Present::Absent => written.written.push((*path).to_owned()),
             Present::File(bytes) if bytes == text.as_bytes() => written.unchanged += 1,
             Present::File(bytes) => {
@@ -218,7 +274,8 @@ pub fn write(folder: &Path, files: &[(&str, &str)], force: bool) -> Result<Writt
         .iter()
         .filter(|(path, _)| !files.iter().any(|(wanted, _)| wanted == path))
     {
-        match present(&folder.join(path))? {
+        match present(folder, path)? {
+            Present::Linked(link) => return Err(FolderError::Linked { link }),
             Present::Absent => continue,
             Present::File(bytes) if hashes.contains(&hash(&bytes)) => {}
             Present::File(_) => in_the_way.push((path.clone(), Matter::Edited)),
@@ -245,7 +302,7 @@ pub fn write(folder: &Path, files: &[(&str, &str)], force: bool) -> Result<Writt
     }
     let list = folder.join(LIST);
     if !written.written.is_empty() || !written.removed.is_empty() {
-        replace(&list, list_text(&both).as_bytes())?;
+        replace(&list, list_text(topology, &both).as_bytes())?;
     }
     for (path, text) in files
         .iter()
@@ -258,7 +315,7 @@ pub fn write(folder: &Path, files: &[(&str, &str)], force: bool) -> Result<Writt
         std::fs::remove_file(&path).map_err(io_error("remove", &path))?;
         remove_empty_folders(folder, &path);
     }
-    replace(&list, list_text(&new).as_bytes())?;
+    replace(&list, list_text(topology, &new).as_bytes())?;
     Ok(written)
 }
 
@@ -339,16 +396,16 @@ mod tests {
     fn a_second_render_changes_nothing_and_a_smaller_one_removes_the_rest() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        let first = write(&out, &[A, B], false).unwrap();
+        let first = write(&out, "keycloak", &[A, B], false).unwrap();
         assert_eq!((first.written.len(), first.unchanged), (2, 0));
         let before = tree(&out);
-        let second = write(&out, &[A, B], false).unwrap();
+        let second = write(&out, "keycloak", &[A, B], false).unwrap();
         assert_eq!(
             (second.written.len(), second.removed.len(), second.unchanged),
             (0, 0, 2)
         );
         assert_eq!(tree(&out), before);
-        let third = write(&out, &[(A.0, "a: 2\n")], false).unwrap();
+        let third = write(&out, "keycloak", &[(A.0, "a: 2\n")], false).unwrap();
         assert_eq!(
             (third.written.as_slice(), third.removed.as_slice()),
             (&[A.0.to_owned()][..], &[B.0.to_owned()][..])
@@ -366,11 +423,11 @@ mod tests {
         std::fs::write(out.join("README"), "mine too").unwrap();
         let before = tree(out);
         assert_eq!(
-            not_ours(write(out, &[A, B], false)),
+            not_ours(write(out, "keycloak", &[A, B], false)),
             [(A.0.to_owned(), Matter::Foreign)]
         );
         assert_eq!(tree(out), before);
-        write(out, &[A, B], true).unwrap();
+        write(out, "keycloak", &[A, B], true).unwrap();
         assert!(tree(out).contains(&"README=mine too".to_owned()));
     }
 
@@ -378,34 +435,34 @@ mod tests {
     fn what_was_edited_by_hand_is_neither_overwritten_nor_removed() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path();
-        write(out, &[A, B], false).unwrap();
+        write(out, "keycloak", &[A, B], false).unwrap();
         std::fs::write(out.join(B.0), "b: edited\n").unwrap();
         let before = tree(out);
         assert_eq!(
-            not_ours(write(out, &[A, (B.0, "b: 2\n")], false)),
+            not_ours(write(out, "keycloak", &[A, (B.0, "b: 2\n")], false)),
             [(B.0.to_owned(), Matter::Edited)]
         );
         assert_eq!(
-            not_ours(write(out, &[A], false)),
+            not_ours(write(out, "keycloak", &[A], false)),
             [(B.0.to_owned(), Matter::Edited)]
         );
         assert_eq!(tree(out), before);
         // An edit that says what the topology says now is no conflict.
-        write(out, &[A, (B.0, "b: edited\n")], false).unwrap();
+        write(out, "keycloak", &[A, (B.0, "b: edited\n")], false).unwrap();
     }
 
     #[test]
     fn an_interrupted_render_is_continued() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path();
-        write(out, &[A, B], false).unwrap();
+        write(out, "keycloak", &[A, B], false).unwrap();
         let old_list = std::fs::read_to_string(out.join(LIST)).unwrap();
-        write(out, &[(A.0, "a: 2\n"), (B.0, "b: 2\n")], false).unwrap();
+        write(out, "keycloak", &[(A.0, "a: 2\n"), (B.0, "b: 2\n")], false).unwrap();
         // As if the second had stopped after its first file: both hashes are listed, B is still the old one.
         let new_list = std::fs::read_to_string(out.join(LIST)).unwrap();
         std::fs::write(out.join(LIST), format!("{old_list}{new_list}")).unwrap();
         std::fs::write(out.join(B.0), B.1).unwrap();
-        let third = write(out, &[(A.0, "a: 3\n"), (B.0, "b: 3\n")], false).unwrap();
+        let third = write(out, "keycloak", &[(A.0, "a: 3\n"), (B.0, "b: 3\n")], false).unwrap();
         assert_eq!(third.written.len(), 2);
     }
 
@@ -426,7 +483,7 @@ mod tests {
             ),
         )
         .unwrap();
-        write(&out, &[A], false).unwrap();
+        write(&out, "keycloak", &[A], false).unwrap();
         assert!(outside.exists());
     }
 
@@ -440,10 +497,10 @@ mod tests {
         std::fs::create_dir_all(out.join("aws")).unwrap();
         std::os::unix::fs::symlink(&outside, out.join(A.0)).unwrap();
         assert_eq!(
-            not_ours(write(&out, &[A], false)),
+            not_ours(write(&out, "keycloak", &[A], false)),
             [(A.0.to_owned(), Matter::NoFile)]
         );
-        write(&out, &[A], true).unwrap();
+        write(&out, "keycloak", &[A], true).unwrap();
         assert_eq!(std::fs::read_to_string(&outside).unwrap(), "x");
         assert_eq!(std::fs::read_to_string(out.join(A.0)).unwrap(), A.1);
     }

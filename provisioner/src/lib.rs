@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod cli;
+pub mod environment;
+pub mod files;
 pub mod folder;
 pub mod observed;
 pub mod package;

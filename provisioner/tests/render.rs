@@ -121,3 +121,42 @@ fn a_folder_whose_name_is_no_text_is_told_in_json_too() {
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["folder"], "ou\u{fffd}t");
 }
+
+/// Documents of one topology are not removed for another's, and nothing is written through a link.
+#[cfg(unix)]
+#[test]
+fn a_folder_is_one_topology_s_and_ends_where_a_link_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let minimal = include_str!("../../examples/minimal.yaml");
+    std::fs::write(folder.path().join("one.yaml"), minimal).unwrap();
+    let other = minimal.replacen("name: keycloak", "name: other", 1);
+    std::fs::write(folder.path().join("other.yaml"), other).unwrap();
+    let render = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_provision"))
+            .arg("render")
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    assert_eq!(render(&["one.yaml", "-o", "out"]).0, Some(0));
+    let (code, told) = render(&["other.yaml", "-o", "out", "--force"]);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(
+        told.contains("holds the documents of the topology `keycloak`"),
+        "{told}"
+    );
+
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::create_dir(folder.path().join("linked")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, folder.path().join("linked/aws")).unwrap();
+    let (code, told) = render(&["one.yaml", "-o", "linked", "--force"]);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("is a link, and leads out of the folder"), "{told}");
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+}

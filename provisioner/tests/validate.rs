@@ -147,6 +147,103 @@ fn a_file_that_is_no_text_or_not_there() {
     insta::assert_snapshot!("not_there", transcript(&provision(folder.path(), &["validate"])));
 }
 
+/// What would be waited for, or never ends, is told at once.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (file, is) in [
+        ("pipe", "a named pipe"),
+        ("/dev/zero", "a device"),
+        (".", "a folder"),
+    ] {
+        let output = provision(folder.path(), &["validate", file]);
+        let told = format!("error: cannot read `{file}`: it is {is}, not a file");
+        assert!(transcript(&output).contains(&told), "{}", transcript(&output));
+        assert_eq!(output.status.code(), Some(2));
+    }
+    std::fs::write(folder.path().join("long.yaml"), vec![b'#'; 2 << 20]).unwrap();
+    let long = transcript(&provision(folder.path(), &["validate", "long.yaml"]));
+    assert!(long.contains("it is larger than 1 MiB"), "{long}");
+}
+
+#[test]
+fn a_topology_may_come_through_a_pipe() {
+    use std::io::Write;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_provision"))
+        .args(["validate", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let text = edited(&[("region: eu-west-1", "region: eu-wset-1")]);
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let told = transcript(&child.wait_with_output().unwrap());
+    assert!(told.contains("at (stdin):"), "{told}");
+}
+
+/// A variable that is set to nothing is not set: the AWS libraries panicked over an empty address.
+#[test]
+fn an_empty_variable_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("topology.yaml"), MINIMAL).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_provision"))
+        .args(["hold", "--reason", "test"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("HOME", folder.path())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_ENDPOINT_URL", "")
+        .env("AWS_ENDPOINT_URL_STS", "")
+        .env("AWS_PROFILE", "")
+        .env("AWS_CA_BUNDLE", "")
+        .output()
+        .unwrap();
+    let told = transcript(&output);
+    assert!(told.contains("error: there are no AWS credentials"), "{told}");
+    assert_eq!(output.status.code(), Some(1), "{told}");
+}
+
+/// Whatever goes wrong, a program that asked for JSON gets one document.
+#[test]
+fn a_failure_is_json_where_json_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = edited(&[("region: eu-west-1", "region: eu-wset-1")]);
+    std::fs::write(folder.path().join("wrong.yaml"), text).unwrap();
+    std::fs::write(folder.path().join("topology.yaml"), MINIMAL).unwrap();
+    for (name, arguments, code) in [
+        (
+            "json_usage",
+            &["render", "--output", "json", "--fast"][..],
+            "usage",
+        ),
+        (
+            "json_no_file",
+            &["render", "absent.yaml", "--output=json"],
+            "unreadableTopology",
+        ),
+        (
+            "json_invalid",
+            &["render", "wrong.yaml", "--output", "json"],
+            "invalidTopology",
+        ),
+        (
+            "json_reason",
+            &["hold", "--reason", " ", "--output", "json"],
+            "usage",
+        ),
+    ] {
+        let output = provision(folder.path(), arguments);
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", transcript(&output)));
+        assert_eq!(document["error"]["code"], code);
+        insta::assert_snapshot!(name, transcript(&output));
+    }
+}
+
 /// Nobody is sent for another file who only has to make this one readable.
 #[test]
 fn a_folder_is_no_topology_and_no_reason_to_copy_one() {

@@ -5,9 +5,10 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Exit, Failure, OutputFormat, print, print_json};
+use crate::files;
 use crate::observed::cluster::Unreached;
 use crate::package::elf::Binary;
 use crate::package::{self, PackedFunction};
@@ -111,7 +112,7 @@ pub(super) async fn function(
     let topology = &loaded.topology;
     let bootstrap = match &arguments.function_zip {
         Some(path) => {
-            let zip = std::fs::read(path).map_err(|source| run::Failure::File {
+            let zip = files::read(path, files::ZIP_BYTES).map_err(|source| run::Failure::File {
                 what: "the function's zip".to_owned(),
                 path: path.clone(),
                 source,
@@ -182,7 +183,19 @@ pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> 
             run::failure::Kind::Usage => Exit::Invalid,
             run::failure::Kind::Refused => Exit::Refused,
         };
-        Failure::new(exit, report::failure_text(&failure))
+        let text = report::failure_text(&failure);
+        let told = Failure::new(exit, text.trim_end().to_owned()).code(failure.code());
+        match &failure {
+            run::Failure::Problems(problems) => {
+                let things = problems
+                    .iter()
+                    .map(|problem| json!({ "message": problem.to_string(), "hint": problem.hint() }))
+                    .collect();
+                told.details("problems", failure.to_string(), things)
+            }
+            _ => told.details("because", failure.to_string(), report::causes_json(&failure)),
+        }
+        .advice(failure.hint())
     })
 }
 

@@ -121,6 +121,22 @@ pub struct Failure {
     /// Written as it is; a chain of causes follows.
     error: Box<dyn Error + Send + Sync>,
     hint: Option<String>,
+    /// What it is called by programs; stable.
+    code: &'static str,
+    /// Where, if that is a place in a file.
+    at: Option<Box<str>>,
+    /// Each of several things that are wrong, for programs: the key, one sentence for all, and the things.
+    details: Option<Box<Details>>,
+    /// The hint, where `error` is a whole report that ends with it.
+    advice: Option<Box<str>>,
+}
+
+/// See [`Failure::details`].
+#[derive(Debug)]
+struct Details {
+    key: &'static str,
+    sentence: String,
+    things: Vec<serde_json::Value>,
 }
 
 impl Failure {
@@ -130,7 +146,67 @@ impl Failure {
             exit,
             error: error.into(),
             hint: None,
+            code: match exit {
+                Exit::Invalid => "usage",
+                Exit::Refused => "refused",
+                _ => "failed",
+            },
+            at: None,
+            details: None,
+            advice: None,
         }
+    }
+
+    /// With what to do about it, where people have read that already.
+    #[must_use]
+    fn advice(mut self, hint: Option<String>) -> Self {
+        self.advice = hint.map(String::into_boxed_str);
+        self
+    }
+
+    /// With the name that programs know it by.
+    #[must_use]
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// With its place.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.at = Some(place.into().into_boxed_str());
+        self
+    }
+
+    /// With each of several things that are wrong, for programs, and one sentence for all of them.
+    #[must_use]
+    pub fn details(
+        mut self,
+        key: &'static str,
+        sentence: impl Into<String>,
+        things: Vec<serde_json::Value>,
+    ) -> Self {
+        self.details = Some(Box::new(Details {
+            key,
+            sentence: sentence.into(),
+            things,
+        }));
+        self
+    }
+
+    /// The same for programs: what people read on stderr, in parts.
+    fn as_json(&self) -> serde_json::Value {
+        let mut error = serde_json::json!({
+            "code": self.code,
+            "message": self.error.to_string(),
+            "hint": self.hint.as_deref().or(self.advice.as_deref()),
+            "at": self.at,
+        });
+        if let Some(details) = &self.details {
+            error["message"] = details.sentence.as_str().into();
+            error[details.key] = details.things.clone().into();
+        }
+        serde_json::json!({ "error": error })
     }
 
     /// With what to do about it.
@@ -165,26 +241,45 @@ impl fmt::Display for Failure {
 
 /// Runs the command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let wants_json = wants_json(&arguments);
+    let failure = match Cli::try_parse_from(arguments) {
+        Ok(cli) => match cli.verb.run() {
+            Ok(exit) => return exit.into(),
+            Err(failure) => {
+                say(&failure.to_string());
+                failure
+            }
+        },
         Err(error) => {
-            let exit = if error.use_stderr() {
-                Exit::Invalid
-            } else {
-                Exit::Done
-            };
             // Nothing is left to be done when the terminal is gone.
             let _ = error.print();
-            return exit.into();
+            if !error.use_stderr() {
+                return Exit::Done.into();
+            }
+            let text = error.render().to_string();
+            let text = text.split("\n\nUsage:").next().unwrap_or_default();
+            let text = text.split("\n\nFor more information").next().unwrap_or_default();
+            Failure::new(
+                Exit::Invalid,
+                text.trim_start_matches("error: ").trim_end().to_owned(),
+            )
+            .hint("--help shows how the verb is used")
         }
     };
-    match cli.verb.run() {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            say(&failure.to_string());
-            failure.exit.into()
-        }
+    if wants_json {
+        // A program that closed its end does not want to know.
+        let _ = print_json(&failure.as_json());
     }
+    failure.exit.into()
+}
+
+/// Whether the answer is read by a program. Asked of the arguments themselves: those that cannot be parsed are
+/// answered, too.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let own = arguments.iter().take_while(|argument| *argument != "--");
+    let words: Vec<&str> = own.filter_map(|argument| argument.to_str()).collect();
+    words.windows(2).any(|pair| pair == ["--output", "json"]) || words.contains(&"--output=json")
 }
 
 /// Talk: to stderr, with a little colour on a terminal.
@@ -231,6 +326,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_program_is_known_by_its_argument() {
+        let asks = |line: &str| wants_json(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(asks("provision plan --output json") && asks("provision plan --output=json x.yaml"));
+        assert!(!asks("provision plan --output text") && !asks("provision plan -- --output json"));
     }
 
     #[test]

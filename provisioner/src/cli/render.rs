@@ -51,11 +51,10 @@ impl Render {
             .iter()
             .map(|document| (document.path.as_str(), document.text.as_str()))
             .collect();
-        let written = folder::write(folder, &files, self.force).map_err(|error| {
-            let exit = if matches!(error, FolderError::NotOurs { .. }) {
-                Exit::Refused
-            } else {
-                Exit::Failed
+        let written = folder::write(folder, topology.name.as_str(), &files, self.force).map_err(|error| {
+            let exit = match error {
+                FolderError::Io { .. } => Exit::Failed,
+                _ => Exit::Refused,
             };
             let hint = error.hint();
             let failure = Failure::new(exit, error);

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Exit, Failure};
+use crate::files;
 use crate::topology::{self, Diagnostic, Loaded};
 
 /// The topology file.
 #[derive(Debug, Args)]
 pub struct TopologyFile {
-    /// The topology file
+    /// The topology file; `-` is stdin
     #[arg(value_name = "TOPOLOGY", default_value = "topology.yaml")]
     pub topology: PathBuf,
 }
@@ -19,22 +20,33 @@ pub struct TopologyFile {
 impl TopologyFile {
     /// Its name, for messages.
     pub fn name(&self) -> String {
-        self.topology.display().to_string()
+        match self.is_stdin() {
+            true => "(stdin)".to_owned(),
+            false => self.topology.display().to_string(),
+        }
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.topology.as_os_str() == "-"
     }
 
     /// Reads it, or says everything that is wrong with it.
     pub fn load(&self) -> Result<Loaded, Failure> {
-        self.examine()?
-            .map_err(|mistakes| Failure::new(Exit::Invalid, report(&mistakes)))
+        self.examine()?.map_err(|mistakes| invalid(&mistakes))
     }
 
     /// Reads it; its mistakes are an answer, not a failure.
     pub fn examine(&self) -> Result<Result<Loaded, Vec<Diagnostic>>, Failure> {
-        let bytes = std::fs::read(&self.topology).map_err(|error| {
+        let read = match self.is_stdin() {
+            true => files::read_from(std::io::stdin().lock(), files::TOPOLOGY_BYTES),
+            false => files::read(&self.topology, files::TOPOLOGY_BYTES),
+        };
+        let bytes = read.map_err(|error| {
             let failure = Failure::new(
                 Exit::Invalid,
-                format!("cannot read `{}`: {error}", self.topology.display()),
-            );
+                format!("cannot read `{}`: {error}", self.name()),
+            )
+            .code("unreadableTopology");
             // Whoever has a file that cannot be read does not need another one.
             match error.kind() {
                 ErrorKind::NotFound => failure.hint(
@@ -43,7 +55,21 @@ impl TopologyFile {
                 _ => failure,
             }
         })?;
-        Ok(topology::load(&bytes, &self.name(), &|path| std::fs::read(path)))
+        Ok(topology::load(&bytes, &self.name(), &|path| {
+            files::read(path, files::CA_BUNDLE_BYTES)
+        }))
+    }
+}
+
+/// The failure that an invalid topology is.
+pub(super) fn invalid(mistakes: &[Diagnostic]) -> Failure {
+    let details = mistakes.iter().map(Diagnostic::as_json).collect();
+    let failure = Failure::new(Exit::Invalid, report(mistakes)).code("invalidTopology");
+    match mistakes.first() {
+        Some(first) => failure
+            .at(&first.file)
+            .details("mistakes", count(mistakes), details),
+        None => failure,
     }
 }
 
@@ -53,12 +79,16 @@ pub(super) fn report(mistakes: &[Diagnostic]) -> String {
     for mistake in mistakes {
         report.push_str(&format!("{mistake}\n"));
     }
+    report.push_str(&count(mistakes));
+    report
+}
+
+fn count(mistakes: &[Diagnostic]) -> String {
     let file = mistakes
         .first()
         .map_or("the topology", |mistake| mistake.file.as_str());
     match mistakes.len() {
-        1 => report.push_str(&format!("one mistake in {file}")),
-        number => report.push_str(&format!("{number} mistakes in {file}")),
+        1 => format!("one mistake in {file}"),
+        number => format!("{number} mistakes in {file}"),
     }
-    report
 }

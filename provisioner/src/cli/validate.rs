@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::topology_file::report;
+use super::topology_file::invalid;
 use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json};
 use crate::render;
 use crate::topology::{Diagnostic, Topology};
@@ -34,9 +34,9 @@ impl Validate {
                 }
                 Ok(Exit::Done)
             }
-            (Err(mistakes), OutputFormat::Text) => Err(Failure::new(Exit::Invalid, report(&mistakes))),
+            (Err(mistakes), OutputFormat::Text) => Err(invalid(&mistakes)),
             (Err(mistakes), OutputFormat::Json) => {
-                let mistakes: Vec<_> = mistakes.iter().map(as_json).collect();
+                let mistakes: Vec<_> = mistakes.iter().map(Diagnostic::as_json).collect();
                 print_json(&json!({"valid": false, "file": file, "mistakes": mistakes}))?;
                 Ok(Exit::Invalid)
             }
@@ -56,15 +56,4 @@ fn summary(topology: &Topology) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     format!("{} with {a} and {b}, function in {regions}", topology.name)
-}
-
-fn as_json(mistake: &Diagnostic) -> serde_json::Value {
-    json!({
-        "message": mistake.message,
-        "path": mistake.path,
-        "line": mistake.position.line,
-        "column": mistake.position.column,
-        "snippet": mistake.snippet,
-        "hint": mistake.hint,
-    })
 }

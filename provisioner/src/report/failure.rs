@@ -26,6 +26,11 @@ pub fn failure_text(failure: &Failure) -> String {
     text
 }
 
+/// The chain of causes for programs.
+pub fn causes_json(failure: &Failure) -> Vec<serde_json::Value> {
+    causes(failure).into_iter().map(serde_json::Value::from).collect()
+}
+
 /// The chain of causes, each said once: many errors repeat their cause in their own sentence.
 fn causes(failure: &Failure) -> Vec<String> {
     let mut said = failure.to_string();

@@ -7,7 +7,7 @@ mod operate;
 mod package;
 mod plan;
 
-pub use self::failure::failure_text;
+pub use self::failure::{causes_json, failure_text};
 pub use self::json::{applied_json, destroyed_json, package_json, plan_json};
 pub use self::objects::{left_out, unknown_kinds};
 pub use self::operate::{drilled_json, drilled_text, operated_json, operated_text};

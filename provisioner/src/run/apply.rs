@@ -246,9 +246,17 @@ impl Lost {
 /// Asks, and goes on only if the answer is the one that is wanted.
 pub(super) fn agree(session: &Session, question: &str, wanted: &str) -> Result<(), Failure> {
     match session.console.ask(question) {
-        Ok(answer) if answer == wanted => Ok(()),
+        Ok(answer) if agrees(&answer, wanted) => Ok(()),
         Ok(_) => Err(Failure::Declined),
         Err(_) => Err(Failure::NoTerminal),
+    }
+}
+
+/// A yes is a yes in any spelling; a name is typed as it is.
+fn agrees(answer: &str, wanted: &str) -> bool {
+    match wanted {
+        "yes" => ["y", "yes"].contains(&answer.to_lowercase().as_str()),
+        name => answer == name,
     }
 }
 
@@ -281,4 +289,25 @@ async fn webhook_urls(
         urls.insert(region.clone(), webhook_url(&url));
     }
     Ok(urls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_yes_has_many_spellings_and_a_name_one() {
+        for (answer, wanted, agreed) in [
+            ("yes", "yes", true),
+            ("Y", "yes", true),
+            ("YES", "yes", true),
+            ("", "yes", false),
+            ("yep", "yes", false),
+            ("keycloak", "keycloak", true),
+            ("Keycloak", "keycloak", false),
+            ("y", "keycloak", false),
+        ] {
+            assert_eq!(agrees(answer, wanted), agreed, "{answer} for {wanted}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! plain line. Consent is asked for on a terminal only: a pipe cannot agree to anything.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub struct Console {
     is_terminal: bool,
     bar: Arc<Mutex<Option<ProgressBar>>>,
+    /// Whether a question waits for its answer.
+    asking: Arc<AtomicBool>,
 }
 
 /// Nobody is there who could be asked.
@@ -32,6 +35,7 @@ impl Console {
         Self {
             is_terminal: std::io::stderr().is_terminal(),
             bar: Arc::new(Mutex::new(None)),
+            asking: Arc::new(AtomicBool::new(false)),
         }
     }
 
@@ -95,6 +99,11 @@ impl Console {
         }
     }
 
+    /// Whether a question waits for its answer: then nothing is under way that would have to be finished first.
+    pub fn is_asking(&self) -> bool {
+        self.asking.load(Ordering::SeqCst)
+    }
+
     /// Asks a question and reads one line.
     pub fn ask(&self, question: &str) -> Result<String, NoTerminal> {
         if !self.is_terminal || !std::io::stdin().is_terminal() {
@@ -104,7 +113,10 @@ impl Console {
         let _ = write!(stderr, "{question} ");
         let _ = stderr.flush();
         let mut answer = String::new();
-        match std::io::stdin().lock().read_line(&mut answer) {
+        self.asking.store(true, Ordering::SeqCst);
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        self.asking.store(false, Ordering::SeqCst);
+        match read {
             Ok(_) => Ok(answer.trim().to_owned()),
             Err(_) => Err(NoTerminal),
         }

@@ -229,6 +229,39 @@ impl Failure {
         }
     }
 
+    /// What programs know it by; these names stay.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SignIn(_) => "notSignedIn",
+            Self::Call(_) => "awsCallFailed",
+            Self::Elf(_) | Self::Package(_) => "badFunction",
+            Self::Build(_) => "buildFailed",
+            Self::File { .. } => "unreadableFile",
+            Self::Problems(_) => "problems",
+            Self::Stack { .. } | Self::ChangeSet { .. } | Self::NoOutput { .. } => "stackFailed",
+            Self::FunctionNotReady { .. } => "functionNotReady",
+            Self::Cluster(_) | Self::NotRolledOut { .. } => "clusterFailed",
+            Self::ClusterProblem(_) => "clusterProblem",
+            Self::WatchdogsSilent { .. } => "watchdogsSilent",
+            Self::Locked { .. } => "locked",
+            Self::LockLost { .. } => "lockLost",
+            Self::NotDeployed { .. } => "notDeployed",
+            Self::FunctionFailed { .. } | Self::NoAnswer { .. } | Self::Envelope(_) => "functionFailed",
+            Self::NotDone { status, .. } => match status {
+                Status::NotNow => "notNow",
+                Status::Foreign => "foreign",
+                Status::Retry | Status::Done => "notDone",
+            },
+            Self::DecidedMeanwhile { .. } => "decidedMeanwhile",
+            Self::Overtaken => "overtaken",
+            Self::Interrupted => "interrupted",
+            Self::Declined => "declined",
+            Self::NoTerminal => "noTerminal",
+            Self::Unwritable { .. } | Self::Unprintable { .. } => "unwritable",
+            Self::Render(_) => "renderFailed",
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,4 +1,5 @@
-//! Ctrl-C, once: finish the current call, then stop and say how to go on. Twice: stop at once.
+//! Ctrl-C, once: finish the current call, then stop and say how to go on. Twice, or while a question waits for its
+//! answer: stop at once.
 //!
 //! What AWS was asked to do goes on there either way; the next run finds it and waits for it.
 
@@ -26,6 +27,11 @@ impl Interrupt {
             if signal().await.is_err() {
                 // Without a handler the signal ends the process, which is as safe, only less polite.
                 return;
+            }
+            if console.is_asking() {
+                // The question's line is left as it stands; the shell's prompt begins a new one.
+                console.say("");
+                std::process::exit(EXIT_BY_SIGNAL);
             }
             console.say("stopping after the current call; Ctrl-C again to stop at once");
             // Nobody listens any more when the work has ended meanwhile.

@@ -69,6 +69,20 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
+impl Diagnostic {
+    /// The same for programs.
+    pub fn as_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "message": self.message,
+            "path": self.path,
+            "line": self.position.line,
+            "column": self.position.column,
+            "snippet": self.snippet,
+            "hint": self.hint,
+        })
+    }
+}
+
 /// What to show of a line, and where in it the mistake begins. Control characters, which a terminal would
 /// obey, are shown as a replacement character.
 fn excerpt(line: &str, column: usize) -> (String, usize) {

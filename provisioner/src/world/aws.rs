@@ -21,6 +21,7 @@ use aws_smithy_http_client::{Builder, Connector};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use crate::files;
 use crate::topology::names::ACCELERATOR_REGION;
 
 /// Longer than the slowest call that answers (a change set's description), shorter than patience.
@@ -251,7 +252,7 @@ fn tls_context(bundle: Option<PathBuf>) -> Result<TlsContext, SignInError> {
             path: path.clone(),
             source,
         };
-        let pem = std::fs::read(&path).map_err(|error| unusable(error.into()))?;
+        let pem = files::read(&path, files::CA_BUNDLE_BYTES).map_err(|error| unusable(error.into()))?;
         // The HTTP client panics over a bundle that it cannot read, so it is read here first.
         let count = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<Vec<_>, _>>()

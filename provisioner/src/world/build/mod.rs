@@ -14,7 +14,6 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
 
 pub use self::toolchain::{CARGO_ZIGBUILD_VERSION, ZIG_VERSION};
 use crate::topology::Architecture;
@@ -121,7 +120,7 @@ pub async fn build(
         "building the function for {architecture} (profile {})",
         profile.name()
     ));
-    let mut command = Command::new("cargo");
+    let mut command = toolchain::bare("cargo");
     command
         .args(["zigbuild", "--locked", "--package", PACKAGE, "--bin", BINARY])
         .args(["--target", target, "--profile", profile.name()])

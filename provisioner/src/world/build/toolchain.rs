@@ -15,9 +15,27 @@ pub const CARGO_ZIGBUILD_VERSION: &str = "0.24.0";
 /// Written into a directory of tools when all are in it.
 const COMPLETE: &str = ".complete";
 
+/// A program that runs without what `provision` signs in with: build scripts and macros of some hundred crates are
+/// code of strangers.
+pub(super) fn bare(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if is_credential(&name) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Whether a variable leads to an account or a cluster.
+fn is_credential(name: &OsStr) -> bool {
+    name.to_str()
+        .is_some_and(|name| name.starts_with("AWS_") || name == "KUBECONFIG")
+}
+
 /// Runs a program for its output; `None` if it is not there or fails.
 async fn output(program: impl AsRef<OsStr>, arguments: &[&str], directory: Option<&Path>) -> Option<String> {
-    let mut command = Command::new(program);
+    let mut command = bare(program);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     if let Some(directory) = directory {
         command.current_dir(directory);
@@ -39,7 +57,7 @@ async fn run(
         .chain(arguments.iter().map(|argument| (*argument).to_owned()))
         .collect::<Vec<_>>()
         .join(" ");
-    let mut command = Command::new(program);
+    let mut command = bare(program);
     command
         .args(arguments)
         .stdin(Stdio::null())
@@ -159,4 +177,22 @@ fn cache_directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf
         .or_else(|| variable("HOME").map(|home| home.join(".cache")))
         .or_else(|| variable("LOCALAPPDATA"))
         .map(|directory| directory.join("sitefence"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_gets_nothing_that_leads_to_an_account() {
+        for (name, is) in [
+            ("AWS_SECRET_ACCESS_KEY", true),
+            ("AWS_PROFILE", true),
+            ("KUBECONFIG", true),
+            ("CARGO_HOME", false),
+            ("PATH", false),
+        ] {
+            assert_eq!(is_credential(OsStr::new(name)), is, "{name}");
+        }
+    }
 }

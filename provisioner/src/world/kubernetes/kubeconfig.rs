@@ -3,6 +3,7 @@
 //! A context that is not there is a mistake in the topology or on this machine, and is told with those that
 //! are. Credential plugins run while a client is made; they may take as long as a person needs to sign in.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -10,6 +11,7 @@ use kube::{Client, Config};
 
 use super::call::ClusterCall;
 use super::{CALL_SECONDS, Cluster, ClusterError};
+use crate::files;
 use crate::observed::cluster::Unreached;
 use crate::preflight::cluster_problem::ClusterProblem;
 use crate::topology::{Site, SiteName};
@@ -34,6 +36,13 @@ pub struct Contexts(Result<Kubeconfig, String>);
 impl Contexts {
     /// Reads it.
     pub fn read() -> Self {
+        for path in paths() {
+            if let Err(error) = files::check(&path, files::KUBECONFIG_BYTES)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                return Self(Err(format!("{} cannot be read: {error}", path.display())));
+            }
+        }
         Self(Kubeconfig::read().map_err(|error| words(&error)))
     }
 
@@ -75,6 +84,18 @@ impl Contexts {
             .await
             .map(|client| Cluster::new(client, &site.name, &context))
             .map_err(|error| ConnectError::Unreached(error.unreached()))
+    }
+}
+
+/// The files that are read.
+fn paths() -> Vec<PathBuf> {
+    let named = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    match named.is_empty() {
+        true => std::env::home_dir()
+            .map(|home| home.join(".kube").join("config"))
+            .into_iter()
+            .collect(),
+        false => std::env::split_paths(&named).collect(),
     }
 }
 
