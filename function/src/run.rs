@@ -16,7 +16,6 @@
 //!   what was still under way would write into another time. So it is dropped, and the world lets go of it.
 //! * **Somebody always answers.** When time runs out without a decision, the answer is "try again".
 
-use std::future::Future as _;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -52,6 +51,9 @@ const BESIDE_LIMIT: Duration = Duration::from_secs(2);
 pub struct Budget {
     /// By the monotonic clock: the last moment at which an answer is in time.
     answer_by: Duration,
+    /// The same by the wall clock. The monotonic one may stand still while the process is frozen, so that after a
+    /// thaw it would still promise time that has long gone. None where the wall clock is not to be believed.
+    wall_by: Option<Timestamp>,
 }
 
 impl Budget {
@@ -59,19 +61,27 @@ impl Budget {
     /// of the protocol rest on the latter. A deadline that has passed before anything began belongs to a
     /// wrong clock and is not believed.
     pub fn new(now: Moment, deadline: Timestamp, timeout: Duration) -> Self {
-        let left = Duration::try_from(deadline.duration_since(now.wall))
+        let believed = Duration::try_from(deadline.duration_since(now.wall))
             .ok()
-            .filter(|left| !left.is_zero())
+            .filter(|left| !left.is_zero());
+        let left = believed
             .unwrap_or(timeout)
-            .min(timeout);
+            .min(timeout)
+            .saturating_sub(ANSWER_MARGIN);
         Self {
-            answer_by: now.uptime + left.saturating_sub(ANSWER_MARGIN),
+            answer_by: now.uptime + left,
+            wall_by: believed.and_then(|_| now.wall.checked_add(left).ok()),
         }
     }
 
-    /// What is left of it.
+    /// What is left of it, by whichever clock says less.
     pub fn left(self, now: Moment) -> Duration {
-        self.answer_by.saturating_sub(now.uptime)
+        let left = self.answer_by.saturating_sub(now.uptime);
+        match self.wall_by {
+            // A clock that was set back shows more than there ever was; the other one bounds it.
+            Some(by) => left.min(Duration::try_from(by.duration_since(now.wall)).unwrap_or_default()),
+            None => left,
+        }
     }
 
     /// What may be spent on bookkeeping.
@@ -209,12 +219,30 @@ async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Ca
         call.failed(format!("not begun: only {} ms were left", left.as_millis()))
     } else {
         let within = limit(&call).min(left);
-        match select(pin!(world.call(&call)), pin!(world.sleep(within))).await {
-            Either::Left((event, _)) => event,
+        let answer = before(world, budget, world.call(&call));
+        match select(pin!(answer), pin!(world.sleep(within))).await {
+            Either::Left((Some(event), _)) => event,
+            Either::Left((None, _)) => {
+                call.failed("the invocation's time was over, by the wall clock".to_owned())
+            }
             Either::Right(_) => call.failed(format!("no answer within {} ms", within.as_millis())),
         }
     };
     Reply { ticket, call, event }
+}
+
+/// What comes of a call, unless the time is over when it is to go on. A call sends nothing but when it is polled, and
+/// this looks at both clocks before each time: so one that was frozen on its way, between two attempts or before its
+/// first byte, writes nothing after the thaw, although its timer has not noticed yet.
+async fn before<W: World, T>(world: &W, budget: Budget, call: impl Future<Output = T>) -> Option<T> {
+    let mut call = pin!(call);
+    std::future::poll_fn(|context| {
+        if budget.left(world.moment()).is_zero() {
+            return Poll::Ready(None);
+        }
+        call.as_mut().poll(context).map(Some)
+    })
+    .await
 }
 
 /// Writes of which nobody knows whether they took effect, until a reading shows them.

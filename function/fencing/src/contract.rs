@@ -173,6 +173,7 @@ mod tests {
                 by: "ana".to_owned(),
                 reason: reason.to_owned(),
                 until: None,
+                replace: false,
             },
         }
     }

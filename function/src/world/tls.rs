@@ -6,21 +6,53 @@
 //! each client. Narrowing them to Amazon's own would save nothing more and would break behind an endpoint
 //! variable or a TLS-inspecting egress with a public certificate.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use tokio::net::TcpStream;
+use tower_service::Service;
 
 /// How long a TCP connection may take to open. A host of the own Region answers in milliseconds, one across
 /// an ocean in a fifth of a second, a lost one never.
 const CONNECT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// A connector for HTTP over TCP, with TLS where the address says so.
-pub type Connector = HttpsConnector<HttpConnector>;
+pub type Connector = HttpsConnector<Resetting>;
+
+/// TCP connections that end by a reset when they are dropped. What was handed to the kernel and not yet delivered
+/// would else be sent again and again after its caller has given up: a write that was abandoned because the network
+/// was gone, or because the process was frozen, would arrive in another time.
+#[derive(Debug, Clone)]
+pub struct Resetting(HttpConnector);
+
+impl Service<Uri> for Resetting {
+    type Response = TokioIo<TcpStream>;
+    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let connecting = self.0.call(to);
+        Box::pin(async move {
+            let stream = connecting.await?;
+            // Fails only for a socket that is closed already.
+            let _ = stream.inner().set_zero_linger();
+            Ok(stream)
+        })
+    }
+}
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +126,7 @@ pub fn connector(roots: RootCertStore, plain: Plain) -> Result<Connector, TlsErr
         Plain::Refused => builder.https_only(),
         Plain::Allowed => builder.https_or_http(),
     };
-    Ok(builder.enable_http1().wrap_connector(http))
+    Ok(builder.enable_http1().wrap_connector(Resetting(http)))
 }
 
 /// An error and its causes in one line, each once. What comes out of HTTP and TLS names hosts and reasons,
@@ -115,12 +147,28 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn public_roots_are_there_without_reading_anything() {
         assert!(public_roots().len() > 100);
         assert!(connector(public_roots(), Plain::Refused).is_ok());
+    }
+
+    /// The other end reads an error, not an orderly end.
+    #[tokio::test]
+    async fn a_connection_that_is_dropped_is_reset() {
+        use tokio::io::AsyncReadExt as _;
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = format!("http://{}", server.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let mut connector = Resetting(HttpConnector::new());
+        let (client, server) = tokio::join!(connector.call(to), server.accept());
+        drop(client.unwrap());
+        let error = server.unwrap().0.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use crate::common::{
     settings,
 };
 use fencing::answer::Cause;
-use fencing::step::Call;
+use fencing::contract::Envelope;
+use fencing::step::{Call, Task};
 use function::event::Event;
 use function::handler::{Handler, Invocation, Reply};
 use function::world::World as _;
@@ -362,4 +363,34 @@ proptest! {
             assert!(world.with(|state| state.stamps.is_empty() && state.notices.is_empty()));
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_replaces_another_persons_only_when_that_is_asked_for() {
+    let world = Memory::split();
+    let handler = ready(&world).await;
+    let hold = |by: &str, reason: &str, replace: bool| {
+        let task = Task::Hold {
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+            until: None,
+            replace,
+        };
+        Envelope::Operate { task }.event()
+    };
+    let reason = || world.with(|state| state.record.as_ref().unwrap().hold.clone().unwrap().reason);
+    invoke(&handler, hold("ana", "the router is being replaced", false)).await;
+    let refused = invoke(&handler, hold("ben", "a test", false)).await;
+    assert_eq!(refused.status, 429, "{}", refused.body);
+    assert!(
+        refused.body.contains("held by ana") && refused.body.contains("the router is being replaced"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(reason(), "the router is being replaced");
+    // One's own is changed without asking, and another's when one says so.
+    invoke(&handler, hold("ana", "the other router, too", false)).await;
+    assert_eq!(reason(), "the other router, too");
+    let replaced = invoke(&handler, hold("ben", "a test", true)).await;
+    assert_eq!((replaced.status, reason().as_str()), (200, "a test"));
 }

@@ -197,3 +197,33 @@ async fn a_register_that_takes_no_write_is_named_and_nothing_is_fenced() {
     assert_eq!(world.endpoints(), [balancer("site-a"), balancer("site-b")]);
     assert_eq!(world.backup("site-a"), Backup::Online);
 }
+
+/// Lambda froze the process in the middle of an invocation and thaws it an hour later: the monotonic clock has stood
+/// still and every timer still promises time.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_after_a_thaw() {
+    let slow: [fn(&Call) -> bool; 3] = [
+        |call| matches!(call, Call::ReadAccelerator),
+        |call| matches!(call, Call::WriteRegister { .. }),
+        |call| matches!(call, Call::WriteGroup(_)),
+    ];
+    for slow in slow {
+        let world = Memory::split();
+        let handler = ready(&world).await;
+        world.mishap(slow, Mishap::Dawdles(2), 1);
+        let frozen = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            world.with(|state| {
+                state.wall_offset = jiff::SignedDuration::from_hours(1);
+                state.effects.len()
+            })
+        };
+        let (told, before) = tokio::join!(invoke(&handler, accusation("site-a", "site-b")), frozen);
+        assert_eq!(told.status, 503, "{}", told.body);
+        let late = world.with(|state| {
+            let late = state.effects[before..].iter().map(|(_, call)| call.clone());
+            late.filter(Call::writes).collect::<Vec<_>>()
+        });
+        assert!(late.is_empty(), "{late:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! `provision hold` and `provision release`: forbid new decisions, and allow them again.
 
 use clap::Args;
+use fencing::contract::REASON_LIMIT;
 use fencing::step::Task;
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,6 +23,9 @@ pub(super) struct Hold {
     /// by itself: after that an alarm reminds
     #[arg(long, value_name = "WHEN", value_parser = When::parse)]
     until: Option<When>,
+    /// Put this hold in the place of another person's; without it theirs stays, and you are told
+    #[arg(long)]
+    replace: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -43,8 +47,13 @@ impl Hold {
             Ok(until) => until,
             Err(problem) => return Err(Failure::new(Exit::Invalid, problem)),
         };
-        let reason = self.reason;
-        ask(&loaded, self.output, |by| Task::Hold { by, reason, until })
+        let (reason, replace) = (self.reason, self.replace);
+        ask(&loaded, self.output, |by| Task::Hold {
+            by,
+            reason,
+            until,
+            replace,
+        })
     }
 }
 
@@ -72,6 +81,7 @@ fn ask(loaded: &Loaded, output: OutputFormat, task: impl FnOnce(String) -> Task)
 fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("say why: everybody who is refused meanwhile reads it".to_owned()),
+        text if text.chars().count() > REASON_LIMIT => Err(format!("say it in {REASON_LIMIT} characters")),
         text => Ok(text.to_owned()),
     }
 }
@@ -133,5 +143,6 @@ mod tests {
     fn a_reason_says_something() {
         assert_eq!(reason(" maintenance "), Ok("maintenance".to_owned()));
         assert!(reason(" ").is_err());
+        assert!(reason(&"x".repeat(REASON_LIMIT + 1)).is_err());
     }
 }

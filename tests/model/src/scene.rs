@@ -312,6 +312,7 @@ pub fn task_of(grounds: &Grounds, chance: Chance) -> Option<Task> {
             by: "alice".to_owned(),
             reason: "works on the network".to_owned(),
             until: None,
+            replace: false,
         },
         Chance::Release => Task::Release {
             by: "alice".to_owned(),

@@ -101,6 +101,9 @@ pub enum Task {
         reason: String,
         /// When it is meant to end.
         until: Option<Timestamp>,
+        /// Whether another person's hold may be replaced.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        replace: bool,
     },
     /// An operator allows them again.
     Release {

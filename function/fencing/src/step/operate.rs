@@ -17,10 +17,20 @@ pub(super) fn hold(
     by: &str,
     reason: &str,
     until: Option<Timestamp>,
+    replace: bool,
 ) -> Result<Answer, Halt> {
     let register = script.start(Call::ReadRegister);
     let record = script.register(register)?;
     script.rounds(record, |script, record| {
+        // Its reason is somebody's reason: replaced by mistake, their work would go on with the fence armed, as soon
+        // as the other hold is released.
+        if let Some(theirs) = record.hold.as_ref().filter(|hold| hold.by != by && !replace) {
+            let sentence = format!(
+                "held by {} since {} already: {}; `provision hold --replace` puts yours in its place",
+                theirs.by, theirs.since, theirs.reason
+            );
+            return Ok(Answer::new(Status::NotNow, sentence));
+        }
         let since = script.now();
         let hold = Hold {
             by: by.to_owned(),

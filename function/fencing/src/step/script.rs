@@ -112,7 +112,12 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
         Task::Promote { survivor, by, waited } => {
             operate::promote(&mut script, &survivor, &by, waited.as_ref())
         }
-        Task::Hold { by, reason, until } => operate::hold(&mut script, &by, &reason, until),
+        Task::Hold {
+            by,
+            reason,
+            until,
+            replace,
+        } => operate::hold(&mut script, &by, &reason, until, replace),
         Task::Release { by } => operate::release(&mut script, &by),
         Task::Rejoin {
             stale,

@@ -161,6 +161,7 @@ pub async fn hold(stage: &Stage) -> End {
         by: "ben".to_owned(),
         reason: "maintenance".to_owned(),
         until: None,
+        replace: false,
     })
     .await
 }
