@@ -137,10 +137,11 @@ fn item(key: &str, content: &impl Serialize) -> Result<Item, String> {
 }
 
 /// Fields of a record that are left out where there is nothing to say; they have to be taken away then.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 12] = [
     "decision",
     "claim",
     "waiting",
+    "token",
     "unsettled",
     "rejoin",
     "hold",
@@ -364,8 +365,8 @@ mod tests {
         assert_eq!(
             change.expression,
             "SET #by = :by, #epoch = :epoch, #rev = :rev, #schema = :schema, #state = :state, \
-             #written_at = :written_at REMOVE #decision, #claim, #waiting, #unsettled, #rejoin, #hold, \
-             #cooldown_until, #divided_since, #recovery_seen_at, #refilled_at, #places"
+             #written_at = :written_at REMOVE #decision, #claim, #waiting, #token, #unsettled, #rejoin, \
+             #hold, #cooldown_until, #divided_since, #recovery_seen_at, #refilled_at, #places"
         );
         let mut names: Vec<&String> = change.names.values().collect();
         names.sort();

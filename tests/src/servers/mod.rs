@@ -373,6 +373,7 @@ fn lay_out(root: &Path, plan: Plan, authority: &TestAuthority, address: &str) ->
         Role::Admin => "admin".to_owned(),
         Role::Observer => "observer".to_owned(),
     };
+    let pem = authority.server_pem(&["localhost", "127.0.0.1", address])?;
     for (name, text) in [
         ("infinispan.xml", configuration),
         (
@@ -381,7 +382,7 @@ fn lay_out(root: &Path, plan: Plan, authority: &TestAuthority, address: &str) ->
         ),
         (
             "server.pem",
-            authority.server_pem(&["localhost", "127.0.0.1", address])?,
+            format!("{}{}", pem.certificate, pem.key),
         ),
         ("users.properties", of_users(|user| user.1.to_owned())),
         ("groups.properties", of_users(role)),
