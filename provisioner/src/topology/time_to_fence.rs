@@ -242,7 +242,7 @@ mod tests {
         let cases = worst_cases(&topology_from("register: { cooldown: 30s }"));
         assert_eq!(
             cases.iter().map(|case| case.total_seconds).collect::<Vec<_>>(),
-            [77, 77]
+            [79, 79]
         );
         assert!(cases[0].stages.iter().any(|stage| stage.name == "cooldown"));
     }

@@ -215,11 +215,13 @@ impl Play {
             .filter(|delivered| delivered.answer.status == 200)
             .collect();
         self.screen.claim(
-            "whoever was answered 200 is the survivor's Alertmanager",
-            !done.is_empty()
-                && done
-                    .iter()
-                    .all(|delivered| self.sites()[delivered.reporter] == survivor),
+            "whoever was answered 200 is the survivor's Alertmanager, or was told that nothing changes",
+            done.iter()
+                .any(|delivered| self.sites()[delivered.reporter] == survivor)
+                && done.iter().all(|delivered| {
+                    self.sites()[delivered.reporter] == survivor
+                        || delivered.answer.body.contains("changes nothing")
+                }),
             || {
                 format!(
                     "{:?}",

@@ -195,7 +195,19 @@ pub fn scrape_job(monitor: &Value, pods: &[Pod], secrets: Secrets<'_>) -> Result
         secrets,
     };
     let place = "spec.podMetricsEndpoints[0]";
-    only(&monitor["spec"], &["selector", "podMetricsEndpoints"], "spec")?;
+    only(
+        &monitor["spec"],
+        &["namespaceSelector", "selector", "podMetricsEndpoints"],
+        "spec",
+    )?;
+    // Without one the operator looks in the monitor's own namespace, which is what ours names.
+    let namespaces = &monitor["spec"]["namespaceSelector"];
+    if !namespaces.is_null() && *namespaces != json!({"matchNames": [source.namespace]}) {
+        return Err(OperatorError::Unknown {
+            place: "spec".to_owned(),
+            field: format!("namespaceSelector: {namespaces}"),
+        });
+    }
     let endpoints = monitor["spec"]["podMetricsEndpoints"].as_array();
     let Some([endpoint]) = endpoints.map(Vec::as_slice) else {
         return Err(OperatorError::Missing {

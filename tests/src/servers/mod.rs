@@ -380,10 +380,7 @@ fn lay_out(root: &Path, plan: Plan, authority: &TestAuthority, address: &str) ->
             "log4j2.xml",
             include_str!("../../infinispan/log4j2.xml").to_owned(),
         ),
-        (
-            "server.pem",
-            format!("{}{}", pem.certificate, pem.key),
-        ),
+        ("server.pem", format!("{}{}", pem.certificate, pem.key)),
         ("users.properties", of_users(|user| user.1.to_owned())),
         ("groups.properties", of_users(role)),
     ] {

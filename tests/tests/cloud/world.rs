@@ -416,10 +416,14 @@ pub(crate) fn decide_in(aws: &LocalAws, table: &str, state: &str) {
 
 /// The same in another Region.
 pub(crate) fn decide_at(aws: &LocalAws, region: &str, table: &str, state: &str) {
-    use aws_sdk_dynamodb::types::AttributeValue::{M, N, S};
+    use aws_sdk_dynamodb::types::AttributeValue::{L, M, N, S};
     let decision = [
         ("survivor".to_owned(), S("site-a".into())),
         ("fenced".to_owned(), S("site-b".into())),
+        ("outcome".to_owned(), L(Vec::new())),
+        ("by".to_owned(), S("site-a's alert".into())),
+        ("evidence".to_owned(), S("site-a does not see site-b".into())),
+        ("decided_at".to_owned(), S("2026-01-01T00:00:00Z".into())),
     ];
     block_on(async {
         aws_sdk_dynamodb::Client::new(&aws.sdk_config(region))
@@ -429,6 +433,9 @@ pub(crate) fn decide_at(aws: &LocalAws, region: &str, table: &str, state: &str) 
             .item("state", S(state.into()))
             .item("epoch", N("4".into()))
             .item("rev", N("9".into()))
+            .item("schema", N("1".into()))
+            .item("by", S("site-a's alert".into()))
+            .item("written_at", S("2026-01-01T00:00:00Z".into()))
             .item("decision", M(decision.into()))
             .send()
             .await
@@ -458,6 +465,9 @@ pub(crate) fn hold_at(aws: &LocalAws, region: &str, table: &str) {
             .item("state", S("open".into()))
             .item("epoch", N("0".into()))
             .item("rev", N("1".into()))
+            .item("schema", N("1".into()))
+            .item("by", S("ana".into()))
+            .item("written_at", S("2026-01-01T00:00:00Z".into()))
             .item("hold", M(hold.into()))
             .send()
             .await

@@ -165,13 +165,16 @@ claim: {{ renewInterval: 2s }}
 
     /// Stamps a site's watchdog as the function would.
     fn bark(&self, site: &str, at: &str) {
-        use aws_sdk_dynamodb::types::AttributeValue::S;
+        use aws_sdk_dynamodb::types::AttributeValue::{N, S};
+        let seconds = at.parse::<jiff::Timestamp>().unwrap().as_second();
         block_on(async {
             aws_sdk_dynamodb::Client::new(&self.cloud.aws.sdk_config(REGION))
                 .put_item()
                 .table_name("sitefence-demo-register")
                 .item("pk", S(format!("demo#seen#{site}")))
+                .item("site", S(site.to_owned()))
                 .item("seen_at", S(at.to_owned()))
+                .item("seen_at_seconds", N(seconds.to_string()))
                 .send()
                 .await
                 .unwrap();
