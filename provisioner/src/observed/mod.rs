@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use fencing::settings::Settings;
+use fencing::settings::{self, Settings, Variable};
 use fencing::words::SiteName;
 use serde_json::Value;
 
@@ -382,6 +382,31 @@ impl FunctionReading {
     }
 }
 
+/// A function that fences for another topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its name.
+    pub function: String,
+    /// The topology's.
+    pub topology: String,
+    /// The accelerator that it was told of.
+    pub accelerator_arn: String,
+}
+
+impl FunctionReading {
+    /// Whether it fences, and for another topology than `ours`. Its variables are read one by one: it may be of any
+    /// age.
+    pub fn neighbour(&self, ours: &str) -> Option<Neighbour> {
+        let told = |variable: Variable| self.environment.get(variable.name).cloned();
+        let topology = told(settings::TOPOLOGY).filter(|topology| topology != ours)?;
+        Some(Neighbour {
+            function: self.name.clone(),
+            topology,
+            accelerator_arn: told(settings::ACCELERATOR_ARN)?,
+        })
+    }
+}
+
 /// What only `apply` needs to know of a Region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionReading {
@@ -391,6 +416,8 @@ pub struct RegionReading {
     pub limits: LambdaLimits,
     /// What our function has reserved already.
     pub reserved_concurrency: u32,
+    /// Functions there that fence for another topology.
+    pub neighbours: Vec<Neighbour>,
     /// Functions there that look like the guide's.
     pub guide_functions: Vec<String>,
     /// Which of the roles that we would make exist.
@@ -408,6 +435,8 @@ pub struct Observed {
     pub accelerators: Vec<AcceleratorReading>,
     /// Ours.
     pub accelerator: Option<AcceleratorReading>,
+    /// Whose it is by its tag, if it has that.
+    pub owner: Option<String>,
     /// Its listeners.
     pub listeners: Vec<ListenerReading>,
     /// What each endpoint of these listeners is.

@@ -86,6 +86,7 @@ pub fn plan(
     let account_id = &standing.identity.account_id;
     let lock = take_lock(topology, standing, lock_region);
     let mut is_locked = false;
+    let mut unmarked = findings.unmarked;
     let wanted: BTreeSet<(String, StackKind)> = goals
         .iter()
         .map(|goal| (goal.region.clone(), goal.kind))
@@ -133,6 +134,16 @@ pub fn plan(
                 region: goal.region.clone(),
                 function: topology.function_name(),
             });
+        }
+        // Before the first function: of two topologies that are applied at the same time one is refused.
+        if goal.kind == StackKind::Fencing && std::mem::take(&mut unmarked) {
+            steps.insert(
+                0,
+                Step::MarkAccelerator {
+                    arn: findings.found.accelerator_arn.clone(),
+                    owner: findings.found.owner.clone(),
+                },
+            );
         }
         if !is_locked && !makes_the_lock_s_bucket && (uploads || !steps.is_empty()) {
             plan.steps.push(lock.clone());

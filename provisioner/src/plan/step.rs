@@ -149,6 +149,20 @@ pub enum Step {
         /// What stays, as `type name`.
         keeps: Vec<String>,
     },
+    /// The accelerator says from here on whose it is.
+    MarkAccelerator {
+        /// Which.
+        arn: String,
+        /// Whose.
+        owner: String,
+    },
+    /// The accelerator no longer says that it is ours. Another's tag stays.
+    UnmarkAccelerator {
+        /// Which.
+        arn: String,
+        /// What its tag says as long as it is ours.
+        owner: String,
+    },
     /// The function's package is uploaded.
     Upload {
         /// The bucket's Region.

@@ -6,8 +6,8 @@ use super::{Plan, StackDocument, Step, destroy, plan, tags};
 use crate::observed::cluster::Looks;
 use crate::observed::{RegionStanding, Standing};
 use crate::package::Package;
-use crate::preflight::judge_destruction;
 use crate::preflight::problem::Problem;
+use crate::preflight::{Findings, judge_destruction};
 use crate::sample::*;
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
@@ -33,6 +33,8 @@ fn words(plan: &Plan) -> Vec<String> {
                 format!("confirm epoch {}", epochs.join(" "))
             }
             Step::ForgetItems { table, .. } => format!("forget {table}"),
+            Step::MarkAccelerator { .. } => "mark".to_owned(),
+            Step::UnmarkAccelerator { .. } => "unmark".to_owned(),
             Step::ApplyObject(goal) => format!("apply {} {}", goal.object.site, goal.object.kind.word()),
             Step::DeleteObject { object, .. } => format!("delete {} {}", object.site, object.kind.word()),
             Step::MergeUserWorkloadConfig { object, .. } => format!("merge {}", object.site),
@@ -773,4 +775,35 @@ fn a_register_that_cannot_be_read_forbids_destruction_unless_forced() {
     let mut nothing = empty_world();
     nothing.register_unread = Some("no answer".to_owned());
     assert_eq!(judge_destruction(&topology, &nothing, &looks, false), Ok(()));
+}
+
+/// Nothing is deployed before the accelerator says whose it is; `destroy` lets go of it while it still knows which.
+#[test]
+fn the_accelerator_is_marked_before_the_first_function_and_let_go_of_with_it() {
+    let findings = Findings {
+        unmarked: true,
+        ..findings()
+    };
+    let planned = |standing: &Standing| {
+        let plan = plan(
+            &topology(),
+            standing,
+            &findings,
+            &package(),
+            &documents(&[REGION]),
+            &no_clusters(),
+        );
+        words(&plan.unwrap())
+    };
+    let fresh = planned(&standing());
+    let position = |words: &[String], wanted: &str| words.iter().position(|word| word == wanted).unwrap();
+    let created = format!("create {REGION} fencing");
+    assert!(position(&fresh, "lock") < position(&fresh, "mark"), "{fresh:?}");
+    assert!(position(&fresh, "mark") < position(&fresh, &created), "{fresh:?}");
+    // Where only the tag is gone, only the tag is written.
+    assert_eq!(planned(&deployed()), ["lock", "mark", "unlock"]);
+
+    let gone = words(&destroy::plan(&topology(), &deployed(), &Looks::new(), true));
+    let deleted = format!("delete {REGION} fencing");
+    assert!(position(&gone, "unmark") < position(&gone, &deleted), "{gone:?}");
 }

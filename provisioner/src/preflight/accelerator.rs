@@ -99,6 +99,8 @@ impl Judge<'_> {
             return found;
         };
         found.accelerator_arn.clone_from(&accelerator.arn);
+        found.owner = self.topology.owner(&self.observed.standing.identity.account_id);
+        self.whose(&accelerator.arn, &found.owner);
         if !accelerator.enabled {
             self.problems.push(Problem::AcceleratorDisabled {
                 name: accelerator.name.clone(),
@@ -140,6 +142,27 @@ impl Judge<'_> {
             .map(|(site, arns)| (site, arns.into_iter().collect()))
             .collect();
         found
+    }
+
+    /// Whether the accelerator is another deployment's: by its tag, or because a function of another topology was
+    /// told of it.
+    fn whose(&mut self, arn: &str, ours: &str) {
+        if let Some(owner) = self.observed.owner.as_ref().filter(|owner| *owner != ours) {
+            self.problems.push(Problem::AnothersAccelerator {
+                arn: arn.to_owned(),
+                owner: owner.clone(),
+                ours: ours.to_owned(),
+            });
+        }
+        for region in &self.observed.regions {
+            for neighbour in region.neighbours.iter().filter(|it| it.accelerator_arn == arn) {
+                self.problems.push(Problem::SharedAccelerator {
+                    function: neighbour.function.clone(),
+                    region: region.region.clone(),
+                    topology: neighbour.topology.clone(),
+                });
+            }
+        }
     }
 
     /// The sites that an untagged balancer may belong to: those that miss in its listener, or else all.

@@ -37,6 +37,8 @@ pub struct Findings {
     pub found: Found,
     /// The secret with Infinispan's password, by function Region.
     pub infinispan_secrets: BTreeMap<String, String>,
+    /// Whether the accelerator does not say yet whose it is.
+    pub unmarked: bool,
     /// The Regions that did not answer, each with the call that shows it.
     pub unreached: BTreeMap<String, String>,
     /// What is worth knowing.
@@ -77,6 +79,7 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
                 .iter()
                 .map(|(region, secret)| (region.clone(), secret.arn.clone()))
                 .collect(),
+            unmarked: observed.owner.is_none(),
             unreached: observed.unreached.clone(),
             warnings: judge.warnings,
         })

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::{is_wanted, judge, judge_history, sites_to_search};
-use crate::observed::{EndpointReading, Observed};
+use crate::observed::{EndpointReading, FunctionReading, Neighbour, Observed};
 use crate::preflight::problem::{Problem, Warning};
 use crate::sample::*;
 use crate::topology::Topology;
@@ -693,4 +693,60 @@ fn the_secrets_stay_in_the_region_that_was_first() {
             .any(|problem| problem.contains("the webhook's secret lives in"));
         assert_eq!(is_refused, refused, "{before} → {now:?}: {found:#?}");
     }
+}
+
+/// Two deployments on one accelerator empty it between them: neither the tag nor a function may name another.
+#[test]
+fn another_deployment_s_accelerator_is_refused() {
+    let other = "111111111111/eu-west-1/sitefence-other-register/other";
+    let judged = |change: fn(&mut Observed, &str)| judge(&topology(), &with(|it| change(it, other)), 0);
+    let problems = judged(|it, other| it.owner = Some(other.to_owned())).unwrap_err();
+    assert!(
+        matches!(problems.as_slice(), [Problem::AnothersAccelerator { owner, .. }] if owner == other),
+        "{problems:?}"
+    );
+    assert!(problems.iter().all(Problem::is_unsafe));
+    let neighbour = |arn: &str| Neighbour {
+        function: "sitefence-other".to_owned(),
+        topology: "other".to_owned(),
+        accelerator_arn: arn.to_owned(),
+    };
+    let arn = observed().accelerator.unwrap().arn;
+    let beside = |arn: &str| {
+        judge(
+            &topology(),
+            &with(|it| it.regions[0].neighbours = vec![neighbour(arn)]),
+            0,
+        )
+    };
+    let problems = beside(&arn).unwrap_err();
+    assert!(
+        matches!(problems.as_slice(), [Problem::SharedAccelerator { topology, .. }] if topology == "other"),
+        "{problems:?}"
+    );
+    assert!(problems.iter().all(Problem::is_unsafe));
+    assert!(beside("arn:another:accelerator").is_ok());
+    // One that says nothing yet is marked.
+    assert!(judged(|it, _| it.owner = None).unwrap().unmarked);
+    assert!(!judge(&topology(), &observed(), 0).unwrap().unmarked);
+}
+
+/// A function of another version is a neighbour, too: only what tells it apart is read.
+#[test]
+fn a_neighbour_is_known_by_two_variables() {
+    let told = |topology: &str| FunctionReading {
+        name: "f".to_owned(),
+        arn: "arn:f".to_owned(),
+        environment: [
+            ("SITEFENCE_TOPOLOGY".to_owned(), topology.to_owned()),
+            ("SITEFENCE_ACCELERATOR_ARN".to_owned(), "arn:a".to_owned()),
+        ]
+        .into(),
+    };
+    let known = told("other").neighbour("prod").unwrap();
+    assert_eq!(
+        (known.topology.as_str(), known.accelerator_arn.as_str()),
+        ("other", "arn:a")
+    );
+    assert_eq!(told("prod").neighbour("prod"), None);
 }

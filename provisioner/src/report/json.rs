@@ -84,6 +84,12 @@ fn step_json(step: &Step, preview: &Preview) -> Option<Value> {
         Step::EmptyBucket { region, bucket } => {
             json!({ "action": "emptyBucket", "region": region, "bucket": bucket })
         }
+        Step::MarkAccelerator { arn, owner } => {
+            json!({ "action": "markAccelerator", "accelerator": arn, "owner": owner })
+        }
+        Step::UnmarkAccelerator { arn, owner } => {
+            json!({ "action": "unmarkAccelerator", "accelerator": arn, "owner": owner })
+        }
         Step::ForgetItems { region, table, .. } => {
             json!({ "action": "forgetItems", "region": region, "table": table })
         }

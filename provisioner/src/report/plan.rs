@@ -15,6 +15,7 @@ use crate::run::destroy::Destroyed;
 use crate::run::preview::Preview;
 use crate::topology::SiteName;
 use crate::topology::time_to_fence::{Advice, Basis, TimeToFence};
+use fencing::accelerator::OWNER_TAG;
 
 /// Longer values are cut: a changed template's code fills a screen otherwise.
 const VALUE_CHARACTERS: usize = 100;
@@ -53,6 +54,8 @@ pub fn step(step: &Step) -> Option<String> {
                 places.join(" and ")
             )
         }
+        Step::MarkAccelerator { owner, .. } => format!("marking the accelerator as {owner}"),
+        Step::UnmarkAccelerator { .. } => "taking the mark off the accelerator".to_owned(),
         Step::ForgetItems { region, table, .. } => {
             format!("{region}: removing this topology's items from {table}")
         }
@@ -318,6 +321,12 @@ fn step_text(text: &mut String, step: &Step, preview: &Preview) {
             bytes(package.bytes)
         )),
         Step::EmptyBucket { bucket, .. } => lines.push(format!("  - everything in {bucket}")),
+        Step::MarkAccelerator { owner, .. } => {
+            lines.push(format!("  + the accelerator's tag {OWNER_TAG}={owner}"));
+        }
+        Step::UnmarkAccelerator { owner, .. } => {
+            lines.push(format!("  - the accelerator's tag {OWNER_TAG}={owner}"));
+        }
         Step::ForgetItems { table, .. } => lines.push(format!("  - this topology's items in {table}")),
         Step::AwaitStack { stack, status, .. } => lines.push(format!("  … {stack}  is {status}")),
         Step::ContinueRollback { stack, .. } => {
@@ -335,11 +344,14 @@ fn counts(plan: &Plan) -> (usize, usize, usize) {
     plan.steps
         .iter()
         .fold((0, 0, 0), |(create, change, delete), step| match step {
-            Step::CreateStack(_) | Step::Upload { .. } => (create + 1, change, delete),
+            Step::CreateStack(_) | Step::Upload { .. } | Step::MarkAccelerator { .. } => {
+                (create + 1, change, delete)
+            }
             Step::UpdateStack(_) | Step::ContinueRollback { .. } => (create, change + 1, delete),
             Step::DeleteStack { .. }
             | Step::EmptyBucket { .. }
             | Step::ForgetItems { .. }
+            | Step::UnmarkAccelerator { .. }
             | Step::DeleteObject { .. } => (create, change, delete + 1),
             Step::MergeUserWorkloadConfig { is_new: true, .. } => (create + 1, change, delete),
             Step::MergeUserWorkloadConfig { .. } | Step::UndoUserWorkloadConfig { .. } => {

@@ -112,6 +112,18 @@ impl Topology {
             .map_or_else(|| self.named("register"), ToString::to_string)
     }
 
+    /// What the accelerator's tag says where it is this deployment's: the place of its register, and its name. The
+    /// same for the functions of all Regions, whichever replica each of them uses.
+    pub fn owner(&self, account_id: &str) -> String {
+        let role = self.register.role_arn.as_ref().map(ToString::to_string);
+        let account = role
+            .as_deref()
+            .and_then(|arn| arn.split(':').nth(4))
+            .unwrap_or(account_id);
+        let region = self.register_regions().first().unwrap_or(self.first_region());
+        format!("{account}/{region}/{}/{}", self.table_name(), self.name)
+    }
+
     /// An alarm's name.
     pub fn alarm_name(&self, what: &str) -> String {
         self.named(what)

@@ -102,6 +102,7 @@ fn how(way: Way) -> &'static str {
         Way::Repeated => " and its repetition is refused",
         Way::Partly => " and it fails for one cache",
         Way::NoRelay => " and no relay node answers",
+        Way::Unmarked => " and not whose it is",
     }
 }
 
@@ -116,6 +117,7 @@ pub fn what(grounds: &Grounds, call: &Call) -> String {
             )
         }
         Call::ReadAccelerator => "reads the accelerator".to_owned(),
+        Call::ReadMark => "reads whose it was a minute ago".to_owned(),
         Call::WriteGroup(write) => {
             let ids: Vec<&str> = write
                 .endpoints

@@ -60,6 +60,7 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
     let faults = dice.one_of(&[0, 10, 40, 120]);
     let lag = dice.one_of(&[Duration::ZERO, Duration::ZERO, Duration::from_secs(3)]);
     let (failures, no_relay) = (dice.one_of(&[0, 0, 60]), dice.one_of(&[0, 0, 30]));
+    let unmarked = dice.one_of(&[0, 0, 60]);
     let (meddling, lucky) = (dice.permille(600), dice.permille(100));
     let (operated, provisioned) = (dice.permille(750), dice.permille(400));
     let trouble = dice.seconds(180, 720);
@@ -71,6 +72,7 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
         core.reality.lag = lag;
         core.reality.cache_failures = failures;
         core.reality.no_relay = no_relay;
+        core.reality.unmarked = unmarked;
     }
     sim.set_faults(match faults {
         0 => Faults::Never,

@@ -29,6 +29,7 @@ impl Lookout for Outside {
             }),
             Probe::Endpoints => Seen::Endpoints(fencing::accelerator::Reading {
                 groups: reality.groups.clone(),
+                mark: fencing::accelerator::Mark::Names(reality.settings.found.owner.clone()),
             }),
             Probe::Infinispan { at, .. } => {
                 let index = reality.index(at);

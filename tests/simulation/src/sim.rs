@@ -318,6 +318,7 @@ pub(crate) fn tell(call: &Call) -> String {
             text
         }
         Call::ReadAccelerator => "read accelerator".to_owned(),
+        Call::ReadMark => "read whose the accelerator was".to_owned(),
         Call::WriteGroup(write) => {
             let ends: Vec<&str> = write
                 .endpoints

@@ -23,7 +23,10 @@ fn sight(state: &State, probe: &Probe) -> Seen {
             enabled: true,
             groups,
         }),
-        Probe::Endpoints => Seen::Endpoints(Reading { groups }),
+        Probe::Endpoints => Seen::Endpoints(Reading {
+            groups,
+            mark: state.mark.clone(),
+        }),
         Probe::Infinispan { at, .. } => Seen::Infinispan(Reach::Answers(state.backups[at])),
         Probe::Register => Seen::Register(state.record.clone().map(Box::new)),
         Probe::Watchdog { of } => Seen::Watchdog(state.stamped.get(of).copied()),

@@ -85,6 +85,24 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         plan.steps.push(take_lock(topology, standing, lock_in));
     }
     plan.steps.extend(of_clusters);
+    // Before the functions, as long as they tell which accelerator it is. Without its tag they still decide.
+    if aws
+        && removals.iter().any(|step| {
+            matches!(
+                step,
+                Step::DeleteStack {
+                    kind: StackKind::Fencing,
+                    ..
+                }
+            )
+        })
+    {
+        let told = standing.told().find(|told| !told.found.owner.is_empty());
+        plan.steps.extend(told.map(|told| Step::UnmarkAccelerator {
+            arn: told.found.accelerator_arn,
+            owner: told.found.owner,
+        }));
+    }
     let (functions, rest): (Vec<Step>, Vec<Step>) = removals.into_iter().partition(|step| {
         matches!(
             step,

@@ -56,6 +56,8 @@ pub struct Reality {
     pub cache_failures: u64,
     /// The answering node is no relay, so many times in a thousand.
     pub no_relay: u64,
+    /// The accelerator's tag cannot be read, so many times in a thousand.
+    pub unmarked: u64,
     /// Who else changed what.
     pub hands: Hands,
     /// The webhook's password.
@@ -80,6 +82,7 @@ impl Reality {
             link: true,
             cache_failures: 0,
             no_relay: 0,
+            unmarked: 0,
             hands: Hands::default(),
             password: "s3cret%40".to_owned(),
             rotated_at: Duration::ZERO,
@@ -197,6 +200,8 @@ impl Reality {
                 }
             }
             Call::ReadAccelerator => Event::Accelerator(Ok(self.read_accelerator(now, dice))),
+            // No deep check is kept here.
+            Call::ReadMark => Event::Marked(Ok(None)),
             Call::WriteGroup(outcome) => self.write_group(outcome, now),
             Call::ReadView { at }
             | Call::TakeOffline { at, .. }

@@ -345,6 +345,9 @@ impl State {
             self.lagging_reads_left = self.lagging_reads_per_write;
             return Ok(answer);
         }
+        if operation.tags() {
+            return operations::write(operation, &request.body, &mut self.world, self.undocumented);
+        }
         let lags = operation.reads_endpoints() && self.lagging_reads_left > 0;
         let endpoints = match &self.before_last_write {
             Some(before) if lags => before,
