@@ -130,6 +130,7 @@ fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
             false,
             &[
                 "lock",
+                "unmark",
                 "delete eu-west-1 fencing",
                 "create eu-west-1 fencing",
                 "ready eu-west-1",
@@ -141,6 +142,7 @@ fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
             false,
             &[
                 "lock",
+                "unmark",
                 "delete eu-west-1 fencing",
                 "create eu-west-1 fencing",
                 "ready eu-west-1",
@@ -152,6 +154,7 @@ fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
             true,
             &[
                 "lock",
+                "unmark",
                 "delete eu-west-1 fencing",
                 "create eu-west-1 fencing",
                 "ready eu-west-1",
@@ -402,6 +405,7 @@ fn everything_goes_functions_first_and_the_lock_s_bucket_last() {
         words(&plan),
         [
             "lock",
+            "unmark",
             "delete eu-west-1 fencing",
             "confirm epoch 0",
             "delete eu-west-1 register",
@@ -486,6 +490,7 @@ fn a_shared_table_loses_only_this_topology_s_items() {
         steps,
         [
             "lock",
+            "unmark",
             "delete eu-west-1 fencing",
             "confirm epoch 0",
             "forget shared",
@@ -734,6 +739,7 @@ fn a_register_outlives_the_function_that_cannot_be_removed_yet() {
         words(&plan),
         [
             "lock",
+            "unmark",
             "delete eu-west-1 fencing",
             "unlock",
             "empty eu-west-1",

@@ -147,7 +147,15 @@ impl Judge<'_> {
     /// Whether the accelerator is another deployment's: by its tag, or because a function of another topology was
     /// told of it.
     fn whose(&mut self, arn: &str, ours: &str) {
-        if let Some(owner) = self.observed.owner.as_ref().filter(|owner| *owner != ours) {
+        // A register that moves takes the mark along: what a function of ours was told is ours, too.
+        let told = |owner: &String| {
+            self.observed
+                .standing
+                .told()
+                .any(|told| told.found.owner == *owner)
+        };
+        let others = self.observed.owner.as_ref();
+        if let Some(owner) = others.filter(|owner| *owner != ours && !told(owner)) {
             self.problems.push(Problem::AnothersAccelerator {
                 arn: arn.to_owned(),
                 owner: owner.clone(),
