@@ -126,6 +126,9 @@ pub enum RejoinStep {
     Clear(Vec<String>),
     /// S replicates to K again.
     RestoreStale,
+    /// Pushes of before are broken off and forgotten at both ends: one that never ends hinders the next, and one
+    /// that ended well would vouch for it.
+    ForgetPushes,
     /// K replicates to S again and pushes its state.
     Push,
     /// Every cache is to report the push as done.
@@ -142,6 +145,9 @@ pub struct Rejoin {
     pub session: String,
     /// What comes next.
     pub step: RejoinStep,
+    /// How often a push that did not end was begun anew.
+    #[serde(default)]
+    pub restarts: u8,
 }
 
 /// The register's item.
@@ -173,6 +179,10 @@ pub struct Record {
     /// carried out at once, and once more after a wait: only then is it complete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
+    /// Since the decision is complete, what the survivor had pushed before was forgotten: from here on a push that
+    /// is over was made after the fence, and vouches for a recovery by hand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pushes_cleared: bool,
     /// A rejoin's progress, while rejoining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejoin: Option<Rejoin>,
@@ -215,6 +225,7 @@ impl Record {
             token: None,
             waiting: false,
             unsettled: false,
+            pushes_cleared: false,
             rejoin: None,
             hold: None,
             cooldown_until: None,
@@ -353,9 +364,11 @@ mod tests {
             token: Some(Token::of(Rev(9), "r1")),
             waiting: true,
             unsettled: true,
+            pushes_cleared: true,
             rejoin: Some(Rejoin {
                 session: "s1".to_owned(),
                 step: RejoinStep::Push,
+                restarts: 1,
             }),
             hold: Some(Hold {
                 by: "ana".to_owned(),

@@ -249,8 +249,10 @@ mod tests {
             token: Some(fencing::words::Token::of(Rev(7), "r1")),
             waiting: true,
             unsettled: true,
+            pushes_cleared: true,
             rejoin: Some(Rejoin {
                 session: "s".to_owned(),
+                restarts: 1,
                 step: RejoinStep::Clear(vec!["work".to_owned()]),
             }),
             hold: Some(Hold {

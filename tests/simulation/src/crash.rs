@@ -109,7 +109,7 @@ impl fmt::Display for Scene {
 }
 
 /// How many steps a rejoin has.
-const STEPS: usize = 7;
+const STEPS: usize = 8;
 
 /// Every act in every state that it may meet.
 pub fn scenes() -> Vec<Scene> {

@@ -298,7 +298,9 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
             push: state.pushed,
         }])),
         Call::Pause { .. } => Event::Passed,
-        Call::StartPush { .. } => Event::Switched(Ok(Vec::new())),
+        Call::StartPush { .. } | Call::CancelPush { .. } | Call::CancelReceive { .. } => {
+            Event::Switched(Ok(Vec::new()))
+        }
         Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Ok(())),
     };
     debug_assert!(state.effects.len() <= before + 1);

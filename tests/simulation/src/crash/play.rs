@@ -233,6 +233,8 @@ impl Play {
     fn fenced(&self) {
         self.link(false);
         self.alert();
+        // The minute after it.
+        self.sweep();
     }
 
     fn hold(&self) {
