@@ -69,7 +69,7 @@ fn ask(loaded: &Loaded, output: OutputFormat, task: impl FnOnce(String) -> Task)
 }
 
 /// A reason that says nothing helps nobody at three in the morning.
-fn reason(text: &str) -> Result<String, String> {
+pub(super) fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("say why: everybody who is refused meanwhile reads it".to_owned()),
         text => Ok(text.to_owned()),

@@ -16,6 +16,7 @@ pub mod changes;
 pub mod cluster;
 pub mod cluster_endpoint;
 pub mod objects;
+pub mod status;
 
 use self::cluster::{ClusterReading, Looks};
 use crate::topology::names::StackKind;

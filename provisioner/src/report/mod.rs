@@ -6,6 +6,7 @@ mod objects;
 mod operate;
 mod package;
 mod plan;
+mod status;
 
 pub use self::failure::failure_text;
 pub use self::json::{applied_json, destroyed_json, package_json, plan_json};
@@ -15,6 +16,7 @@ pub use self::package::package_text;
 pub use self::plan::{
     applied_text, changes, destroyed_text, destruction_text, latency_text, plan_text, step,
 };
+pub use self::status::{Condition, Verdict, herald, sign_of_life, status_json, status_text, verdict};
 
 /// A number of bytes as people read it.
 pub fn bytes(count: u64) -> String {

@@ -155,6 +155,30 @@ pub enum Failure {
         register.state(), register.epoch(), fenced(register)
     )]
     DecidedMeanwhile { register: RegisterReading },
+    #[error("site `{site}` has no Keycloak `{name}` in the namespace `{namespace}`")]
+    NoKeycloak {
+        site: SiteName,
+        name: String,
+        namespace: String,
+    },
+    #[error("Keycloak of site `{site}` was waited for {until}, for {seconds} seconds in vain")]
+    KeycloakSlow {
+        site: SiteName,
+        until: String,
+        seconds: u64,
+    },
+    #[error("{object} is kept as it is by `{manager}`, which would undo its being scaled")]
+    KeycloakControlled { object: String, manager: String },
+    #[error(
+        "Keycloak of site `{site}` has {pods} pods again: somebody started it while its caches are brought in step"
+    )]
+    KeycloakCameBack { site: SiteName, pods: usize },
+    #[error("the cluster of site `{site}` is needed, to scale its Keycloak: {what}")]
+    ClusterNeeded { site: SiteName, what: String },
+    #[error("the register cannot be read: {reason}")]
+    RegisterUnread { reason: String },
+    #[error("`{survivor}` looks alive: {sign}")]
+    SurvivorLives { survivor: SiteName, sign: String },
     #[error("something changed between planning and starting")]
     Overtaken,
     #[error("stopped; nothing is lost")]
@@ -219,6 +243,9 @@ impl Failure {
         match self {
             Self::Problems(problems) if problems.iter().any(Problem::is_unsafe) => Kind::Refused,
             Self::Locked { .. } | Self::DecidedMeanwhile { .. } => Kind::Refused,
+            Self::KeycloakControlled { .. } | Self::KeycloakCameBack { .. } | Self::SurvivorLives { .. } => {
+                Kind::Refused
+            }
             Self::NotDone { status, .. } => match status {
                 Status::NotNow => Kind::Refused,
                 Status::Foreign => Kind::Usage,
@@ -276,6 +303,29 @@ impl Failure {
                  {} back as the README's chapter `When a site was fenced` says, then destroy with --force",
                 register.fenced().map_or("the site", SiteName::as_str)
             )),
+            Self::NoKeycloak { .. } => Some(
+                "name it in the site's `keycloak`; where it runs elsewhere, stop it yourself and add --keycloak manual"
+                    .into(),
+            ),
+            Self::KeycloakSlow { .. } => Some(
+                "look at the pods of that namespace; then run the same command again, it goes on from what stands".into(),
+            ),
+            Self::KeycloakControlled { .. } => Some(
+                "pause it first: Argo CD: `argocd app set APP --sync-policy none`; Flux: `flux suspend kustomization NAME` \
+                 (or `helmrelease`); or stop Keycloak yourself, with --keycloak manual"
+                    .into(),
+            ),
+            Self::KeycloakCameBack { .. } => Some(
+                "the rejoin stands still and the site stays out; find out who did, then run the same command again".into(),
+            ),
+            Self::ClusterNeeded { .. } => {
+                Some("bring the cluster into reach, or stop Keycloak yourself, with --keycloak manual".into())
+            }
+            Self::RegisterUnread { .. } => Some("run the same command again; it goes on from what stands".into()),
+            Self::SurvivorLives { .. } => Some(
+                "a healthy survivor keeps what the other site has not; if you know that it is lost: --survivor-is-lost"
+                    .into(),
+            ),
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {
                 Some("run the same command again to go on; what AWS has begun goes on there meanwhile".into())
