@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use fencing::health::{Check, Level, STALE_AFTER_SECONDS, WATCHDOG_SILENT_AFTER_SECONDS};
+use fencing::health::{Check, Level, Probe, STALE_AFTER_SECONDS, WATCHDOG_SILENT_AFTER_SECONDS};
 use fencing::register::{Record, State};
 use fencing::settings::Mode as Told;
 use fencing::words::SiteName;
@@ -478,7 +478,12 @@ fn row(seen: &StatusReading, site: &SiteName) -> [String; 7] {
     // Of several Regions' looks the latest.
     let look = items.and_then(|items| {
         let latest = items.checkups.values().max_by_key(|checkup| checkup.at)?;
-        let name = format!("infinispan:{site}");
+        let backup = seen.sites.iter().find(|other| *other != site)?;
+        let probe = Probe::Infinispan {
+            at: site.clone(),
+            backup: backup.clone(),
+        };
+        let name = probe.name();
         let check = latest.checks.iter().find(|check| check.name == name)?;
         Some(format!("{} ({} ago)", check.found, ago(latest.at, seen.at)))
     });
@@ -538,7 +543,7 @@ fn table<const N: usize>(text: &mut String, head: [&str; N], rows: &[[String; N]
     }
 }
 
-/// The same for programs; docs/status.md describes it. Fields are added, never renamed.
+/// The same for programs; `docs/status.md` describes it. Fields are added, never renamed.
 pub fn status_json(seen: &StatusReading) -> Value {
     let verdict = verdict(seen);
     let sites: Vec<Value> = seen.sites.iter().map(|site| site_json(seen, site)).collect();
