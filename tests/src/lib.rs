@@ -14,6 +14,8 @@ pub mod demo;
 pub mod monitoring;
 pub mod programs;
 pub mod provision;
+pub mod servers;
 pub mod skip;
 pub mod standins;
 pub mod tools;
+pub mod transcript;

@@ -97,7 +97,9 @@ pub(super) fn rule_looks_at_the_peer(case: &mut Case<'_>) {
         ] {
             let expr = rule(&document.value, name).map_or("", |rule| text(rule, "/expr"));
             let metric = match name {
-                alert::REPLICATION_CUT => "infinispan_x_site_admin_status",
+                alert::REPLICATION_CUT => {
+                    "x_site_admin_status|vendor_cache_manager_.+_x_site_admin_.+_status"
+                }
                 _ => r#"__name__=~"(vendor_)?jgroups_site_view_status""#,
             };
             for part in [

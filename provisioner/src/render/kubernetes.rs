@@ -13,6 +13,15 @@ const LEAF_LABEL: (&str, &str) = ("openshift.io/prometheus-rule-evaluation-scope
 /// The series that tells whether the other site is in view. Infinispan dropped the prefix in 16.0.4.
 const SITE_VIEW: &str = r#"__name__=~"(vendor_)?jgroups_site_view_status""#;
 
+/// The names of all series that a rule looks at, as a pattern for whole names.
+const SERIES: &str = "(vendor_)?jgroups_site_view_status|(vendor|infinispan)_x_site_admin_status|\
+                      vendor_cache_manager_.+_x_site_admin_.+_status";
+
+/// Whether replication is cut has four names: Infinispan 16's own, that of 15 with names as tags and of 16 with
+/// `metrics.legacy`, and, in 15 as it comes, one for each cache and site. The labels `cache` and `site` they all have.
+const ADMIN_STATUS: &str =
+    r#"__name__=~"(vendor|infinispan)_x_site_admin_status|vendor_cache_manager_.+_x_site_admin_.+_status""#;
+
 /// How often Alertmanager looks whether the watchdog is due again, and how often it is.
 const WATCHDOG_INTERVAL: Interval = Interval::from_seconds(30);
 const WATCHDOG_REPEAT_INTERVAL: Interval = Interval::from_seconds(60);
@@ -270,7 +279,7 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
             site_offline_expr: format!("max by (namespace, site) ({{{SITE_VIEW},{about}}} != 2) == 0"),
             site_view_absent_expr: format!("absent({{{SITE_VIEW},{about}}})"),
             replication_cut_expr: format!(
-                "min by (namespace, cache, site) (infinispan_x_site_admin_status{{{about}}}) == 0"
+                "min by (namespace, cache, site) ({{{ADMIN_STATUS},{about}}}) == 0"
             ),
             site_offline_summary: format!("Site {peer} is out of {}'s sight", site.name),
             site_view_absent_summary: format!("Nothing tells whether {} sees {peer}", site.name),
@@ -294,6 +303,7 @@ fn pod_monitor(topology: &Topology, site: &Site) -> Result<Filled, RenderError> 
         infinispan_secret: String,
         scrape_interval: String,
         scrape_timeout: String,
+        series: String,
     }
     let interval = topology.alerting.scrape_interval;
     fill(
@@ -307,6 +317,7 @@ fn pod_monitor(topology: &Topology, site: &Site) -> Result<Filled, RenderError> 
             infinispan_secret: format!("{}-generated-operator-secret", site.infinispan.cluster),
             scrape_interval: interval.to_string(),
             scrape_timeout: interval.min(LONGEST_SCRAPE_TIMEOUT).to_string(),
+            series: SERIES.to_owned(),
         },
     )
 }

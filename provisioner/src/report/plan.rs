@@ -373,6 +373,7 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
             let basis = match stage.basis {
                 Basis::Rendered => "rendered",
                 Basis::Sourced => "sourced",
+                Basis::Measured => "measured",
                 Basis::Assumed => "assumed",
             };
             let _ = writeln!(

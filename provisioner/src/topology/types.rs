@@ -224,7 +224,7 @@ pub enum Mode {
     Observe,
 }
 
-/// When an alert fires and how it travels. The defaults fence within 47 seconds in the worst case.
+/// When an alert fires and how it travels. The defaults fence within 49 seconds in the worst case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]

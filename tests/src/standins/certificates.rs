@@ -69,6 +69,23 @@ impl TestAuthority {
         names: &[&str],
         validity: Validity,
     ) -> Result<Arc<rustls::ServerConfig>, CertificateError> {
+        let (certificate, key) = self.signed(names, validity)?;
+        let chain = vec![certificate.der().clone(), self.certificate.der().clone()];
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        Ok(Arc::new(config))
+    }
+
+    /// The same as a file for a server of another make: key and certificates.
+    pub fn server_pem(&self, names: &[&str]) -> Result<String, CertificateError> {
+        let (certificate, key) = self.signed(names, Validity::Current)?;
+        Ok(key.serialize_pem() + &certificate.pem() + &self.certificate.pem())
+    }
+
+    fn signed(&self, names: &[&str], validity: Validity) -> Result<(Certificate, KeyPair), CertificateError> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "infinispan");
@@ -82,14 +99,7 @@ impl TestAuthority {
             params.not_after = rcgen::date_time_ymd(2001, 12, 31);
         }
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
-        let chain = vec![certificate.der().clone(), self.certificate.der().clone()];
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = rustls::ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        Ok(Arc::new(config))
+        Ok((params.signed_by(&key, &self.issuer)?, key))
     }
 
     /// A client that trusts this authority and no other.

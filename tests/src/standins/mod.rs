@@ -35,6 +35,6 @@ pub use server::StartError;
 
 /// Takes a lock whether or not a test panicked while holding it: the world behind it is plain data, and a
 /// failed assertion must not make every later one report a poisoned lock instead of its own failure.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

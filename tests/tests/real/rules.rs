@@ -2,7 +2,7 @@
 //! labels and words.
 //!
 //! A case is a minute or more of series, a sample every five seconds, and what is expected at some instants. Each is
-//! tried for both sites of every example, under both names that Infinispan gives the metric.
+//! tried for both sites of every example, in every spelling that Infinispan has for the metrics.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,16 +10,16 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use tests::programs::Program;
+use tests::standins::exporter::Spelling;
 
 use crate::examples::{Example, examples};
 
-const NAMES: [&str; 2] = ["jgroups_site_view_status", "vendor_jgroups_site_view_status"];
 const STEP: u64 = 5;
 
 /// One site's rules, and what its cases are made of.
 struct Subject<'a> {
     rules: &'a Value,
-    metric: &'a str,
+    spelling: Spelling,
     namespace: String,
     reporter: String,
     peer: String,
@@ -51,7 +51,7 @@ impl Subject<'_> {
     }
 
     fn view_in(&self, namespace: &str, pod: &str, site: &str, values: &str) -> Value {
-        let metric = self.metric;
+        let metric = self.spelling.view();
         json!({
             "series": format!(
                 "{metric}{{namespace=\"{namespace}\",pod=\"{pod}\",node=\"{pod}-1\",cache_manager=\"default\",site=\"{site}\"}}"
@@ -63,7 +63,8 @@ impl Subject<'_> {
     fn cut(&self, cache: &str, pod: &str, site: &str, values: &str) -> Value {
         json!({
             "series": format!(
-                "infinispan_x_site_admin_status{{namespace=\"{}\",pod=\"{pod}\",cache=\"{cache}\",site=\"{site}\"}}",
+                "{}{{namespace=\"{}\",pod=\"{pod}\",cache=\"{cache}\",site=\"{site}\"}}",
+                self.spelling.admin(cache, site),
                 self.namespace
             ),
             "values": values,
@@ -287,14 +288,14 @@ fn seconds(duration: &Value) -> u64 {
     number.parse::<u64>().unwrap() * factor
 }
 
-fn subjects<'a>(example: &'a Example, metric: &'a str) -> Vec<Subject<'a>> {
+fn subjects(example: &Example, spelling: Spelling) -> Vec<Subject<'_>> {
     let [a, b] = &example.topology.sites;
     [(a, b), (b, a)]
         .into_iter()
         .map(|(site, peer)| {
             let mut subject = Subject {
                 rules: example.document(site, "PrometheusRule"),
-                metric,
+                spelling,
                 namespace: site.namespace.to_string(),
                 reporter: site.name.to_string(),
                 peer: peer.name.to_string(),
@@ -359,14 +360,14 @@ fn every_examples_rules_fire_when_they_should_and_only_then() {
     };
     let mut judged = 0;
     for example in examples() {
-        for metric in NAMES {
-            for subject in subjects(&example, metric) {
-                let what = format!("{}, rules of {}, {metric}", example.name, subject.reporter);
+        for spelling in Spelling::ALL {
+            for subject in subjects(&example, spelling) {
+                let what = format!("{}, rules of {}, {spelling:?}", example.name, subject.reporter);
                 judged += judge(&promtool, &subject, &what);
             }
         }
     }
-    assert!(judged >= 2 * 2 * 5 * 16, "only {judged} cases were judged");
+    assert!(judged >= 3 * 2 * 5 * 16, "only {judged} cases were judged");
 }
 
 /// The tests above cannot pass by accident: rules that are a little wrong do not.
@@ -382,6 +383,8 @@ fn rules_that_are_wrong_are_found_out() {
     for (from, to) in [
         ("(vendor_)?jgroups", "jgroups"),
         ("!= 2) == 0", "!= 2) == 1"),
+        ("(vendor|infinispan)_x_site", "infinispan_x_site"),
+        ("|vendor_cache_manager_.+_x_site_admin_.+_status", ""),
         ("\"for\":\"10s\"", "\"for\":\"5s\""),
         ("max by (namespace, site)", "min by (namespace, site)"),
         (" != 2)", ")"),
@@ -389,11 +392,11 @@ fn rules_that_are_wrong_are_found_out() {
     ] {
         assert!(right.contains(from), "{from}: {right}");
         let wrong: Value = serde_json::from_str(&right.replace(from, to)).unwrap();
-        let caught = NAMES.iter().any(|metric| {
+        let caught = Spelling::ALL.into_iter().any(|spelling| {
             let subject = Subject {
                 rules: &wrong,
                 pending: 10,
-                ..subjects(example, metric).swap_remove(0)
+                ..subjects(example, spelling).swap_remove(0)
             };
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge(&promtool, &subject, to))).is_err()
         });
@@ -418,5 +421,39 @@ fn promtool_finds_nothing_to_say_about_the_rules() {
                 .unwrap();
             assert!(output.status.success(), "{}: {output:?}", example.name);
         }
+    }
+}
+
+/// What real servers said, read by the PodMonitor's own pattern: exactly what a rule is about is kept.
+#[test]
+fn of_a_real_servers_page_the_rules_series_are_kept_and_nothing_else() {
+    let examples = examples();
+    let example = examples.iter().find(|example| example.name == "minimal").unwrap();
+    let monitor = example.document(&example.topology.sites[0], "PodMonitor");
+    let pattern = monitor["spec"]["podMetricsEndpoints"][0]["metricRelabelings"][0]["regex"]
+        .as_str()
+        .unwrap();
+    // Prometheus takes a pattern for the whole of a name.
+    let kept = regex::Regex::new(&format!("^(?:{pattern})$")).unwrap();
+    let pages = Spelling::ALL
+        .into_iter()
+        .flat_map(|spelling| spelling.recorded().iter().map(move |page| (spelling, page)));
+    for (spelling, page) in pages {
+        let names = page.lines().filter_map(|line| line.split(['{', ' ']).next());
+        let is_meant = |name: &&str| {
+            name.ends_with("jgroups_site_view_status")
+                || name.contains("x_site_admin") && name.ends_with("_status")
+        };
+        let wanted: Vec<&str> = names.clone().filter(is_meant).collect();
+        let found: Vec<&str> = names.clone().filter(|name| kept.is_match(name)).collect();
+        assert_eq!(found, wanted, "{spelling:?}");
+        for cache in ["sessions", "work"] {
+            assert!(
+                found.contains(&spelling.admin(cache, "site-b").as_str()),
+                "{found:?}"
+            );
+        }
+        assert!(found.contains(&spelling.view()), "{found:?}");
+        assert!(names.count() > 20, "{spelling:?}: that is no page");
     }
 }

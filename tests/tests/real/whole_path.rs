@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::monitoring::operator::{self, Pod};
 use tests::monitoring::{Alertmanager, Prometheus};
 use tests::programs::Program;
-use tests::standins::exporter::Exporter;
+use tests::standins::exporter::{Exporter, Spelling};
 use tests::standins::function_url::Delivery;
 
 use crate::alertmanager::{EAGER, SITE_OFFLINE, WATCHDOG, configuration, labels, of};
@@ -25,7 +25,7 @@ struct Monitoring {
 }
 
 impl Monitoring {
-    async fn start(test: &str, prefix: &'static str) -> Option<Self> {
+    async fn start(test: &str, spelling: Spelling) -> Option<Self> {
         let (alertmanager, prometheus) = (
             Program::Alertmanager.for_test(test)?,
             Program::Prometheus.for_test(test)?,
@@ -35,7 +35,7 @@ impl Monitoring {
         EAGER.apply(&mut routes);
         let alertmanager = Alertmanager::start(&alertmanager, &routes).unwrap();
         let exporters: Vec<Exporter> = (0..NODES)
-            .map(|node| Exporter::start(&fencer.infinispan, "site-a", node, prefix, OPERATORS).unwrap())
+            .map(|node| Exporter::start(&fencer.infinispan, "site-a", node, spelling, OPERATORS).unwrap())
             .collect();
         let pods: Vec<Pod> = exporters
             .iter()
@@ -100,8 +100,8 @@ async fn kept(prometheus: &Prometheus) -> Vec<String> {
     names
 }
 
-async fn from_metric_to_fence(test: &str, prefix: &'static str) {
-    let Some(monitoring) = Monitoring::start(test, prefix).await else {
+async fn from_metric_to_fence(test: &str, spelling: Spelling) {
+    let Some(monitoring) = Monitoring::start(test, spelling).await else {
         return;
     };
     let fencer = &monitoring.fencer;
@@ -125,20 +125,17 @@ async fn from_metric_to_fence(test: &str, prefix: &'static str) {
     assert_eq!(fencer.accelerator.writes().len(), 1);
     assert_eq!(
         kept(&monitoring.prometheus).await,
-        [
-            "infinispan_x_site_admin_status".to_owned(),
-            format!("{prefix}jgroups_site_view_status"),
-        ]
+        [spelling.admin("sessions", "site-b"), spelling.view().to_owned()]
     );
 }
 
 #[tokio::test]
 async fn a_lost_link_becomes_a_fence() {
-    from_metric_to_fence("a_lost_link_becomes_a_fence", "").await;
+    from_metric_to_fence("a_lost_link_becomes_a_fence", Spelling::Sixteen).await;
 }
 
 #[tokio::test]
 async fn a_lost_link_becomes_a_fence_under_the_metrics_older_name() {
     let test = "a_lost_link_becomes_a_fence_under_the_metrics_older_name";
-    from_metric_to_fence(test, "vendor_").await;
+    from_metric_to_fence(test, Spelling::Fifteen).await;
 }

@@ -138,7 +138,15 @@ async fn a_state_push_can_fail_be_cancelled_and_lose_its_link() {
         "it can be repeated"
     );
     pair.cut_link();
-    assert_eq!(push_status(&asker, kept, "actionTokens").await, "ERROR");
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        seen.push(push_status(&asker, kept, "actionTokens").await);
+    }
+    assert_eq!(
+        seen,
+        ["SENDING", "SENDING", "SENDING", "ERROR"],
+        "it hopes for a while"
+    );
     pair.world().set_replication("site-a", BackupStatus::Offline);
     let refused = asker
         .post(
@@ -163,6 +171,56 @@ async fn a_state_push_can_fail_be_cancelled_and_lose_its_link() {
             .backup
             .unwrap()
             .push,
-        Push::Canceled
+        Push::Stuck,
+        "it says SENDING, and nothing moves"
     );
+    assert_eq!(push_status(&asker, kept, "work").await, "SENDING");
+    let cancelled = asker.post(kept, &of("work", "cancel")).await;
+    assert_eq!(cancelled.status, 500, "the other site cannot be told");
+    assert_eq!(push_status(&asker, kept, "work").await, "CANCELED");
+}
+
+/// The start was sent before anybody noticed: it arrives, its answer does not, and both sides wait for each other.
+#[tokio::test]
+async fn a_push_whose_start_was_lost_is_in_the_way_of_the_next() {
+    let pair = started();
+    let (asker, kept) = (Asker::new(&pair), pair.site("site-a").unwrap());
+    let to = |action: &str| format!("/rest/v2/caches/work/x-site/backups/site-b?action={action}-push-state");
+    pair.lose_link();
+    assert_eq!(asker.post(kept, &to("start")).await.status, 500);
+    pair.heal_link();
+    for _ in 0..4 {
+        assert_eq!(push_status(&asker, kept, "work").await, "SENDING");
+        let again = asker.post(kept, &to("start")).await;
+        assert_eq!(again.status, 500);
+        assert!(again.text.starts_with("ISPN012047: "), "{}", again.text);
+    }
+    assert_eq!(asker.post(kept, &to("cancel")).await.status, 200);
+    assert_eq!(asker.post(kept, &to("start")).await.status, 200);
+    assert_eq!(push_status(&asker, kept, "work").await, "SENDING");
+    assert_eq!(push_status(&asker, kept, "work").await, "SENDING");
+    assert_eq!(push_status(&asker, kept, "work").await, "OK");
+}
+
+/// It failed where it was made, and is there all the same; and it arrives as soon as the link heals.
+#[tokio::test]
+async fn a_refused_write_stays_and_comes_back() {
+    let pair = started();
+    pair.world()
+        .put("site-a", "sessions", "contested", "newer")
+        .unwrap();
+    pair.lose_link();
+    let refused = pair.world().put("site-b", "sessions", "contested", "stale");
+    assert!(refused.is_err());
+    let value =
+        |site: &str| pair.world().cluster(site).unwrap().caches["sessions"].entries["contested"].clone();
+    assert_eq!(
+        (value("site-a"), value("site-b")),
+        ("newer".to_owned(), "stale".to_owned())
+    );
+    pair.cut_link();
+    assert!(pair.world().put("site-b", "sessions", "unsent", "x").is_err());
+    pair.heal_link();
+    assert_eq!(value("site-a"), "stale");
+    assert_eq!(pair.world().entries("site-a", "sessions"), ["contested"]);
 }

@@ -17,7 +17,9 @@ async fn reading_needs_a_password_and_sites_need_the_right_to_administer() {
             .await
             .unwrap();
         assert_eq!(answer.status, 401);
-        assert_eq!(answer.challenge.as_deref(), Some("Basic realm=\"default\""));
+        // What was tried is what is offered again; who tries nothing may choose.
+        let offered = if wrong.is_some() { "Basic " } else { "Digest " };
+        assert!(answer.challenge.unwrap().starts_with(offered));
     }
     let viewer = Some(("viewer", "viewer"));
     let may = asker
@@ -180,14 +182,6 @@ async fn what_the_stand_in_does_not_know_it_says() {
     let (asker, site) = (Asker::new(&pair), pair.site("site-a").unwrap());
     for (method, path) in [
         (Method::GET, "/rest/v3/container"),
-        (
-            Method::POST,
-            "/rest/v2/container/x-site/backups/site-b?action=destroy",
-        ),
-        (
-            Method::GET,
-            "/rest/v2/container/x-site/backups/site-b?action=take-offline",
-        ),
         (Method::DELETE, "/rest/v2/caches/work"),
     ] {
         let answer = asker

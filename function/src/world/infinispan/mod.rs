@@ -95,7 +95,7 @@ impl Infinispan {
     pub async fn take_offline(&self, at: &SiteName, backup: &SiteName) -> Result<Vec<CacheFailure>, Fault> {
         let path = format!("/rest/v2/container/x-site/backups/{backup}?action=take-offline");
         let answer = self.at(at)?.ask(Method::POST, &path).await;
-        switched(at, answer)
+        switched(at, backup, answer)
     }
 
     /// Switches all caches at a site: `bring-online`, `start-push-state`.
@@ -107,7 +107,7 @@ impl Infinispan {
     ) -> Result<Vec<CacheFailure>, Fault> {
         let path = format!("/rest/v2/container/x-site/backups/{backup}?action={action}");
         let answer = self.at(at)?.tell_once(&path).await;
-        switched(at, answer)
+        switched(at, backup, answer)
     }
 
     /// Reads whether a site replicates to the other.
@@ -281,10 +281,14 @@ fn fault(at: &SiteName, what: String) -> Fault {
 }
 
 /// The caches that a switch of all of them failed for.
-fn switched(at: &SiteName, answer: Result<Answered, String>) -> Result<Vec<CacheFailure>, Fault> {
+fn switched(
+    at: &SiteName,
+    backup: &SiteName,
+    answer: Result<Answered, String>,
+) -> Result<Vec<CacheFailure>, Fault> {
     answer
         .and_then(succeeded)
-        .and_then(|body| read::failures(&body))
+        .and_then(|body| read::failures(&body, backup))
         .map_err(|what| fault(at, what))
 }
 

@@ -43,11 +43,23 @@ pub(super) fn view(body: &[u8]) -> Result<View, String> {
 }
 
 /// The reply to switching all caches: 200, and in the body `"ok"` or a sentence for each cache.
-pub(super) fn failures(body: &[u8]) -> Result<Vec<CacheFailure>, String> {
+///
+/// Of the caches that are replicated to some site, one that is not replicated to this one says that its name is
+/// wrong. While another cache knows the name that is no failure: there is nothing to be switched. Where none knows
+/// it, it is no site's.
+pub(super) fn failures(body: &[u8], backup: &SiteName) -> Result<Vec<CacheFailure>, String> {
     let results: BTreeMap<String, Value> = json(body, "list of results")?;
+    let is_elsewhere = |result: &Value| {
+        result.as_str().is_some_and(|said| {
+            said == format!("Incorrect site name: {backup}")
+                || said == format!("Unable to pushState to '{backup}'. Incorrect site name: {backup}")
+                || said.ends_with(&format!("ISPN000617: Site '{backup}' not found."))
+        })
+    };
+    let is_known = !results.values().all(is_elsewhere);
     Ok(results
         .into_iter()
-        .filter(|(_, result)| result.as_str() != Some("ok"))
+        .filter(|(_, result)| result.as_str() != Some("ok") && !(is_known && is_elsewhere(result)))
         .map(|(cache, result)| CacheFailure {
             cache,
             message: match result {
@@ -102,7 +114,8 @@ mod tests {
     #[test]
     fn a_200_with_errors_inside_is_no_success() {
         let body = br#"{"sessions":"ok","work":"Exception on work : timeout","x":"Incorrect site name: y","z":null}"#;
-        let failures = failures(body).unwrap();
+        let site = SiteName::new("site-b").unwrap();
+        let failures = failures(body, &site).unwrap();
         let told: Vec<(&str, &str)> = failures
             .iter()
             .map(|failure| (failure.cache.as_str(), failure.message.as_str()))
@@ -115,11 +128,34 @@ mod tests {
                 ("z", "null")
             ]
         );
-        assert_eq!(super::failures(br#"{"sessions":"ok"}"#), Ok(vec![]));
-        assert_eq!(super::failures(b"{}"), Ok(vec![]));
+        assert_eq!(super::failures(br#"{"sessions":"ok"}"#, &site), Ok(vec![]));
+        assert_eq!(super::failures(b"{}", &site), Ok(vec![]));
         for body in [&b""[..], b"ok", b"[]", b"\"ok\""] {
-            assert!(super::failures(body).is_err());
+            assert!(super::failures(body, &site).is_err());
         }
+    }
+
+    /// Word for word what Infinispan 15 and 16 say of a cache that is replicated to a third site only.
+    #[test]
+    fn a_cache_that_is_replicated_to_another_site_only_is_no_failure() {
+        let site = SiteName::new("site-b").unwrap();
+        for said in [
+            "Incorrect site name: site-b",
+            "Unable to pushState to 'site-b'. Incorrect site name: site-b",
+            "Unable to perform operation. Error=ISPN000617: Site 'site-b' not found.",
+        ] {
+            let failed = |body: Value| failures(body.to_string().as_bytes(), &site).unwrap().len();
+            let ok = serde_json::json!({"sessions": "ok", "elsewhere": said});
+            assert_eq!(failed(ok), 0, "{said}");
+            // Nothing is hidden behind it …
+            let broken = serde_json::json!({"sessions": "Exception on sessions : no", "elsewhere": said});
+            assert_eq!(failed(broken), 1, "{said}");
+            // … and a name that no cache knows is wrong.
+            let nobody = serde_json::json!({"sessions": said, "elsewhere": said});
+            assert_eq!(failed(nobody), 2, "{said}");
+        }
+        let other = serde_json::json!({"sessions": "ok", "elsewhere": "Incorrect site name: site-c"});
+        assert_eq!(failures(other.to_string().as_bytes(), &site).unwrap().len(), 1);
     }
 
     #[test]

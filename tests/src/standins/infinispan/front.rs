@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
+use super::digest;
 use super::rest::{self, Asked, Permission};
 use super::world::World;
 use super::{Call, Fault, Operation, Outcome, Role};
@@ -63,10 +64,13 @@ impl SiteFront {
             .map_or(1, |cluster| cluster.nodes.len().max(1));
         let node = usize::try_from(request.connection).unwrap_or_default() % nodes;
         let (outcome, reply) = match &asked {
-            None => answered(unknown(&request.method, &request.uri.to_string())),
-            Some(asked) => match admitted(&state.users, &request.headers, asked.operation.permission()) {
+            None => answered(
+                rest::misfit(&request.method, request.uri.path(), query)
+                    .unwrap_or_else(|| unknown(&request.method, &request.uri.to_string())),
+            ),
+            Some(asked) => match admitted(&state.users, request, asked.operation.permission()) {
                 Err(refusal) => answered(refusal.response()),
-                Ok(()) => self.carry_out(asked, &mut state.world, node),
+                Ok(()) => self.carry_out(asked, &mut state.world, node, &request.body),
             },
         };
         drop(state);
@@ -90,7 +94,7 @@ impl SiteFront {
         }
     }
 
-    fn carry_out(&self, asked: &Asked, world: &mut World, node: usize) -> (Outcome, Reply) {
+    fn carry_out(&self, asked: &Asked, world: &mut World, node: usize, body: &[u8]) -> (Outcome, Reply) {
         let fault = self.faults.take(asked.operation);
         match &fault {
             Some(Fault::Hang) => return (Outcome::Met(Fault::Hang), Reply::Hang),
@@ -100,7 +104,7 @@ impl SiteFront {
             Some(Fault::Status(status)) => {
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 let response = if status == StatusCode::UNAUTHORIZED {
-                    unauthenticated()
+                    Refusal::NotThisPassword(Mechanism::Basic).response()
                 } else {
                     rest::text(status, "the stand-in was told to say so")
                 };
@@ -115,7 +119,7 @@ impl SiteFront {
             Some(Fault::Caches(caches)) => caches.iter().cloned().collect(),
             _ => BTreeMap::new(),
         };
-        let response = rest::respond(asked, world, &self.site, node, &caches);
+        let response = rest::respond(asked, world, &self.site, node, &caches, body);
         match fault {
             Some(Fault::AppliedReplyLost) => (Outcome::Met(Fault::AppliedReplyLost), Reply::Close),
             Some(Fault::AppliedThenHang) => (Outcome::Met(Fault::AppliedThenHang), Reply::Hang),
@@ -132,38 +136,82 @@ fn answered(response: Response<Bytes>) -> (Outcome, Reply) {
     )
 }
 
+/// How a caller may say who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mechanism {
+    Digest,
+    Basic,
+}
+
+impl Mechanism {
+    fn challenge(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Digest => {
+                "Digest realm=\"default\", nonce=\"c3RhbmQtaW4=\", opaque=\"00000000000000000000000000000000\", \
+                 algorithm=MD5, qop=auth"
+            }
+            Self::Basic => "Basic realm=\"default\"",
+        })
+    }
+}
+
 /// Why a request is not carried out.
 enum Refusal {
     Unauthenticated,
-    LacksAdmin { user: String },
+    /// What it said is wrong, and only the way in which it said it is offered again.
+    NotThisPassword(Mechanism),
+    LacksAdmin {
+        user: String,
+    },
 }
 
 impl Refusal {
     fn response(&self) -> Response<Bytes> {
-        match self {
-            Self::Unauthenticated => unauthenticated(),
+        let offered: &[Mechanism] = match self {
+            Self::Unauthenticated => &[Mechanism::Digest, Mechanism::Basic],
+            Self::NotThisPassword(mechanism) => &[*mechanism],
             Self::LacksAdmin { user } => {
                 let message = format!(
-                    "ISPN000287: Unauthorized access: subject 'Subject with principal(s): [{user}]' lacks \
-                     'ADMIN' permission"
+                    "ISPN000287: Unauthorized access: subject 'Subject with principal(s): [{user}, \
+                     RolePrincipal{{name='observer'}}]' lacks 'ADMIN' permission"
                 );
-                rest::text(StatusCode::FORBIDDEN, &message)
+                return rest::bare(StatusCode::FORBIDDEN, &message);
             }
+        };
+        let mut response = rest::empty(StatusCode::UNAUTHORIZED);
+        for mechanism in offered {
+            response
+                .headers_mut()
+                .append("www-authenticate", mechanism.challenge());
         }
+        response
     }
 }
 
-fn admitted(users: &[User], headers: &HeaderMap, permission: Permission) -> Result<(), Refusal> {
+fn admitted(users: &[User], request: &Received, permission: Permission) -> Result<(), Refusal> {
     if permission == Permission::Anyone {
         return Ok(());
     }
-    let user = basic(headers).and_then(|(name, password)| {
-        users
-            .iter()
-            .find(|user| user.name == name && user.password == password)
-    });
+    let said = request
+        .headers
+        .get("authorization")
+        .and_then(|said| said.to_str().ok())
+        .ok_or(Refusal::Unauthenticated)?;
+    let (mechanism, user) = match said.strip_prefix("Digest ") {
+        Some(said) => {
+            let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
+            let known =
+                |user: &&User| digest::proves(said, &request.method, target, &user.name, &user.password);
+            (Mechanism::Digest, users.iter().find(known))
+        }
+        None => {
+            let (name, password) = basic(&request.headers).ok_or(Refusal::Unauthenticated)?;
+            let known = |user: &&User| user.name == name && user.password == password;
+            (Mechanism::Basic, users.iter().find(known))
+        }
+    };
     match user {
-        None => Err(Refusal::Unauthenticated),
+        None => Err(Refusal::NotThisPassword(mechanism)),
         Some(user) if permission == Permission::Admin && user.role != Role::Admin => {
             Err(Refusal::LacksAdmin {
                 user: user.name.clone(),
@@ -183,13 +231,6 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let decoded = String::from_utf8(BASE64.decode(encoded).ok()?).ok()?;
     let (user, password) = decoded.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
-}
-
-fn unauthenticated() -> Response<Bytes> {
-    let mut response = rest::empty(StatusCode::UNAUTHORIZED);
-    let challenge = HeaderValue::from_static("Basic realm=\"default\"");
-    response.headers_mut().insert("www-authenticate", challenge);
-    response
 }
 
 fn unknown(method: &Method, uri: &str) -> Response<Bytes> {

@@ -18,10 +18,11 @@
 //! through it too, and fail while replication is online to a site that is away.
 //!
 //! What it hides: replication is instantaneous, a state push is done after it was polled a few times, the
-//! status of backups is one for the cluster except where a fault splits it, and only Basic authentication
-//! is offered, where the real server offers Digest beside it.
+//! status of backups is one for the cluster except where a fault splits it, and a nonce is good for ever.
 
+mod digest;
 mod front;
+mod pushes;
 mod rest;
 mod world;
 
@@ -38,9 +39,10 @@ use super::locked;
 use super::server::{Door, Server, StartError};
 use front::{Shared, SiteFront, State, User};
 
+pub use pushes::Push;
 pub use rest::Operation;
 pub use world::{
-    Backup, BackupStatus, Cache, CacheFault, Cluster, KEYCLOAK_CACHES, Link, Push, World, WriteError,
+    Backup, BackupStatus, Cache, CacheFault, Cluster, KEYCLOAK_CACHES, Link, Release, World, WriteError,
 };
 
 const WHAT: &str = "Infinispan";
@@ -132,6 +134,7 @@ pub struct Builder {
     caches: Vec<String>,
     users: Vec<User>,
     certificates: BTreeMap<String, ServerCertificate>,
+    release: Release,
 }
 
 impl fmt::Debug for Builder {
@@ -175,14 +178,23 @@ impl Builder {
         self
     }
 
+    /// Whose words the servers use; Infinispan 16's unless told.
+    #[must_use]
+    pub fn release(mut self, release: Release) -> Self {
+        self.release = release;
+        self
+    }
+
     pub fn start(self) -> Result<InfinispanPair, StartError> {
         let certificate_error = |source: CertificateError| StartError::Certificate { what: WHAT, source };
         let authority = TestAuthority::new("Sitefence test authority").map_err(certificate_error)?;
         let stranger = TestAuthority::new("nobody's authority").map_err(certificate_error)?;
         let [first, second] = &self.sites;
+        let mut world = World::new([first, second], self.nodes, &self.caches);
+        world.release = self.release;
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                world: World::new([first, second], self.nodes, &self.caches),
+                world,
                 users: self.users.clone(),
             }),
             calls: CallLog::default(),
@@ -241,6 +253,7 @@ impl InfinispanPair {
             caches: KEYCLOAK_CACHES.map(str::to_owned).to_vec(),
             users: Vec::new(),
             certificates: BTreeMap::new(),
+            release: Release::default(),
         }
     }
 
@@ -273,8 +286,14 @@ impl InfinispanPair {
         self.world().link = Link::Cut;
     }
 
+    /// The link dies, and for the time being each site counts on the other: writes wait, fail, and are under way.
+    pub fn lose_link(&self) {
+        self.world().link = Link::Unnoticed;
+    }
+
+    /// The link is back, and what was sent before anybody noticed the loss arrives now.
     pub fn heal_link(&self) {
-        self.world().link = Link::Up;
+        self.world().heal();
     }
 
     /// Another password from now on; says whether there is such a user.

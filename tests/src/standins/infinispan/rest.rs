@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::world::{BackupStatus, CacheFault, Cluster, Push, World};
+use super::pushes::Push;
+use super::world::{Backup, BackupStatus, CacheFault, Cluster, Link, Release, World, WriteError};
 
 /// The operations this stand-in knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,8 @@ pub enum Operation {
     BringOnline,
     StartPushState,
     CancelPushState,
+    /// `GET /rest/v2/caches`
+    Caches,
     /// `GET /rest/v2/caches/{cache}/x-site/backups`
     CacheBackups,
     /// `GET /rest/v2/caches/{cache}/x-site/backups/{site}`
@@ -38,6 +41,8 @@ pub enum Operation {
     CacheBringOnline,
     CacheStartPushState,
     CacheCancelPushState,
+    /// `POST /rest/v2/caches/{cache}/x-site/backups/{site}?action=cancel-receive-state`
+    CacheCancelReceiveState,
     /// `GET /rest/v2/caches/{cache}/x-site/backups?action=push-state-status`
     PushStateStatus,
     /// `POST /rest/v2/caches/{cache}/x-site/local?action=clear-push-state-status`
@@ -46,6 +51,10 @@ pub enum Operation {
     Clear,
     /// `GET /rest/v2/caches/{cache}?action=size`
     Size,
+    /// `PUT /rest/v2/caches/{cache}/{key}`
+    Put,
+    /// `GET /rest/v2/caches/{cache}/{key}`
+    Get,
 }
 
 impl Operation {
@@ -61,6 +70,8 @@ impl Operation {
                 | Self::CacheBringOnline
                 | Self::CacheStartPushState
                 | Self::CacheCancelPushState
+                | Self::CacheCancelReceiveState
+                | Self::Put
                 | Self::ClearPushStateStatus
                 | Self::Clear
         )
@@ -69,7 +80,10 @@ impl Operation {
     pub(super) fn permission(self) -> Permission {
         match self {
             Self::HealthStatus => Permission::Anyone,
-            Self::Container | Self::Size => Permission::Authenticated,
+            // Keycloak's caches have no authorization of their own, so whoever is known may also clear them.
+            Self::Container | Self::Caches | Self::Size | Self::Put | Self::Get | Self::Clear => {
+                Permission::Authenticated
+            }
             _ => Permission::Admin,
         }
     }
@@ -88,6 +102,7 @@ pub(super) struct Asked {
     pub(super) operation: Operation,
     pub(super) cache: Option<String>,
     pub(super) backup_site: Option<String>,
+    pub(super) key: Option<String>,
 }
 
 impl Asked {
@@ -105,21 +120,25 @@ impl Asked {
             operation,
             cache: None,
             backup_site: None,
+            key: None,
         };
         let of_container = |operation, site: &str| Self {
             operation,
             cache: None,
             backup_site: Some(site.to_owned()),
+            key: None,
         };
         let of_cache = |operation, cache: &str| Self {
             operation,
             cache: Some(cache.to_owned()),
             backup_site: None,
+            key: None,
         };
         let of_backup = |operation, cache: &str, site: &str| Self {
             operation,
             cache: Some(cache.to_owned()),
             backup_site: Some(site.to_owned()),
+            key: None,
         };
         Some(match (segments.as_slice(), action) {
             (["rest", "v2", "container"], None) if get => asked(Operation::Container),
@@ -131,6 +150,7 @@ impl Asked {
             (["rest", "v2", "container", "x-site", "backups", site], Some(action)) if post => {
                 of_container(SITE_ACTIONS.iter().find(|one| one.0 == action)?.1, site)
             }
+            (["rest", "v2", "caches"], None) if get => asked(Operation::Caches),
             (["rest", "v2", "caches", cache, "x-site", "backups"], None) if get => {
                 of_cache(Operation::CacheBackups, cache)
             }
@@ -140,6 +160,11 @@ impl Asked {
             (["rest", "v2", "caches", cache, "x-site", "backups", site], None) if get => {
                 of_backup(Operation::CacheBackup, cache, site)
             }
+            (["rest", "v2", "caches", cache, "x-site", "backups", site], Some("cancel-receive-state"))
+                if post =>
+            {
+                of_backup(Operation::CacheCancelReceiveState, cache, site)
+            }
             (["rest", "v2", "caches", cache, "x-site", "backups", site], Some(action)) if post => {
                 of_backup(SITE_ACTIONS.iter().find(|one| one.0 == action)?.2, cache, site)
             }
@@ -148,9 +173,25 @@ impl Asked {
             }
             (["rest", "v2", "caches", cache], Some("clear")) if post => of_cache(Operation::Clear, cache),
             (["rest", "v2", "caches", cache], Some("size")) if get => of_cache(Operation::Size, cache),
+            (["rest", "v2", "caches", cache, key], None) if get || method == Method::PUT => Self {
+                key: Some((*key).to_owned()),
+                ..of_cache(if get { Operation::Get } else { Operation::Put }, cache)
+            },
             _ => return None,
         })
     }
+}
+
+/// What is said to a request for something that is there, but not so.
+pub(super) fn misfit(method: &Method, path: &str, query: Option<&str>) -> Option<Response<Bytes>> {
+    let is_cross_site = path.contains("/x-site/");
+    if is_cross_site && method == Method::POST && query.and_then(action).is_some() {
+        return Some(bare(
+            StatusCode::BAD_REQUEST,
+            "Invalid 'action' parameter supplied",
+        ));
+    }
+    (is_cross_site && method == Method::GET).then(|| bare(StatusCode::METHOD_NOT_ALLOWED, "Not allowed"))
 }
 
 /// An action on a backup site: its name, on the container, on a cache.
@@ -210,6 +251,7 @@ pub(super) fn respond(
     site: &str,
     node: usize,
     faults: &BTreeMap<String, CacheFault>,
+    body: &[u8],
 ) -> Response<Bytes> {
     let cache = asked.cache.as_deref().unwrap_or_default();
     let backup_site = asked.backup_site.as_deref().unwrap_or_default();
@@ -217,22 +259,47 @@ pub(super) fn respond(
         return text(StatusCode::NOT_FOUND, "no such site");
     };
     if asked.cache.is_some() && !cluster.caches.contains_key(cache) {
-        return text(
+        return bare(
             StatusCode::NOT_FOUND,
-            &format!("ISPN012010: Cache with name '{cache}' not found"),
+            &format!("ISPN012010: Cache with name '{cache}' not found amongst the configured caches"),
         );
     }
     match asked.operation {
         Operation::Container => ok(&container(cluster, node, world)),
         Operation::HealthStatus => text(StatusCode::OK, "HEALTHY"),
+        Operation::Caches => {
+            let own: &[&str] = match world.release {
+                Release::Fifteen => &[
+                    "___protobuf_metadata",
+                    "___script_cache",
+                    "memcachedCache",
+                    "respCache",
+                ],
+                Release::Sixteen => &["___protobuf_metadata", "___script_cache"],
+            };
+            let all = own
+                .iter()
+                .copied()
+                .chain(cluster.caches.keys().map(String::as_str));
+            ok(&json!(all.collect::<Vec<_>>()))
+        }
         Operation::Backups => {
             let peer = world.peer(site).unwrap_or_default();
-            ok(&container_status(cluster).map_or_else(|| json!({}), |status| json!({peer: status})))
+            let third = cluster.caches.values().filter_map(|cache| cache.third.as_ref());
+            let sites = third.map(|(site, _)| site.as_str()).chain([peer]);
+            let statuses = sites.filter_map(|backup_site| {
+                let status = container_status(cluster, peer, backup_site)?;
+                Some((backup_site.to_owned(), status))
+            });
+            ok(&Value::Object(statuses.collect()))
         }
-        Operation::Backup => match container_status(cluster) {
-            Some(status) if world.peer(site) == Some(backup_site) => ok(&status),
-            _ => empty(StatusCode::NOT_FOUND),
-        },
+        Operation::Backup => {
+            let peer = world.peer(site).unwrap_or_default();
+            match container_status(cluster, peer, backup_site) {
+                Some(status) => ok(&status),
+                None => empty(StatusCode::NOT_FOUND),
+            }
+        }
         Operation::TakeOffline
         | Operation::BringOnline
         | Operation::StartPushState
@@ -263,31 +330,51 @@ pub(super) fn respond(
             match result.as_str() {
                 "ok" => empty(StatusCode::OK),
                 _ => error(&format!(
-                    "ISPN012028: Operation on site '{backup_site}' failed with message: '{result}'"
+                    "ISPN012047: Site operation on '{backup_site}' failed: '{result}'"
                 )),
             }
         }
-        Operation::CacheBackups => {
-            let peer = world.peer(site).unwrap_or_default().to_owned();
-            match cluster.caches.get(cache).and_then(|cache| cache.backup) {
-                Some(backup) => ok(&json!({peer: cache_status(cluster, backup.status)})),
-                None => no_backups(cache),
+        Operation::CacheCancelReceiveState => {
+            if let Some(refusal) = no_backup(world, site, cache, Some(backup_site)) {
+                return refusal;
             }
+            world.cancel_receive(site, cache);
+            empty(StatusCode::OK)
+        }
+        Operation::CacheBackups => {
+            let peer = world.peer(site).unwrap_or_default();
+            let backups = backups(cluster, peer, cache);
+            if backups.is_empty() {
+                return no_backups(cache);
+            }
+            let statuses = backups
+                .into_iter()
+                .map(|(site, backup)| (site, cache_status(cluster, backup.status)));
+            ok(&Value::Object(statuses.collect()))
         }
         Operation::CacheBackup => no_backup(world, site, cache, Some(backup_site)).unwrap_or_else(|| {
-            let status = cluster
-                .caches
-                .get(cache)
-                .and_then(|cache| cache.backup)
-                .map(|one| one.status);
-            ok(&node_status(cluster, status.unwrap_or(BackupStatus::Online)))
+            let peer = world.peer(site).unwrap_or_default();
+            let backups = backups(cluster, peer, cache);
+            let backup = backups.iter().find(|(site, _)| site == backup_site);
+            ok(&node_status(
+                cluster,
+                backup.map_or(BackupStatus::Online, |(_, backup)| backup.status),
+            ))
         }),
         Operation::PushStateStatus => {
-            let peer = world.peer(site).unwrap_or_default().to_owned();
-            match world.poll_push(site, cache) {
-                Some(push) => ok(&json!({peer: Push::as_str(push)})),
-                None => no_backups(cache),
+            world.poll_push(site, cache);
+            let peer = world.peer(site).unwrap_or_default();
+            let backups = world
+                .cluster(site)
+                .map(|cluster| backups(cluster, peer, cache))
+                .unwrap_or_default();
+            if backups.is_empty() {
+                return no_backups(cache);
             }
+            let pushes = backups
+                .into_iter()
+                .map(|(site, backup)| (site, json!(Push::as_str(backup.push))));
+            ok(&Value::Object(pushes.collect()))
         }
         Operation::ClearPushStateStatus => {
             if world.clear_push(site, cache) {
@@ -300,14 +387,73 @@ pub(super) fn respond(
             Some(CacheFault::Exception(message)) => error(message),
             _ => match world.clear(site, cache) {
                 Ok(()) => empty(StatusCode::NO_CONTENT),
-                Err(failed) => error(&failed.to_string()),
+                Err(failed) => error(&refused(world, &failed)),
             },
         },
+        Operation::Put => {
+            let (key, value) = (
+                asked.key.as_deref().unwrap_or_default(),
+                String::from_utf8_lossy(body),
+            );
+            match world.put(site, cache, key, &value) {
+                Ok(()) => empty(StatusCode::NO_CONTENT),
+                Err(failed) => error(&refused(world, &failed)),
+            }
+        }
+        Operation::Get => {
+            let key = asked.key.as_deref().unwrap_or_default();
+            match cluster.caches.get(cache).and_then(|cache| cache.entries.get(key)) {
+                Some(value) => text(StatusCode::OK, value),
+                None => empty(StatusCode::NOT_FOUND),
+            }
+        }
         Operation::Size => {
             let size = cluster.caches.get(cache).map_or(0, |cache| cache.entries.len());
             ok(&json!(size))
         }
     }
+}
+
+/// What a write says that could not be replicated.
+fn refused(world: &World, failed: &WriteError) -> String {
+    let WriteError::BackupFailed { site, cache } = failed else {
+        return failed.to_string();
+    };
+    let peer = world.peer(site).unwrap_or_default();
+    let suspected = world.release.of_site(peer);
+    // The number counts what the server has asked others for.
+    let timed_out =
+        format!("ISPN000476: Timed out waiting for responses for request 1 from {peer} after 4.5 seconds");
+    match world.release {
+        Release::Sixteen => {
+            let why = match world.link {
+                Link::Unnoticed => timed_out,
+                _ => format!("ISPN000400: Node {suspected} was suspected"),
+            };
+            format!(
+                "ISPN000709: Failed to backup cache `{cache}` to one or more remote sites: {why}\n    {peer}"
+            )
+        }
+        Release::Fifteen => {
+            let why = match world.link {
+                Link::Unnoticed => format!("org.infinispan.commons.TimeoutException: {timed_out}"),
+                _ => format!(
+                    "org.infinispan.remoting.transport.jgroups.SuspectException: ISPN000400: Node {suspected} was \
+                     suspected"
+                ),
+            };
+            format!("The local cache {cache} failed to backup data to the remote sites:\n{peer}: {why}")
+        }
+    }
+}
+
+/// The backups of a cache, by site.
+fn backups(cluster: &Cluster, peer: &str, cache: &str) -> Vec<(String, Backup)> {
+    let Some(cache) = cluster.caches.get(cache) else {
+        return Vec::new();
+    };
+    let at_peer = cache.backup.map(|backup| (peer.to_owned(), backup));
+    cache.third.clone().into_iter().chain(at_peer).collect()
 }
 
 fn act(
@@ -353,7 +499,7 @@ fn container(cluster: &Cluster, node: usize, world: &World) -> Value {
         .map(|name| json!({"name": name, "started": true}))
         .collect();
     json!({
-        "version": "16.0.4",
+        "version": world.release.version(),
         "name": "default",
         "coordinator": node == 0,
         "cache_configuration_names": cluster.caches.keys().collect::<Vec<_>>(),
@@ -376,12 +522,14 @@ fn container(cluster: &Cluster, node: usize, world: &World) -> Value {
     })
 }
 
-/// None when no cache has a backup: then the server knows no backup site at all.
-fn container_status(cluster: &Cluster) -> Option<Value> {
+/// Of one backup site, over all caches; none when no cache has a backup there: then the server does not know it.
+fn container_status(cluster: &Cluster, peer: &str, backup_site: &str) -> Option<Value> {
     let mut by_status: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, cache) in &cluster.caches {
-        if let Some(backup) = cache.backup {
-            by_status.entry(backup.status.as_str()).or_default().push(name);
+    for name in cluster.caches.keys() {
+        for (site, backup) in backups(cluster, peer, name) {
+            if site == backup_site {
+                by_status.entry(backup.status.as_str()).or_default().push(name);
+            }
         }
     }
     let caches = |status: BackupStatus| by_status.get(status.as_str()).cloned().unwrap_or_default();
@@ -423,19 +571,20 @@ fn node_status(cluster: &Cluster, status: BackupStatus) -> Value {
 }
 
 fn no_backup(world: &World, site: &str, cache: &str, backup_site: Option<&str>) -> Option<Response<Bytes>> {
-    let has_backup = world
+    let peer = world.peer(site).unwrap_or_default();
+    let backups = world
         .cluster(site)
-        .and_then(|cluster| cluster.caches.get(cache))
-        .is_some_and(|cache| cache.backup.is_some());
-    if !has_backup {
+        .map(|cluster| backups(cluster, peer, cache))
+        .unwrap_or_default();
+    if backups.is_empty() {
         return Some(no_backups(cache));
     }
-    (world.peer(site) != backup_site).then(|| {
-        let message = format!(
-            "Cache '{cache}' does not backup to site '{}'",
-            backup_site.unwrap_or_default()
-        );
-        text(StatusCode::NOT_FOUND, &message)
+    let wanted = backup_site.unwrap_or_default();
+    (!backups.iter().any(|(site, _)| site == wanted)).then(|| {
+        text(
+            StatusCode::NOT_FOUND,
+            &format!("Cache '{cache}' does not backup to site '{wanted}'"),
+        )
     })
 }
 
@@ -447,12 +596,14 @@ fn no_backups(cache: &str) -> Response<Bytes> {
 }
 
 fn error(message: &str) -> Response<Bytes> {
-    let body = json!({"error": {"message": message, "cause": message}});
-    with(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "application/json",
-        body.to_string(),
-    )
+    bare(StatusCode::INTERNAL_SERVER_ERROR, message)
+}
+
+/// Errors are plain text that is not called so.
+pub(super) fn bare(status: StatusCode, body: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_owned()));
+    *response.status_mut() = status;
+    response
 }
 
 fn ok(body: &Value) -> Response<Bytes> {

@@ -2,11 +2,15 @@
 //!
 //! Only what a fencer and a rejoin can observe is modelled, but that faithfully: a write goes to the peer
 //! synchronously and *fails* while the peer is away and its backup is still `online` (that is the write
-//! outage that cutting replication ends); a clear is a write, so it wipes both sites unless the backup is
-//! `offline`; a state push sends what is there and deletes nothing; the backup's status lives in memory
-//! and a restart puts it back to `online`.
+//! outage that cutting replication ends), yet it stays where it was made, and one that was sent before
+//! anybody noticed the loss arrives when the link heals; a clear is a write, so it wipes both sites unless
+//! the backup is `offline`; a state push sends what is there and deletes nothing; the backup's status lives
+//! in memory and a restart puts it back to `online`. `recorded/infinispan` holds what real servers said, and
+//! `tests/standins_infinispan/recorded.rs` compares.
 
 use std::collections::BTreeMap;
+
+use super::pushes::Push;
 
 /// The caches Keycloak keeps in an external Infinispan.
 pub const KEYCLOAK_CACHES: [&str; 8] = [
@@ -20,19 +24,64 @@ pub const KEYCLOAK_CACHES: [&str; 8] = [
     "work",
 ];
 
-/// How many times a state push is polled before it is done.
-const POLLS_UNTIL_PUSHED: usize = 2;
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct World {
     pub clusters: [Cluster; 2],
     pub link: Link,
+    /// Whose words the servers use.
+    pub release: Release,
+    /// What was sent into a dead link before anybody noticed, with the site that sent it.
+    pub(super) under_way: Vec<(String, UnderWay)>,
+}
+
+/// Which servers these are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Release {
+    Fifteen,
+    #[default]
+    Sixteen,
+}
+
+impl Release {
+    pub(super) fn version(self) -> &'static str {
+        match self {
+            Self::Fifteen => "15.0.13.Final",
+            Self::Sixteen => "16.0.5",
+        }
+    }
+
+    /// A site in the texts of errors.
+    pub(super) fn of_site(self, site: &str) -> String {
+        match self {
+            Self::Fifteen => format!("SiteAddress{{name='{site}'}}"),
+            Self::Sixteen => format!("site:{site}"),
+        }
+    }
+}
+
+/// What waits in queues and sockets for the link to heal.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum UnderWay {
+    Put {
+        cache: String,
+        key: String,
+        value: String,
+    },
+    Clear {
+        cache: String,
+    },
+    PushStart {
+        cache: String,
+    },
 }
 
 /// The bridge between the sites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
     Up,
+    /// Nothing arrives any more, and both sites still count on each other: the first seconds of a split.
+    Unnoticed,
+    /// Nothing arrives, and the sites have lost each other from view.
     Cut,
 }
 
@@ -50,14 +99,26 @@ pub struct Cluster {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cache {
     pub entries: BTreeMap<String, String>,
-    /// The backup at the other site; none for a cache that is not replicated.
+    /// The backup at the other site; none for a cache that is not replicated there.
     pub backup: Option<Backup>,
+    /// A backup at a site that is none of the two.
+    pub third: Option<(String, Backup)>,
+    /// The other site's push is coming in, or was begun and never ended.
+    pub receiving: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backup {
     pub status: BackupStatus,
     pub push: Push,
+}
+
+impl Backup {
+    /// As it is after a start.
+    pub(super) const NEW: Self = Self {
+        status: BackupStatus::Online,
+        push: Push::Idle,
+    };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,28 +135,6 @@ impl BackupStatus {
             Self::Online => "online",
             Self::Offline => "offline",
             Self::Mixed => "mixed",
-        }
-    }
-}
-
-/// A state push of one cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Push {
-    Idle,
-    Sending { polls_left: usize, fails: bool },
-    Ok,
-    Error,
-    Canceled,
-}
-
-impl Push {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Idle => "IDLE",
-            Self::Sending { .. } => "SENDING",
-            Self::Ok => "OK",
-            Self::Error => "ERROR",
-            Self::Canceled => "CANCELED",
         }
     }
 }
@@ -131,6 +170,8 @@ impl World {
         Self {
             clusters: sites.map(|site| Cluster::new(site, nodes, caches)),
             link: Link::Up,
+            release: Release::default(),
+            under_way: Vec::new(),
         }
     }
 
@@ -149,7 +190,8 @@ impl World {
 
     /// The sites that the relay node of `site` sees, itself included.
     pub fn view(&self, site: &str) -> Vec<String> {
-        let sees = |cluster: &&Cluster| cluster.site == site || self.joined();
+        let unnoticed = self.link == Link::Unnoticed;
+        let sees = |cluster: &&Cluster| cluster.site == site || self.joined() || unnoticed;
         self.clusters
             .iter()
             .filter(sees)
@@ -201,14 +243,30 @@ impl World {
 
     /// A write as Keycloak makes it.
     pub fn put(&mut self, site: &str, cache: &str, key: &str, value: &str) -> Result<(), WriteError> {
-        self.replicated(site, cache, |entries| {
-            entries.insert(key.to_owned(), value.to_owned());
-        })
+        let put = UnderWay::Put {
+            cache: cache.to_owned(),
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        self.replicated(site, cache, put)
     }
 
     /// Clears a cache, here and wherever the clear replicates to.
     pub fn clear(&mut self, site: &str, cache: &str) -> Result<(), WriteError> {
-        self.replicated(site, cache, BTreeMap::clear)
+        let clear = UnderWay::Clear {
+            cache: cache.to_owned(),
+        };
+        self.replicated(site, cache, clear)
+    }
+
+    /// The link is as it was, and what was under way arrives.
+    pub fn heal(&mut self) {
+        self.link = Link::Up;
+        for (from, what) in std::mem::take(&mut self.under_way) {
+            if let Some((_, there)) = self.sides(&from).filter(|(_, there)| there.running) {
+                there.receive(&what);
+            }
+        }
     }
 
     pub fn entries(&self, site: &str, cache: &str) -> Vec<String> {
@@ -218,13 +276,8 @@ impl World {
             .unwrap_or_default()
     }
 
-    fn replicated(
-        &mut self,
-        site: &str,
-        name: &str,
-        change: impl Fn(&mut BTreeMap<String, String>),
-    ) -> Result<(), WriteError> {
-        let joined = self.joined();
+    fn replicated(&mut self, site: &str, name: &str, change: UnderWay) -> Result<(), WriteError> {
+        let (joined, unnoticed) = (self.joined(), self.link == Link::Unnoticed);
         let (here, there) = self.sides(site).ok_or_else(|| WriteError::NoSuchCache {
             site: site.to_owned(),
             cache: name.to_owned(),
@@ -232,30 +285,33 @@ impl World {
         if !here.running {
             return Err(WriteError::SiteDown(site.to_owned()));
         }
-        let cache = here.caches.get_mut(name).ok_or_else(|| WriteError::NoSuchCache {
+        let cache = here.caches.get(name).ok_or_else(|| WriteError::NoSuchCache {
             site: site.to_owned(),
             cache: name.to_owned(),
         })?;
-        if cache
+        let replicates = cache
             .backup
-            .is_some_and(|backup| backup.status != BackupStatus::Offline)
-        {
-            if !joined {
-                return Err(WriteError::BackupFailed {
-                    site: site.to_owned(),
-                    cache: name.to_owned(),
-                });
-            }
-            // The receiving side takes it whatever the status of its own backup.
-            if let Some(peer) = there.caches.get_mut(name) {
-                change(&mut peer.entries);
-            }
+            .is_some_and(|backup| backup.status != BackupStatus::Offline);
+        // Also what fails for want of the other site has been done here.
+        here.receive(&change);
+        if !replicates {
+            return Ok(());
         }
-        change(&mut cache.entries);
-        Ok(())
+        if joined {
+            // The receiving side takes it whatever the status of its own backup.
+            there.receive(&change);
+            return Ok(());
+        }
+        if unnoticed {
+            self.under_way.push((site.to_owned(), change));
+        }
+        Err(WriteError::BackupFailed {
+            site: site.to_owned(),
+            cache: name.to_owned(),
+        })
     }
 
-    fn sides(&mut self, site: &str) -> Option<(&mut Cluster, &mut Cluster)> {
+    pub(super) fn sides(&mut self, site: &str) -> Option<(&mut Cluster, &mut Cluster)> {
         let [first, second] = &mut self.clusters;
         if first.site == site {
             Some((first, second))
@@ -288,120 +344,28 @@ impl World {
         "ok".to_owned()
     }
 
-    /// Starts a state push. It brings the backup online first, also when the push then cannot start.
-    pub(super) fn start_push(
-        &mut self,
-        site: &str,
-        backup_site: &str,
-        cache: &str,
-        fault: Option<&CacheFault>,
-    ) -> String {
-        let joined = self.joined();
-        let brought = self.turn(site, backup_site, cache, BackupStatus::Online, fault);
-        if brought.starts_with("Exception on") {
-            return brought;
-        }
-        let unable = |why: &str| format!("Unable to pushState to '{backup_site}'. {why}");
-        if brought != "ok" {
-            return unable(&brought);
-        }
-        let Some(backup) = self.backup_mut(site, backup_site, cache) else {
-            return incorrect_site_name(backup_site);
-        };
-        if !joined {
-            return unable("the remote site is unreachable");
-        }
-        if matches!(backup.push, Push::Sending { .. }) {
-            return unable("state transfer is already in progress");
-        }
-        let fails = fault == Some(&CacheFault::PushEndsInError);
-        backup.push = Push::Sending {
-            polls_left: POLLS_UNTIL_PUSHED,
-            fails,
-        };
-        "ok".to_owned()
-    }
-
-    pub(super) fn cancel_push(
-        &mut self,
-        site: &str,
-        backup_site: &str,
-        cache: &str,
-        fault: Option<&CacheFault>,
-    ) -> String {
-        let Some(backup) = self.backup_mut(site, backup_site, cache) else {
-            return incorrect_site_name(backup_site);
-        };
-        if let Some(CacheFault::Exception(message)) = fault {
-            return exception(cache, message);
-        }
-        if matches!(backup.push, Push::Sending { .. }) {
-            backup.push = Push::Canceled;
-        }
-        "ok".to_owned()
-    }
-
-    /// The push's status, which moves on by being asked: that makes runs repeatable without a clock.
-    pub(super) fn poll_push(&mut self, site: &str, name: &str) -> Option<Push> {
-        let joined = self.joined();
-        let (here, there) = self.sides(site)?;
-        let cache = here.caches.get_mut(name)?;
-        let backup = cache.backup.as_mut()?;
-        if let Push::Sending { polls_left, fails } = backup.push {
-            backup.push = match polls_left {
-                _ if !joined => Push::Error,
-                0 if fails => Push::Error,
-                0 => {
-                    if let Some(peer) = there.caches.get_mut(name) {
-                        peer.entries.extend(cache.entries.clone());
-                    }
-                    Push::Ok
-                }
-                left => Push::Sending {
-                    polls_left: left - 1,
-                    fails,
-                },
-            };
-        }
-        Some(backup.push)
-    }
-
-    pub(super) fn clear_push(&mut self, site: &str, cache: &str) -> bool {
-        let cache = self
-            .cluster_mut(site)
-            .and_then(|cluster| cluster.caches.get_mut(cache));
-        let Some(backup) = cache.and_then(|cache| cache.backup.as_mut()) else {
-            return false;
-        };
-        if !matches!(backup.push, Push::Sending { .. }) {
-            backup.push = Push::Idle;
-        }
-        true
-    }
-
     /// The peer's name, which is the only backup site there is.
     pub(super) fn peer(&self, site: &str) -> Option<&str> {
         let other = self.clusters.iter().find(|cluster| cluster.site != site);
         other.map(|cluster| cluster.site.as_str())
     }
 
-    fn backup_mut(&mut self, site: &str, backup_site: &str, cache: &str) -> Option<&mut Backup> {
-        if self.peer(site) != Some(backup_site) {
-            return None;
+    pub(super) fn backup_mut(&mut self, site: &str, backup_site: &str, cache: &str) -> Option<&mut Backup> {
+        let is_peer = self.peer(site) == Some(backup_site);
+        let cache = self.cluster_mut(site)?.caches.get_mut(cache)?;
+        if is_peer {
+            return cache.backup.as_mut();
         }
-        self.cluster_mut(site)?.caches.get_mut(cache)?.backup.as_mut()
+        let (third, backup) = cache.third.as_mut()?;
+        (third == backup_site).then_some(backup)
     }
 }
 
 impl Cluster {
     fn new(site: &str, nodes: usize, caches: &[String]) -> Self {
-        let backup = Backup {
-            status: BackupStatus::Online,
-            push: Push::Idle,
-        };
         let cache = Cache {
-            entries: BTreeMap::new(),
-            backup: Some(backup),
+            backup: Some(Backup::NEW),
+            ..Cache::default()
         };
         Self {
             site: site.to_owned(),
@@ -418,25 +382,41 @@ impl Cluster {
     /// What a restart of all processes forgets. Entries stay, as they do in a cache with a store.
     pub(super) fn restart(&mut self) {
         self.running = true;
-        for backup in self.caches.values_mut().filter_map(|cache| cache.backup.as_mut()) {
-            *backup = Backup {
-                status: BackupStatus::Online,
-                push: Push::Idle,
-            };
+        for cache in self.caches.values_mut() {
+            cache.receiving = false;
+            let third = cache.third.as_mut().map(|(_, backup)| backup);
+            for backup in cache.backup.as_mut().into_iter().chain(third) {
+                *backup = Backup::NEW;
+            }
         }
     }
 
-    /// The caches that have a backup.
+    fn receive(&mut self, what: &UnderWay) {
+        let (UnderWay::Put { cache, .. } | UnderWay::Clear { cache } | UnderWay::PushStart { cache }) = what;
+        let Some(cache) = self.caches.get_mut(cache) else {
+            return;
+        };
+        match what {
+            UnderWay::Put { key, value, .. } => {
+                cache.entries.insert(key.clone(), value.clone());
+            }
+            UnderWay::Clear { .. } => cache.entries.clear(),
+            UnderWay::PushStart { .. } => cache.receiving = true,
+        }
+    }
+
+    /// The caches that have a backup, wherever.
     pub(super) fn backed_up(&self) -> Vec<String> {
-        let backed_up = self.caches.iter().filter(|(_, cache)| cache.backup.is_some());
+        let has_backup = |cache: &Cache| cache.backup.is_some() || cache.third.is_some();
+        let backed_up = self.caches.iter().filter(|(_, cache)| has_backup(cache));
         backed_up.map(|(name, _)| name.clone()).collect()
     }
 }
 
-fn exception(cache: &str, message: &str) -> String {
+pub(super) fn exception(cache: &str, message: &str) -> String {
     format!("Exception on {cache} : {message}")
 }
 
-fn incorrect_site_name(site: &str) -> String {
+pub(super) fn incorrect_site_name(site: &str) -> String {
     format!("Incorrect site name: {site}")
 }

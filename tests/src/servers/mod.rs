@@ -1,0 +1,392 @@
+//! Two sites of real Infinispan servers, to be judged by.
+//!
+//! What the function does is only right if it is right about the servers that it meets. The stand-in of
+//! [`crate::standins::infinispan`] is quick and can be told to fail; these are slow and are the truth. They come from
+//! Maven Central, a version at a time ([`distribution`]), live in network namespaces whose link can be cut
+//! ([`network`]), and are configured as Keycloak's guide has it (`tests/infinispan/infinispan.xml`). Where Java,
+//! Maven or root's rights are missing, a test says that it is skipped.
+
+mod asking;
+mod distribution;
+mod front;
+mod network;
+mod node;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::standins::certificates::{CertificateError, TestAuthority};
+use crate::standins::infinispan::Role;
+pub use asking::{Answer, Asker};
+pub use distribution::Version;
+use front::Front;
+use network::Network;
+pub use node::Node;
+
+pub const SITES: [&str; 2] = ["site-a", "site-b"];
+
+/// Users at both sites.
+pub const USERS: [(&str, &str, Role); 2] = [
+    ("developer", "s3cret of infinispan", Role::Admin),
+    ("viewer", "viewer's", Role::Observer),
+];
+
+/// How long servers may take to start and to see each other, on a machine that is busy.
+const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// How often somebody is asked who has nothing to say by himself.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServersError {
+    /// This machine cannot have them.
+    #[error("{0}")]
+    Missing(String),
+    #[error("{what} cannot be used")]
+    Files { what: String, source: io::Error },
+    #[error("{what} failed:\n{said}")]
+    Step { what: String, said: String },
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error("{what} within {} s; the nodes' last words:\n{said}", limit.as_secs())]
+    Late {
+        what: String,
+        limit: Duration,
+        said: String,
+    },
+}
+
+impl ServersError {
+    fn files(what: &str) -> impl Fn(io::Error) -> Self {
+        let what = what.to_owned();
+        move |source| Self::Files {
+            what: what.clone(),
+            source,
+        }
+    }
+}
+
+/// What is started.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub version: Version,
+    /// Nodes of each site.
+    pub nodes: usize,
+    /// `maxRelayNodes`.
+    pub relays: usize,
+    /// What the servers let callers prove themselves by.
+    pub mechanisms: &'static str,
+}
+
+impl Plan {
+    /// One node at each site.
+    pub fn small(version: Version) -> Self {
+        Self {
+            version,
+            nodes: 1,
+            relays: 1,
+            mechanisms: "DIGEST BASIC",
+        }
+    }
+}
+
+/// Two sites; dropping them ends everything.
+#[derive(Debug)]
+pub struct Servers {
+    // In the order in which they have to go.
+    pub sites: [Site; 2],
+    network: Network,
+    asker: Asker,
+    authority: TestAuthority,
+    _folder: TempDir,
+}
+
+/// One site.
+#[derive(Debug)]
+pub struct Site {
+    pub nodes: Vec<Node>,
+    pub router: Node,
+    front: Front,
+}
+
+impl Site {
+    /// As a topology's `infinispan.endpoint` takes it.
+    pub fn endpoint(&self) -> String {
+        self.front.address.to_string()
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://{}", self.endpoint())
+    }
+}
+
+impl Servers {
+    /// Starts them and waits until they see each other. None where this machine cannot have them, which is told.
+    pub async fn for_test(test: &str, plan: Plan) -> Result<Option<Self>, ServersError> {
+        match Self::start(plan).await {
+            Ok(servers) => Ok(Some(servers)),
+            Err(ServersError::Missing(what)) => {
+                crate::skip::skipped(test, &what);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub async fn start(plan: Plan) -> Result<Self, ServersError> {
+        let class_path = plan.version.class_path()?;
+        let authority = TestAuthority::new("Sitefence test authority")?;
+        let folder = tempfile::Builder::new()
+            .prefix("sitefence-infinispan-")
+            .tempdir()
+            .map_err(ServersError::files("a folder for the servers"))?;
+        let mut network = Network::make()?;
+        let mut places = Vec::new();
+        for site in 0..2 {
+            for index in 0..=plan.nodes {
+                places.push(network.place(site, index)?);
+            }
+        }
+        let (first, second) = places.split_at(plan.nodes + 1);
+        let router_of = |places: &[network::Place]| format!("{}[12001]", places[plan.nodes].link);
+        let routers = format!("{},{}", router_of(first), router_of(second));
+        let site = |index: usize, places: &[network::Place]| -> Result<Site, ServersError> {
+            let members: Vec<String> = places[..plan.nodes]
+                .iter()
+                .map(|place| format!("{}[7800]", place.door))
+                .collect();
+            let mut nodes = Vec::new();
+            for (number, place) in places[..plan.nodes].iter().enumerate() {
+                let name = format!("infinispan-{}-{number}", SITES[index]);
+                let root = folder.path().join(&name);
+                lay_out(&root, plan, &authority, &place.door)?;
+                let mut arguments: Vec<String> = [
+                    // As Keycloak's guide has it; the operator's own default is 8 and 40 seconds.
+                    ("jgroups.xsite.fd.interval", "2000"),
+                    ("jgroups.xsite.fd.timeout", "15000"),
+                    ("link.address", &place.link),
+                    ("routers", &routers),
+                    ("members", &members.join(",")),
+                    ("site", SITES[index]),
+                    ("other", SITES[1 - index]),
+                    ("node", &name),
+                    ("relays", &plan.relays.to_string()),
+                    ("infinispan.bind.address", &place.door),
+                    ("jgroups.bind.address", &place.door),
+                ]
+                .map(|(name, value)| format!("-D{name}={value}"))
+                .to_vec();
+                arguments.extend(["-cp", &class_path, "org.infinispan.server.Bootstrap"].map(str::to_owned));
+                arguments.extend(
+                    [
+                        "-s",
+                        &root.display().to_string(),
+                        "-c",
+                        "infinispan.xml",
+                        "-n",
+                        &name,
+                        "-b",
+                        &place.door,
+                    ]
+                    .map(str::to_owned),
+                );
+                nodes.push(Node::new(place.clone(), &root, arguments));
+            }
+            let at = &places[plan.nodes];
+            let root = folder.path().join(format!("router-{}", SITES[index]));
+            fs::create_dir_all(&root).map_err(ServersError::files("a folder for a router"))?;
+            let arguments = [
+                "-cp",
+                &class_path,
+                "org.jgroups.stack.GossipRouter",
+                "-bind_addr",
+                &at.link,
+                "-port",
+                "12001",
+            ]
+            .map(str::to_owned);
+            let front = Front::open(nodes.iter().map(Node::authority).collect());
+            Ok(Site {
+                nodes,
+                router: Node::new(at.clone(), &root, arguments.to_vec()),
+                front: front.map_err(ServersError::files("a site's address"))?,
+            })
+        };
+        let mut servers = Self {
+            sites: [site(0, first)?, site(1, second)?],
+            network,
+            asker: Asker::new(&authority)?,
+            authority,
+            _folder: folder,
+        };
+        for site in &mut servers.sites {
+            site.router.start()?;
+        }
+        for site in &mut servers.sites {
+            for node in &mut site.nodes {
+                node.start()?;
+            }
+        }
+        for site in 0..2 {
+            servers.until_all_joined(site, plan.nodes).await?;
+            servers.until_seen(site, true, START_LIMIT).await?;
+        }
+        Ok(servers)
+    }
+
+    pub fn authority(&self) -> &TestAuthority {
+        &self.authority
+    }
+
+    /// The link between the sites goes dead.
+    pub fn cut(&self) -> Result<(), ServersError> {
+        self.network.cut()
+    }
+
+    pub fn heal(&self) -> Result<(), ServersError> {
+        self.network.heal()
+    }
+
+    /// A site's address leads to the nodes of another.
+    pub fn swap(&self, site: usize, to: usize) {
+        let nodes = self.sites[to].nodes.iter().map(Node::authority).collect();
+        self.sites[site].front.lead_to(nodes);
+    }
+
+    /// Asks one node, as the user who may do everything.
+    pub async fn ask(&self, site: usize, node: usize, method: &str, path: &str) -> Answer {
+        let [(user, password, _), _] = USERS;
+        self.ask_as(site, node, method, path, Some((user, password)), "")
+            .await
+    }
+
+    /// Asks one node as somebody, with a body.
+    pub async fn ask_as(
+        &self,
+        site: usize,
+        node: usize,
+        method: &str,
+        path: &str,
+        user: Option<(&str, &str)>,
+        body: &str,
+    ) -> Answer {
+        let authority = self.sites[site].nodes[node].authority();
+        self.asker.ask(&authority, method, path, user, body).await
+    }
+
+    /// A write of Keycloak's.
+    pub async fn put(&self, site: usize, key: &str, value: &str) -> Answer {
+        let [(user, password, _), _] = USERS;
+        let path = format!("/rest/v2/caches/sessions/{key}");
+        self.ask_as(site, 0, "PUT", &path, Some((user, password)), value)
+            .await
+    }
+
+    pub async fn get(&self, site: usize, key: &str) -> Option<String> {
+        let answer = self
+            .ask(site, 0, "GET", &format!("/rest/v2/caches/sessions/{key}"))
+            .await;
+        (answer.status == 200).then_some(answer.body)
+    }
+
+    /// Whether a relay node of a site sees the other one.
+    pub async fn sees(&self, site: usize) -> Option<bool> {
+        for node in 0..self.sites[site].nodes.len() {
+            let answer = self.ask(site, node, "GET", "/rest/v2/container").await;
+            let view = answer.json();
+            if view["relay_node"] == true
+                && let Some(sites) = view["sites_view"].as_array()
+                && sites.iter().any(|name| name == SITES[site])
+            {
+                return Some(sites.iter().any(|name| name == SITES[1 - site]));
+            }
+        }
+        None
+    }
+
+    /// Waits until a site sees the other one, or no longer does; how long that took.
+    pub async fn until_seen(
+        &self,
+        site: usize,
+        seen: bool,
+        limit: Duration,
+    ) -> Result<Duration, ServersError> {
+        let what = if seen { "does not see" } else { "still sees" };
+        let what = format!("{} {what} {}", SITES[site], SITES[1 - site]);
+        self.until(&what, limit, async || self.sees(site).await == Some(seen))
+            .await
+    }
+
+    async fn until_all_joined(&self, site: usize, nodes: usize) -> Result<Duration, ServersError> {
+        let what = format!("{} did not form", SITES[site]);
+        self.until(&what, START_LIMIT, async || {
+            let answer = self.ask(site, 0, "GET", "/rest/v2/container").await;
+            answer.json()["cluster_size"] == nodes
+        })
+        .await
+    }
+
+    /// Waits until something holds, which is asked again and again; how long that took.
+    pub async fn until(
+        &self,
+        what: &str,
+        limit: Duration,
+        holds: impl AsyncFn() -> bool,
+    ) -> Result<Duration, ServersError> {
+        let began = Instant::now();
+        while !holds().await {
+            if began.elapsed() > limit {
+                let nodes = self.sites.iter().flat_map(|site| &site.nodes);
+                return Err(ServersError::Late {
+                    what: what.to_owned(),
+                    limit,
+                    said: nodes.map(Node::last_words).collect::<Vec<_>>().join("\n--\n"),
+                });
+            }
+            // The servers tell nobody of a change.
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+        Ok(began.elapsed())
+    }
+}
+
+/// A server's root, as its start script would find it.
+fn lay_out(root: &Path, plan: Plan, authority: &TestAuthority, address: &str) -> Result<(), ServersError> {
+    let failed = ServersError::files("a server's root");
+    for folder in ["conf", "data", "log", "lib"] {
+        fs::create_dir_all(root.join(folder)).map_err(&failed)?;
+    }
+    let configuration = include_str!("../../infinispan/infinispan.xml")
+        .replace("${schema}", plan.version.schema())
+        .replace("${mechanisms}", plan.mechanisms);
+    let of_users = |field: fn(&(&str, &str, Role)) -> String| -> String {
+        USERS
+            .iter()
+            .map(|user| format!("{}={}\n", user.0, field(user)))
+            .collect()
+    };
+    let role = |user: &(&str, &str, Role)| match user.2 {
+        Role::Admin => "admin".to_owned(),
+        Role::Observer => "observer".to_owned(),
+    };
+    for (name, text) in [
+        ("infinispan.xml", configuration),
+        (
+            "log4j2.xml",
+            include_str!("../../infinispan/log4j2.xml").to_owned(),
+        ),
+        (
+            "server.pem",
+            authority.server_pem(&["localhost", "127.0.0.1", address])?,
+        ),
+        ("users.properties", of_users(|user| user.1.to_owned())),
+        ("groups.properties", of_users(role)),
+    ] {
+        fs::write(root.join("conf").join(name), text).map_err(&failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! One Java program in its namespace: a server, or a gossip router.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::ServersError;
+use super::network::Place;
+
+/// Runs a program until standard input is closed, which the kernel does when we are gone.
+const ON_A_LEASH: &str = r#""$@" & child=$!; exec >/dev/null 2>&1; cat; kill -9 "$child""#;
+
+/// Small, and soon started: there are many of them on few processors.
+const JAVA: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx320m"];
+
+/// A program that can be started, killed, stopped and started again.
+#[derive(Debug)]
+pub struct Node {
+    pub(super) place: Place,
+    arguments: Vec<String>,
+    folder: PathBuf,
+    running: Option<(Child, Option<ChildStdin>)>,
+}
+
+impl Node {
+    pub(super) fn new(place: Place, folder: &Path, arguments: Vec<String>) -> Self {
+        Self {
+            place,
+            arguments,
+            folder: folder.to_owned(),
+            running: None,
+        }
+    }
+
+    /// Starts it, or starts it again.
+    pub fn start(&mut self) -> Result<(), ServersError> {
+        let failed = ServersError::files("a server");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .map_err(&failed)?;
+        let mut child = Command::new("sh")
+            .args(["-c", ON_A_LEASH, "sh", "nice", "-n", "5", "ip", "netns", "exec"])
+            .args([&self.place.namespace, "java"])
+            .args(JAVA)
+            .args(&self.arguments)
+            .current_dir(&self.folder)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().map_err(&failed)?)
+            .stderr(log)
+            .spawn()
+            .map_err(&failed)?;
+        let leash = child.stdin.take();
+        self.running = Some((child, leash));
+        Ok(())
+    }
+
+    /// As `kill -9` does it.
+    pub fn kill(&mut self) {
+        if let Some((mut child, leash)) = self.running.take() {
+            // Stopped or not: what is killed ends.
+            drop(leash);
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks it to end, as a rolling restart does.
+    pub fn terminate(&self) -> Result<(), ServersError> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Hangs it: it keeps its connections and answers nothing.
+    pub fn hang(&self) -> Result<(), ServersError> {
+        self.signal(Signal::STOP)
+    }
+
+    pub fn wake(&self) -> Result<(), ServersError> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Cuts this one off from the other site, alone.
+    pub fn cut(&self) -> Result<(), ServersError> {
+        self.place.cut()
+    }
+
+    pub fn heal(&self) -> Result<(), ServersError> {
+        self.place.heal()
+    }
+
+    /// Where this process reaches its REST API.
+    pub fn authority(&self) -> String {
+        format!("{}:11222", self.place.door)
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.folder.join("out.log")
+    }
+
+    /// The last that it said, for a failure's report.
+    pub fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), ServersError> {
+        let failed = ServersError::files("a server's process");
+        let output = Command::new("ip")
+            .args(["netns", "pids", &self.place.namespace])
+            .output()
+            .map_err(&failed)?;
+        let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+        for pid in listed.lines().filter_map(|line| line.trim().parse().ok()) {
+            if let Some(pid) = Pid::from_raw(pid) {
+                kill_process(pid, signal).map_err(|error| failed(error.into()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
