@@ -19,6 +19,7 @@ mod demo;
 mod deny;
 mod failure;
 mod protocol;
+mod real;
 mod summary;
 mod tasks;
 mod tools;

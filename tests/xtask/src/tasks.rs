@@ -7,6 +7,7 @@ use crate::demo;
 use crate::deny;
 use crate::failure::Failure;
 use crate::protocol;
+use crate::real;
 use crate::workspace::Workspace;
 
 /// One thing that can be asked for.
@@ -47,6 +48,12 @@ const TASKS: &[Task] = &[
         arguments: "[--long] [--executors N] [--threads N] [NAME …]",
         about: "checks the fencing protocol in every order of events",
         run: protocol::model,
+    },
+    Task {
+        name: "real",
+        arguments: "[infinispan] [--record]",
+        about: "judges by real programs, every scene; half an hour",
+        run: real::run,
     },
     Task {
         name: "mutants",
