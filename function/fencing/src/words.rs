@@ -1,7 +1,7 @@
 //! Names with a closed grammar, and the four roles a site can play.
 //!
-//! A name that got in here has only characters that mean nothing to YAML, PromQL, an ARN, a URL path or
-//! `Fn::Sub`, so nothing downstream has to escape it. The roles are types of their own: a function that
+//! A name that got in here has only characters that mean nothing to YAML, PromQL's quotes, an ARN, a URL's
+//! path or `Fn::Sub`, so nothing downstream has to escape it. The roles are types of their own: a function that
 //! wants the survivor cannot be handed the fenced site.
 
 use std::fmt;
@@ -30,18 +30,36 @@ pub enum WordError {
         at_most: usize,
     },
     /// A character outside the grammar.
-    #[error(
-        "the {what} `{text}` is not made of lower-case letters, digits and inner hyphens, starting with a letter"
-    )]
+    #[error("the {what} `{text}` is not made of {of}")]
     Grammar {
         /// Which kind of name.
         what: &'static str,
         /// The text as given.
         text: String,
+        /// What such names are made of.
+        of: &'static str,
     },
 }
 
-fn label(what: &'static str, text: &str, at_most: usize) -> Result<String, WordError> {
+/// A name that prefixes resources of AWS and labels objects of Kubernetes, so it keeps to what both allow.
+fn is_label(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && !text.ends_with('-') && text.chars().all(inner)
+}
+
+/// A name that Infinispan, and the tags of load balancers, gave before we came.
+fn is_site(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let ends = |c: char| c.is_ascii_alphanumeric();
+    text.starts_with(ends) && text.ends_with(ends) && text.chars().all(inner)
+}
+
+fn name(
+    what: &'static str,
+    text: &str,
+    at_most: usize,
+    (fits, of): (fn(&str) -> bool, &'static str),
+) -> Result<String, WordError> {
     if text.is_empty() {
         return Err(WordError::Empty { what });
     }
@@ -54,19 +72,18 @@ fn label(what: &'static str, text: &str, at_most: usize) -> Result<String, WordE
             at_most,
         });
     }
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase());
-    if !starts_well || text.ends_with('-') || !text.chars().all(inner) {
+    if !fits(text) {
         return Err(WordError::Grammar {
             what,
             text: text.to_owned(),
+            of,
         });
     }
     Ok(text.to_owned())
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $what:literal, $at_most:literal) => {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $at_most:literal, $fits:path, $of:literal, $pattern:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -76,12 +93,11 @@ macro_rules! name {
             /// The most characters the name may have.
             pub const MAX_LENGTH: usize = $at_most;
             /// The grammar, as a regular expression for schemas and messages.
-            pub const PATTERN: &'static str = "^[a-z]([a-z0-9-]*[a-z0-9])?$";
+            pub const PATTERN: &'static str = $pattern;
 
-            /// Accepts `text` if it keeps to the grammar: lower-case letters, digits and inner hyphens, a
-            /// letter first, at most [`Self::MAX_LENGTH`] characters.
+            /// Accepts `text` if it keeps to [`Self::PATTERN`] and [`Self::MAX_LENGTH`].
             pub fn new(text: &str) -> Result<Self, WordError> {
-                label($what, text, $at_most).map(Self)
+                name($what, text, $at_most, ($fits, $of)).map(Self)
             }
 
             /// The name as text.
@@ -123,13 +139,19 @@ name!(
     /// 63 characters), labels every object, and is the alerts' label `topology`.
     TopologyName,
     "topology's name",
-    24
+    24,
+    is_label,
+    "lower-case letters, digits and inner hyphens, starting with a letter",
+    "^[a-z]([a-z0-9-]*[a-z0-9])?$"
 );
 name!(
     /// One of the two peers. The same text as Infinispan's local site name and the balancer's tag `site`.
     SiteName,
     "site's name",
-    32
+    32,
+    is_site,
+    "letters, digits, and inner hyphens, underscores and dots",
+    "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 );
 
 macro_rules! role {
@@ -230,11 +252,18 @@ mod tests {
     fn names_keep_to_their_grammar() {
         for good in ["a", "site-a", "s1", "keycloak-prod", "a--b"] {
             assert!(SiteName::new(good).is_ok(), "{good}");
+            assert!(TopologyName::new(good).is_ok(), "{good}");
+        }
+        // As Infinispan's sites are called in its own documentation and in the field.
+        for site in ["LON", "EUROPE", "site_b", "1a", "dc.2"] {
+            assert!(SiteName::new(site).is_ok(), "{site}");
+            assert!(TopologyName::new(site).is_err(), "{site}");
         }
         for bad in [
-            "", "-a", "a-", "1a", "Site", "a_b", "a b", "a.b", "é", "a\n", "${x}", "a\"b",
+            "", "-a", "a-", ".", "..", "a.", "_a", "a b", "a/b", "é", "a\n", "${x}", "a\"b", "a?b", "a%2f",
         ] {
             assert!(SiteName::new(bad).is_err(), "{bad}");
+            assert!(TopologyName::new(bad).is_err(), "{bad}");
         }
         assert!(TopologyName::new(&"a".repeat(24)).is_ok());
         assert!(matches!(

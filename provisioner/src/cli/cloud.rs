@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn a_length_of_time_that_is_none_is_answered_with_how_one_looks() {
         assert_eq!(interval("90s"), Ok(Interval::from_seconds(90)));
-        let refused = "`5` is not a length of time: write a whole number and a unit: 10s, 5m, 1h or 2d";
+        let refused = "`5` is not a duration: write whole numbers with units: 10s, 5m, 1m30s, 1h or 2d";
         assert_eq!(interval("5"), Err(refused.to_owned()));
     }
 }

@@ -189,10 +189,11 @@ pub(super) fn topology_dimension(topology: &Topology) -> Dimension {
     }
 }
 
-/// A site's name as part of a logical id, which takes letters and digits only.
+/// A site's name as part of a logical id, which takes letters and digits only. `validate` refuses two sites
+/// whose names are one here.
 pub(super) fn logical_id(site: &SiteName) -> String {
     site.as_str()
-        .split('-')
+        .split(['-', '_', '.'])
         .map(|word| match word.split_at_checked(1) {
             Some((first, rest)) => format!("{}{rest}", first.to_ascii_uppercase()),
             // Two hyphens in a row: `a--b` is not `a-b`.

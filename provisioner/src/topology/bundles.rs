@@ -74,6 +74,22 @@ fn fault(pem: &[u8]) -> Option<(String, &'static str)> {
             "only the authorities that sign Infinispan's certificate are needed",
         ));
     }
+    let lines = || pem.split(|byte| *byte == b'\n');
+    let is_indented =
+        |line: &[u8]| line.trim_ascii_start().starts_with(b"-----BEGIN") && !line.starts_with(b"-----");
+    if lines().any(is_indented) {
+        return Some((
+            "is indented, and PEM is not read that way".to_owned(),
+            "remove the blanks at the start of each line; they come along when PEM is copied out of YAML",
+        ));
+    }
+    let count = |mark: &[u8]| lines().filter(|line| line.starts_with(mark)).count();
+    if count(b"-----BEGIN ") > count(b"-----END ") {
+        return Some((
+            "ends in the middle of a block: there is a BEGIN line without its END line".to_owned(),
+            "export it again, whole",
+        ));
+    }
     let mut certificates = 0_usize;
     for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
         match section {
@@ -134,7 +150,11 @@ mod tests {
                 "-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n",
                 "is not PEM",
             ),
-            ("-----BEGIN CERTIFICATE-----\nMAMCAQE=\n", "is not PEM"),
+            ("-----BEGIN CERTIFICATE-----\nMAMCAQE=\n", "ends in the middle"),
+            (
+                "  -----BEGIN CERTIFICATE-----\n  MAMCAQE=\n  -----END CERTIFICATE-----\n",
+                "is indented",
+            ),
             (
                 "-----BEGIN PRIVATE KEY-----\nMAMCAQE=\n-----END PRIVATE KEY-----\n",
                 "holds a private key",

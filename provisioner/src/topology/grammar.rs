@@ -18,7 +18,7 @@ use super::regions;
 
 /// A text that does not keep to the grammar of the thing it should name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {what}")]
+#[error("`{}` is not {what}", crate::yaml::shortened(text, 80))]
 pub struct GrammarError {
     /// What was wanted, with its article.
     pub what: &'static str,
@@ -44,9 +44,21 @@ fn matches(pattern: &'static str, text: &str) -> bool {
         .is_some_and(|regex| regex.is_match(text))
 }
 
+/// What is wrong with a text that is right but for blanks around it, or but for its capitals.
+fn nearly(text: &str, fits: impl Fn(&str) -> bool) -> Option<Cow<'static, str>> {
+    let trimmed = text.trim();
+    if trimmed != text && fits(trimmed) {
+        return Some(Cow::Owned(format!(
+            "there is a blank before or behind it: write `{trimmed}`"
+        )));
+    }
+    let lower = trimmed.to_ascii_lowercase();
+    (lower != trimmed && fits(&lower)).then(|| Cow::Owned(format!("did you mean `{lower}`?")))
+}
+
 macro_rules! text {
     ($(#[$doc:meta])* $type:ident, $what:literal, max $max:literal, $pattern:literal, $hint:literal
-     $(, also $also:path)?) => {
+     $(, tidied $tidied:path)? $(, also $also:path)? $(, explained $explained:path)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -61,8 +73,15 @@ macro_rules! text {
             /// Accepts `text` if it keeps to the grammar.
             pub fn new(text: impl Into<String>) -> Result<Self, GrammarError> {
                 let text = text.into();
+                $(let text = $tidied(text);)?
                 let refused = |hint: Cow<'static, str>, text: String| GrammarError { what: $what, text, hint };
                 if text.chars().count() > $max || !matches($pattern, &text) {
+                    $(if let Some(hint) = $explained(&text) {
+                        return Err(refused(hint, text));
+                    })?
+                    if let Some(hint) = nearly(&text, |text| Self::new(text).is_ok()) {
+                        return Err(refused(hint, text));
+                    }
                     return Err(refused(Cow::Borrowed($hint), text));
                 }
                 $(if let Err(hint) = $also(&text) {
@@ -120,28 +139,33 @@ text!(
     /// An AWS Region that this version knows.
     Region, "an AWS Region", max 20, "^[a-z]{2}-[a-z]+-[0-9]{1,2}$",
     "Regions look like eu-west-1",
-    also known_region
+    also known_region,
+    explained no_region
 );
 text!(
     /// The accelerator, by DNS name (either form) or by ARN.
     Accelerator, "an accelerator", max 150,
     "^([a-z0-9]{8,40}(\\.dualstack)?\\.awsglobalaccelerator\\.com|arn:aws:globalaccelerator::[0-9]{12}:accelerator/[0-9a-z-]{8,64})$",
-    "give its DNS name (a….awsglobalaccelerator.com or a….dualstack.awsglobalaccelerator.com) or its ARN; `aws globalaccelerator list-accelerators --region us-west-2` shows both"
+    "give its DNS name (a….awsglobalaccelerator.com or a….dualstack.awsglobalaccelerator.com) or its ARN; `aws globalaccelerator list-accelerators --region us-west-2` shows both",
+    tidied host_in_canonical_form,
+    explained other_partition
 );
 text!(
     /// A user name for HTTP authentication.
     Username, "a user name", max 64, "^[A-Za-z0-9][A-Za-z0-9._@-]*$",
-    "use letters, digits and . _ @ -, a letter or digit first; a colon cannot stand in HTTP's Basic authentication"
+    "use letters, digits and . _ @ -, a letter or digit first; a colon cannot stand in HTTP's Basic authentication",
+    also no_access_key
 );
 text!(
     /// A secret of Secrets Manager, by name or by ARN.
-    SecretReference, "a secret's name or ARN", max 320,
-    "^([A-Za-z0-9][A-Za-z0-9/_+=.@-]*|arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+)$",
-    "give the secret's name or ARN in AWS Secrets Manager, never its value"
+    SecretReference, "a secret's name or ARN", max 600,
+    "^([A-Za-z0-9/_+=.@!-]{1,512}|arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]{1,520})$",
+    "give the secret's name or ARN in AWS Secrets Manager, never its value",
+    explained other_partition
 );
 text!(
-    /// A context of the kubeconfig.
-    ContextName, "a kubeconfig context", max 253, "^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$",
+    /// A context of the kubeconfig. It is only looked up and shown, so anything goes that a terminal can show.
+    ContextName, "a kubeconfig context", max 253, "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
     "`kubectl config get-contexts -o name` lists the contexts"
 );
 text!(
@@ -159,12 +183,14 @@ text!(
     Endpoint, "a host name", max 253,
     "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:[0-9]{1,5})?$",
     "give the host alone, as in infinispan.site-a.example.com or host:11222; HTTPS is implied and there is no path",
-    also port_in_range
+    also reachable_from_lambda,
+    explained no_host
 );
 text!(
     /// A file, relative to the topology file.
     FilePath, "a path", max 500, "^[A-Za-z0-9._/~+@-][A-Za-z0-9._/~+@ -]*$",
-    "give a path relative to the topology file, with / between folders"
+    "give a path relative to the topology file, with / between folders",
+    explained certificate_itself
 );
 text!(
     /// An IAM role.
@@ -235,15 +261,86 @@ text!(
 );
 
 fn known_region(text: &str) -> Result<(), Cow<'static, str>> {
-    if regions::is_known(text) {
-        return Ok(());
+    match regions::services(text) {
+        Some(_) => Ok(()),
+        None => Err(regions::hint(text)),
     }
-    Err(
-        match super::suggest::closest(text, regions::KNOWN.iter().copied()) {
-            Some(region) => Cow::Owned(format!("did you mean `{region}`?")),
-            None => Cow::Borrowed("Regions look like eu-west-1; `aws account list-regions` lists yours"),
-        },
-    )
+}
+
+fn no_region(text: &str) -> Option<Cow<'static, str>> {
+    // A block that has one entry per Region, written without them.
+    if matches!(text, "subnetIds" | "securityGroupIds") {
+        return Some(Cow::Borrowed(
+            "subnets stand under their Region: vpc: { eu-west-1: { subnetIds: […], securityGroupIds: […] } }",
+        ));
+    }
+    Some(regions::hint(text))
+}
+
+/// A DNS name is the same in capitals and with the root's dot; an ARN is taken as it is.
+fn host_in_canonical_form(text: String) -> String {
+    if text.starts_with("arn:") {
+        return text;
+    }
+    text.strip_suffix('.').unwrap_or(&text).to_ascii_lowercase()
+}
+
+fn other_partition(text: &str) -> Option<Cow<'static, str>> {
+    let partition = text.strip_prefix("arn:")?.split(':').next()?;
+    (partition != "aws" && partition.starts_with("aws-")).then(|| {
+        Cow::Owned(format!(
+            "the partition {partition} has no Global Accelerator: only the commercial one, arn:aws:…, is supported"
+        ))
+    })
+}
+
+/// The id of an AWS access key is public, but whoever pastes it here has the wrong pair of credentials at hand.
+fn no_access_key(text: &str) -> Result<(), Cow<'static, str>> {
+    let looks_like_one = text.len() == 20
+        && ["AKIA", "ASIA"].iter().any(|prefix| text.starts_with(prefix))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    if looks_like_one {
+        return Err(Cow::Borrowed(
+            "this is the id of an AWS access key: give the name of the user; AWS credentials never stand in this file",
+        ));
+    }
+    Ok(())
+}
+
+fn certificate_itself(text: &str) -> Option<Cow<'static, str>> {
+    text.contains("-----BEGIN ").then_some(Cow::Borrowed(
+        "save the certificate in a file beside the topology, and give the file's path",
+    ))
+}
+
+fn no_host(text: &str) -> Option<Cow<'static, str>> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))?;
+    let host = rest
+        .split(['/', '?', '#'])
+        .next()
+        .filter(|host| Endpoint::new(*host).is_ok())?;
+    Some(Cow::Owned(if text.starts_with("http:") {
+        format!("write `{host}`; the function speaks HTTPS only, for the password travels with each request")
+    } else {
+        format!("write `{host}`; HTTPS is implied and there is no path")
+    }))
+}
+
+/// What a name means inside a cluster, or on the machine itself, it does not mean to a Lambda function.
+fn reachable_from_lambda(text: &str) -> Result<(), Cow<'static, str>> {
+    port_in_range(text)?;
+    let host = text.split(':').next().unwrap_or(text).to_ascii_lowercase();
+    let is_in_cluster = host.ends_with(".svc") || host.ends_with(".cluster.local") || host.contains(".svc.");
+    if is_in_cluster {
+        return Err(Cow::Borrowed(
+            "this name exists only inside the cluster, where the function does not run: expose Infinispan by a Route, an Ingress or a load balancer and give that host",
+        ));
+    }
+    Ok(())
 }
 
 fn port_in_range(text: &str) -> Result<(), Cow<'static, str>> {
@@ -312,7 +409,7 @@ impl SecretReference {
     }
 }
 
-/// A length of time in whole seconds, written as people do: `10s`, `5m`, `1h`, `2d`.
+/// A duration in whole seconds, written as people do: `10s`, `5m`, `1m30s`, `1h`, `2d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Interval {
@@ -321,7 +418,7 @@ pub struct Interval {
 
 impl Interval {
     /// The grammar.
-    pub const PATTERN: &'static str = "^[0-9]{1,6}(s|m|h|d)$";
+    pub const PATTERN: &'static str = "^[0-9]{1,6}(s|m([0-9]{1,6}s)?|h([0-9]{1,6}m)?([0-9]{1,6}s)?|d([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?)$";
 
     /// So many seconds.
     pub const fn from_seconds(seconds: u32) -> Self {
@@ -333,28 +430,33 @@ impl Interval {
         self.seconds
     }
 
-    /// Reads `10s`, `5m`, `1h` or `2d`.
+    /// Reads `10s`, `5m`, `1m30s`, `1h` or `2d`, as Prometheus does: from the largest unit to the smallest.
     pub fn new(text: &str) -> Result<Self, GrammarError> {
         let refused = || GrammarError {
-            what: "a length of time",
+            what: "a duration",
             text: text.to_owned(),
-            hint: Cow::Borrowed("write a whole number and a unit: 10s, 5m, 1h or 2d"),
+            hint: Cow::Borrowed("write whole numbers with units: 10s, 5m, 1m30s, 1h or 2d"),
         };
         if !matches(Self::PATTERN, text) {
             return Err(refused());
         }
-        let (number, unit) = text.split_at(text.len() - 1);
-        let unit_seconds: u32 = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3_600,
-            _ => 86_400,
-        };
-        let seconds = number
-            .parse::<u32>()
-            .ok()
-            .and_then(|number| number.checked_mul(unit_seconds));
-        seconds.map(Self::from_seconds).ok_or_else(refused)
+        let mut seconds: u32 = 0;
+        for part in text.split_inclusive(|last: char| last.is_ascii_alphabetic()) {
+            let (number, unit) = part.split_at(part.len() - 1);
+            let unit_seconds: u32 = match unit {
+                "s" => 1,
+                "m" => 60,
+                "h" => 3_600,
+                _ => 86_400,
+            };
+            seconds = number
+                .parse::<u32>()
+                .ok()
+                .and_then(|number| number.checked_mul(unit_seconds))
+                .and_then(|more| seconds.checked_add(more))
+                .ok_or_else(refused)?;
+        }
+        Ok(Self::from_seconds(seconds))
     }
 }
 
@@ -420,18 +522,18 @@ mod tests {
     }
 
     grammars! {
-        Region: ["eu-west-1", "ap-southeast-3", "us-east-1"] not ["eu-west-9", "EU-WEST-1", "", "eu-west", "narnia-east-1"];
+        Region: ["eu-west-1", "ap-southeast-3", "us-east-1"] not ["eu-west-9", "EU-WEST-1", "", "eu-west", "narnia-east-1", "eu-west-1a", "cn-north-1", "us-gov-west-1"];
         Accelerator: [
             "a3da6a6cbd4e27b02.awsglobalaccelerator.com",
             "a3da6a6cbd4e27b02.dualstack.awsglobalaccelerator.com",
+            "A3DA6A6CBD4E27B02.AwsGlobalAccelerator.com.",
             "arn:aws:globalaccelerator::123456789012:accelerator/1234abcd-abcd-1234-abcd-1234abcdefgh",
-        ] not ["", "example.com", "a3da6a6cbd4e27b02.awsglobalaccelerator.com.", "https://a3da6a6cbd4e27b02.awsglobalaccelerator.com"];
-        Username: ["keycloak", "a.b@c-d_e"] not ["", "a:b", "-a", "a b"];
-        SecretReference: ["keycloak-prod/infinispan", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a/b-AbCdEf"] not ["", "a b", "arn:aws:s3:::x"];
-        ContextName: ["rosa-site-a", "default/api-x:6443/kube:admin", "arn:aws:eks:eu-west-1:123456789012:cluster/a", "a@b"] not ["", " a", "a b"];
-        Namespace: ["keycloak", "a1"] not ["", "Keycloak", "a.b", "-a", "a-"];
+        ] not ["", "example.com", "https://a3da6a6cbd4e27b02.awsglobalaccelerator.com"];
+        Username: ["keycloak", "a.b@c-d_e", "AKIA"] not ["", "a:b", "-a", "a b", "AKIAIOSFODNN7EXAMPLE"];
+        SecretReference: ["keycloak-prod/infinispan", "/prod/ispn_a+b=c.d@e", "rds!db-1", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a/b-AbCdEf"] not ["", "a b", "arn:aws:s3:::x"];
+                Namespace: ["keycloak", "a1"] not ["", "Keycloak", "a.b", "-a", "a-"];
         ObjectName: ["infinispan"] not ["", "Infinispan", "a_b"];
-        Endpoint: ["infinispan.site-a.example.com", "h:11222", "10.0.0.1:8443"] not ["", "https://h", "h/path", "h:0", "h:70000", "h:", "-h", "a..b"];
+        Endpoint: ["infinispan.site-a.example.com", "h:11222", "10.0.0.1:8443"] not ["", "infinispan.keycloak.svc", "infinispan.keycloak.svc.cluster.local:11222", "https://h", "h/path", "h:0", "h:70000", "h:", "-h", "a..b"];
         FilePath: ["certs/site-a.pem", "/etc/ssl/a b.pem", "../ca.pem"] not ["", " a", "a\tb"];
         RoleArn: ["arn:aws:iam::123456789012:role/path/register"] not ["", "arn:aws:iam::1:role/x", "arn:aws:iam::123456789012:user/x"];
         PolicyArn: ["arn:aws:iam::123456789012:policy/b", "arn:aws:iam::aws:policy/b"] not ["", "arn:aws:iam::123456789012:role/b"];
@@ -448,6 +550,41 @@ mod tests {
         CacheName: ["actionTokens", "___x"] not ["", "a/b", "a,b", "a b"];
     }
 
+    /// It is looked up in the kubeconfig and shown, nothing else, so only what a terminal obeys is refused.
+    #[test]
+    fn a_context_is_any_name_that_can_be_shown() {
+        for good in [
+            "rosa-site-a",
+            "default/api-x:6443/kube:admin",
+            "a b",
+            "\u{fc}ber (alt) $1",
+            "[x]",
+        ] {
+            assert!(ContextName::new(good).is_ok(), "{good:?}");
+        }
+        for bad in ["", "a\nb", "a\u{1b}[31m", "a\u{9b}b", "a\u{0}"] {
+            assert!(ContextName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_accelerator_s_host_is_kept_in_its_canonical_form() {
+        let host = Accelerator::new("A3DA6A6CBD4E27B02.awsglobalaccelerator.com.").unwrap();
+        assert_eq!(host.as_str(), "a3da6a6cbd4e27b02.awsglobalaccelerator.com");
+    }
+
+    #[test]
+    fn a_hint_says_what_was_meant() {
+        let hint = |error: GrammarError| error.hint.into_owned();
+        let endpoint = |text: &str| hint(Endpoint::new(text).unwrap_err());
+        assert!(endpoint("https://h.example.com/rest").starts_with("write `h.example.com`"));
+        assert!(endpoint("http://h:11222").contains("HTTPS only"));
+        assert!(endpoint("infinispan.keycloak.svc").contains("only inside the cluster"));
+        let china = "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:a";
+        assert!(hint(SecretReference::new(china).unwrap_err()).contains("aws-cn"));
+        assert!(hint(Username::new("AKIAIOSFODNN7EXAMPLE").unwrap_err()).contains("access key"));
+    }
+
     #[test]
     fn intervals_are_whole_seconds_in_one_unit() {
         for (text, seconds, canonical) in [
@@ -457,6 +594,9 @@ mod tests {
             ("5m", 300, "5m"),
             ("1h", 3_600, "1h"),
             ("2d", 172_800, "48h"),
+            ("1m30s", 90, "90s"),
+            ("1h30m", 5_400, "90m"),
+            ("1d1h1m1s", 90_061, "90061s"),
             ("0s", 0, "0s"),
         ] {
             let interval = Interval::new(text).unwrap();
@@ -466,7 +606,8 @@ mod tests {
             );
         }
         for bad in [
-            "", "10", "s", "1.5s", "10 s", "10S", "-1s", "1h30m", "9999999s", "999999d", "１s",
+            "", "10", "s", "1.5s", "10 s", "10S", "-1s", "30m1h", "1m1m", "1h30", "9999999s", "999999d",
+            "１s",
         ] {
             assert!(Interval::new(bad).is_err(), "{bad:?}");
         }

@@ -47,6 +47,11 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
         found: Vec::new(),
     };
     let (root, faults) = yaml::tree(text);
+    let slipped: Vec<usize> = faults
+        .iter()
+        .filter(|fault| fault.path == Path::root())
+        .map(|fault| fault.span.start.0)
+        .collect();
     let mut spoiled: Vec<Path> = Vec::new();
     for fault in faults {
         if fault.spoils {
@@ -76,8 +81,10 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
     } = decode::<Topology>(root.clone(), donor);
     spoiled.extend(replaced);
     for mistake in mistakes {
-        // What stands under an alias or a repeated key was told already.
-        if report.has_told(&mistake.path) {
+        // What stands under an alias or a repeated key was told already; what stands in a line with a slip
+        // follows from the slip.
+        let line = report.place(&mistake.path, mistake.is_key).start.0;
+        if report.has_told(&mistake.path) || slipped.contains(&line) {
             continue;
         }
         let described = || schema::description(&mistake.path);
@@ -117,8 +124,9 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
                 .any(|spoiled| *spoiled != Path::root() && spoiled.touches(path))
         });
         if !rests_on_a_stand_in {
-            let span = report.place(&complaint.at, false);
-            report.tell(span, &complaint.at, complaint.message, Some(complaint.hint));
+            let at = report.written(&complaint);
+            let span = report.place(&at, false);
+            report.tell(span, &at, complaint.message, Some(complaint.hint));
         }
     }
     if report.found.is_empty() {
@@ -208,11 +216,14 @@ fn out_of_range(topology: &Topology) -> Vec<Complaint> {
                         .any(|w| error.message().starts_with(w)) =>
                 {
                     // garde's "lower than 1", "greater than 5", "length is lower than 1".
-                    let (verb, rest) = match error.message().strip_prefix("length is ") {
-                        Some(rest) => ("has a length", rest),
-                        None => ("is", error.message()),
-                    };
-                    format!("`{key}` {verb} {rest}")
+                    match error.message().strip_prefix("length is ") {
+                        Some("lower than 1") => format!("`{key}` is empty"),
+                        Some(rest) => match rest.strip_prefix("greater than ") {
+                            Some(most) => format!("`{key}` has more than {most} entries"),
+                            None => format!("`{key}` has a length {rest}"),
+                        },
+                        None => format!("`{key}` is {}", error.message()),
+                    }
                 }
                 _ => error.message().to_owned(),
             };
@@ -289,6 +300,18 @@ impl Report<'_> {
         }
     }
 
+    /// Which of the fields that are at odds to point at: the first that stands in the file. A default is not
+    /// to blame for what was written beside it.
+    fn written(&self, complaint: &Complaint) -> Path {
+        let stands = |path: &Path| self.root.is_some_and(|root| root.at(path).is_some());
+        let fields = std::iter::once(&complaint.at).chain(&complaint.rests_on);
+        fields
+            .clone()
+            .find(|path| stands(path))
+            .unwrap_or(&complaint.at)
+            .clone()
+    }
+
     fn has_told(&self, path: &Path) -> bool {
         let path = path.to_string();
         !path.is_empty() && self.found.iter().any(|diagnostic| diagnostic.path == path)
@@ -335,7 +358,8 @@ impl Report<'_> {
             .collect();
         let advice = "a secret never stands in this file: keep it in AWS Secrets Manager, change it if this file was shared";
         told.hint = Some(match told.hint.take() {
-            Some(hint) => format!("{hint} {advice}"),
+            Some(hint) if hint.ends_with('?') => format!("{hint} {advice}"),
+            Some(hint) => format!("{hint}; {advice}"),
             None => advice.to_owned(),
         });
     }

@@ -93,13 +93,52 @@ pub(super) fn description(path: &Path) -> Option<String> {
     along(path)?.iter().rev().find_map(described)
 }
 
+/// Whether the block at `path` is a map, whose keys are the author's.
+pub(super) fn takes_any_key(path: &Path) -> bool {
+    along(path)
+        .and_then(|schemas| resolved(schemas.last()?))
+        .is_some_and(|schema| schema.get("properties").is_none())
+}
+
+/// The blocks that have a field of this name, as `sites[]` or `function`, at most three.
+pub(super) fn homes(field: &str) -> Vec<String> {
+    fn search(schema: &'static Value, at: &str, field: &str, homes: &mut Vec<String>) {
+        let Some(owner) = resolved(schema) else { return };
+        if let Some(items) = owner.get("items").or_else(|| owner.get("prefixItems")?.get(0)) {
+            search(items, &format!("{at}[]"), field, homes);
+        }
+        let Some(fields) = owner.get("properties").and_then(Value::as_object) else {
+            return;
+        };
+        if fields.contains_key(field) {
+            homes.push(if at.is_empty() {
+                "the top level".to_owned()
+            } else {
+                format!("`{at}`")
+            });
+        }
+        for (name, child) in fields {
+            let at = if at.is_empty() {
+                name.clone()
+            } else {
+                format!("{at}.{name}")
+            };
+            search(child, &at, field, homes);
+        }
+    }
+    let mut homes = Vec::new();
+    search(&SCHEMA, "", field, &mut homes);
+    homes.truncate(3);
+    homes
+}
+
 /// How a number or truth value becomes the text that is wanted at `path`: by a unit, or by quotes.
 pub(super) fn remedy(path: &Path, written: &str) -> Option<String> {
     let pattern = resolved(along(path)?.last()?)?.get("pattern")?.as_str()?;
     let fits = |text: &str| Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text));
     if pattern == Interval::PATTERN && fits(&format!("{written}s")) {
         Some(format!(
-            "did you mean `{written}s`? a length of time has a unit: s, m, h or d"
+            "did you mean `{written}s`? a duration has a unit: s, m, h or d"
         ))
     } else if fits(written) {
         Some(format!("put it in quotes: \"{written}\""))
@@ -137,6 +176,14 @@ mod tests {
             assert!(!text.contains('\n'));
         }
         assert_eq!(description(&Path::of("nothing.here")), None);
+    }
+
+    #[test]
+    fn a_field_at_the_wrong_level_is_shown_its_place() {
+        assert_eq!(homes("context"), ["`sites[]`"]);
+        assert_eq!(homes("caBundle"), ["`sites[].infinispan`"]);
+        assert_eq!(homes("regions"), ["the top level", "`register`"]);
+        assert!(homes("nothing").is_empty());
     }
 
     #[test]

@@ -24,9 +24,63 @@ pub(crate) fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, word)| word)
 }
 
+/// Words that others use for one of ours.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("amd64", "x86_64"),
+    ("x86-64", "x86_64"),
+    ("x64", "x86_64"),
+    ("intel", "x86_64"),
+    ("aarch64", "arm64"),
+    ("graviton", "arm64"),
+    ("arm", "arm64"),
+    ("rosa", "openshift"),
+    ("ocp", "openshift"),
+    ("okd", "openshift"),
+    ("aro", "openshift"),
+    ("eks", "kubernetes"),
+    ("aks", "kubernetes"),
+    ("gke", "kubernetes"),
+    ("k8s", "kubernetes"),
+    ("kube", "kubernetes"),
+    ("vanilla", "kubernetes"),
+    ("dynamodb", "table"),
+    ("global", "strong"),
+    ("mrsc", "strong"),
+    ("active", "act"),
+    ("enforce", "act"),
+    ("dry-run", "observe"),
+    ("dryrun", "observe"),
+    ("audit", "observe"),
+    ("external-secrets", "manual"),
+    ("none", "manual"),
+];
+
+/// Like [`closest`], but also by what others call it.
+pub(crate) fn meant<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
+    let lower = text.trim().to_lowercase();
+    let synonym = SYNONYMS
+        .iter()
+        .filter(|(other, _)| *other == lower)
+        .find_map(|(_, ours)| known.iter().copied().find(|word| word == ours));
+    synonym.or_else(|| closest(&lower, known.iter().copied()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::closest;
+    use super::{closest, meant};
+
+    #[test]
+    fn the_words_of_others_are_understood() {
+        for (text, known, word) in [
+            ("amd64", &["arm64", "x86_64"][..], Some("x86_64")),
+            ("ROSA", &["openshift", "kubernetes"], Some("openshift")),
+            ("eks", &["openshift", "kubernetes"], Some("kubernetes")),
+            ("Openshift4", &["openshift", "kubernetes"], Some("openshift")),
+            ("eks", &["act", "observe"], None),
+        ] {
+            assert_eq!(meant(text, known), word, "{text}");
+        }
+    }
 
     #[test]
     fn slips_are_recognised_and_strangers_are_not() {

@@ -118,7 +118,7 @@ pub struct Webhook {
 #[garde(allow_unvalidated)]
 pub struct Site {
     /// The site's name: the same as Infinispan's `spec.service.sites.local.name` and as the tag `site` of its
-    /// load balancer. At most 32 lower-case letters, digits and inner hyphens, a letter first.
+    /// load balancer. At most 32 letters, digits, and inner hyphens, underscores and dots.
     #[schemars(schema_with = "super::schema::site_name")]
     pub name: SiteName,
     /// The AWS Region of its load balancer.

@@ -5,6 +5,7 @@
 //! keys, keys that are not text, a second document. [`read`] reads a document that a program wrote, strictly;
 //! [`write`] writes one.
 
+mod slips;
 mod tree;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::granit_parser;
 
+pub use self::slips::lookalike;
 pub use self::tree::{Fault, tree};
 
 /// One step from a node to a child.
@@ -182,6 +184,24 @@ impl Node {
     }
 }
 
+/// At most `most` characters of a text on one line, for a message: what a reader or a terminal would not see as
+/// written is named or escaped.
+pub fn shortened(text: &str, most: usize) -> String {
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == most {
+            shown.push('…');
+            break;
+        }
+        match lookalike(c) {
+            Some(name) => shown.push_str(&format!("<{name}>")),
+            None if c.is_control() => shown.extend(c.escape_default()),
+            None => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// A text's lines as YAML counts them: a carriage return ends one, too.
 pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n')
@@ -273,16 +293,7 @@ mod tests {
 
     #[test]
     fn what_is_not_yaml_is_said_with_its_place() {
-        for text in [
-            "a: [1",
-            "a: \"x",
-            "a:\n\tb: 1",
-            "a: b: c",
-            "- a\nb: c",
-            "%FOO\n",
-            &"[".repeat(5_000),
-            &"- ".repeat(5_000),
-        ] {
+        for text in ["a: [1", "a: b: c", "- a\nb: c", "%FOO\n"] {
             let (root, faults) = tree(text);
             assert!(root.is_none(), "{text:?}");
             assert!(
@@ -292,7 +303,34 @@ mod tests {
                 "{text:?} {faults:?}"
             );
         }
-        assert!(tree("a:\n\tb: 1").1[0].hint.as_ref().unwrap().contains("tabs"));
+        for deep in ["[".repeat(5_000), "- ".repeat(5_000)] {
+            let (root, faults) = tree(&deep);
+            assert!(
+                root.is_none() && faults[0].message.starts_with("nested more than"),
+                "{faults:?}"
+            );
+        }
+        for (text, said) in [
+            ("a:\n\tb: 1", "a tab indents this line"),
+            ("a: \"x", "the quote that opens the value of `a` is never closed"),
+        ] {
+            let (root, faults) = tree(text);
+            assert!(root.is_none());
+            assert_eq!(faults[0].message, said);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_short_and_harmless() {
+        for (text, shown) in [
+            ("plain é", "plain é"),
+            ("a\u{a0}b", "a<U+00A0 no-break space>b"),
+            ("a\nb\u{1b}[31m", "a\\nb\\u{1b}[31m"),
+            ("abcdefghij", "abcdefgh…"),
+        ] {
+            let most = if text.len() == 10 { 8 } else { 80 };
+            assert_eq!(shortened(text, most), shown);
+        }
     }
 
     #[test]

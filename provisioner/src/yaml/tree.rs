@@ -2,7 +2,7 @@
 
 use serde_yaml::granit_parser::{self, Event, Parser, ScalarStyle};
 
-use super::{Node, Path, Span, Value};
+use super::{Node, Path, Span, Value, slips};
 
 /// Something that makes a file no usable YAML, or uses YAML in a way we refuse.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,32 +19,36 @@ pub struct Fault {
     pub spoils: bool,
 }
 
+/// More than any topology needs, and few enough for every recursion over the nodes.
+const MOST_NESTED: usize = 32;
+
 /// Reads a document as far as it can be read. Without a root nothing more can be said about it.
 pub fn tree(text: &str) -> (Option<Node>, Vec<Fault>) {
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
         emit_anchor_events: true,
         emit_comments: false,
-        flow_nesting_limit: 32,
-        block_nesting_limit: 32,
+        flow_nesting_limit: MOST_NESTED,
+        block_nesting_limit: MOST_NESTED,
     };
-    let mut builder = Builder::default();
+    let mut builder = Builder {
+        faults: slips::slips(text),
+        ..Builder::default()
+    };
+    let has_slips = !builder.faults.is_empty();
     for next in Parser::new_from_str_with_options(text, options) {
         match next {
             Ok((event, span)) => builder.take(event, span),
             Err(error) => {
-                let marker = error.marker();
-                let at = (marker.line(), marker.col() + 1);
-                builder.faults.push(Fault {
-                    span: Span {
-                        start: at,
-                        end: (at.0, at.1 + 1),
-                    },
-                    path: Path::root(),
-                    message: format!("not YAML: {}", error.info()),
-                    hint: Some(syntax_hint(text, marker.line())),
-                    spoils: true,
-                });
+                // What was found in the text itself explains the parser's complaint better than it does.
+                if !has_slips {
+                    let marker = error.marker();
+                    builder.faults.push(syntax_fault(
+                        text,
+                        (marker.line(), marker.col() + 1),
+                        &error.info(),
+                    ));
+                }
                 return (None, builder.faults);
             }
         }
@@ -52,13 +56,42 @@ pub fn tree(text: &str) -> (Option<Node>, Vec<Fault>) {
     (builder.root, builder.faults)
 }
 
-fn syntax_hint(text: &str, line: usize) -> String {
-    let written = super::lines(text).nth(line.saturating_sub(1)).unwrap_or_default();
+/// What a parser's complaint comes from, as far as that can be told.
+fn syntax_fault(text: &str, at: (usize, usize), said: &str) -> Fault {
+    let written = super::lines(text).nth(at.0.saturating_sub(1)).unwrap_or_default();
+    if said.contains("nesting") || said.contains("recursion") {
+        return fault_at(
+            at,
+            format!("nested more than {MOST_NESTED} levels deep"),
+            "a topology has four levels: is a bracket or a brace left open?".to_owned(),
+        );
+    }
     if written.trim_start_matches(' ').starts_with('\t') {
-        "YAML indents with spaces, not with tabs".to_owned()
-    } else {
-        "check this line and the one before: indentation, a missing colon or space after it, an open quote or bracket"
-            .to_owned()
+        return fault_at(
+            at,
+            "a tab indents this line".to_owned(),
+            "YAML indents with spaces, not with tabs".to_owned(),
+        );
+    }
+    slips::cause(text, at.0).unwrap_or_else(|| {
+        fault_at(
+            at,
+            format!("not YAML: {said}"),
+            "check this line and the one before: indentation, a missing colon or space after it, an open quote or bracket".to_owned(),
+        )
+    })
+}
+
+fn fault_at(at: (usize, usize), message: String, hint: String) -> Fault {
+    Fault {
+        span: Span {
+            start: at,
+            end: (at.0, at.1 + 1),
+        },
+        path: Path::root(),
+        message,
+        hint: Some(hint),
+        spoils: true,
     }
 }
 

@@ -8,6 +8,7 @@ mod timings;
 use std::collections::BTreeSet;
 
 use super::names::HEALTH_REGION;
+use super::regions::StrongSet;
 use super::{Region, RegisterKind, Topology, names, regions};
 use crate::yaml::Path;
 
@@ -42,10 +43,12 @@ type Check = fn(&Topology, &mut Vec<Complaint>);
 
 const CHECKS: &[Check] = &[
     sites_are_two,
+    sites_are_told_apart,
     sites_do_not_share_a_namespace,
     sites_do_not_share_an_infinispan,
     preferred_survivor_is_a_site,
     nothing_stands_twice,
+    functions_have_urls,
     functions_outlive_a_site,
     register_decides_alone,
     register_outlives_a_site,
@@ -80,6 +83,47 @@ fn sites_are_two(t: &Topology, found: &mut Vec<Complaint>) {
             format!("both sites are named `{}`", a.name),
             "give each the name that its Infinispan has in spec.service.sites.local.name",
         ));
+    }
+}
+
+/// Two names that differ in case, dots or dashes alone are one name to a file system, to a CloudFormation
+/// resource's id, and to tired eyes.
+fn sites_are_told_apart(t: &Topology, found: &mut Vec<Complaint>) {
+    let [a, b] = t.sites.each_ref().map(|site| {
+        site.name
+            .as_str()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_ascii_lowercase()
+    });
+    if a == b && t.sites[0].name != t.sites[1].name {
+        found.push(complaint(
+            "sites[1].name",
+            &["sites[0].name"],
+            format!(
+                "`{}` and `{}` differ in capitals or punctuation only",
+                t.sites[0].name, t.sites[1].name
+            ),
+            "give the sites names that differ in a letter or digit, in Infinispan and in the balancers' tags, too",
+        ));
+    }
+}
+
+/// Alertmanager reaches the function by its URL, which some Regions do not offer.
+fn functions_have_urls(t: &Topology, found: &mut Vec<Complaint>) {
+    for (index, region) in t.regions.iter().enumerate() {
+        if regions::services(region.as_str()).is_some_and(|services| !services.function_urls) {
+            found.push(complaint(
+                format!("regions[{index}]"),
+                &[],
+                format!(
+                    "Lambda has no function URLs in {region} (AWS's list of {})",
+                    regions::AS_OF
+                ),
+                "run the function in another Region: it need not be the sites' own",
+            ));
+        }
     }
 }
 
@@ -256,14 +300,13 @@ fn strong_register_has_a_quorum(t: &Topology, found: &mut Vec<Complaint>) {
     }
     let set = all
         .first()
-        .and_then(|first| regions::strong_set_of(first.as_str()));
-    if let Some(stranger) = all
-        .iter()
-        .find(|region| !set.is_some_and(|set| set.contains(&region.as_str())))
-    {
-        let sets = regions::STRONG_SETS
+        .and_then(|first| regions::services(first.as_str())?.strong_set);
+    if let Some(stranger) = all.iter().find(|region| {
+        set.is_none() || regions::services(region.as_str()).is_none_or(|services| services.strong_set != set)
+    }) {
+        let sets = StrongSet::ALL
             .iter()
-            .map(|set| set.join(", "))
+            .map(|set| set.regions().collect::<Vec<_>>().join(", "))
             .collect::<Vec<_>>()
             .join(" · ");
         found.push(complaint(
@@ -405,27 +448,18 @@ fn topics_cover_every_region(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-/// The Regions that Route 53 asks from.
-const CHECKER_REGIONS: &[&str] = &[
-    "us-east-1",
-    "us-west-1",
-    "us-west-2",
-    "eu-west-1",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "ap-northeast-1",
-    "sa-east-1",
-];
-
 fn checkers_are_route_53s(t: &Topology, found: &mut Vec<Complaint>) {
     let checkers = &t.health.checker_regions;
     for (index, region) in checkers.iter().enumerate() {
-        if !CHECKER_REGIONS.contains(&region.as_str()) {
+        if !regions::services(region.as_str()).is_some_and(|services| services.health_checkers) {
             found.push(complaint(
                 format!("health.checkerRegions[{index}]"),
                 &[],
                 format!("Route 53 does not ask from {region}"),
-                format!("it asks from {}", CHECKER_REGIONS.join(", ")),
+                format!(
+                    "it asks from {}",
+                    regions::having(|services| services.health_checkers).join(", ")
+                ),
             ));
         }
     }

@@ -8,7 +8,7 @@ use serde::de::{self, IntoDeserializer, Visitor};
 
 use super::{Mistake, What};
 use crate::topology::grammar::HINT_MARK;
-use crate::yaml::{Node, Path, Value};
+use crate::yaml::{Node, Path, Value, shortened};
 
 pub(super) fn listed(words: &[&str]) -> String {
     words
@@ -19,6 +19,8 @@ pub(super) fn listed(words: &[&str]) -> String {
 }
 
 pub(super) const TEXT: &str = "a text";
+pub(super) const LIST: &str = "a list";
+pub(super) const BLOCK: &str = "a block of fields";
 pub(super) const TRUTH: &str = "true or false";
 
 /// A mistake on its way out of serde; the innermost place it passes is its own.
@@ -82,12 +84,12 @@ impl<'a> NodeDeserializer<'a> {
     fn wrong_kind(self, wanted: &str) -> Failure {
         let found = match &self.node.value {
             _ if self.node.is_null() => "nothing".to_owned(),
-            Value::Sequence(_) => "a list".to_owned(),
-            Value::Mapping(_) => "a block of fields".to_owned(),
+            Value::Sequence(_) => LIST.to_owned(),
+            Value::Mapping(_) => BLOCK.to_owned(),
             Value::Scalar { text, plain } => match scalar_kind(text, *plain) {
                 Kind::Number => format!("the number {text}"),
                 Kind::Truth(_) => format!("the truth value {text}"),
-                Kind::Text => format!("the text `{}`", shortened(text)),
+                Kind::Text => format!("the text `{}`", shortened(text, 60)),
             },
         };
         let scalar = match &self.node.value {
@@ -132,15 +134,6 @@ impl<'a> NodeDeserializer<'a> {
             })
             .map_err(|failure| failure.at(&self.node.path))
     }
-}
-
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= 60 {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(57).collect();
-    short.push('…');
-    short
 }
 
 /// What a scalar is to YAML 1.2 (core schema).
@@ -238,7 +231,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         match &self.node.value {
             Value::Sequence(items) => self.visit_items(items, visitor),
-            _ => Err(self.wrong_kind("a list")),
+            _ => Err(self.wrong_kind(LIST)),
         }
     }
 
@@ -252,7 +245,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
                     found: items.len(),
                 },
             )),
-            _ => Err(self.wrong_kind("a list")),
+            _ => Err(self.wrong_kind(LIST)),
         }
     }
 
@@ -266,7 +259,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
                     unknown: self.unknown,
                 })
                 .map_err(|failure| failure.at(&self.node.path)),
-            _ => Err(self.wrong_kind("a block of fields")),
+            _ => Err(self.wrong_kind(BLOCK)),
         }
     }
 
@@ -285,7 +278,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
                     unknown: self.unknown,
                 })
                 .map_err(|failure| failure.at(&self.node.path)),
-            _ => Err(self.wrong_kind("a block of fields")),
+            _ => Err(self.wrong_kind(BLOCK)),
         }
     }
 
@@ -301,7 +294,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         };
         if !variants.contains(&text) {
             let what = What::Word {
-                text: shortened(text),
+                text: shortened(text, 60),
                 known: variants,
             };
             return Err(Failure::new(Some(&self.node.path), what));
@@ -357,7 +350,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
         for (key, node) in self.entries.by_ref() {
             if let Some(known) = self.fields.filter(|fields| !fields.contains(&key.as_str())) {
                 let what = What::Unknown {
-                    field: shortened(key),
+                    field: shortened(key, 60),
                     known,
                 };
                 let mistake = Mistake {

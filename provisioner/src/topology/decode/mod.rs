@@ -19,10 +19,10 @@ use std::cell::RefCell;
 
 use serde::de::DeserializeOwned;
 
-use self::deserializer::{Failure, NodeDeserializer, TEXT, TRUTH, listed};
+use self::deserializer::{BLOCK, Failure, LIST, NodeDeserializer, TEXT, TRUTH, listed};
 use super::schema;
-use super::suggest::closest;
-use crate::yaml::{Node, Path, Segment, Value};
+use super::suggest::{closest, meant};
+use crate::yaml::{Node, Path, Segment, Value, shortened};
 
 /// A mistake and where it belongs.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,18 +98,34 @@ impl Mistake {
     /// What to do, as far as the mistake itself tells.
     pub(super) fn hint(&self) -> Option<String> {
         match &self.what {
-            What::Unknown { known, .. } => Some(match self.meant() {
+            What::Unknown { field, known } => Some(match self.meant() {
                 Some(word) => format!("did you mean `{word}`?"),
-                None => format!("known here: {}", listed(known)),
+                None => match schema::homes(field).as_slice() {
+                    [] => format!("known here: {}", listed(known)),
+                    homes => format!("`{field}` belongs under {}", homes.join(" or ")),
+                },
             }),
-            What::Word { text, known } => {
-                closest(text, known.iter().copied()).map(|word| format!("did you mean `{word}`?"))
-            }
+            What::Word { text, known } => meant(text, known).map(|word| format!("did you mean `{word}`?")),
             What::Kind {
                 wanted,
                 scalar: Some(text),
                 ..
             } if wanted == TEXT => schema::remedy(&self.path, text),
+            What::Kind {
+                wanted,
+                scalar: Some(text),
+                ..
+            } if wanted == LIST => Some(format!("write it as a list: [{}]", shortened(text, 60))),
+            What::Kind {
+                wanted,
+                scalar: Some(text),
+                ..
+            } if wanted == BLOCK => slip_in(text),
+            What::Kind { wanted, found, .. }
+                if wanted == BLOCK && found == LIST && schema::takes_any_key(&self.path) =>
+            {
+                Some("write `key: value` pairs, without hyphens".to_owned())
+            }
             What::Kind { wanted, .. } if wanted == TRUTH => {
                 Some("write true or false, without quotes".to_owned())
             }
@@ -117,6 +133,18 @@ impl Mistake {
             What::Missing { .. } | What::Kind { .. } | What::Length { .. } => None,
         }
     }
+}
+
+/// A block that was read as one word, because its only line has no space after the colon.
+fn slip_in(text: &str) -> Option<String> {
+    let (key, value) = text.split_once(':')?;
+    let is_key = key.chars().all(|c| c.is_ascii_alphanumeric());
+    (is_key && !key.is_empty() && !value.is_empty()).then(|| {
+        format!(
+            "there is no space after the colon: write `{key}: {}`",
+            shortened(value, 40)
+        )
+    })
 }
 
 /// What came of it.

@@ -75,7 +75,7 @@ fn every_kind_of_mistake_is_told_in_one_run() {
     );
     for expected in [
         "nmae: unknown field `nmae`",
-        "wait: `soon` is not a length of time",
+        "wait: `soon` is not a duration",
         "list[1]: `narnia` is not an AWS Region",
         "list[2]: a text is wanted here, not the number 5",
         "map.nowhere: `nowhere` is not an AWS Region",
