@@ -12,11 +12,12 @@ use jiff::Timestamp;
 use crate::observed::cluster::{ClusterReading, Looks};
 use crate::observed::*;
 use crate::package::Package;
-use crate::plan::clusters::{Choices, Clusters};
-use crate::plan::{OUTPUT_WEBHOOK_SECRET, ParameterValue, Plan, StackDocument, StackGoal, Step};
+use crate::plan::{OUTPUT_WEBHOOK_SECRET, ParameterValue, Plan, StackGoal, Step};
 use crate::preflight::Findings;
-use crate::topology::Topology;
+use crate::preflight::ours::{Choices, Clusters};
+use crate::render::StackDocument;
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
+use crate::topology::{Region, Topology};
 
 pub(crate) const REGION: &str = "eu-west-1";
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -161,8 +162,9 @@ pub(crate) fn package() -> Package {
 pub(crate) fn documents(regions: &[&str]) -> Vec<StackDocument> {
     let document = |kind, region: &str, template: &str| StackDocument {
         kind,
-        region: region.to_owned(),
+        region: Region::new(region).unwrap(),
         template: template.to_owned(),
+        value: serde_yaml::from_str(template).unwrap(),
     };
     let mut documents = vec![document(
         StackKind::Register,

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use provisioner::render::{Document, render};
+use provisioner::check::documents as render;
+use provisioner::render::Document;
 use provisioner::topology::load;
 
 fn root() -> PathBuf {

@@ -16,7 +16,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::render::{Document, DocumentKind, ObjectKind};
+use crate::render::{self, Document, DocumentKind, ObjectKind, RenderError};
 use crate::topology::names::StackKind;
 use crate::topology::{Region, Site, Topology};
 
@@ -214,6 +214,28 @@ const PROMISES: &[Promise] = &[
         kubernetes::kustomization_is_complete,
     ),
 ];
+
+/// Why a topology has no documents: a fault of this program, never of the topology.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// They could not be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// They break promises.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Promises(Vec<Breach>),
+}
+
+/// Every document of `topology`, proven to keep all promises. Nothing else leaves the program.
+pub fn documents(topology: &Topology) -> Result<Vec<Document>, DocumentError> {
+    let documents = render::render(topology)?;
+    let breaches = breaches(topology, &documents);
+    if breaches.is_empty() {
+        Ok(documents)
+    } else {
+        Err(DocumentError::Promises(breaches))
+    }
+}
 
 /// Every promise that `documents`, all those of `topology`, do not keep.
 pub fn breaches(topology: &Topology, documents: &[Document]) -> Vec<Breach> {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
-use crate::plan::clusters::Choices;
+use crate::preflight::ours::Choices;
 use crate::report;
 use crate::run::apply::{self, Consent};
 use crate::run::console::Console;

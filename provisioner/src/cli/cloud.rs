@@ -8,14 +8,16 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, OutputFormat, print, print_json};
+use crate::check;
 use crate::files;
 use crate::observed::cluster::Unreached;
 use crate::package::elf::Binary;
 use crate::package::{self, PackedFunction};
-use crate::plan::StackDocument;
-use crate::plan::clusters::{OURS, ObjectDocument};
 use crate::plan::unreached::{Deferred, UnreachedRegion};
-use crate::render::{self, DocumentKind};
+use crate::preflight::ours::OURS;
+use crate::render::DocumentKind;
+use crate::render::ObjectDocument;
+use crate::render::StackDocument;
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{self, Scope, Session, Wanted};
@@ -145,12 +147,13 @@ pub(super) async fn wanted<'a>(
     }
     let topology = &loaded.topology;
     let (mut documents, mut objects) = (Vec::new(), Vec::new());
-    for document in render::render(topology)? {
+    for document in check::documents(topology)? {
         match document.kind {
             DocumentKind::Stack { kind, region } => documents.push(StackDocument {
                 kind,
-                region: region.to_string(),
+                region,
                 template: document.text,
+                value: document.value,
             }),
             DocumentKind::Object { site, kind } if OURS.contains(&kind) => objects.push(ObjectDocument {
                 site,
@@ -183,7 +186,7 @@ pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> 
             run::failure::Kind::Usage => Exit::Invalid,
             run::failure::Kind::Refused => Exit::Refused,
         };
-        let text = report::failure_text(&failure);
+        let text = failure.text();
         let told = Failure::new(exit, text.trim_end().to_owned()).code(failure.code());
         match &failure {
             run::Failure::Problems(problems) => {

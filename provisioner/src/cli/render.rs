@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json, say};
+use crate::check;
 use crate::folder::{self, FolderError};
-use crate::render;
 
 #[derive(Debug, Args)]
 pub(super) struct Render {
@@ -27,7 +27,7 @@ pub(super) struct Render {
 impl Render {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let topology = self.file.load()?.topology;
-        let documents = render::render(&topology).map_err(|error| Failure::new(Exit::Failed, error))?;
+        let documents = check::documents(&topology).map_err(|error| Failure::new(Exit::Failed, error))?;
         let Some(folder) = &self.folder else {
             match self.output {
                 OutputFormat::Text => {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::topology_file::invalid;
 use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json};
-use crate::render;
+use crate::check;
 use crate::topology::{Diagnostic, Topology};
 
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ impl Validate {
         match (self.file.examine()?, self.output) {
             (Ok(loaded), output) => {
                 // A topology is only as good as its documents: their promises are proven here too.
-                render::render(&loaded.topology).map_err(|error| Failure::new(Exit::Failed, error))?;
+                check::documents(&loaded.topology).map_err(|error| Failure::new(Exit::Failed, error))?;
                 match output {
                     OutputFormat::Text => {
                         print(&format!("{file} is valid: {}\n", summary(&loaded.topology)))?;

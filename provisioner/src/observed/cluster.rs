@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::preflight::cluster_problem::ClusterProblem;
+use super::access::AccessProblem;
 use crate::render::ObjectKind;
 use crate::topology::SiteName;
 
@@ -119,7 +119,7 @@ pub enum Look<T> {
     /// It did not, and may do so another time. The other cluster is worked on meanwhile.
     Unreached(Unreached),
     /// It cannot be worked with until a person did something.
-    Unusable(Vec<ClusterProblem>),
+    Unusable(Vec<AccessProblem>),
 }
 
 impl<T> Look<T> {

@@ -12,6 +12,7 @@ use fencing::settings::Settings;
 use fencing::words::SiteName;
 use serde_json::Value;
 
+pub mod access;
 pub mod changes;
 pub mod cluster;
 pub mod cluster_endpoint;

@@ -28,21 +28,19 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::stacks::parameters::{OUTPUT_TOPIC, OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
-pub use self::step::{OutputReading, ParameterValue, Plan, StackDocument, StackGoal, Step, Unchanged};
+pub use self::step::{OutputReading, ParameterValue, Plan, StackGoal, Step, Unchanged};
 
-use self::clusters::Clusters;
 use self::stacks::parameters::{declared_parameters, parameter_values};
 use self::unreached::{Deferred, Place};
 use crate::observed::{Condition, StackReading, Standing};
 use crate::package::Package;
 use crate::preflight::Findings;
+use crate::preflight::ours::{self, Clusters};
 use crate::preflight::problem::Problem;
-use crate::render::ObjectKind;
-use crate::topology::names::{StackKind, TAG_TOPOLOGY};
+use crate::render::{ObjectKind, StackDocument};
+use crate::topology::names::{StackKind, TAG_REGIONS, TAG_TOPOLOGY};
 use crate::topology::{Region, Topology};
 
-/// The stack tag that remembers the Regions a topology was applied to, so that one that is left is found.
-pub const TAG_REGIONS: &str = "sitefence:regions";
 /// Plans the way from what stands to what the topology wants.
 pub fn plan(
     topology: &Topology,
@@ -59,7 +57,7 @@ pub fn plan(
         steps: Vec::new(),
         unchanged: Vec::new(),
         drifts: Vec::new(),
-        unreached: clusters::unreached(clusters.looks),
+        unreached: ours::unreached(clusters.looks),
         unreached_regions: unreached::that_matter(topology, standing, &findings.unreached),
         deferred: Vec::new(),
         warnings: findings.warnings.clone(),
@@ -340,9 +338,9 @@ fn goals(
     let mut goals = Vec::new();
     for document in documents {
         let stack = topology.stack_name(document.kind);
-        let values = parameter_values(topology, standing, findings, package, &document.region);
+        let values = parameter_values(topology, standing, findings, package, document.region.as_str());
         let mut parameters: BTreeMap<String, ParameterValue> = BTreeMap::new();
-        for (name, has_default) in declared_parameters(&document.template) {
+        for (name, has_default) in declared_parameters(&document.value) {
             match values.get(&name) {
                 Some(value) => {
                     parameters.insert(name, value.clone());
@@ -356,9 +354,11 @@ fn goals(
         }
         goals.push(StackGoal {
             kind: document.kind,
-            region: document.region.clone(),
+            region: document.region.to_string(),
             adopts: document.kind == StackKind::Register
-                && standing.stack(&document.region, StackKind::Register).is_none()
+                && standing
+                    .stack(document.region.as_str(), StackKind::Register)
+                    .is_none()
                 && standing.register.is_some(),
             stack,
             template: document.template.clone(),

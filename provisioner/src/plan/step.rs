@@ -14,17 +14,6 @@ use crate::preflight::problem::Warning;
 use crate::topology::SiteName;
 use crate::topology::names::StackKind;
 
-/// A rendered template and where it goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StackDocument {
-    /// Which stack.
-    pub kind: StackKind,
-    /// In which Region.
-    pub region: String,
-    /// The template.
-    pub template: String,
-}
-
 /// A parameter's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::{Plan, StackDocument, Step, destroy, plan, tags};
+use super::{Plan, Step, destroy, plan, tags};
 use crate::observed::cluster::Looks;
 use crate::observed::{RegionStanding, Standing};
 use crate::package::Package;
 use crate::preflight::judge_destruction;
 use crate::preflight::problem::Problem;
+use crate::render::StackDocument;
 use crate::sample::*;
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
@@ -378,6 +379,7 @@ fn a_register_that_was_kept_is_taken_over() {
 fn a_parameter_that_nobody_knows_stops_the_plan() {
     let mut documents = documents(&[REGION]);
     documents[0].template = "Parameters: { Surprise: { Type: String } }\nResources: {}\n".to_owned();
+    documents[0].value = serde_yaml::from_str(&documents[0].template).unwrap();
     let problems = plan(
         &topology(),
         &standing(),
@@ -567,9 +569,10 @@ fn two_regions() -> (Topology, Vec<StackDocument>) {
     topology.regions.push(OTHER.to_owned().try_into().unwrap());
     let mut documents = documents(&[REGION, OTHER]);
     for document in &mut documents {
-        if document.kind == StackKind::Fencing && document.region == OTHER {
+        if document.kind == StackKind::Fencing && document.region.as_str() == OTHER {
             let parameter = "Parameters:\n  WebhookSecretArn: { Type: String }\n";
             document.template = document.template.replace("Parameters:\n", parameter);
+            document.value = serde_yaml::from_str(&document.template).unwrap();
         }
     }
     (topology, documents)

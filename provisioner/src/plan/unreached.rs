@@ -9,9 +9,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{ParameterValue, StackGoal, TAG_REGIONS};
+use super::{ParameterValue, StackGoal};
 use crate::observed::Standing;
-use crate::topology::names::{HEALTH_REGION, StackKind};
+use crate::topology::names::{HEALTH_REGION, StackKind, TAG_REGIONS};
 use crate::topology::{SiteName, Topology};
 
 /// A Region that did not answer.

@@ -2,44 +2,16 @@
 
 use fencing::contract::alert::SITE_OFFLINE;
 
-use crate::observed::cluster::{Conflict, Denied, MONITORING, OPENSHIFT, ObjectRef};
+use crate::observed::access::AccessProblem;
+use crate::observed::cluster::{Conflict, MONITORING, OPENSHIFT, ObjectRef};
 use crate::render::user_workload::names;
 use crate::topology::{Platform, SiteName};
 
 /// A reason not to go on with a cluster. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClusterProblem {
-    #[error("site `{site}` names the kubeconfig context `{context}`, and there is no kubeconfig: {what}")]
-    NoKubeconfig {
-        site: SiteName,
-        context: String,
-        what: String,
-    },
-    #[error("site `{site}` names the kubeconfig context `{context}`, which is not in the kubeconfig")]
-    UnknownContext {
-        site: SiteName,
-        context: String,
-        known: Vec<String>,
-    },
-    #[error("the kubeconfig context `{context}` of site `{site}` cannot be used: {what}")]
-    BrokenContext {
-        site: SiteName,
-        context: String,
-        what: String,
-    },
-    #[error("the cluster of site `{site}` does not accept the credentials of context `{context}`")]
-    NotSignedIn { site: SiteName, context: String },
-    #[error(
-        "context `{context}` may not `{}` `{}`{} in the cluster of site `{site}`: {}",
-        lacking(denied), denied.resource, place(denied), denied.message
-    )]
-    Forbidden {
-        site: SiteName,
-        context: String,
-        denied: Denied,
-    },
-    #[error("{what}")]
-    Failed { site: SiteName, what: String },
+    #[error(transparent)]
+    Access(#[from] AccessProblem),
     #[error("site `{site}` is said to be on `{said}`, but its cluster is not: {found}")]
     WrongPlatform {
         site: SiteName,
@@ -130,39 +102,6 @@ const UNDECLARED: &str = ": field not declared in schema";
 /// The version that the rendered objects were tried with.
 const KNOWN_OPERATOR: &str = "0.85";
 
-fn place(denied: &Denied) -> String {
-    match &denied.namespace {
-        Some(namespace) => format!(" in namespace {namespace}"),
-        None => String::new(),
-    }
-}
-
-/// The verb that is lacking, which the server knows better: applying what is not there yet lacks `create`.
-fn lacking(denied: &Denied) -> &str {
-    let said = denied
-        .message
-        .split_once(" cannot ")
-        .and_then(|(_, rest)| rest.split_whitespace().next());
-    said.unwrap_or(denied.verb)
-}
-
-/// The right as `kubectl auth can-i` takes it. A right that is granted by name is only found with the name.
-fn right(denied: &Denied) -> String {
-    let (verb, resource) = (lacking(denied), &denied.resource);
-    let named = denied
-        .message
-        .split_once(" is forbidden")
-        .map_or("", |(what, _)| what);
-    let name = named.split('"').nth(1).filter(|name| !name.is_empty());
-    let name = name.map(|name| format!("/{name}")).unwrap_or_default();
-    let namespace = denied
-        .namespace
-        .as_ref()
-        .map(|it| format!(" -n {it}"))
-        .unwrap_or_default();
-    format!("{verb} {resource}{name}{namespace}")
-}
-
 fn told(conflicts: &[Conflict]) -> String {
     conflicts
         .iter()
@@ -180,13 +119,8 @@ impl ClusterProblem {
     /// The site whose cluster it is about.
     pub fn site(&self) -> Option<&SiteName> {
         match self {
-            Self::NoKubeconfig { site, .. }
-            | Self::UnknownContext { site, .. }
-            | Self::BrokenContext { site, .. }
-            | Self::NotSignedIn { site, .. }
-            | Self::Forbidden { site, .. }
-            | Self::Failed { site, .. }
-            | Self::WrongPlatform { site, .. }
+            Self::Access(problem) => Some(problem.site()),
+            Self::WrongPlatform { site, .. }
             | Self::MissingKinds { site, .. }
             | Self::MissingVersion { site, .. }
             | Self::NoNamespace { site, .. }
@@ -207,30 +141,7 @@ impl ClusterProblem {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::NoKubeconfig { .. } => {
-                "point KUBECONFIG to one that knows both clusters, or leave the clusters out with --only aws".into()
-            }
-            Self::UnknownContext { known, .. } if known.is_empty() => {
-                "the kubeconfig has no context at all; is KUBECONFIG the right one?".into()
-            }
-            Self::UnknownContext { known, .. } => format!(
-                "it has: {}; correct sites[].context or KUBECONFIG, or leave this cluster out with --only",
-                known.join(", ")
-            ),
-            Self::BrokenContext { context, .. } => {
-                format!("see whether `kubectl --context {context} get namespaces` gets further")
-            }
-            Self::NotSignedIn { context, .. } => format!(
-                "sign in again (OpenShift: `oc login`), then look with `kubectl --context {context} auth whoami`"
-            ),
-            Self::Forbidden { context, denied, .. } => {
-                format!(
-                    "examples/rbac/provision.yaml has all rights that are needed; `kubectl --context {context} auth \
-                     can-i {}` tells when it is granted",
-                    right(denied)
-                )
-            }
-            Self::Failed { .. } => "once that is remedied, run the same command again".into(),
+            Self::Access(problem) => problem.hint(),
             Self::WrongPlatform { said, .. } => format!(
                 "correct sites[].platform to `{}`, or sites[].context",
                 match said {

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::cluster_problem::ClusterProblem;
+use super::ours::{Clusters, OURS, object_ref, secret_change, url_keys};
 use crate::observed::Standing;
+use crate::observed::access::AccessProblem;
 use crate::observed::cluster::{ClusterReading, Denied, DryRun, Look, Looks, MONITORING, OPENSHIFT};
 use crate::observed::objects;
-use crate::plan::clusters::{Clusters, OURS, object_ref, secret_change, url_keys};
 use crate::preflight::problem::{Problem, Warning};
 use crate::render::user_workload;
 use crate::render::{ObjectKind, api_version};
@@ -78,7 +79,7 @@ pub fn together(aws: Vec<Problem>, of_clusters: Vec<Problem>) -> Vec<Problem> {
 /// What makes clusters unusable, whatever shall be done with them.
 pub fn unusable<T>(looks: &Looks<T>) -> Vec<ClusterProblem> {
     let problems = looks.values().filter_map(|look| match look {
-        Look::Unusable(problems) => Some(problems.clone()),
+        Look::Unusable(problems) => Some(problems.iter().cloned().map(ClusterProblem::Access)),
         Look::Seen(_) | Look::Unreached(_) => None,
     });
     problems.flatten().collect()
@@ -86,11 +87,11 @@ pub fn unusable<T>(looks: &Looks<T>) -> Vec<ClusterProblem> {
 
 /// A right that is lacking, as a problem.
 pub fn forbidden(site: &Site, denied: &Denied) -> ClusterProblem {
-    ClusterProblem::Forbidden {
+    ClusterProblem::Access(AccessProblem::Forbidden {
         site: site.name.clone(),
         context: site.context.to_string(),
         denied: denied.clone(),
-    }
+    })
 }
 
 struct Judge<'a> {

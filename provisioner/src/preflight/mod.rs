@@ -6,6 +6,7 @@
 mod accelerator;
 pub mod cluster_problem;
 mod clusters;
+pub mod ours;
 pub mod problem;
 mod register;
 #[cfg(test)]
@@ -23,8 +24,7 @@ pub use self::register::{former_registers, is_elsewhere, judge_destruction, judg
 use self::problem::{Problem, Warning};
 use crate::observed::cluster::{ClusterReading, Look, Looks};
 use crate::observed::{Observed, RegionReading, Standing};
-use crate::plan::TAG_REGIONS;
-use crate::topology::names::{StackKind, TAG_TOPOLOGY};
+use crate::topology::names::{StackKind, TAG_REGIONS, TAG_TOPOLOGY};
 use crate::topology::{Region, Topology};
 
 /// AWS keeps so many executions back from reservations.

@@ -9,7 +9,6 @@ use fencing::health::{STUCK_AFTER_SECONDS, WATCHDOG_SILENT_AFTER_SECONDS};
 use fencing::metrics::{DIMENSION_SITE, DIMENSION_TOPOLOGY, Metric, NAMESPACE};
 use serde::Serialize;
 
-use super::aws::Dimension;
 use crate::topology::{SiteName, Topology};
 
 /// What it means when a metric has no data.
@@ -17,6 +16,12 @@ use crate::topology::{SiteName, Topology};
 enum Silence {
     IsFine,
     IsFailure,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Dimension {
+    pub name: &'static str,
+    pub value: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

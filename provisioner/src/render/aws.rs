@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::alarms::{self, Alarm};
 use super::dashboard;
 use super::engine::{Filled, RenderError, fill};
-use crate::topology::names::{self, HEALTH_REGION, StackKind, TAG_TOPOLOGY};
+use crate::topology::names::{self, HEALTH_REGION, TAG_TOPOLOGY};
 use crate::topology::{KeyArn, Region, RegisterKind, TagKey, Topology};
 
 /// What the schedule sends to the function.
@@ -32,12 +32,6 @@ pub mod parameters {
 pub(super) struct Tag {
     key: String,
     value: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Dimension {
-    pub name: &'static str,
-    pub value: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,51 +83,6 @@ struct Variable {
     secret: Option<&'static str>,
 }
 
-/// The template of one stack in one Region; `None` if the topology wants no such stack there.
-pub(super) fn stack(
-    topology: &Topology,
-    kind: StackKind,
-    region: &Region,
-) -> Result<Option<Filled>, RenderError> {
-    let is_ours = match kind {
-        StackKind::Artifacts | StackKind::Fencing => topology.regions.contains(region),
-        StackKind::Register => {
-            topology.owns_register() && topology.register_regions().first() == Some(region)
-        }
-        StackKind::Health => topology.health.route53 && region.as_str() == HEALTH_REGION,
-    };
-    if !is_ours {
-        return Ok(None);
-    }
-    match kind {
-        StackKind::Artifacts => artifacts(topology, region),
-        StackKind::Register => register(topology),
-        StackKind::Fencing => fencing(topology, region),
-        StackKind::Health => super::health::health(topology),
-    }
-    .map(Some)
-}
-
-/// The Regions in which the topology wants stacks, each once, the function's first.
-pub(super) fn regions(topology: &Topology) -> Vec<Region> {
-    let mut regions = topology.regions.clone();
-    if topology.owns_register() {
-        regions.extend(topology.register_regions().first().cloned());
-    }
-    if topology.health.route53 {
-        regions.extend(Region::new(HEALTH_REGION).ok());
-    }
-    let mut seen = Vec::new();
-    regions.retain(|region| {
-        let is_new = !seen.contains(region);
-        if is_new {
-            seen.push(region.clone());
-        }
-        is_new
-    });
-    regions
-}
-
 pub(super) fn tags(topology: &Topology) -> Vec<Tag> {
     let ours = Tag {
         key: TAG_TOPOLOGY.to_owned(),
@@ -154,7 +103,7 @@ fn key_in(topology: &Topology, region: &Region) -> Option<KeyArn> {
         .map(|key| key.in_region(region))
 }
 
-fn artifacts(topology: &Topology, region: &Region) -> Result<Filled, RenderError> {
+pub(super) fn artifacts(topology: &Topology, region: &Region) -> Result<Filled, RenderError> {
     #[derive(Serialize)]
     struct Values {
         description: String,
@@ -175,7 +124,7 @@ fn artifacts(topology: &Topology, region: &Region) -> Result<Filled, RenderError
     )
 }
 
-fn register(topology: &Topology) -> Result<Filled, RenderError> {
+pub(super) fn register(topology: &Topology) -> Result<Filled, RenderError> {
     #[derive(Serialize)]
     struct Values {
         description: String,
@@ -273,7 +222,7 @@ struct FencingValues {
     tags: Vec<Tag>,
 }
 
-fn fencing(topology: &Topology, region: &Region) -> Result<Filled, RenderError> {
+pub(super) fn fencing(topology: &Topology, region: &Region) -> Result<Filled, RenderError> {
     let name = &topology.name;
     let is_first = topology.first_region() == region;
     let topic_arn = existing_topic(topology, region.as_str());

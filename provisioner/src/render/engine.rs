@@ -65,9 +65,6 @@ pub enum RenderError {
         /// The value.
         value: String,
     },
-    /// A promise is not kept.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Promises(Vec<crate::check::Breach>),
 }
 
 /// The templates, one per document.

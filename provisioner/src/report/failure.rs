@@ -3,36 +3,40 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-use crate::run::Failure;
+use crate::preflight::problem::Problem;
+
+/// What stands in the way, ending in a newline.
+pub fn problems_text(problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "error: {problem}\nhint: {}\n", problem.hint());
+    }
+    text.push_str("nothing was changed\n");
+    text
+}
 
 /// The whole text, ending in a newline.
-pub fn failure_text(failure: &Failure) -> String {
+pub fn failure_text(failure: &(dyn Error + 'static), hint: Option<String>) -> String {
     let mut text = String::new();
-    if let Failure::Problems(problems) = failure {
-        for problem in problems {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "error: {problem}\nhint: {}\n", problem.hint());
-        }
-        text.push_str("nothing was changed\n");
-        return text;
-    }
+    // Writing to a String cannot fail.
     let _ = writeln!(text, "error: {failure}");
     for cause in causes(failure) {
         let _ = writeln!(text, "  because: {cause}");
     }
-    if let Some(hint) = failure.hint() {
+    if let Some(hint) = hint {
         let _ = writeln!(text, "hint: {hint}");
     }
     text
 }
 
 /// The chain of causes for programs.
-pub fn causes_json(failure: &Failure) -> Vec<serde_json::Value> {
+pub fn causes_json(failure: &(dyn Error + 'static)) -> Vec<serde_json::Value> {
     causes(failure).into_iter().map(serde_json::Value::from).collect()
 }
 
 /// The chain of causes, each said once: many errors repeat their cause in their own sentence.
-fn causes(failure: &Failure) -> Vec<String> {
+fn causes(failure: &(dyn Error + 'static)) -> Vec<String> {
     let mut said = failure.to_string();
     let mut causes = Vec::new();
     let mut next = failure.source();

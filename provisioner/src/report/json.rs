@@ -6,13 +6,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::objects;
+use super::outcome::{Applied, Destroyed, Preview};
 use crate::observed::changes::ResourceChange;
 use crate::package::PackedFunction;
 use crate::package::elf::{Binary, Linkage};
 use crate::plan::{Plan, StackGoal, Step};
-use crate::run::apply::Applied;
-use crate::run::destroy::Destroyed;
-use crate::run::preview::Preview;
 use crate::topology::time_to_fence::{Advice, TimeToFence};
 
 /// A plan.

@@ -4,13 +4,16 @@ mod failure;
 mod json;
 mod objects;
 mod operate;
+mod outcome;
 mod package;
 mod plan;
+mod properties;
 
-pub use self::failure::{causes_json, failure_text};
+pub use self::failure::{causes_json, failure_text, problems_text};
 pub use self::json::{applied_json, destroyed_json, package_json, plan_json};
 pub use self::objects::{left_out, unknown_kinds};
 pub use self::operate::{drilled_json, drilled_text, operated_json, operated_text};
+pub use self::outcome::{Applied, Destroyed, Operated, Preview};
 pub use self::package::package_text;
 pub use self::plan::{
     applied_text, changes, destroyed_text, destruction_text, latency_text, plan_text, step,

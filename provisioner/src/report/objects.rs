@@ -3,12 +3,13 @@
 use fencing::health::WATCHDOG_SILENT_AFTER_SECONDS;
 use serde_json::{Value, json};
 
-use super::plan::properties;
+use super::properties::properties;
 use crate::observed::cluster::{ClusterStanding, Conflict, Looks, Unreached};
 use crate::observed::objects::ObjectAction;
 use crate::plan::Step;
-use crate::plan::clusters::{Content, ObjectGoal, REDACTED};
+use crate::plan::clusters::{Content, ObjectGoal};
 use crate::plan::unreached::{Deferred, UnreachedRegion};
+use crate::preflight::ours::REDACTED;
 use crate::render::user_workload::names;
 use crate::topology::SiteName;
 

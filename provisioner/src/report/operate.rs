@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::run::operate::Operated;
+use super::outcome::Operated;
 
 /// The function's own sentence.
 pub fn operated_text(operated: &Operated) -> String {

@@ -5,19 +5,15 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::outcome::{Applied, Destroyed, Preview};
+use super::properties::properties;
 use super::{bytes, objects};
-use crate::observed::changes::{Action, PropertyChange, Replacement, ResourceChange, StackDrift};
+use crate::observed::changes::{Action, Replacement, ResourceChange, StackDrift};
 use crate::observed::objects::ObjectAction;
 use crate::plan::unreached::Place;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
-use crate::run::apply::Applied;
-use crate::run::destroy::Destroyed;
-use crate::run::preview::Preview;
 use crate::topology::SiteName;
 use crate::topology::time_to_fence::{Advice, Basis, TimeToFence};
-
-/// Longer values are cut: a changed template's code fills a screen otherwise.
-const VALUE_CHARACTERS: usize = 100;
 
 /// A step as it begins; nothing for those that only concern ourselves.
 pub fn step(step: &Step) -> Option<String> {
@@ -86,34 +82,6 @@ pub fn changes(changes: &[ResourceChange]) -> Vec<String> {
         lines.extend(properties(&change.properties));
     }
     lines
-}
-
-/// Properties that change, one line each.
-pub(super) fn properties(properties: &[PropertyChange]) -> Vec<String> {
-    let lines = properties.iter().map(|property| {
-        let mark = if property.recreates {
-            "  (forces replacement)"
-        } else {
-            ""
-        };
-        let values = match (&property.before, &property.after) {
-            (Some(before), Some(after)) => format!(": {} → {}", shortened(before), shortened(after)),
-            (None, Some(after)) => format!(": → {}", shortened(after)),
-            (Some(before), None) => format!(": {} →", shortened(before)),
-            (None, None) => String::new(),
-        };
-        format!("    {}{values}{mark}", property.path)
-    });
-    lines.collect()
-}
-
-fn shortened(value: &str) -> String {
-    let line: String = value.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= VALUE_CHARACTERS {
-        line
-    } else {
-        line.chars().take(VALUE_CHARACTERS).chain(['…']).collect()
-    }
 }
 
 /// What a template creates, as `type name`.

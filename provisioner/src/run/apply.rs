@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::failure::Failure;
 use super::observe;
 use super::preview;
@@ -13,13 +11,12 @@ use super::walk::Walk;
 use super::webhook::webhook_url;
 use super::{Session, Wanted};
 use crate::observed::Observed;
-use crate::observed::cluster::Unreached;
-use crate::plan::clusters::{Choices, Clusters};
 use crate::plan::unreached::{Deferred, Place, UnreachedRegion};
 use crate::plan::{self, OUTPUT_URL, Plan, Step};
 use crate::preflight;
 use crate::preflight::Findings;
-use crate::report;
+use crate::preflight::ours::{Choices, Clusters};
+use crate::report::{self, Applied};
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
 use crate::world::cloudformation::Stacks;
@@ -54,33 +51,6 @@ impl Consent {
 /// rules and routes.
 pub const WATCHDOGS_WITHIN: Duration = Duration::from_secs(300);
 
-/// What `apply` came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Applied {
-    /// The topology.
-    pub topology: String,
-    /// Whether anything was changed.
-    pub changed: bool,
-    /// The package's hash.
-    pub function_sha256: String,
-    /// By Region, where Alertmanager posts to.
-    pub webhook_urls: BTreeMap<String, String>,
-    /// The clusters that did not answer and have to be applied to another time.
-    pub unreached: Vec<Unreached>,
-    /// The Regions of which the same is true.
-    pub unreached_regions: Vec<UnreachedRegion>,
-    /// What waits for them.
-    pub deferred: Vec<Deferred>,
-}
-
-impl Applied {
-    /// Whether nothing had to be left out.
-    pub fn is_whole(&self) -> bool {
-        self.unreached.is_empty() && self.unreached_regions.is_empty() && self.deferred.is_empty()
-    }
-}
-
 /// Looks and plans, without changing anything.
 pub async fn plan(
     session: &Session,
@@ -111,7 +81,7 @@ pub async fn plan(
             ..findings
         },
         (aws, of_clusters) => {
-            for unreached in plan::clusters::unreached(&observed.clusters) {
+            for unreached in preflight::ours::unreached(&observed.clusters) {
                 session.console.say(&format!("warning: {}", unreached.what));
             }
             let problems = preflight::together(
@@ -275,18 +245,18 @@ async fn webhook_urls(
     for document in wanted
         .documents
         .iter()
-        .filter(|document| document.kind == StackKind::Fencing && !is_left_out(&document.region))
+        .filter(|document| document.kind == StackKind::Fencing && !is_left_out(document.region.as_str()))
     {
-        let region = &document.region;
+        let region = document.region.as_str();
         let stacks = Stacks::new(session.aws.cloudformation(region), region);
         let reading = stacks.describe(&stack).await?;
         let url = reading.and_then(|stack| stack.outputs.get(OUTPUT_URL).cloned());
         let url = url.ok_or_else(|| Failure::NoOutput {
             stack: stack.clone(),
-            region: region.clone(),
+            region: region.to_owned(),
             output: OUTPUT_URL,
         })?;
-        urls.insert(region.clone(), webhook_url(&url));
+        urls.insert(region.to_owned(), webhook_url(&url));
     }
     Ok(urls)
 }

@@ -17,7 +17,8 @@ use crate::observed::cluster::{
     SERVICES, STATEFUL_SETS,
 };
 use crate::observed::cluster_endpoint;
-use crate::plan::clusters::{OURS, ObjectDocument, resource};
+use crate::preflight::ours::{OURS, resource};
+use crate::render::ObjectDocument;
 use crate::render::ObjectKind;
 use crate::render::user_workload::{self, Change, names};
 use crate::topology::{Endpoint, Platform, SecretDelivery, Site, SiteName, Topology};

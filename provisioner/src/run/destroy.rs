@@ -1,37 +1,15 @@
 //! `destroy`: from what stands to nothing.
 
-use serde::Serialize;
-
 use super::apply::{Consent, Lost, WATCHDOGS_WITHIN, agree};
 use super::clusters;
 use super::failure::Failure;
 use super::observe;
 use super::walk::{Completed, Walk};
 use super::{Scope, Session};
-use crate::observed::cluster::Unreached;
-use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::plan::{Step, destroy};
 use crate::preflight;
-use crate::report;
+use crate::report::{self, Destroyed};
 use crate::topology::Topology;
-
-/// What `destroy` came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Destroyed {
-    /// The topology.
-    pub topology: String,
-    /// What went, as `Region stack` or `site object`.
-    pub removed: Vec<String>,
-    /// What the stacks that went left behind because they were told to, as `Region type name`.
-    pub kept: Vec<String>,
-    /// The clusters that did not answer and still hold what is ours.
-    pub unreached: Vec<Unreached>,
-    /// The Regions of which the same is true.
-    pub unreached_regions: Vec<UnreachedRegion>,
-    /// What waits for them.
-    pub deferred: Vec<Deferred>,
-}
 
 /// Removes everything that `apply` made.
 pub async fn destroy(

@@ -4,9 +4,9 @@ use fencing::contract::Envelope;
 use fencing::health::Drill;
 use serde_json::Value;
 
-use super::operate::{self, Operated};
+use super::operate;
 use super::{Failure, Session, observe};
-use crate::report;
+use crate::report::{self, Operated};
 use crate::topology::{Interval, Region, Topology};
 
 /// Lets the function of each Region answer the health question with a failure for a while: whoever asks them

@@ -6,19 +6,20 @@ use fencing::answer::Status;
 use fencing::contract::Misunderstood;
 use jiff::Timestamp;
 
+use crate::check::DocumentError;
 use crate::observed::RegisterReading;
 use crate::package::PackageError;
 use crate::package::elf::ElfError;
 use crate::preflight::cluster_problem::ClusterProblem;
 use crate::preflight::problem::{Problem, fenced};
-use crate::render::RenderError;
+use crate::report;
 use crate::topology::SiteName;
 use crate::world::aws::SignInError;
 use crate::world::build::BuildError;
 use crate::world::call::CallError;
 use crate::world::kubernetes::ClusterError;
 
-use super::lock::LockOwner;
+use super::lock_owner::LockOwner;
 
 /// The first thing that went wrong in a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +173,7 @@ pub enum Failure {
     #[error("the answer cannot be printed: {reason}")]
     Unprintable { reason: String },
     #[error(transparent)]
-    Render(#[from] RenderError),
+    Documents(#[from] DocumentError),
 }
 
 fn silent_text(sites: &[SilentSite]) -> String {
@@ -258,7 +259,15 @@ impl Failure {
             Self::Declined => "declined",
             Self::NoTerminal => "noTerminal",
             Self::Unwritable { .. } | Self::Unprintable { .. } => "unwritable",
-            Self::Render(_) => "renderFailed",
+            Self::Documents(_) => "renderFailed",
+        }
+    }
+
+    /// As the person at the terminal reads it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Problems(problems) => report::problems_text(problems),
+            other => report::failure_text(other, other.hint()),
         }
     }
 
@@ -271,7 +280,7 @@ impl Failure {
             Self::Package(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::File { .. } => Some("name a zip that `provision build` wrote, or let it be built".into()),
-            Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Render(_) => None,
+            Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Documents(_) => None,
             Self::Problems(_) | Self::Envelope(_) => None,
             Self::Cluster(error) => error
                 .hint()

@@ -26,11 +26,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::failure::Failure;
+use super::lock_owner::LockOwner;
 use crate::observed::Identity;
 use crate::world::artifacts::{Bucket, ConditionalWrite, SmallObject};
 
@@ -38,24 +38,6 @@ use crate::world::artifacts::{Bucket, ConditionalWrite, SmallObject};
 pub const KEY: &str = "apply.lock";
 const RENEW_INTERVAL: Duration = Duration::from_secs(60);
 const LAPSES_AFTER_SECONDS: i64 = 600;
-
-/// Who holds the lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LockOwner {
-    /// The caller's ARN.
-    pub by: String,
-    /// The machine's name.
-    pub host: String,
-    /// What is being done: `apply` or `destroy`.
-    pub verb: String,
-    /// Since when.
-    pub since: String,
-    /// When the owner was last heard of. Filled from the object's own time when it is read.
-    #[serde(default, skip_serializing)]
-    pub renewed: String,
-    /// Tells this run from any other.
-    pub token: String,
-}
 
 /// A lock that is held. Dropped without [`Lock::release`], it lapses.
 #[derive(Debug)]

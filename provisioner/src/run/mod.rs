@@ -16,6 +16,7 @@ pub mod drill;
 pub mod failure;
 pub mod interrupt;
 pub mod lock;
+mod lock_owner;
 pub mod observe;
 pub mod operate;
 pub mod preview;
@@ -32,9 +33,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::console::Console;
 use self::interrupt::Interrupt;
 use crate::package::{self, PackedFunction, elf};
-use crate::plan::StackDocument;
-use crate::plan::clusters::ObjectDocument;
 use crate::preflight::problem::Problem;
+use crate::render::ObjectDocument;
+use crate::render::StackDocument;
 use crate::topology::{CaBundle, SiteName, Topology};
 use crate::world::aws::Aws;
 use crate::world::kubernetes::{Cluster, ConnectError, Contexts};
@@ -106,7 +107,7 @@ impl Session {
             .clusters
             .values()
             .filter_map(|cluster| match cluster {
-                Err(ConnectError::Problem(problem)) => Some(Problem::from(problem.clone())),
+                Err(ConnectError::Problem(problem)) => Some(Problem::Cluster(problem.clone().into())),
                 _ => None,
             })
             .collect();

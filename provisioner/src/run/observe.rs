@@ -23,10 +23,11 @@ use crate::observed::{
     Identity, Observed, RegionReading, RegionStanding, SecretReading, Standing, TableReading,
 };
 use crate::package::PACKAGES;
-use crate::plan::clusters::{ObjectDocument, heard};
-use crate::plan::{OutputReading, TAG_REGIONS};
+use crate::plan::OutputReading;
+use crate::plan::clusters::heard;
 use crate::preflight::{former_registers, infinispan_urls, sites_to_search};
-use crate::topology::names::{HEALTH_REGION, StackKind};
+use crate::render::ObjectDocument;
+use crate::topology::names::{HEALTH_REGION, StackKind, TAG_REGIONS};
 use crate::topology::{Region, Topology};
 use crate::world::account;
 use crate::world::artifacts::Bucket;

@@ -6,28 +6,15 @@
 //! only says that it cannot just now: what fails it, as its Region's replica of the register, may not fail another.
 //! Asking two is no harm, since each effect is safe to repeat.
 
-use fencing::answer::{Answer, Status};
+use fencing::answer::Status;
 use fencing::contract::Envelope;
 use fencing::step::Task;
-use serde::Serialize;
 use serde_json::Value;
 
 use super::{Failure, Session, observe};
+use crate::report::Operated;
 use crate::topology::{Region, Topology};
 use crate::world::functions::{Functions, Invoked};
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Operated {
-    /// The topology.
-    pub topology: String,
-    /// Whose function answered.
-    pub region: String,
-    /// What it answered.
-    #[serde(flatten)]
-    pub answer: Answer,
-}
 
 /// Has the function do what `task` makes of the caller's identity.
 pub async fn operate(

@@ -1,16 +1,11 @@
 //! What each changed stack's change set would do. The change sets are removed again.
 
-use std::collections::BTreeMap;
-
 use super::Session;
 use super::failure::Failure;
 use super::stacks::Driver;
-use crate::observed::changes::ResourceChange;
 use crate::plan::{Plan, Step};
+use crate::report::Preview;
 use crate::topology::Topology;
-
-/// By Region and stack: what would change in it.
-pub type Preview = BTreeMap<(String, String), Vec<ResourceChange>>;
 
 /// Asks CloudFormation about every stack that the plan changes. What it creates stands in the template.
 pub async fn preview(session: &Session, topology: &Topology, plan: &Plan) -> Result<Preview, Failure> {

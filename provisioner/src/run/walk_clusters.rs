@@ -13,8 +13,9 @@ use super::webhook::WebhookValues;
 use crate::observed::cluster::{CONFIG_MAPS, ObjectRef, Rollout, STATEFUL_SETS};
 use crate::observed::cluster_endpoint;
 use crate::plan::Step;
-use crate::plan::clusters::{Content, ObjectGoal, resource};
+use crate::plan::clusters::{Content, ObjectGoal};
 use crate::preflight::cluster_problem::ClusterProblem;
+use crate::preflight::ours::resource;
 use crate::render::ObjectKind;
 use crate::render::user_workload::{self, Change};
 use crate::report;
@@ -40,7 +41,7 @@ impl Walk<'_> {
             // Whoever interrupts knows it, and sees no cause in it where something else went wrong, too.
             (Err(Failure::Interrupted), Err(other)) | (Err(other), Err(Failure::Interrupted)) => Err(other),
             (Err(first), Err(second)) => {
-                self.session.console.say(&report::failure_text(&second));
+                self.session.console.say(&second.text());
                 Err(first)
             }
             (first, second) => first.and(second),

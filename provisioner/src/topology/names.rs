@@ -10,6 +10,8 @@ use super::{Region, Topology};
 pub const PREFIX: &str = "sitefence";
 /// The AWS tag (and Kubernetes label) whose value is the topology's name.
 pub const TAG_TOPOLOGY: &str = "sitefence:topology";
+/// The stack tag that remembers the Regions a topology was applied to, so that one that is left is found.
+pub const TAG_REGIONS: &str = "sitefence:regions";
 /// The Kubernetes label whose value is the topology's name.
 pub const LABEL_TOPOLOGY: &str = "sitefence.io/topology";
 /// The Kubernetes label that says which program an object belongs to.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use provisioner::render::render;
+use provisioner::check::documents as render;
 use provisioner::topology::{Site, Topology, load};
 use serde_json::Value;
 

@@ -198,7 +198,7 @@ async fn every_rendered_manifest_of_every_example_is_accepted() {
             provisioner::topology::load(&bytes, &path.to_string_lossy(), &|file| std::fs::read(file))
                 .unwrap_or_else(|mistakes| panic!("{}: {mistakes:#?}", path.display()));
         let topology = loaded.topology;
-        let documents = provisioner::render::render(&topology).unwrap();
+        let documents = provisioner::check::documents(&topology).unwrap();
         for site in &topology.sites {
             let Some(cluster) = with_schemas(test, site.platform) else {
                 return;

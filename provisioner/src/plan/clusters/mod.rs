@@ -14,75 +14,13 @@ use fencing::health::WATCHDOG_SILENT_AFTER_SECONDS;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::observed::changes::PropertyChange;
-use crate::observed::cluster::{
-    ALERTMANAGER_CONFIGS_V1ALPHA1, ALERTMANAGER_CONFIGS_V1BETA1, CONFIG_MAPS, ClusterReading,
-    ClusterStanding, Comparison, DryRun, Look, Looks, ObjectRef, POD_MONITORS, PROMETHEUS_RULES, Resource,
-    Rollout, SECRETS, Unreached,
-};
-use crate::observed::objects::{self, ObjectAction, ObjectChange};
+use crate::observed::cluster::{ClusterReading, ClusterStanding, DryRun, Look, Looks, ObjectRef, Rollout};
+use crate::observed::objects::{self, ObjectChange};
 use crate::plan::{Step, Unchanged};
+use crate::preflight::ours::{Clusters, OURS, object_ref, secret_change, url_keys};
 use crate::render::ObjectKind;
 use crate::render::user_workload::{self, Change, names};
 use crate::topology::{Platform, SecretDelivery, Site, SiteName, Topology};
-
-/// What stands for a value that is never shown.
-pub const REDACTED: &str = "[redacted]";
-/// Our Secret's keys beside the URLs.
-pub const USERNAME_KEY: &str = "username";
-/// The key of the password.
-pub const PASSWORD_KEY: &str = "password";
-
-/// A rendered object and where it goes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ObjectDocument {
-    /// The site.
-    pub site: SiteName,
-    /// Which one.
-    pub kind: ObjectKind,
-    /// What it says.
-    pub value: Value,
-}
-
-/// What the caller chose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Choices {
-    /// Whether the AWS half is worked on.
-    pub aws: bool,
-    /// Whether fields are taken from those who hold them.
-    pub force_conflicts: bool,
-    /// Whether the alerts of all user projects may move to another Alertmanager.
-    pub moves_user_alerts: bool,
-    /// Whether `apply` waits for the watchdogs.
-    pub waits: bool,
-    /// Nothing will be done, so that what others changed can be shown instead of refused.
-    pub only_looks: bool,
-}
-
-impl Default for Choices {
-    fn default() -> Self {
-        Self {
-            aws: true,
-            force_conflicts: false,
-            moves_user_alerts: false,
-            waits: true,
-            only_looks: false,
-        }
-    }
-}
-
-/// The clusters, as far as they are in scope, and what they shall hold.
-#[derive(Debug, Clone, Copy)]
-pub struct Clusters<'a> {
-    /// What the caller chose.
-    pub choices: Choices,
-    /// What was seen. A site that is not in here is left out on purpose.
-    pub looks: &'a Looks<ClusterReading>,
-    /// What was rendered.
-    pub documents: &'a [ObjectDocument],
-    /// Sites whose watchdog reached the function lately.
-    pub heard: &'a BTreeSet<SiteName>,
-}
 
 /// What is applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,38 +51,6 @@ pub struct ObjectGoal {
     pub force: bool,
 }
 
-/// The kind as `site`'s cluster addresses it.
-pub fn resource(platform: Platform, kind: ObjectKind) -> Resource {
-    match kind {
-        ObjectKind::AlertmanagerConfig => match platform {
-            Platform::Openshift => ALERTMANAGER_CONFIGS_V1BETA1,
-            Platform::Kubernetes => ALERTMANAGER_CONFIGS_V1ALPHA1,
-        },
-        ObjectKind::PrometheusRule => PROMETHEUS_RULES,
-        ObjectKind::PodMonitor => POD_MONITORS,
-        ObjectKind::Secret => SECRETS,
-        ObjectKind::UserWorkloadConfig | ObjectKind::Kustomization => CONFIG_MAPS,
-    }
-}
-
-/// The objects that are ours under one name, in the order in which they are applied.
-pub const OURS: [ObjectKind; 4] = [
-    ObjectKind::Secret,
-    ObjectKind::AlertmanagerConfig,
-    ObjectKind::PodMonitor,
-    ObjectKind::PrometheusRule,
-];
-
-/// One of our objects.
-pub fn object_ref(topology: &Topology, site: &Site, kind: ObjectKind) -> ObjectRef {
-    ObjectRef {
-        site: site.name.clone(),
-        kind,
-        namespace: site.namespace.to_string(),
-        name: topology.object_name(),
-    }
-}
-
 fn config_map_ref(site: &Site) -> ObjectRef {
     ObjectRef {
         site: site.name.clone(),
@@ -152,13 +58,6 @@ fn config_map_ref(site: &Site) -> ObjectRef {
         namespace: names::NAMESPACE.to_owned(),
         name: names::CONFIG.to_owned(),
     }
-}
-
-/// The keys that the webhook's Secret has in each cluster: those of URLs, each with its function's Region.
-pub fn url_keys(topology: &Topology) -> BTreeMap<String, String> {
-    let keys = topology.regions.iter();
-    keys.map(|region| (topology.url_key(region), region.to_string()))
-        .collect()
 }
 
 /// The steps for all clusters, and what needs none.
@@ -215,15 +114,6 @@ pub(super) fn watchdogs(topology: &Topology, clusters: &Clusters<'_>, changes: b
     let due = changes || !silent.is_empty();
     let waits = clusters.choices.waits && due && !sites.is_empty();
     waits.then_some(Step::AwaitWatchdogs { sites, silent })
-}
-
-/// Those that were not reached.
-pub fn unreached<T>(looks: &Looks<T>) -> Vec<Unreached> {
-    let unreached = looks.values().filter_map(|look| match look {
-        Look::Unreached(unreached) => Some(unreached.clone()),
-        Look::Seen(_) | Look::Unusable(_) => None,
-    });
-    unreached.collect()
 }
 
 struct Planner<'a> {
@@ -364,76 +254,6 @@ impl Planner<'_> {
             });
         }
     }
-}
-
-/// How the Secret changes, told without its values.
-pub(crate) fn secret_change(
-    current: Option<&Value>,
-    urls: &BTreeMap<String, String>,
-    compared: &BTreeMap<String, Comparison>,
-    dry_run: Option<&DryRun>,
-) -> Option<ObjectChange> {
-    let Some(current) = current else {
-        return Some(ObjectChange {
-            action: ObjectAction::Create,
-            properties: Vec::new(),
-            drifted: Vec::new(),
-        });
-    };
-    let keys = urls.keys().map(String::as_str);
-    let keys: BTreeSet<&str> = keys.chain([USERNAME_KEY, PASSWORD_KEY]).collect();
-    let redacted = || Some(REDACTED.to_owned());
-    let property = |key: &str, before: Option<String>, after: Option<String>| PropertyChange {
-        path: format!("data.{key}"),
-        before,
-        after,
-        recreates: false,
-    };
-    let mut properties: Vec<PropertyChange> = Vec::new();
-    for key in &keys {
-        match compared.get(*key) {
-            Some(Comparison::Same) => {}
-            Some(Comparison::Differs) => properties.push(property(key, redacted(), redacted())),
-            Some(Comparison::Absent) | None => properties.push(property(key, None, redacted())),
-        }
-    }
-    for key in objects::held_by_us(current, "data") {
-        if !keys.contains(key.as_str()) {
-            properties.push(property(&key, redacted(), None));
-        }
-    }
-    // Labels and type; the dry run was without values, so that what it says of them means nothing.
-    if let Some(DryRun::Accepted { after, .. }) = dry_run
-        && let Some(change) = objects::change(Some(current), after, &[])
-    {
-        let others = change
-            .properties
-            .into_iter()
-            .filter(|it| !it.path.starts_with("data"));
-        properties.extend(others);
-    }
-    let drifted = properties
-        .iter()
-        .flat_map(|property| {
-            let path: Vec<&str> = property.path.splitn(2, '.').collect();
-            objects::other_holders(current, &path)
-                .map(|manager| crate::observed::cluster::Conflict {
-                    manager,
-                    field: format!(".{}", property.path),
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    let action = match properties.is_empty() {
-        true if objects::is_managed_by_us(current) => return None,
-        true => ObjectAction::Adopt,
-        false => ObjectAction::Change,
-    };
-    Some(ObjectChange {
-        action,
-        properties,
-        drifted,
-    })
 }
 
 /// The steps that take our objects out of the clusters, each with what it looked like.

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Choices, Clusters, OURS, ObjectDocument, heard};
+use super::heard;
 use crate::observed::cluster::*;
 use crate::observed::objects::ObjectAction;
 use crate::plan::{Plan, Step, Unchanged, destroy, plan};
+use crate::preflight::ours::{Choices, Clusters, OURS};
 use crate::preflight::problem::{Problem, Warning};
 use crate::preflight::{infinispan_urls, judge_clusters, judge_destruction};
 use crate::render::user_workload::{self, Change};
-use crate::render::{self, DocumentKind, ObjectKind};
+use crate::render::{self, DocumentKind, ObjectDocument, ObjectKind};
 use crate::sample::*;
 use crate::topology::names::StackKind;
 use crate::topology::{SiteName, Topology};

@@ -10,6 +10,7 @@ use crate::observed::{RegisterPlace, ResourceReading, StackReading, Standing};
 use crate::plan::clusters;
 use crate::plan::unreached::{self, Deferred, Place};
 use crate::plan::{Plan, Step, lock_region, lock_stands, take_lock, unsettled};
+use crate::preflight::ours;
 use crate::preflight::{is_elsewhere, wanted_register};
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
@@ -35,7 +36,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         },
         unchanged: Vec::new(),
         drifts: Vec::new(),
-        unreached: clusters::unreached(looks),
+        unreached: ours::unreached(looks),
         unreached_regions: match aws {
             true => unreached::that_matter(topology, standing, &standing.unreached),
             false => Vec::new(),

@@ -23,10 +23,7 @@ pub const OUTPUT_WEBHOOK_SECRET: &str = "WebhookSecretArn";
 const OUTPUT_HEALTH_SECRET: &str = "HealthSecretArn";
 
 /// The parameters of a template, and whether each has a default.
-pub(in crate::plan) fn declared_parameters(template: &str) -> Vec<(String, bool)> {
-    let Ok(template) = serde_yaml::from_str::<Value>(template) else {
-        return Vec::new();
-    };
+pub(in crate::plan) fn declared_parameters(template: &Value) -> Vec<(String, bool)> {
     template
         .get("Parameters")
         .and_then(Value::as_object)

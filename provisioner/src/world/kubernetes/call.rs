@@ -8,8 +8,8 @@ use std::fmt;
 
 use kube::client::AuthError;
 
+use crate::observed::access::AccessProblem;
 use crate::observed::cluster::{Denied, Resource, Unreached};
-use crate::preflight::cluster_problem::ClusterProblem;
 use crate::topology::SiteName;
 
 /// How the API server begins where an applied object has a field that the kind's schema does not know.
@@ -228,14 +228,14 @@ impl ClusterError {
     }
 
     /// As a problem that someone has to solve.
-    pub fn problem(&self) -> ClusterProblem {
+    pub fn problem(&self) -> AccessProblem {
         let call = self.call().clone();
         match self {
-            Self::NotSignedIn { .. } => ClusterProblem::NotSignedIn {
+            Self::NotSignedIn { .. } => AccessProblem::NotSignedIn {
                 site: call.site,
                 context: call.context,
             },
-            Self::Forbidden { message, .. } => ClusterProblem::Forbidden {
+            Self::Forbidden { message, .. } => AccessProblem::Forbidden {
                 site: call.site,
                 context: call.context,
                 denied: Denied {
@@ -245,7 +245,7 @@ impl ClusterError {
                     message: message.clone(),
                 },
             },
-            Self::Unreached { .. } | Self::Refused { .. } => ClusterProblem::Failed {
+            Self::Unreached { .. } | Self::Refused { .. } => AccessProblem::Failed {
                 site: call.site,
                 what: self.to_string(),
             },

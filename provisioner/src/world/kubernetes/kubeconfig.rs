@@ -12,8 +12,8 @@ use kube::{Client, Config};
 use super::call::ClusterCall;
 use super::{CALL_SECONDS, Cluster, ClusterError};
 use crate::files;
+use crate::observed::access::AccessProblem;
 use crate::observed::cluster::Unreached;
-use crate::preflight::cluster_problem::ClusterProblem;
 use crate::topology::{Site, SiteName};
 
 /// Long enough for a person to sign in by a browser that the plugin opened.
@@ -26,7 +26,7 @@ pub enum ConnectError {
     /// It may work another time.
     Unreached(Unreached),
     /// Someone must do something first.
-    Problem(ClusterProblem),
+    Problem(AccessProblem),
 }
 
 /// The kubeconfig, or why there is none.
@@ -50,14 +50,14 @@ impl Contexts {
     pub async fn connect(&self, site: &Site) -> Result<Cluster, ConnectError> {
         let context = site.context.to_string();
         let kubeconfig = self.0.as_ref().map_err(|what| {
-            ConnectError::Problem(ClusterProblem::NoKubeconfig {
+            ConnectError::Problem(AccessProblem::NoKubeconfig {
                 site: site.name.clone(),
                 context: context.clone(),
                 what: what.clone(),
             })
         })?;
         if !kubeconfig.contexts.iter().any(|known| known.name == context) {
-            return Err(ConnectError::Problem(ClusterProblem::UnknownContext {
+            return Err(ConnectError::Problem(AccessProblem::UnknownContext {
                 site: site.name.clone(),
                 context,
                 known: kubeconfig.contexts.iter().map(|it| it.name.clone()).collect(),
@@ -69,7 +69,7 @@ impl Contexts {
         };
         let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await;
         let mut config = config.map_err(|error| {
-            ConnectError::Problem(ClusterProblem::BrokenContext {
+            ConnectError::Problem(AccessProblem::BrokenContext {
                 site: site.name.clone(),
                 context: context.clone(),
                 what: words(&error),
@@ -152,14 +152,14 @@ contexts:
     #[tokio::test]
     async fn an_unknown_context_is_told_with_those_that_are_known() {
         match contexts(KUBECONFIG).connect(&site("rosa-b")).await {
-            Err(ConnectError::Problem(ClusterProblem::UnknownContext { known, .. })) => {
+            Err(ConnectError::Problem(AccessProblem::UnknownContext { known, .. })) => {
                 assert_eq!(known, ["rosa-a", "torn"]);
             }
             other => panic!("{other:?}"),
         }
         assert!(contexts(KUBECONFIG).connect(&site("rosa-a")).await.is_ok());
         match contexts(KUBECONFIG).connect(&site("torn")).await {
-            Err(ConnectError::Problem(ClusterProblem::BrokenContext { what, .. })) => {
+            Err(ConnectError::Problem(AccessProblem::BrokenContext { what, .. })) => {
                 assert!(what.contains("nowhere"), "{what}");
             }
             other => panic!("{other:?}"),

@@ -1,0 +1,71 @@
+//! What the verbs came to, as values that texts and JSON are made of.
+
+use std::collections::BTreeMap;
+
+use fencing::answer::Answer;
+use serde::Serialize;
+
+use crate::observed::changes::ResourceChange;
+use crate::observed::cluster::Unreached;
+use crate::plan::unreached::{Deferred, UnreachedRegion};
+
+/// What `apply` came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The topology.
+    pub topology: String,
+    /// Whether anything was changed.
+    pub changed: bool,
+    /// The package's hash.
+    pub function_sha256: String,
+    /// By Region, where Alertmanager posts to.
+    pub webhook_urls: BTreeMap<String, String>,
+    /// The clusters that did not answer and have to be applied to another time.
+    pub unreached: Vec<Unreached>,
+    /// The Regions of which the same is true.
+    pub unreached_regions: Vec<UnreachedRegion>,
+    /// What waits for them.
+    pub deferred: Vec<Deferred>,
+}
+
+impl Applied {
+    /// Whether nothing had to be left out.
+    pub fn is_whole(&self) -> bool {
+        self.unreached.is_empty() && self.unreached_regions.is_empty() && self.deferred.is_empty()
+    }
+}
+
+/// What `destroy` came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Destroyed {
+    /// The topology.
+    pub topology: String,
+    /// What went, as `Region stack` or `site object`.
+    pub removed: Vec<String>,
+    /// What the stacks that went left behind because they were told to, as `Region type name`.
+    pub kept: Vec<String>,
+    /// The clusters that did not answer and still hold what is ours.
+    pub unreached: Vec<Unreached>,
+    /// The Regions of which the same is true.
+    pub unreached_regions: Vec<UnreachedRegion>,
+    /// What waits for them.
+    pub deferred: Vec<Deferred>,
+}
+
+/// What an operator's request came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operated {
+    /// The topology.
+    pub topology: String,
+    /// Whose function answered.
+    pub region: String,
+    /// What it answered.
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+/// By Region and stack: what would change in it.
+pub type Preview = BTreeMap<(String, String), Vec<ResourceChange>>;
