@@ -8,6 +8,7 @@ mod aws;
 mod environment;
 mod kubernetes;
 mod permissions;
+pub mod plan;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::{Plan, Step, destroy, plan, tags};
+use super::stacks::tags;
+use super::{Plan, Step, destroy, plan};
 use crate::observed::cluster::Looks;
 use crate::observed::{RegionStanding, Standing};
 use crate::package::Package;
@@ -561,10 +562,10 @@ fn a_stack_of_our_name_without_our_tag_is_not_touched() {
     }
 }
 
-const OTHER: &str = "eu-central-1";
+pub(crate) const OTHER: &str = "eu-central-1";
 
 /// Functions in two Regions; the second one's stack is told by the first one's where the secret is.
-fn two_regions() -> (Topology, Vec<StackDocument>) {
+pub(crate) fn two_regions() -> (Topology, Vec<StackDocument>) {
     let mut topology = topology();
     topology.regions.push(OTHER.to_owned().try_into().unwrap());
     let mut documents = documents(&[REGION, OTHER]);
@@ -618,7 +619,7 @@ fn deployed_in_two() -> Standing {
     carried_out(empty_world(), &two_regions().0, &plan, &findings())
 }
 
-fn new_code() -> Package {
+pub(crate) fn new_code() -> Package {
     Package {
         sha256: "cd".repeat(32),
         ..package()

@@ -10,7 +10,8 @@ use super::subscriptions;
 use super::walk::Walk;
 use super::webhook::webhook_url;
 use super::{Session, Wanted};
-use crate::observed::Observed;
+use crate::check;
+use crate::observed::{Observed, Standing};
 use crate::plan::unreached::{Deferred, Place, UnreachedRegion};
 use crate::plan::{self, OUTPUT_URL, Plan, Step};
 use crate::preflight;
@@ -101,7 +102,18 @@ pub async fn plan(
         &clusters,
     )
     .map_err(Failure::Problems)?;
+    prove(wanted.topology, &observed.standing, &plan)?;
     Ok((observed, plan))
+}
+
+/// Refuses a plan that breaks a promise: none is shown or walked.
+pub(super) fn prove(topology: &Topology, standing: &Standing, plan: &Plan) -> Result<(), Failure> {
+    let breaches = check::plan::breaches(topology, standing, plan);
+    if breaches.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::FaultyPlan { breaches })
+    }
 }
 
 /// Brings the topology into being, or up to date.

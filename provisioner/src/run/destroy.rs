@@ -1,6 +1,6 @@
 //! `destroy`: from what stands to nothing.
 
-use super::apply::{Consent, Lost, WATCHDOGS_WITHIN, agree};
+use super::apply::{Consent, Lost, WATCHDOGS_WITHIN, agree, prove};
 use super::clusters;
 use super::failure::Failure;
 use super::observe;
@@ -35,6 +35,7 @@ pub async fn destroy(
         }
         preflight::judge_destruction(topology, &standing, &looks, force).map_err(Failure::Problems)?;
         let plan = destroy::plan(topology, &standing, &looks, scope.aws);
+        prove(topology, &standing, &plan)?;
         if told.is_none() {
             told = Some(());
             for line in report::unknown_kinds(&looks) {

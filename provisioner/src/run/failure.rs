@@ -7,6 +7,7 @@ use fencing::contract::Misunderstood;
 use jiff::Timestamp;
 
 use crate::check::DocumentError;
+use crate::check::plan::PlanBreach;
 use crate::observed::RegisterReading;
 use crate::package::PackageError;
 use crate::package::elf::ElfError;
@@ -172,6 +173,9 @@ pub enum Failure {
     },
     #[error("the answer cannot be printed: {reason}")]
     Unprintable { reason: String },
+    /// A fault of this program.
+    #[error("{}", breaches.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    FaultyPlan { breaches: Vec<PlanBreach> },
     #[error(transparent)]
     Documents(#[from] DocumentError),
 }
@@ -321,6 +325,9 @@ impl Failure {
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {
                 Some("run the same command again to go on; what was begun at a server goes on there meanwhile".into())
+            }
+            Self::FaultyPlan { .. } => {
+                Some("this is a fault of provision; nothing was changed: please report it with the topology".into())
             }
             Self::Declined => None,
             Self::NoTerminal => Some("add --yes to agree beforehand; `provision plan` shows to what".into()),

@@ -289,4 +289,4 @@ pub(super) fn removals(topology: &Topology, looks: &Looks<ClusterStanding>) -> V
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,7 +20,7 @@ use crate::sample::*;
 use crate::topology::names::StackKind;
 use crate::topology::{SiteName, Topology};
 
-fn documents_of(topology: &Topology) -> Vec<ObjectDocument> {
+pub(crate) fn documents_of(topology: &Topology) -> Vec<ObjectDocument> {
     let documents = render::render(topology).unwrap().into_iter();
     documents
         .filter_map(|document| match document.kind {
@@ -50,7 +50,7 @@ fn config_map(text: &str) -> Value {
 }
 
 /// A cluster of OpenShift in which nothing of ours stands, as it should be.
-fn bare(topology: &Topology, site: usize) -> ClusterReading {
+pub(crate) fn bare(topology: &Topology, site: usize) -> ClusterReading {
     let site = &topology.sites[site];
     let versions = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
     ClusterReading {
@@ -89,7 +89,7 @@ fn bare(topology: &Topology, site: usize) -> ClusterReading {
 }
 
 /// The same with everything applied.
-fn applied(topology: &Topology, site: usize) -> ClusterReading {
+pub(crate) fn applied(topology: &Topology, site: usize) -> ClusterReading {
     let mut reading = bare(topology, site);
     for (kind, dry_run) in &reading.dry_runs {
         if let DryRun::Accepted { after, .. } = dry_run {

@@ -8,8 +8,9 @@
 use crate::observed::cluster::{ClusterStanding, Looks};
 use crate::observed::{RegisterPlace, ResourceReading, StackReading, Standing};
 use crate::plan::clusters;
+use crate::plan::lock::{LockPlace, enclose};
 use crate::plan::unreached::{self, Deferred, Place};
-use crate::plan::{Plan, Step, lock_region, lock_stands, take_lock, unsettled};
+use crate::plan::{Plan, Step, stacks};
 use crate::preflight::ours;
 use crate::preflight::{is_elsewhere, wanted_register};
 use crate::topology::Topology;
@@ -25,21 +26,23 @@ const ORDER: [StackKind; 4] = [
 
 /// Plans the way from what stands to nothing; of AWS only if `aws` says so.
 pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStanding>, aws: bool) -> Plan {
-    let lock_in = lock_region(topology, &standing.unreached);
+    let lock = LockPlace::of(topology, standing, &standing.unreached);
     let mut plan = Plan {
         topology: topology.name.to_string(),
         account_id: standing.identity.account_id.clone(),
         caller: standing.identity.arn.clone(),
-        steps: match aws {
-            true => unsettled(topology, standing, lock_in),
-            false => Vec::new(),
+        steps: if aws {
+            stacks::unsettled(topology, standing, &lock)
+        } else {
+            Vec::new()
         },
         unchanged: Vec::new(),
         drifts: Vec::new(),
         unreached: ours::unreached(looks),
-        unreached_regions: match aws {
-            true => unreached::that_matter(topology, standing, &standing.unreached),
-            false => Vec::new(),
+        unreached_regions: if aws {
+            unreached::that_matter(topology, standing, &standing.unreached)
+        } else {
+            Vec::new()
         },
         deferred: Vec::new(),
         warnings: Vec::new(),
@@ -52,9 +55,10 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
     // A function that is out of reach must not be without a register: that goes when the function can.
     let silent_function = unreached::function_out_of_reach(topology, standing, &standing.unreached);
     let goes = |_: &str, kind| kind != StackKind::Register || silent_function.is_none();
-    let removals = match aws {
-        true => removals(topology, standing, "destroy", goes),
-        false => Vec::new(),
+    let removals = if aws {
+        removals(topology, standing, &lock, "destroy", goes)
+    } else {
+        Vec::new()
     };
     let mut forgets = aws && forgets(topology, standing, !removals.is_empty());
     if let (Some(silent), true) = (silent_function, aws) {
@@ -79,13 +83,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
             .collect();
         forgets = false;
     }
-    let of_clusters = clusters::removals(topology, looks);
-    // Where nothing holds the lock the rest must go all the same.
-    let lock_stands = lock_stands(standing, lock_in);
-    if lock_stands {
-        plan.steps.push(take_lock(topology, standing, lock_in));
-    }
-    plan.steps.extend(of_clusters);
+    let mut steps = clusters::removals(topology, looks);
     let (functions, rest): (Vec<Step>, Vec<Step>) = removals.into_iter().partition(|step| {
         matches!(
             step,
@@ -95,7 +93,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
             }
         )
     });
-    plan.steps.extend(functions);
+    steps.extend(functions);
     let loses_the_register = forgets
         || rest.iter().any(|step| {
             matches!(
@@ -107,28 +105,23 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
             )
         });
     if loses_the_register {
-        plan.steps.extend(confirmation(topology, standing));
+        steps.extend(confirmation(topology, standing));
     }
     if forgets {
-        plan.steps.push(Step::ForgetItems {
+        steps.push(Step::ForgetItems {
             region: topology.register_region(topology.first_region()).to_string(),
             table: topology.table_name(),
             role_arn: topology.register.role_arn.as_ref().map(ToString::to_string),
         });
     }
-    for step in rest {
-        // Whoever holds the lock renews it, and would write into the bucket that is being emptied.
-        if lock_stands && matches!(&step, Step::EmptyBucket { region, .. } if region == lock_in.as_str()) {
-            plan.steps.push(Step::ReleaseLock);
-        }
-        plan.steps.push(step);
-    }
-    if !plan.has_changes() {
-        // The lock alone is nothing to do.
-        plan.steps.clear();
-    }
-    if lock_stands && !aws && plan.has_changes() {
-        plan.steps.push(Step::ReleaseLock);
+    steps.extend(rest);
+    // Waiting alone is nothing to do. And where nothing holds the lock the rest must go all the same.
+    if steps.iter().any(Step::is_change) {
+        plan.steps = if lock.stands(standing) {
+            enclose(steps, &lock)
+        } else {
+            steps
+        };
     }
     plan
 }
@@ -170,13 +163,13 @@ fn forgets(topology: &Topology, standing: &Standing, something_goes: bool) -> bo
 pub(super) fn removals(
     topology: &Topology,
     standing: &Standing,
+    lock: &LockPlace,
     why: &str,
     unwanted: impl Fn(&str, StackKind) -> bool,
 ) -> Vec<Step> {
-    let lock_in = lock_region(topology, &standing.unreached).as_str();
     let mut regions: Vec<&String> = standing.regions.keys().collect();
     // The lock is in that Region's bucket.
-    regions.sort_by_key(|region| region.as_str() == lock_in);
+    regions.sort_by_key(|region| **region == lock.region);
     let mut steps = Vec::new();
     for kind in ORDER {
         for region in &regions {

@@ -1,3 +1,220 @@
-//! What the stacks are made with.
+//! The stacks' half of a plan: what each shall be, and the steps that bring it there.
 
 pub(super) mod parameters;
+
+use std::collections::BTreeMap;
+
+use self::parameters::{declared_parameters, parameter_values};
+use super::lock::{LockPlace, enclose};
+use super::unreached::{self, Deferred, Place};
+use super::{ParameterValue, StackGoal, Step, destroy};
+use crate::observed::{Condition, StackReading, Standing};
+use crate::package::Package;
+use crate::preflight::Findings;
+use crate::preflight::problem::Problem;
+use crate::render::StackDocument;
+use crate::topology::Topology;
+use crate::topology::names::{StackKind, TAG_REGIONS, TAG_TOPOLOGY};
+
+/// What each stack shall be, in the order in which they are made: kind by kind, so that every bucket and the
+/// register stand before the first function, and the Region that holds the secrets first.
+pub(super) fn goals(
+    topology: &Topology,
+    standing: &Standing,
+    findings: &Findings,
+    package: &Package,
+    documents: &[StackDocument],
+) -> Result<Vec<StackGoal>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut goals = Vec::new();
+    for document in documents {
+        let stack = topology.stack_name(document.kind);
+        let values = parameter_values(topology, standing, findings, package, document.region.as_str());
+        let mut parameters: BTreeMap<String, ParameterValue> = BTreeMap::new();
+        for (name, has_default) in declared_parameters(&document.value) {
+            match values.get(&name) {
+                Some(value) => {
+                    parameters.insert(name, value.clone());
+                }
+                None if has_default => {}
+                None => problems.push(Problem::UnknownParameter {
+                    stack: stack.clone(),
+                    parameter: name,
+                }),
+            }
+        }
+        goals.push(StackGoal {
+            kind: document.kind,
+            region: document.region.to_string(),
+            adopts: document.kind == StackKind::Register
+                && standing
+                    .stack(document.region.as_str(), StackKind::Register)
+                    .is_none()
+                && standing.register.is_some(),
+            stack,
+            template: document.template.clone(),
+            parameters,
+            tags: tags(topology),
+        });
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let first_region = topology.first_region().as_str();
+    goals.sort_by_key(|goal: &StackGoal| (goal.kind, goal.region != first_region));
+    Ok(goals)
+}
+
+/// The goals that can be worked on now. Of those that cannot, the ones in reach are told.
+pub(super) fn within_reach(
+    topology: &Topology,
+    standing: &Standing,
+    findings: &Findings,
+    goals: Vec<StackGoal>,
+) -> (Vec<StackGoal>, Vec<Deferred>) {
+    let (mut ready, mut deferred) = (Vec::new(), Vec::new());
+    for mut goal in goals {
+        if findings.unreached.contains_key(&goal.region) {
+            continue;
+        }
+        match unreached::settle(topology, standing, &findings.unreached, &mut goal) {
+            Ok(()) => ready.push(goal),
+            Err(why) => deferred.push(Deferred {
+                place: Place::Region(goal.region),
+                what: goal.stack,
+                why,
+            }),
+        }
+    }
+    (ready, deferred)
+}
+
+/// Stacks on which something is under way, or stuck: nothing can be planned on them yet. What is under way is waited
+/// for first, which changes nothing, so that nobody has to be asked or kept out; to go on with a rollback is a change.
+pub(super) fn unsettled(topology: &Topology, standing: &Standing, lock: &LockPlace) -> Vec<Step> {
+    let (mut waits, mut rollbacks) = (Vec::new(), Vec::new());
+    for (region, reading) in &standing.regions {
+        for (kind, stack) in &reading.stacks {
+            let (region, name) = (region.clone(), topology.stack_name(*kind));
+            match stack.condition() {
+                Condition::Working => waits.push(Step::AwaitStack {
+                    region,
+                    stack: name,
+                    status: stack.status.clone(),
+                }),
+                Condition::Stuck => rollbacks.push(Step::ContinueRollback { region, stack: name }),
+                Condition::Usable | Condition::Broken => {}
+            }
+        }
+    }
+    if !waits.is_empty() {
+        return waits;
+    }
+    if lock.stands(standing) {
+        enclose(rollbacks, lock)
+    } else {
+        rollbacks
+    }
+}
+
+/// The steps that bring a stack to its goal; none where it is there.
+pub(super) fn steps(topology: &Topology, standing: &Standing, goal: &StackGoal) -> Vec<Step> {
+    let stack = standing.stack(&goal.region, goal.kind);
+    let lost_its_bucket = goal.kind == StackKind::Artifacts && standing.bucket_is_gone(&goal.region);
+    let mut steps = stack_steps(stack, lost_its_bucket, goal);
+    if let (Some(bucket), Some(Step::DeleteStack { .. })) = (bucket(topology, standing, goal), steps.first())
+    {
+        steps.insert(
+            0,
+            Step::EmptyBucket {
+                region: goal.region.clone(),
+                bucket,
+            },
+        );
+    }
+    if goal.kind == StackKind::Fencing && !steps.is_empty() {
+        steps.push(Step::AwaitFunction {
+            region: goal.region.clone(),
+            function: topology.function_name(),
+        });
+    }
+    steps
+}
+
+/// The upload that an artifact stack's bucket lacks, after the stack's own steps.
+pub(super) fn upload(
+    topology: &Topology,
+    standing: &Standing,
+    package: &Package,
+    goal: &StackGoal,
+    steps: &[Step],
+) -> Option<Step> {
+    let region = standing.regions.get(&goal.region);
+    // A bucket that is made anew comes up empty, whatever the old one held.
+    let is_new = steps.iter().any(|step| matches!(step, Step::CreateStack(_)));
+    let holds_it = !is_new && region.is_some_and(|region| region.artifacts.contains(&package.key()));
+    let bucket = bucket(topology, standing, goal)?;
+    (!holds_it).then(|| Step::Upload {
+        region: goal.region.clone(),
+        bucket,
+        package: package.clone(),
+    })
+}
+
+/// The bucket that an artifact stack makes.
+fn bucket(topology: &Topology, standing: &Standing, goal: &StackGoal) -> Option<String> {
+    let region = topology
+        .regions
+        .iter()
+        .find(|known| known.as_str() == goal.region)?;
+    (goal.kind == StackKind::Artifacts).then(|| topology.bucket_name(&standing.identity.account_id, region))
+}
+
+/// What a stack needs to become its goal. CloudFormation does not notice that a bucket was deleted by hand, and
+/// an update would not make it again.
+fn stack_steps(standing: Option<&StackReading>, lost_its_bucket: bool, goal: &StackGoal) -> Vec<Step> {
+    let Some(stack) = standing else {
+        return vec![Step::CreateStack(goal.clone())];
+    };
+    let anew = |why: &str| {
+        vec![
+            destroy::deletion(goal.kind, &goal.region, &goal.stack, stack, why),
+            Step::CreateStack(goal.clone()),
+        ]
+    };
+    match stack.condition() {
+        Condition::Broken => anew(&format!("it is {} and only a new one helps", stack.status)),
+        Condition::Usable if lost_its_bucket => {
+            anew("its bucket was deleted by hand and only a new one helps")
+        }
+        _ if is_reached(stack, goal) => Vec::new(),
+        _ => vec![Step::UpdateStack(StackGoal {
+            adopts: false,
+            ..goal.clone()
+        })],
+    }
+}
+
+/// Whether a stack is what it should be: made from the same template, with the same values and tags.
+fn is_reached(stack: &StackReading, goal: &StackGoal) -> bool {
+    stack.template.trim_end() == goal.template.trim_end()
+        // Parameters that are left to their default show in the stack, too.
+        && goal
+            .parameters
+            .iter()
+            .all(|(name, value)| value.known().is_some_and(|value| stack.parameters.get(name).is_some_and(|it| it == value)))
+        && stack.tags == goal.tags
+}
+
+/// The tags of every stack, which its resources inherit.
+pub(super) fn tags(topology: &Topology) -> BTreeMap<String, String> {
+    let regions: Vec<&str> = topology.regions.iter().map(|region| region.as_str()).collect();
+    let mut tags: BTreeMap<String, String> = topology
+        .tags
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect();
+    tags.insert(TAG_TOPOLOGY.to_owned(), topology.name.to_string());
+    tags.insert(TAG_REGIONS.to_owned(), regions.join(" "));
+    tags
+}
