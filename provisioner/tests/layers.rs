@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -114,10 +115,11 @@ impl Source {
     fn names(&self) -> BTreeSet<String> {
         // `use a::{b, c::d}` says the same as `use a::b; use a::c::d`.
         let text = spread(&self.text);
-        let paths = Regex::new(r"\b(crate|super|self)((?:::\w+)+)").unwrap();
+        static PATHS: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r"\b(crate|super|self)((?:::\w+)+)").unwrap());
         let here = self.name();
         let mut names = BTreeSet::new();
-        for found in paths.captures_iter(&text) {
+        for found in PATHS.captures_iter(&text) {
             let mut at: Vec<&str> = match &found[1] {
                 "crate" => Vec::new(),
                 "self" => here.split("::").collect(),
@@ -143,10 +145,10 @@ impl Source {
 
 /// Writes every `prefix::{a, b::c}` of a text out, from the inside to the outside.
 fn spread(text: &str) -> String {
-    let group = Regex::new(r"((?:\w+::)+)\{([^{}]*)\}").unwrap();
+    static GROUP: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"((?:\w+::)+)\{([^{}]*)\}").unwrap());
     let mut text = text.to_owned();
-    while group.is_match(&text) {
-        text = group
+    while GROUP.is_match(&text) {
+        text = GROUP
             .replace_all(&text, |found: &regex::Captures<'_>| {
                 let items = found[2].split(',').map(str::trim).filter(|item| !item.is_empty());
                 let items = items.map(|item| format!("{}{item}", &found[1]));

@@ -2,8 +2,20 @@
 //!
 //! The edges tell it as they meet it, and the preflight tells it with all the others.
 
-use super::cluster::Denied;
 use crate::topology::SiteName;
+
+/// A right that is lacking.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Denied {
+    /// `get`, `list`, `patch`, …
+    pub verb: &'static str,
+    /// On what, as roles name it.
+    pub resource: String,
+    /// Where; none for all namespaces.
+    pub namespace: Option<String>,
+    /// What the API server says.
+    pub message: String,
+}
 
 /// What someone has to put right before a cluster answers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

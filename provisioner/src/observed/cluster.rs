@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::AccessProblem;
+pub use super::access::Denied;
 use crate::render::ObjectKind;
 use crate::topology::SiteName;
 
@@ -158,19 +159,6 @@ pub struct ClusterStanding {
     pub denied: BTreeSet<Denied>,
     /// Kinds of ours that the cluster does not know, so that it has nothing of them.
     pub unknown_kinds: BTreeSet<&'static str>,
-}
-
-/// A right that is lacking.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Denied {
-    /// `get`, `list`, `patch`, …
-    pub verb: &'static str,
-    /// On what, as roles name it.
-    pub resource: String,
-    /// Where; none for all namespaces.
-    pub namespace: Option<String>,
-    /// What the API server says.
-    pub message: String,
 }
 
 /// Another manager of a field whose value differs from ours.

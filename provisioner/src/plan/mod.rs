@@ -117,6 +117,16 @@ pub fn plan(
     plan.unchanged.extend(unchanged);
     steps.extend(of_clusters);
     steps.extend(leftovers);
+    // Without a Region that answers there is nobody to keep others out.
+    let has_no_lock = findings.unreached.contains_key(&lock.region);
+    if has_no_lock && steps.iter().any(Step::is_change) {
+        steps.clear();
+        plan.deferred.push(Deferred {
+            place: Place::Region(lock.region.clone()),
+            what: "the lock that every change needs".to_owned(),
+            why: "none of the function's Regions answers".to_owned(),
+        });
+    }
     plan.steps = lock::enclose(steps, &lock);
     // Nobody else needs to wait while we do. Where something is left out there may be nothing to wait for.
     if plan.unreached_regions.is_empty() && plan.deferred.is_empty() {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::breaches;
@@ -14,7 +16,7 @@ use crate::plan::tests::{OTHER, new_code, two_regions};
 use crate::plan::unreached::{Deferred, Place};
 use crate::plan::{Plan, Step, destroy, plan};
 use crate::preflight::ours::{Choices, Clusters};
-use crate::render::StackDocument;
+use crate::render::{ObjectDocument, StackDocument};
 use crate::sample::*;
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
@@ -187,8 +189,8 @@ impl World {
         let looks = self.sites.iter().enumerate();
         let looks = looks.filter_map(|(index, world)| {
             let look = match world {
-                SiteWorld::Bare => Look::Seen(Box::new(bare(topology, index))),
-                SiteWorld::Applied => Look::Seen(Box::new(applied(topology, index))),
+                SiteWorld::Bare => Look::Seen(Box::new(ground(topology).bare[index].clone())),
+                SiteWorld::Applied => Look::Seen(Box::new(ground(topology).applied[index].clone())),
                 SiteWorld::Silent => Look::Unreached(silent(index)),
                 SiteWorld::LeftOut => return None,
             };
@@ -196,6 +198,26 @@ impl World {
         });
         looks.collect()
     }
+}
+
+/// What the clusters of a topology shall hold, and how they look before and after. Rendered once for all worlds.
+struct Ground {
+    objects: Vec<ObjectDocument>,
+    bare: [ClusterReading; 2],
+    applied: [ClusterReading; 2],
+}
+
+fn ground(topology: &Topology) -> &'static Ground {
+    fn of(topology: &Topology) -> Ground {
+        Ground {
+            objects: documents_of(topology),
+            bare: [0, 1].map(|site| bare(topology, site)),
+            applied: [0, 1].map(|site| applied(topology, site)),
+        }
+    }
+    static ONE: LazyLock<Ground> = LazyLock::new(|| of(&topology_from("")));
+    static TWO: LazyLock<Ground> = LazyLock::new(|| of(&two_regions().0));
+    if topology.regions.len() > 1 { &TWO } else { &ONE }
 }
 
 fn planned(topology: &Topology, documents: &[StackDocument], standing: &Standing, package: &Package) -> Plan {
@@ -222,7 +244,7 @@ fn planned_with(
     let clusters = Clusters {
         choices,
         looks,
-        documents: &documents_of(topology),
+        documents: &ground(topology).objects,
         heard: &Default::default(),
     };
     plan(topology, standing, &findings, package, documents, &clusters).unwrap()
@@ -261,7 +283,7 @@ fn standing_of(looks: &Looks<ClusterReading>) -> Looks<ClusterStanding> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn every_plan_keeps_its_promises(world in worlds()) {
