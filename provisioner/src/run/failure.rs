@@ -264,6 +264,7 @@ impl Failure {
             Self::NoTerminal => "noTerminal",
             Self::Unwritable { .. } | Self::Unprintable { .. } => "unwritable",
             Self::Documents(_) => "renderFailed",
+            Self::FaultyPlan { .. } => "faultyPlan",
         }
     }
 
