@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// From the top down. A module may name those after it, never those before.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 15] = [
     "cli",
     "run",
     "report",
@@ -30,7 +30,9 @@ const LAYERS: [&str; 13] = [
     "render",
     "topology",
     "yaml",
+    "environment",
     "folder",
+    "files",
 ];
 
 /// Values in, values out.
@@ -47,7 +49,7 @@ const PURE: [&str; 9] = [
 ];
 
 /// Modules with effects, which pure ones do not name although some stand below them.
-const EDGES: [&str; 4] = ["cli", "run", "world", "folder"];
+const EDGES: [&str; 6] = ["cli", "run", "world", "environment", "folder", "files"];
 
 /// What reaches out of the process, and why a pure module has no business with it.
 const FORBIDDEN: [(&str, &str); 11] = [
