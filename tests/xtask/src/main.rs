@@ -18,6 +18,7 @@ mod command;
 mod demo;
 mod deny;
 mod failure;
+mod infinispan;
 mod kubernetes;
 mod protocol;
 mod real;

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::failure::Failure;
+use crate::infinispan;
 use crate::kubernetes;
 use crate::workspace::Workspace;
 
@@ -17,11 +18,18 @@ struct Lane {
     run: fn(&Workspace, &[String]) -> Result<(), Failure>,
 }
 
-const LANES: &[Lane] = &[Lane {
-    name: "kubernetes",
-    about: "the real kube-apiserver under the suites of its stand-in and of the clusters",
-    run: kubernetes::run,
-}];
+const LANES: &[Lane] = &[
+    Lane {
+        name: "kubernetes",
+        about: "the real kube-apiserver under the suites of its stand-in and of the clusters",
+        run: kubernetes::run,
+    },
+    Lane {
+        name: "infinispan",
+        about: "two sites of real Infinispan servers, the function between them, and every way to lose a link",
+        run: infinispan::run,
+    },
+];
 
 /// Runs the lane that is named first.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {

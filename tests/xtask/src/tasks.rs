@@ -51,8 +51,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "real",
-        arguments: "LANE [ARGUMENTS OF cargo test | -- COMMAND]",
-        about: "runs the tests of a stand-in against the program that it stands for",
+        arguments: "kubernetes | infinispan [MORE]",
+        about: "runs tests against the programs that stand-ins stand for; long",
         run: real::run,
     },
     Task {

@@ -1,0 +1,13 @@
+//! Real Infinispan servers as judge: two sites from Maven Central, the function's real binary, a link that is cut.
+//!
+//! `cargo xtask test` plays the quick scene. The others take minutes each, so `cargo xtask real infinispan` asks for
+//! them, with both versions; with `--record` it also writes down anew what the stand-in is compared with.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod credentials;
+mod late_writes;
+mod nodes;
+mod record;
+mod splits;
+mod stage;
