@@ -1,8 +1,8 @@
 //! Tests that need a program which a machine may lack say so, loudly, and count as passed.
 //!
 //! The line goes to standard output itself, past the capture of the test harness, so that it is seen and so that the
-//! task runner can repeat it at the end. Where `CI` is set nothing may be skipped: what a test needs belongs into the
-//! set-up of CI.
+//! task runner can repeat it at the end. Where `CI` is set nothing may be skipped that its set-up could provide; what
+//! depends on the machine itself, as a network of one's own does, is skipped there as loudly.
 
 use std::io::Write as _;
 
@@ -19,6 +19,15 @@ pub fn skipped(test: &str, reason: &str) {
         std::env::var_os("CI").is_none_or(|value| value.is_empty()),
         "{test} cannot be skipped where CI is set: {reason}"
     );
+    say(test, reason);
+}
+
+/// Says that this machine cannot run the test of this name, whatever is installed, and why.
+pub fn impossible(test: &str, reason: &str) {
+    say(test, reason);
+}
+
+fn say(test: &str, reason: &str) {
     // The harness may be in the middle of a line.
     let line = format!("\n{MARK}{test}: {reason}\n");
     // Nobody listens: then nobody can be told.

@@ -9,6 +9,12 @@ use super::ServersError;
 use crate::tools::{TOOLS_VARIABLE, target_directory};
 
 const POM: &str = include_str!("../../infinispan/pom.xml");
+const OLDEST_JAVA: u32 = 17;
+/// A network without Maven Central is to be noticed, not to be waited for.
+const NETWORK_LIMITS: [&str; 2] = [
+    "-Daether.connector.connectTimeout=10000",
+    "-Daether.connector.requestTimeout=60000",
+];
 /// Written last, so that half of a distribution is fetched anew.
 const STAMP: &str = "fetched";
 /// Infinispan 15 refers to two classes that are nowhere to be had.
@@ -49,17 +55,22 @@ impl Version {
 
     /// The servers' class path.
     pub(super) fn class_path(self) -> Result<String, ServersError> {
-        for (program, package) in [
-            ("java", "openjdk-17-jdk-headless"),
-            ("javac", "openjdk-17-jdk-headless"),
-            ("mvn", "maven"),
-        ] {
+        let compiler = [("javac", "openjdk-17-jdk-headless")];
+        let compiler = match self {
+            Self::Fifteen => compiler.as_slice(),
+            Self::Sixteen => &[],
+        };
+        for (program, package) in [("java", "openjdk-17-jre-headless"), ("mvn", "maven")]
+            .iter()
+            .chain(compiler)
+        {
             if !is_installed(program) {
                 return Err(ServersError::Missing(format!(
                     "`{program}` is not installed; on Debian and Ubuntu it is in the package {package}"
                 )));
             }
         }
+        java_is_new_enough()?;
         let place = match std::env::var_os(TOOLS_VARIABLE).filter(|named| !named.is_empty()) {
             Some(named) => PathBuf::from(named),
             None => target_directory()
@@ -96,7 +107,12 @@ impl Version {
             .arg(format!("-Dinfinispan.version={}", self.name()))
             .arg(format!("-DoutputDirectory={}", lib.display()))
             .arg("dependency:copy-dependencies");
-        run(&mut maven, "fetching Infinispan with Maven")?;
+        for limit in NETWORK_LIMITS {
+            maven.arg(limit);
+        }
+        // Without Maven Central there are no servers to judge by, which is this machine's business.
+        run(&mut maven, "fetching Infinispan with Maven")
+            .map_err(|error| ServersError::Missing(error.to_string()))?;
         if self == Self::Fifteen {
             let mut compiler = Command::new("javac");
             compiler.arg("-d").arg(&stubs);
@@ -107,6 +123,27 @@ impl Version {
             run(&mut compiler, "compiling the classes that Infinispan 15 lacks")?;
         }
         fs::write(place.join(STAMP), POM).map_err(&failed)
+    }
+}
+
+fn java_is_new_enough() -> Result<(), ServersError> {
+    let output = Command::new("java")
+        .arg("-version")
+        .output()
+        .map_err(ServersError::files("`java`"))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let major = said.split_once("version \"").and_then(|(_, version)| {
+        let digits = version
+            .split(|character: char| !character.is_ascii_digit())
+            .next()?;
+        digits.parse::<u32>().ok()
+    });
+    match major {
+        Some(major) if major >= OLDEST_JAVA => Ok(()),
+        _ => Err(ServersError::Missing(format!(
+            "Infinispan needs Java {OLDEST_JAVA} or newer, and `java -version` says: {}",
+            said.lines().next().unwrap_or("nothing")
+        ))),
     }
 }
 

@@ -17,6 +17,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::standins::certificates::{CertificateError, TestAuthority};
@@ -36,7 +37,7 @@ pub const USERS: [(&str, &str, Role); 2] = [
 ];
 
 /// How long servers may take to start and to see each other, on a machine that is busy.
-const START_LIMIT: Duration = Duration::from_secs(180);
+const START_LIMIT: Duration = Duration::from_secs(400);
 
 /// How often somebody is asked who has nothing to say by himself.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -130,7 +131,7 @@ impl Servers {
         match Self::start(plan).await {
             Ok(servers) => Ok(Some(servers)),
             Err(ServersError::Missing(what)) => {
-                crate::skip::skipped(test, &what);
+                crate::skip::impossible(test, &what);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -232,7 +233,7 @@ impl Servers {
             }
         }
         for site in 0..2 {
-            servers.until_all_joined(site, plan.nodes).await?;
+            servers.until_joined(site, plan.nodes, START_LIMIT).await?;
             servers.until_seen(site, true, START_LIMIT).await?;
         }
         Ok(servers)
@@ -249,6 +250,16 @@ impl Servers {
 
     pub fn heal(&self) -> Result<(), ServersError> {
         self.network.heal()
+    }
+
+    /// The nodes of a site lose each other, and nothing else.
+    pub fn part(&self, site: usize) -> Result<(), ServersError> {
+        self.sites[site].nodes.iter().try_for_each(Node::part)
+    }
+
+    /// They find each other again.
+    pub fn join(&self, site: usize) -> Result<(), ServersError> {
+        self.sites[site].nodes.iter().try_for_each(Node::join)
     }
 
     /// A site's address leads to the nodes of another.
@@ -278,27 +289,57 @@ impl Servers {
         self.asker.ask(&authority, method, path, user, body).await
     }
 
-    /// A write of Keycloak's.
+    /// A write of Keycloak's, of a session.
     pub async fn put(&self, site: usize, key: &str, value: &str) -> Answer {
+        self.put_by(site, 0, "sessions", key, value).await
+    }
+
+    /// A write into a cache, by one node.
+    pub async fn put_by(&self, site: usize, node: usize, cache: &str, key: &str, value: &str) -> Answer {
         let [(user, password, _), _] = USERS;
-        let path = format!("/rest/v2/caches/sessions/{key}");
-        self.ask_as(site, 0, "PUT", &path, Some((user, password)), value)
+        let path = format!("/rest/v2/caches/{cache}/{key}");
+        self.ask_as(site, node, "PUT", &path, Some((user, password)), value)
             .await
     }
 
+    /// A session.
     pub async fn get(&self, site: usize, key: &str) -> Option<String> {
+        self.get_from(site, "sessions", key).await
+    }
+
+    pub async fn get_from(&self, site: usize, cache: &str, key: &str) -> Option<String> {
         let answer = self
-            .ask(site, 0, "GET", &format!("/rest/v2/caches/sessions/{key}"))
+            .ask(site, 0, "GET", &format!("/rest/v2/caches/{cache}/{key}"))
             .await;
         (answer.status == 200).then_some(answer.body)
     }
 
-    /// Whether a relay node of a site sees the other one.
+    pub async fn remove(&self, site: usize, cache: &str, key: &str) -> Answer {
+        self.ask(site, 0, "DELETE", &format!("/rest/v2/caches/{cache}/{key}"))
+            .await
+    }
+
+    /// What a node says of itself and of the sites; null where it says nothing.
+    pub async fn container(&self, site: usize, node: usize) -> Value {
+        self.ask(site, node, "GET", "/rest/v2/container").await.json()
+    }
+
+    /// The nodes of a site that call themselves its primary relay node: one, unless they have lost each other.
+    pub async fn primaries(&self, site: usize) -> Vec<usize> {
+        let mut primaries = Vec::new();
+        for node in 0..self.sites[site].nodes.len() {
+            if is_primary(&self.container(site, node).await) {
+                primaries.push(node);
+            }
+        }
+        primaries
+    }
+
+    /// Whether the primary relay node of a site sees the other one.
     pub async fn sees(&self, site: usize) -> Option<bool> {
         for node in 0..self.sites[site].nodes.len() {
-            let answer = self.ask(site, node, "GET", "/rest/v2/container").await;
-            let view = answer.json();
-            if view["relay_node"] == true
+            let view = self.container(site, node).await;
+            if is_primary(&view)
                 && let Some(sites) = view["sites_view"].as_array()
                 && sites.iter().any(|name| name == SITES[site])
             {
@@ -321,11 +362,21 @@ impl Servers {
             .await
     }
 
-    async fn until_all_joined(&self, site: usize, nodes: usize) -> Result<Duration, ServersError> {
-        let what = format!("{} did not form", SITES[site]);
-        self.until(&what, START_LIMIT, async || {
-            let answer = self.ask(site, 0, "GET", "/rest/v2/container").await;
-            answer.json()["cluster_size"] == nodes
+    /// Waits until every node of a site is up and knows so many, itself included.
+    pub async fn until_joined(
+        &self,
+        site: usize,
+        nodes: usize,
+        limit: Duration,
+    ) -> Result<Duration, ServersError> {
+        let what = format!("the nodes of {} do not know {nodes} of each other", SITES[site]);
+        self.until(&what, limit, async || {
+            for node in 0..self.sites[site].nodes.len() {
+                if self.container(site, node).await["cluster_size"] != nodes {
+                    return false;
+                }
+            }
+            true
         })
         .await
     }
@@ -352,6 +403,12 @@ impl Servers {
         }
         Ok(began.elapsed())
     }
+}
+
+fn is_primary(node: &Value) -> bool {
+    node["relay_node"] == true
+        && !node["node_address"].is_null()
+        && node["relay_nodes_address"][0] == node["node_address"]
 }
 
 /// A server's root, as its start script would find it.

@@ -12,19 +12,21 @@
 //! A cut takes an end off its bridge: what is sent goes nowhere and nobody is told, as when a link is lost. The
 //! kernel's own queues and retransmissions are part of what is tried.
 
+use std::fs::File;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::ServersError;
 use super::distribution::{is_installed, run};
 
-/// Networks of this process so far.
-static MADE: AtomicU32 = AtomicU32::new(0);
+/// The third octet of an address, and half of each device's name.
+const NUMBERS: std::ops::Range<u32> = 0..250;
 
 /// Everything that was made; dropping it takes it away.
 #[derive(Debug)]
 pub(super) struct Network {
     id: u32,
+    /// Says that the number is taken. The lock is the kernel's and dies with us.
+    _number: File,
     devices: Vec<String>,
     namespaces: Vec<String>,
 }
@@ -37,6 +39,8 @@ pub(super) struct Place {
     pub(super) door: String,
     /// Where the other site reaches it.
     pub(super) link: String,
+    /// Its end at the bridge of all doors.
+    door_device: String,
     /// The end of its link that a cut takes off.
     link_device: String,
     link_bridge: String,
@@ -48,10 +52,10 @@ impl Network {
             let what = "`ip` is not installed; on Debian and Ubuntu it is in the package iproute2";
             return Err(ServersError::Missing(what.to_owned()));
         }
-        // Numbers of processes are unique while they live; the second octet of an address holds 256.
-        let id = (std::process::id() % 25) * 10 + MADE.fetch_add(1, Ordering::Relaxed) % 10;
+        let (id, number) = free_number()?;
         let mut network = Self {
             id,
+            _number: number,
             devices: Vec::new(),
             namespaces: Vec::new(),
         };
@@ -106,11 +110,12 @@ impl Network {
         let place = Place {
             door: format!("10.213.{}.{host}", self.id),
             link: format!("10.214.{}.{host}", self.id),
+            door_device: self.name(&format!("d{site}{index}")),
             link_device: self.name(&format!("l{site}{index}")),
             link_bridge: self.link_of(site),
             namespace,
         };
-        let door = (self.name(&format!("d{site}{index}")), self.name("door"));
+        let door = (place.door_device.clone(), self.name("door"));
         let link = (place.link_device.clone(), place.link_bridge.clone());
         for ((device, bridge), inside, address) in [(door, "door", &place.door), (link, "link", &place.link)]
         {
@@ -131,7 +136,8 @@ impl Network {
             ip(&["link", "set", &device, "master", &bridge, "up"])?;
             let address = format!("{address}/24");
             ip(&["-n", &place.namespace, "addr", "add", &address, "dev", inside])?;
-            ip(&["-n", &place.namespace, "link", "set", inside, "up"])?;
+            // `dev`, or a device called `link` is taken for another word.
+            ip(&["-n", &place.namespace, "link", "set", "dev", inside, "up"])?;
         }
         Ok(place)
     }
@@ -157,6 +163,23 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Isolated ends of a bridge do not reach each other; the bridge's own address reaches them all.
+    pub(super) fn isolate(&self, isolated: bool) -> Result<(), ServersError> {
+        let state = if isolated { "on" } else { "off" };
+        ip(&[
+            "link",
+            "set",
+            "dev",
+            &self.door_device,
+            "type",
+            "bridge_slave",
+            "isolated",
+            state,
+        ])
+    }
+}
+
 impl Drop for Network {
     fn drop(&mut self) {
         for namespace in &self.namespaces {
@@ -167,6 +190,20 @@ impl Drop for Network {
             let _ = ip(&["link", "del", device]);
         }
     }
+}
+
+/// A number that no network has now, of this process or another.
+fn free_number() -> Result<(u32, File), ServersError> {
+    for id in NUMBERS {
+        let path = std::env::temp_dir().join(format!("sitefence-network-{id}.lock"));
+        let failed = ServersError::files("the lock of a network's number");
+        let number = File::create(path).map_err(failed)?;
+        if number.try_lock().is_ok() {
+            return Ok((id, number));
+        }
+    }
+    let what = format!("{} networks of servers are in use here", NUMBERS.len());
+    Err(ServersError::Missing(what))
 }
 
 fn ip(arguments: &[&str]) -> Result<(), ServersError> {

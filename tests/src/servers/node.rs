@@ -90,6 +90,15 @@ impl Node {
         self.place.heal()
     }
 
+    /// Keeps this one and every other that is parted from reaching each other within their site.
+    pub(super) fn part(&self) -> Result<(), ServersError> {
+        self.place.isolate(true)
+    }
+
+    pub(super) fn join(&self) -> Result<(), ServersError> {
+        self.place.isolate(false)
+    }
+
     /// Where this process reaches its REST API.
     pub fn authority(&self) -> String {
         format!("{}:11222", self.place.door)

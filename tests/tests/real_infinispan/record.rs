@@ -5,7 +5,7 @@ use std::path::Path;
 use tests::servers::{Answer, Plan, SITES, Servers, USERS, Version};
 use tests::transcript::{Ask, World, play};
 
-use crate::stage::{MERGE, SUSPICION};
+use crate::stage::{LIMIT, this_scene, with_both_versions};
 
 /// Real servers as a world to play in.
 struct Real(Servers);
@@ -17,18 +17,18 @@ impl World for Real {
             "the link heals" => {
                 self.0.heal().unwrap();
                 for site in 0..2 {
-                    self.0.until_seen(site, true, MERGE).await.unwrap();
+                    self.0.until_seen(site, true, LIMIT).await.unwrap();
                 }
             }
             "the sites lose each other from view" => {
                 for site in 0..2 {
-                    self.0.until_seen(site, false, SUSPICION).await.unwrap();
+                    self.0.until_seen(site, false, LIMIT).await.unwrap();
                 }
             }
             "the pushes of site-a end" => {
                 let servers = &self.0;
                 servers
-                    .until("a push does not end", MERGE, async || {
+                    .until("a push does not end", LIMIT, async || {
                         for cache in ["sessions", "work"] {
                             let path =
                                 format!("/rest/v2/caches/{cache}/x-site/backups?action=push-state-status");
@@ -61,29 +61,27 @@ impl World for Real {
     }
 }
 
+with_both_versions!(real_servers_answer_as_recorded);
+
 /// With `UPDATE_RECORDED=1` it is written anew; `git diff` shows what a new version says differently.
-#[tokio::test]
-#[ignore = "takes minutes: cargo xtask real infinispan"]
-async fn real_servers_answer_as_recorded() {
-    let test = "real_servers_answer_as_recorded";
-    for version in Version::ALL {
-        let name = format!("rest-{}.txt", version.name().trim_end_matches(".Final"));
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("recorded/infinispan")
-            .join(name);
-        let recorded = std::fs::read_to_string(&path).unwrap();
-        let Some(servers) = Servers::for_test(test, Plan::small(version)).await.unwrap() else {
-            return;
-        };
-        let played = play(&recorded, &mut Real(servers)).await;
-        if std::env::var_os("UPDATE_RECORDED").is_some() {
-            std::fs::write(&path, played).unwrap();
-        } else {
-            let differs = recorded
-                .lines()
-                .zip(played.lines())
-                .find(|(before, now)| before != now);
-            assert_eq!(differs, None, "{}", path.display());
-        }
+async fn real_servers_answer_as_recorded(version: Version) {
+    let name = format!("rest-{}.txt", version.name().trim_end_matches(".Final"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("recorded/infinispan")
+        .join(name);
+    let recorded = std::fs::read_to_string(&path).unwrap();
+    let servers = Servers::for_test(&this_scene(), Plan::small(version)).await;
+    let Some(servers) = servers.unwrap() else {
+        return;
+    };
+    let played = play(&recorded, &mut Real(servers)).await;
+    if std::env::var_os("UPDATE_RECORDED").is_some() {
+        std::fs::write(&path, played).unwrap();
+    } else {
+        let differs = recorded
+            .lines()
+            .zip(played.lines())
+            .find(|(before, now)| before != now);
+        assert_eq!(differs, None, "{}", path.display());
     }
 }

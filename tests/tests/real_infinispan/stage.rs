@@ -1,28 +1,66 @@
 //! Servers, the function in front of them, and a local AWS and an accelerator around it.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use fencing::answer::Answer;
+use fencing::contract::Envelope;
 use fencing::settings::{Found, Settings, sample};
+use fencing::step::Task;
 use fencing::words::SiteName;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::servers::{Plan, SITES, Servers, USERS};
-use tests::standins::accelerator::{Accelerator, AcceleratorStandIn, World, balancer_arn};
+use tests::standins::accelerator::{Accelerator, AcceleratorStandIn, Health, World, balancer_arn};
+use tests::standins::infinispan::Role;
 use tests::standins::local_aws::LocalAws;
 use tests::standins::runtime_api::{Ended, FunctionProcess, FunctionUrlRequest, HttpAnswer};
 
 const REGION: &str = "eu-west-1";
+const TABLE: &str = "register";
 const PASSWORD: &str = "s3cret of the webhook";
 const HEALTH_SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789";
 
-/// With Keycloak's failure detection the view is lost at most so long after the link.
-pub(crate) const SUSPICION: Duration = Duration::from_secs(20);
-/// Merging takes JGroups its time, more on a machine that is busy.
-pub(crate) const MERGE: Duration = Duration::from_secs(150);
+/// How long a scene waits for what the servers come to by themselves: to miss each other, to see each other again, to
+/// form a site. A minute at most on a machine that has time for them; scenes wait for the state and never say how
+/// soon it has to come.
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
+
+/// How often an alert is posted that is not answered with a 200.
+const ALERT_EVERY: Duration = Duration::from_secs(3);
+
+/// A scene, once with each version of the servers. `cargo xtask test` leaves them out: they take minutes.
+macro_rules! with_both_versions {
+    ($($scene:ident),+ $(,)?) => {
+        mod infinispan_16 {
+            $(
+                #[tokio::test]
+                #[ignore = "takes minutes: cargo xtask real infinispan"]
+                async fn $scene() {
+                    super::$scene(tests::servers::Version::Sixteen).await;
+                }
+            )+
+        }
+        mod infinispan_15 {
+            $(
+                #[tokio::test]
+                #[ignore = "takes minutes: cargo xtask real infinispan"]
+                async fn $scene() {
+                    super::$scene(tests::servers::Version::Fifteen).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use with_both_versions;
+
+/// What a test is called, to say that it is skipped.
+pub(crate) fn this_scene() -> String {
+    std::thread::current().name().unwrap_or("a scene").to_owned()
+}
 
 pub(crate) struct Stage {
     pub(crate) servers: Servers,
@@ -44,8 +82,13 @@ fn bootstrap() -> PathBuf {
 
 impl Stage {
     /// None where this machine cannot have the servers, which is told.
-    pub(crate) async fn set(test: &str, plan: Plan) -> Option<Self> {
-        let servers = Servers::for_test(test, plan)
+    pub(crate) async fn set(plan: Plan) -> Option<Self> {
+        Self::set_for(plan, USERS[0]).await
+    }
+
+    /// With a function that calls the servers as somebody else.
+    pub(crate) async fn set_for(plan: Plan, user: (&str, &str, Role)) -> Option<Self> {
+        let servers = Servers::for_test(&this_scene(), plan)
             .await
             .unwrap_or_else(|error| panic!("{error}"))?;
         let balancers = SITES.map(|site| balancer_arn(REGION, site));
@@ -86,12 +129,15 @@ impl Stage {
                     .zip(balancers.map(|arn| vec![arn]))
                     .collect(),
                 infinispan_urls: named.iter().cloned().zip(urls).collect(),
-                infinispan_secret: secret("infinispan", USERS[0].1).await,
+                infinispan_secret: secret("infinispan", user.1).await,
                 webhook_secret: secret("webhook", PASSWORD).await,
                 health_secret: secret("health", HEALTH_SECRET).await,
                 register_table: table(&aws).await,
                 topic_arn: topic(&aws).await,
             },
+            infinispan_username: user.0.to_owned(),
+            // Scenes fence again right after a rejoin.
+            cooldown_seconds: 0,
             ..sample::settings()
         };
         let environment = settings
@@ -130,29 +176,58 @@ impl Stage {
         self.function.request(&request).await.unwrap().expect("an answer")
     }
 
-    /// Posts until the answer is a 200, as Alertmanager does.
+    /// A site misses the other one, and its Alertmanager posts until that is answered with a 200.
     pub(crate) async fn fence(&self, reporter: usize) -> String {
-        let mut told = String::new();
-        for _ in 0..20 {
+        self.servers.until_seen(reporter, false, LIMIT).await.unwrap();
+        let began = Instant::now();
+        loop {
             let answer = self.alert(reporter).await;
             if answer.status == 200 {
                 return answer.body;
             }
-            told = format!("{} {}", answer.status, answer.body);
+            assert!(
+                began.elapsed() < LIMIT,
+                "not fenced: {} {}",
+                answer.status,
+                answer.body
+            );
             // Alertmanager waits between two attempts, and the function answers a repeat from memory.
-            tokio::time::sleep(Duration::from_secs(3)).await;
+            tokio::time::sleep(ALERT_EVERY).await;
         }
-        panic!("not fenced: {told}");
     }
 
     /// The minute passes.
-    pub(crate) async fn minute(&self) {
-        let ended = self
-            .function
-            .invoke(&json!({"sitefence": "sweep"}))
-            .await
-            .unwrap();
-        assert!(matches!(ended, Ended::Answered(_)), "{ended:?}");
+    pub(crate) async fn minute(&self) -> Answer {
+        self.invoke(&Envelope::Sweep {}).await
+    }
+
+    /// One call of an operator's command.
+    pub(crate) async fn operate(&self, task: Task) -> Answer {
+        self.invoke(&Envelope::Operate { task }).await
+    }
+
+    async fn invoke(&self, envelope: &Envelope) -> Answer {
+        match self.function.invoke(&envelope.event()).await.unwrap() {
+            Ended::Answered(answer) => serde_json::from_value(answer).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Minutes pass until replication at a site is cut.
+    pub(crate) async fn until_cut(&self, site: usize) {
+        let what = format!("{} still replicates", SITES[site]);
+        let cut = async || {
+            self.minute().await;
+            self.backup(site).await == "offline"
+        };
+        self.servers.until(&what, LIMIT, cut).await.unwrap();
+    }
+
+    /// The register's record, as it is stored.
+    pub(crate) async fn record(&self) -> Value {
+        let items = self.aws.items(REGION, TABLE).await.unwrap();
+        let record = items.into_iter().find(|item| !item["epoch"].is_null());
+        record.unwrap_or_default()
     }
 
     /// The minute passes, and somebody asks.
@@ -173,6 +248,14 @@ impl Stage {
         stored.send().await.unwrap();
     }
 
+    /// Health checks have passed wherever there is an endpoint.
+    pub(crate) fn all_are_healthy(&self) {
+        let mut world = self.accelerator.world();
+        for site in SITES {
+            world.set_health(&balancer_arn(REGION, site), Health::Healthy);
+        }
+    }
+
     /// The balancers that are in the accelerator, by the site's name at their end.
     pub(crate) fn endpoints(&self) -> Vec<String> {
         let world = self.accelerator.world();
@@ -187,10 +270,22 @@ impl Stage {
         .collect()
     }
 
-    /// What a site says of its backup at the other.
+    /// What a site's first node says of its backup at the other site.
     pub(crate) async fn backup(&self, site: usize) -> Value {
+        self.backup_by(site, 0).await
+    }
+
+    /// What one node says of that.
+    pub(crate) async fn backup_by(&self, site: usize, node: usize) -> Value {
         let path = format!("/rest/v2/container/x-site/backups/{}", SITES[1 - site]);
-        self.servers.ask(site, 0, "GET", &path).await.json()["status"].clone()
+        self.servers.ask(site, node, "GET", &path).await.json()["status"].clone()
+    }
+
+    /// The sites see each other again.
+    pub(crate) async fn linked(&self) {
+        for site in 0..2 {
+            self.servers.until_seen(site, true, LIMIT).await.unwrap();
+        }
     }
 }
 
@@ -208,12 +303,12 @@ async fn table(aws: &LocalAws) -> String {
         .unwrap();
     let made = client
         .create_table()
-        .table_name("register")
+        .table_name(TABLE)
         .attribute_definitions(key)
         .key_schema(schema)
         .billing_mode(BillingMode::PayPerRequest);
     made.send().await.unwrap();
-    "register".to_owned()
+    TABLE.to_owned()
 }
 
 async fn topic(aws: &LocalAws) -> String {
