@@ -98,7 +98,7 @@ impl<'a> Command<'a> {
     }
 
     /// All calls; the last answer.
-    pub(crate) async fn to_its_end(mut self) -> Answer {
+    pub(crate) async fn finished(mut self) -> Answer {
         let mut told = Vec::new();
         for _ in 0..MOST_CALLS {
             let answer = self.call().await;

@@ -40,17 +40,20 @@ async fn a_site_that_fell_apart_and_merged_loses_the_other_one(version: Version)
     let what = "there is more than one primary relay node";
     let one = async || servers.primaries(0).await.len() == 1;
     servers.until(what, LIMIT, one).await.unwrap();
-    for node in 0..2 {
-        println!("{}: {}", version.name(), servers.container(0, node).await);
-    }
+    let demoted = 1 - servers.primaries(0).await[0];
     stage.linked().await;
     let answer = stage.alert(0).await;
     assert_eq!(answer.status, 429, "{}", answer.body);
 
     servers.cut().unwrap();
     stage.fence(0).await;
+    let said = servers.container(0, demoted).await;
+    assert_eq!(said["relay_node"], true, "it still says so");
+    assert!(
+        said["sites_view"].to_string().contains("site-b"),
+        "it has not noticed: {said}"
+    );
     for node in 0..2 {
-        println!("{}: {}", version.name(), servers.container(0, node).await);
         let answer = servers.put_by(0, node, "sessions", "after", "by a").await;
         assert_eq!(answer.status, 204, "node {node}: {answer:?}");
     }

@@ -18,7 +18,7 @@ async fn a_survivor_that_dies_is_replaced_and_comes_back(version: Version) {
     assert_eq!(stage.servers.put(0, "lost", "by a").await.status, 204);
     stage.servers.sites[0].nodes[0].kill();
     stage.servers.heal().unwrap();
-    let answer = Command::promote(&stage, 1).to_its_end().await;
+    let answer = Command::promote(&stage, 1).finished().await;
     assert_eq!(answer.status, Status::Done, "{}", answer.sentence);
     assert_eq!(stage.endpoints(), ["site-b"]);
     assert_eq!(stage.backup(1).await, "offline");
@@ -34,7 +34,7 @@ async fn a_survivor_that_dies_is_replaced_and_comes_back(version: Version) {
     assert_eq!(stage.backup(1).await, "offline");
     assert_eq!(stage.servers.get(0, "after").await, None);
 
-    let answer = Command::rejoin(&stage, 0).to_its_end().await;
+    let answer = Command::rejoin(&stage, 0).finished().await;
     assert_eq!(answer.status, Status::Done, "{}", answer.sentence);
     assert_eq!(stage.endpoints(), ["site-a", "site-b"]);
     assert_eq!(stage.servers.get(0, "after").await.as_deref(), Some("by b"));

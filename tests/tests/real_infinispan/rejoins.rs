@@ -30,9 +30,10 @@ async fn what_was_written_during_a_split_is_at_both_sites_after_a_rejoin(version
     stage.linked().await;
     assert_eq!(servers.get(1, "changed").await.as_deref(), Some("before"));
 
-    let answer = Command::rejoin(&stage, 1).to_its_end().await;
+    let answer = Command::rejoin(&stage, 1).finished().await;
     assert_eq!(answer.status, Status::Done, "{}", answer.sentence);
     assert_eq!(stage.endpoints(), ["site-a", "site-b"]);
+    assert_eq!(stage.record().await["state"], "open");
     both_replicate(&stage).await;
     for key in ["changed", "new"] {
         assert_eq!(servers.get(1, key).await.as_deref(), Some("during"), "{key}");

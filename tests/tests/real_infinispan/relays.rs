@@ -40,9 +40,9 @@ async fn until_served(stage: &Stage, by: usize) {
 }
 
 async fn fences_nobody(stage: &Stage) {
-    for reporter in 0..2 {
+    for (reporter, site) in SITES.iter().enumerate() {
         let answer = stage.alert(reporter).await;
-        assert_eq!(answer.status, 429, "{}: {}", SITES[reporter], answer.body);
+        assert_eq!(answer.status, 429, "{site}: {}", answer.body);
     }
     assert!(stage.accelerator.writes().is_empty());
 }
