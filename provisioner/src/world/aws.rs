@@ -21,6 +21,7 @@ use aws_smithy_http_client::{Builder, Connector};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::bounded::{self, Bounded};
 use crate::files;
 use crate::topology::names::ACCELERATOR_REGION;
 
@@ -126,6 +127,7 @@ impl Aws {
             }
             connector.build()
         });
+        let http = Bounded::new(http, bounded::MOST_BYTES);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.to_owned()))
             .http_client(http)

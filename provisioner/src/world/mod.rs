@@ -14,6 +14,7 @@ pub mod account;
 pub mod artifacts;
 pub mod aws;
 pub mod balancers;
+mod bounded;
 pub mod build;
 pub mod call;
 pub mod cloudformation;

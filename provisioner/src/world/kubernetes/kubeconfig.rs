@@ -6,8 +6,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http_body_util::Limited;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use tower::util::MapResponseLayer;
 
 use super::call::ClusterCall;
 use super::{CALL_SECONDS, Cluster, ClusterError};
@@ -15,6 +18,7 @@ use crate::files;
 use crate::observed::access::AccessProblem;
 use crate::observed::cluster::Unreached;
 use crate::topology::{Site, SiteName};
+use crate::world::bounded::MOST_BYTES;
 
 /// Long enough for a person to sign in by a browser that the plugin opened.
 const SIGN_IN_SECONDS: u64 = 120;
@@ -108,7 +112,12 @@ async fn client(site: &SiteName, context: &str, config: Config) -> Result<Client
         resource: "to the cluster".to_owned(),
         namespace: None,
     };
-    let made = tokio::task::spawn_blocking(move || Client::try_from(config));
+    let made = tokio::task::spawn_blocking(move || {
+        let bounded = MapResponseLayer::new(|response: http::Response<_>| {
+            response.map(|body| Limited::new(body, MOST_BYTES))
+        });
+        ClientBuilder::try_from(config).map(|builder| builder.with_layer(&bounded).build())
+    });
     match tokio::time::timeout(Duration::from_secs(SIGN_IN_SECONDS), made).await {
         Ok(Ok(client)) => client.map_err(|error| call().failed(error)),
         Ok(Err(_)) => Err(call().unreached("the client could not be made".to_owned())),
