@@ -2,6 +2,8 @@
 //!
 //! The edges tell it as they meet it, and the preflight tells it with all the others.
 
+use std::borrow::Cow;
+
 use crate::topology::SiteName;
 
 /// A right that is lacking.
@@ -114,19 +116,49 @@ impl AccessProblem {
                 known.join(", ")
             ),
             Self::BrokenContext { context, .. } => {
-                format!("see whether `kubectl --context {context} get namespaces` gets further")
+                format!(
+                    "see whether `kubectl --context {} get namespaces` gets further",
+                    word(context)
+                )
             }
             Self::NotSignedIn { context, .. } => format!(
-                "sign in again (OpenShift: `oc login`), then look with `kubectl --context {context} auth whoami`"
+                "sign in again (OpenShift: `oc login`), then look with `kubectl --context {} auth whoami`",
+                word(context)
             ),
             Self::Forbidden { context, denied, .. } => {
                 format!(
-                    "examples/rbac/provision.yaml has all rights that are needed; `kubectl --context {context} auth \
+                    "examples/rbac/provision.yaml has all rights that are needed; `kubectl --context {} auth \
                      can-i {}` tells when it is granted",
+                    word(context),
                     right(denied)
                 )
             }
             Self::Failed { .. } => "once that is remedied, run the same command again".into(),
         }
+    }
+}
+
+/// A name as one word of a command that people paste: contexts may be called anything.
+pub fn word(name: &str) -> Cow<'_, str> {
+    // Only a zero byte cannot be quoted, and no name that came this far has one.
+    shlex::try_quote(name).unwrap_or(Cow::Borrowed(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_s_command_can_be_pasted_whatever_the_context_is_called() {
+        let hint = |context: &str| {
+            let problem = AccessProblem::BrokenContext {
+                site: crate::sample::topology().sites[0].name.clone(),
+                context: context.to_owned(),
+                what: String::new(),
+            };
+            problem.hint()
+        };
+        assert!(hint("rosa-a").contains("--context rosa-a get"));
+        assert!(hint("my cluster; rm").contains("--context 'my cluster; rm' get"));
     }
 }

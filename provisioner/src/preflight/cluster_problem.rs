@@ -2,7 +2,7 @@
 
 use fencing::contract::alert::SITE_OFFLINE;
 
-use crate::observed::access::AccessProblem;
+use crate::observed::access::{AccessProblem, word};
 use crate::observed::cluster::{Conflict, MONITORING, OPENSHIFT, ObjectRef};
 use crate::render::user_workload::names;
 use crate::topology::{Platform, SiteName};
@@ -187,8 +187,9 @@ impl ClusterProblem {
                 name,
                 ..
             } => format!(
-                "two fencers can each take out another site: kubectl --context {context} -n {namespace} delete \
-                 alertmanagerconfig {name}"
+                "two fencers can each take out another site: kubectl --context {} -n {namespace} delete \
+                 alertmanagerconfig {name}",
+                word(context)
             ),
             Self::ForeignObject { .. } => "give the topology another name, or remove it".into(),
             Self::Conflict { .. } => {
@@ -205,8 +206,9 @@ impl ClusterProblem {
             }
             Self::Refused { .. } => "an admission policy may be the cause".into(),
             Self::Terminating { namespace, context, .. } => format!(
-                "see what it waits for: kubectl --context {context} get namespace {namespace} -o \
-                 jsonpath='{{.status.conditions}}'"
+                "see what it waits for: kubectl --context {} get namespace {namespace} -o \
+                 jsonpath='{{.status.conditions}}'",
+                word(context)
             ),
             Self::MovesAlerts { .. } => format!(
                 "settle with them where their alerts shall go, then agree with --move-user-alerts; or let the platform's \

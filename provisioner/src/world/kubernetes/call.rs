@@ -8,7 +8,7 @@ use std::fmt;
 
 use kube::client::AuthError;
 
-use crate::observed::access::AccessProblem;
+use crate::observed::access::{AccessProblem, word};
 use crate::observed::cluster::{Denied, Resource, Unreached};
 use crate::topology::SiteName;
 
@@ -257,7 +257,7 @@ impl ClusterError {
         match self {
             Self::Unreached { call, .. } => Some(format!(
                 "try `kubectl --context {} get namespaces`; once the cluster answers, run the same command again",
-                call.context
+                word(&call.context)
             )),
             Self::NotSignedIn { .. } | Self::Forbidden { .. } => Some(self.problem().hint()),
             Self::Refused { .. } => None,
