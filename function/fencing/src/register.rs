@@ -126,7 +126,7 @@ pub enum RejoinStep {
     Clear(Vec<String>),
     /// S replicates to K again.
     RestoreStale,
-    /// K replicates to S again and pushes its state.
+    /// Both ends forget earlier pushes, K replicates to S again and pushes its state.
     Push,
     /// Every cache is to report the push as done.
     AwaitPush,
@@ -142,6 +142,15 @@ pub struct Rejoin {
     pub session: String,
     /// What comes next.
     pub step: RejoinStep,
+    /// How often a push that did not end was begun anew. A function that does not know this forgets it, and the next
+    /// one is given less time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restarts: u8,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 /// The register's item.
@@ -173,6 +182,11 @@ pub struct Record {
     /// carried out at once, and once more after a wait: only then is it complete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
+    /// The epoch in which, since its decision is complete, the survivor has forgotten what it had pushed before: from
+    /// here on a push that is over was made after the fence, and vouches for a recovery by hand. It names the epoch
+    /// because an older function leaves it as it is when it takes the next decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushes_cleared: Option<Epoch>,
     /// A rejoin's progress, while rejoining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejoin: Option<Rejoin>,
@@ -215,6 +229,7 @@ impl Record {
             token: None,
             waiting: false,
             unsettled: false,
+            pushes_cleared: None,
             rejoin: None,
             hold: None,
             cooldown_until: None,
@@ -292,6 +307,11 @@ impl Record {
         self.unsettled && self.state == State::Unbalanced && self.claim.is_none()
     }
 
+    /// Whether a push that the survivor calls done was made since the decision is complete.
+    pub fn pushes_are_cleared(&self) -> bool {
+        self.pushes_cleared == Some(self.epoch)
+    }
+
     /// The site that is out because of the decision in force, if any.
     pub fn fenced(&self) -> Option<&SiteName> {
         self.decision.as_ref().map(|decision| &decision.fenced.0)
@@ -353,9 +373,11 @@ mod tests {
             token: Some(Token::of(Rev(9), "r1")),
             waiting: true,
             unsettled: true,
+            pushes_cleared: Some(Epoch(4)),
             rejoin: Some(Rejoin {
                 session: "s1".to_owned(),
                 step: RejoinStep::Push,
+                restarts: 1,
             }),
             hold: Some(Hold {
                 by: "ana".to_owned(),

@@ -196,6 +196,7 @@ fn records() -> Vec<Record> {
         rejoin: Some(Rejoin {
             session: "s".to_owned(),
             step,
+            restarts: 2,
         }),
         hold: Some(Hold {
             by: "ana".to_owned(),

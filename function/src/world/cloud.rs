@@ -123,7 +123,13 @@ impl World for Cloud {
                 Event::Switched(infinispan.switch(at, backup, "start-push-state").await)
             }
             Call::StartPush { at, backup, caches } => {
-                Event::Switched(infinispan.push(at, backup, caches).await)
+                Event::Switched(infinispan.each(at, backup, "start-push-state", caches).await)
+            }
+            Call::CancelPush { at, backup, caches } => {
+                Event::Switched(infinispan.each(at, backup, "cancel-push-state", caches).await)
+            }
+            Call::CancelReceive { at, from, caches } => {
+                Event::Switched(infinispan.each(at, from, "cancel-receive-state", caches).await)
             }
             Call::ReadPushes { at, backup } => Event::Pushes(infinispan.pushes(at, backup).await),
             Call::Pause { .. } => Event::Passed,

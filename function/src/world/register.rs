@@ -137,12 +137,13 @@ fn item(key: &str, content: &impl Serialize) -> Result<Item, String> {
 }
 
 /// Fields of a record that are left out where there is nothing to say; they have to be taken away then.
-const OPTIONAL: [&str; 12] = [
+const OPTIONAL: [&str; 13] = [
     "decision",
     "claim",
     "waiting",
     "token",
     "unsettled",
+    "pushes_cleared",
     "rejoin",
     "hold",
     "cooldown_until",
@@ -250,8 +251,10 @@ mod tests {
             token: Some(fencing::words::Token::of(Rev(7), "r1")),
             waiting: true,
             unsettled: true,
+            pushes_cleared: Some(Epoch(4)),
             rejoin: Some(Rejoin {
                 session: "s".to_owned(),
+                restarts: 1,
                 step: RejoinStep::Clear(vec!["work".to_owned()]),
             }),
             hold: Some(Hold {
@@ -297,6 +300,7 @@ mod tests {
                 rejoin: Some(Rejoin {
                     session: "s".to_owned(),
                     step,
+                    restarts: 0,
                 }),
                 ..Record::empty()
             };
@@ -365,8 +369,8 @@ mod tests {
         assert_eq!(
             change.expression,
             "SET #by = :by, #epoch = :epoch, #rev = :rev, #schema = :schema, #state = :state, \
-             #written_at = :written_at REMOVE #decision, #claim, #waiting, #token, #unsettled, #rejoin, \
-             #hold, #cooldown_until, #divided_since, #recovery_seen_at, #refilled_at, #places"
+             #written_at = :written_at REMOVE #decision, #claim, #waiting, #token, #unsettled, \
+             #pushes_cleared, #rejoin, #hold, #cooldown_until, #divided_since, #recovery_seen_at, #refilled_at, #places"
         );
         let mut names: Vec<&String> = change.names.values().collect();
         names.sort();

@@ -323,7 +323,9 @@ async fn what_changes_something_is_told_once_and_silence_is_a_fault() {
     let (site_a, site_b) = (a(), b());
     let (cleared, pushed, switched) = tokio::join!(
         scene.infinispan.clear(&site_a, "work"),
-        scene.infinispan.push(&site_a, &site_b, &caches),
+        scene
+            .infinispan
+            .each(&site_a, &site_b, "start-push-state", &caches),
         scene.infinispan.switch(&site_a, &site_b, "bring-online"),
     );
     for what in [
@@ -373,7 +375,11 @@ async fn pushes_are_started_read_and_forgotten_cache_by_cache() {
     assert_eq!(told, [("sessions", Push::Ok), ("work", Push::Sending)]);
 
     let caches = ["sessions".to_owned(), "work".to_owned()];
-    let failures = scene.infinispan.push(&a(), &b(), &caches).await.unwrap();
+    let failures = scene
+        .infinispan
+        .each(&a(), &b(), "start-push-state", &caches)
+        .await
+        .unwrap();
     assert_eq!((failures.len(), failures[0].cache.as_str()), (1, "sessions"));
     scene.infinispan.clear_pushes(&a(), &caches).await.unwrap();
     scene.infinispan.clear(&a(), "a cache").await.unwrap();

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use crate::common::{Memory, accusation, balancer, invoke, pass, ready, site};
+use crate::common::{Memory, Mishap, accusation, balancer, invoke, pass, ready, site};
 use fencing::answer::Cause;
 use fencing::register::State;
-use fencing::replication::Backup;
+use fencing::replication::{Backup, Push};
+use fencing::step::Call;
 use function::handler::Handler;
 use serde_json::json;
 
+/// And the minute after it.
 async fn fenced(world: &Memory) -> Handler<&Memory> {
     let handler = ready(world).await;
     assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    assert_eq!(invoke(&handler, sweep()).await.status, 200);
     world.with(|state| {
         state.notices.clear();
         state.effects.clear();
@@ -71,6 +74,66 @@ async fn replication_without_a_state_push_is_no_recovery() {
     assert_eq!(world.endpoints(), [balancer("site-a")]);
     assert_eq!(world.backup("site-a"), Backup::Offline);
     assert_eq!(register(&world), State::Complete);
+}
+
+/// Neither what an earlier recovery has pushed vouches for the next one, nor does a push that never really began look
+/// like people at work: once the fence is complete, the survivor forgets both.
+#[tokio::test(start_paused = true)]
+async fn an_earlier_push_is_no_recovery() {
+    for left_over in [Push::Ok, Push::Sending, Push::Error, Push::Cancelled] {
+        for minutes in [0, 1] {
+            let world = Memory::split();
+            world.with(|state| state.pushed = left_over);
+            let handler = ready(&world).await;
+            assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+            for _ in 0..minutes {
+                assert_eq!(invoke(&handler, sweep()).await.status, 200);
+                assert_eq!(world.with(|state| state.pushed), Push::Idle);
+            }
+            world.heal();
+            // Half of a recovery is undone, and so is a whole one without a push.
+            world.with(|state| state.backups.insert(site("site-a"), Backup::Online));
+            assert_eq!(invoke(&handler, sweep()).await.status, 200);
+            assert_eq!(world.backup("site-a"), Backup::Offline, "{left_over:?}");
+            world.with(|state| {
+                state.backups.insert(site("site-a"), Backup::Online);
+            });
+            world.put_back("site-b");
+            for _ in 0..3 {
+                invoke(&handler, sweep()).await;
+                pass(Duration::from_secs(60)).await;
+            }
+            assert_eq!(register(&world), State::Complete, "{left_over:?}");
+            assert_eq!(world.endpoints(), [balancer("site-a")], "{left_over:?}");
+            assert_eq!(world.backup("site-a"), Backup::Offline, "{left_over:?}");
+        }
+    }
+}
+
+/// What the survivor does not forget is left to the next minute, and told.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_forgotten_vouches_for_nothing() {
+    let world = Memory::split();
+    world.with(|state| state.pushed = Push::Ok);
+    world.mishap(|call| matches!(call, Call::ClearPushes { .. }), Mishap::Fails, 1);
+    let handler = ready(&world).await;
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    world.with(|state| state.notices.clear());
+    assert_eq!(invoke(&handler, sweep()).await.status, 200);
+    let told = world.with(|state| state.notices[0].clone());
+    assert_eq!(
+        (told.cause, told.sentence.as_str()),
+        (
+            Cause::DependencyFailed,
+            "site-a's Infinispan: it does not forget the push of work"
+        )
+    );
+    assert!(!world.with(|state| state.record.as_ref().unwrap().pushes_are_cleared()));
+    assert_eq!(invoke(&handler, sweep()).await.status, 200);
+    assert!(world.with(|state| state.record.as_ref().unwrap().pushes_are_cleared()));
+    let effects = world.effect_count();
+    assert_eq!(invoke(&handler, sweep()).await.status, 200);
+    assert_eq!(world.effect_count(), effects, "it is done once");
 }
 
 #[tokio::test(start_paused = true)]

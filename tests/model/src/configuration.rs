@@ -12,6 +12,9 @@ pub enum From {
     Whole,
     /// site-b was fenced, and the link is whole again.
     Fenced,
+    /// The same just now, and an earlier recovery has left its marks: a push of site-a that is over, and site-b waiting
+    /// for one that was broken off.
+    FencedWithRemains,
     /// site-b was fenced, and the link is still lost.
     FencedAndSplit,
 }

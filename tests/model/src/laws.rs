@@ -120,7 +120,18 @@ impl Deed<'_> {
                 broken.unless(cut || !self.before.connected(), Law::Clear);
                 self.within_rejoin(&mut broken);
             }
-            Call::BringOnline { .. } | Call::StartPush { .. } | Call::ClearPushes { .. } => {
+            // The schedule has the survivor forget what it pushed before the fence.
+            Call::CancelPush { .. } | Call::ClearPushes { .. }
+                if matches!(self.task(), Task::Sweep { .. }) =>
+            {
+                let record = self.before.record();
+                broken.unless(record.state != State::Rejoining || record.waiting, Law::I7);
+            }
+            Call::BringOnline { .. }
+            | Call::StartPush { .. }
+            | Call::CancelPush { .. }
+            | Call::CancelReceive { .. }
+            | Call::ClearPushes { .. } => {
                 self.within_rejoin(&mut broken);
             }
             _ => {}

@@ -30,6 +30,8 @@ pub enum Why {
     CarriedOutOnce,
     /// And is.
     OnceMore,
+    /// What the survivor had pushed before the fence was forgotten.
+    PushesForgotten,
     /// Infinispan had forgotten the cut.
     Forgotten,
     /// The fenced site was put back into the accelerator too early.
@@ -181,6 +183,7 @@ pub fn why(old: &Record, new: &Record, task: &Task) -> Why {
                 Why::GivenUp
             }
         }
+        _ if new.pushes_are_cleared() && !old.pushes_are_cleared() => Why::PushesForgotten,
         _ if new.recovery_seen_at != old.recovery_seen_at && new.recovery_seen_at.is_some() => {
             Why::RecoverySeen
         }

@@ -319,17 +319,24 @@ impl Model for Protocol {
                 .iter()
                 .any(|(chance, _)| *chance == Chance::Lag),
         );
-        if matches!(self.configuration.from, From::Fenced | From::FencedAndSplit) {
+        let from = self.configuration.from;
+        if !matches!(from, From::Split | From::Whole) {
             world.link = false;
             if let Some(alert) = task_of(&self.grounds, Chance::AlertA) {
                 retry::alone(&self.grounds, &mut world, 200, alert);
+            }
+            if from == From::FencedWithRemains {
+                world.at_mut(Site::A).push = Push::Ok;
+                world.at_mut(Site::B).receiving = true;
+            } else if let Some(sweep) = task_of(&self.grounds, Chance::Sweep) {
+                retry::alone(&self.grounds, &mut world, 201, sweep);
             }
             if world.before.is_some() {
                 world.before = Some(world.accelerator.clone());
             }
             world.seconds += REST;
         }
-        world.link = matches!(self.configuration.from, From::Whole | From::Fenced);
+        world.link = !matches!(from, From::Split | From::FencedAndSplit);
         vec![Scene {
             world,
             running: Vec::new(),
@@ -515,6 +522,7 @@ impl Model for Protocol {
                 here.backup = Backup::Online;
                 here.by_hand = false;
                 here.push = Push::Idle;
+                (here.stalled, here.receiving) = (false, false);
                 self.disconnect(&mut next, site);
             }
             Action::Link(link) => {

@@ -284,6 +284,7 @@ fn leaves(grounds: &Grounds, world: &World) -> bool {
             site.alive = true;
             site.backup = Backup::Online;
             site.push = Push::Idle;
+            (site.stalled, site.receiving) = (false, false);
             site.data = Data::Stale;
         }
         site.healthy = true;

@@ -36,6 +36,7 @@ const CHANGES: &[Row] = &[
 
 /// What is written while the state stays.
 const STAYS: &[Row] = &[
+    (Complete, Why::PushesForgotten, Complete),
     (Decided, Why::Promoted, Decided),
     (Decided, Why::Claimed, Decided),
     (Unbalanced, Why::Claimed, Unbalanced),
@@ -133,6 +134,10 @@ fn words(why: Why) -> (&'static str, &'static str) {
         Why::OnceMore => (
             "once more",
             "A broken rejoin has nothing under way any more: the decision is carried out a second time, and then counts.",
+        ),
+        Why::PushesForgotten => (
+            "pushes forgotten",
+            "The survivor forgets what it pushed before: only a push after the fence vouches for a recovery by hand.",
         ),
         Why::Forgotten => (
             "cut forgotten",

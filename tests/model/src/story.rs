@@ -138,6 +138,8 @@ pub fn what(grounds: &Grounds, call: &Call) -> String {
         Call::BringOnline { at, backup } => format!("lets {at} replicate to {backup} again"),
         Call::ReadBackup { at, .. } => format!("reads {at}'s backup"),
         Call::ClearCache { at, cache } => format!("clears {cache} at {at}"),
+        Call::CancelPush { at, backup, .. } => format!("breaks the push from {at} to {backup} off"),
+        Call::CancelReceive { at, from, .. } => format!("has {at} expect no push from {from}"),
         Call::StartPush { at, backup, .. } => format!("starts the push from {at} to {backup}"),
         Call::ReadPushes { at, .. } => format!("reads {at}'s pushes"),
         Call::Pause { seconds } => format!("sees {seconds} s pass while a call hangs"),

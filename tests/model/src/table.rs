@@ -254,6 +254,24 @@ fn afterwards() -> Vec<Configuration> {
             ..BASE
         },
         Configuration {
+            name: "an earlier recovery has left its marks",
+            about: "people put the fenced site back and let replication on, without a push",
+            from: From::FencedWithRemains,
+            chances: &[(Sweep, 3), (Chance::Hand, 2)],
+            hands: &[Hand::Add(Site::B), Hand::BringOnline(Site::A)],
+            expects: &[Seen::Refenced],
+            ..BASE
+        },
+        Configuration {
+            name: "a rejoin after an earlier recovery",
+            about: "the start of its push fails, or is not answered, and leaves the next one no room",
+            from: From::FencedWithRemains,
+            chances: &[(Rejoin, 1), (Partly, 1), (Unanswered, 1)],
+            revisions: 40,
+            expects: &[Seen::Rejoined, Seen::Late],
+            ..BASE
+        },
+        Configuration {
             name: "the fenced site returns into a split",
             about: "the same while the link is lost; Infinispan restarts and forgets",
             from: From::FencedAndSplit,

@@ -42,6 +42,10 @@ pub struct Infinispan {
     pub data: Data,
     /// Its state push to the other.
     pub push: Push,
+    /// That push has not really begun, and stays under way for ever.
+    pub stalled: bool,
+    /// It expects a push from the other, and takes no new one.
+    pub receiving: bool,
     /// Whether its Keycloak runs.
     pub keycloak: bool,
     /// What its second relay node shows of the other site, where that stays as it is; else it shows what the primary
@@ -99,6 +103,8 @@ impl World {
             by_hand: false,
             data: Data::InStep,
             push: Push::Idle,
+            stalled: false,
+            receiving: false,
             keycloak: true,
             stuck: None,
         };
@@ -236,13 +242,33 @@ impl World {
                 Event::Done(Ok(()))
             }
             Call::StartPush { at, .. } => {
-                if !self.connected() {
-                    return unanswered(call);
-                }
-                if way == Way::Partly {
+                let (from, connected) = (grounds.site(at), self.connected());
+                if connected && (self.at(from).push == Push::Sending || self.at(from.other()).receiving) {
                     return one_cache_failed();
                 }
-                self.at_mut(grounds.site(at)).push = Push::Sending;
+                // One that fails says that it is under way, and never ends.
+                self.at_mut(from).push = Push::Sending;
+                self.at_mut(from).stalled = !connected || way == Way::Partly;
+                self.at_mut(from.other()).receiving = true;
+                match (connected, way) {
+                    (false, _) => unanswered(call),
+                    (true, Way::Partly) => one_cache_failed(),
+                    (true, _) => Event::Switched(Ok(Vec::new())),
+                }
+            }
+            Call::CancelPush { at, .. } => {
+                let here = self.at_mut(grounds.site(at));
+                if here.push == Push::Sending {
+                    here.push = Push::Cancelled;
+                    here.stalled = false;
+                }
+                match way {
+                    Way::Partly => one_cache_failed(),
+                    _ => Event::Switched(Ok(Vec::new())),
+                }
+            }
+            Call::CancelReceive { at, .. } => {
+                self.at_mut(grounds.site(at)).receiving = false;
                 Event::Switched(Ok(Vec::new()))
             }
             Call::ReadPushes { at, .. } => {
@@ -253,7 +279,11 @@ impl World {
                 }]))
             }
             Call::ClearPushes { at, .. } => {
-                self.at_mut(grounds.site(at)).push = Push::Idle;
+                let here = self.at_mut(grounds.site(at));
+                // A push that is under way is not forgotten.
+                if here.push != Push::Sending {
+                    here.push = Push::Idle;
+                }
                 Event::Done(Ok(()))
             }
             Call::Pause { .. } => Event::Passed,
@@ -302,7 +332,7 @@ impl World {
     /// A push is seen under way once, and is over when it is looked at again.
     fn pushes(&mut self, from: Site, way: Way) -> Push {
         let push = self.at(from).push;
-        if push != Push::Sending {
+        if push != Push::Sending || self.at(from).stalled {
             return push;
         }
         if way == Way::Partly || !self.connected() {
@@ -311,6 +341,7 @@ impl World {
         }
         self.at_mut(from).push = Push::Ok;
         let stale = self.at_mut(from.other());
+        stale.receiving = false;
         if stale.data == Data::Cleared {
             stale.data = Data::InStep;
         }

@@ -49,6 +49,8 @@ pub enum Start {
     /// Fenced, the link is whole, somebody put the fenced site back, and the survivor's Infinispan restarted: all
     /// looks well, and no state was pushed.
     PutBackUnpushed,
+    /// An earlier recovery has left its push, then fenced, and people have brought everything back without another one.
+    LeftOver,
     /// Fenced, and people have brought everything back.
     Recovered,
     /// The same, but for the fenced site's own replication, which is still cut.
@@ -128,6 +130,7 @@ pub fn scenes() -> Vec<Scene> {
         rows.push((start, Sweep, Goal::Fenced));
     }
     rows.push((Start::PutBackUnpushed, Sweep, Goal::Fenced));
+    rows.push((Start::LeftOver, Sweep, Goal::Fenced));
     rows.push((Recovered, Sweep, Goal::Open));
     rows.push((Start::HalfRecovered, Sweep, Goal::Kept));
     rows.push((Promoted, Sweep, Goal::FencedFirst));

@@ -331,6 +331,8 @@ pub(crate) fn tell(call: &Call) -> String {
         Call::BringOnline { at, .. } => format!("bring-online at {at}"),
         Call::ReadBackup { at, .. } => format!("read backup of {at}"),
         Call::ClearCache { at, cache } => format!("clear {cache} at {at}"),
+        Call::CancelPush { at, .. } => format!("cancel push at {at}"),
+        Call::CancelReceive { at, .. } => format!("cancel receiving at {at}"),
         Call::StartPush { at, .. } => format!("start push from {at}"),
         Call::ReadPushes { at, .. } => format!("read pushes of {at}"),
         Call::ClearPushes { at, .. } => format!("forget pushes of {at}"),

@@ -67,6 +67,7 @@ fn decided(state: State, decided_at: Timestamp) -> Record {
 fn rejoining(step: RejoinStep, written: i64) -> Record {
     Record {
         rejoin: Some(Rejoin {
+            restarts: 0,
             session: "s1".to_owned(),
             step,
         }),

@@ -68,6 +68,26 @@ pub enum Call {
         /// Which caches; empty for all.
         caches: Vec<String>,
     },
+    /// Break off the pushes of these caches from `at` to `backup`: one whose start failed says that it is being sent
+    /// for ever, and hinders the next. Whether it did, a reading tells. [`Event::Switched`]
+    CancelPush {
+        /// Where.
+        at: SiteName,
+        /// To whom.
+        backup: SiteName,
+        /// Which caches.
+        caches: Vec<String>,
+    },
+    /// Have `at` no longer expect the pushes of these caches from `from`: what the other end of a push that was
+    /// broken off may still wait for. [`Event::Switched`]
+    CancelReceive {
+        /// Where.
+        at: SiteName,
+        /// From whom.
+        from: SiteName,
+        /// Which caches.
+        caches: Vec<String>,
+    },
     /// Read how far each cache's push from `at` to `backup` is. [`Event::Pushes`]
     ReadPushes {
         /// Where.
@@ -100,6 +120,8 @@ impl Call {
             | Self::BringOnline { .. }
             | Self::ClearCache { .. }
             | Self::StartPush { .. }
+            | Self::CancelPush { .. }
+            | Self::CancelReceive { .. }
             | Self::ClearPushes { .. } => true,
             Self::ReadRegister
             | Self::ReadAccelerator
@@ -124,6 +146,8 @@ impl Call {
             | Self::ReadBackup { at, .. }
             | Self::ClearCache { at, .. }
             | Self::StartPush { at, .. }
+            | Self::CancelPush { at, .. }
+            | Self::CancelReceive { at, .. }
             | Self::ReadPushes { at, .. }
             | Self::ClearPushes { at, .. } => Some(at),
         }
@@ -141,9 +165,11 @@ impl Call {
             Self::ReadAccelerator => Event::Accelerator(Err(fault)),
             Self::WriteGroup(_) => Event::Group(Err(fault)),
             Self::ReadView { .. } => Event::Views(Err(fault)),
-            Self::TakeOffline { .. } | Self::BringOnline { .. } | Self::StartPush { .. } => {
-                Event::Switched(Err(fault))
-            }
+            Self::TakeOffline { .. }
+            | Self::BringOnline { .. }
+            | Self::StartPush { .. }
+            | Self::CancelPush { .. }
+            | Self::CancelReceive { .. } => Event::Switched(Err(fault)),
             Self::ReadBackup { .. } => Event::Backup(Err(fault)),
             Self::ReadPushes { .. } => Event::Pushes(Err(fault)),
             Self::ClearCache { .. } | Self::ClearPushes { .. } => Event::Done(Err(fault)),
@@ -175,7 +201,8 @@ pub enum Event {
     Group(Result<Group, Fault>),
     /// To [`Call::ReadView`]: one view of each node that answered, in the order in which they did.
     Views(Result<Vec<View>, Fault>),
-    /// To [`Call::TakeOffline`], [`Call::BringOnline`], [`Call::StartPush`]: the caches that failed.
+    /// To [`Call::TakeOffline`], [`Call::BringOnline`], [`Call::StartPush`], [`Call::CancelPush`],
+    /// [`Call::CancelReceive`]: the caches that failed.
     Switched(Result<Vec<CacheFailure>, Fault>),
     /// To [`Call::ReadBackup`].
     Backup(Result<Backup, Fault>),
@@ -273,6 +300,24 @@ mod tests {
                 Call::StartPush {
                     at: site(),
                     backup: other(),
+                    caches: Vec::new(),
+                },
+                true,
+                infinispan,
+            ),
+            (
+                Call::CancelPush {
+                    at: site(),
+                    backup: other(),
+                    caches: Vec::new(),
+                },
+                true,
+                infinispan,
+            ),
+            (
+                Call::CancelReceive {
+                    at: site(),
+                    from: other(),
                     caches: Vec::new(),
                 },
                 true,

@@ -93,6 +93,7 @@ pub(super) fn complete(
     let complete = Record {
         state: State::Complete,
         claim: None,
+        pushes_cleared: None,
         ..record.revised(&record.by, script.now())
     };
     let record = script.write(complete)?;

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   complete ─▶ rejoining, wait ─▶ S: take K offline ─▶ S: clear ─▶ S: bring K online
-//!        ─▶ K: push state to S ─▶ all pushed ─▶ S's endpoint back ─▶ open, quiet time
+//!        ─▶ K: forget earlier pushes, push state to S ─▶ all pushed ─▶ S's endpoint back ─▶ open, quiet time
 //! ```
 //!
 //! Executors of the decision may still be running when the rejoin starts, and would undo its last step. So
@@ -93,6 +93,7 @@ fn begin(script: &mut Script<'_>, record: &Record, session: &str, by: &str) -> R
     let first = Rejoin {
         session: session.to_owned(),
         step: RejoinStep::CutStale,
+        restarts: 0,
     };
     let record = Record {
         state: State::Rejoining,

@@ -257,6 +257,11 @@ impl Script<'_> {
         matches!(self.state.task, Task::Alert { .. })
     }
 
+    /// Whether the schedule is behind it.
+    pub(super) fn for_the_schedule(&self) -> bool {
+        matches!(self.state.task, Task::Sweep { .. })
+    }
+
     /// Tells people.
     pub(super) fn say(&mut self, cause: Cause, sentence: impl Into<String>) {
         self.notices.push(Notice {

@@ -8,6 +8,8 @@
 //! only an attempt whose every change was answered takes it away. Whoever finds the claim of another attempt
 //! waits first, as if the rejoin had changed hands.
 
+use jiff::SignedDuration;
+
 use super::evidence::reading;
 use super::rejoin::Sites;
 use super::script::{Halt, Script, Switched};
@@ -16,8 +18,12 @@ use super::{Call, Fault, Keycloak};
 use crate::accelerator::{Outcome, remember};
 use crate::answer::{Answer, Cause, Next, Status};
 use crate::register::{Record, Rejoin, RejoinStep};
-use crate::replication::{Backup, Push};
+use crate::replication::{Backup, CachePush, Push};
 use crate::words::SiteName;
+
+/// How long a push may be under way before it is begun anew, the first time. At the measured 440 entries a second
+/// that is enough for four hundred thousand; a push that was lost never ends.
+const PUSH_STALLS_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
 /// One step of a rejoin that this command drives and has waited for.
 pub(super) struct Turn<'s, 'a, 'r> {
@@ -63,6 +69,20 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         format!("rejoin by {} (request {})", self.by, self.script.executor())
     }
 
+    /// How often the push was begun anew.
+    fn restarts(&self) -> u8 {
+        self.record.rejoin.as_ref().map_or(0, |rejoin| rejoin.restarts)
+    }
+
+    /// The same for the start of a push. Unless all of it succeeds, nothing is known of that push, and the whole step
+    /// is taken again.
+    fn attempt_push(&mut self) -> Result<(), Halt> {
+        if let Some(rejoin) = &mut self.record.rejoin {
+            rejoin.step = RejoinStep::Push;
+        }
+        self.attempt()
+    }
+
     /// Writes down that this attempt is going to change something.
     fn attempt(&mut self) -> Result<(), Halt> {
         let begun = Record {
@@ -78,6 +98,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         let rejoin = Rejoin {
             session: self.session.to_owned(),
             step,
+            restarts: self.restarts(),
         };
         let next = Record {
             rejoin: Some(rejoin),
@@ -215,10 +236,66 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
     }
 
+    fn pushes(&mut self) -> Result<Vec<CachePush>, Halt> {
+        let asked = self.script.start(Call::ReadPushes {
+            at: self.sites.kept.clone(),
+            backup: self.sites.stale.clone(),
+        });
+        match self.script.pushes(asked)? {
+            Ok(pushes) => Ok(pushes),
+            Err(fault) => Err(self.fail(&fault)),
+        }
+    }
+
+    /// A call whose complaints do not matter, because what it was for is read afterwards.
+    fn try_to(&mut self, call: Call) -> Result<(), Halt> {
+        let place = self.script.start(call);
+        match self.script.switched(place)? {
+            Switched::All | Switched::Partly(_) => Ok(()),
+            Switched::Unanswered(fault) => {
+                self.doubt = true;
+                Err(self.fail(&fault))
+            }
+        }
+    }
+
+    /// Both ends give up the pushes of these caches, so that they can be begun anew: one that never ends hinders the
+    /// next, and one that ended well would vouch for it.
+    fn forget(&mut self, caches: &[String]) -> Result<(), Halt> {
+        let Sites { kept, stale } = self.sites;
+        self.try_to(Call::CancelPush {
+            at: kept.clone(),
+            backup: stale.clone(),
+            caches: caches.to_vec(),
+        })?;
+        self.try_to(Call::CancelReceive {
+            at: stale.clone(),
+            from: kept.clone(),
+            caches: caches.to_vec(),
+        })?;
+        self.finish(Call::ClearPushes {
+            at: kept.clone(),
+            caches: caches.to_vec(),
+        })?;
+        let pushes = self.pushes()?;
+        let left = pushes
+            .iter()
+            .find(|push| push.push != Push::Idle && caches.contains(&push.cache));
+        match left {
+            None => Ok(()),
+            Some(push) => {
+                let what = format!("it does not forget the push of {}", push.cache);
+                Err(self.fail(&infinispan(kept, what)))
+            }
+        }
+    }
+
     /// Replication first, state second: what is written while state is pushed must not be missed.
     fn push(&mut self) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
-        self.attempt()?;
+        self.attempt_push()?;
+        let caches: Vec<String> = self.pushes()?.into_iter().map(|push| push.cache).collect();
+        self.forget(&caches)?;
         self.switch(Call::BringOnline {
             at: kept.clone(),
             backup: stale.clone(),
@@ -244,14 +321,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
 
     fn await_push(&mut self) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
-        let asked = self.script.start(Call::ReadPushes {
-            at: kept.clone(),
-            backup: stale.clone(),
-        });
-        let pushes = match self.script.pushes(asked)? {
-            Ok(pushes) => pushes,
-            Err(fault) => return Err(self.script.failed(&fault)),
-        };
+        let pushes = self.pushes()?;
         // Idle: the push was never started, or a restart forgot it. Pushing twice is harmless.
         let again: Vec<String> = pushes
             .iter()
@@ -260,7 +330,8 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
             .collect();
         if !again.is_empty() {
             let sentence = format!("{kept} pushes again: {}", again.join(", "));
-            self.attempt()?;
+            self.attempt_push()?;
+            self.forget(&again)?;
             self.switch(Call::StartPush {
                 at: kept.clone(),
                 backup: stale.clone(),
@@ -271,6 +342,9 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
                 .map(|answer| answer.then(Next::Poll));
         }
         let sending = pushes.iter().filter(|push| push.push == Push::Sending).count();
+        if sending > 0 && self.stalls() {
+            return self.begin_anew(sending, pushes.len());
+        }
         if sending > 0 {
             let sentence = format!(
                 "{sending} of {} caches are still being pushed to {stale}",
@@ -294,6 +368,30 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
             RejoinStep::Readd,
             format!("{kept} has pushed all its state to {stale}"),
         )
+    }
+
+    /// Whether the push has been under way for longer than it is given. Each time it is given twice as long: much
+    /// state takes long, and must come to an end some time.
+    fn stalls(&self) -> bool {
+        let since = self.script.now().duration_since(self.record.written_at);
+        since > PUSH_STALLS_AFTER.saturating_mul(1 << self.restarts().min(8))
+    }
+
+    /// A push that does not end is begun anew, and people are told.
+    fn begin_anew(&mut self, sending: usize, all: usize) -> Result<Answer, Halt> {
+        let Sites { kept, stale } = self.sites;
+        let restarts = self.restarts().saturating_add(1);
+        let sentence = format!(
+            "the push from {kept} to {stale} began at {} and does not end, {sending} of {all} caches are under way: it is \
+             begun anew (attempt {})",
+            self.record.written_at,
+            u16::from(restarts) + 1
+        );
+        self.script.say(Cause::DependencyFailed, sentence.clone());
+        if let Some(rejoin) = &mut self.record.rejoin {
+            rejoin.restarts = restarts;
+        }
+        self.advance(RejoinStep::Push, sentence)
     }
 
     fn readd(&mut self, keycloak: Keycloak) -> Result<Answer, Halt> {

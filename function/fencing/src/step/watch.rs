@@ -13,7 +13,7 @@ use super::{Call, Fault};
 use crate::accelerator::{Reading, Standing, Unfit, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Record, State};
-use crate::replication::{Backup, Pushed, Sight};
+use crate::replication::{Backup, CachePush, Push, Pushed, Sight};
 use crate::settings::Settings;
 use crate::words::Rev;
 
@@ -210,7 +210,10 @@ pub(super) fn watch(
     } else {
         None
     };
-    let pushed = if needs_pushed(sight) {
+    // Until the schedule has had them forgotten, statuses may be of pushes before the fence, and say nothing.
+    let pushed = if needs_pushed(sight) && !record.pushes_are_cleared() {
+        Some(Pushed::Nothing)
+    } else if needs_pushed(sight) {
         let asked = script.start(Call::ReadPushes {
             at: survivor.0.clone(),
             backup: fenced.0.clone(),
@@ -230,6 +233,9 @@ pub(super) fn watch(
     }
     match verdict {
         Verdict::Fine => {
+            if script.for_the_schedule() && !record.pushes_are_cleared() {
+                forget_pushes(script, record, &decision)?;
+            }
             let sentence = format!("{fenced} is fenced, {survivor} survives, epoch {epoch}");
             Ok(Answer::new(Status::Done, sentence))
         }
@@ -270,6 +276,70 @@ pub(super) fn watch(
             Ok(Answer::new(Status::NotNow, sentence))
         }
     }
+}
+
+/// Has the survivor forget what it pushed before it was cut off: a push of an earlier recovery would vouch for the
+/// next one, and one that never ends would look like people at work. Everything is asked of the survivor alone,
+/// which does not wait for the lost site. What fails is left to the next minute.
+fn forget_pushes(script: &mut Script<'_>, record: &Record, decision: &Decision) -> Result<(), Halt> {
+    if only_observed(script, "forget earlier pushes").is_err() {
+        return Ok(());
+    }
+    let (at, backup) = (decision.survivor.0.clone(), decision.fenced.0.clone());
+    let read = |script: &mut Script<'_>| {
+        let asked = script.start(Call::ReadPushes {
+            at: at.clone(),
+            backup: backup.clone(),
+        });
+        script.pushes(asked)
+    };
+    let names = |pushes: &[CachePush], which: fn(Push) -> bool| -> Vec<String> {
+        let those = pushes.iter().filter(|push| which(push.push));
+        those.map(|push| push.cache.clone()).collect()
+    };
+    let left_over: fn(Push) -> bool = |push| push != Push::Idle;
+    let mut seen = read(script)?;
+    if let Ok(pushes) = &seen
+        && pushes.iter().any(|push| left_over(push.push))
+    {
+        let sending = names(pushes, |push| push == Push::Sending);
+        if !sending.is_empty() {
+            let cancelled = script.start(Call::CancelPush {
+                at: at.clone(),
+                backup: backup.clone(),
+                caches: sending,
+            });
+            // Without the other site it is answered with complaints and done all the same.
+            script.switched(cancelled)?;
+        }
+        let cleared = script.start(Call::ClearPushes {
+            at: at.clone(),
+            caches: names(pushes, left_over),
+        });
+        // What counts is what is read afterwards.
+        let _ = script.done(cleared)?;
+        seen = read(script)?;
+    }
+    let fault = match seen {
+        Ok(pushes) if !pushes.iter().any(|push| left_over(push.push)) => {
+            let by = format!("earlier pushes forgotten (request {})", script.executor());
+            script.write(Record {
+                pushes_cleared: Some(record.epoch),
+                ..record.revised(&by, script.now())
+            })?;
+            return Ok(());
+        }
+        Ok(pushes) => infinispan(
+            &at,
+            format!(
+                "it does not forget the push of {}",
+                names(&pushes, left_over).join(", ")
+            ),
+        ),
+        Err(fault) => fault,
+    };
+    script.say(Cause::DependencyFailed, fault.to_string());
+    Ok(())
 }
 
 fn describe(balance: Balance, survivor: &crate::words::Survivor, fenced: &crate::words::Fenced) -> String {

@@ -163,18 +163,20 @@ impl Infinispan {
         }
     }
 
-    /// Starts pushing the state of some caches, each by itself. A cache is named as failed where Infinispan says
-    /// so; one that nothing was heard of is a fault: its push may still begin.
-    pub async fn push(
+    /// Does something about some caches' push to or from the other site, each by itself: `start-push-state`,
+    /// `cancel-push-state`, `cancel-receive-state`. A cache is named as failed where Infinispan says so; one that
+    /// nothing was heard of is a fault: it may still take effect.
+    pub async fn each(
         &self,
         at: &SiteName,
-        backup: &SiteName,
+        other: &SiteName,
+        action: &str,
         caches: &[String],
     ) -> Result<Vec<CacheFailure>, Fault> {
         let rest = self.at(at)?;
         let started = caches.iter().map(async |cache| {
             let path = format!(
-                "/rest/v2/caches/{}/x-site/backups/{backup}?action=start-push-state",
+                "/rest/v2/caches/{}/x-site/backups/{other}?action={action}",
                 segment(cache)
             );
             let answer = rest

@@ -298,8 +298,21 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
             push: state.pushed,
         }])),
         Call::Pause { .. } => Event::Passed,
-        Call::StartPush { .. } => Event::Switched(Ok(Vec::new())),
-        Call::ClearCache { .. } | Call::ClearPushes { .. } => Event::Done(Ok(())),
+        Call::StartPush { .. } | Call::CancelReceive { .. } => Event::Switched(Ok(Vec::new())),
+        Call::CancelPush { .. } => {
+            if state.pushed == Push::Sending {
+                state.pushed = Push::Cancelled;
+            }
+            Event::Switched(Ok(Vec::new()))
+        }
+        Call::ClearPushes { .. } => {
+            // One that is under way is not forgotten.
+            if state.pushed != Push::Sending {
+                state.pushed = Push::Idle;
+            }
+            Event::Done(Ok(()))
+        }
+        Call::ClearCache { .. } => Event::Done(Ok(())),
     };
     debug_assert!(state.effects.len() <= before + 1);
     event

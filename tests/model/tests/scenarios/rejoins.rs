@@ -91,6 +91,47 @@ fn a_rejoin_with_hindrances() {
         .is("a_rejoin_with_hindrances");
 }
 
+/// A start that fails leaves a push under way for ever, and a receiver that takes no other one.
+#[test]
+fn a_rejoin_whose_push_does_not_end() {
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    let task = |scene: &Scene| rejoin(&scene.token(), Keycloak::Stopped);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    scene.ask_for(first);
+    scene.waits();
+    for _ in 0..3 {
+        let next = task(&scene);
+        scene.ask_for(next);
+    }
+    let next = task(&scene);
+    scene.run(next, |call| match call {
+        Call::StartPush { .. } => Way::Partly,
+        _ => Way::Plain,
+    });
+    assert_eq!(scene.world.sites[0].push, Push::Sending);
+    let next = task(&scene);
+    scene.ask_for(next).now("the push is lost", |world| {
+        world.sites[0].stalled = true;
+    });
+    for (what, seconds) in [
+        ("15 minutes pass", 900),
+        ("one second more", 1),
+        ("the next one is lost, too, and 30 minutes pass", 1800),
+        ("one second more", 1),
+    ] {
+        scene.now(what, |world| {
+            world.seconds += seconds;
+            world.sites[0].stalled = true;
+        });
+        for _ in 0..1 + usize::from(seconds == 1) {
+            let next = task(&scene);
+            scene.ask_for(next);
+        }
+    }
+    scene.is("a_rejoin_whose_push_does_not_end");
+}
+
 #[test]
 fn a_rejoin_is_broken_off() {
     let mut scene = Scene::fenced();

@@ -93,7 +93,7 @@ impl Scene {
 
     pub(crate) fn fenced() -> Self {
         let mut scene = Self::split();
-        scene.ask(Chance::AlertA);
+        scene.ask(Chance::AlertA).ask(Chance::Sweep);
         scene.text.clear();
         scene
     }

@@ -178,6 +178,13 @@ impl Play {
                 self.put_back();
                 self.touch(|reality| reality.sites[0].restart());
             }
+            Start::LeftOver => {
+                self.touch(|reality| reality.sites[0].push_all());
+                self.fenced();
+                self.link(true);
+                self.put_back();
+                self.touch(|reality| reality.sites[0].switch_all(true));
+            }
             Start::Recovered => {
                 self.fenced();
                 self.link(true);
@@ -233,6 +240,8 @@ impl Play {
     fn fenced(&self) {
         self.link(false);
         self.alert();
+        // The minute after it.
+        self.sweep();
     }
 
     fn hold(&self) {
@@ -297,11 +306,13 @@ impl Play {
         // What is on its way arrives, claims run out, a process that died is another one.
         self.pass(20);
         self.act(scene.act);
-        let waits = matches!(scene.start, Start::Recovered | Start::HalfRecovered)
-            || matches!(
-                scene.start,
-                Start::RejoiningLost(_) | Start::BrokenOff | Start::Promoted
-            ) && scene.act != Act::Promote;
+        let waits = matches!(
+            scene.start,
+            Start::LeftOver | Start::Recovered | Start::HalfRecovered
+        ) || matches!(
+            scene.start,
+            Start::RejoiningLost(_) | Start::BrokenOff | Start::Promoted
+        ) && scene.act != Act::Promote;
         if waits {
             for _ in 0..3 {
                 self.pass(40);

@@ -214,6 +214,8 @@ impl Reality {
             | Call::ReadBackup { at, .. }
             | Call::ClearCache { at, .. }
             | Call::StartPush { at, .. }
+            | Call::CancelPush { at, .. }
+            | Call::CancelReceive { at, .. }
             | Call::ReadPushes { at, .. }
             | Call::ClearPushes { at, .. } => {
                 let index = self.index(at);

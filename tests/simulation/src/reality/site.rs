@@ -25,6 +25,10 @@ struct Cache {
     online: bool,
     push: Push,
     pushed_at: Duration,
+    /// That push has not really begun, and stays under way for ever.
+    stalled: bool,
+    /// It expects a push from the other site, and takes no new one.
+    receiving: bool,
     /// Its whole state has reached the other site since replication was cut.
     in_step: bool,
 }
@@ -58,6 +62,8 @@ impl Site {
             online: true,
             push: Push::Idle,
             pushed_at: Duration::ZERO,
+            stalled: false,
+            receiving: false,
             in_step: true,
         };
         Self {
@@ -119,6 +125,7 @@ impl Site {
     pub fn push_all(&mut self) {
         for cache in &mut self.caches {
             cache.push = Push::Ok;
+            cache.stalled = false;
             cache.in_step = true;
         }
     }
@@ -138,28 +145,45 @@ impl Reality {
                 }
                 Event::Done(Ok(()))
             }
-            Call::StartPush { caches, .. } => {
-                if !sees {
-                    return call.failed("the other site is not in view");
+            Call::StartPush { caches, .. } => self.start_push(index, caches, call, now, dice),
+            Call::CancelPush { caches, .. } => {
+                for name in caches {
+                    if let Some(cache) = self.sites[index].cache(name)
+                        && cache.push == Push::Sending
+                    {
+                        (cache.push, cache.stalled) = (Push::Cancelled, false);
+                    }
                 }
-                for (name, cache) in CACHES.iter().zip(&mut self.sites[index].caches) {
-                    if caches.is_empty() || caches.iter().any(|wanted| wanted == name) {
-                        cache.push = Push::Sending;
-                        cache.pushed_at = now;
+                Event::Switched(Ok(Vec::new()))
+            }
+            Call::CancelReceive { caches, .. } => {
+                for name in caches {
+                    if let Some(cache) = self.sites[index].cache(name) {
+                        cache.receiving = false;
                     }
                 }
                 Event::Switched(Ok(Vec::new()))
             }
             Call::ReadPushes { .. } => {
-                let pushes = CACHES.iter().zip(&mut self.sites[index].caches);
+                let [first, second] = &mut self.sites;
+                let (here, there) = if index == 0 {
+                    (first, second)
+                } else {
+                    (second, first)
+                };
+                let pushes = CACHES.iter().zip(here.caches.iter_mut().zip(&mut there.caches));
                 Event::Pushes(Ok(pushes
-                    .map(|(name, cache)| {
-                        if cache.push == Push::Sending && now >= cache.pushed_at + PUSH_TAKES {
+                    .map(|(name, (cache, peer))| {
+                        if cache.push == Push::Sending
+                            && !cache.stalled
+                            && now >= cache.pushed_at + PUSH_TAKES
+                        {
                             cache.push = match sees && !dice.permille(self.cache_failures) {
                                 true => Push::Ok,
                                 false => Push::Error,
                             };
                             cache.in_step = cache.push == Push::Ok;
+                            peer.receiving &= cache.push != Push::Ok;
                         }
                         CachePush {
                             cache: (*name).to_owned(),
@@ -170,7 +194,9 @@ impl Reality {
             }
             Call::ClearPushes { caches, .. } => {
                 for name in caches {
-                    if let Some(cache) = self.sites[index].cache(name) {
+                    if let Some(cache) = self.sites[index].cache(name)
+                        && cache.push != Push::Sending
+                    {
                         cache.push = Push::Idle;
                     }
                 }
@@ -226,6 +252,51 @@ impl Reality {
             });
         }
         views
+    }
+
+    /// A start that fails leaves the push under way for ever at the one end, and expected at the other.
+    fn start_push(
+        &mut self,
+        index: usize,
+        wanted: &[String],
+        call: &Call,
+        now: Duration,
+        dice: &mut Dice,
+    ) -> Event {
+        let sees = self.sees_other(index);
+        let fails = dice
+            .permille(self.cache_failures)
+            .then(|| dice.below(CACHES.len() as u64) as usize);
+        let [first, second] = &mut self.sites;
+        let (here, there) = if index == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        let mut failures = Vec::new();
+        let both = here.caches.iter_mut().zip(&mut there.caches);
+        for (number, (name, (cache, peer))) in CACHES.iter().zip(both).enumerate() {
+            if !wanted.is_empty() && wanted.iter().all(|wanted| wanted != name) {
+                continue;
+            }
+            let busy = cache.push == Push::Sending || peer.receiving;
+            if !busy {
+                cache.push = Push::Sending;
+                cache.pushed_at = now;
+                cache.stalled = !sees || fails == Some(number);
+                peer.receiving = true;
+            }
+            if busy || cache.stalled {
+                failures.push(CacheFailure {
+                    cache: (*name).to_owned(),
+                    message: format!("ISPN012047: Site operation failed for {name}"),
+                });
+            }
+        }
+        match sees {
+            true => Event::Switched(Ok(failures)),
+            false => call.failed("the other site is not in view"),
+        }
     }
 
     fn switch(&mut self, index: usize, online: bool, dice: &mut Dice) -> Event {

@@ -138,8 +138,13 @@ impl Watcher {
     ) {
         let record = &before.record;
         let cut = matches!(call, Call::TakeOffline { .. });
+        // The schedule has the survivor forget what it pushed before the fence.
+        let forgets = matches!(call, Call::CancelPush { .. } | Call::ClearPushes { .. })
+            && self
+                .invoked(id)
+                .is_some_and(|invoked| invoked.kind == Kind::Sweep);
         let belongs = self.belongs(id, epoch, record, |decision| {
-            cut && reality.index(&decision.survivor.0) == at
+            (cut || forgets) && reality.index(&decision.survivor.0) == at
         });
         self.judge(id, belongs, &crate::sim::tell(call));
         let Some(decision) = record.decision.clone() else {

@@ -344,6 +344,8 @@ impl Watcher {
             | Call::BringOnline { at, .. }
             | Call::ClearCache { at, .. }
             | Call::StartPush { at, .. }
+            | Call::CancelPush { at, .. }
+            | Call::CancelReceive { at, .. }
             | Call::ClearPushes { at, .. } => {
                 self.infinispan_is_changed(id, call, reality.index(at), before, reality, epoch);
             }

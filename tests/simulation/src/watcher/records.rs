@@ -128,12 +128,12 @@ impl Watcher {
             return;
         };
         if let Some(decision) = &old.decision {
-            // State that was not pushed is missing at the site that is served from now on.
+            // State that was not pushed is missing at the site that is served from now on, whoever touched what
+            // meanwhile.
             let kept = reality.index(&decision.survivor.0);
-            let restarted = touched(reality.hands.sites[kept], self.epoch_began, reality);
-            self.demand(reality.sites[kept].in_step() || restarted, || {
+            self.demand(reality.sites[kept].in_step(), || {
                 format!(
-                    "I2: {id} ends epoch {} before all state was pushed to {}",
+                    "I6: {id} ends epoch {} before all state was pushed to {}",
                     old.epoch, decision.fenced
                 )
             });
