@@ -42,20 +42,10 @@ impl Algorithm {
     fn hash(self, parts: &[&str]) -> String {
         let text = Zeroizing::new(parts.join(":"));
         match self {
-            Self::Md5 => hex(&Md5::digest(text.as_bytes())),
-            Self::Sha256 => hex(&Sha256::digest(text.as_bytes())),
+            Self::Md5 => hex::encode(Md5::digest(text.as_bytes())),
+            Self::Sha256 => hex::encode(Sha256::digest(text.as_bytes())),
         }
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
 }
 
 /// All that is understood of the values of `WWW-Authenticate`; the strongest Digest first. A header may

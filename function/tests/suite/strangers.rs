@@ -3,7 +3,6 @@
 //! The parser and the credentials have properties of their own beside their code; here it is about what a
 //! body, a header or an event can *cause*.
 
-use std::fmt::Write as _;
 
 use crate::common::{Memory, PASSWORD, Told, alert, invoke, payload, post, ready};
 use base64::Engine as _;
@@ -107,11 +106,7 @@ fn the_same_bodies_from_alertmanager_are_judged_one_by_one() {
 fn near_misses() -> impl Strategy<Value = String> {
     let right = format!("keycloak:{PASSWORD}");
     let length = right.chars().count();
-    let quoted = right.bytes().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "%{byte:02X}");
-        text
-    });
+    let quoted: String = right.bytes().map(percent_encoding::percent_encode_byte).collect();
     let (cut, put, flip) = (right.clone(), right.clone(), right.clone());
     prop_oneof![
         (0..length).prop_map(move |at| cut

@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::regions;
 
 /// A text that does not keep to the grammar of the thing it should name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not {what}", crate::yaml::shortened(text, 80))]
+///
+/// `{}` says what is wrong with it, `{:#}` what to do about it: serde hands an error on as something that can be
+/// printed and as nothing else, and the decoder prints it both ways.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrammarError {
     /// What was wanted, with its article.
     pub what: &'static str,
@@ -28,8 +30,17 @@ pub struct GrammarError {
     pub hint: Cow<'static, str>,
 }
 
-/// Separates an error's text from its hint where both must travel through serde's one string.
-pub(crate) const HINT_MARK: &str = "\u{1}hint\u{1}";
+impl fmt::Display for GrammarError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            f.write_str(&self.hint)
+        } else {
+            write!(f, "`{}` is not {}", crate::yaml::shortened(&self.text, 80), self.what)
+        }
+    }
+}
+
+impl std::error::Error for GrammarError {}
 
 /// Whether all of `text` matches `pattern`; each pattern is compiled once.
 fn matches(pattern: &'static str, text: &str) -> bool {
@@ -103,9 +114,9 @@ macro_rules! text {
         }
 
         impl TryFrom<String> for $type {
-            type Error = String;
-            fn try_from(text: String) -> Result<Self, String> {
-                Self::new(text).map_err(|error| format!("{error}{HINT_MARK}{}", error.hint))
+            type Error = GrammarError;
+            fn try_from(text: String) -> Result<Self, GrammarError> {
+                Self::new(text)
             }
         }
 
@@ -461,9 +472,9 @@ impl Interval {
 }
 
 impl TryFrom<String> for Interval {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        Self::new(&text).map_err(|error| format!("{error}{HINT_MARK}{}", error.hint))
+    type Error = GrammarError;
+    fn try_from(text: String) -> Result<Self, GrammarError> {
+        Self::new(&text)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -64,7 +65,7 @@ impl Prometheus {
 
     /// What an expression is now.
     pub async fn query(&self, expression: &str) -> Result<Value, DaemonError> {
-        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = utf8_percent_encode(expression, NON_ALPHANUMERIC).to_string();
         let answer = self
             .daemon
             .ask(Method::GET, &format!("/api/v1/query?query={encoded}"), None)

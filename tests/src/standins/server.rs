@@ -38,11 +38,8 @@ pub enum StartError {
     Thread { what: &'static str, source: io::Error },
     #[error("the real {what} behind the stand-in cannot be used: {said}")]
     Real { what: &'static str, said: String },
-    #[error("no certificate for the stand-in of {what}")]
-    Certificate {
-        what: &'static str,
-        source: super::certificates::CertificateError,
-    },
+    #[error(transparent)]
+    Certificate(#[from] super::certificates::CertificateError),
 }
 
 /// One request as a stand-in sees it.
@@ -96,6 +93,19 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// Starts a server for what has its answers at hand, and is looked at and edited from outside meanwhile.
+    pub(super) fn answering<T: Send + Sync + 'static>(
+        what: &'static str,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        service: &Arc<T>,
+        respond: fn(&T, &Received) -> Reply,
+    ) -> Result<Self, StartError> {
+        let service = Arc::clone(service);
+        Self::start(what, tls, move |request| {
+            std::future::ready(respond(&service, &request))
+        })
+    }
+
     /// Starts a server on a free port of 127.0.0.1; it answers from the moment this returns.
     pub(super) fn start<H, F>(
         what: &'static str,

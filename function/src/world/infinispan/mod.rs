@@ -25,6 +25,7 @@ use fencing::step::Fault;
 use fencing::words::SiteName;
 use futures_util::future::join_all;
 use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::RootCertStore;
 use tokio::time::Instant;
 
@@ -315,17 +316,16 @@ fn succeeded(answer: Answered) -> Result<Bytes, String> {
     })
 }
 
+/// All but what RFC 3986 never wants encoded.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// A name as one segment of a path.
 fn segment(name: &str) -> String {
-    name.bytes()
-        .fold(String::with_capacity(name.len()), |mut path, byte| {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-                path.push(char::from(byte));
-            } else {
-                path.push_str(&format!("%{byte:02X}"));
-            }
-            path
-        })
+    utf8_percent_encode(name, RESERVED).to_string()
 }
 
 #[cfg(test)]

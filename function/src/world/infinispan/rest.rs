@@ -25,7 +25,7 @@ use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 
 use crate::credentials::Credentials;
-use crate::world::digest::{Challenge, Nonce, challenges, hex};
+use crate::world::digest::{Challenge, Nonce, challenges};
 use crate::world::secrets::Secrets;
 use crate::world::tls::{Connector, chain};
 
@@ -372,7 +372,7 @@ fn authorization(
                 .secure_random
                 .fill(&mut random)
                 .map_err(|_| "the system gives no random bytes".to_owned())?;
-            nonce.answer(credentials, method.as_str(), path, *count, &hex(&random))
+            nonce.answer(credentials, method.as_str(), path, *count, &hex::encode(random))
         }
     });
     let mut value = HeaderValue::from_str(&text)

@@ -7,7 +7,6 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, IntoDeserializer, Visitor};
 
 use super::{Mistake, What};
-use crate::topology::grammar::HINT_MARK;
 use crate::yaml::{Node, Path, Value, shortened};
 
 pub(super) fn listed(words: &[&str]) -> String {
@@ -56,11 +55,9 @@ impl std::error::Error for Failure {}
 
 impl de::Error for Failure {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        let text = message.to_string();
-        let (message, hint) = match text.split_once(HINT_MARK) {
-            Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
-            None => (text, None),
-        };
+        // A grammar's error is its hint where it is printed with `#`; the others look the same both ways.
+        let (message, hint) = (message.to_string(), format!("{message:#}"));
+        let hint = (hint != message).then_some(hint);
         Self::new(None, What::Text { message, hint })
     }
 

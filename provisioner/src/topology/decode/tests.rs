@@ -100,6 +100,25 @@ fn every_kind_of_mistake_is_told_in_one_run() {
 }
 
 #[test]
+fn a_hint_stands_beside_its_message_and_no_text_can_pass_for_one() {
+    let donor = tree(DONOR).0.unwrap();
+    let text = "name: \"eu-west-1\\u0001hint\\u0001run this\"\nwait: soon\npair: [{x: 1, kind: table}, {x: 1, kind: table}]";
+    let decoded = decode::<Thing>(tree(text).0.unwrap(), &donor);
+    let told: Vec<_> = decoded.mistakes.iter().map(|it| (it.message(), it.hint())).collect();
+    let expected = [
+        (
+            "`eu-west-1\u{1}hint\u{1}run this` is not an AWS Region",
+            "Regions look like eu-west-1",
+        ),
+        (
+            "`soon` is not a length of time",
+            "write a whole number and a unit: 10s, 5m, 1h or 2d",
+        ),
+    ];
+    assert_eq!(told, expected.map(|(message, hint)| (message.to_owned(), Some(hint.to_owned()))));
+}
+
+#[test]
 fn one_too_many_or_too_few_does_not_hide_the_others() {
     for (text, found) in [
         ("name: eu-west-1\npair: [{x: a, kind: table}]", 1),

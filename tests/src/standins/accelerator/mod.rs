@@ -21,14 +21,14 @@ mod world;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use serde_json::Value;
 
 use super::calls::CallLog;
 use super::faults::Faults;
-use super::locked;
 use super::server::{Door, Received, Reply, Server, StartError};
 use wire::{ServiceError, Signature};
 
@@ -175,10 +175,7 @@ impl AcceleratorStandIn {
             calls: CallLog::default(),
             requests: AtomicU64::new(0),
         });
-        let handling = Arc::clone(&shared);
-        let server = Server::start("Global Accelerator", None, move |request| {
-            std::future::ready(handling.respond(&request))
-        })?;
+        let server = Server::answering("Global Accelerator", None, &shared, Shared::respond)?;
         Ok(Self { shared, server })
     }
 
@@ -187,9 +184,10 @@ impl AcceleratorStandIn {
         format!("http://{}", self.server.address())
     }
 
-    /// The world, to look at and to edit by hand. Hold it no longer than the edit: calls wait for it.
-    pub fn world(&self) -> WorldGuard<'_> {
-        WorldGuard(locked(&self.shared.state))
+    /// The world, to look at and to edit by hand. Hold it no longer than the edit: calls wait for it,
+    /// and two in one statement wait for each other for ever.
+    pub fn world(&self) -> MappedMutexGuard<'_, World> {
+        MutexGuard::map(self.shared.state.lock(), |state| &mut state.world)
     }
 
     pub fn faults(&self) -> &Faults<Operation, Fault> {
@@ -211,7 +209,7 @@ impl AcceleratorStandIn {
 
     /// From now on, after each write the next `reads` reads of endpoint groups show what was before it.
     pub fn lag_reads_after_writes(&self, reads: usize) {
-        let mut state = locked(&self.shared.state);
+        let mut state = self.shared.state.lock();
         state.lagging_reads_per_write = reads;
         if reads == 0 {
             state.lagging_reads_left = 0;
@@ -219,12 +217,12 @@ impl AcceleratorStandIn {
     }
 
     pub fn set_undocumented(&self, undocumented: Undocumented) {
-        locked(&self.shared.state).undocumented = undocumented;
+        self.shared.state.lock().undocumented = undocumented;
     }
 
     /// Every answer comes this much later.
     pub fn set_latency(&self, latency: Duration) {
-        locked(&self.shared.state).latency = latency;
+        self.shared.state.lock().latency = latency;
     }
 
     /// The whole control plane is away: connections are refused, until [`AcceleratorStandIn::come_back`].
@@ -237,29 +235,6 @@ impl AcceleratorStandIn {
     }
 }
 
-/// The world behind its lock. Two of them in one statement wait for each other for ever.
-pub struct WorldGuard<'a>(MutexGuard<'a, State>);
-
-impl fmt::Debug for WorldGuard<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.world.fmt(f)
-    }
-}
-
-impl std::ops::Deref for WorldGuard<'_> {
-    type Target = World;
-
-    fn deref(&self) -> &World {
-        &self.0.world
-    }
-}
-
-impl std::ops::DerefMut for WorldGuard<'_> {
-    fn deref_mut(&mut self) -> &mut World {
-        &mut self.0.world
-    }
-}
-
 impl Shared {
     fn respond(&self, request: &Received) -> Reply {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
@@ -269,7 +244,7 @@ impl Shared {
             Ok(operation) => self.carry_out(operation, request, number),
             Err(error) => refused(error, number),
         };
-        let latency = locked(&self.state).latency;
+        let latency = self.state.lock().latency;
         self.calls.record(Call {
             at: Instant::now(),
             operation: named.map_or_else(|unknown| unknown, |known| known.name().to_owned()),
@@ -318,7 +293,7 @@ impl Shared {
             }
             None => {}
         }
-        let result = locked(&self.state).apply(operation, request);
+        let result = self.state.lock().apply(operation, request);
         match (result, fault) {
             (Err(error), _) => refused(error, number),
             (Ok(_), Some(Fault::AppliedReplyLost)) => (Outcome::Met(Fault::AppliedReplyLost), Reply::Close),

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use parking_lot::Mutex;
 
 use super::digest;
 use super::rest::{self, Asked, Permission};
@@ -16,7 +17,6 @@ use super::world::World;
 use super::{Call, Fault, Operation, Outcome, Role};
 use crate::standins::calls::CallLog;
 use crate::standins::faults::Faults;
-use crate::standins::locked;
 use crate::standins::server::{Received, Reply};
 
 #[derive(Clone)]
@@ -57,7 +57,7 @@ impl SiteFront {
     pub(super) fn respond(&self, request: &Received) -> Reply {
         let query = request.uri.query();
         let asked = Asked::of(&request.method, request.uri.path(), query);
-        let mut state = locked(&self.shared.state);
+        let mut state = self.shared.state.lock();
         let nodes = state
             .world
             .cluster(&self.site)
@@ -87,7 +87,7 @@ impl SiteFront {
             user: basic(&request.headers).map(|(user, _)| user),
             outcome,
         });
-        let latency = *locked(&self.latency);
+        let latency = *self.latency.lock();
         match reply {
             Reply::Answer(response) if !latency.is_zero() => Reply::AnswerAfter(latency, response),
             reply => reply,

@@ -28,14 +28,14 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::ready;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+
 use super::calls::CallLog;
-use super::certificates::{CertificateError, TestAuthority, Validity};
+use super::certificates::{TestAuthority, Validity};
 use super::faults::Faults;
-use super::locked;
 use super::server::{Door, Server, StartError};
 use front::{Shared, SiteFront, State, User};
 
@@ -186,9 +186,8 @@ impl Builder {
     }
 
     pub fn start(self) -> Result<InfinispanPair, StartError> {
-        let certificate_error = |source: CertificateError| StartError::Certificate { what: WHAT, source };
-        let authority = TestAuthority::new("Sitefence test authority").map_err(certificate_error)?;
-        let stranger = TestAuthority::new("nobody's authority").map_err(certificate_error)?;
+        let authority = TestAuthority::new("Sitefence test authority")?;
+        let stranger = TestAuthority::new("nobody's authority")?;
         let [first, second] = &self.sites;
         let mut world = World::new([first, second], self.nodes, &self.caches);
         world.release = self.release;
@@ -199,7 +198,7 @@ impl Builder {
             }),
             calls: CallLog::default(),
         });
-        let start_one = |site: &String| {
+        let start_one = |site: &String| -> Result<Site, StartError> {
             let name = format!("infinispan.{site}.example.com");
             let names = ["localhost", "127.0.0.1", name.as_str()];
             let chosen = self
@@ -221,10 +220,7 @@ impl Builder {
                 faults: Faults::default(),
                 latency: Mutex::new(Duration::ZERO),
             });
-            let handling = Arc::clone(&front);
-            let server = Server::start(WHAT, Some(tls.map_err(certificate_error)?), move |request| {
-                ready(handling.respond(&request))
-            })?;
+            let server = Server::answering(WHAT, Some(tls?), &front, SiteFront::respond)?;
             Ok(Site { front, server })
         };
         let sites = [start_one(first)?, start_one(second)?];
@@ -271,9 +267,10 @@ impl InfinispanPair {
         &self.sites
     }
 
-    /// Both clusters as they are, to look at and to edit. Hold it no longer than the edit: calls wait.
-    pub fn world(&self) -> WorldGuard<'_> {
-        WorldGuard(locked(&self.shared.state))
+    /// Both clusters as they are, to look at and to edit. Hold it no longer than the edit: calls wait,
+    /// and two in one statement wait for each other for ever.
+    pub fn world(&self) -> MappedMutexGuard<'_, World> {
+        MutexGuard::map(self.shared.state.lock(), |state| &mut state.world)
     }
 
     /// The calls to both sites, in the order of arrival.
@@ -306,32 +303,9 @@ impl InfinispanPair {
     }
 
     fn edit_user(&self, name: &str, edit: impl FnOnce(&mut User)) -> bool {
-        let mut state = locked(&self.shared.state);
+        let mut state = self.shared.state.lock();
         let user = state.users.iter_mut().find(|user| user.name == name);
         user.map(edit).is_some()
-    }
-}
-
-/// The world behind its lock. Two of them in one statement wait for each other for ever.
-pub struct WorldGuard<'a>(MutexGuard<'a, State>);
-
-impl fmt::Debug for WorldGuard<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.world.fmt(f)
-    }
-}
-
-impl std::ops::Deref for WorldGuard<'_> {
-    type Target = World;
-
-    fn deref(&self) -> &World {
-        &self.0.world
-    }
-}
-
-impl std::ops::DerefMut for WorldGuard<'_> {
-    fn deref_mut(&mut self) -> &mut World {
-        &mut self.0.world
     }
 }
 
@@ -367,7 +341,7 @@ impl Site {
 
     /// Every answer comes this much later.
     pub fn set_latency(&self, latency: Duration) {
-        *locked(&self.front.latency) = latency;
+        *self.front.latency.lock() = latency;
     }
 
     /// The site is gone: its processes are dead and connections are refused.
@@ -400,7 +374,7 @@ impl Site {
 
     /// All nodes restart at once: every backup is `online` again, whatever it was.
     pub fn restart(&self) {
-        if let Some(cluster) = locked(&self.front.shared.state).world.cluster_mut(self.name()) {
+        if let Some(cluster) = self.front.shared.state.lock().world.cluster_mut(self.name()) {
             cluster.restart();
         }
         self.server.drop_connections();
@@ -409,13 +383,13 @@ impl Site {
 
     /// The bridge moves to another node, or to none.
     pub fn set_relay(&self, node: Option<usize>) {
-        if let Some(cluster) = locked(&self.front.shared.state).world.cluster_mut(self.name()) {
+        if let Some(cluster) = self.front.shared.state.lock().world.cluster_mut(self.name()) {
             cluster.relay = node;
         }
     }
 
     fn set_running(&self, running: bool) {
-        if let Some(cluster) = locked(&self.front.shared.state).world.cluster_mut(self.name()) {
+        if let Some(cluster) = self.front.shared.state.lock().world.cluster_mut(self.name()) {
             cluster.running = running;
         }
     }

@@ -1,11 +1,12 @@
 //! What stands between a connection and the objects: who is there, may he, what was ordered to go wrong.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::asked::{Asked, Verb};
@@ -20,7 +21,6 @@ use super::{Call, Fault, Outcome, Target};
 use crate::standins::calls::CallLog;
 use crate::standins::faults::Faults;
 use crate::standins::gate::{Counter, Moment};
-use crate::standins::locked;
 use crate::standins::server::{Received, Reply};
 
 /// Somebody who may sign in.
@@ -92,7 +92,7 @@ impl Front {
     }
 
     fn answer(&self, received: &Received, place: &Place, query: &Query, call: &mut Call) -> (Outcome, Reply) {
-        let mut state = locked(&self.state);
+        let mut state = self.state.lock();
         let user = match signed_in(&state.users, &received.headers) {
             Ok(user) => user,
             Err(refusal) => return refused(&refusal),

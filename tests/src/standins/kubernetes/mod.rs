@@ -41,18 +41,17 @@ mod verbs;
 mod world;
 
 use std::fmt;
-use std::future::ready;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use provisioner::topology::Platform;
 use serde_json::Value;
 
 use super::calls::CallLog;
-use super::certificates::{CertificateError, TestAuthority, Validity};
+use super::certificates::{TestAuthority, Validity};
 use super::faults::Faults;
 use super::gate::Counter;
-use super::locked;
 use super::server::{Door, Server, StartError};
 use front::{Front, State, User};
 use rights::{Denial, Rights};
@@ -239,12 +238,8 @@ impl Builder {
     }
 
     pub fn start(self) -> Result<ClusterStandIn, StartError> {
-        let certificate_error = |source: CertificateError| StartError::Certificate { what: WHAT, source };
-        let authority =
-            TestAuthority::new(&format!("authority of {}", self.name)).map_err(certificate_error)?;
-        let tls = authority
-            .server(&["localhost", "127.0.0.1"], Validity::Current)
-            .map_err(certificate_error)?;
+        let authority = TestAuthority::new(&format!("authority of {}", self.name))?;
+        let tls = authority.server(&["localhost", "127.0.0.1"], Validity::Current)?;
         let administrator = User {
             name: ADMINISTRATOR.to_owned(),
             token: format!("{}-{ADMINISTRATORS_TOKEN}", self.name),
@@ -274,8 +269,7 @@ impl Builder {
             calls: Arc::new(CallLog::default()),
             counter: self.counter,
         });
-        let handling = Arc::clone(&front);
-        let server = Server::start(WHAT, Some(tls), move |request| ready(handling.respond(&request)))?;
+        let server = Server::answering(WHAT, Some(tls), &front, Front::respond)?;
         Ok(ClusterStandIn {
             front,
             server,
@@ -330,7 +324,7 @@ impl ClusterStandIn {
     /// Another user, with what the Roles, ClusterRoles and bindings among `manifests` grant; his token.
     pub fn add_user(&self, name: &str, manifests: &[Value]) -> String {
         let token = format!("token-of-{name}");
-        let mut state = locked(&self.front.state);
+        let mut state = self.front.state.lock();
         state.users.retain(|user| user.name != name);
         state.users.push(User {
             name: name.to_owned(),
@@ -346,7 +340,7 @@ impl ClusterStandIn {
 
     /// From now on nobody may do this, in one namespace or in any; `*` for every verb or every resource.
     pub fn deny(&self, verb: &str, resource: &str, namespace: Option<&str>) {
-        locked(&self.front.state).denials.push(Denial {
+        self.front.state.lock().denials.push(Denial {
             verb: verb.to_owned(),
             resource: resource.to_owned(),
             namespace: namespace.map(str::to_owned),
@@ -355,14 +349,15 @@ impl ClusterStandIn {
 
     /// Nothing is denied any more.
     pub fn lift_denials(&self) {
-        locked(&self.front.state).denials.clear();
+        self.front.state.lock().denials.clear();
     }
 
-    /// The objects, to look at and to edit. Hold it no longer than the edit: calls wait for it.
-    pub fn world(&self) -> WorldGuard<'_> {
-        let mut state = locked(&self.front.state);
+    /// The objects, to look at and to edit. Hold it no longer than the edit: calls wait for it,
+    /// and two in one statement wait for each other for ever.
+    pub fn world(&self) -> MappedMutexGuard<'_, World> {
+        let mut state = self.front.state.lock();
         state.world.refresh();
-        WorldGuard(state)
+        MutexGuard::map(state, |state| &mut state.world)
     }
 
     pub fn faults(&self) -> &Faults<Target, Fault> {
@@ -380,7 +375,7 @@ impl ClusterStandIn {
 
     /// How the StatefulSets that the cluster's operators make get ready.
     pub fn set_rollout(&self, rollout: Rollout) {
-        locked(&self.front.state).world.rollout = rollout;
+        self.front.state.lock().world.rollout = rollout;
     }
 
     /// The API server is gone: connections are refused, until [`ClusterStandIn::come_back`].
@@ -395,28 +390,5 @@ impl ClusterStandIn {
 
     pub fn come_back(&self) {
         self.server.set_door(Door::Open);
-    }
-}
-
-/// The world behind its lock. Two of them in one statement wait for each other for ever.
-pub struct WorldGuard<'a>(MutexGuard<'a, State>);
-
-impl fmt::Debug for WorldGuard<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.world.fmt(f)
-    }
-}
-
-impl std::ops::Deref for WorldGuard<'_> {
-    type Target = World;
-
-    fn deref(&self) -> &World {
-        &self.0.world
-    }
-}
-
-impl std::ops::DerefMut for WorldGuard<'_> {
-    fn deref_mut(&mut self) -> &mut World {
-        &mut self.0.world
     }
 }
