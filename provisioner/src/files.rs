@@ -21,16 +21,18 @@ pub const KUBECONFIG_BYTES: u64 = 16 << 20;
 pub fn check(path: &Path, limit_bytes: u64) -> io::Result<()> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
-        let kind = match metadata.is_dir() {
-            true => ErrorKind::IsADirectory,
-            false => ErrorKind::InvalidInput,
+        let kind = if metadata.is_dir() {
+            ErrorKind::IsADirectory
+        } else {
+            ErrorKind::InvalidInput
         };
         let what = format!("it is {}, not a file", kind_of(metadata.file_type()));
         return Err(io::Error::new(kind, what));
     }
-    match metadata.len() > limit_bytes {
-        true => Err(too_large(limit_bytes)),
-        false => Ok(()),
+    if metadata.len() > limit_bytes {
+        Err(too_large(limit_bytes))
+    } else {
+        Ok(())
     }
 }
 
@@ -45,9 +47,10 @@ pub fn read(path: &Path, limit_bytes: u64) -> io::Result<Vec<u8>> {
 pub fn read_from(source: impl Read, limit_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(limit_bytes + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > limit_bytes {
-        true => Err(too_large(limit_bytes)),
-        false => Ok(bytes),
+    if bytes.len() as u64 > limit_bytes {
+        Err(too_large(limit_bytes))
+    } else {
+        Ok(bytes)
     }
 }
 
@@ -72,9 +75,10 @@ fn kind_of(kind: FileType) -> &'static str {
 
 #[cfg(not(unix))]
 fn kind_of(kind: FileType) -> &'static str {
-    match kind.is_dir() {
-        true => "a folder",
-        false => "something else",
+    if kind.is_dir() {
+        "a folder"
+    } else {
+        "something else"
     }
 }
 

@@ -283,6 +283,37 @@ fn no_two_files_name_each_other() {
     assert_eq!(circles(&sources()), Vec::<String>::new());
 }
 
+/// The page for those who change the sources.
+fn architecture() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/architecture.md");
+    fs::read_to_string(page).unwrap()
+}
+
+#[test]
+fn the_page_lists_the_layers_as_they_are() {
+    let page = architecture();
+    let (_, table) = page.split_once("| layer | what it does |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let rows = table.lines().filter_map(|line| {
+        let (layer, about) = line.strip_prefix("| `")?.split_once("` |")?;
+        Some((layer.to_owned(), about.contains("Pure.")))
+    });
+    let layers = LAYERS.map(|layer| (layer.to_owned(), PURE.contains(&layer)));
+    assert_eq!(rows.collect::<Vec<_>>(), layers);
+}
+
+#[test]
+fn the_files_that_the_page_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = architecture();
+    let quoted = page.split('`').skip(1).step_by(2);
+    let (there, missing): (BTreeSet<&str>, BTreeSet<&str>) = quoted
+        .filter(|word| word.contains('/') || word.ends_with(".json"))
+        .partition(|word| root.join(word).exists());
+    assert_eq!(missing, BTreeSet::new());
+    assert!(there.len() > 50, "only {} files were recognised", there.len());
+}
+
 #[test]
 fn the_rules_bite() {
     let source = |path: &str, text: &str| Source {

@@ -113,11 +113,11 @@ fn no_source_spells_a_word_of_the_contract_by_itself() {
                     continue;
                 }
                 // An alarm's logical id, its first argument, is its own, also where it is spelt as the metric is.
-                let line = match line.trim_start().starts_with("b.cause(") {
-                    true => line
-                        .split_once(',')
-                        .map_or_else(String::new, |(_, rest)| rest.to_owned()),
-                    false => line,
+                let line = if line.trim_start().starts_with("b.cause(") {
+                    line.split_once(',')
+                        .map_or_else(String::new, |(_, rest)| rest.to_owned())
+                } else {
+                    line
                 };
                 for word in words.iter().filter(|word| line.contains(word.as_str())) {
                     left.push(format!("{}:{number} has {word}", file.display()));

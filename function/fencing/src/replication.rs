@@ -81,9 +81,10 @@ pub fn sight(views: &[View], own: &SiteName, peer: &SiteName) -> Sight {
         return Sight::Sees;
     }
     let another_sees = views.iter().any(|view| view.counts() && view.sees(peer));
-    match another_sees {
-        true => Sight::Divided,
-        false => Sight::Misses,
+    if another_sees {
+        Sight::Divided
+    } else {
+        Sight::Misses
     }
 }
 

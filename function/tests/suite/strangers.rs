@@ -3,7 +3,6 @@
 //! The parser and the credentials have properties of their own beside their code; here it is about what a
 //! body, a header or an event can *cause*.
 
-
 use crate::common::{Memory, PASSWORD, Told, alert, invoke, payload, post, ready};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -214,9 +214,10 @@ pub(super) fn complete(
     for line in &lines {
         console.say(line);
     }
-    match lines.is_empty() {
-        true => Exit::Done,
-        false => Exit::Failed,
+    if lines.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
     }
 }
 

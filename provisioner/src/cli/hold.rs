@@ -111,9 +111,10 @@ impl When {
                 .checked_add(span)
                 .map_err(|_| "--until lies beyond all time".to_owned())?,
         };
-        match at > now {
-            true => Ok(at),
-            false => Err(format!("--until {at} has passed already, it is {now}")),
+        if at > now {
+            Ok(at)
+        } else {
+            Err(format!("--until {at} has passed already, it is {now}"))
         }
     }
 }

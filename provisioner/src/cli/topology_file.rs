@@ -20,9 +20,10 @@ pub struct TopologyFile {
 impl TopologyFile {
     /// Its name, for messages.
     pub fn name(&self) -> String {
-        match self.is_stdin() {
-            true => "(stdin)".to_owned(),
-            false => self.topology.display().to_string(),
+        if self.is_stdin() {
+            "(stdin)".to_owned()
+        } else {
+            self.topology.display().to_string()
         }
     }
 
@@ -37,9 +38,10 @@ impl TopologyFile {
 
     /// Reads it; its mistakes are an answer, not a failure.
     pub fn examine(&self) -> Result<Result<Loaded, Vec<Diagnostic>>, Failure> {
-        let read = match self.is_stdin() {
-            true => files::read_from(std::io::stdin().lock(), files::TOPOLOGY_BYTES),
-            false => files::read(&self.topology, files::TOPOLOGY_BYTES),
+        let read = if self.is_stdin() {
+            files::read_from(std::io::stdin().lock(), files::TOPOLOGY_BYTES)
+        } else {
+            files::read(&self.topology, files::TOPOLOGY_BYTES)
         };
         let bytes = read.map_err(|error| {
             let failure = Failure::new(

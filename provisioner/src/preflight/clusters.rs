@@ -133,9 +133,10 @@ impl Judge<'_> {
     fn platform(&mut self) -> bool {
         let is_openshift = self.serves(OPENSHIFT);
         let versions = self.versions("AlertmanagerConfig");
-        let of_monitoring = match versions.is_empty() {
-            true => "it has no AlertmanagerConfig".to_owned(),
-            false => format!("it serves AlertmanagerConfig in {}", versions.join(", ")),
+        let of_monitoring = if versions.is_empty() {
+            "it has no AlertmanagerConfig".to_owned()
+        } else {
+            format!("it serves AlertmanagerConfig in {}", versions.join(", "))
         };
         let found = match (self.site.platform, is_openshift) {
             (Platform::Openshift, false) => {

@@ -168,10 +168,12 @@ pub fn secret_change(
                 .collect::<Vec<_>>()
         })
         .collect();
-    let action = match properties.is_empty() {
-        true if objects::is_managed_by_us(current) => return None,
-        true => ObjectAction::Adopt,
-        false => ObjectAction::Change,
+    let action = if !properties.is_empty() {
+        ObjectAction::Change
+    } else if objects::is_managed_by_us(current) {
+        return None;
+    } else {
+        ObjectAction::Adopt
     };
     Some(ObjectChange {
         action,

@@ -37,12 +37,13 @@ pub(super) fn step(step: &Step) -> Option<String> {
                 "waiting for the watchdog alert of {} to reach the function",
                 joined(sites)
             );
-            match silent.is_empty() {
-                true => line,
-                false => format!(
+            if silent.is_empty() {
+                line
+            } else {
+                format!(
                     "{line} (silent for more than {WATCHDOG_SILENT_AFTER_SECONDS} seconds: {})",
                     joined(silent)
-                ),
+                )
             }
         }
         _ => return None,
@@ -60,9 +61,10 @@ pub(super) fn lines(step: &Step) -> Vec<String> {
         Step::ApplyObject(goal) => applied(goal),
         Step::DeleteObject { object, why, .. } => vec![format!("- {}  delete: {why}", object.title())],
         Step::MergeUserWorkloadConfig { object, adds, is_new } => {
-            let (sign, what) = match is_new {
-                true => ("+", "create"),
-                false => ("~", "change: the rest of it stays"),
+            let (sign, what) = if is_new {
+                ("+", "create")
+            } else {
+                ("~", "change: the rest of it stays")
             };
             let mut lines = vec![format!("{sign} {}  {what}", object.title())];
             let settings = adds.iter();

@@ -219,9 +219,10 @@ async fn remove(bucket: &Bucket, token: &str) -> Result<Option<Lost>, Failure> {
 fn holds(object: Option<&SmallObject>, token: &str) -> Result<String, Lost> {
     let object = object.ok_or(Lost::Gone)?;
     let holder = read(object);
-    match holder.token == token {
-        true => Ok(object.etag.clone()),
-        false => Err(Lost::To(Box::new(holder))),
+    if holder.token == token {
+        Ok(object.etag.clone())
+    } else {
+        Err(Lost::To(Box::new(holder)))
     }
 }
 

@@ -111,9 +111,10 @@ impl Session {
                 _ => None,
             })
             .collect();
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(Failure::Problems(problems)),
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Problems(problems))
         }
     }
 }

@@ -242,9 +242,10 @@ pub async fn observe(
     for (region, what) in questions.into_iter().flatten() {
         unreached.entry(region).or_insert(what);
     }
-    let wanted = match seen.has_secrets() {
-        true => WebhookValues::of(session, topology, &outputs(topology, &standing)).await?,
-        false => WebhookValues::default(),
+    let wanted = if seen.has_secrets() {
+        WebhookValues::of(session, topology, &outputs(topology, &standing)).await?
+    } else {
+        WebhookValues::default()
     };
     let silent = topology
         .regions
@@ -252,13 +253,14 @@ pub async fn observe(
         .filter(|region| unreached.contains_key(region.as_str()));
     let silent_keys: Vec<String> = silent.map(|region| topology.url_key(region)).collect();
     let clusters = seen.compared(&wanted, &silent_keys);
-    let heard = match clusters.is_empty() || standing.register_unread.is_some() {
-        true => BTreeSet::new(),
-        false => match stamps(session, topology).await {
+    let heard = if clusters.is_empty() || standing.register_unread.is_some() {
+        BTreeSet::new()
+    } else {
+        match stamps(session, topology).await {
             Ok(stamps) => heard(&stamps, Timestamp::now()),
             Err(error) if error.is_outage() => BTreeSet::new(),
             Err(error) => return Err(error),
-        },
+        }
     };
     Ok(Observed {
         unreached,
@@ -313,9 +315,10 @@ async fn infinispan_secrets(
     each(topology.regions.iter().map(ToString::to_string).map(|region| {
         let secrets = Secrets::new(aws.secrets_manager(&region), &region);
         // A replica differs from its original by the Region in its ARN.
-        let wanted = match wanted.starts_with("arn:") {
-            true => OutputReading::ReplicaIn(region.clone()).read(wanted),
-            false => wanted.to_owned(),
+        let wanted = if wanted.starts_with("arn:") {
+            OutputReading::ReplicaIn(region.clone()).read(wanted)
+        } else {
+            wanted.to_owned()
         };
         (region, async move { secrets.describe(&wanted).await })
     }))
@@ -352,9 +355,10 @@ async fn region_reading(aws: &Aws, topology: &Topology, region: &str) -> Result<
         functions.limits(),
         functions.all(),
         async {
-            match asks_for_concurrency {
-                true => functions.reserved_concurrency(&name).await,
-                false => Ok(0),
+            if asks_for_concurrency {
+                functions.reserved_concurrency(&name).await
+            } else {
+                Ok(0)
             }
         },
         all(role_names.into_iter().map(|role| {

@@ -35,7 +35,12 @@ impl fmt::Display for GrammarError {
         if f.alternate() {
             f.write_str(&self.hint)
         } else {
-            write!(f, "`{}` is not {}", crate::yaml::shortened(&self.text, 80), self.what)
+            write!(
+                f,
+                "`{}` is not {}",
+                crate::yaml::shortened(&self.text, 80),
+                self.what
+            )
         }
     }
 }

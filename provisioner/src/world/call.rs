@@ -104,9 +104,10 @@ impl Call {
             }
         }
         let source = Box::new(error);
-        match lacks_credentials(source.as_ref()) {
-            true => CallError::Unsigned { call: self, source },
-            false => CallError::Unanswered { call: self, source },
+        if lacks_credentials(source.as_ref()) {
+            CallError::Unsigned { call: self, source }
+        } else {
+            CallError::Unanswered { call: self, source }
         }
     }
 

@@ -34,9 +34,10 @@ fn main() -> ExitCode {
     let played = match runtime {
         Ok(runtime) => runtime
             .block_on(async {
-                match two_regions {
-                    true => play_two_regions(&programs).await,
-                    false => play(&programs).await,
+                if two_regions {
+                    play_two_regions(&programs).await
+                } else {
+                    play(&programs).await
                 }
             })
             .map_err(|error| chain(&error)),

@@ -97,9 +97,10 @@ impl Provision {
                 let mut folded = Folded::default();
                 while let Some(line) = lines.next_line().await? {
                     let is_detail = line.is_empty() || line.starts_with("  ");
-                    let shown = match self.brief && is_detail {
-                        true => Vec::new(),
-                        false => folded.next(&line),
+                    let shown = if self.brief && is_detail {
+                        Vec::new()
+                    } else {
+                        folded.next(&line)
                     };
                     for line in shown {
                         screen.quote(&line);

@@ -387,10 +387,7 @@ impl Play {
         let death = async {
             let calls = self.stage.accelerator.calls();
             let reached = calls.reached(PATIENCE, |calls| calls.iter().any(accelerator::Call::took_effect));
-            match reached.await {
-                true => self.kill(&here),
-                false => Ok(0),
-            }
+            if reached.await { self.kill(&here) } else { Ok(0) }
         };
         let (answer, killed) = tokio::join!(self.deliver(0, &here), death);
         let killed = killed?;

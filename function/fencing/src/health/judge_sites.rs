@@ -129,9 +129,10 @@ fn blind(seconds: u64) -> Finding {
     let hint = "have as many relay nodes as replicas (`maxRelayNodes`), or have connections spread over the nodes: a \
                 passthrough Route of OpenShift keeps a caller at one of them unless it is annotated \
                 `haproxy.router.openshift.io/balance: roundrobin`";
-    match seconds >= u64::from(BLIND_AFTER_SECONDS) {
-        true => fails(found, hint),
-        false => warns(found, hint),
+    if seconds >= u64::from(BLIND_AFTER_SECONDS) {
+        fails(found, hint)
+    } else {
+        warns(found, hint)
     }
 }
 
@@ -154,9 +155,10 @@ fn divided(views: &[View], other: &SiteName, seconds: u64) -> Finding {
     );
     let hint = "look at the network between the relay nodes and the gossip routers, and whether one of them hangs; where \
                 the primary misses the other site, writes fail at every node";
-    match seconds >= u64::from(DIVIDED_AFTER_SECONDS) {
-        true => fails(found, hint),
-        false => warns(found, hint),
+    if seconds >= u64::from(DIVIDED_AFTER_SECONDS) {
+        fails(found, hint)
+    } else {
+        warns(found, hint)
     }
 }
 

@@ -103,13 +103,12 @@ pub(super) fn watchdogs(topology: &Topology, clusters: &Clusters<'_>, changes: b
         .map(|site| site.name.clone())
         .filter(|site| clusters.looks.get(site).is_some_and(|look| look.seen().is_some()))
         .collect();
-    let silent: Vec<SiteName> = match changes {
+    let silent: Vec<SiteName> = if changes {
         // What is changed may be what they come through.
-        true => Vec::new(),
-        false => {
-            let silent = sites.iter().filter(|site| !clusters.heard.contains(*site));
-            silent.cloned().collect()
-        }
+        Vec::new()
+    } else {
+        let silent = sites.iter().filter(|site| !clusters.heard.contains(*site));
+        silent.cloned().collect()
     };
     let due = changes || !silent.is_empty();
     let waits = clusters.choices.waits && due && !sites.is_empty();

@@ -22,9 +22,10 @@ pub(super) type Accelerator = (
 pub(super) async fn look_at_accelerator(aws: &Aws, topology: &Topology) -> Result<Accelerator, CallError> {
     let accelerators = Accelerators::new(aws.global_accelerator());
     let wanted = topology.accelerator.as_str();
-    let by_arn = match wanted.starts_with("arn:") {
-        true => accelerators.by_arn(wanted).await?,
-        false => None,
+    let by_arn = if wanted.starts_with("arn:") {
+        accelerators.by_arn(wanted).await?
+    } else {
+        None
     };
     let (seen, ours) = match by_arn {
         Some(ours) => (vec![ours.clone()], Some(ours)),

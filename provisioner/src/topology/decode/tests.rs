@@ -104,7 +104,11 @@ fn a_hint_stands_beside_its_message_and_no_text_can_pass_for_one() {
     let donor = tree(DONOR).0.unwrap();
     let text = "name: \"eu-west-1\\u0001hint\\u0001run this\"\nwait: soon\npair: [{x: 1, kind: table}, {x: 1, kind: table}]";
     let decoded = decode::<Thing>(tree(text).0.unwrap(), &donor);
-    let told: Vec<_> = decoded.mistakes.iter().map(|it| (it.message(), it.hint())).collect();
+    let told: Vec<_> = decoded
+        .mistakes
+        .iter()
+        .map(|it| (it.message(), it.hint()))
+        .collect();
     let expected = [
         (
             "`eu-west-1\u{1}hint\u{1}run this` is not an AWS Region",
@@ -115,7 +119,10 @@ fn a_hint_stands_beside_its_message_and_no_text_can_pass_for_one() {
             "write a whole number and a unit: 10s, 5m, 1h or 2d",
         ),
     ];
-    assert_eq!(told, expected.map(|(message, hint)| (message.to_owned(), Some(hint.to_owned()))));
+    assert_eq!(
+        told,
+        expected.map(|(message, hint)| (message.to_owned(), Some(hint.to_owned())))
+    );
 }
 
 #[test]

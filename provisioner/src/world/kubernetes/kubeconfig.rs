@@ -94,12 +94,13 @@ impl Contexts {
 /// The files that are read.
 fn paths() -> Vec<PathBuf> {
     let named = std::env::var_os("KUBECONFIG").unwrap_or_default();
-    match named.is_empty() {
-        true => std::env::home_dir()
+    if named.is_empty() {
+        std::env::home_dir()
             .map(|home| home.join(".kube").join("config"))
             .into_iter()
-            .collect(),
-        false => std::env::split_paths(&named).collect(),
+            .collect()
+    } else {
+        std::env::split_paths(&named).collect()
     }
 }
 

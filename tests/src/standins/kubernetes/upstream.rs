@@ -422,9 +422,10 @@ fn path(kind: &ResourceType, namespace: &str, name: Option<&str>) -> String {
         "" => format!("/api/{}", kind.version),
         group => format!("/apis/{group}/{}", kind.version),
     };
-    let place = match kind.namespaced && !namespace.is_empty() {
-        true => format!("/namespaces/{namespace}"),
-        false => String::new(),
+    let place = if kind.namespaced && !namespace.is_empty() {
+        format!("/namespaces/{namespace}")
+    } else {
+        String::new()
     };
     let name = name.map(|name| format!("/{name}")).unwrap_or_default();
     format!("{root}{place}/{}{name}", kind.plural)
