@@ -61,7 +61,7 @@ pub(super) fn lines(step: &Step) -> Vec<String> {
         Step::ApplyObject(goal) => applied(goal),
         Step::DeleteObject { object, why, .. } => vec![format!("- {}  delete: {why}", object.title())],
         Step::MergeUserWorkloadConfig { object, adds, is_new } => {
-            let (sign, what) = if is_new {
+            let (sign, what) = if *is_new {
                 ("+", "create")
             } else {
                 ("~", "change: the rest of it stays")
