@@ -111,12 +111,12 @@ fn a_hint_stands_beside_its_message_and_no_text_can_pass_for_one() {
         .collect();
     let expected = [
         (
-            "`eu-west-1\u{1}hint\u{1}run this` is not an AWS Region",
-            "Regions look like eu-west-1",
+            "`eu-west-1\\u{1}hint\\u{1}run this` is not an AWS Region",
+            "did you mean `eu-west-1`?",
         ),
         (
-            "`soon` is not a length of time",
-            "write a whole number and a unit: 10s, 5m, 1h or 2d",
+            "`soon` is not a duration",
+            "write whole numbers with units: 10s, 5m, 1m30s, 1h or 2d",
         ),
     ];
     assert_eq!(
