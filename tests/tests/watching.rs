@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use fencing::accelerator::OWNER_TAG;
 use fencing::metrics::Metric;
 use fencing::settings::{Found, Settings, sample};
 use fencing::words::SiteName;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::standins::accelerator::{Accelerator, AcceleratorStandIn, World, balancer_arn};
+use tests::standins::accelerator::{Accelerator, AcceleratorStandIn, Fault, Operation, World, balancer_arn};
 use tests::standins::infinispan::{InfinispanPair, Role};
 use tests::standins::local_aws::LocalAws;
 use tests::standins::runtime_api::{Ended, FunctionProcess, FunctionUrlRequest, HttpAnswer};
@@ -50,9 +51,12 @@ fn bootstrap() -> PathBuf {
 impl Stage {
     async fn set() -> Self {
         let balancers = SITES.map(|site| balancer_arn(REGION, site));
-        let accelerator = AcceleratorStandIn::start(World::new().with_decoys(3).with(
-            Accelerator::in_one_region("keycloak", REGION, &[&balancers[0], &balancers[1]]),
-        ))
+        let accelerator = AcceleratorStandIn::start(
+            World::new().with_decoys(3).with(
+                Accelerator::in_one_region("keycloak", REGION, &[&balancers[0], &balancers[1]])
+                    .tag(OWNER_TAG, &sample::settings().found.owner),
+            ),
+        )
         .unwrap();
         let aws = LocalAws::builder()
             .global_accelerator(&accelerator.url())
@@ -97,6 +101,7 @@ impl Stage {
                 health_secret: secret("health", HEALTH_SECRET).await,
                 register_table: table(&aws).await,
                 topic_arn: topic(&aws).await,
+                owner: sample::settings().found.owner,
             },
             ..sample::settings()
         };
@@ -279,6 +284,37 @@ async fn what_breaks_turns_health_red_within_a_minute_and_is_named() {
     for site in SITES {
         stage.infinispan.site(site).unwrap().come_back();
     }
+    assert_eq!(stage.health_after_a_minute().await, whole);
+
+    // Another deployment claims the accelerator; then some tool strips its tags; then they cannot be read.
+    let tags = || {
+        let mut world = stage.accelerator.world();
+        std::mem::take(&mut world.accelerator_mut("keycloak").unwrap().tags)
+    };
+    let mark = |tags: Vec<(String, String)>| {
+        stage
+            .accelerator
+            .world()
+            .accelerator_mut("keycloak")
+            .unwrap()
+            .tags = tags;
+    };
+    let kept = tags();
+    mark(vec![(OWNER_TAG.to_owned(), "another".to_owned())]);
+    assert_eq!(
+        stage.health_after_a_minute().await,
+        (503, format!("{} warnings=notifications", red("owner").1))
+    );
+    let told = stage.health().await.body;
+    assert!(told.contains("the accelerator belongs to `another`"), "{told}");
+    let warned = (200, format!("{ok} warnings=owner,notifications"));
+    tags();
+    assert_eq!(stage.health_after_a_minute().await, warned);
+    mark(kept);
+    let faults = stage.accelerator.faults();
+    faults.always(Operation::ListTagsForResource, Fault::AccessDenied);
+    assert_eq!(stage.health_after_a_minute().await, warned);
+    faults.lift(Operation::ListTagsForResource);
     assert_eq!(stage.health_after_a_minute().await, whole);
 
     // Somebody takes a site out by hand.

@@ -16,6 +16,7 @@ mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
@@ -84,11 +85,40 @@ impl Group {
     }
 }
 
-/// All groups that can hold a site, read at one time.
+/// The accelerator's tag that says whose it is. Two deployments that share one each decide by a register of their
+/// own, and each decision wins: together they leave no endpoint in it. It is a mark and no lock: the last writer
+/// wins, and other tools may strip it.
+pub const OWNER_TAG: &str = "sitefence:owner";
+
+/// What the accelerator's tag [`OWNER_TAG`] says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is", content = "what")]
+pub enum Mark {
+    /// There is none.
+    #[default]
+    Absent,
+    /// It names this owner.
+    Names(String),
+    /// It could not be read, for this reason.
+    Unread(String),
+}
+
+/// What a look at the tag came to, and when that was.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Marked {
+    /// What it said; never [`Mark::Unread`].
+    pub mark: Mark,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// All groups that can hold a site, read at one time, and beside them whose the accelerator is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Reading {
     /// The groups in the order of the settings.
     pub groups: Vec<Group>,
+    /// What its tag says.
+    pub mark: Mark,
 }
 
 /// The exact content of one group once a decision is carried out.

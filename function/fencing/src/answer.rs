@@ -131,6 +131,10 @@ pub enum Cause {
     Promoted,
     /// A hold was put on or taken off.
     HoldChanged,
+    /// The accelerator belongs to another deployment, so nothing new is decided.
+    AnothersAccelerator,
+    /// It could not be known whose the accelerator is, and a decision was taken all the same.
+    OwnerUnknown,
     /// The world does not fit the register and is left alone.
     Unexplained,
     /// A dependency failed.
@@ -141,7 +145,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Decided,
         Self::Completed,
         Self::RefencedEarlyReturn,
@@ -153,6 +157,8 @@ impl Cause {
         Self::RejoinAborted,
         Self::Promoted,
         Self::HoldChanged,
+        Self::AnothersAccelerator,
+        Self::OwnerUnknown,
         Self::Unexplained,
         Self::DependencyFailed,
         Self::ForeignLabels,
@@ -163,7 +169,12 @@ impl Cause {
     pub fn notifies(self) -> bool {
         !matches!(
             self,
-            Self::SurvivorMissing | Self::Unexplained | Self::DependencyFailed | Self::ForeignLabels
+            Self::SurvivorMissing
+                | Self::AnothersAccelerator
+                | Self::OwnerUnknown
+                | Self::Unexplained
+                | Self::DependencyFailed
+                | Self::ForeignLabels
         )
     }
 
@@ -181,6 +192,8 @@ impl Cause {
             Self::RejoinAborted => "RejoinAborted",
             Self::Promoted => "Promoted",
             Self::HoldChanged => "HoldChanged",
+            Self::AnothersAccelerator => "AnothersAccelerator",
+            Self::OwnerUnknown => "OwnerUnknown",
             Self::Unexplained => "StateUnexplained",
             Self::DependencyFailed => "DependencyFailed",
             Self::ForeignLabels => "ForeignLabels",
@@ -216,6 +229,8 @@ mod tests {
             silent,
             [
                 Cause::SurvivorMissing,
+                Cause::AnothersAccelerator,
+                Cause::OwnerUnknown,
                 Cause::Unexplained,
                 Cause::DependencyFailed,
                 Cause::ForeignLabels

@@ -40,6 +40,8 @@ pub enum Metric {
     DeepCheckFailures,
     /// How many parts of a deep check gave cause for concern, and no more.
     DeepCheckWarnings,
+    /// One for each deep check that found the accelerator without its owner's tag, or with another's.
+    NotOurs,
     /// From a genuine alert's arrival to its answer.
     FenceMilliseconds,
 }
@@ -56,6 +58,7 @@ impl Metric {
             Self::DeepCheckRan,
             Self::DeepCheckFailures,
             Self::DeepCheckWarnings,
+            Self::NotOurs,
             Self::FenceMilliseconds,
         ])
     }
@@ -71,6 +74,7 @@ impl Metric {
             Self::DeepCheckRan => "DeepCheckRan",
             Self::DeepCheckFailures => "DeepCheckFailures",
             Self::DeepCheckWarnings => "DeepCheckWarnings",
+            Self::NotOurs => "AcceleratorNotOurs",
             Self::FenceMilliseconds => "FenceMilliseconds",
         }
     }

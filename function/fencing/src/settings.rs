@@ -190,6 +190,9 @@ described! {
         /// The accelerator's ARN.
         accelerator_arn: String =
             ACCELERATOR_ARN("SITEFENCE_ACCELERATOR_ARN", Source::Parameter("AcceleratorArn"), Filled);
+        /// What the accelerator's tag says where it is this deployment's: account/Region/table/topology of its
+        /// register. Empty where an older `provision` applied, and then the tag is not asked for.
+        owner: String = OWNER("SITEFENCE_OWNER", Source::Parameter("Owner"), MayBeEmpty);
         /// The ARN of every endpoint group of every listener that holds a site's balancer: `arn,arn,…`.
         endpoint_group_arns: Vec<String> = ENDPOINT_GROUP_ARNS(
             "SITEFENCE_ENDPOINT_GROUP_ARNS", Source::Parameter("EndpointGroupArns"), Filled

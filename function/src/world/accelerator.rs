@@ -6,18 +6,23 @@
 //! whether removing somebody who is gone is an error is not documented, and does not matter: what is read
 //! afterwards decides.
 
+use std::time::Duration;
+
 use aws_sdk_globalaccelerator::Client;
 use aws_sdk_globalaccelerator::error::ProvideErrorMetadata as _;
 use aws_sdk_globalaccelerator::types::{
     EndpointConfiguration, EndpointDescription, EndpointGroup, EndpointIdentifier, HealthState,
 };
-use fencing::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Reading};
+use fencing::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Mark, OWNER_TAG, Reading};
 use fencing::health::Listing;
 use fencing::settings::Found;
 use fencing::step::Fault;
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{join, try_join, try_join_all};
 
 use crate::world::aws::{Aws, describe};
+
+/// The longest that a reading waits for the tag. It takes as long as a group's description, which comes at once.
+const MARK_LIMIT: Duration = Duration::from_millis(1500);
 
 /// The accelerator's endpoint groups.
 #[derive(Debug)]
@@ -37,12 +42,34 @@ impl Accelerator {
         }
     }
 
-    /// Reads every group, side by side.
+    /// Reads every group and the tag that says whose the accelerator is, side by side. A tag that fails or is late is
+    /// unread, and spoils nothing else.
     pub async fn read(&self) -> Result<Reading, Fault> {
-        let groups = self.group_arns.iter().map(|arn| self.describe(arn));
+        let groups = try_join_all(self.group_arns.iter().map(|arn| self.describe(arn)));
+        let mark = tokio::time::timeout(MARK_LIMIT, self.mark());
+        let (groups, mark) = join(groups, mark).await;
+        let unread = || Mark::Unread(format!("no answer within {} ms", MARK_LIMIT.as_millis()));
         Ok(Reading {
-            groups: try_join_all(groups).await?,
+            groups: groups?,
+            mark: mark.unwrap_or_else(|_| unread()),
         })
+    }
+
+    async fn mark(&self) -> Mark {
+        let reply = self
+            .client
+            .list_tags_for_resource()
+            .resource_arn(&self.arn)
+            .send()
+            .await;
+        match reply {
+            Ok(reply) => {
+                let mut tags = reply.tags.unwrap_or_default().into_iter();
+                tags.find(|tag| tag.key == OWNER_TAG)
+                    .map_or(Mark::Absent, |tag| Mark::Names(tag.value))
+            }
+            Err(error) => Mark::Unread(describe(&error)),
+        }
     }
 
     /// Finds everything from the top, as if nobody knew the groups yet.

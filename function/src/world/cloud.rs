@@ -111,6 +111,10 @@ impl World for Cloud {
                 Event::Written(self.register.write(*expect, record).await)
             }
             Call::ReadAccelerator => Event::Accelerator(self.accelerator.read().await),
+            Call::ReadMark => {
+                let kept = self.journal.kept().await;
+                Event::Marked(kept.map(|kept| kept.checkup.and_then(|checkup| checkup.marked)))
+            }
             Call::WriteGroup(outcome) => Event::Group(self.accelerator.write(outcome).await),
             Call::ReadView { at } => Event::Views(infinispan.views(at).await),
             Call::TakeOffline { at, backup } => Event::Switched(infinispan.take_offline(at, backup).await),

@@ -87,6 +87,8 @@ fn subject(topology: &TopologyName, cause: Cause) -> String {
         Cause::RejoinAborted => "a rejoin was given up",
         Cause::Promoted => "the survivor was changed",
         Cause::HoldChanged => "a hold was put on or taken off",
+        Cause::AnothersAccelerator => "the accelerator is another deployment's",
+        Cause::OwnerUnknown => "whose the accelerator is, is not known",
         Cause::Unexplained => "something does not fit",
         Cause::DependencyFailed => "a dependency failed",
         Cause::ForeignLabels => "foreign alerts arrive",

@@ -10,6 +10,7 @@ mod common;
 mod driver;
 mod flaws;
 mod infinispan;
+mod owner;
 mod process;
 mod regions;
 mod rows;

@@ -67,6 +67,7 @@ pub fn assumed_found(topology: &Topology, region: &Region) -> Found {
         webhook_secret: secret(&topology.webhook_secret_name()),
         health_secret: secret(&topology.health_secret_name()),
         register_table: topology.table_name(),
+        owner: topology.owner(account),
         topic_arn: topology
             .notify
             .topics

@@ -26,6 +26,9 @@ const TOLD_BY_THE_FUNCTION: &[Cause] = &[Cause::Decided, Cause::Completed, Cause
 const HEARD: &[&str] = &[
     Metric::DeepCheckRan.name(),
     Metric::DeepCheckFailures.name(),
+    Metric::NotOurs.name(),
+    Metric::Cause(Cause::AnothersAccelerator).name(),
+    Metric::Cause(Cause::OwnerUnknown).name(),
     Metric::DecisionAge.name(),
     Metric::HoldOverdue.name(),
     Metric::Cause(Cause::Decided).name(),

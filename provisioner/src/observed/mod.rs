@@ -17,8 +17,10 @@ pub mod changes;
 pub mod cluster;
 pub mod cluster_endpoint;
 pub mod objects;
+mod ownership;
 
 use self::cluster::{ClusterReading, Looks};
+pub use self::ownership::{Mark, Neighbour};
 use crate::topology::names::StackKind;
 
 /// Who is signed in.
@@ -282,6 +284,17 @@ pub enum Replicas {
     Strong(BTreeSet<String>),
 }
 
+impl Replicas {
+    /// The Regions.
+    pub fn regions(&self) -> impl Iterator<Item = &String> {
+        let regions = match self {
+            Self::None => None,
+            Self::Eventual(regions) | Self::Strong(regions) => Some(regions),
+        };
+        regions.into_iter().flatten()
+    }
+}
+
 /// The register's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableReading {
@@ -419,6 +432,8 @@ pub struct RegionReading {
     pub limits: LambdaLimits,
     /// What our function has reserved already.
     pub reserved_concurrency: u32,
+    /// Functions there that fence for another topology.
+    pub neighbours: Vec<Neighbour>,
     /// Functions there that look like the guide's.
     pub guide_functions: Vec<String>,
     /// Which of the roles that we would make exist.
@@ -436,6 +451,8 @@ pub struct Observed {
     pub accelerators: Vec<AcceleratorReading>,
     /// Ours.
     pub accelerator: Option<AcceleratorReading>,
+    /// Whose it is by its tag, if it has that.
+    pub owner: Option<String>,
     /// Its listeners.
     pub listeners: Vec<ListenerReading>,
     /// What each endpoint of these listeners is.

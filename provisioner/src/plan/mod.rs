@@ -20,6 +20,9 @@
 pub mod clusters;
 pub mod destroy;
 mod lock;
+mod marks;
+#[cfg(test)]
+mod marks_tests;
 #[cfg(test)]
 mod moves_tests;
 mod stacks;
@@ -35,6 +38,7 @@ pub use self::lock::LockPlace;
 pub use self::stacks::parameters::{OUTPUT_TOPIC, OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
 pub use self::step::{OutputReading, ParameterValue, Plan, StackGoal, Step, Unchanged};
 
+use self::marks::Marks;
 use self::unreached::{Deferred, Place};
 use crate::observed::Standing;
 use crate::package::Package;
@@ -85,8 +89,12 @@ pub fn plan(
             .collect();
         let (goals, deferred) = stacks::within_reach(topology, standing, findings, goals);
         plan.deferred = deferred;
+        let mut marks = Marks::new(standing, findings);
         for goal in &goals {
             let of_stack = stacks::steps(topology, standing, goal);
+            if goal.kind == StackKind::Fencing {
+                steps.extend(marks.before_functions(!of_stack.is_empty()));
+            }
             if of_stack.is_empty() {
                 plan.unchanged.push(Unchanged::Stack {
                     region: goal.region.clone(),

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::clusters::ObjectGoal;
 use super::unreached::{Deferred, UnreachedRegion};
-use crate::observed::RegisterPlace;
 use crate::observed::changes::StackDrift;
 use crate::observed::cluster::{ObjectRef, Unreached};
+use crate::observed::{Mark, RegisterPlace};
 use crate::package::Package;
 use crate::preflight::problem::Warning;
 use crate::topology::SiteName;
@@ -138,6 +138,10 @@ pub enum Step {
         /// What stays, as `type name`.
         keeps: Vec<String>,
     },
+    /// The accelerator says from here on whose it is.
+    MarkAccelerator(Mark),
+    /// The accelerator no longer says that it is ours. Another's tag stays.
+    UnmarkAccelerator(Mark),
     /// The function's package is uploaded.
     Upload {
         /// The bucket's Region.

@@ -7,8 +7,8 @@ use super::{Plan, Step, destroy, plan};
 use crate::observed::cluster::Looks;
 use crate::observed::{RegionStanding, Standing};
 use crate::package::Package;
-use crate::preflight::judge_destruction;
 use crate::preflight::problem::Problem;
+use crate::preflight::{Findings, judge_destruction};
 use crate::render::StackDocument;
 use crate::sample::*;
 use crate::topology::Topology;
@@ -35,6 +35,8 @@ fn words(plan: &Plan) -> Vec<String> {
                 format!("confirm epoch {}", epochs.join(" "))
             }
             Step::ForgetItems { table, .. } => format!("forget {table}"),
+            Step::MarkAccelerator(_) => "mark".to_owned(),
+            Step::UnmarkAccelerator(_) => "unmark".to_owned(),
             Step::ApplyObject(goal) => format!("apply {} {}", goal.object.site, goal.object.kind.word()),
             Step::DeleteObject { object, .. } => format!("delete {} {}", object.site, object.kind.word()),
             Step::MergeUserWorkloadConfig { object, .. } => format!("merge {}", object.site),
@@ -403,6 +405,7 @@ fn everything_goes_functions_first_and_the_lock_s_bucket_last() {
         words(&plan),
         [
             "lock",
+            "unmark",
             "delete eu-west-1 fencing",
             "confirm epoch 0",
             "delete eu-west-1 register",
@@ -487,6 +490,7 @@ fn a_shared_table_loses_only_this_topology_s_items() {
         steps,
         [
             "lock",
+            "unmark",
             "delete eu-west-1 fencing",
             "confirm epoch 0",
             "forget shared",
@@ -777,4 +781,35 @@ fn a_register_that_cannot_be_read_forbids_destruction_unless_forced() {
     let mut nothing = empty_world();
     nothing.register_unread = Some("no answer".to_owned());
     assert_eq!(judge_destruction(&topology, &nothing, &looks, false), Ok(()));
+}
+
+/// Nothing is deployed before the accelerator says whose it is; `destroy` lets go of it while it still knows which.
+#[test]
+fn the_accelerator_is_marked_before_the_first_function_and_let_go_of_with_it() {
+    let findings = Findings {
+        unmarked: true,
+        ..findings()
+    };
+    let planned = |standing: &Standing| {
+        let plan = plan(
+            &topology(),
+            standing,
+            &findings,
+            &package(),
+            &documents(&[REGION]),
+            &no_clusters(),
+        );
+        words(&plan.unwrap())
+    };
+    let fresh = planned(&standing());
+    let position = |words: &[String], wanted: &str| words.iter().position(|word| word == wanted).unwrap();
+    let created = format!("create {REGION} fencing");
+    assert!(position(&fresh, "lock") < position(&fresh, "mark"), "{fresh:?}");
+    assert!(position(&fresh, "mark") < position(&fresh, &created), "{fresh:?}");
+    // Where only the tag is gone, only the tag is written.
+    assert_eq!(planned(&deployed()), ["lock", "mark", "unlock"]);
+
+    let gone = words(&destroy::plan(&topology(), &deployed(), &Looks::new(), true));
+    let deleted = format!("delete {REGION} fencing");
+    assert!(position(&gone, "unmark") < position(&gone, &deleted), "{gone:?}");
 }

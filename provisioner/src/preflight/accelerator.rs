@@ -99,6 +99,8 @@ impl Judge<'_> {
             return found;
         };
         found.accelerator_arn.clone_from(&accelerator.arn);
+        found.owner = self.topology.owner(&self.observed.standing.identity.account_id);
+        self.whose(&accelerator.arn, &found.owner);
         if !accelerator.enabled {
             self.problems.push(Problem::AcceleratorDisabled {
                 name: accelerator.name.clone(),
@@ -140,6 +142,44 @@ impl Judge<'_> {
             .map(|(site, arns)| (site, arns.into_iter().collect()))
             .collect();
         found
+    }
+
+    /// Whether the accelerator is another deployment's: by its tag, or because a function of another topology was
+    /// told of it.
+    fn whose(&mut self, arn: &str, ours: &str) {
+        let others = self.observed.owner.as_ref();
+        if let Some(owner) = others.filter(|owner| *owner != ours && !self.was_ours(owner)) {
+            self.problems.push(Problem::AnothersAccelerator {
+                arn: arn.to_owned(),
+                owner: owner.clone(),
+                ours: ours.to_owned(),
+            });
+        }
+        for region in &self.observed.regions {
+            for neighbour in region.neighbours.iter().filter(|it| it.accelerator_arn == arn) {
+                self.problems.push(Problem::SharedAccelerator {
+                    function: neighbour.function.clone(),
+                    region: region.region.clone(),
+                    topology: neighbour.topology.clone(),
+                });
+            }
+        }
+    }
+
+    /// Whether an owner is this topology before its register moved: a function of ours was told so, or the register
+    /// that it names is one that the move has left.
+    fn was_ours(&self, owner: &str) -> bool {
+        let standing = &self.observed.standing;
+        let account_id = &standing.identity.account_id;
+        let mut left = standing.former_registers.iter().flat_map(|(place, table)| {
+            // The first of several replicas stands in the mark, whichever of them was looked at.
+            let regions = std::iter::once(&place.region).chain(table.replicas.regions());
+            regions.map(move |region| (place.role_arn.as_deref(), region, &place.table))
+        });
+        standing.told().any(|told| told.found.owner == owner)
+            || left.any(|(role_arn, region, table)| {
+                self.topology.owner_with(account_id, role_arn, region, table) == owner
+            })
     }
 
     /// The sites that an untagged balancer may belong to: those that miss in its listener, or else all.

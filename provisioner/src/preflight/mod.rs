@@ -37,6 +37,8 @@ pub struct Findings {
     pub found: Found,
     /// The secret with Infinispan's password, by function Region.
     pub infinispan_secrets: BTreeMap<String, String>,
+    /// Whether the accelerator does not say yet that it is this topology's, with its register where it shall be.
+    pub unmarked: bool,
     /// The Regions that did not answer, each with the call that shows it.
     pub unreached: BTreeMap<String, String>,
     /// What is worth knowing.
@@ -77,6 +79,8 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
                 .iter()
                 .map(|(region, secret)| (region.clone(), secret.arn.clone()))
                 .collect(),
+            unmarked: observed.owner.as_ref()
+                != Some(&topology.owner(&observed.standing.identity.account_id)),
             unreached: observed.unreached.clone(),
             warnings: judge.warnings,
         })

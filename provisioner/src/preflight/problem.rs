@@ -1,5 +1,6 @@
 //! What stands between a topology and its deployment: each with what was found, where, and what to do.
 
+use fencing::accelerator::OWNER_TAG;
 use fencing::words::SiteName;
 
 use super::cluster_problem::ClusterProblem;
@@ -203,6 +204,20 @@ pub enum Problem {
     MovesUnheld { from: String, to: String },
     #[error("the function `{function}` in {region} fences too: it is the one of Keycloak's guide")]
     GuideDeployment { function: String, region: String },
+    #[error("the accelerator belongs to `{owner}`, and this is `{ours}`")]
+    AnothersAccelerator {
+        arn: String,
+        owner: String,
+        ours: String,
+    },
+    #[error(
+        "the function `{function}` in {region} fences at the same accelerator, for the topology `{topology}`"
+    )]
+    SharedAccelerator {
+        function: String,
+        region: String,
+        topology: String,
+    },
     #[error(transparent)]
     Cluster(#[from] ClusterProblem),
 }
@@ -249,6 +264,8 @@ impl Problem {
             | Self::MovesUnheld { .. }
             | Self::RegisterNotKept { .. }
             | Self::GuideDeployment { .. }
+            | Self::AnothersAccelerator { .. }
+            | Self::SharedAccelerator { .. }
             | Self::EventualRegister { .. }
             | Self::RegisterUnread { .. }
             | Self::RegisterSilent { .. } => true,
@@ -427,6 +444,15 @@ impl Problem {
             Self::GuideDeployment { function, region } => format!(
                 "two fencers can each take out another site: remove its AlertmanagerConfig in both clusters, then \
                  aws lambda delete-function --region {region} --function-name {function}"
+            ),
+            Self::AnothersAccelerator { arn, owner, .. } => format!(
+                "two deployments on one accelerator would empty it between them: `provision destroy` that one first; if \
+                 nothing is left of `{owner}`, or the register has moved: aws globalaccelerator untag-resource --region us-west-2 \
+                 --resource-arn {arn} --tag-keys {OWNER_TAG}"
+            ),
+            Self::SharedAccelerator { topology, .. } => format!(
+                "two deployments on one accelerator would empty it between them: `provision destroy` the topology \
+                 `{topology}` first"
             ),
             Self::Cluster(problem) => problem.hint(),
         }

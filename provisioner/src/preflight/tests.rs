@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::{is_wanted, judge, judge_history, sites_to_search};
-use crate::observed::{EndpointReading, Observed};
+use crate::observed::{
+    EndpointReading, FunctionReading, Neighbour, Observed, RegisterPlace, Replicas, TableReading,
+};
 use crate::preflight::problem::{Problem, Warning};
 use crate::sample::*;
 use crate::topology::Topology;
@@ -298,7 +300,7 @@ fn each_flaw_of_the_account_is_named() {
         ),
         (
             &shared,
-            observed(),
+            with(|it| it.owner = None),
             "the register's table `shared` does not exist in eu-west-1",
         ),
         (
@@ -306,6 +308,7 @@ fn each_flaw_of_the_account_is_named() {
             with(|it| {
                 let mut table = table("open");
                 table.hash_key = Some(("id".into(), "S".into()));
+                it.owner = None;
                 it.standing.register = Some(table);
             }),
             "the register's table `shared` in eu-west-1 has the wrong key: its hash key is `id` of type S",
@@ -517,7 +520,6 @@ fn every_hint_says_what_to_do() {
 
 #[test]
 fn a_register_is_used_only_where_a_condition_means_the_same_everywhere() {
-    use crate::observed::Replicas;
     let regions = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let shared = topology_from("register: { table: shared }");
     let strong = topology_from(
@@ -561,7 +563,8 @@ fn a_register_is_used_only_where_a_condition_means_the_same_everywhere() {
     ];
     for (topology, replicas, expected) in cases {
         let observed = with(|it| {
-            it.standing.register = Some(crate::observed::TableReading {
+            it.owner = None;
+            it.standing.register = Some(TableReading {
                 replicas: replicas.clone(),
                 ..table("open")
             });
@@ -693,4 +696,94 @@ fn the_secrets_stay_in_the_region_that_was_first() {
             .any(|problem| problem.contains("the webhook's secret lives in"));
         assert_eq!(is_refused, refused, "{before} → {now:?}: {found:#?}");
     }
+}
+
+/// Two deployments on one accelerator empty it between them: neither the tag nor a function may name another.
+#[test]
+fn another_deployment_s_accelerator_is_refused() {
+    let other = "111111111111/eu-west-1/sitefence-other-register/other";
+    let judged = |change: fn(&mut Observed, &str)| judge(&topology(), &with(|it| change(it, other)), 0);
+    let problems = judged(|it, other| it.owner = Some(other.to_owned())).unwrap_err();
+    assert!(
+        matches!(problems.as_slice(), [Problem::AnothersAccelerator { owner, .. }] if owner == other),
+        "{problems:?}"
+    );
+    assert!(problems.iter().all(Problem::is_unsafe));
+    let neighbour = |arn: &str| Neighbour {
+        function: "sitefence-other".to_owned(),
+        topology: "other".to_owned(),
+        accelerator_arn: arn.to_owned(),
+    };
+    let arn = observed().accelerator.unwrap().arn;
+    let beside = |arn: &str| {
+        judge(
+            &topology(),
+            &with(|it| it.regions[0].neighbours = vec![neighbour(arn)]),
+            0,
+        )
+    };
+    let problems = beside(&arn).unwrap_err();
+    assert!(
+        matches!(problems.as_slice(), [Problem::SharedAccelerator { topology, .. }] if topology == "other"),
+        "{problems:?}"
+    );
+    assert!(problems.iter().all(Problem::is_unsafe));
+    assert!(beside("arn:another:accelerator").is_ok());
+    // A register of this topology that a move has left names the topology's own former mark; another topology's
+    // stays another's, also with a register of that name.
+    for (owner, refused) in [
+        ("123456789012/eu-west-2/former/prod", false),
+        ("210987654321/eu-west-1/by-role/prod", false),
+        ("210987654321/eu-west-3/by-role/prod", false),
+        ("123456789012/eu-west-2/former/other", true),
+        ("123456789012/eu-west-3/former/prod", true),
+        ("123456789012/eu-west-1/by-role/prod", true),
+    ] {
+        let left = with(|it| {
+            let by_role = RegisterPlace {
+                region: "eu-west-1".to_owned(),
+                table: "arn:aws:dynamodb:eu-west-1:210987654321:table/by-role".to_owned(),
+                role_arn: Some("arn:aws:iam::210987654321:role/register".to_owned()),
+            };
+            let strong = TableReading {
+                replicas: Replicas::Strong(["eu-west-3".to_owned()].into()),
+                ..table("open")
+            };
+            let former = RegisterPlace {
+                region: "eu-west-2".to_owned(),
+                table: "former".to_owned(),
+                role_arn: None,
+            };
+            let registers = &mut it.standing.former_registers;
+            registers.extend([(former, table("open")), (by_role, strong)]);
+            it.owner = Some(owner.to_owned());
+        });
+        let judged = judge(&topology(), &left, 0);
+        assert_eq!(judged.is_err(), refused, "{owner}: {judged:?}");
+        // And it is written anew, with the register where it is now.
+        assert!(judged.map_or(true, |findings| findings.unmarked), "{owner}");
+    }
+    // One that says nothing yet is marked.
+    assert!(judged(|it, _| it.owner = None).unwrap().unmarked);
+    assert!(!judge(&topology(), &observed(), 0).unwrap().unmarked);
+}
+
+/// A function of another version is a neighbour, too: only what tells it apart is read.
+#[test]
+fn a_neighbour_is_known_by_two_variables() {
+    let told = |topology: &str| FunctionReading {
+        name: "f".to_owned(),
+        arn: "arn:f".to_owned(),
+        environment: [
+            ("SITEFENCE_TOPOLOGY".to_owned(), topology.to_owned()),
+            ("SITEFENCE_ACCELERATOR_ARN".to_owned(), "arn:a".to_owned()),
+        ]
+        .into(),
+    };
+    let known = told("other").neighbour("prod").unwrap();
+    assert_eq!(
+        (known.topology.as_str(), known.accelerator_arn.as_str()),
+        ("other", "arn:a")
+    );
+    assert_eq!(told("prod").neighbour("prod"), None);
 }

@@ -340,6 +340,11 @@ fn fencing_parameters(is_first: bool) -> Vec<Parameter> {
                 "The secret with Infinispan's password, in this Region",
                 SECRET,
             ),
+            "Owner" => Parameter::new(
+                name,
+                "Whose the accelerator is, as its tag says: account/Region/table/topology",
+                Some("^[0-9]{12}/[a-z0-9-]+/[A-Za-z0-9_.-]+/[a-z0-9-]+$"),
+            ),
             "RegisterTable" => Parameter::new(name, "The register's table", Some("^[A-Za-z0-9_.-]{3,255}$")),
             other => Parameter::new(other, "A value that the function needs", None),
         });

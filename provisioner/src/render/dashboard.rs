@@ -72,6 +72,7 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
             ours(Metric::DeepCheckRan, "ran"),
             ours(Metric::DeepCheckFailures, "failures"),
             ours(Metric::DeepCheckWarnings, "warnings"),
+            ours(Metric::NotOurs, "accelerator not ours"),
         ])),
         widget("metric", 0, 16, half, 6, graph("Under way or held, in seconds", "Maximum", vec![
             ours(Metric::DecisionAge, "decision under way"),
@@ -85,6 +86,8 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
             cause(Cause::RecutAfterRestart, "cut again after a restart"),
             cause(Cause::RejoinAborted, "rejoin given up"),
             cause(Cause::HoldChanged, "hold put on or taken off"),
+            cause(Cause::AnothersAccelerator, "accelerator is another's"),
+            cause(Cause::OwnerUnknown, "accelerator's owner unknown"),
             cause(Cause::Unexplained, "does not fit"),
             cause(Cause::DependencyFailed, "dependency failed"),
             cause(Cause::ForeignLabels, "foreign alerts"),

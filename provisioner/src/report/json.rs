@@ -82,6 +82,12 @@ fn step_json(step: &Step, preview: &Preview) -> Option<Value> {
         Step::EmptyBucket { region, bucket } => {
             json!({ "action": "emptyBucket", "region": region, "bucket": bucket })
         }
+        Step::MarkAccelerator(mark) => json!({
+            "action": "markAccelerator", "accelerator": mark.accelerator_arn, "owner": mark.owner,
+        }),
+        Step::UnmarkAccelerator(mark) => json!({
+            "action": "unmarkAccelerator", "accelerator": mark.accelerator_arn, "owner": mark.owner,
+        }),
         Step::ForgetItems { region, table, .. } => {
             json!({ "action": "forgetItems", "region": region, "table": table })
         }

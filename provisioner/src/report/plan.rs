@@ -14,6 +14,7 @@ use crate::plan::unreached::Place;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
 use crate::topology::SiteName;
 use crate::topology::time_to_fence::{Advice, Basis, TimeToFence};
+use fencing::accelerator::OWNER_TAG;
 
 /// A step as it begins; nothing for those that only concern ourselves.
 pub fn step(step: &Step) -> Option<String> {
@@ -49,6 +50,8 @@ pub fn step(step: &Step) -> Option<String> {
                 places.join(" and ")
             )
         }
+        Step::MarkAccelerator(mark) => format!("marking the accelerator as {}", mark.owner),
+        Step::UnmarkAccelerator(_) => "taking the mark off the accelerator".to_owned(),
         Step::ForgetItems { region, table, .. } => {
             format!("{region}: removing this topology's items from {table}")
         }
@@ -160,6 +163,7 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
         }
         deferred_text(&mut text, plan, &Place::Region(region.to_owned()));
     }
+    marks_text(&mut text, plan);
     for site in sites(plan) {
         site_text(&mut text, plan, site);
     }
@@ -182,6 +186,24 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
         )
     };
     text
+}
+
+/// What is written on accelerators, which stand in no Region.
+fn marks_text(text: &mut String, plan: &Plan) {
+    let mut heading = "\nGlobal Accelerator\n";
+    for step in &plan.steps {
+        let (sign, mark) = match step {
+            Step::MarkAccelerator(mark) => ('+', mark),
+            Step::UnmarkAccelerator(mark) => ('-', mark),
+            _ => continue,
+        };
+        text.push_str(std::mem::take(&mut heading));
+        let _ = writeln!(
+            text,
+            "  {sign} {}  tag {OWNER_TAG}={}",
+            mark.accelerator_arn, mark.owner
+        );
+    }
 }
 
 /// What was changed by hand in a stack.
@@ -308,11 +330,14 @@ fn counts(plan: &Plan) -> (usize, usize, usize) {
     plan.steps
         .iter()
         .fold((0, 0, 0), |(create, change, delete), step| match step {
-            Step::CreateStack(_) | Step::Upload { .. } => (create + 1, change, delete),
+            Step::CreateStack(_) | Step::Upload { .. } | Step::MarkAccelerator(_) => {
+                (create + 1, change, delete)
+            }
             Step::UpdateStack(_) | Step::ContinueRollback { .. } => (create, change + 1, delete),
             Step::DeleteStack { .. }
             | Step::EmptyBucket { .. }
             | Step::ForgetItems { .. }
+            | Step::UnmarkAccelerator(_)
             | Step::DeleteObject { .. } => (create, change, delete + 1),
             Step::MergeUserWorkloadConfig { is_new: true, .. } => (create + 1, change, delete),
             Step::MergeUserWorkloadConfig { .. } | Step::UndoUserWorkloadConfig { .. } => {

@@ -157,6 +157,11 @@ pub enum Failure {
         register.state(), register.epoch(), fenced(register)
     )]
     DecidedMeanwhile { register: RegisterReading },
+    #[error(
+        "the accelerator {arn} was to say that it is this topology's, and says {}",
+        found.as_deref().unwrap_or("nothing")
+    )]
+    NotMarked { arn: String, found: Option<String> },
     #[error("something changed between planning and starting")]
     Overtaken,
     #[error("stopped; nothing is lost")]
@@ -223,7 +228,7 @@ impl Failure {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Problems(problems) if problems.iter().any(Problem::is_unsafe) => Kind::Refused,
-            Self::Locked { .. } | Self::DecidedMeanwhile { .. } => Kind::Refused,
+            Self::Locked { .. } | Self::DecidedMeanwhile { .. } | Self::NotMarked { .. } => Kind::Refused,
             Self::NotDone { status, .. } => match status {
                 Status::NotNow => Kind::Refused,
                 Status::Foreign => Kind::Usage,
@@ -258,6 +263,7 @@ impl Failure {
                 Status::Retry | Status::Done => "notDone",
             },
             Self::DecidedMeanwhile { .. } => "decidedMeanwhile",
+            Self::NotMarked { .. } => "notMarked",
             Self::Overtaken => "overtaken",
             Self::Interrupted => "interrupted",
             Self::Declined => "declined",
@@ -323,6 +329,11 @@ impl Failure {
                  {} back as the README's chapter `When a site was fenced` says, then destroy with --force",
                 register.fenced().map_or("the site", SiteName::as_str)
             )),
+            Self::NotMarked { .. } => Some(
+                "somebody else applies another topology to it, or a tool strips tags: two deployments on one accelerator \
+                 would empty it between them"
+                    .into(),
+            ),
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {
                 Some("run the same command again to go on; what was begun at a server goes on there meanwhile".into())

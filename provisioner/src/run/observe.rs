@@ -221,7 +221,7 @@ pub async fn observe(
         })),
         boundary_exists(aws, topology),
     )?;
-    let (accelerators, accelerator, listeners) = accelerators;
+    let (accelerators, accelerator, owner, listeners) = accelerators;
     let endpoints = endpoints(aws, &listeners).await?;
     let search = sites_to_search(topology, &listeners, &endpoints.readings);
     let balancers_elsewhere = each(search.into_iter().map(|(site, region)| {
@@ -270,6 +270,7 @@ pub async fn observe(
         standing,
         accelerators,
         accelerator,
+        owner,
         listeners,
         endpoints: endpoints.readings,
         balancers_elsewhere: balancers_elsewhere.by_region.into_values().collect(),
@@ -374,6 +375,10 @@ async fn region_reading(aws: &Aws, topology: &Topology, region: &str) -> Result<
         region: region.to_owned(),
         limits,
         reserved_concurrency,
+        neighbours: all_functions
+            .iter()
+            .filter_map(|function| function.neighbour(topology.name.as_str()))
+            .collect(),
         guide_functions: all_functions
             .into_iter()
             .filter(|function| {

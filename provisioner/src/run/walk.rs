@@ -11,6 +11,7 @@ use crate::observed::Identity;
 use crate::plan::{Plan, Step};
 use crate::report;
 use crate::topology::Topology;
+use crate::world::accelerator::Accelerators;
 use crate::world::artifacts::Bucket;
 use crate::world::functions::{Functions, Readiness};
 use crate::world::register::Table;
@@ -166,6 +167,30 @@ impl Walk<'_> {
                     .put(&package.key(), wanted.function.zip.clone(), "application/zip")
                     .await?;
                 Ok(())
+            }
+            Step::MarkAccelerator(mark) => {
+                let accelerators = Accelerators::new(self.session.aws.global_accelerator());
+                let arn = &mark.accelerator_arn;
+                accelerators.mark(arn, &mark.owner).await?;
+                // The last writer wins, and it need not have been this one.
+                match accelerators.owner(arn).await? {
+                    Some(found) if found == mark.owner => Ok(()),
+                    found => Err(Failure::NotMarked {
+                        arn: arn.clone(),
+                        found,
+                    }),
+                }
+            }
+            Step::UnmarkAccelerator(mark) => {
+                let accelerators = Accelerators::new(self.session.aws.global_accelerator());
+                let arn = &mark.accelerator_arn;
+                match accelerators.owner(arn).await {
+                    Ok(Some(found)) if found == mark.owner => Ok(accelerators.unmark(arn).await?),
+                    Ok(_) => Ok(()),
+                    // An accelerator that is gone says nothing any more.
+                    Err(error) if error.is("AcceleratorNotFoundException") => Ok(()),
+                    Err(error) => Err(error.into()),
+                }
             }
             Step::AwaitFunction { region, function } => self.await_function(region, function).await,
             Step::EmptyBucket { region, bucket } => {

@@ -114,6 +114,24 @@ impl Topology {
             .map_or_else(|| self.named("register"), ToString::to_string)
     }
 
+    /// What the accelerator's tag says where it is this deployment's. The same for the functions of all Regions,
+    /// whichever replica of the register each of them uses.
+    pub fn owner(&self, account_id: &str) -> String {
+        let role = self.register.role_arn.as_ref().map(ToString::to_string);
+        let region = self.register_regions().first().unwrap_or(self.first_region());
+        self.owner_with(account_id, role.as_deref(), region.as_str(), &self.table_name())
+    }
+
+    /// What it says where this topology keeps its register there: the register's place, and the topology's name.
+    pub fn owner_with(&self, account_id: &str, role_arn: Option<&str>, region: &str, table: &str) -> String {
+        let account = role_arn
+            .and_then(|arn| arn.split(':').nth(4))
+            .unwrap_or(account_id);
+        // A table of another account is called by its ARN.
+        let table = table.rsplit_once("table/").map_or(table, |(_, name)| name);
+        format!("{account}/{region}/{table}/{}", self.name)
+    }
+
     /// An alarm's name.
     pub fn alarm_name(&self, what: &str) -> String {
         self.named(what)

@@ -1,7 +1,9 @@
-//! Global Accelerator, read only. Nothing here writes: the endpoint group belongs to the function and to people.
+//! Global Accelerator. Of all that is there only one tag is written, which says whose the accelerator is: the endpoint
+//! groups belong to the function and to people.
 
 use aws_sdk_globalaccelerator::Client;
-use aws_sdk_globalaccelerator::types::Accelerator;
+use aws_sdk_globalaccelerator::types::{Accelerator, Tag};
+use fencing::accelerator::OWNER_TAG;
 
 use super::call::{Call, CallError};
 use crate::observed::{AcceleratorReading, GroupReading, ListenerReading};
@@ -61,6 +63,44 @@ impl Accelerators {
             Err(error) if error.is("AcceleratorNotFoundException") => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whose an accelerator is by its tag, if it has that.
+    pub async fn owner(&self, arn: &str) -> Result<Option<String>, CallError> {
+        let answer = self
+            .client
+            .list_tags_for_resource()
+            .resource_arn(arn)
+            .send()
+            .await
+            .map_err(|error| call("ListTagsForResource").failed(error))?;
+        let mut tags = answer.tags.unwrap_or_default().into_iter();
+        Ok(tags.find(|tag| tag.key == OWNER_TAG).map(|tag| tag.value))
+    }
+
+    /// Writes whose an accelerator is.
+    pub async fn mark(&self, arn: &str, owner: &str) -> Result<(), CallError> {
+        let tag = Tag::builder().key(OWNER_TAG).value(owner).build();
+        self.client
+            .tag_resource()
+            .resource_arn(arn)
+            .tags(tag.map_err(|_| call("TagResource").lacks("a tag's key"))?)
+            .send()
+            .await
+            .map_err(|error| call("TagResource").failed(error))?;
+        Ok(())
+    }
+
+    /// Takes that away again.
+    pub async fn unmark(&self, arn: &str) -> Result<(), CallError> {
+        self.client
+            .untag_resource()
+            .resource_arn(arn)
+            .tag_keys(OWNER_TAG)
+            .send()
+            .await
+            .map_err(|error| call("UntagResource").failed(error))?;
+        Ok(())
     }
 
     /// An accelerator's listeners, each with its endpoint groups.

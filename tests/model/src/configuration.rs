@@ -44,6 +44,8 @@ pub struct Configuration {
     pub expects: &'static [Seen],
     /// Whether the driver stops at the timeout. Only a test that shows what rests on it says no.
     pub driver_stops: bool,
+    /// Whether the accelerator says whose it is. Only a test that shows what rests on it says no.
+    pub marked: bool,
 }
 
 /// Something that has to be seen to happen.
@@ -77,6 +79,8 @@ pub enum Seen {
     Doubted,
     /// What is seen was left alone.
     Unexplained,
+    /// Nothing was decided, because the accelerator is another topology's.
+    Anothers,
     /// A listener that people had emptied was filled again.
     Refilled,
     /// The survivor was missing, and people were told that it is for them to put it back.

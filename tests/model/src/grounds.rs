@@ -1,6 +1,6 @@
 //! What does not change while a configuration is checked: names, settings, and the accelerator's layout.
 
-use fencing::accelerator::{Endpoint, EndpointConfig, Group as Read, GroupOutcome, Health, Reading};
+use fencing::accelerator::{Endpoint, EndpointConfig, Group as Read, GroupOutcome, Health, Mark, Reading};
 use fencing::settings::{Found, Settings, sample};
 use fencing::words::{SiteName, TopologyName};
 
@@ -43,6 +43,11 @@ impl Site {
 /// Where a balancer of nobody's stands among a group's members.
 pub const STRANGER: usize = 2;
 
+/// What the accelerator's tag says where it is ours, and where it is the other topology's.
+pub const OURS: &str = "111111111111/eu-west-1/register/model";
+/// See [`OURS`].
+pub const OTHERS: &str = "111111111111/eu-west-1/register/another";
+
 /// The weights that the members are configured with: each its own, so that a mixed-up configuration shows.
 pub const WEIGHTS: [u8; 3] = [100, 200, 50];
 
@@ -69,6 +74,8 @@ pub struct Layout {
 pub struct Grounds {
     /// What the function is told.
     pub settings: Settings,
+    /// What the function of another topology is told, which somebody has put on the same accelerator.
+    pub others: Settings,
     /// The layout.
     pub layout: Layout,
     names: [SiteName; 2],
@@ -96,6 +103,7 @@ impl Grounds {
             cooldown_seconds: 20,
             found: Found {
                 accelerator_arn,
+                owner: OURS.to_owned(),
                 endpoint_group_arns: arns.clone(),
                 balancers: Site::ALL
                     .map(|site| (names[site.index()].clone(), vec![balancers[site.index()].clone()]))
@@ -104,8 +112,17 @@ impl Grounds {
             },
             ..sample
         };
+        let others = Settings {
+            topology: TopologyName::new("another").expect("the name is in the grammar"),
+            found: Found {
+                owner: OTHERS.to_owned(),
+                ..settings.found.clone()
+            },
+            ..settings.clone()
+        };
         Self {
             settings,
+            others,
             layout,
             names,
             balancers,
@@ -206,8 +223,9 @@ impl Grounds {
     }
 
     /// All groups as the accelerator shows them.
-    pub fn reading(&self, groups: &[Group], healths: [Health; 2]) -> Reading {
+    pub fn reading(&self, groups: &[Group], healths: [Health; 2], mark: Mark) -> Reading {
         Reading {
+            mark,
             groups: groups
                 .iter()
                 .enumerate()

@@ -40,6 +40,8 @@ pub struct Shown {
 pub struct Invocation {
     /// Names it, in claims.
     pub name: u8,
+    /// Whether it is the other topology's.
+    pub others: bool,
     /// The protocol's state.
     pub state: State,
     /// What it was shown.
@@ -49,6 +51,7 @@ pub struct Invocation {
 impl Hash for Invocation {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.name.hash(hasher);
+        self.others.hash(hasher);
         self.state.hash(hasher);
     }
 }
@@ -74,13 +77,29 @@ pub fn request(name: u8) -> String {
 impl Invocation {
     /// Begins one.
     pub fn begin(grounds: &Grounds, name: u8, task: Task, now: Timestamp) -> (Self, Told) {
-        let (state, effects) = step::start(&grounds.settings, &request(name), task, now);
+        Self::of(grounds, false, name, task, now)
+    }
+
+    /// Begins one, perhaps the other topology's.
+    pub fn of(grounds: &Grounds, others: bool, name: u8, task: Task, now: Timestamp) -> (Self, Told) {
+        let settings = if others {
+            &grounds.others
+        } else {
+            &grounds.settings
+        };
+        let (state, effects) = step::start(settings, &request(name), task, now);
         let shown = Shown {
             groups: vec![None; grounds.whole().len()],
             replies: vec![None; grounds.whole().len()],
             ..Shown::default()
         };
-        (Self { name, state, shown }, told(effects))
+        let begun = Self {
+            name,
+            others,
+            state,
+            shown,
+        };
+        (begun, told(effects))
     }
 
     /// Goes on with a reply.
@@ -89,7 +108,12 @@ impl Invocation {
         if let Some(call) = self.call(ticket) {
             next.shown.note(grounds, self.name, call, &event);
         }
-        let (state, effects) = step(&grounds.settings, next.state, now, ticket, event);
+        let settings = if self.others {
+            &grounds.others
+        } else {
+            &grounds.settings
+        };
+        let (state, effects) = step(settings, next.state, now, ticket, event);
         next.state = state;
         (next, told(effects))
     }

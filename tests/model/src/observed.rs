@@ -126,6 +126,7 @@ impl Observed {
         for (cause, seen) in [
             (Cause::Unexplained, Seen::Unexplained),
             (Cause::SurvivorMissing, Seen::SurvivorMissing),
+            (Cause::AnothersAccelerator, Seen::Anothers),
         ] {
             if causes.contains(&cause) {
                 self.seen.insert(seen);

@@ -92,8 +92,13 @@ impl Protocol {
     }
 
     pub(crate) fn begin(&self, scene: &mut Scene, task: Task) -> u8 {
+        self.begin_of(scene, false, task)
+    }
+
+    fn begin_of(&self, scene: &mut Scene, others: bool, task: Task) -> u8 {
         let name = scene.fresh_name();
-        let (invocation, told) = Invocation::begin(&self.grounds, name, task, scene.world.now());
+        let now = scene.world.now();
+        let (invocation, told) = Invocation::of(&self.grounds, others, name, task, now);
         self.observed().told(&told);
         scene.running.push(Running {
             invocation: Shared::new(invocation),
@@ -118,6 +123,7 @@ impl Protocol {
             Way::NoRelay => scene.left.take(Chance::NoRelay),
             Way::Demoted => scene.left.take(Chance::Demoted),
             Way::Second => scene.left.take(Chance::Second),
+            Way::Unmarked => scene.left.take(Chance::Unmarked),
         }
         let event = if way == Way::Unanswered {
             if call.writes() {
@@ -171,6 +177,16 @@ impl Protocol {
     }
 
     fn land(&self, scene: &mut Scene, by: &Invocation, call: &Call, way: Way, overdue: bool) -> Event {
+        if !by.others {
+            return self.take_effect(scene, by, call, way, overdue);
+        }
+        scene.world.change_places();
+        let event = self.take_effect(scene, by, call, way, overdue);
+        scene.world.change_places();
+        event
+    }
+
+    fn take_effect(&self, scene: &mut Scene, by: &Invocation, call: &Call, way: Way, overdue: bool) -> Event {
         if !call.writes() {
             return scene.world.land(&self.grounds, call, way);
         }
@@ -236,6 +252,9 @@ impl Protocol {
                 scene.commands[slot] = after;
             }
         }
+        if next.others {
+            return;
+        }
         // A warm process remembers a register that waits. In a rejoin the schedule does not ask for it.
         let waits = next
             .shown
@@ -277,6 +296,7 @@ fn ways(scene: &Scene, call: &Call) -> impl Iterator<Item = Way> {
         .as_ref()
         .is_some_and(|before| *before != world.accelerator);
     let current = match call {
+        // Nobody repeats a write of the other topology's: it has the same driver.
         Call::WriteRegister { expect, .. } => world.record().rev == *expect,
         _ => false,
     };
@@ -301,6 +321,10 @@ fn ways(scene: &Scene, call: &Call) -> impl Iterator<Item = Way> {
         (
             Way::Second,
             may(Chance::Second) && matches!(call, Call::ReadView { .. }),
+        ),
+        (
+            Way::Unmarked,
+            may(Chance::Unmarked) && matches!(call, Call::ReadAccelerator),
         ),
     ]
     .into_iter()
@@ -336,6 +360,7 @@ impl Model for Protocol {
             }
             world.seconds += REST;
         }
+        world.marked = self.configuration.marked;
         world.link = !matches!(from, From::Split | From::FencedAndSplit);
         vec![Scene {
             world,
@@ -403,6 +428,7 @@ impl Model for Protocol {
             let begins = [
                 Chance::AlertA,
                 Chance::AlertB,
+                Chance::OthersAlertB,
                 Chance::Sweep,
                 Chance::Fence,
                 Chance::Hold,
@@ -466,7 +492,8 @@ impl Model for Protocol {
         match action {
             Action::Begin(chance) => {
                 next.left.take(chance);
-                self.begin(&mut next, task_of(&self.grounds, chance)?);
+                let others = chance == Chance::OthersAlertB;
+                self.begin_of(&mut next, others, task_of(&self.grounds, chance)?);
             }
             Action::SweepHavingWaited => {
                 next.left.take(Chance::Sweep);

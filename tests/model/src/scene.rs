@@ -19,6 +19,8 @@ pub enum Chance {
     AlertA,
     /// site-b's.
     AlertB,
+    /// site-b's, delivered to the function of another topology that stands on the same accelerator.
+    OthersAlertB,
     /// The schedule's minute.
     Sweep,
     /// An operator fences site-b as planned.
@@ -53,6 +55,8 @@ pub enum Chance {
     Stuck,
     /// The link is lost for one of the sites only.
     Half,
+    /// The accelerator's tag cannot be read.
+    Unmarked,
     /// A call takes longer than an interval of renewal.
     Slow,
     /// A claim's time passes while its holder runs on.
@@ -302,7 +306,7 @@ pub fn task_of(grounds: &Grounds, chance: Chance) -> Option<Task> {
     };
     Some(match chance {
         Chance::AlertA => alert(Site::A),
-        Chance::AlertB => alert(Site::B),
+        Chance::AlertB | Chance::OthersAlertB => alert(Site::B),
         Chance::Sweep => Task::Sweep { waited: None },
         Chance::Fence => Task::Fence {
             fenced: grounds.name(Site::B).clone(),
@@ -398,11 +402,11 @@ impl Scene {
 
     /// The smallest name that nothing remembers.
     pub fn fresh_name(&self) -> u8 {
-        let record = self.world.register.as_deref();
+        let records = [&self.world.register, &self.world.others];
         let remembered = |name: u8| {
             let request = crate::invocation::request(name);
             let signature = format!("(request {request})");
-            record.is_some_and(|record| {
+            records.into_iter().flatten().any(|record| {
                 record.by.ends_with(&signature)
                     || record.claim.as_ref().is_some_and(|claim| claim.owner == request)
             }) || self.running.iter().any(|running| running.invocation.name == name)

@@ -107,6 +107,7 @@ fn how(way: Way) -> &'static str {
         Way::NoRelay => " and no relay node answers",
         Way::Demoted => " and only one that is no relay node any more answers",
         Way::Second => " and the primary does not answer",
+        Way::Unmarked => " and not whose it is",
     }
 }
 
@@ -121,6 +122,7 @@ pub fn what(grounds: &Grounds, call: &Call) -> String {
             )
         }
         Call::ReadAccelerator => "reads the accelerator".to_owned(),
+        Call::ReadMark => "reads whose it was a minute ago".to_owned(),
         Call::WriteGroup(write) => {
             let ids: Vec<&str> = write
                 .endpoints

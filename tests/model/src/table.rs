@@ -8,8 +8,9 @@
 use crate::configuration::{Configuration, From, Seen};
 use crate::grounds::{Layout, Site};
 use crate::scene::Chance::{
-    self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Heal, Hold, Lag, NoRelay, Partly, Promote,
-    Rejoin, Release, Repeated, Rest, Restart, Second, Skip, Slow, Stuck, Sweep, Tick, Unanswered,
+    self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Heal, Hold, Lag, NoRelay, OthersAlertB,
+    Partly, Promote, Rejoin, Release, Repeated, Rest, Restart, Second, Skip, Slow, Stuck, Sweep, Tick,
+    Unanswered, Unmarked,
 };
 use crate::scene::Hand;
 
@@ -47,6 +48,7 @@ pub const BASE: Configuration = Configuration {
     revisions: 14,
     expects: &[],
     driver_stops: true,
+    marked: true,
 };
 
 /// What people may do around a fence.
@@ -164,6 +166,14 @@ fn fences() -> Vec<Configuration> {
             chances: &[(AlertA, 1), (AlertB, 1), (Sweep, 1), (Chance::Hand, 2)],
             hands: EDITS,
             expects: &[Seen::ASurvives, Seen::BSurvives, Seen::Unexplained],
+            ..BASE
+        },
+        Configuration {
+            name: "two topologies on one accelerator",
+            about: "each with a register of its own, the other one told of site-b's alert; the tag may be unreadable for a moment, and a call not answered",
+            layout: REGIONS,
+            chances: &[(AlertA, 1), (OthersAlertB, 1), (Unmarked, 1), (Unanswered, 1)],
+            expects: &[Seen::ASurvives, Seen::Anothers],
             ..BASE
         },
         Configuration {

@@ -7,13 +7,13 @@
 
 use std::hash::Hash;
 
-use fencing::accelerator::Health;
+use fencing::accelerator::{Health, Mark, Marked};
 use fencing::register::Record;
 use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
 use fencing::step::{Call, Event, Written};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::grounds::{Grounds, Group, Site};
+use crate::grounds::{Grounds, Group, OURS, Site};
 use crate::shared::Shared;
 
 /// How a site's state compares with the other's.
@@ -72,6 +72,8 @@ pub enum Way {
     Demoted,
     /// The primary does not answer, and the second relay node does.
     Second,
+    /// A read of the accelerator that lacks its tag.
+    Unmarked,
 }
 
 /// The outside.
@@ -79,6 +81,10 @@ pub enum Way {
 pub struct World {
     /// The item.
     pub register: Option<Shared<Record>>,
+    /// The item of the other topology's register, while that one acts; see [`World::change_places`].
+    pub others: Option<Shared<Record>>,
+    /// Whether the accelerator's tag says that it is ours; otherwise there is none.
+    pub marked: bool,
     /// The groups' content.
     pub accelerator: Vec<Group>,
     /// What a lagging read still shows; none where nothing lags.
@@ -110,6 +116,8 @@ impl World {
         };
         Self {
             register: None,
+            others: None,
+            marked: true,
             accelerator: grounds.whole(),
             before: lags.then(|| grounds.whole()),
             sites: [site; 2],
@@ -146,6 +154,18 @@ impl World {
         self.accelerator
             .iter()
             .any(|group| group.members[site.index()].is_some())
+    }
+
+    /// The other topology's function begins or ends to act: to whoever acts, its own register is the register.
+    pub fn change_places(&mut self) {
+        std::mem::swap(&mut self.register, &mut self.others);
+    }
+
+    fn mark(&self) -> Mark {
+        match self.marked {
+            true => Mark::Names(OURS.to_owned()),
+            false => Mark::Absent,
+        }
     }
 
     /// Whether the sites see each other.
@@ -195,8 +215,17 @@ impl World {
                     (Way::Lagging, Some(before)) => before,
                     _ => &self.accelerator,
                 };
-                Event::Accelerator(Ok(grounds.reading(shown, self.healths())))
+                let mark = match way {
+                    Way::Unmarked => Mark::Unread("no answer".to_owned()),
+                    _ => self.mark(),
+                };
+                Event::Accelerator(Ok(grounds.reading(shown, self.healths(), mark)))
             }
+            // The deep check has just been there.
+            Call::ReadMark => Event::Marked(Ok(Some(Marked {
+                mark: self.mark(),
+                at: self.now(),
+            }))),
             Call::WriteGroup(write) => {
                 let index = grounds.group(&write.arn);
                 let group = grounds.written(write, self.accelerator[index]);

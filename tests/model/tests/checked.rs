@@ -77,6 +77,20 @@ fn a_driver_that_writes_after_the_timeout_breaks_the_laws() {
     assert!(laws.iter().any(|law| law.starts_with("I12")), "{laws:?}");
 }
 
+/// What the accelerator's tag is for: without it each of two topologies decides by its own register, and both decisions
+/// win.
+#[test]
+fn two_topologies_on_an_accelerator_that_does_not_say_whose_it_is_break_the_laws() {
+    let two = table::all()
+        .into_iter()
+        .find(|row| row.name == "two topologies on one accelerator")
+        .unwrap();
+    let checked = check(Configuration { marked: false, ..two }, 1);
+    let laws: Vec<&str> = checked.broken.iter().map(|breach| breach.law).collect();
+    let empties = |law: &&str| law.starts_with("I1 ") || law.starts_with("I2 ");
+    assert!(laws.iter().any(empties), "{laws:?}");
+}
+
 #[test]
 fn every_state_has_an_exit() {
     for state in State::ALL {

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::clock::{TaskId, letter};
+use crate::reality::Whose;
 use crate::sim::Sim;
 use crate::watcher::{InvocationId, Kind};
 
@@ -29,6 +30,7 @@ const BEGINNING: i64 = 1_795_255_200;
 /// One process.
 pub struct Process {
     number: u64,
+    whose: Whose,
     began: Duration,
     wall_offset: Cell<SignedDuration>,
     current: Cell<InvocationId>,
@@ -44,7 +46,15 @@ impl std::fmt::Debug for Process {
 impl Process {
     /// What it is called in the transcript.
     pub(crate) fn name(&self) -> String {
-        format!("p{} {}", self.number, self.current.get())
+        match self.whose {
+            Whose::Ours => format!("p{} {}", self.number, self.current.get()),
+            Whose::Others => format!("p{} of the other topology", self.number),
+        }
+    }
+
+    /// Whose function it runs.
+    pub(crate) fn whose(&self) -> Whose {
+        self.whose
     }
 
     /// What it serves just now.
@@ -85,6 +95,10 @@ pub struct Outside {
 impl Outside {
     pub(crate) fn sim(&self) -> &Sim {
         &self.sim
+    }
+
+    pub(crate) fn whose(&self) -> Whose {
+        self.process.whose
     }
 }
 
@@ -151,6 +165,7 @@ struct Instance {
 #[derive(Clone)]
 pub struct Fleet {
     sim: Sim,
+    whose: Whose,
     instances: Rc<RefCell<Vec<Instance>>>,
     /// The Regions whose function was deleted.
     withdrawn: Rc<RefCell<Vec<usize>>>,
@@ -164,9 +179,10 @@ impl std::fmt::Debug for Fleet {
 
 impl Fleet {
     /// Nobody runs yet.
-    pub fn new(sim: &Sim) -> Self {
+    pub fn new(sim: &Sim, whose: Whose) -> Self {
         Self {
             sim: sim.clone(),
+            whose,
             instances: Rc::default(),
             withdrawn: Rc::default(),
         }
@@ -218,12 +234,13 @@ impl Fleet {
         }
         let process = Rc::new(Process {
             number: self.sim.number(),
+            whose: self.whose,
             began: self.sim.clock.now(),
             wall_offset: Cell::new(SignedDuration::ZERO),
             current: Cell::new(InvocationId::NONE),
             death: RefCell::default(),
         });
-        let settings = self.sim.core().reality.settings.clone();
+        let settings = self.sim.core().reality.settings_of(self.whose).clone();
         let outside = Outside {
             sim: self.sim.clone(),
             process: process.clone(),
@@ -260,11 +277,15 @@ impl Fleet {
     async fn serve(&self, region: usize, kind: Kind, event: Value) -> Option<Reply> {
         let (process, handler, busy) = self.instance(region).await;
         let now = self.sim.clock.now();
-        let id = {
-            let mut core = self.sim.core();
-            let core = &mut *core;
-            core.watcher
-                .begins(kind.clone(), now, now + TIMEOUT, &core.reality)
+        // What the other topology's invocations do is judged by what comes of it.
+        let id = match self.whose {
+            Whose::Ours => {
+                let mut core = self.sim.core();
+                let core = &mut *core;
+                core.watcher
+                    .begins(kind.clone(), now, now + TIMEOUT, &core.reality)
+            }
+            Whose::Others => InvocationId::NONE,
         };
         process.current.set(id);
         self.sim.note(|| format!("{} {kind}", process.name()));
@@ -273,7 +294,10 @@ impl Fleet {
             return None;
         };
         let invocation = Invocation {
-            request_id: format!("r{}", id.0),
+            request_id: match self.whose {
+                Whose::Ours => format!("r{}", id.0),
+                Whose::Others => format!("o{}", self.sim.number()),
+            },
             deadline: handler.world().moment().wall + TIMEOUT,
         };
         let (sender, letter) = letter();
@@ -289,10 +313,10 @@ impl Fleet {
         };
         *process.death.borrow_mut() = death.clone();
         let timeout = {
-            let (sim, death) = (self.sim.clone(), death.clone());
+            let (sim, death, name) = (self.sim.clone(), death.clone(), process.name());
             self.sim.clock.spawn(async move {
                 sim.sleep(TIMEOUT).await;
-                sim.violated(format!("I12: {id} ran into Lambda's timeout"));
+                sim.violated(format!("I12: {name} ran into Lambda's timeout"));
                 death.now(&sim);
             })
         };

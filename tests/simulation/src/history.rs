@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use fencing::accelerator::Mark;
 use fencing::register::State;
 use fencing::replication::Backup;
 use fencing::settings::Mode;
@@ -18,6 +19,7 @@ use crate::actors::{self, Stage, operator};
 use crate::dice::Dice;
 use crate::fleet::Fleet;
 use crate::layout::Layout;
+use crate::reality::Whose;
 use crate::sim::{Faults, Sim};
 use crate::watcher::Counts;
 
@@ -53,6 +55,12 @@ pub struct Outcome {
 
 /// Plays the history of a seed.
 pub fn play(seed: u64, transcript: bool) -> Outcome {
+    play_with(seed, transcript, true)
+}
+
+/// Plays the history of a seed, on an accelerator that says whose it is or does not. Only a test that shows what rests
+/// on it wants one that does not.
+pub fn play_with(seed: u64, transcript: bool, marked: bool) -> Outcome {
     let mut dice = Dice::new(seed);
     let layout = Layout::any(&mut dice);
     let regions = if dice.permille(300) { 2 } else { 1 };
@@ -60,6 +68,8 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
     let faults = dice.one_of(&[0, 10, 40, 120]);
     let lag = dice.one_of(&[Duration::ZERO, Duration::ZERO, Duration::from_secs(3)]);
     let (failures, no_relay) = (dice.one_of(&[0, 0, 60]), dice.one_of(&[0, 0, 30]));
+    let unread = dice.one_of(&[0, 0, 60]);
+    let beside_another = dice.permille(300);
     let (meddling, lucky) = (dice.permille(600), dice.permille(100));
     let (operated, provisioned) = (dice.permille(750), dice.permille(400));
     let trouble = dice.seconds(180, 720);
@@ -73,13 +83,17 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
         core.reality.cache_failures = failures;
         core.reality.no_relay = no_relay;
         core.reality.rude = rude;
+        core.reality.unread = unread;
+        if !marked {
+            core.reality.mark = Mark::Absent;
+        }
     }
     sim.set_faults(match faults {
         0 => Faults::Never,
         permille => Faults::Sometimes(permille),
     });
     let stage = Stage {
-        fleet: Fleet::new(&sim),
+        fleet: Fleet::new(&sim, Whose::Ours),
         sim: sim.clone(),
         regions,
         calm: Rc::new(Cell::new(false)),
@@ -106,6 +120,12 @@ pub fn play(seed: u64, transcript: bool) -> Outcome {
     }
     if meddling {
         sim.clock.spawn(actors::people(stage.clone(), layout));
+    }
+    if beside_another {
+        sim.clock.spawn(actors::another_topology(Stage {
+            fleet: Fleet::new(&sim, Whose::Others),
+            ..stage.clone()
+        }));
     }
     // Trouble lasts until enough has happened for the history to be worth something.
     while sim.violation().is_none()

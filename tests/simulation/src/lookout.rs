@@ -29,6 +29,7 @@ impl Lookout for Outside {
             }),
             Probe::Endpoints => Seen::Endpoints(fencing::accelerator::Reading {
                 groups: reality.groups.clone(),
+                mark: reality.mark.clone(),
             }),
             Probe::Infinispan { at, .. } => {
                 let index = reality.index(at);
@@ -40,13 +41,14 @@ impl Lookout for Outside {
                 }
                 Seen::Infinispan(Reach::Answers(reality.backup(index), reality.views(index)))
             }
+            // What the other topology's register says is for nobody here to judge.
             Probe::Register => Seen::Register(reality.record.clone().map(Box::new)),
             Probe::Watchdog { .. } => Seen::Watchdog(None),
             Probe::Subscriptions => Seen::Subscriptions {
                 confirmed: 1,
                 pending: 0,
             },
-            Probe::LastCheckup => Seen::Checkup(None),
+            Probe::LastCheckup => Seen::Checkup(reality.checkup(self.whose()).cloned().map(Box::new)),
         })
     }
 
@@ -55,8 +57,9 @@ impl Lookout for Outside {
         Ok("a-long-secret-in-a-path-0123456789".to_owned().into())
     }
 
-    async fn keep(&self, _: &Checkup) -> Result<(), Fault> {
+    async fn keep(&self, checkup: &Checkup) -> Result<(), Fault> {
         self.sim().sleep(LOOK).await;
+        self.sim().core().reality.keep(self.whose(), checkup.clone());
         Ok(())
     }
 

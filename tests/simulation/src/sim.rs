@@ -10,9 +10,9 @@ use fencing::words::Epoch;
 
 use crate::clock::{Clock, Letter, letter};
 use crate::dice::Dice;
-use crate::fleet::Process;
+use crate::fleet::{Process, TIMEOUT};
 use crate::layout::Layout;
-use crate::reality::Reality;
+use crate::reality::{Reality, Whose};
 use crate::watcher::{InvocationId, Watcher};
 
 /// What goes wrong with a call.
@@ -202,9 +202,12 @@ impl Sim {
             };
             let ms = Duration::from_millis;
             let (going, coming) = (core.dice.between(ms(2), ms(30)), core.dice.between(ms(2), ms(30)));
-            let ends = core
-                .watcher
-                .issued(invocation, call, fault.is_some(), now, &core.reality);
+            let ends = match process.whose() {
+                Whose::Ours => core
+                    .watcher
+                    .issued(invocation, call, fault.is_some(), now, &core.reality),
+                Whose::Others => (now + TIMEOUT, Epoch::default()),
+            };
             (fault, going, coming, ends)
         };
         self.note(|| format!("{} → {}{}", process.name(), tell(call), tell_fault(fault)));
@@ -221,7 +224,7 @@ impl Sim {
             _ => going,
         };
         let (sim, call) = (self.clone(), call.clone());
-        let dies = process.death();
+        let (dies, whose) = (process.death(), process.whose());
         self.clock.spawn(async move {
             sim.sleep(going).await;
             match fault {
@@ -233,25 +236,27 @@ impl Sim {
                 Some(Fault::Hangs) => sim.hold(sender).await,
                 Some(Fault::DiesBefore) => dies.now(&sim),
                 Some(Fault::DiesAfter) => {
-                    sim.land((invocation, epoch), &call);
+                    sim.land((whose, invocation, epoch), &call);
                     dies.now(&sim);
                 }
                 Some(Fault::LosesReply) => {
-                    sim.land((invocation, epoch), &call);
+                    sim.land((whose, invocation, epoch), &call);
                     sim.sleep(coming).await;
                     sender.send(call.failed("the reply was lost"));
                 }
                 Some(Fault::Late) => {
-                    sim.land((invocation, epoch), &call);
+                    sim.land((whose, invocation, epoch), &call);
                     sim.hold(sender).await;
                 }
                 None | Some(Fault::Dawdles) => {
-                    let event = sim.land((invocation, epoch), &call);
+                    let event = sim.land((whose, invocation, epoch), &call);
                     sim.sleep(coming).await;
                     let arrived = sim.clock.now();
-                    sim.core()
-                        .watcher
-                        .replied(invocation, &call, &event, now, arrived);
+                    if whose == Whose::Ours {
+                        sim.core()
+                            .watcher
+                            .replied(invocation, &call, &event, now, arrived);
+                    }
                     sender.send(event);
                 }
             }
@@ -265,7 +270,7 @@ impl Sim {
     }
 
     /// A call takes effect.
-    fn land(&self, (invocation, epoch): (InvocationId, Epoch), call: &Call) -> Event {
+    fn land(&self, (whose, invocation, epoch): (Whose, InvocationId, Epoch), call: &Call) -> Event {
         let now = self.clock.now();
         let event = {
             let mut core = self.core();
@@ -277,12 +282,19 @@ impl Sim {
                 ..
             } = &mut *core;
             let before = watcher.before(reality);
-            let event = reality.apply(call, now, dice);
+            let event = reality.apply(whose, call, now, dice);
             *effects += 1;
-            watcher.landed((invocation, epoch), call, &event, &before, reality, now);
+            match whose {
+                Whose::Ours => watcher.landed((invocation, epoch), call, &event, &before, reality, now),
+                Whose::Others => watcher.others_landed(call, &before, reality),
+            }
             event
         };
-        self.note(|| format!("       {invocation} {} ⇒ {}", tell(call), tell_event(&event)));
+        let by = match whose {
+            Whose::Ours => invocation.to_string(),
+            Whose::Others => "the other topology's".to_owned(),
+        };
+        self.note(|| format!("       {by} {} ⇒ {}", tell(call), tell_event(&event)));
         if let Some(violation) = self.violation() {
             self.note(|| format!("VIOLATED {violation}"));
         }
@@ -318,6 +330,7 @@ pub(crate) fn tell(call: &Call) -> String {
             text
         }
         Call::ReadAccelerator => "read accelerator".to_owned(),
+        Call::ReadMark => "read whose the accelerator was".to_owned(),
         Call::WriteGroup(write) => {
             let ends: Vec<&str> = write
                 .endpoints

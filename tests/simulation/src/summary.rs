@@ -87,6 +87,10 @@ impl fmt::Display for Summary {
             (counts.adoptions, "recoveries by hand believed"),
             (counts.holds, "holds"),
             (counts.applies, "times applied anew"),
+            (
+                counts.left_to_its_owner,
+                "times another topology left the accelerator to its owner",
+            ),
         ] {
             writeln!(f, "{number:>9}  {what}")?;
         }

@@ -1,6 +1,6 @@
 //! The quick part of the histories; `cargo xtask simulate` plays ten thousand.
 
-use simulation::history::play;
+use simulation::history::{play, play_with};
 use simulation::summary::Summary;
 
 /// Another range than the one that `cargo xtask simulate` begins with.
@@ -39,8 +39,20 @@ fn every_invariant_holds_in_two_hundred_histories() {
         (counts.holds, "hold"),
         (counts.applies, "apply"),
         (counts.destructions, "destroy"),
+        (counts.left_to_its_owner, "second topology that was refused"),
     ] {
         assert!(number > 0, "no {what} in\n{summary}");
+    }
+}
+
+/// The harm that the accelerator's tag keeps away: each topology decides by its own register, and both decisions win.
+#[test]
+fn two_topologies_on_an_accelerator_that_does_not_say_whose_it_is_break_the_laws() {
+    let broken: Vec<String> = SEEDS
+        .filter_map(|seed| play_with(seed, false, false).violation)
+        .collect();
+    for law in ["I1: ", "I2: "] {
+        assert!(broken.iter().any(|it| it.starts_with(law)), "{law} {broken:#?}");
     }
 }
 

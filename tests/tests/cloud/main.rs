@@ -12,6 +12,7 @@ mod interruption;
 mod lock;
 mod moves;
 mod outages;
+mod ownership;
 mod refusals;
 mod regions;
 mod register;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use fencing::accelerator::OWNER_TAG;
 use fencing::settings::Found;
 use fencing::words::SiteName;
 use provisioner::topology::{Topology, parse};
@@ -33,7 +34,7 @@ static ACCOUNTS: AtomicU64 = AtomicU64::new(200_000_000_001);
 
 pub(crate) struct Fencer {
     pub(crate) topology: Topology,
-    pub(crate) accelerator: AcceleratorStandIn,
+    pub(crate) accelerator: Arc<AcceleratorStandIn>,
     pub(crate) infinispan: Arc<InfinispanPair>,
     pub(crate) function: Arc<FunctionProcess>,
     pub(crate) url: FunctionUrl,
@@ -44,33 +45,53 @@ pub(crate) struct Fencer {
 impl Fencer {
     /// Everything is well, and both sites serve.
     pub(crate) async fn start() -> Self {
-        let text = include_str!("../../../examples/local.yaml");
-        let topology =
-            parse(text.as_bytes(), "local.yaml").unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+        let topology = topology("demo");
         let names = topology.sites.each_ref().map(|site| site.name.to_string());
         let balancers = names.each_ref().map(|name| balancer_arn(REGION, name));
-        let accelerator = AcceleratorStandIn::start(World::new().with(Accelerator::in_one_region(
-            "keycloak",
-            REGION,
-            &[&balancers[0], &balancers[1]],
-        )))
+        let account = ACCOUNTS.fetch_add(1, Ordering::Relaxed).to_string();
+        let accelerator = AcceleratorStandIn::start(
+            World::new().with(
+                Accelerator::in_one_region("keycloak", REGION, &[&balancers[0], &balancers[1]])
+                    .tag(OWNER_TAG, &topology.owner(&account)),
+            ),
+        )
         .unwrap();
         let infinispan = InfinispanPair::builder(names.each_ref().map(String::as_str))
             .user(topology.infinispan.username.as_str(), "infinispan's", Role::Admin)
             .start()
             .unwrap();
-        let infinispan = Arc::new(infinispan);
+        Self::deployed(topology, &account, Arc::new(accelerator), Arc::new(infinispan)).await
+    }
+
+    /// Another topology with the same sites, on the same accelerator, which does not say that it is this one's. It has a
+    /// function and a register of its own, in an account of its own.
+    pub(crate) async fn beside(&self) -> Self {
         let account = ACCOUNTS.fetch_add(1, Ordering::Relaxed).to_string();
+        let (accelerator, infinispan) = (Arc::clone(&self.accelerator), Arc::clone(&self.infinispan));
+        Self::deployed(topology("another"), &account, accelerator, infinispan).await
+    }
+
+    async fn deployed(
+        topology: Topology,
+        account: &str,
+        accelerator: Arc<AcceleratorStandIn>,
+        infinispan: Arc<InfinispanPair>,
+    ) -> Self {
+        let names = topology.sites.each_ref().map(|site| site.name.to_string());
+        let balancers = names.each_ref().map(|name| balancer_arn(REGION, name));
         let aws = SHARED
             .get_or_init(|| LocalAws::start().unwrap())
-            .in_account(&account);
+            .in_account(account);
         let task_root = tempfile::tempdir().unwrap();
         std::fs::create_dir(task_root.path().join("ca")).unwrap();
         for name in &names {
             let bundle = task_root.path().join("ca").join(format!("{name}.pem"));
             std::fs::write(bundle, infinispan.authority().pem()).unwrap();
         }
-        let found = found(&topology, &aws, &accelerator, &infinispan, &balancers).await;
+        let found = Found {
+            owner: topology.owner(account),
+            ..found(&topology, &aws, &accelerator, &infinispan, &balancers).await
+        };
         let settings = topology.settings(topology.first_region(), found);
         let binary = tools::target_directory().unwrap().join("debug/bootstrap");
         assert!(
@@ -124,10 +145,21 @@ impl Fencer {
         );
     }
 
+    /// The endpoint of the site of this index.
+    pub(crate) fn balancer(&self, index: usize) -> String {
+        balancer_arn(REGION, self.topology.sites[index].name.as_str())
+    }
+
     /// The items of the register's table.
     pub(crate) async fn register(&self) -> Vec<Value> {
         self.aws.items(REGION, &self.topology.table_name()).await.unwrap()
     }
+}
+
+fn topology(name: &str) -> Topology {
+    let text = include_str!("../../../examples/local.yaml");
+    let text = text.replace("\nname: demo\n", &format!("\nname: {name}\n"));
+    parse(text.as_bytes(), "local.yaml").unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
 }
 
 async fn found(
@@ -186,5 +218,6 @@ async fn found(
         health_secret: secret("health", "health").await,
         register_table: table,
         topic_arn: String::new(),
+        owner: String::new(),
     }
 }

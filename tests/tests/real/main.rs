@@ -5,4 +5,5 @@ mod alertmanager;
 mod examples;
 mod fencer;
 mod rules;
+mod two_topologies;
 mod whole_path;

@@ -239,3 +239,67 @@ async fn endpoints_can_be_edited_by_hand_between_two_calls() {
     );
     assert!(stand_in.calls().all().is_empty(), "hands leave no calls");
 }
+
+#[tokio::test]
+async fn a_tag_is_set_replaced_and_taken_away_and_others_stay() {
+    use aws_sdk_globalaccelerator::types::Tag;
+    let stand_in = started();
+    let client = client(&stand_in);
+    let arn = stand_in.world().accelerator("keycloak").unwrap().arn.clone();
+    let tags = async || {
+        let answer = client
+            .list_tags_for_resource()
+            .resource_arn(&arn)
+            .send()
+            .await
+            .unwrap();
+        let tags = answer.tags.unwrap_or_default().into_iter();
+        tags.map(|tag| (tag.key, tag.value)).collect::<Vec<_>>()
+    };
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(tags().await, [pair("topology", "keycloak")]);
+    for value in ["first", "last"] {
+        let tag = Tag::builder().key("owner").value(value).build().unwrap();
+        let call = client.tag_resource().resource_arn(&arn).tags(tag);
+        call.send().await.unwrap();
+    }
+    assert_eq!(
+        tags().await,
+        [pair("topology", "keycloak"), pair("owner", "last")]
+    );
+    // Taking away what is not there is no error, and an endpoint was never written.
+    for _ in 0..2 {
+        let call = client.untag_resource().resource_arn(&arn).tag_keys("owner");
+        call.send().await.unwrap();
+        assert_eq!(tags().await, [pair("topology", "keycloak")]);
+    }
+    assert!(stand_in.writes().is_empty());
+
+    let tag = Tag::builder().key("owner").value("anybody").build().unwrap();
+    let error = client.tag_resource().resource_arn("arn:none").tags(tag);
+    let error = error.send().await.unwrap_err();
+    assert_eq!(code(&error), "AcceleratorNotFoundException");
+    let error = client.untag_resource().resource_arn("arn:none").tag_keys("owner");
+    let error = error.send().await.unwrap_err();
+    assert_eq!(code(&error), "AcceleratorNotFoundException");
+}
+
+#[tokio::test]
+async fn a_tool_that_strips_tags_does_so_at_once() {
+    use aws_sdk_globalaccelerator::types::Tag;
+    let stand_in = started();
+    let client = client(&stand_in);
+    let arn = stand_in.world().accelerator("keycloak").unwrap().arn.clone();
+    stand_in.strip_tags();
+    let tag = Tag::builder().key("owner").value("us").build().unwrap();
+    let call = client.tag_resource().resource_arn(&arn).tags(tag);
+    call.send().await.unwrap();
+    let answer = client
+        .list_tags_for_resource()
+        .resource_arn(&arn)
+        .send()
+        .await
+        .unwrap();
+    let left: Vec<&str> = answer.tags().iter().map(|tag| tag.key.as_str()).collect();
+    assert_eq!(left, ["topology"]);
+}

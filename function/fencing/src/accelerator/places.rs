@@ -350,6 +350,7 @@ mod tests {
                 read(&groups[2], &["a-stranger"]),
                 read(&other, &[]),
             ],
+            ..Reading::default()
         };
         let settings = with_groups(&groups.iter().map(String::as_str).collect::<Vec<_>>());
         let only = Outcome::only(&settings, &places, &name("site-b")).unwrap();

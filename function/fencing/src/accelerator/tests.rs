@@ -34,7 +34,11 @@ fn group(listener: &str, number: u8, endpoints: Vec<Endpoint>) -> Group {
 }
 
 fn outcome_of(groups: Vec<Group>) -> Result<Outcome, Unfit> {
-    Reading { groups }.outcome(&settings(), &Survivor(name("site-a")), &Fenced(name("site-b")))
+    Reading {
+        groups,
+        ..Reading::default()
+    }
+    .outcome(&settings(), &Survivor(name("site-a")), &Fenced(name("site-b")))
 }
 
 fn a(health: Health) -> Endpoint {
@@ -103,6 +107,7 @@ fn the_fenced_site_in_a_listener_outside_the_outcome_is_no_agreement() {
     ] {
         let reading = Reading {
             groups: vec![group(LISTENER, 1, here), group(OTHER_LISTENER, 1, there)],
+            ..Reading::default()
         };
         assert_eq!(reading.agrees_with(&outcome), agrees, "{reading:?}");
         assert_eq!(
@@ -132,6 +137,7 @@ fn an_outcome_reaches_a_site_only_where_it_says_what_belongs() {
             group(LISTENER, 1, vec![a(Healthy), b(Healthy)]),
             group(LISTENER, 2, vec![]),
         ],
+        ..Reading::default()
     };
     let (settings, site_b) = (settings(), name("site-b"));
     let outcome = decided
@@ -151,7 +157,10 @@ fn an_outcome_reaches_a_site_only_where_it_says_what_belongs() {
         // Where it is not, there is nothing to reach.
         (vec![group(OTHER_LISTENER, 1, vec![a(Healthy)])], true),
     ] {
-        let reading = Reading { groups };
+        let reading = Reading {
+            groups,
+            ..Reading::default()
+        };
         assert_eq!(
             reading.reaches(&settings, &outcome, &site_b),
             reached,
@@ -204,6 +213,7 @@ fn beside_a_cross_account_survivor_the_other_is_removed_by_name() {
         .insert(name("site-a"), vec![foreign.clone()]);
     let reading = Reading {
         groups: vec![group(LISTENER, 1, vec![endpoint(foreign, Healthy), b(Healthy)])],
+        ..Reading::default()
     };
     let outcome = reading
         .outcome(&settings, &Survivor(name("site-a")), &Fenced(name("site-b")))

@@ -4,6 +4,8 @@
 //! looked at is judged by what that means for a fence: silence of the register fails, silence of a site is
 //! what this product is made for.
 
+#[path = "judge_owner.rs"]
+mod owner;
 #[path = "judge_sites.rs"]
 mod sites;
 
@@ -69,6 +71,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     };
     judge.secrets();
     judge.accelerator(record.as_ref());
+    let (marked, not_ours) = judge.owner(previous);
     let (sights, divided) = judge.sights();
     let blind = sights
         .iter()
@@ -96,6 +99,8 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         unfinished_since,
         held_seconds,
         hold_overdue_seconds,
+        marked,
+        not_ours,
         checks: judge.checks,
     }
 }

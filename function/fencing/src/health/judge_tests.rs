@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Outcome};
+use crate::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Mark, Marked, Outcome};
 use crate::health::samples::{GROUP, at, balancer, checkup, relay, settings, site};
 use crate::health::{Reach, Refusal, probes};
 use crate::register::{Decision, Hold, Rejoin};
@@ -31,8 +31,13 @@ fn both() -> Vec<String> {
 }
 
 fn endpoints(ids: &[&str]) -> Seen {
+    marked(ids, Mark::Names(settings().found.owner))
+}
+
+fn marked(ids: &[&str], mark: Mark) -> Seen {
     Seen::Endpoints(Reading {
         groups: vec![group(GROUP, ids)],
+        mark,
     })
 }
 
@@ -208,6 +213,7 @@ fn in_order_nothing_warns_and_everything_is_told() {
             "accelerator",
             "endpoint-groups",
             "endpoints",
+            "owner",
             "infinispan:site-a",
             "infinispan:site-b",
             "register",
@@ -255,6 +261,30 @@ fn each_part_by_itself() {
             &[],
             &["health-secret"],
             "ReadItsSecrets",
+        ),
+        (
+            vec![(
+                Probe::Endpoints,
+                Ok(marked(&[&a, &b], Mark::Names("another".into()))),
+            )],
+            &["owner"],
+            &[],
+            "belongs to `another`",
+        ),
+        (
+            vec![(Probe::Endpoints, Ok(marked(&[&a, &b], Mark::Absent)))],
+            &[],
+            &["owner"],
+            "sitefence:owner",
+        ),
+        (
+            vec![(
+                Probe::Endpoints,
+                Ok(marked(&[&a, &b], Mark::Unread("AccessDenied".into()))),
+            )],
+            &[],
+            &["owner"],
+            "FindListenersAndGroups",
         ),
         (
             vec![(Probe::Accelerator, silence())],
@@ -697,6 +727,7 @@ fn health_is_not_judged() {
                 endpoint(&balancer("site-b"), Health::Healthy),
             ],
         }],
+        ..Reading::default()
     };
     let checkup = judged(&[(Probe::Endpoints, Ok(Seen::Endpoints(reading)))]);
     assert!(named(&checkup, Level::Fails).is_empty());
@@ -735,4 +766,39 @@ fn nothing_looked_at_is_not_in_order() {
     // As JSON and back: that is how it is kept.
     let text = serde_json::to_string(&checkup).unwrap();
     assert_eq!(serde_json::from_str::<Checkup>(&text).unwrap(), checkup);
+}
+
+/// What the function decides by while the tag cannot be read.
+#[test]
+fn the_last_reading_of_the_tag_is_kept_while_it_cannot_be_read() {
+    let (a, b) = (balancer("site-a"), balancer("site-b"));
+    let look = |mark: Mark| (Probe::Endpoints, Ok(marked(&[&a, &b], mark)));
+    let names = |owner: &str| Mark::Names(owner.to_owned());
+    let seen = |mark: Mark, seconds: i64| {
+        let at = at(seconds);
+        Some(Marked { mark, at })
+    };
+    let before = |marked: Option<Marked>| {
+        let before = Checkup {
+            marked,
+            ..checkup(&[])
+        };
+        (Probe::LastCheckup, Ok(Seen::Checkup(Some(Box::new(before)))))
+    };
+    let ours = settings().found.owner;
+    for (mark, kept, marked, not_ours) in [
+        (names(&ours), None, seen(names(&ours), 0), false),
+        (names("another"), None, seen(names("another"), 0), true),
+        (Mark::Absent, seen(names(&ours), -60), seen(Mark::Absent, 0), true),
+        (
+            Mark::Unread("silence".to_owned()),
+            seen(names("another"), -60),
+            seen(names("another"), -60),
+            false,
+        ),
+        (Mark::Unread("silence".to_owned()), None, None, false),
+    ] {
+        let checkup = judged(&[look(mark.clone()), before(kept)]);
+        assert_eq!((checkup.marked, checkup.not_ours), (marked, not_ours), "{mark:?}");
+    }
 }

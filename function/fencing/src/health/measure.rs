@@ -12,6 +12,9 @@ pub fn measured(checkup: &Checkup) -> Vec<Measured> {
         Measured::new(Metric::DeepCheckFailures, count(Level::Fails)),
         Measured::new(Metric::DeepCheckWarnings, count(Level::Warns)),
     ];
+    if checkup.not_ours {
+        all.push(Measured::new(Metric::NotOurs, 1));
+    }
     let age = checkup
         .unfinished_since
         .map(|since| seconds_from(since, checkup.at));
@@ -52,6 +55,7 @@ mod tests {
             unfinished_since: Some(at(-90)),
             held_seconds: Some(4000),
             hold_overdue_seconds: Some(400),
+            not_ours: true,
             ..checkup(&[("register", Level::Fails), ("notifications", Level::Warns)])
         };
         assert_eq!(
@@ -60,6 +64,7 @@ mod tests {
                 ("DeepCheckRan", 1),
                 ("DeepCheckFailures", 1),
                 ("DeepCheckWarnings", 1),
+                ("AcceleratorNotOurs", 1),
                 ("DecisionAgeSeconds", 90),
                 ("HeldSeconds", 4000),
                 ("HoldOverdueSeconds", 400),

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::accelerator::{Group, Reading};
+use crate::accelerator::{Group, Marked, Reading};
 use crate::register::{Record, State};
 use crate::replication::{Backup, Sight, View};
 use crate::settings::Settings;
@@ -271,6 +271,12 @@ pub struct Checkup {
     /// How much longer than wished it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_overdue_seconds: Option<u64>,
+    /// What the accelerator's tag said when it was last read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marked: Option<Marked>,
+    /// That is not this deployment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_ours: bool,
     /// Its parts, each by itself.
     pub checks: Vec<Check>,
 }

@@ -43,6 +43,8 @@ pub(crate) fn checkup(checks: &[(&str, Level)]) -> Checkup {
         unfinished_since: None,
         held_seconds: None,
         hold_overdue_seconds: None,
+        marked: None,
+        not_ours: false,
         checks: checks
             .iter()
             .map(|(name, level)| Check {

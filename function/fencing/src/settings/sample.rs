@@ -69,6 +69,7 @@ pub fn settings() -> Settings {
             webhook_secret: "webhook".to_owned(),
             health_secret: "health".to_owned(),
             register_table: "register".to_owned(),
+            owner: "111111111111/eu-west-1/register/keycloak-test".to_owned(),
             topic_arn: "arn:topic".to_owned(),
         },
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::accelerator::{Group, GroupOutcome, Reading};
+use crate::accelerator::{Group, GroupOutcome, Marked, Reading};
 use crate::register::Record;
 use crate::replication::{Backup, CacheFailure, CachePush, View};
 use crate::words::{Rev, SiteName};
@@ -19,8 +19,11 @@ pub enum Call {
         /// The whole new item.
         record: Box<Record>,
     },
-    /// Read every endpoint group of the settings. [`Event::Accelerator`]
+    /// Read every endpoint group of the settings, and beside them the tag that says whose the accelerator is. A tag
+    /// that cannot be read is no reason for the rest to fail. [`Event::Accelerator`]
     ReadAccelerator,
+    /// Read what the last deep check saw of that tag, if it saw it. [`Event::Marked`]
+    ReadMark,
     /// Write one group: `UpdateEndpointGroup` with the exact list, an explicit empty one where it is empty,
     /// or `RemoveEndpoints` where `remove` says so. [`Event::Group`]
     WriteGroup(GroupOutcome),
@@ -125,6 +128,7 @@ impl Call {
             | Self::ClearPushes { .. } => true,
             Self::ReadRegister
             | Self::ReadAccelerator
+            | Self::ReadMark
             | Self::ReadView { .. }
             | Self::ReadBackup { .. }
             | Self::ReadPushes { .. }
@@ -138,6 +142,7 @@ impl Call {
             Self::ReadRegister
             | Self::WriteRegister { .. }
             | Self::ReadAccelerator
+            | Self::ReadMark
             | Self::WriteGroup(_)
             | Self::Pause { .. } => None,
             Self::ReadView { at }
@@ -163,6 +168,7 @@ impl Call {
             Self::ReadRegister => Event::Register(Err(fault)),
             Self::WriteRegister { .. } => Event::Written(Written::Unknown(fault)),
             Self::ReadAccelerator => Event::Accelerator(Err(fault)),
+            Self::ReadMark => Event::Marked(Err(fault)),
             Self::WriteGroup(_) => Event::Group(Err(fault)),
             Self::ReadView { .. } => Event::Views(Err(fault)),
             Self::TakeOffline { .. }
@@ -181,7 +187,9 @@ impl Call {
     fn whom(&self) -> String {
         match (self.site(), self) {
             (Some(site), _) => format!("{site}'s Infinispan"),
-            (None, Self::ReadRegister | Self::WriteRegister { .. }) => "the register".to_owned(),
+            (None, Self::ReadRegister | Self::WriteRegister { .. } | Self::ReadMark) => {
+                "the register".to_owned()
+            }
             (None, Self::Pause { .. }) => "the clock".to_owned(),
             (None, _) => "the accelerator".to_owned(),
         }
@@ -197,6 +205,8 @@ pub enum Event {
     Written(Written),
     /// To [`Call::ReadAccelerator`].
     Accelerator(Result<Reading, Fault>),
+    /// To [`Call::ReadMark`].
+    Marked(Result<Option<Marked>, Fault>),
     /// To [`Call::WriteGroup`]: the group as the reply shows it.
     Group(Result<Group, Fault>),
     /// To [`Call::ReadView`]: one view of each node that answered, in the order in which they did.
@@ -262,6 +272,7 @@ mod tests {
                 register,
             ),
             (Call::ReadAccelerator, false, accelerator),
+            (Call::ReadMark, false, register),
             (Call::WriteGroup(group), true, accelerator),
             (Call::ReadView { at: site() }, false, infinispan),
             (
@@ -346,6 +357,7 @@ mod tests {
                 Event::Register(Err(fault))
                 | Event::Written(Written::Unknown(fault))
                 | Event::Accelerator(Err(fault))
+                | Event::Marked(Err(fault))
                 | Event::Group(Err(fault))
                 | Event::Views(Err(fault))
                 | Event::Switched(Err(fault))

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::Fault;
 use super::script::{Halt, Place, Script};
-use crate::accelerator::{Reading, remember};
+use super::{Call, Fault};
+use crate::accelerator::{Mark, Reading, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Record};
 use crate::replication::{self, Sight};
@@ -161,6 +161,56 @@ pub(super) fn reading(script: &mut Script<'_>, asked: Place) -> Result<Reading, 
     }
 }
 
+/// The last deep check's look at the accelerator's tag counts for so long where the tag cannot be read now.
+const MARK_COUNTS_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// Refuses where the accelerator is another deployment's: each has its own register, so both would decide, and
+/// together leave nobody in it.
+///
+/// It is the last thing in the way of a fence that somebody is waiting for, and a tag. So one that is gone is no
+/// reason to refuse, and one that cannot be read only if the last deep check saw another's: an alarm tells either.
+pub(super) fn owned(script: &mut Script<'_>, mark: &Mark) -> Result<(), Halt> {
+    let ours = script.settings.found.owner.clone();
+    if ours.is_empty() {
+        return Ok(());
+    }
+    let known = match mark {
+        Mark::Absent => return Ok(()),
+        Mark::Names(owner) => owner.clone(),
+        Mark::Unread(why) => {
+            let asked = script.start(Call::ReadMark);
+            let seen = match script.marked(asked)? {
+                Ok(seen) => seen,
+                // It is in the register, without which nothing is decided anyway.
+                Err(fault) => return Err(script.failed(&fault)),
+            };
+            let seen = seen.filter(|seen| {
+                // One from the future belongs to a wrong clock, and is as old as it is new.
+                script.now().duration_since(seen.at).abs() <= MARK_COUNTS_FOR
+            });
+            match seen.map(|seen| seen.mark) {
+                Some(Mark::Names(owner)) => owner,
+                Some(_) => return Ok(()),
+                None => {
+                    let sentence = format!(
+                        "it is not known whose the accelerator is, and it is taken for our own: {why}"
+                    );
+                    script.say(Cause::OwnerUnknown, sentence);
+                    return Ok(());
+                }
+            }
+        }
+    };
+    if known == ours {
+        return Ok(());
+    }
+    let sentence = format!(
+        "the accelerator belongs to `{known}`, this is `{ours}`: two deployments would empty it between them"
+    );
+    script.say(Cause::AnothersAccelerator, sentence.clone());
+    Err(Halt::Answer(Answer::new(Status::Retry, sentence)))
+}
+
 /// Turns complete evidence into a decision in the register, and returns the record as written.
 ///
 /// `reason` is the first half of the evidence; what the accelerator shows is added.
@@ -173,6 +223,7 @@ pub(super) fn decide(
     by: &str,
     reason: &str,
 ) -> Result<Record, Halt> {
+    owned(script, &reading.mark)?;
     let settings = script.settings;
     let outcome = match reading.outcome(settings, survivor, fenced) {
         Ok(outcome) => outcome,

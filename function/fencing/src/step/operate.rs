@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::carry_out::{carried_out_once, claim, complete, decision_of};
-use super::evidence::{decide, not_held, only_observed, reading};
+use super::evidence::{decide, not_held, only_observed, owned, reading};
 use super::script::{Halt, Script};
 use super::{Call, watch};
-use crate::accelerator::{Outcome, Reading, remember};
+use crate::accelerator::{Mark, Outcome, Reading, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Hold, Record, State};
 use crate::words::{Fenced, SiteName, Survivor, Token};
@@ -203,6 +203,10 @@ fn change(
     fenced: &SiteName,
     by: &str,
 ) -> Result<Answer, Halt> {
+    match seen {
+        Some(reading) => owned(script, &reading.mark)?,
+        None => owned(script, &Mark::Unread("it does not answer".to_owned()))?,
+    }
     let settings = script.settings;
     let read = seen.map(|reading| reading.places(settings)).unwrap_or_default();
     let places = remember(&record.places, &read);

@@ -16,7 +16,7 @@
 //! If the link is lost again, the decision goes back into force, same epoch.
 
 use super::carry_out::decision_of;
-use super::evidence::{misses, only_observed};
+use super::evidence::{misses, only_observed, owned, reading};
 use super::operate::no_such_site;
 use super::script::{Halt, Script};
 use super::turn::Turn;
@@ -86,10 +86,13 @@ fn sites(script: &mut Script<'_>, record: &Record) -> Result<Sites, Halt> {
 fn begin(script: &mut Script<'_>, record: &Record, session: &str, by: &str) -> Result<Answer, Halt> {
     let Sites { kept, stale } = sites(script, record)?;
     let view = script.start(Call::ReadView { at: kept.clone() });
+    let accelerator = script.start(Call::ReadAccelerator);
     if misses(script, view, &kept, &stale)? == Sight::Misses {
         let sentence = format!("{kept} does not see {stale}: repair the link first");
         return Ok(Answer::new(Status::NotNow, sentence));
     }
+    let reading = reading(script, accelerator)?;
+    owned(script, &reading.mark)?;
     let first = Rejoin {
         session: session.to_owned(),
         step: RejoinStep::CutStale,

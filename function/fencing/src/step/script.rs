@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, watch};
-use crate::accelerator::Reading;
+use crate::accelerator::{Marked, Reading};
 use crate::answer::{Answer, Cause, Notice, Status};
 use crate::register::{self, Claim, Record, SCHEMA};
 use crate::replication::{Backup, View};
@@ -317,6 +317,14 @@ impl Script<'_> {
     pub(super) fn accelerator(&mut self, place: Place) -> Result<Result<Reading, Fault>, Halt> {
         Ok(match self.wait(place)? {
             Event::Accelerator(reading) => reading,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Waits for what the last deep check saw of the accelerator's tag.
+    pub(super) fn marked(&mut self, place: Place) -> Result<Result<Option<Marked>, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Marked(marked) => marked,
             other => Err(self.confused(&other)),
         })
     }

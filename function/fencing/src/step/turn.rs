@@ -10,7 +10,7 @@
 
 use jiff::SignedDuration;
 
-use super::evidence::reading;
+use super::evidence::{owned, reading};
 use super::rejoin::Sites;
 use super::script::{Halt, Script, Switched};
 use super::watch::infinispan;
@@ -160,6 +160,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
         let asked = self.script.start(Call::ReadAccelerator);
         let reading = reading(self.script, asked)?;
+        owned(self.script, &reading.mark)?;
         if reading.holds(self.script.settings, stale) {
             let sentence =
                 format!("{stale} is in the accelerator already: take it out before its caches are cleared");
@@ -409,6 +410,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
         let asked = self.script.start(Call::ReadAccelerator);
         let before = reading(self.script, asked)?;
+        owned(self.script, &before.mark)?;
         let settings = self.script.settings;
         if let Some(stranger) = before.stranger(settings) {
             // The write is absolute, and would take out whoever this is.

@@ -7,7 +7,7 @@
 use jiff::SignedDuration;
 
 use super::carry_out::{carried_out_once, claim, complete, decision_of};
-use super::evidence::{only_observed, reading};
+use super::evidence::{only_observed, owned, reading};
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
 use crate::accelerator::{Reading, Standing, Unfit, remember};
@@ -252,6 +252,7 @@ pub(super) fn watch(
             Ok(done)
         }
         Verdict::Refence => {
+            owned(script, &reading.mark)?;
             let back = Record {
                 state: State::Decided,
                 recovery_seen_at: None,
@@ -392,6 +393,7 @@ fn survivor_missing(
             "a listener holds nobody again, within an hour of being filled".to_owned()
         }
         Standing::Emptied => {
+            owned(script, &reading.mark)?;
             let back = Record {
                 state: State::Decided,
                 recovery_seen_at: None,

@@ -23,7 +23,10 @@ fn sight(state: &State, probe: &Probe) -> Seen {
             enabled: true,
             groups,
         }),
-        Probe::Endpoints => Seen::Endpoints(Reading { groups }),
+        Probe::Endpoints => Seen::Endpoints(Reading {
+            groups,
+            mark: state.mark.clone(),
+        }),
         Probe::Infinispan { at, .. } => {
             Seen::Infinispan(Reach::Answers(state.backups[at], vec![state.views[at].clone()]))
         }

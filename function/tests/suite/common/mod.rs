@@ -97,6 +97,7 @@ pub(crate) struct State {
     /// What was measured, invocation by invocation.
     pub(crate) published: Vec<Vec<Measured>>,
     pub(crate) notices: Vec<Notice>,
+    pub(crate) mark: fencing::accelerator::Mark,
     pub(crate) settled: u32,
     pub(crate) wall_offset: jiff::SignedDuration,
 }
@@ -165,6 +166,7 @@ impl Memory {
                 measured: Vec::new(),
                 published: Vec::new(),
                 notices: Vec::new(),
+                mark: fencing::accelerator::Mark::Names(settings().found.owner),
                 settled: 0,
                 wall_offset: jiff::SignedDuration::ZERO,
             }),
@@ -259,7 +261,12 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
         }
         Call::ReadAccelerator => Event::Accelerator(Ok(Reading {
             groups: state.groups.clone(),
+            mark: state.mark.clone(),
         })),
+        Call::ReadMark => {
+            let checkup = state.kept.checkup.as_ref();
+            Event::Marked(Ok(checkup.and_then(|checkup| checkup.marked.clone())))
+        }
         Call::WriteGroup(outcome) => {
             let group = state
                 .groups

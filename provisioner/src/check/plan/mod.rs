@@ -61,6 +61,10 @@ const PROMISES: &[Promise] = &[
         functions_stand_on_something,
     ),
     (
+        "an accelerator says whose it is before a function decides, and no mark but our own is taken away",
+        marks_come_before_functions,
+    ),
+    (
         "a function is made of a package that is there",
         packages_are_uploaded_first,
     ),
@@ -106,6 +110,8 @@ fn word(step: &Step) -> String {
         Step::CreateStack(goal) => format!("the creation of {} in {}", goal.stack, goal.region),
         Step::UpdateStack(goal) => format!("the update of {} in {}", goal.stack, goal.region),
         Step::DeleteStack { region, stack, .. } => format!("the deletion of {stack} in {region}"),
+        Step::MarkAccelerator(mark) => format!("the mark on {}", mark.accelerator_arn),
+        Step::UnmarkAccelerator(mark) => format!("the mark's end on {}", mark.accelerator_arn),
         Step::Upload { region, .. } => format!("the upload in {region}"),
         Step::AwaitFunction { region, .. } => format!("the wait for the function in {region}"),
         Step::EmptyBucket { region, bucket } => format!("the emptying of {bucket} in {region}"),
@@ -142,6 +148,8 @@ fn regions(step: &Step) -> Vec<&str> {
             registers.iter().map(|(place, _)| place.region.as_str()).collect()
         }
         Step::ReleaseLock
+        | Step::MarkAccelerator(_)
+        | Step::UnmarkAccelerator(_)
         | Step::ApplyObject(_)
         | Step::DeleteObject { .. }
         | Step::MergeUserWorkloadConfig { .. }
@@ -279,6 +287,33 @@ fn functions_stand_on_something(case: &Case<'_>) -> Vec<String> {
             for (_, late) in later.filter(|(_, late)| deletes(late, &[StackKind::Fencing])) {
                 found.push(format!("{} comes before {}", word(step), word(late)));
             }
+        }
+    }
+    found
+}
+
+/// A former accelerator is known only as long as a function or its stack tells of it.
+fn marks_come_before_functions(case: &Case<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    let touches_a_function = |step: &Step| match step {
+        Step::DeleteStack { kind, .. } => *kind == StackKind::Fencing,
+        step => goal(step).is_some_and(|goal| goal.kind == StackKind::Fencing),
+    };
+    for (at, step) in case.steps() {
+        let is_ours = match step {
+            Step::MarkAccelerator(_) => true,
+            Step::UnmarkAccelerator(mark) => case.standing.marks().contains(mark),
+            _ => continue,
+        };
+        if !is_ours {
+            found.push(format!("{} is not our own", word(step)));
+        }
+        for (_, early) in case
+            .steps()
+            .take(at)
+            .filter(|(_, early)| touches_a_function(early))
+        {
+            found.push(format!("{} comes before {}", word(early), word(step)));
         }
     }
     found

@@ -84,6 +84,20 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         forgets = false;
     }
     let mut steps = clusters::removals(topology, looks);
+    // Before the functions, as long as their stacks tell which accelerator it is. Without its tag they still decide.
+    // A function out of reach may still stand: the destroy that reaches it takes the tag, too.
+    let loses_functions = removals.iter().any(|step| {
+        matches!(
+            step,
+            Step::DeleteStack {
+                kind: StackKind::Fencing,
+                ..
+            }
+        )
+    });
+    if loses_functions && silent_function.is_none() {
+        steps.extend(standing.marks().into_iter().map(Step::UnmarkAccelerator));
+    }
     let (functions, rest): (Vec<Step>, Vec<Step>) = removals.into_iter().partition(|step| {
         matches!(
             step,

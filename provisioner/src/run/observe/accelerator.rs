@@ -16,6 +16,7 @@ use crate::world::call::CallError;
 pub(super) type Accelerator = (
     Vec<AcceleratorReading>,
     Option<AcceleratorReading>,
+    Option<String>,
     Vec<ListenerReading>,
 );
 
@@ -38,11 +39,11 @@ pub(super) async fn look_at_accelerator(aws: &Aws, topology: &Topology) -> Resul
             (seen, ours)
         }
     };
-    let listeners = match &ours {
-        Some(ours) => accelerators.listeners(&ours.arn).await?,
-        None => Vec::new(),
+    let (owner, listeners) = match &ours {
+        Some(ours) => tokio::try_join!(accelerators.owner(&ours.arn), accelerators.listeners(&ours.arn))?,
+        None => (None, Vec::new()),
     };
-    Ok((seen, ours, listeners))
+    Ok((seen, ours, owner, listeners))
 }
 
 /// The Region in a balancer's ARN.

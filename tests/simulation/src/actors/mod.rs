@@ -3,6 +3,7 @@
 mod alertmanager;
 mod chaos;
 pub mod operator;
+mod others;
 mod provision;
 
 use std::cell::Cell;
@@ -14,6 +15,7 @@ use serde_json::json;
 pub use self::alertmanager::alertmanager;
 pub(crate) use self::alertmanager::{alert, post};
 pub use self::chaos::{chaos, people, strangers, tidy};
+pub use self::others::another_topology;
 pub use self::provision::provisioner;
 use crate::fleet::Fleet;
 use crate::sim::Sim;

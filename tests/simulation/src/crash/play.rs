@@ -15,6 +15,7 @@ use crate::actors::{self, Stage, alert, operator, post};
 use crate::dice::Dice;
 use crate::fleet::Fleet;
 use crate::layout::{Layout, SITES, USER, balancer};
+use crate::reality::Whose;
 use crate::sim::{Fault, Faults, Sim};
 use crate::watcher::Kind;
 
@@ -27,7 +28,7 @@ impl Play {
     pub(super) fn new(layout: Layout, transcript: bool) -> Self {
         let sim = Sim::new(layout, Dice::new(7), transcript);
         let stage = Stage {
-            fleet: Fleet::new(&sim),
+            fleet: Fleet::new(&sim, Whose::Ours),
             sim: sim.clone(),
             regions: 1,
             calm: Rc::new(Cell::new(false)),

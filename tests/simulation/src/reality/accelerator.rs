@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use fencing::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Reading, listener_of};
+use fencing::accelerator::{
+    Endpoint, EndpointConfig, Group, GroupOutcome, Health, Mark, Reading, listener_of,
+};
 use fencing::step::{Call, Event};
 
 use super::Reality;
@@ -61,8 +63,13 @@ impl Reality {
             .iter()
             .find(|(replaced, _)| *replaced > at)
             .map_or(&self.groups, |(_, groups)| groups);
+        let mark = match dice.permille(self.unread) {
+            true => Mark::Unread("AccessDeniedException".to_owned()),
+            false => self.mark.clone(),
+        };
         Reading {
             groups: groups.clone(),
+            mark,
         }
     }
 

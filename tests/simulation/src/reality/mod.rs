@@ -4,18 +4,21 @@
 //! noted when hands that are not ours last touched a thing: for what they did, the function is not to blame.
 
 mod accelerator;
+mod others;
 mod site;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use fencing::accelerator::{Group, Outcome, listener_of};
+use fencing::accelerator::{Group, Mark, Outcome, listener_of};
+use fencing::health::Checkup;
 use fencing::register::Record;
 use fencing::replication::Backup;
 use fencing::settings::Settings;
 use fencing::step::{Call, Event, Written};
-use fencing::words::{Rev, SiteName, Token};
+use fencing::words::{SiteName, Token};
 
+pub use self::others::{Others, Whose};
 pub use self::site::{Keycloak, Site};
 use crate::dice::Dice;
 use crate::layout::Layout;
@@ -58,6 +61,14 @@ pub struct Reality {
     pub cache_failures: u64,
     /// A relay node is not met, or one that is none any more is, so many times in a thousand.
     pub no_relay: u64,
+    /// What the accelerator's tag says.
+    pub mark: Mark,
+    /// It cannot be read, so many times in a thousand.
+    pub unread: u64,
+    /// Our last deep check.
+    checkup: Option<Checkup>,
+    /// The other topology on the accelerator, if it is deployed.
+    pub others: Others,
     /// Who else changed what.
     pub hands: Hands,
     /// Operators do not wait as they are told, repeat what they typed, and paste what others typed. In such a history
@@ -78,7 +89,6 @@ impl Reality {
         Self {
             groups: layout.groups(&settings),
             sites: [Site::new(), Site::new()],
-            settings,
             record: None,
             table_stands: true,
             written_at: Duration::ZERO,
@@ -88,11 +98,16 @@ impl Reality {
             half: None,
             cache_failures: 0,
             no_relay: 0,
+            mark: Mark::Names(settings.found.owner.clone()),
+            unread: 0,
+            checkup: None,
+            others: Others::beside(&settings),
             hands: Hands::default(),
             rude: false,
             told: Vec::new(),
             password: "s3cret%40".to_owned(),
             rotated_at: Duration::ZERO,
+            settings,
         }
     }
 
@@ -191,22 +206,30 @@ impl Reality {
     }
 
     /// Carries a call out, at its landing.
-    pub fn apply(&mut self, call: &Call, now: Duration, dice: &mut Dice) -> Event {
+    pub fn apply(&mut self, whose: Whose, call: &Call, now: Duration, dice: &mut Dice) -> Event {
         match call {
+            Call::ReadRegister if whose == Whose::Others => {
+                Event::Register(Ok(self.others.record.clone().map(Box::new)))
+            }
+            Call::WriteRegister { expect, record } if whose == Whose::Others => {
+                others::write(&mut self.others.record, *expect, record)
+            }
             Call::ReadRegister | Call::WriteRegister { .. } if !self.table_stands => {
                 call.failed("there is no such table")
             }
             Call::ReadRegister => Event::Register(Ok(self.record.clone().map(Box::new))),
             Call::WriteRegister { expect, record } => {
-                if self.record.as_ref().map_or(Rev(0), |record| record.rev) == *expect {
-                    self.record = Some((**record).clone());
+                let written = others::write(&mut self.record, *expect, record);
+                if written == Event::Written(Written::Stored) {
                     self.written_at = now;
-                    Event::Written(Written::Stored)
-                } else {
-                    Event::Written(Written::Lost(self.record.clone().map(Box::new)))
                 }
+                written
             }
             Call::ReadAccelerator => Event::Accelerator(Ok(self.read_accelerator(now, dice))),
+            Call::ReadMark => {
+                let checkup = self.checkup(whose);
+                Event::Marked(Ok(checkup.and_then(|checkup| checkup.marked.clone())))
+            }
             Call::WriteGroup(outcome) => self.write_group(outcome, now),
             Call::ReadView { at }
             | Call::TakeOffline { at, .. }

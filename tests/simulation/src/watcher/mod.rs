@@ -15,7 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use fencing::accelerator::{EndpointConfig, Reading};
-use fencing::answer::Notice;
+use fencing::answer::{Cause, Notice};
 use fencing::register::{Record, State};
 use fencing::replication::{Backup, View};
 use fencing::settings::Mode;
@@ -134,6 +134,8 @@ pub struct Counts {
     pub applies: u64,
     /// Everything was destroyed, register and all.
     pub destructions: u64,
+    /// Another topology's function left the accelerator to the one that it names.
+    pub left_to_its_owner: u64,
 }
 
 impl Counts {
@@ -155,6 +157,7 @@ impl Counts {
             holds: self.holds + other.holds,
             applies: self.applies + other.applies,
             destructions: self.destructions + other.destructions,
+            left_to_its_owner: self.left_to_its_owner + other.left_to_its_owner,
         }
     }
 }
@@ -293,8 +296,10 @@ impl Watcher {
 
     /// People are told something.
     pub(crate) fn told(&mut self, notice: &Notice) {
-        if notice.cause == fencing::answer::Cause::Unexplained {
-            self.unexplained += 1;
+        match notice.cause {
+            Cause::Unexplained => self.unexplained += 1,
+            Cause::AnothersAccelerator => self.counts.left_to_its_owner += 1,
+            _ => {}
         }
     }
 
@@ -351,6 +356,23 @@ impl Watcher {
             }
             _ => {}
         }
+    }
+
+    /// A call of the other topology's function has taken effect. Whatever it is, both sites' users need somebody to
+    /// serve them.
+    pub(crate) fn others_landed(&mut self, call: &Call, before: &Before, reality: &Reality) {
+        let now = reality.per_listener();
+        for (listener, count) in &before.listeners {
+            let left = now.iter().any(|(known, count)| known == listener && *count > 0);
+            self.demand(*count == 0 || left, || {
+                format!("I1: the other topology leaves listener {listener} without an endpoint: {call:?}")
+            });
+        }
+        let both = |backups: [Backup; 2]| backups == [Backup::Offline; 2];
+        let backups = [reality.backup(0), reality.backup(1)];
+        self.demand(!both(backups) || both(before.backups), || {
+            format!("I2: the other topology cuts the second backup: {call:?}")
+        });
     }
 
     /// A reply has arrived.

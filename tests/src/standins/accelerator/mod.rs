@@ -156,6 +156,7 @@ struct State {
     lagging_reads_left: usize,
     lagging_reads_per_write: usize,
     undocumented: Undocumented,
+    strips_tags: bool,
     latency: Duration,
 }
 
@@ -167,6 +168,7 @@ impl AcceleratorStandIn {
             lagging_reads_left: 0,
             lagging_reads_per_write: 0,
             undocumented: Undocumented::default(),
+            strips_tags: false,
             latency: Duration::ZERO,
         };
         let shared = Arc::new(Shared {
@@ -218,6 +220,11 @@ impl AcceleratorStandIn {
 
     pub fn set_undocumented(&self, undocumented: Undocumented) {
         self.shared.state.lock().undocumented = undocumented;
+    }
+
+    /// From now on some other tool takes away at once what anybody writes as a tag.
+    pub fn strip_tags(&self) {
+        locked(&self.shared.state).strips_tags = true;
     }
 
     /// Every answer comes this much later.
@@ -319,6 +326,14 @@ impl State {
             self.before_last_write = Some(before);
             self.lagging_reads_left = self.lagging_reads_per_write;
             return Ok(answer);
+        }
+        if operation.tags() {
+            let stripped = self.strips_tags.then(|| self.world.clone());
+            let answer = operations::write(operation, &request.body, &mut self.world, self.undocumented);
+            if let Some(before) = stripped {
+                self.world = before;
+            }
+            return answer;
         }
         let lags = operation.reads_endpoints() && self.lagging_reads_left > 0;
         let endpoints = match &self.before_last_write {

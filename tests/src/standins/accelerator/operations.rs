@@ -45,9 +45,14 @@ pub(super) fn read(operation: Operation, body: &Bytes, world: &World, endpoints:
         Operation::ListEndpointGroups => list_endpoint_groups(body, endpoints),
         Operation::DescribeEndpointGroup => describe_endpoint_group(body, endpoints),
         Operation::ListTagsForResource => list_tags(body, world),
-        Operation::UpdateEndpointGroup | Operation::AddEndpoints | Operation::RemoveEndpoints => Err(
-            ServiceError::invalid(format!("{} is not a read", operation.name())),
-        ),
+        Operation::UpdateEndpointGroup
+        | Operation::AddEndpoints
+        | Operation::RemoveEndpoints
+        | Operation::TagResource
+        | Operation::UntagResource => Err(ServiceError::invalid(format!(
+            "{} is not a read",
+            operation.name()
+        ))),
     }
 }
 
@@ -56,6 +61,8 @@ pub(super) fn write(operation: Operation, body: &Bytes, world: &mut World, open:
         Operation::UpdateEndpointGroup => update_endpoint_group(body, world),
         Operation::AddEndpoints => add_endpoints(body, world, open),
         Operation::RemoveEndpoints => remove_endpoints(body, world, open),
+        Operation::TagResource => tag(body, world),
+        Operation::UntagResource => untag(body, world),
         _ => Err(ServiceError::invalid(format!(
             "{} is not a write",
             operation.name()
@@ -123,6 +130,24 @@ fn list_tags(body: &Bytes, world: &World) -> Answer {
         .map(|(key, value)| json!({"Key": key, "Value": value}))
         .collect();
     Ok(json!({"Tags": tags}))
+}
+
+fn tag(body: &Bytes, world: &mut World) -> Answer {
+    let input: wire::TagResource = parse(body)?;
+    let accelerator = find_accelerator_mut(world, &input.resource_arn)?;
+    for tag in input.tags {
+        accelerator.tags.retain(|(key, _)| *key != tag.key);
+        accelerator.tags.push((tag.key, tag.value));
+    }
+    Ok(json!({}))
+}
+
+fn untag(body: &Bytes, world: &mut World) -> Answer {
+    let input: wire::UntagResource = parse(body)?;
+    let accelerator = find_accelerator_mut(world, &input.resource_arn)?;
+    // Of a tag that is not there nothing has to be taken away.
+    accelerator.tags.retain(|(key, _)| !input.tag_keys.contains(key));
+    Ok(json!({}))
 }
 
 fn update_endpoint_group(body: &Bytes, world: &mut World) -> Answer {
@@ -298,6 +323,13 @@ fn find_accelerator<'w>(world: &'w World, arn: &str) -> Result<&'w Accelerator, 
             format!("no accelerator {arn} in this account"),
         )
     })
+}
+
+fn find_accelerator_mut<'w>(world: &'w mut World, arn: &str) -> Result<&'w mut Accelerator, ServiceError> {
+    find_accelerator(world, arn)?;
+    let mut accelerators = world.accelerators.iter_mut();
+    let found = accelerators.find(|accelerator| accelerator.arn == arn);
+    found.ok_or_else(|| ServiceError::invalid(format!("no accelerator {arn}")))
 }
 
 fn find_listener<'w>(world: &'w World, arn: &str) -> Result<&'w Listener, ServiceError> {

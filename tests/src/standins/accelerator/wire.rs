@@ -28,10 +28,12 @@ pub enum Operation {
     AddEndpoints,
     RemoveEndpoints,
     ListTagsForResource,
+    TagResource,
+    UntagResource,
 }
 
 impl Operation {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ListAccelerators,
         Self::DescribeAccelerator,
         Self::ListListeners,
@@ -41,6 +43,8 @@ impl Operation {
         Self::AddEndpoints,
         Self::RemoveEndpoints,
         Self::ListTagsForResource,
+        Self::TagResource,
+        Self::UntagResource,
     ];
 
     pub fn name(self) -> &'static str {
@@ -54,6 +58,8 @@ impl Operation {
             Self::AddEndpoints => "AddEndpoints",
             Self::RemoveEndpoints => "RemoveEndpoints",
             Self::ListTagsForResource => "ListTagsForResource",
+            Self::TagResource => "TagResource",
+            Self::UntagResource => "UntagResource",
         }
     }
 
@@ -63,6 +69,11 @@ impl Operation {
             self,
             Self::UpdateEndpointGroup | Self::AddEndpoints | Self::RemoveEndpoints
         )
+    }
+
+    /// Whether it changes a tag.
+    pub(super) fn tags(self) -> bool {
+        matches!(self, Self::TagResource | Self::UntagResource)
     }
 
     /// Whether it shows endpoints, and so can show old ones.
@@ -215,6 +226,27 @@ pub(super) struct ListEndpointGroups {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct DescribeEndpointGroup {
     pub(super) endpoint_group_arn: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct TagResource {
+    pub(super) resource_arn: String,
+    pub(super) tags: Vec<Tag>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct Tag {
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct UntagResource {
+    pub(super) resource_arn: String,
+    pub(super) tag_keys: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

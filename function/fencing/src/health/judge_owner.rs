@@ -1,0 +1,58 @@
+//! Whose the accelerator is.
+
+use super::{Finding, Judge, fails, fine, warns};
+use crate::accelerator::{Mark, Marked, OWNER_TAG};
+use crate::health::{Checkup, Probe, Seen};
+
+impl Judge<'_> {
+    /// Returns what the tag said when it was last read, and whether it says now that the accelerator is not ours.
+    pub(super) fn owner(&mut self, previous: Option<&Checkup>) -> (Option<Marked>, bool) {
+        let before = previous.and_then(|previous| previous.marked.clone());
+        let ours = &self.settings.found.owner;
+        let mark = match self.seen(&Probe::Endpoints) {
+            Ok(Seen::Endpoints(reading)) if !ours.is_empty() => &reading.mark,
+            // Nobody was told of the tag, or nothing was read: the check of the endpoints tells.
+            _ => return (before, false),
+        };
+        let (finding, not_ours) = judged(mark, ours);
+        self.say("owner", 0, finding);
+        match mark {
+            Mark::Unread(_) => (before, false),
+            mark => {
+                let marked = Marked {
+                    mark: mark.clone(),
+                    at: self.now,
+                };
+                (Some(marked), not_ours)
+            }
+        }
+    }
+}
+
+fn judged(mark: &Mark, ours: &str) -> (Finding, bool) {
+    match mark {
+        Mark::Names(owner) if owner == ours => (fine("the accelerator is this deployment's"), false),
+        Mark::Names(owner) => {
+            let found = format!("the accelerator belongs to `{owner}`, this is `{ours}`: no site is fenced");
+            let hint = format!(
+                "two deployments on one accelerator would empty it between them: destroy one of them, then apply the \
+                 other; if `{owner}` is gone, take the tag `{OWNER_TAG}` away first"
+            );
+            (fails(found, hint), true)
+        }
+        Mark::Absent => {
+            let found = format!("the accelerator's tag `{OWNER_TAG}` is gone");
+            let hint = "nothing would keep another deployment from emptying it: does another tool strip tags? \
+                        `provision apply` writes it again";
+            (warns(found, hint), true)
+        }
+        Mark::Unread(why) => {
+            let hint = "may the role's statement FindListenersAndGroups list the accelerator's tags? `provision apply` \
+                        puts that right";
+            (
+                warns(format!("whose the accelerator is cannot be read: {why}"), hint),
+                false,
+            )
+        }
+    }
+}

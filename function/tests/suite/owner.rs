@@ -1,0 +1,170 @@
+//! Whose the accelerator is, as its tag says: what is decided and what is left alone, through the driver against a world
+//! in memory.
+
+use std::time::Duration;
+
+use fencing::accelerator::Mark;
+use fencing::answer::Cause;
+use fencing::register::State;
+use fencing::settings::{Found, Settings};
+use fencing::step::Call;
+use function::handler::Handler;
+use serde_json::json;
+
+use crate::common::{Memory, Mishap, accusation, balancer, invoke, pass, ready, settings};
+
+fn ours() -> Mark {
+    Mark::Names(settings().found.owner)
+}
+
+fn anothers() -> Mark {
+    Mark::Names("111111111111/eu-west-1/register/another".to_owned())
+}
+
+fn unread() -> Mark {
+    Mark::Unread("AccessDeniedException".to_owned())
+}
+
+fn says(world: &Memory, mark: Mark) {
+    world.with(|state| state.mark = mark);
+}
+
+async fn sweep(handler: &Handler<&Memory>) -> u16 {
+    invoke(handler, json!({"sitefence": "sweep"})).await.status
+}
+
+fn register(world: &Memory) -> Option<State> {
+    world.with(|state| state.record.as_ref().map(|record| record.state))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accelerator_of_another_deployment_is_left_alone_and_told() {
+    let world = Memory::split();
+    says(&world, anothers());
+    let handler = ready(&world).await;
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert_eq!(told.status, 503, "{}", told.body);
+    assert!(told.body.contains("belongs to"), "{}", told.body);
+    assert_eq!((world.effect_count(), register(&world)), (0, None));
+    assert_eq!(world.causes(), [Cause::AnothersAccelerator]);
+    // An operator's word does not change whose it is.
+    let fence = json!({"sitefence": "operate", "task": {"task": "fence", "fenced": "site-b", "by": "ana"}});
+    assert_eq!(invoke(&handler, fence).await.status, 503);
+    assert_eq!(world.effect_count(), 0);
+}
+
+/// It is the last thing in the way of a fence that somebody is waiting for, and only a tag.
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_is_gone_stops_nobody() {
+    let world = Memory::split();
+    says(&world, Mark::Absent);
+    let handler = ready(&world).await;
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    assert_eq!(world.causes(), [Cause::Decided, Cause::Completed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_cannot_be_read_counts_for_ten_minutes_as_it_was_read_last() {
+    let decided = [Cause::Decided, Cause::Completed].as_slice();
+    let unknown = [Cause::OwnerUnknown, Cause::Decided, Cause::Completed].as_slice();
+    let left_alone = [Cause::AnothersAccelerator].as_slice();
+    for (read, seconds, causes) in [
+        (Some(ours()), 599, decided),
+        (Some(Mark::Absent), 599, decided),
+        (Some(anothers()), 599, left_alone),
+        (Some(anothers()), 601, unknown),
+        (Some(ours()), 601, unknown),
+        (None, 0, unknown),
+    ] {
+        let world = Memory::split();
+        let handler = ready(&world).await;
+        if let Some(mark) = &read {
+            says(&world, mark.clone());
+            sweep(&handler).await;
+            pass(Duration::from_secs(seconds)).await;
+        }
+        says(&world, unread());
+        world.with(|state| state.notices.clear());
+        let told = invoke(&handler, accusation("site-a", "site-b")).await;
+        let case = format!("{read:?} {seconds} s ago: {}", told.body);
+        assert_eq!(world.causes(), causes, "{case}");
+        assert_eq!(
+            told.status,
+            if causes == left_alone { 503 } else { 200 },
+            "{case}"
+        );
+    }
+}
+
+/// What the last check read is asked for only where the tag itself cannot be read, and without an answer nothing is
+/// decided: it stands where decisions do.
+#[tokio::test(start_paused = true)]
+async fn what_the_last_check_read_is_asked_for_only_where_it_is_needed() {
+    for (mark, asked) in [(ours(), 0), (unread(), 1)] {
+        let world = Memory::split();
+        says(&world, mark);
+        let handler = ready(&world).await;
+        invoke(&handler, accusation("site-a", "site-b")).await;
+        let calls = world.with(|state| state.calls.clone());
+        let questions = calls.iter().filter(|(_, call)| *call == Call::ReadMark);
+        assert_eq!(questions.count(), asked);
+    }
+    let world = Memory::split();
+    says(&world, unread());
+    world.mishap(|call| *call == Call::ReadMark, Mishap::Fails, 1);
+    let handler = ready(&world).await;
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 503);
+    assert_eq!((world.effect_count(), register(&world)), (0, None));
+}
+
+/// Half a fence is worse than a whole one, whoever claims the accelerator meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_is_written_is_completed_whatever_the_tag_says() {
+    let world = Memory::split();
+    let handler = ready(&world).await;
+    world.mishap(|call| matches!(call, Call::WriteGroup(_)), Mishap::Fails, 9);
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 503);
+    assert_eq!(register(&world), Some(State::Decided));
+    world.with(|state| state.mishaps.clear());
+    says(&world, anothers());
+    pass(Duration::from_secs(60)).await;
+    assert_eq!(sweep(&handler).await, 200);
+    assert_eq!(register(&world), Some(State::Complete));
+    assert_eq!(world.endpoints(), [balancer("site-a")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_fenced_or_filled_again_in_another_s_accelerator() {
+    for comes_back in [true, false] {
+        let world = Memory::split();
+        let handler = ready(&world).await;
+        assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+        match comes_back {
+            true => world.put_back("site-b"),
+            false => world.take_out("site-a"),
+        }
+        world.with(|state| (state.notices.clear(), state.effects.clear()));
+        let there = world.endpoints();
+        says(&world, anothers());
+        assert_eq!(sweep(&handler).await, 503);
+        assert_eq!((world.endpoints(), world.effect_count()), (there, 0));
+        assert_eq!(world.causes(), [Cause::AnothersAccelerator]);
+    }
+}
+
+/// A function that was deployed before there was a tag, until the next apply.
+#[tokio::test(start_paused = true)]
+async fn a_function_that_was_not_told_of_the_tag_does_not_judge_it() {
+    let world = Memory::split();
+    says(&world, anothers());
+    let settings = Settings {
+        found: Found {
+            owner: String::new(),
+            ..settings().found
+        },
+        ..settings()
+    };
+    let handler = Handler::new(settings, &world);
+    handler.prepare().await;
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+}

@@ -1,0 +1,42 @@
+//! When an accelerator is marked as ours, and when it no longer is.
+
+use super::Step;
+use crate::observed::{Mark, Standing};
+use crate::preflight::Findings;
+
+/// What is left to write on accelerators and to take away from them.
+pub(super) struct Marks {
+    ours: Option<Mark>,
+    former: Vec<Mark>,
+}
+
+impl Marks {
+    /// Of an accelerator that the topology has moved away from the mark goes: it would keep the next owner out.
+    pub(super) fn new(standing: &Standing, findings: &Findings) -> Self {
+        let found = &findings.found;
+        let marks = standing.marks().into_iter();
+        Self {
+            ours: findings.unmarked.then(|| Mark {
+                accelerator_arn: found.accelerator_arn.clone(),
+                owner: found.owner.clone(),
+            }),
+            former: marks
+                .filter(|mark| mark.accelerator_arn != found.accelerator_arn)
+                .collect(),
+        }
+    }
+
+    /// The steps that come before what is done to the first function. Of two topologies that are applied at the same
+    /// time, one is refused before any function of it stands. A former accelerator is known only as long as a function
+    /// is left that was told of it, so its mark goes before the function `changes`, too.
+    pub(super) fn before_functions(&mut self, changes: bool) -> Vec<Step> {
+        let former = match changes {
+            true => std::mem::take(&mut self.former),
+            false => Vec::new(),
+        };
+        let ours = self.ours.take().map(Step::MarkAccelerator);
+        ours.into_iter()
+            .chain(former.into_iter().map(Step::UnmarkAccelerator))
+            .collect()
+    }
+}
