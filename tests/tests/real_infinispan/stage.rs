@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use fencing::accelerator::OWNER_TAG;
 use fencing::answer::Answer;
 use fencing::contract::Envelope;
 use fencing::settings::{Found, Settings, sample};
@@ -92,11 +93,12 @@ impl Stage {
             .await
             .unwrap_or_else(|error| panic!("{error}"))?;
         let balancers = SITES.map(|site| balancer_arn(REGION, site));
-        let accelerator = AcceleratorStandIn::start(World::new().with(Accelerator::in_one_region(
-            "keycloak",
-            REGION,
-            &[&balancers[0], &balancers[1]],
-        )))
+        let accelerator = AcceleratorStandIn::start(
+            World::new().with(
+                Accelerator::in_one_region("keycloak", REGION, &[&balancers[0], &balancers[1]])
+                    .tag(OWNER_TAG, &sample::settings().found.owner),
+            ),
+        )
         .unwrap();
         let aws = LocalAws::builder()
             .global_accelerator(&accelerator.url())
@@ -134,6 +136,7 @@ impl Stage {
                 health_secret: secret("health", HEALTH_SECRET).await,
                 register_table: table(&aws).await,
                 topic_arn: topic(&aws).await,
+                owner: sample::settings().found.owner,
             },
             infinispan_username: user.0.to_owned(),
             // Scenes fence again right after a rejoin.
