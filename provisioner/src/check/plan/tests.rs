@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::breaches;
 use crate::observed::cluster::{ClusterReading, ClusterStanding, Look, Looks, Unreached};
-use crate::observed::{RegionStanding, Standing};
+use crate::observed::{Mark, RegionStanding, Standing};
 use crate::package::Package;
 use crate::plan::clusters::tests::{applied, bare, documents_of};
 use crate::plan::tests::{OTHER, new_code, two_regions};
@@ -241,6 +241,8 @@ fn planned_with(
 ) -> Plan {
     let mut findings = findings();
     findings.unreached = standing.unreached.clone();
+    // An accelerator of which no function was ever told says nothing yet.
+    findings.unmarked = standing.marks().is_empty();
     let clusters = Clusters {
         choices,
         looks,
@@ -348,6 +350,13 @@ fn makes(kind: StackKind) -> impl Fn(&Step) -> bool {
     move |step| matches!(step, Step::CreateStack(goal) if goal.kind == kind)
 }
 
+fn mark() -> Mark {
+    Mark {
+        accelerator_arn: "arn:aws:globalaccelerator::123456789012:accelerator/another".to_owned(),
+        owner: "somebody else's".to_owned(),
+    }
+}
+
 type Break = (&'static str, fn(&mut Plan));
 
 /// By promise, something that a faulty planner might do.
@@ -387,6 +396,20 @@ const BREAKS: &[Break] = &[
             let register = plan.steps.remove(at);
             let end = position(plan, |step| matches!(step, Step::ReleaseLock));
             plan.steps.insert(end, register);
+        },
+    ),
+    (
+        "an accelerator says whose it is before a function decides, and no mark but our own is taken away",
+        |plan| {
+            let at = position(plan, makes(StackKind::Fencing));
+            plan.steps.insert(at + 1, Step::MarkAccelerator(mark()));
+        },
+    ),
+    (
+        "an accelerator says whose it is before a function decides, and no mark but our own is taken away",
+        |plan| {
+            let at = position(plan, makes(StackKind::Fencing));
+            plan.steps.insert(at, Step::UnmarkAccelerator(mark()));
         },
     ),
     ("a function is made of a package that is there", |plan| {
