@@ -224,7 +224,7 @@ impl AcceleratorStandIn {
 
     /// From now on some other tool takes away at once what anybody writes as a tag.
     pub fn strip_tags(&self) {
-        locked(&self.shared.state).strips_tags = true;
+        self.shared.state.lock().strips_tags = true;
     }
 
     /// Every answer comes this much later.
