@@ -8,9 +8,9 @@ use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
 use crate::preflight::ours::Choices;
 use crate::report;
+use crate::run::Session;
 use crate::run::apply::{self, Consent};
 use crate::run::console::Console;
-use crate::run::{Session, Wanted};
 use crate::topology::Interval;
 
 #[derive(Debug, Args)]
@@ -62,10 +62,7 @@ impl Apply {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
-            let wanted = Wanted {
-                resume_epoch: self.resume_epoch,
-                ..cloud::wanted(&loaded, &self.function, &session).await?
-            };
+            let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
             let consent = Consent {
                 given: self.yes,
                 breaks_lock: self.break_lock,

@@ -14,7 +14,7 @@ use crate::observed::cluster::Unreached;
 use crate::package::elf::Binary;
 use crate::package::{self, PackedFunction};
 use crate::plan::unreached::{Deferred, UnreachedRegion};
-use crate::preflight::ours::OURS;
+use crate::preflight::ours::{Choices, OURS};
 use crate::render::DocumentKind;
 use crate::render::ObjectDocument;
 use crate::render::StackDocument;
@@ -136,15 +136,15 @@ pub(super) async fn function(
     run::pack(topology, &bootstrap, &loaded.ca_bundles)
 }
 
-/// Everything that does not depend on the world.
+/// Everything that does not depend on the world. Where it takes a build, which is minutes, the world is looked at
+/// first: whoever is in the way is told at once.
 pub(super) async fn wanted<'a>(
     loaded: &'a Loaded,
     arguments: &FunctionArgs,
     session: &Session,
+    choices: Choices,
+    resume_epoch: Option<u64>,
 ) -> Result<Wanted<'a>, run::Failure> {
-    if arguments.builds() {
-        session.connected()?;
-    }
     let topology = &loaded.topology;
     let (mut documents, mut objects) = (Vec::new(), Vec::new());
     for document in check::documents(topology)? {
@@ -163,14 +163,21 @@ pub(super) async fn wanted<'a>(
             DocumentKind::Object { .. } => {}
         }
     }
-    let (function, _) = function(loaded, arguments, &session.console).await?;
-    Ok(Wanted {
+    let mut wanted = Wanted {
         topology,
         documents,
         objects,
-        function,
-        resume_epoch: None,
-    })
+        function: None,
+        resume_epoch,
+    };
+    if choices.aws {
+        if arguments.builds() {
+            session.connected()?;
+            run::apply::look(session, &wanted, choices).await?;
+        }
+        wanted.function = Some(function(loaded, arguments, &session.console).await?.0);
+    }
+    Ok(wanted)
 }
 
 /// Runs a verb that talks to the world to its end.

@@ -7,7 +7,7 @@ use super::{Exit, Failure, OutputFormat, TopologyFile};
 use crate::preflight::ours::Choices;
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{Session, Wanted, apply, drift, preview};
+use crate::run::{Session, apply, drift, preview};
 use crate::topology::time_to_fence;
 
 #[derive(Debug, Args)]
@@ -51,10 +51,7 @@ impl Plan {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(topology, &scope, console.clone()).await?;
-            let wanted = Wanted {
-                resume_epoch: self.resume_epoch,
-                ..cloud::wanted(&loaded, &self.function, &session).await?
-            };
+            let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
             let (_, mut plan) = apply::plan(&session, &wanted, choices).await?;
             let preview = preview::preview(&session, topology, &plan).await?;
             plan.drifts = drift::drifts(&session, &plan).await?;

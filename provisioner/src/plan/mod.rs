@@ -49,12 +49,12 @@ use crate::render::{ObjectKind, StackDocument};
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
 
-/// Plans the way from what stands to what the topology wants.
+/// Plans the way from what stands to what the topology wants. Without a package the AWS half is left as it is.
 pub fn plan(
     topology: &Topology,
     standing: &Standing,
     findings: &Findings,
-    package: &Package,
+    package: Option<&Package>,
     documents: &[StackDocument],
     clusters: &Clusters<'_>,
 ) -> Result<Plan, Vec<Problem>> {
@@ -75,7 +75,7 @@ pub fn plan(
     let silent_function = unreached::function_out_of_reach(topology, standing, &findings.unreached);
     let mut steps = Vec::new();
     let mut leftovers = Vec::new();
-    if clusters.choices.aws {
+    if let (true, Some(package)) = (clusters.choices.aws, package) {
         let settling = stacks::unsettled(topology, standing, &lock);
         if !settling.is_empty() {
             plan.steps = settling;

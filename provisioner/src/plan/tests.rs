@@ -53,7 +53,7 @@ fn planned(topology: &Topology, standing: &Standing) -> Plan {
         topology,
         standing,
         &findings(),
-        &package(),
+        Some(&package()),
         &documents(&regions),
         &no_clusters(),
     )
@@ -236,7 +236,7 @@ fn whoever_works_on_clusters_alone_leaves_unsettled_stacks_to_others() {
             &topology(),
             &standing,
             &findings(),
-            &package(),
+            Some(&package()),
             &documents(&[REGION]),
             &clusters,
         )
@@ -387,7 +387,7 @@ fn a_parameter_that_nobody_knows_stops_the_plan() {
         &topology(),
         &standing(),
         &findings(),
-        &package(),
+        Some(&package()),
         &documents,
         &no_clusters(),
     )
@@ -603,7 +603,7 @@ fn planned_without(standing: &Standing, package: &Package, unreached: &[&str]) -
         &topology,
         &standing,
         &findings,
-        package,
+        Some(package),
         &documents,
         &no_clusters(),
     )

@@ -18,7 +18,7 @@ pub struct Applied {
     /// Whether anything was changed.
     pub changed: bool,
     /// The package's hash.
-    pub function_sha256: String,
+    pub function_sha256: Option<String>,
     /// By Region, where Alertmanager posts to.
     pub webhook_urls: BTreeMap<String, String>,
     /// The clusters that did not answer and have to be applied to another time.

@@ -52,6 +52,13 @@ impl Consent {
 /// rules and routes.
 pub const WATCHDOGS_WITHIN: Duration = Duration::from_secs(300);
 
+/// Looks, and says all that stands in the way as far as that can be known without the function: for whoever is
+/// about to spend minutes on building it.
+pub async fn look(session: &Session, wanted: &Wanted<'_>, choices: Choices) -> Result<(), Failure> {
+    let observed = observe::observe(session, wanted.topology, &wanted.objects).await?;
+    judge(session, wanted, choices, &observed).map(drop)
+}
+
 /// Looks and plans, without changing anything.
 pub async fn plan(
     session: &Session,
@@ -59,13 +66,41 @@ pub async fn plan(
     choices: Choices,
 ) -> Result<(Observed, Plan), Failure> {
     let observed = observe::observe(session, wanted.topology, &wanted.objects).await?;
-    let clusters = Clusters {
+    let findings = judge(session, wanted, choices, &observed)?;
+    let plan = plan::plan(
+        wanted.topology,
+        &observed.standing,
+        &findings,
+        wanted.function.as_ref().map(|function| &function.package),
+        &wanted.documents,
+        &clusters(wanted, choices, &observed),
+    )
+    .map_err(Failure::Problems)?;
+    prove(wanted.topology, &observed.standing, &plan)?;
+    Ok((observed, plan))
+}
+
+fn clusters<'a>(wanted: &'a Wanted<'_>, choices: Choices, observed: &'a Observed) -> Clusters<'a> {
+    Clusters {
         choices,
         looks: &observed.clusters,
         documents: &wanted.objects,
         heard: &observed.heard,
-    };
-    let judged = preflight::judge(wanted.topology, &observed, wanted.function.package.bytes);
+    }
+}
+
+/// What is found in what was seen, or all the problems with it at once.
+fn judge(
+    session: &Session,
+    wanted: &Wanted<'_>,
+    choices: Choices,
+    observed: &Observed,
+) -> Result<Findings, Failure> {
+    let package_bytes = wanted
+        .function
+        .as_ref()
+        .map_or(0, |function| function.package.bytes);
+    let judged = preflight::judge(wanted.topology, observed, package_bytes);
     let history = preflight::judge_history(wanted.topology, &observed.standing, wanted.resume_epoch);
     let aws = match (judged, history) {
         (Ok(findings), Ok(())) => Ok(findings),
@@ -75,7 +110,11 @@ pub async fn plan(
             Err(problems)
         }
     };
-    let of_clusters = preflight::judge_clusters(wanted.topology, &observed.standing, &clusters);
+    let of_clusters = preflight::judge_clusters(
+        wanted.topology,
+        &observed.standing,
+        &clusters(wanted, choices, observed),
+    );
     let mut findings = match (aws, of_clusters) {
         (Ok(findings), Ok(warnings)) => Findings {
             warnings: findings.warnings.into_iter().chain(warnings).collect(),
@@ -93,17 +132,7 @@ pub async fn plan(
         }
     };
     findings.warnings.dedup();
-    let plan = plan::plan(
-        wanted.topology,
-        &observed.standing,
-        &findings,
-        &wanted.function.package,
-        &wanted.documents,
-        &clusters,
-    )
-    .map_err(Failure::Problems)?;
-    prove(wanted.topology, &observed.standing, &plan)?;
-    Ok((observed, plan))
+    Ok(findings)
 }
 
 /// Refuses a plan that breaks a promise: none is shown or walked.
@@ -185,7 +214,10 @@ pub async fn apply(
         return Ok(Applied {
             topology: plan.topology,
             changed: has_changed,
-            function_sha256: wanted.function.package.sha256.clone(),
+            function_sha256: wanted
+                .function
+                .as_ref()
+                .map(|function| function.package.sha256.clone()),
             webhook_urls: webhook_urls(session, wanted, &plan.unreached_regions, &plan.deferred).await?,
             unreached: plan.unreached,
             unreached_regions: plan.unreached_regions,

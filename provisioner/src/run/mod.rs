@@ -160,8 +160,8 @@ pub struct Wanted<'a> {
     pub documents: Vec<StackDocument>,
     /// The rendered objects of the clusters.
     pub objects: Vec<ObjectDocument>,
-    /// The function.
-    pub function: PackedFunction,
+    /// The function; `None` where AWS is out of scope, which needs none.
+    pub function: Option<PackedFunction>,
     /// The epoch that an operator confirms to go on from, where a register is moved to that was in use before.
     pub resume_epoch: Option<u64>,
 }

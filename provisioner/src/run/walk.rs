@@ -162,9 +162,11 @@ impl Walk<'_> {
                 bucket,
                 package,
             } => {
-                let Some(wanted) = self.wanted else { return Ok(()) };
+                let Some(function) = self.wanted.and_then(|wanted| wanted.function.as_ref()) else {
+                    return Ok(());
+                };
                 self.bucket(region, bucket)
-                    .put(&package.key(), wanted.function.zip.clone(), "application/zip")
+                    .put(&package.key(), function.zip.clone(), "application/zip")
                     .await?;
                 Ok(())
             }

@@ -27,6 +27,29 @@ fn an_untagged_balancer_is_named_with_the_command_that_tags_it() {
     assert_eq!(cloud.counter.changes(), [""; 0]);
 }
 
+/// A build takes minutes, and here there is not even a compiler.
+#[test]
+fn what_is_in_the_way_is_told_before_the_function_is_built() {
+    let cloud = Cloud::new();
+    cloud.write_topology_for("topology.yaml", "a0000000000000000.awsglobalaccelerator.com", "");
+    let without_compiler = |verb: &[&str]| {
+        let arguments = [verb, &["--only", "aws"]].concat();
+        cloud.provision().env("PATH", "").args(arguments).run().unwrap()
+    };
+    for verb in [&["plan"][..], &["apply", "--yes"]] {
+        let run = without_compiler(verb);
+        assert!(
+            run.stderr.contains("a0000000000000000.awsglobalaccelerator.com"),
+            "{run}"
+        );
+        assert!(!run.stderr.contains("cargo"), "{run}");
+    }
+    // What is not in the way lets the build begin.
+    cloud.write_topology("topology.yaml", "");
+    let run = without_compiler(&["plan"]);
+    assert!(run.stderr.contains("cargo"), "{run}");
+}
+
 #[test]
 fn all_that_is_wrong_is_told_in_one_run() {
     let cloud = Cloud::with(Flaws {

@@ -249,7 +249,7 @@ fn planned_with(
         documents: &ground(topology).objects,
         heard: &Default::default(),
     };
-    plan(topology, standing, &findings, package, documents, &clusters).unwrap()
+    plan(topology, standing, &findings, Some(package), documents, &clusters).unwrap()
 }
 
 /// What is under way has ended, and what was stuck is not any more.

@@ -162,7 +162,7 @@ impl Case {
                 &self.topology,
                 &standing(),
                 &findings(),
-                &package(),
+                Some(&package()),
                 &documents(&[REGION]),
                 &no_clusters(),
             )
@@ -174,7 +174,7 @@ impl Case {
                 &self.topology,
                 &deployed,
                 &findings(),
-                &package(),
+                Some(&package()),
                 &documents(&[REGION]),
                 clusters,
             )
