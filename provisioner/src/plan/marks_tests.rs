@@ -16,7 +16,7 @@ fn planned(standing: &Standing, findings: &Findings) -> Plan {
         &topology(),
         standing,
         findings,
-        &package(),
+        Some(&package()),
         &documents(&[REGION]),
         &no_clusters(),
     )

@@ -795,7 +795,7 @@ fn the_accelerator_is_marked_before_the_first_function_and_let_go_of_with_it() {
             &topology(),
             standing,
             &findings,
-            &package(),
+            Some(&package()),
             &documents(&[REGION]),
             &no_clusters(),
         );
