@@ -95,6 +95,7 @@ mistakes! {
     unknown_kind_of_register: ["sites:" => "register: { kind: global }\nsites:"];
     timeout_longer_than_a_flush: ["sites:" => "function: { timeout: 30s }\nsites:"];
     single_reading_decides: ["sites:" => "alerting:\n  for: 5s\n  scrapeInterval: 30s\nsites:"];
+    failure_detection_in_milliseconds: ["    context: site-b\n" => "    context: site-b\n    infinispan: { failureDetection: { interval: 2000s, timeout: 15s } }\n"];
     length_of_time_without_unit: ["sites:" => "alerting: { groupWait: 5 }\nsites:"];
     length_of_time_misspelt: ["sites:" => "alerting: { groupWait: 5 seconds }\nsites:"];
     memory_out_of_range: ["sites:" => "function: { memory: 64 }\nsites:"];

@@ -115,6 +115,25 @@ async fn take_offline_presents_user_and_password_and_reads_the_body() {
     );
 }
 
+/// A real server knows no backup of a site to itself. That says nothing about the topology's names.
+#[tokio::test]
+async fn an_address_that_leads_to_the_other_site_is_called_that() {
+    let scene = scene(|asked| match asked.path.as_str() {
+        "/rest/v2/container" => {
+            let container = json!({
+                "relay_node": true, "node_address": "n1", "relay_nodes_address": ["n1"],
+                "local_site": "site-b", "sites_view": ["site-a", "site-b"],
+            });
+            given(200, container.to_string())
+        }
+        _ => given(404, ""),
+    })
+    .await;
+    let reach = scene.infinispan.reach(&a(), &b()).await.unwrap();
+    let told = "its address leads to the Infinispan of `site-b`".to_owned();
+    assert_eq!(reach, Reach::Refuses(Refusal::Site, told));
+}
+
 /// What a site that may be lost looks like, and what it does not look like.
 #[tokio::test]
 async fn a_look_tells_silence_from_refusal() {

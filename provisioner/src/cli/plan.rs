@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
+use crate::observed::failure_detection;
 use crate::preflight::ours::Choices;
 use crate::report;
 use crate::run::console::Console;
@@ -52,15 +53,16 @@ impl Plan {
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(topology, &scope, console.clone()).await?;
             let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
-            let (_, mut plan) = apply::plan(&session, &wanted, choices).await?;
+            let (observed, mut plan) = apply::plan(&session, &wanted, choices).await?;
             let preview = preview::preview(&session, topology, &plan).await?;
             plan.drifts = drift::drifts(&session, &plan).await?;
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }
+            let read = failure_detection::read(&observed.clusters);
             let (cases, advice) = (
-                time_to_fence::worst_cases(topology),
-                time_to_fence::advice(topology),
+                time_to_fence::worst_cases(topology, &read),
+                time_to_fence::advice(topology, &read),
             );
             cloud::answer(
                 self.output,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::access::AccessProblem;
 pub use super::access::Denied;
 use crate::render::ObjectKind;
-use crate::topology::SiteName;
+use crate::topology::{FailureDetection, SiteName};
 
 /// A kind of object, as the API addresses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -203,6 +203,8 @@ pub enum Comparison {
 pub struct InfinispanReading {
     /// `spec.service.sites.local.name`.
     pub site: Option<String>,
+    /// What `spec.container.extraJvmOpts` says of failure detection; nothing where the operator's own is in force.
+    pub failure_detection: Option<FailureDetection>,
 }
 
 /// How far a StatefulSet is.

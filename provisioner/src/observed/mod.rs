@@ -16,6 +16,7 @@ pub mod access;
 pub mod changes;
 pub mod cluster;
 pub mod cluster_endpoint;
+pub mod failure_detection;
 pub mod objects;
 mod ownership;
 

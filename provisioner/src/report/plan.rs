@@ -370,6 +370,8 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
         for stage in &case.stages {
             let basis = match stage.basis {
                 Basis::Rendered => "rendered",
+                Basis::Read => "read",
+                Basis::Stated => "stated",
                 Basis::Sourced => "sourced",
                 Basis::Measured => "measured",
                 Basis::Assumed => "assumed",

@@ -16,7 +16,7 @@ use crate::observed::cluster::{
     InfinispanReading, Look, Looks, MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, ROUTES, Resource,
     SERVICES, STATEFUL_SETS,
 };
-use crate::observed::cluster_endpoint;
+use crate::observed::{cluster_endpoint, failure_detection};
 use crate::preflight::ours::{OURS, resource};
 use crate::render::ObjectDocument;
 use crate::render::ObjectKind;
@@ -418,6 +418,7 @@ impl<'a> Looker<'a> {
                     .pointer("/spec/service/sites/local/name")
                     .and_then(Value::as_str)
                     .map(str::to_owned),
+                failure_detection: failure_detection::of_infinispan(&object),
             });
             if self.reading.infinispan.is_none() {
                 let answer = self.cluster.list(INFINISPANS, &namespace).await;

@@ -21,6 +21,7 @@ impl Default for SiteInfinispan {
             endpoint: None,
             ca_bundle: None,
             cluster: ObjectName::literal("infinispan"),
+            failure_detection: None,
         }
     }
 }

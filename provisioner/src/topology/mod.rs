@@ -39,7 +39,7 @@ pub use grammar::{
 pub use read::{Loaded, load, parse};
 pub use schema::{json_schema, json_schema_text};
 pub use types::{
-    Alerting, Architecture, Claim, Function, Health, InfinispanAccess, LOG_RETENTION_DAYS, Mode, Monitoring,
-    Notify, Operator, Platform, Register, RegisterKind, Router, SecretDelivery, Site, SiteInfinispan,
-    SiteKeycloak, Topology, Vpc, Webhook,
+    Alerting, Architecture, Claim, FailureDetection, Function, Health, InfinispanAccess, LOG_RETENTION_DAYS,
+    Mode, Monitoring, Notify, Operator, Platform, Register, RegisterKind, Router, SecretDelivery, Site,
+    SiteInfinispan, SiteKeycloak, Topology, Vpc, Webhook,
 };

@@ -3,14 +3,20 @@
 //! Each stage says what it rests on: an interval that we render, a figure from a source, or an assumption.
 //! Stages follow one another and each is taken at its longest, so the sum is an upper bound, not a forecast.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::topology::{Site, Topology};
+use crate::topology::{FailureDetection, Site, SiteName, Topology};
 
-/// JGroups' failure detection between the sites until the relay's view changes. On real servers it took 16.0 to 19.2 s
-/// with what Keycloak's guide sets, an interval of 2 s and a timeout of 15 s. The Infinispan operator's own default,
-/// 8 s and 40 s, makes it 48.
-const SUSPICION_SECONDS: u32 = 20;
+/// What failure detection of the sites' Infinispans was read in their clusters; nothing for a site whose custom
+/// resource leaves the operator's own in force. A site that was not looked at is absent.
+pub type Detections = BTreeMap<SiteName, Option<FailureDetection>>;
+
+/// From a suspicion to the lost view: the suspect is asked once more, and the relay node's view changes. On real servers
+/// both took 16.0 to 19.2 s together with an interval of 2 s and a timeout of 15 s.
+const VIEW_SECONDS: u32 = 3;
 /// Alertmanager's queue and the HTTPS request to the function.
 const DISPATCH_SECONDS: u32 = 1;
 /// A cold function, its four round trips, the accelerator's answer.
@@ -24,6 +30,10 @@ const OPERATOR_SCRAPE_SECONDS: u32 = 30;
 pub enum Basis {
     /// It stands in a document that we render.
     Rendered,
+    /// It was read in a cluster.
+    Read,
+    /// The topology says so, of what others set.
+    Stated,
     /// It stands in a source of another project.
     Sourced,
     /// Real programs took so long, and a little is added.
@@ -42,7 +52,7 @@ pub struct Stage {
     /// What the figure rests on.
     pub basis: Basis,
     /// Where it comes from.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }
 
 /// The stages of fencing one site.
@@ -66,21 +76,72 @@ pub struct Advice {
 }
 
 /// The worst case for each site being the one that is lost.
-pub fn worst_cases(topology: &Topology) -> Vec<TimeToFence> {
+pub fn worst_cases(topology: &Topology, read: &Detections) -> Vec<TimeToFence> {
     topology
         .sites
         .iter()
-        .map(|site| worst_case(topology, site))
+        .map(|site| worst_case(topology, site, read))
         .collect()
 }
 
-fn worst_case(topology: &Topology, fenced: &Site) -> TimeToFence {
+/// What a site suspects the other one by, and how that is known.
+struct Detected {
+    detection: FailureDetection,
+    basis: Basis,
+    from: &'static str,
+}
+
+/// What cannot be known is counted as what the operator sets: nobody is promised what his settings cannot keep.
+fn detected(site: &Site, read: &Detections) -> Detected {
+    let (detection, basis, from) = match (read.get(&site.name), site.infinispan.failure_detection) {
+        (Some(Some(detection)), _) => (
+            *detection,
+            Basis::Read,
+            "from extraJvmOpts of the Infinispan resource",
+        ),
+        (Some(None), _) => (
+            FailureDetection::OF_THE_OPERATOR,
+            Basis::Read,
+            "the Infinispan operator's own: extraJvmOpts of the Infinispan resource sets no other",
+        ),
+        (None, Some(detection)) => (detection, Basis::Stated, "as the topology says"),
+        (None, None) => (
+            FailureDetection::OF_THE_OPERATOR,
+            Basis::Assumed,
+            "the Infinispan operator's own: the cluster was not looked at and the topology says nothing",
+        ),
+    };
+    Detected {
+        detection,
+        basis,
+        from,
+    }
+}
+
+fn worst_case(topology: &Topology, fenced: &Site, read: &Detections) -> TimeToFence {
     let alerting = &topology.alerting;
-    let stage = |name, seconds, basis, why| Stage {
+    let stage = |name, seconds, basis, why: &'static str| Stage {
         name,
         seconds,
         basis,
-        why,
+        why: why.into(),
+    };
+    // It is the survivor that has to notice.
+    let survivor = topology.sites.iter().find(|site| site.name != fenced.name);
+    let Detected {
+        detection,
+        basis,
+        from,
+    } = detected(survivor.unwrap_or(fenced), read);
+    let FailureDetection { interval, timeout } = detection;
+    let suspicion = Stage {
+        name: "suspicion",
+        seconds: detection.suspects_within_seconds(),
+        basis,
+        why: format!(
+            "failure detection between the sites, timeout {timeout} and interval {interval}, {from}"
+        )
+        .into(),
     };
     let scrape = if topology.monitoring.pod_monitor {
         stage(
@@ -98,11 +159,12 @@ fn worst_case(topology: &Topology, fenced: &Site) -> TimeToFence {
         )
     };
     let mut stages = vec![
+        suspicion,
         stage(
-            "suspicion",
-            SUSPICION_SECONDS,
+            "view",
+            VIEW_SECONDS,
             Basis::Measured,
-            "failure detection between the sites, with the 2s/15s of Keycloak's guide; 48s with the operator's own 8s/40s",
+            "the suspect is asked once more, and Infinispan's view of the sites changes",
         ),
         scrape,
         stage(
@@ -163,10 +225,11 @@ fn worst_case(topology: &Topology, fenced: &Site) -> TimeToFence {
 }
 
 /// What would make fencing faster or surer.
-pub fn advice(topology: &Topology) -> Vec<Advice> {
+pub fn advice(topology: &Topology, read: &Detections) -> Vec<Advice> {
     let alerting = &topology.alerting;
     let mut advice = Vec::new();
     let mut say = |path, what: String| advice.push(Advice { path, what });
+    slow_suspicion(topology, read, &mut say);
     let seconds = alerting.group_wait.seconds();
     if seconds > 15 {
         say(
@@ -213,54 +276,132 @@ pub fn advice(topology: &Topology) -> Vec<Advice> {
     advice
 }
 
+/// Failure detection that is slower than it need be, or that nobody knows.
+fn slow_suspicion(topology: &Topology, read: &Detections, say: &mut impl FnMut(&'static str, String)) {
+    let guide = FailureDetection::OF_THE_GUIDE;
+    for site in &topology.sites {
+        let Detected { detection, basis, .. } = detected(site, read);
+        let seconds = detection.suspects_within_seconds();
+        if seconds <= guide.suspects_within_seconds() {
+            continue;
+        }
+        let what = format!(
+            "`-Djgroups.xsite.fd.interval={} -Djgroups.xsite.fd.timeout={}` in the Infinispan resource of {} makes its \
+             suspicion {}s instead of {seconds}s",
+            guide.interval.seconds() * 1000,
+            guide.timeout.seconds() * 1000,
+            site.name,
+            guide.suspects_within_seconds(),
+        );
+        match basis {
+            Basis::Assumed => say(
+                "infinispan.failureDetection",
+                format!("{what}; where it says so already and cannot be read, state it here"),
+            ),
+            _ => say("spec.container.extraJvmOpts", what),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sample::topology_from;
 
+    /// Both sites as Keycloak's guide has them.
+    fn guide(topology: &Topology) -> Detections {
+        let detection = Some(FailureDetection::OF_THE_GUIDE);
+        topology
+            .sites
+            .iter()
+            .map(|site| (site.name.clone(), detection))
+            .collect()
+    }
+
+    fn totals(topology: &Topology, read: &Detections) -> Vec<u32> {
+        let cases = worst_cases(topology, read);
+        cases.iter().map(|case| case.total_seconds).collect()
+    }
+
     #[test]
-    fn by_default_a_site_is_fenced_within_49_seconds() {
-        let cases = worst_cases(&topology_from(""));
-        assert_eq!(
-            cases.iter().map(|case| case.total_seconds).collect::<Vec<_>>(),
-            [49, 49]
-        );
-        assert_eq!(advice(&topology_from("")), []);
+    fn with_the_guide_s_failure_detection_a_site_is_fenced_within_49_seconds() {
+        let topology = topology_from("");
+        assert_eq!(totals(&topology, &guide(&topology)), [49, 49]);
+        assert_eq!(advice(&topology, &guide(&topology)), []);
+    }
+
+    #[test]
+    fn what_cannot_be_known_is_counted_as_the_operator_s_own() {
+        let topology = topology_from("");
+        let [a, b] = topology.sites.each_ref().map(|site| site.name.clone());
+        // Nobody looked; both say nothing; b alone says something, and it is b that notices the loss of a.
+        let nothing = Detections::from([(a.clone(), None), (b.clone(), None)]);
+        let one = Detections::from([(a, None), (b, Some(FailureDetection::OF_THE_GUIDE))]);
+        for (read, expected, paths) in [
+            (
+                Detections::new(),
+                [80, 80],
+                ["infinispan.failureDetection"; 2].as_slice(),
+            ),
+            (nothing, [80, 80], ["spec.container.extraJvmOpts"; 2].as_slice()),
+            (one, [49, 80], &["spec.container.extraJvmOpts"]),
+        ] {
+            assert_eq!(totals(&topology, &read), expected, "{read:?}");
+            let advice = advice(&topology, &read);
+            assert_eq!(advice.iter().map(|it| it.path).collect::<Vec<_>>(), paths);
+            let line = "`-Djgroups.xsite.fd.interval=2000 -Djgroups.xsite.fd.timeout=15000`";
+            assert!(advice.iter().all(|it| it.what.contains(line)), "{advice:?}");
+        }
+    }
+
+    #[test]
+    fn the_topology_states_it_for_clusters_that_cannot_be_read() {
+        let mut topology = topology_from("");
+        for site in &mut topology.sites {
+            site.infinispan.failure_detection = Some(FailureDetection::OF_THE_GUIDE);
+        }
+        let cases = worst_cases(&topology, &Detections::new());
+        assert_eq!(cases[0].total_seconds, 49);
+        assert_eq!(cases[0].stages[0].basis, Basis::Stated);
+        assert_eq!(advice(&topology, &Detections::new()), []);
+        // What was read is so, whatever is stated.
+        let read = topology.sites.each_ref().map(|site| (site.name.clone(), None));
+        assert_eq!(totals(&topology, &read.into()), [80, 80]);
     }
 
     #[test]
     fn the_alert_against_the_preferred_survivor_waits_longer() {
-        let cases = worst_cases(&topology_from("preferredSurvivor: site-a"));
-        assert_eq!(
-            cases.iter().map(|case| case.total_seconds).collect::<Vec<_>>(),
-            [69, 49]
-        );
+        let topology = topology_from("preferredSurvivor: site-a");
+        assert_eq!(totals(&topology, &guide(&topology)), [69, 49]);
     }
 
     #[test]
     fn quiet_time_is_an_outage_and_counted() {
-        let cases = worst_cases(&topology_from("register: { cooldown: 30s }"));
-        assert_eq!(
-            cases.iter().map(|case| case.total_seconds).collect::<Vec<_>>(),
-            [79, 79]
-        );
+        let topology = topology_from("register: { cooldown: 30s }");
+        let cases = worst_cases(&topology, &guide(&topology));
+        assert_eq!(cases[0].total_seconds, 79);
         assert!(cases[0].stages.iter().any(|stage| stage.name == "cooldown"));
     }
 
     #[test]
     fn the_guide_s_intervals_are_slow_and_it_is_said_why() {
+        let paths = |topology: &Topology| -> Vec<&str> {
+            let advice = advice(topology, &guide(topology));
+            advice.iter().map(|advice| advice.path).collect()
+        };
         let topology = topology_from(
             "alerting: { groupWait: 60s, groupInterval: 90s, evaluationInterval: 30s }\nmonitoring: { podMonitor: false }",
         );
         assert_eq!(
-            worst_cases(&topology)[0].total_seconds,
+            totals(&topology, &guide(&topology))[0],
             20 + 30 + 30 + 10 + 60 + 1 + 3
         );
-        let paths: Vec<&str> = advice(&topology).iter().map(|advice| advice.path).collect();
-        assert_eq!(paths, ["alerting.groupWait", "monitoring.podMonitor"]);
+        assert_eq!(paths(&topology), ["alerting.groupWait", "monitoring.podMonitor"]);
         // What Alertmanager takes when nothing is said.
         let topology = topology_from("alerting: { repeatInterval: 4h, scrapeInterval: 20s, for: 20s }");
-        let paths: Vec<&str> = advice(&topology).iter().map(|advice| advice.path).collect();
-        assert_eq!(paths, ["alerting.scrapeInterval", "alerting.repeatInterval"]);
+        assert_eq!(
+            paths(&topology),
+            ["alerting.scrapeInterval", "alerting.repeatInterval"]
+        );
     }
 }

@@ -178,6 +178,38 @@ pub struct SiteInfinispan {
     pub ca_bundle: Option<FilePath>,
     /// The name of the Infinispan custom resource.
     pub cluster: ObjectName,
+    /// How soon it suspects the other site: what `-Djgroups.xsite.fd.interval` and `…timeout` in the custom
+    /// resource's `spec.container.extraJvmOpts` say. `plan` reads it there; state it where the cluster cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_detection: Option<FailureDetection>,
+}
+
+/// JGroups' failure detection between the sites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FailureDetection {
+    /// How often heartbeats are sent and looked for.
+    pub interval: Interval,
+    /// After so long without one a site is suspected.
+    pub timeout: Interval,
+}
+
+impl FailureDetection {
+    /// The Infinispan operator's own, where the custom resource says nothing.
+    pub const OF_THE_OPERATOR: Self = Self {
+        interval: Interval::from_seconds(8),
+        timeout: Interval::from_seconds(40),
+    };
+    /// What Keycloak's guide sets.
+    pub const OF_THE_GUIDE: Self = Self {
+        interval: Interval::from_seconds(2),
+        timeout: Interval::from_seconds(15),
+    };
+
+    /// A heartbeat may have come right before the loss, and the next look may be an interval away.
+    pub fn suspects_within_seconds(self) -> u32 {
+        self.timeout.seconds().saturating_add(self.interval.seconds())
+    }
 }
 
 /// The Keycloak of a site.

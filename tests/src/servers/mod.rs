@@ -268,14 +268,7 @@ impl Servers {
         self.sites[site].front.lead_to(nodes);
     }
 
-    /// Asks one node, as the user who may do everything.
-    pub async fn ask(&self, site: usize, node: usize, method: &str, path: &str) -> Answer {
-        let [(user, password, _), _] = USERS;
-        self.ask_as(site, node, method, path, Some((user, password)), "")
-            .await
-    }
-
-    /// Asks one node as somebody, with a body.
+    /// Asks one node as somebody, where everybody is met.
     pub async fn ask_as(
         &self,
         site: usize,
@@ -289,6 +282,18 @@ impl Servers {
         self.asker.ask(&authority, method, path, user, body).await
     }
 
+    /// Asks one node as the user who may do everything.
+    pub async fn ask(&self, site: usize, node: usize, method: &str, path: &str) -> Answer {
+        self.tell(site, node, method, path, "").await
+    }
+
+    async fn tell(&self, site: usize, node: usize, method: &str, path: &str, body: &str) -> Answer {
+        let [(user, password, _), _] = USERS;
+        let authority = self.sites[site].nodes[node].aside();
+        let user = Some((user, password));
+        self.asker.ask(&authority, method, path, user, body).await
+    }
+
     /// A write of Keycloak's, of a session.
     pub async fn put(&self, site: usize, key: &str, value: &str) -> Answer {
         self.put_by(site, 0, "sessions", key, value).await
@@ -296,10 +301,8 @@ impl Servers {
 
     /// A write into a cache, by one node.
     pub async fn put_by(&self, site: usize, node: usize, cache: &str, key: &str, value: &str) -> Answer {
-        let [(user, password, _), _] = USERS;
         let path = format!("/rest/v2/caches/{cache}/{key}");
-        self.ask_as(site, node, "PUT", &path, Some((user, password)), value)
-            .await
+        self.tell(site, node, "PUT", &path, value).await
     }
 
     /// A session.

@@ -71,6 +71,8 @@ impl Network {
             network.bridge(&network.link_of(site))?;
         }
         let [near, far] = network.wire();
+        // What a killed run of this number left behind.
+        let _ = ip(&["link", "del", &near]);
         ip(&["link", "add", &near, "type", "veth", "peer", "name", &far])?;
         network.devices.push(near.clone());
         for (end, site) in [(&near, 0), (&far, 1)] {

@@ -104,6 +104,11 @@ impl Node {
         format!("{}:11222", self.place.door)
     }
 
+    /// The same where it takes Basic, whatever callers may prove themselves by.
+    pub(super) fn aside(&self) -> String {
+        format!("{}:11223", self.place.door)
+    }
+
     pub(super) fn log(&self) -> PathBuf {
         self.folder.join("out.log")
     }

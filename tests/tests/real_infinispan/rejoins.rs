@@ -1,12 +1,18 @@
-//! Bringing a site back, with what was written during the split.
+//! Bringing a site back: what was written during the split, and a link that flaps meanwhile.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
 
 use fencing::answer::Status;
-use tests::servers::{Plan, Version};
+use tests::servers::{Plan, Servers, Version};
 
 use crate::operator::Command;
 use crate::stage::{LIMIT, Stage, with_both_versions};
 
-with_both_versions!(what_was_written_during_a_split_is_at_both_sites_after_a_rejoin);
+with_both_versions!(
+    what_was_written_during_a_split_is_at_both_sites_after_a_rejoin,
+    a_link_that_flaps_at_each_step_only_delays_a_rejoin,
+);
 
 async fn what_was_written_during_a_split_is_at_both_sites_after_a_rejoin(version: Version) {
     let Some(stage) = Stage::set(Plan::small(version)).await else {
@@ -59,4 +65,97 @@ pub(crate) async fn both_replicate(stage: &Stage) {
         assert_eq!(answer.status, 204, "{answer:?}");
         assert_eq!(stage.servers.get(1 - site, &key).await.as_deref(), Some(value));
     }
+}
+
+/// So many sessions that pushing them takes a while.
+const SESSIONS: usize = 3000;
+
+async fn fill(servers: &Servers) {
+    let value = "x".repeat(4000);
+    let write = async |from: usize| {
+        for number in (from..SESSIONS).step_by(8) {
+            let answer = servers.put(0, &format!("session-{number}"), &value).await;
+            assert_eq!(answer.status, 204, "{answer:?}");
+        }
+    };
+    let writers = [0, 1, 2, 3, 4, 5, 6, 7].map(|from| write(from));
+    futures_util::future::join_all(writers).await;
+}
+
+/// The link goes away for the time of one call, at each step twice, and with it what was under way.
+async fn a_link_that_flaps_at_each_step_only_delays_a_rejoin(version: Version) {
+    let Some(stage) = Stage::set(Plan::small(version)).await else {
+        return;
+    };
+    let servers = &stage.servers;
+    servers.cut().unwrap();
+    stage.fence(0).await;
+    fill(servers).await;
+    servers.heal().unwrap();
+
+    let mut flaps: BTreeMap<String, u32> = BTreeMap::new();
+    let mut acknowledged = Vec::new();
+    let began = Instant::now();
+    while stage.record().await["state"] != "open" {
+        // On a slow machine a flap may have become a loss; then the rejoin is off, and is asked for again.
+        stage.linked().await;
+        let mut rejoin = Command::rejoin(&stage, 1);
+        loop {
+            assert!(began.elapsed() < 6 * LIMIT, "{:#}", stage.record().await);
+            let step = step_of(&stage).await;
+            let flap = step.is_some_and(|step| {
+                let times = flaps.entry(step).or_default();
+                *times += 1;
+                *times <= 2
+            });
+            if flap {
+                servers.cut().unwrap();
+            }
+            let answer = rejoin.call().await;
+            println!("{flap} {:?} {}", answer.status, answer.sentence);
+            servers.heal().unwrap();
+            // Users go on meanwhile; what they are told is done has to be there at the end.
+            let key = format!("meanwhile-{}", acknowledged.len());
+            if servers.put(0, &key, "by a").await.status == 204 {
+                acknowledged.push(key);
+            }
+            if !rejoin.follow(&answer).await {
+                break;
+            }
+        }
+    }
+    println!("{}: {flaps:?}, {:?}", version.name(), began.elapsed());
+    for step in [
+        "cut-stale",
+        "clear",
+        "restore-stale",
+        "push",
+        "await-push",
+        "readd",
+    ] {
+        assert!(flaps.contains_key(step), "{step} was not reached: {flaps:?}");
+    }
+    assert_eq!(stage.endpoints(), ["site-a", "site-b"]);
+    both_replicate(&stage).await;
+    for key in acknowledged {
+        for site in 0..2 {
+            assert_eq!(
+                servers.get(site, &key).await.as_deref(),
+                Some("by a"),
+                "{key} at {site}"
+            );
+        }
+    }
+    for site in 0..2 {
+        for number in 0..SESSIONS {
+            let key = format!("session-{number}");
+            assert!(servers.get(site, &key).await.is_some(), "{key} at {site}");
+        }
+    }
+}
+
+/// Which step of a rejoin comes next.
+async fn step_of(stage: &Stage) -> Option<String> {
+    let record = stage.record().await;
+    record["rejoin"]["step"]["at"].as_str().map(str::to_owned)
 }

@@ -9,6 +9,8 @@ mod owner;
 #[path = "judge_sites.rs"]
 mod sites;
 
+pub use sites::leads_elsewhere;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{

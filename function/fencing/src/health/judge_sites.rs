@@ -78,10 +78,9 @@ impl Judge<'_> {
                     };
                     let stray = views.iter().find(|view| view.local_site != site.as_str());
                     match (stray, lasts(blind_since), lasts(divided_since)) {
-                        (Some(stray), ..) => fails(
-                            format!("its address leads to the Infinispan of `{}`", stray.local_site),
-                            self.hint_for(Refusal::Site),
-                        ),
+                        (Some(stray), ..) => {
+                            fails(leads_elsewhere(&stray.local_site), self.hint_for(Refusal::Site))
+                        }
                         (None, Some(seconds), _) => blind(seconds),
                         (None, None, Some(seconds)) => divided(views, other, seconds),
                         (None, None, None) => answers(*backup, sight(views, site, other), other, record),
@@ -118,6 +117,11 @@ impl Judge<'_> {
             Refusal::Other => "look at this Infinispan, and at its address in the topology".to_owned(),
         }
     }
+}
+
+/// Of an address at which another site's Infinispan answers.
+pub fn leads_elsewhere(site: &str) -> String {
+    format!("its address leads to the Infinispan of `{site}`")
 }
 
 /// Of an Infinispan that would cut, and cannot be asked whether the other site is lost: it cannot survive.

@@ -21,7 +21,7 @@ mod judge;
 mod measure;
 
 pub use answer::{Depth, Told, answer, depth};
-pub use judge::judge;
+pub use judge::{judge, leads_elsewhere};
 pub use measure::measured;
 
 use std::collections::BTreeMap;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fencing::health::{Reach, Refusal};
+use fencing::health::{Reach, Refusal, leads_elsewhere};
 use fencing::replication::{Backup, CacheFailure, CachePush, View};
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -143,14 +143,17 @@ impl Infinispan {
         // A router without a pod behind it answers 503, and so does a server on its way down.
         let is_silence = answer.status.is_server_error();
         match succeeded(answer).and_then(|body| read::backup(&body)) {
-            Ok(backup) => {
-                let views = Hearing::begin(rest)
-                    .thorough(Instant::now() + LOOK_FOR_VIEWS)
-                    .await;
-                // Where nobody could be heard, that is for the judge to say.
-                Ok(Reach::Answers(backup, views.unwrap_or_default()))
-            }
+            // Where nobody could be heard, that is for the judge to say.
+            Ok(backup) => Ok(Reach::Answers(backup, every_view(rest).await)),
             Err(what) if is_silence => Err(fault(at, what)),
+            Err(what) if why == Refusal::Site => {
+                // A site does not back up to itself: the other one's Infinispan says the same as one whose sites are
+                // called otherwise.
+                let views = every_view(rest).await;
+                let stray = views.iter().find(|view| view.local_site == backup.as_str());
+                let what = stray.map_or(what, |stray| leads_elsewhere(&stray.local_site));
+                Ok(Reach::Refuses(why, what))
+            }
             Err(what) => Ok(Reach::Refuses(why, what)),
         }
     }
@@ -260,6 +263,12 @@ impl Infinispan {
         let rest = self.at(at).map_err(|fault| fault.what)?;
         succeeded(rest.tell_once(path).await?)
     }
+}
+
+/// What every node has to say that is met in the time there is.
+async fn every_view(rest: &Rest) -> Vec<View> {
+    let heard = Hearing::begin(rest).thorough(Instant::now() + LOOK_FOR_VIEWS);
+    heard.await.unwrap_or_default()
 }
 
 fn roots(root: Option<&Path>, site: &SiteName) -> Result<RootCertStore, String> {

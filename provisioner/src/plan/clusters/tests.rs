@@ -69,6 +69,7 @@ pub(crate) fn bare(topology: &Topology, site: usize) -> ClusterReading {
         .into(),
         infinispan: Some(InfinispanReading {
             site: Some(site.name.to_string()),
+            failure_detection: None,
         }),
         cluster_monitoring: Some(config_map("enableUserWorkload: true\n")),
         rollout: Some(Rollout::Absent),
@@ -475,12 +476,18 @@ fn every_kind_of_wrong_cluster_is_refused_with_what_was_found() {
             |it| {
                 it.infinispan = Some(InfinispanReading {
                     site: Some("site-b".to_owned()),
+                    failure_detection: None,
                 });
             },
             "site `site-a` of the topology is `site-b` to its Infinispan `infinispan` in namespace keycloak",
         ),
         (
-            |it| it.infinispan = Some(InfinispanReading { site: None }),
+            |it| {
+                it.infinispan = Some(InfinispanReading {
+                    site: None,
+                    failure_detection: None,
+                });
+            },
             "site `site-a` of the topology is no site to its Infinispan `infinispan` in namespace keycloak",
         ),
         (

@@ -55,6 +55,7 @@ const CHECKS: &[Check] = &[
     strong_register_has_a_quorum,
     timings::function_answers_within_a_flush,
     timings::intervals_can_work,
+    timings::failure_detection_can_work,
     timings::timeout_is_one_lambda_takes,
     timings::claim_can_be_renewed,
     secrets_are_where_functions_run,

@@ -112,6 +112,25 @@ pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
+pub(super) fn failure_detection_can_work(t: &Topology, found: &mut Vec<Complaint>) {
+    for (index, site) in t.sites.iter().enumerate() {
+        let Some(detection) = site.infinispan.failure_detection else {
+            continue;
+        };
+        if detection.interval == Interval::from_seconds(0) || detection.timeout <= detection.interval {
+            found.push(complaint(
+                format!("sites[{index}].infinispan.failureDetection"),
+                &[],
+                format!(
+                    "with a heartbeat each {} and a timeout of {} every site is suspected all the time",
+                    detection.interval, detection.timeout
+                ),
+                "say what the Infinispan custom resource says; Keycloak's guide has 2s and 15s",
+            ));
+        }
+    }
+}
+
 pub(super) fn timeout_is_one_lambda_takes(t: &Topology, found: &mut Vec<Complaint>) {
     let timeout = t.function.timeout;
     if !(5..=120).contains(&timeout.seconds()) {

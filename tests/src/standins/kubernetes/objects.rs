@@ -170,6 +170,8 @@ impl SiteObjects {
             "spec": {
                 "replicas": 2,
                 "version": "16.0.4",
+                // As Keycloak's guide has it.
+                "container": {"extraJvmOpts": "-Djgroups.xsite.fd.interval=2000 -Djgroups.xsite.fd.timeout=15000"},
                 "expose": expose,
                 "service": {"type": "DataGrid", "sites": {"local": {
                     "name": self.site, "expose": {"type": "Route"}, "discovery": {"type": "relay"},
