@@ -30,10 +30,10 @@ pub fn of_infinispan(object: &Value) -> Option<FailureDetection> {
 
 /// The value of an option in whole seconds, rounded up. Of one that is given twice Java takes the last.
 fn seconds(options: &str, option: &str) -> Option<Interval> {
-    let given = options
+    let mut given = options
         .split_whitespace()
         .filter_map(|word| word.trim_matches(['"', '\'']).strip_prefix(option));
-    let milliseconds: u32 = given.last()?.parse().ok()?;
+    let milliseconds: u32 = given.next_back()?.parse().ok()?;
     Some(Interval::from_seconds(milliseconds.div_ceil(1000)))
 }
 
