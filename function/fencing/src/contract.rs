@@ -202,6 +202,26 @@ mod tests {
         }
     }
 
+    /// Every event that docs/operating.md shows is one, and every task of an operator's is shown there.
+    #[test]
+    fn what_the_page_for_operators_shows_is_understood() {
+        let page = include_str!("../../../docs/operating.md");
+        let shown: Vec<Value> = page
+            .lines()
+            .filter(|line| line.starts_with("{\"sitefence\""))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        for event in &shown {
+            assert!(
+                matches!(Envelope::read(event.clone()), Ok(Envelope::Operate { .. })),
+                "{event}"
+            );
+        }
+        for task in ["hold", "release", "fence", "promote", "rejoin"] {
+            assert!(shown.iter().any(|event| event["task"]["task"] == task), "{task}");
+        }
+    }
+
     /// An alert that came this way would be an alert without the webhook's credentials.
     #[test]
     fn only_what_operators_do_can_be_asked_for_by_name() {

@@ -194,7 +194,7 @@ async fn an_operator_gets_the_answer_as_json() {
     let world = Memory::split();
     let handler = ready(&world).await;
     invoke(&handler, accusation("site-a", "site-b")).await;
-    let event = json!({"sitefence": "operate", "task": {"task": "promote", "survivor": "site-b", "by": "ana", "waited": null}});
+    let event = json!({"sitefence": "operate", "task": {"task": "promote", "survivor": "site-b", "by": "ana", "survivor_is_lost": true, "waited": null}});
     let invocation = Invocation {
         request_id: "operator".to_owned(),
         deadline: (&&world).moment().wall + Duration::from_secs(15),

@@ -48,6 +48,8 @@ pub struct Infinispan {
     pub receiving: bool,
     /// Whether its Keycloak runs.
     pub keycloak: bool,
+    /// Whether that is a person's doing.
+    pub started: bool,
     /// What its second relay node shows of the other site, where that stays as it is; else it shows what the primary
     /// does.
     pub stuck: Option<bool>,
@@ -112,6 +114,7 @@ impl World {
             stalled: false,
             receiving: false,
             keycloak: true,
+            started: false,
             stuck: None,
         };
         Self {
@@ -245,8 +248,8 @@ impl World {
                 }
                 self.at_mut(site).backup = Backup::Offline;
                 // Who writes on alone leaves the other one behind, whoever was behind before; with its Keycloak
-                // at 0 nobody writes.
-                if self.at(site).keycloak {
+                // at 0 nobody writes. What one writes that a person started in the middle of a rejoin is cleared.
+                if self.at(site).keycloak && !self.at(site).started {
                     self.at_mut(site).data = Data::InStep;
                     self.at_mut(site.other()).data = Data::Stale;
                 }

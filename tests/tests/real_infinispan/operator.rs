@@ -74,6 +74,7 @@ impl<'a> Command<'a> {
                 survivor: survivor.clone(),
                 by,
                 waited,
+                survivor_is_lost: false,
             },
         };
         self.stage.operate(task).await
