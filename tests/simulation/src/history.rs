@@ -15,6 +15,7 @@ use fencing::register::State;
 use fencing::replication::Backup;
 use fencing::settings::Mode;
 
+use crate::actors::operator::End;
 use crate::actors::{self, Stage, operator};
 use crate::dice::Dice;
 use crate::fleet::Fleet;
@@ -215,7 +216,13 @@ fn settle(stage: &Stage, layout: Layout) {
         let stage = stage.clone();
         sim.clock.spawn(async move {
             while stage.sim.core().reality.register().state != State::Open {
-                operator::rejoin(&stage).await;
+                let end = operator::rejoin(&stage).await;
+                // Where the function never saw the site, nobody has told it where that belongs.
+                if let End::Answered(answer) = end
+                    && answer.sentence.contains("add its balancer by hand")
+                {
+                    actors::put_back(&mut stage.sim.core(), layout, stage.sim.clock.now());
+                }
                 stage.sim.sleep(Duration::from_secs(10)).await;
             }
         });

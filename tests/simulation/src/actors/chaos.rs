@@ -117,8 +117,10 @@ pub async fn people(stage: Stage, layout: Layout) {
 
 /// What was done, and whether that was all there was to do.
 fn meddle(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<(String, bool)> {
-    let recovers =
-        core.reality.link && core.reality.register().state == State::Complete && core.dice.permille(500);
+    let record = core.reality.register();
+    // A recovery takes longer than the schedule's minute; hardly anybody is faster.
+    let is_time = record.pushes_are_cleared() || core.dice.permille(200);
+    let recovers = core.reality.link && record.state == State::Complete && is_time && core.dice.permille(800);
     if recovers {
         return recover(core, layout, now).map(|what| (what, true));
     }
@@ -128,7 +130,7 @@ fn meddle(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<(
 /// The whole recovery, by hand. Not everybody pushes the state, and an earlier push may look like theirs.
 fn recover(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<String> {
     let decision = core.reality.register().decision?;
-    let careless = core.dice.permille(300);
+    let careless = core.dice.permille(150);
     let reality = &mut core.reality;
     let fenced = reality.index(&decision.fenced.0);
     for site in 0..2 {
@@ -214,6 +216,14 @@ fn tinker(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<S
 fn put_home(reality: &mut Reality, layout: Layout, index: usize, now: std::time::Duration) {
     for group in layout.home(index) {
         reality.put_in(group, &balancer(index), now);
+    }
+}
+
+/// The fenced site's balancer goes where it belongs.
+pub fn put_back(core: &mut Core, layout: Layout, now: std::time::Duration) {
+    let reality = &mut core.reality;
+    if let Some(fenced) = reality.register().fenced().map(|name| reality.index(name)) {
+        put_home(reality, layout, fenced, now);
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 pub use self::alertmanager::alertmanager;
 pub(crate) use self::alertmanager::{alert, post};
-pub use self::chaos::{chaos, people, strangers, tidy};
+pub use self::chaos::{chaos, people, put_back, strangers, tidy};
 pub use self::others::another_topology;
 pub use self::provision::provisioner;
 use crate::fleet::Fleet;
