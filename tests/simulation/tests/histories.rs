@@ -48,12 +48,17 @@ fn every_invariant_holds_in_two_hundred_histories() {
 /// The harm that the accelerator's tag keeps away: each topology decides by its own register, and both decisions win.
 #[test]
 fn two_topologies_on_an_accelerator_that_does_not_say_whose_it_is_break_the_laws() {
-    let broken: Vec<String> = SEEDS
-        .filter_map(|seed| play_with(seed, false, false).violation)
-        .collect();
-    for law in ["I1: ", "I2: "] {
-        assert!(broken.iter().any(|it| it.starts_with(law)), "{law} {broken:#?}");
+    // As many histories as it takes to see both.
+    let mut unseen = vec!["I1: ", "I2: "];
+    for seed in SEEDS.start..SEEDS.start + 2_000 {
+        if let Some(broken) = play_with(seed, false, false).violation {
+            unseen.retain(|law| !broken.starts_with(law));
+        }
+        if unseen.is_empty() {
+            return;
+        }
     }
+    panic!("never broken: {unseen:?}");
 }
 
 #[test]
