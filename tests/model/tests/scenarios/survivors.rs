@@ -79,6 +79,7 @@ fn nobody_skips_the_wait_of_a_promotion() {
 /// What a survivor has written that looks healthy and answers would be lost for nothing.
 #[test]
 fn a_survivor_that_lives_is_replaced_only_where_it_is_called_lost() {
+    type Sign = (&'static str, fn(&mut World));
     let mut scene = Scene::fenced();
     scene.drive(Verb::Promote(Site::B), 1);
     let promote = Command::new(Verb::Promote(Site::B), 2).task(&scene.grounds, &scene.world);
@@ -90,11 +91,11 @@ fn a_survivor_that_lives_is_replaced_only_where_it_is_called_lost() {
         .drive(Verb::Impose(Site::A), 3)
         .is("a_survivor_that_lives_is_replaced_only_where_it_is_called_lost");
 
-    let signs: [(&str, fn(&mut World)); 4] = [
+    let signs: [Sign; 4] = [
         ("looks healthy and answers", |_| {}),
         ("looks unhealthy", |world| world.sites[0].healthy = false),
         ("is in no listener", |world| {
-            world.accelerator[0].members[0] = None
+            world.accelerator[0].members[0] = None;
         }),
         ("does not answer, and still looks healthy", |_| {}),
     ];
