@@ -309,6 +309,40 @@ async fn digest_is_spoken_where_basic_is_not_offered() {
     assert!(refusing.server.asked().len() <= 4);
 }
 
+/// As real servers refuse a mechanism: a 403 that names none that they take.
+#[tokio::test]
+async fn a_mechanism_that_is_not_taken_is_no_lack_of_rights() {
+    let scene = scene(|asked| match asked.header("authorization") {
+        header if header.starts_with("Digest ") => given(200, r#"{"status":"offline"}"#),
+        "" => given(401, "").with("www-authenticate", "Digest realm=\"d\", nonce=\"n\", qop=auth"),
+        _ => given(
+            403,
+            "ISPN080052: The request authentication mechanism 'BASIC' is not supported",
+        ),
+    })
+    .await;
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
+    assert_eq!(scene.server.asked().len(), 3);
+    // It is known now.
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
+    assert_eq!(scene.server.asked().len(), 4);
+    // A server that takes nothing of what we have is named as such, and not asked for ever.
+    let refusing = self::scene(|asked| match asked.header("authorization") {
+        "" => given(401, "").with("www-authenticate", "Digest realm=\"d\", nonce=\"n\", qop=auth"),
+        _ => given(
+            403,
+            "ISPN080052: The request authentication mechanism is not supported",
+        ),
+    })
+    .await;
+    assert!(refusing.infinispan.backup(&a(), &b()).await.is_err());
+    assert!(
+        refusing.server.asked().len() <= 12,
+        "{}",
+        refusing.server.asked().len()
+    );
+}
+
 /// A connection that died while the function was frozen gives no sign: the same is asked on another one.
 #[tokio::test]
 async fn a_dead_connection_is_gone_around() {

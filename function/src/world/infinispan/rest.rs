@@ -90,6 +90,12 @@ struct Open {
     relays: Vec<Client>,
 }
 
+/// Whether this refuses the way in which we proved ourselves, and not us. Real servers say so with a 403 without a
+/// challenge, as if a right were lacking.
+fn takes_another_mechanism(answered: &Answered) -> bool {
+    answered.status == StatusCode::FORBIDDEN && answered.body.starts_with(b"ISPN080052")
+}
+
 /// One site's REST endpoint.
 #[derive(Debug)]
 pub(super) struct Rest {
@@ -231,7 +237,11 @@ impl Rest {
         loop {
             let header =
                 authorization(&credentials, nonce.as_ref(), method, path).map_err(Trouble::Refused)?;
-            let reply = self.send(client, method, path, Some(header)).await?;
+            let mut reply = self.send(client, method, path, Some(header)).await?;
+            if takes_another_mechanism(&reply.answered) {
+                // It says which only to somebody who presents nothing.
+                reply = self.send(client, method, path, None).await?;
+            }
             if reply.answered.status != StatusCode::UNAUTHORIZED {
                 if let Some((nonce, count)) = nonce {
                     self.remember(nonce, count);
