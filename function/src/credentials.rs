@@ -8,69 +8,20 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fencing::credentials::{Credentials, CredentialsError, ends_a_line};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// Why a stored secret is no credentials.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CredentialsError {
-    /// Nothing, or `{"password":""}`: such a password would admit anyone who leaves it out.
-    #[error("the secret holds an empty password")]
-    EmptyPassword,
-    /// JSON, but not the form that Secrets Manager's own templates have.
-    #[error("the secret is a JSON object without a text `password`")]
-    NoPassword,
-    /// A Basic header cannot carry it: everything after the first colon is the password.
-    #[error("the user `{username}` holds a colon, which HTTP Basic cannot carry")]
-    ColonInUsername {
-        /// The user.
-        username: String,
-    },
-}
-
-/// A user with a password, as a secret holds them.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// The user.
-    pub username: String,
-    /// The password.
-    pub password: SecretString,
-}
-
-impl Credentials {
-    /// Reads a secret: the password itself, or `{"username": …, "password": …}`, where a missing user is
-    /// `username`. A password that merely looks like JSON is taken as it stands unless it is an object.
-    pub fn parse(secret: &SecretString, username: &str) -> Result<Self, CredentialsError> {
-        let text = secret.expose_secret();
-        let (username, password) = match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(serde_json::Value::Object(mut object)) => {
-                let Some(serde_json::Value::String(password)) = object.remove("password") else {
-                    return Err(CredentialsError::NoPassword);
-                };
-                let username = match object.remove("username") {
-                    Some(serde_json::Value::String(name)) if !name.is_empty() => name,
-                    _ => username.to_owned(),
-                };
-                (username, SecretString::from(password))
-            }
-            _ => (username.to_owned(), secret.clone()),
-        };
-        if password.expose_secret().is_empty() {
-            return Err(CredentialsError::EmptyPassword);
-        }
-        if username.contains(':') {
-            return Err(CredentialsError::ColonInUsername { username });
-        }
-        Ok(Self { username, password })
-    }
-
-    /// The value of an `Authorization` header that presents them.
-    pub fn basic_header(&self) -> SecretString {
-        let pair = Zeroizing::new(format!("{}:{}", self.username, self.password.expose_secret()));
-        format!("Basic {}", STANDARD.encode(pair.as_bytes())).into()
-    }
+/// The value of an `Authorization` header that presents them.
+pub fn basic_header(credentials: &Credentials) -> SecretString {
+    let pair = Zeroizing::new(format!(
+        "{}:{}",
+        credentials.username,
+        credentials.password.expose_secret()
+    ));
+    format!("Basic {}", STANDARD.encode(pair.as_bytes())).into()
 }
 
 /// What a caller must present, as fixed-length digests.
@@ -78,6 +29,7 @@ impl Credentials {
 pub struct Expected {
     username: [u8; 32],
     password: [u8; 32],
+    ends_a_line: bool,
 }
 
 impl std::fmt::Debug for Expected {
@@ -91,6 +43,7 @@ impl From<&Credentials> for Expected {
         Self {
             username: digest(credentials.username.as_bytes()),
             password: digest(credentials.password.expose_secret().as_bytes()),
+            ends_a_line: credentials.ends_a_line(),
         }
     }
 }
@@ -125,6 +78,11 @@ fn pair(header: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 impl Expected {
+    /// Whether the password ends with the end of a line, which callers hardly present.
+    pub fn ends_a_line(&self) -> bool {
+        self.ends_a_line
+    }
+
     /// Judges the value of an `Authorization` header.
     pub fn judge(&self, header: &str) -> Claim {
         let Some(decoded) = pair(header) else {
@@ -142,7 +100,10 @@ impl Expected {
 
 /// What whoever asks for the function's health must know, as a digest.
 #[derive(Clone)]
-pub struct Key([u8; 32]);
+pub struct Key {
+    digest: [u8; 32],
+    ends_a_line: bool,
+}
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -155,13 +116,21 @@ impl Key {
     pub fn parse(secret: &SecretString) -> Result<Self, CredentialsError> {
         match secret.expose_secret() {
             "" => Err(CredentialsError::EmptyPassword),
-            text => Ok(Self(digest(text.as_bytes()))),
+            text => Ok(Self {
+                digest: digest(text.as_bytes()),
+                ends_a_line: ends_a_line(text),
+            }),
         }
+    }
+
+    /// Whether it ends with the end of a line, which no path holds.
+    pub fn ends_a_line(&self) -> bool {
+        self.ends_a_line
     }
 
     /// Whether `given` is it, found out in constant time.
     pub fn opens(&self, given: &str) -> bool {
-        digest(given.as_bytes()).ct_eq(&self.0).into()
+        digest(given.as_bytes()).ct_eq(&self.digest).into()
     }
 }
 
@@ -215,44 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_a_password_or_a_pair() {
-        for (secret, user, password) in [
-            ("plain", "default", "plain"),
-            (r#"{"username":"u","password":"p"}"#, "u", "p"),
-            (r#"{"password":"p","engine":"x"}"#, "default", "p"),
-            (r#"{"username":"","password":"p"}"#, "default", "p"),
-            ("12345", "default", "12345"),
-            (r#""quoted""#, "default", r#""quoted""#),
-            ("[1]", "default", "[1]"),
-            ("{not json", "default", "{not json"),
-        ] {
-            let read = Credentials::parse(&secret.into(), "default").unwrap();
-            assert_eq!(read.username, user, "{secret}");
-            assert_eq!(read.password.expose_secret(), password, "{secret}");
-        }
-    }
-
-    #[test]
-    fn an_empty_password_is_refused() {
-        for secret in ["", r#"{"password":""}"#, r#"{"username":"u","password":""}"#] {
-            assert_eq!(
-                Credentials::parse(&secret.into(), "default").unwrap_err(),
-                CredentialsError::EmptyPassword
-            );
-        }
-        for secret in [r#"{"username":"u"}"#, r#"{"password":7}"#, "{}"] {
-            assert_eq!(
-                Credentials::parse(&secret.into(), "default").unwrap_err(),
-                CredentialsError::NoPassword
-            );
-        }
-        assert!(Credentials::parse(&"p".into(), "a:b").is_err());
-    }
-
-    #[test]
     fn what_is_sent_is_what_is_expected() {
         let credentials = credentials("developer", "p:%40 é");
-        let header = credentials.basic_header();
+        let header = basic_header(&credentials);
         assert_eq!(
             Expected::from(&credentials).judge(header.expose_secret()),
             Claim::Right

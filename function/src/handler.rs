@@ -11,6 +11,7 @@ use std::time::Duration;
 use std::{fmt, mem};
 
 use fencing::answer::{Answer, Cause, Notice, Status};
+use fencing::credentials::{Credentials, ENDS_A_LINE};
 use fencing::metrics::{Measured, Metric};
 use fencing::settings::Settings;
 use fencing::step::{Fault, Task};
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::credentials::{self, Credentials, Expected, Key};
+use crate::credentials::{self, Expected, Key};
 use crate::event::{Event, Request};
 use crate::moment::Moment;
 use crate::recent::Recent;
@@ -380,7 +381,16 @@ impl<W: Lookout> Handler<W> {
         if due {
             let times = mem::take(&mut memory.turned_away);
             memory.complained = Some(now);
-            tracing::warn!(status = refusal.http(), times, "{refusal}");
+            // For us only: whoever was turned away is not told what the secret looks like.
+            let odd = memory
+                .webhook
+                .known()
+                .is_some_and(|expected| expected.ends_a_line());
+            let hint = match (refusal, odd) {
+                (Refusal::WrongCredentials, true) => ENDS_A_LINE,
+                _ => "",
+            };
+            tracing::warn!(status = refusal.http(), times, hint, "{refusal}");
         }
         refused(refusal)
     }

@@ -1,7 +1,10 @@
 //! The Lambda's process: settings, clients, connections, and then one event after the other.
 //!
-//! Everything that can be done before the first event is done before it: Lambda gives a process its full
-//! CPU while it starts, and a fence that has to shake hands with three hosts first is a slow fence.
+//! A process starts because somebody calls, and whoever finds the URL may. So before the first event it reads the one
+//! thing by which callers are judged, the webhook's secret, and nothing else: a flood that makes Lambda start a thousand
+//! processes must not become a thousand readings of the accelerator, whose API refuses those who ask too often, nor as
+//! many handshakes with both Infinispans. Connections are opened by the first who has shown credentials, and by the
+//! schedule, which comes each minute; so as a rule an alert meets a process that has them.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,13 +14,11 @@ use function::event::Event;
 use function::handler::{Handler, Invocation};
 use function::logging;
 use function::world::Cloud;
-use futures_util::future::{join, select};
 use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 
-/// The longest that preparing may hold up the first event. A host that has not answered by then is asked
-/// again when it is needed.
+/// The longest that preparing may hold up the first event. What has not been read by then is read when it is needed.
 const PREPARE_LIMIT: Duration = Duration::from_millis(1500);
 
 fn main() -> ExitCode {
@@ -62,7 +63,15 @@ fn main() -> ExitCode {
 }
 
 async fn serve(handler: Handler<Cloud>) -> Result<(), lambda_runtime::Error> {
-    prepare(&handler).await;
+    if tokio::time::timeout(PREPARE_LIMIT, handler.prepare())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            "the webhook's secret was not there after {} ms",
+            PREPARE_LIMIT.as_millis()
+        );
+    }
     let handler = &handler;
     let serve = service_fn(async move |event: LambdaEvent<Value>| {
         let invocation = invocation(&event.context);
@@ -77,22 +86,6 @@ async fn serve(handler: Handler<Cloud>) -> Result<(), lambda_runtime::Error> {
         Ok::<Value, Diagnostic>(handler.handle(event, &invocation).await.into_json())
     });
     Runtime::new(serve).run().await
-}
-
-/// Secrets and connections, side by side. The Infinispans only get the time that the others take: one of
-/// them may be the lost site, and nobody waits for that.
-async fn prepare(handler: &Handler<Cloud>) {
-    let needed = std::pin::pin!(join(handler.prepare(), handler.world().open_aws()));
-    let welcome = std::pin::pin!(async {
-        handler.world().open_infinispans().await;
-        std::future::pending::<()>().await;
-    });
-    if tokio::time::timeout(PREPARE_LIMIT, select(needed, welcome))
-        .await
-        .is_err()
-    {
-        tracing::warn!("not everything was ready after {} ms", PREPARE_LIMIT.as_millis());
-    }
 }
 
 fn invocation(context: &Context) -> Invocation {

@@ -6,7 +6,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use fencing::health::{Checkup, Level, Look, Probe, judge, measured, probes};
+use fencing::health::{Checkup, Level, Look, Probe, Seen, judge, measured, probes};
 use fencing::settings::Settings;
 use fencing::step::Fault;
 use futures_util::future::{Either, join, join_all, join3, select};
@@ -44,6 +44,9 @@ pub async fn deep_check<W: Lookout>(
     let (sites, others): (Vec<Probe>, Vec<Probe>) = probes(settings)
         .into_iter()
         .partition(|probe| matches!(probe, Probe::Infinispan { .. }));
+    let (certificates, others): (Vec<Probe>, Vec<Probe>) = others
+        .into_iter()
+        .partition(|probe| matches!(probe, Probe::Certificate { .. }));
     let look = async |probe: Probe| {
         let began = world.moment().uptime;
         let within = stop.saturating_sub(began);
@@ -61,6 +64,8 @@ pub async fn deep_check<W: Lookout>(
     let asked_sites = async {
         let mut looks = join_all(with_password.into_iter().map(&look)).await;
         looks.extend(join_all(sites.into_iter().map(&look)).await);
+        // What they have shown of themselves meanwhile.
+        looks.extend(join_all(certificates.into_iter().map(&look)).await);
         looks
     };
     let (mut looks, asked_sites, callers) =
@@ -85,13 +90,13 @@ pub async fn deep_check<W: Lookout>(
 }
 
 /// Times a look that somebody else takes.
-pub async fn timed<W: Lookout, T>(
+pub async fn timed<W: Lookout>(
     world: &W,
     probe: Probe,
-    look: impl Future<Output = Result<T, Fault>>,
+    look: impl Future<Output = Result<Seen, Fault>>,
 ) -> Look {
     let began = world.moment().uptime;
-    let seen = look.await.map(|_| fencing::health::Seen::Whole);
+    let seen = look.await;
     Look {
         probe,
         took_ms: millis(world.moment().uptime.saturating_sub(began)),

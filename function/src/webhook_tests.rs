@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::credentials::Credentials;
+use fencing::credentials::Credentials;
 use fencing::settings::sample::settings;
 use proptest::prelude::*;
 use serde_json::{Value, json};

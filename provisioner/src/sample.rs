@@ -112,6 +112,7 @@ pub(crate) fn observed() -> Observed {
         enabled: true,
     };
     Observed {
+        webhook_oddity: None,
         standing: standing(),
         unreached: BTreeMap::new(),
         accelerators: vec![accelerator.clone()],
@@ -123,6 +124,7 @@ pub(crate) fn observed() -> Observed {
         infinispan_secrets: [(
             REGION.to_owned(),
             SecretReading {
+                oddity: None,
                 arn: format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:prod/infinispan-AbCdEf"),
                 is_being_deleted: false,
                 has_value: true,

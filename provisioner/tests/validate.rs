@@ -102,6 +102,11 @@ mistakes! {
     memory_is_a_text: ["sites:" => "function: { memory: 256MB }\nsites:"];
     retention_unknown_to_cloudwatch: ["sites:" => "function: { logRetentionDays: 31 }\nsites:"];
     claim_is_never_renewed: ["sites:" => "claim: { renewInterval: 1m, failureThreshold: 0 }\nsites:"];
+    nobody_may_survive: [
+        "    context: site-a" => "    context: site-a\n    neverSurvivor: true",
+        "    context: site-b" => "    context: site-b\n    neverSurvivor: true"
+    ];
+    preferred_survivor_never_survives: ["sites:" => "preferredSurvivor: site-a\nsites:", "    context: site-a" => "    context: site-a\n    neverSurvivor: true"];
     preferred_survivor_is_no_site: ["sites:" => "preferredSurvivor: site-c\nsites:"];
     emails_and_topics: ["sites:" => "notify:\n  emails: [oncall@example]\n  topics: ['arn:aws:sns:us-east-1:123456789012:oncall']\nsites:"];
     checkers_in_the_wrong_places: ["sites:" => "health: { route53: true, interval: 20s, checkerRegions: [eu-west-1, eu-central-1] }\nsites:"];

@@ -6,20 +6,28 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use fencing::accelerator::OWNER_TAG;
 use fencing::metrics::Metric;
 use fencing::settings::{Found, Settings, sample};
 use fencing::words::SiteName;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::standins::accelerator::{Accelerator, AcceleratorStandIn, Fault, Operation, World, balancer_arn};
+use tests::standins::function_url::{FunctionUrl, Upstream};
 use tests::standins::infinispan::{InfinispanPair, Role};
 use tests::standins::local_aws::LocalAws;
 use tests::standins::runtime_api::{Ended, FunctionProcess, FunctionUrlRequest, HttpAnswer};
@@ -34,7 +42,7 @@ struct Stage {
     accelerator: AcceleratorStandIn,
     infinispan: InfinispanPair,
     aws: LocalAws,
-    function: FunctionProcess,
+    function: Arc<FunctionProcess>,
     _root: TempDir,
 }
 
@@ -121,7 +129,7 @@ impl Stage {
             accelerator,
             infinispan,
             aws,
-            function,
+            function: Arc::new(function),
             _root: root,
         }
     }
@@ -196,11 +204,15 @@ fn alert(name: &str, reporter: &str, suspect: Option<&str>) -> FunctionUrlReques
     if let Some(suspect) = suspect {
         labels["site"] = json!(suspect);
     }
+    FunctionUrlRequest::post("/webhook", payload(&labels)).basic_auth("keycloak", PASSWORD)
+}
+
+fn payload(labels: &Value) -> String {
     let payload = json!({
         "version": "4", "status": "firing", "truncatedAlerts": 0,
         "alerts": [{"status": "firing", "labels": labels}],
     });
-    FunctionUrlRequest::post("/webhook", payload.to_string()).basic_auth("keycloak", PASSWORD)
+    payload.to_string()
 }
 
 /// Whatever breaks, a minute later the answer is red and names it; and looking has changed nothing.
@@ -420,4 +432,102 @@ fn turned_away(ended: &Ended) {
     };
     let status = HttpAnswer::of(answer).status;
     assert!([401, 403, 404].contains(&status), "{answer}");
+}
+
+/// What became of a flood, and of the alert in the middle of it.
+struct Flooded {
+    /// How many strangers were answered what.
+    strangers: BTreeMap<u16, u32>,
+    /// How often the alert was sent until it was served.
+    tries: u32,
+    /// How long the try that was served took.
+    took: Duration,
+}
+
+/// Strangers at a rate, by a front with this much reserved concurrency or none; and after two seconds a genuine alert,
+/// sent again twice a second for as long as it is turned away.
+async fn flood(stage: &Stage, rate: u32, reserved: Option<usize>) -> Flooded {
+    let upstream = Upstream::Process(Arc::clone(&stage.function));
+    let front = match reserved {
+        Some(reserved) => FunctionUrl::capped(upstream, reserved).unwrap(),
+        None => FunctionUrl::start(upstream).unwrap(),
+    };
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let post = |password: &str, body: String| {
+        let credentials = BASE64.encode(format!("keycloak:{password}"));
+        let request = http::Request::post(format!("{}webhook", front.url()))
+            .header("authorization", format!("Basic {credentials}"))
+            .body(Full::from(body))
+            .unwrap();
+        client.request(request)
+    };
+    let mut junk = tokio::task::JoinSet::new();
+    let mut clock = tokio::time::interval(Duration::from_secs(1) / rate);
+    let began = Instant::now();
+    let mut alert = None;
+    while alert
+        .as_ref()
+        .is_none_or(|alert: &tokio::task::JoinHandle<_>| !alert.is_finished())
+    {
+        clock.tick().await;
+        let answer = post("guess", "{}".to_owned());
+        junk.spawn(async move { answer.await.unwrap().status().as_u16() });
+        if alert.is_none() && began.elapsed() >= Duration::from_secs(2) {
+            let body = payload(&json!({
+                "alertname": "SiteOffline", "topology": "keycloak-test", "reporter": "site-a", "site": "site-b",
+            }));
+            let (client, url) = (client.clone(), front.url());
+            alert = Some(tokio::spawn(async move {
+                let credentials = BASE64.encode(format!("keycloak:{PASSWORD}"));
+                for tries in 1.. {
+                    let request = http::Request::post(format!("{url}webhook"))
+                        .header("authorization", format!("Basic {credentials}"))
+                        .body(Full::from(body.clone()))
+                        .unwrap();
+                    let sent = Instant::now();
+                    let status = client.request(request).await.unwrap().status().as_u16();
+                    if status == 200 || tries == 40 {
+                        return (status, tries, sent.elapsed());
+                    }
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                unreachable!()
+            }));
+        }
+    }
+    let (status, tries, took) = alert.unwrap().await.unwrap();
+    assert_eq!(status, 200, "the alert was turned away {tries} times");
+    let mut strangers = BTreeMap::new();
+    for status in junk.join_all().await {
+        *strangers.entry(status).or_default() += 1;
+    }
+    Flooded {
+        strangers,
+        tries,
+        took,
+    }
+}
+
+/// The figures of docs/performance.md: one process, as with a concurrency of one.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement, for an idle machine: cargo test -p tests --test watching --release -- --ignored --nocapture"]
+async fn how_an_alert_fares_in_a_flood() {
+    for rate in [1, 100, 1000] {
+        for reserved in [None, Some(1)] {
+            let stage = Stage::set().await;
+            stage.infinispan.cut_link();
+            stage.minute().await;
+            let calls = || stage.accelerator.calls().all().len() + stage.infinispan.calls().all().len();
+            let before = calls();
+            let flooded = flood(&stage, rate, reserved).await;
+            println!(
+                "{rate} strangers a second, reserved {reserved:?}: answered {:?}; the alert served at try {} in {} ms; \
+                 {} calls, all of them the alert's",
+                flooded.strangers,
+                flooded.tries,
+                flooded.took.as_millis(),
+                calls() - before
+            );
+        }
+    }
 }

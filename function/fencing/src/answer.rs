@@ -123,6 +123,8 @@ pub enum Cause {
     SurvivorMissing,
     /// Infinispan forgot that replication was cut; it has been cut again.
     RecutAfterRestart,
+    /// One of the two before happened again, and within an hour again: somebody or something keeps doing it.
+    Recurring,
     /// People recovered by hand; the register followed.
     Adopted,
     /// A rejoin ended: both sites serve again.
@@ -147,13 +149,14 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Decided,
         Self::Completed,
         Self::RefencedEarlyReturn,
         Self::Refilled,
         Self::SurvivorMissing,
         Self::RecutAfterRestart,
+        Self::Recurring,
         Self::Adopted,
         Self::Rejoined,
         Self::RejoinAborted,
@@ -172,6 +175,7 @@ impl Cause {
         !matches!(
             self,
             Self::SurvivorMissing
+                | Self::Recurring
                 | Self::AnothersAccelerator
                 | Self::OwnerUnknown
                 | Self::Unexplained
@@ -189,6 +193,7 @@ impl Cause {
             Self::Refilled => "ListenerFilledAgain",
             Self::SurvivorMissing => "SurvivorMissing",
             Self::RecutAfterRestart => "ReplicationCutAgain",
+            Self::Recurring => "PutRightAgainAndAgain",
             Self::Adopted => "RecoveryAdopted",
             Self::Rejoined => "Rejoined",
             Self::RejoinAborted => "RejoinAborted",
@@ -231,6 +236,7 @@ mod tests {
             silent,
             [
                 Cause::SurvivorMissing,
+                Cause::Recurring,
                 Cause::AnothersAccelerator,
                 Cause::OwnerUnknown,
                 Cause::Unexplained,

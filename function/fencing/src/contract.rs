@@ -16,8 +16,11 @@ use crate::step::Task;
 
 /// The alerts' names.
 pub mod alert {
-    /// The alert that fences.
+    /// The alert that fences. No human reads it: it carries the same labels as the watchdog, so that whatever mutes one
+    /// mutes both, and is noticed.
     pub const SITE_OFFLINE: &str = "SiteOffline";
+    /// The same for people, with the severity by which their pagers, silences and inhibitions go. It fences nobody.
+    pub const SITE_LOST: &str = "SiteLost";
     /// Nothing tells whether the other site is in view.
     pub const SITE_VIEW_ABSENT: &str = "SiteViewAbsent";
     /// A cache is not replicated: the state that a healed link hides.
@@ -26,7 +29,13 @@ pub mod alert {
     pub const WATCHDOG: &str = "FencingPathWatchdog";
 
     /// All of them.
-    pub const ALL: [&str; 4] = [SITE_OFFLINE, SITE_VIEW_ABSENT, REPLICATION_CUT, WATCHDOG];
+    pub const ALL: [&str; 5] = [
+        SITE_OFFLINE,
+        SITE_LOST,
+        SITE_VIEW_ABSENT,
+        REPLICATION_CUT,
+        WATCHDOG,
+    ];
 }
 
 /// The labels that an alert is judged by, beside `alertname`, which is Prometheus's own.

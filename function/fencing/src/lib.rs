@@ -16,6 +16,8 @@
 //!
 //! * [`words`]: names that a swap cannot survive: [`Reporter`](words::Reporter) is not [`Suspect`](words::Suspect).
 //! * [`contract`], [`settings`]: what `provision` and the function have to agree on, word for word.
+//! * [`certificate`]: when certificates end.
+//! * [`credentials`]: what a secret holds, read in one way by both.
 //! * [`register`]: the durable record, its states, and what may follow what.
 //! * [`accelerator`], [`replication`]: readings of the two things that get changed, and how to judge them.
 //! * [`health`]: whether a fence would work, and what whoever asks is told.
@@ -28,7 +30,9 @@
 
 pub mod accelerator;
 pub mod answer;
+pub mod certificate;
 pub mod contract;
+pub mod credentials;
 pub mod health;
 pub mod metrics;
 pub mod register;

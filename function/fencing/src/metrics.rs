@@ -21,6 +21,9 @@ pub const DIMENSION_TOPOLOGY: &str = "topology";
 /// The second dimension of those that are one site's.
 pub const DIMENSION_SITE: &str = "site";
 
+/// The field that says why, where a metric has reasons.
+pub const FIELD_REASON: &str = "reason";
+
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
@@ -34,6 +37,8 @@ pub enum Metric {
     Held,
     /// How much longer than wished it has; nothing before.
     HoldOverdue,
+    /// For how long a loss has not been fenced; nothing while none is there, nor before a hold's wished end.
+    Unfenced,
     /// One for each deep check that ran to its end.
     DeepCheckRan,
     /// How many parts of a deep check failed.
@@ -55,6 +60,7 @@ impl Metric {
             Self::DecisionAge,
             Self::Held,
             Self::HoldOverdue,
+            Self::Unfenced,
             Self::DeepCheckRan,
             Self::DeepCheckFailures,
             Self::DeepCheckWarnings,
@@ -71,6 +77,7 @@ impl Metric {
             Self::DecisionAge => "DecisionAgeSeconds",
             Self::Held => "HeldSeconds",
             Self::HoldOverdue => "HoldOverdueSeconds",
+            Self::Unfenced => "UnfencedSeconds",
             Self::DeepCheckRan => "DeepCheckRan",
             Self::DeepCheckFailures => "DeepCheckFailures",
             Self::DeepCheckWarnings => "DeepCheckWarnings",
@@ -82,7 +89,7 @@ impl Metric {
     /// Its unit, as CloudWatch spells it.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::DecisionAge | Self::Held | Self::HoldOverdue => "Seconds",
+            Self::DecisionAge | Self::Held | Self::HoldOverdue | Self::Unfenced => "Seconds",
             Self::FenceMilliseconds => "Milliseconds",
             _ => "Count",
         }
@@ -103,6 +110,9 @@ pub struct Measured {
     pub site: Option<SiteName>,
     /// How much.
     pub value: u64,
+    /// Why, where it may have several reasons. A field of the line, to be read by people and searched for; as a
+    /// dimension it would make a metric of each reason, and an alarm would have to know them all.
+    pub reason: Option<&'static str>,
 }
 
 impl Measured {
@@ -112,6 +122,7 @@ impl Measured {
             metric,
             site: None,
             value,
+            reason: None,
         }
     }
 
@@ -121,21 +132,36 @@ impl Measured {
             metric,
             site: Some(site.clone()),
             value,
+            reason: None,
         }
+    }
+
+    /// The same for a reason.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
     }
 }
 
-/// What was measured, in the embedded metric format: one line for the topology and one for each site that is
-/// spoken of, since a line can give a dimension one value only.
+/// What the measurements of one line have in common: the site and the reason.
+type Line<'a> = (Option<&'a SiteName>, Option<&'a str>);
+
+/// What was measured, in the embedded metric format: one line for the topology and one for each site and each reason
+/// that is spoken of, since a line can give a dimension or a field one value only.
 pub fn lines(topology: &TopologyName, at: Timestamp, measured: &[Measured]) -> Vec<Value> {
-    let mut by_site: BTreeMap<Option<&SiteName>, BTreeMap<Metric, Vec<u64>>> = BTreeMap::new();
+    let mut by_line: BTreeMap<Line<'_>, BTreeMap<Metric, Vec<u64>>> = BTreeMap::new();
     for one in measured {
-        let metrics = by_site.entry(one.site.as_ref()).or_default();
+        let metrics = by_line.entry((one.site.as_ref(), one.reason)).or_default();
         metrics.entry(one.metric).or_default().push(one.value);
     }
-    let lines = by_site
-        .into_iter()
-        .map(|(site, metrics)| line(topology, site, at, &metrics));
+    let lines = by_line.into_iter().map(|((site, reason), metrics)| {
+        let mut line = line(topology, site, at, &metrics);
+        if let (Some(reason), Some(fields)) = (reason, line.as_object_mut()) {
+            fields.insert(FIELD_REASON.to_owned(), json!(reason));
+        }
+        line
+    });
     lines.collect()
 }
 
@@ -203,10 +229,15 @@ mod tests {
         let of_unit = |unit: &str| -> Vec<Metric> { Metric::all().filter(|it| it.unit() == unit).collect() };
         assert_eq!(
             of_unit("Seconds"),
-            [Metric::DecisionAge, Metric::Held, Metric::HoldOverdue]
+            [
+                Metric::DecisionAge,
+                Metric::Held,
+                Metric::HoldOverdue,
+                Metric::Unfenced
+            ]
         );
         assert_eq!(of_unit("Milliseconds"), [Metric::FenceMilliseconds]);
-        assert_eq!(of_unit("Count").len(), Metric::all().count() - 4);
+        assert_eq!(of_unit("Count").len(), Metric::all().count() - 5);
         let of_a_site: Vec<Metric> = Metric::all().filter(|it| it.is_of_a_site()).collect();
         assert_eq!(of_a_site, [Metric::WatchdogSeen]);
     }
@@ -270,5 +301,29 @@ mod tests {
             ]
         );
         assert!(super::lines(&topology(), Timestamp::UNIX_EPOCH, &[]).is_empty());
+    }
+
+    /// An alarm listens to one series, whatever the reason.
+    #[test]
+    fn a_reason_is_a_field_and_no_dimension() {
+        let lines = lines(
+            &topology(),
+            Timestamp::UNIX_EPOCH,
+            &[
+                Measured::new(Metric::DeepCheckRan, 1),
+                Measured::new(Metric::Unfenced, 60).because("hold"),
+            ],
+        );
+        let told: Vec<(&Value, &Value)> = lines
+            .iter()
+            .map(|line| (&line["UnfencedSeconds"], &line["reason"]))
+            .collect();
+        assert_eq!(told, [(&Value::Null, &Value::Null), (&json!(60), &json!("hold"))]);
+        for line in &lines {
+            assert_eq!(
+                line["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+                json!([["topology"]])
+            );
+        }
     }
 }

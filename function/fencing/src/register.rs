@@ -22,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Outcome, Place};
+use crate::settings::Settings;
 use crate::words::{Epoch, Fenced, Rev, SiteName, Survivor, Token};
 
 /// The newest form of the record that this code writes, and the newest that it understands.
@@ -153,6 +154,32 @@ fn is_zero(number: &u8) -> bool {
     *number == 0
 }
 
+/// The same thing happens again and again, with less than [`EPISODE_ENDS_AFTER`] in between.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Episode {
+    /// How often so far.
+    pub times: u32,
+    /// When for the first time.
+    pub since: Timestamp,
+    /// When for the last time.
+    pub last: Timestamp,
+}
+
+/// What happens again after so long is another story, and people are told anew.
+pub const EPISODE_ENDS_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+impl Episode {
+    /// It happens now, perhaps again. A time that is still to come is a wrong clock's, and no other story.
+    fn next(before: Option<&Self>, now: Timestamp) -> Self {
+        let goes_on = before.filter(|before| now.duration_since(before.last) <= EPISODE_ENDS_AFTER);
+        Self {
+            times: goes_on.map_or(1, |before| before.times.saturating_add(1)),
+            since: goes_on.map_or(now, |before| before.since),
+            last: now,
+        }
+    }
+}
+
 /// The register's item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
@@ -207,6 +234,12 @@ pub struct Record {
     /// time somebody means it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refilled_at: Option<Timestamp>,
+    /// The decision in force was carried out completely before: what is carried out since then is no new fence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub completed: bool,
+    /// What had to be put right again in this epoch, by name, and how often: people are told once.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub episodes: BTreeMap<String, Episode>,
     /// Where both sites belong in the accelerator, as last seen whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
@@ -236,6 +269,8 @@ impl Record {
             divided_since: BTreeMap::new(),
             recovery_seen_at: None,
             refilled_at: None,
+            completed: false,
+            episodes: BTreeMap::new(),
             places: Vec::new(),
             by: String::new(),
             written_at: Timestamp::UNIX_EPOCH,
@@ -297,6 +332,25 @@ impl Record {
             .filter(|claim| claim.owner != owner && claim.is_fresh_at(now, ttl_seconds))
     }
 
+    /// The same record in which `what` has happened once more, and how often that was.
+    #[must_use]
+    pub fn happening(&self, what: &str, now: Timestamp) -> (Self, Episode) {
+        let episode = Episode::next(self.episodes.get(what), now);
+        let mut record = self.clone();
+        record.episodes.insert(what.to_owned(), episode.clone());
+        (record, episode)
+    }
+
+    /// Until when the quiet time after a recovery forbids new decisions. More of it than there ever is comes from a
+    /// wrong clock, and must not keep a site from being fenced.
+    pub fn quiet_until(&self, settings: &Settings, now: Timestamp) -> Option<Timestamp> {
+        let at_most = SignedDuration::from_secs(settings.cooldown_seconds.into());
+        self.cooldown_until.filter(|until| {
+            let left = until.duration_since(now);
+            left > SignedDuration::ZERO && left <= at_most
+        })
+    }
+
     /// Whether this very revision has to be waited for before anybody goes on.
     pub fn waits(&self) -> bool {
         self.waiting || self.carried_out_once()
@@ -350,6 +404,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_episode_goes_on_while_no_hour_lies_in_between() {
+        let at = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+        let mut record = Record::empty();
+        let mut told = Vec::new();
+        for minutes in [100, 101, 160, 221, 281, 100, 161] {
+            let (next, episode) = record.happening("put-back", at(minutes));
+            told.push((episode.times, episode.since));
+            record = next;
+        }
+        let (first, second) = (at(100), at(221));
+        let expected = [
+            (1, first),
+            (2, first),
+            (3, first),
+            (1, second),
+            (2, second),
+            (3, second),
+            (1, at(161)),
+        ];
+        assert_eq!(told, expected);
+        let (_, other) = record.happening("cut-forgotten", at(161));
+        assert_eq!(other.times, 1);
+    }
+
     /// A record in which everything is set.
     fn busy() -> Record {
         let site = |text| SiteName::new(text).unwrap();
@@ -389,6 +468,8 @@ mod tests {
             divided_since: [(site("site-a"), Timestamp::UNIX_EPOCH)].into(),
             recovery_seen_at: Some(Timestamp::UNIX_EPOCH),
             refilled_at: Some(Timestamp::UNIX_EPOCH),
+            completed: true,
+            episodes: [("put-back".to_owned(), Episode::next(None, Timestamp::UNIX_EPOCH))].into(),
             places: vec![Place {
                 site: site("site-b"),
                 group_arn: "arn".to_owned(),

@@ -129,6 +129,8 @@ described! {
         sites: [Site; 2] = SITES("SITEFENCE_SITES", Source::Literal, Filled);
         /// `act` or `observe`.
         mode: Mode = MODE("SITEFENCE_MODE", Source::Literal, Filled);
+        /// Sites that no alert leaves alone: `site,site`.
+        never_survivors: Vec<SiteName> = NEVER_SURVIVORS("SITEFENCE_NEVER_SURVIVORS", Source::Literal, MayBeEmpty);
         /// The user that Alertmanager authenticates as.
         webhook_username: String = WEBHOOK_USERNAME("SITEFENCE_WEBHOOK_USERNAME", Source::Literal, Filled);
         /// The Infinispan user, with ADMIN rights.
@@ -293,6 +295,11 @@ impl Settings {
         }
     }
 
+    /// Whether a decision may leave this site alone. A promotion may all the same: the other one has died then.
+    pub fn may_survive(&self, site: &SiteName) -> bool {
+        !self.never_survivors.contains(site)
+    }
+
     /// Which site an endpoint identifier of the accelerator belongs to.
     pub fn site_of_balancer(&self, endpoint: &str) -> Option<&SiteName> {
         self.found
@@ -397,6 +404,19 @@ impl Value for Vec<String> {
     fn parse(text: &str) -> Result<Self, String> {
         let items = text.split(',').filter(|item| !item.is_empty());
         Ok(items.map(str::to_owned).collect())
+    }
+}
+
+impl Value for Vec<SiteName> {
+    fn print(&self) -> String {
+        let names: Vec<&str> = self.iter().map(SiteName::as_str).collect();
+        names.join(",")
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let items = text.split(',').filter(|item| !item.is_empty());
+        let names = items.map(|item| SiteName::new(item).map_err(|error| error.to_string()));
+        names.collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fencing::answer::{Answer, Status};
-use fencing::health::{self, Drill, Probe};
+use fencing::health::{self, Drill, Probe, Seen};
 use fencing::step::Fault;
 use futures_util::future::join;
 
@@ -77,8 +77,14 @@ impl<W: Lookout> Handler<W> {
     pub(super) async fn deep_check(&self, budget: Budget) {
         let callers = async {
             let (webhook, health) = join(
-                watch::timed(&self.world, Probe::WebhookSecret, self.read_webhook_secret()),
-                watch::timed(&self.world, Probe::HealthSecret, self.read_health_secret()),
+                watch::timed(&self.world, Probe::WebhookSecret, async {
+                    let expected = self.read_webhook_secret().await?;
+                    Ok(Seen::secret(expected.ends_a_line()))
+                }),
+                watch::timed(&self.world, Probe::HealthSecret, async {
+                    let key = self.read_health_secret().await?;
+                    Ok(Seen::secret(key.ends_a_line()))
+                }),
             )
             .await;
             vec![webhook, health]

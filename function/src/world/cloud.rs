@@ -70,25 +70,6 @@ impl Cloud {
             began: Instant::now(),
         })
     }
-
-    /// Opens the connections to AWS that a fence needs, by reading what it reads: one per endpoint group and
-    /// one to the register. Nobody looks at the answers.
-    pub async fn open_aws(&self) {
-        let (register, accelerator) =
-            futures_util::future::join(self.register.read(), self.accelerator.read()).await;
-        for fault in [register.err(), accelerator.err()].into_iter().flatten() {
-            tracing::warn!(%fault, "a dependency did not answer at start");
-        }
-    }
-
-    /// Opens a connection to each Infinispan and reads their password.
-    pub async fn open_infinispans(&self) {
-        let (password, ()) =
-            futures_util::future::join(self.secrets.infinispan(), self.infinispan.open()).await;
-        if let Err(problem) = password {
-            tracing::warn!("Infinispan's password could not be read ahead: {problem}");
-        }
-    }
 }
 
 impl World for Cloud {

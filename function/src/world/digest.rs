@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest as _, Sha256};
 
-use crate::credentials::Credentials;
+use fencing::credentials::Credentials;
 
 /// One of the ways to authenticate that a 401 offers.
 #[derive(Debug, Clone, PartialEq, Eq)]

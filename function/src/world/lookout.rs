@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::sync::PoisonError;
 
+use fencing::credentials::ends_a_line;
 use fencing::health::{Checkup, Forced, Kept, Probe, Seen};
 use fencing::metrics::{self, Measured};
 use fencing::step::Fault;
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::credentials::Key;
 use crate::world::{Cloud, Lookout};
@@ -16,18 +17,24 @@ impl Lookout for Cloud {
     async fn look(&self, probe: &Probe) -> Result<Seen, Fault> {
         Ok(match probe {
             // Whoever compares callers with these reads them itself, and only what they hold matters here.
-            Probe::WebhookSecret => self.secrets.webhook().await.map(|_| Seen::Whole)?,
+            Probe::WebhookSecret => self
+                .secrets
+                .webhook()
+                .await
+                .map(|secret| Seen::secret(ends_a_line(secret.expose_secret())))?,
             Probe::HealthSecret => {
                 let secret = self.secrets.health().await?;
-                Key::parse(&secret).map(|_| Seen::Whole).map_err(|error| Fault {
+                let key = Key::parse(&secret).map_err(|error| Fault {
                     whom: "the health question's secret".to_owned(),
                     what: error.to_string(),
-                })?
+                })?;
+                Seen::secret(key.ends_a_line())
             }
-            Probe::InfinispanSecret => self.secrets.infinispan_anew().await.map(|()| Seen::Whole)?,
+            Probe::InfinispanSecret => self.secrets.infinispan_anew().await?,
             Probe::Accelerator => Seen::Listing(self.accelerator.list().await?),
             Probe::Endpoints => Seen::Endpoints(self.accelerator.read().await?),
             Probe::Infinispan { at, backup } => Seen::Infinispan(self.infinispan.reach(at, backup).await?),
+            Probe::Certificate { of } => Seen::Certificate(self.infinispan.first_to_end(of)),
             Probe::Register => Seen::Register(self.register.read().await?),
             Probe::RegisterWrite => self.journal.probe(Timestamp::now()).await.map(|()| Seen::Whole)?,
             Probe::Watchdog { of } => Seen::Watchdog(self.journal.seen(of).await?),

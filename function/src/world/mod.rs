@@ -12,7 +12,11 @@ pub mod accelerator;
 #[cfg(feature = "cloud")]
 pub mod aws;
 #[cfg(feature = "cloud")]
+pub mod certificates;
+#[cfg(feature = "cloud")]
 mod cloud;
+#[cfg(feature = "cloud")]
+pub mod connection;
 #[cfg(feature = "cloud")]
 pub mod digest;
 #[cfg(feature = "cloud")]

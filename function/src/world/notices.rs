@@ -82,6 +82,7 @@ fn subject(topology: &TopologyName, cause: Cause) -> String {
         Cause::Refilled => "a listener was empty and is filled again",
         Cause::SurvivorMissing => "the survivor is missing in the accelerator",
         Cause::RecutAfterRestart => "replication was cut again",
+        Cause::Recurring => "the same is put right again and again",
         Cause::Adopted => "recovered by hand",
         Cause::Rejoined => "both sites serve again",
         Cause::RejoinAborted => "a rejoin was given up",

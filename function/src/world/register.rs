@@ -137,7 +137,7 @@ fn item(key: &str, content: &impl Serialize) -> Result<Item, String> {
 }
 
 /// Fields of a record that are left out where there is nothing to say; they have to be taken away then.
-const OPTIONAL: [&str; 13] = [
+const OPTIONAL: [&str; 15] = [
     "decision",
     "claim",
     "waiting",
@@ -150,6 +150,8 @@ const OPTIONAL: [&str; 13] = [
     "divided_since",
     "recovery_seen_at",
     "refilled_at",
+    "completed",
+    "episodes",
     "places",
 ];
 
@@ -213,7 +215,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use fencing::accelerator::{EndpointConfig, GroupOutcome, Outcome, Place};
-    use fencing::register::{Claim, Decision, Hold, Rejoin, RejoinStep, SCHEMA, State};
+    use fencing::register::{Claim, Decision, Episode, Hold, Rejoin, RejoinStep, SCHEMA, State};
     use fencing::words::{Epoch, Fenced, SiteName, Survivor};
 
     fn full() -> Record {
@@ -267,6 +269,16 @@ mod tests {
             divided_since: [(a.clone(), now)].into(),
             recovery_seen_at: Some(now),
             refilled_at: Some(now),
+            completed: true,
+            episodes: [(
+                "put-back".to_owned(),
+                Episode {
+                    times: 2,
+                    since: now,
+                    last: now,
+                },
+            )]
+            .into(),
             places: vec![Place {
                 site: a,
                 group_arn: "arn:g".to_owned(),
@@ -370,7 +382,8 @@ mod tests {
             change.expression,
             "SET #by = :by, #epoch = :epoch, #rev = :rev, #schema = :schema, #state = :state, \
              #written_at = :written_at REMOVE #decision, #claim, #waiting, #token, #unsettled, \
-             #pushes_cleared, #rejoin, #hold, #cooldown_until, #divided_since, #recovery_seen_at, #refilled_at, #places"
+             #pushes_cleared, #rejoin, #hold, #cooldown_until, #divided_since, #recovery_seen_at, #refilled_at, \
+             #completed, #episodes, #places"
         );
         let mut names: Vec<&String> = change.names.values().collect();
         names.sort();

@@ -6,13 +6,14 @@
 
 use std::time::Duration;
 
+use fencing::credentials::Credentials;
+use fencing::health::Seen;
 use fencing::settings::Settings;
 use fencing::step::Fault;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::credentials::Credentials;
 use crate::world::aws::{Aws, describe};
 
 /// A password that Infinispan refuses is read again at most this often: when it is simply wrong, reading it
@@ -103,13 +104,14 @@ impl Secrets {
 
     /// Reads Infinispan's credentials as they are stored now, whatever was known. They are used from now on,
     /// so that a password that was stored wrongly shows before a fence needs it.
-    pub async fn infinispan_anew(&self) -> Result<(), Fault> {
+    pub async fn infinispan_anew(&self) -> Result<Seen, Fault> {
         let mut cached = self.cached.lock().await;
         let read = self.read_infinispan(&mut cached).await;
-        read.map(|_| ()).map_err(|what| Fault {
-            whom: "Infinispan".to_owned(),
-            what,
-        })
+        read.map(|credentials| Seen::secret(credentials.ends_a_line()))
+            .map_err(|what| Fault {
+                whom: "Infinispan".to_owned(),
+                what,
+            })
     }
 
     /// Infinispan's credentials, read once.

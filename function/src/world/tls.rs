@@ -6,53 +6,25 @@
 //! each client. Narrowing them to Amazon's own would save nothing more and would break behind an endpoint
 //! variable or a TLS-inspecting egress with a public certificate.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioIo;
+use rustls::client::WebPkiServerVerifier;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use tokio::net::TcpStream;
-use tower_service::Service;
+
+use crate::world::certificates::{Noting, Shown};
+use crate::world::connection::{Orderly, Resetting};
 
 /// How long a TCP connection may take to open. A host of the own Region answers in milliseconds, one across
 /// an ocean in a fifth of a second, a lost one never.
 const CONNECT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// A connector for HTTP over TCP, with TLS where the address says so.
-pub type Connector = HttpsConnector<Resetting>;
-
-/// TCP connections that end by a reset when they are dropped. What was handed to the kernel and not yet delivered
-/// would else be sent again and again after its caller has given up: a write that was abandoned because the network
-/// was gone, or because the process was frozen, would arrive in another time.
-#[derive(Debug, Clone)]
-pub struct Resetting(HttpConnector);
-
-impl Service<Uri> for Resetting {
-    type Response = TokioIo<TcpStream>;
-    type Error = <HttpConnector as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let connecting = self.0.call(to);
-        Box::pin(async move {
-            let stream = connecting.await?;
-            // Fails only for a socket that is closed already.
-            let _ = stream.inner().set_zero_linger();
-            Ok(stream)
-        })
-    }
-}
+pub type Connector = Orderly;
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +44,9 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
+    /// Nothing to verify by.
+    #[error("no certificate can be verified")]
+    Verifier(#[source] rustls::client::VerifierBuilderError),
     /// Never with the versions compiled in.
     #[error("no TLS version is available")]
     Versions(#[source] rustls::Error),
@@ -100,6 +75,13 @@ pub fn roots_from_pem(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
+/// The certificates of a topology's own bundle, by which its authorities are told apart when they end.
+pub fn certificates_from_pem(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem)
+        .filter_map(Result::ok)
+        .collect()
+}
+
 /// Which addresses a connector accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plain {
@@ -117,6 +99,26 @@ pub fn connector(roots: RootCertStore, plain: Plain) -> Result<Connector, TlsErr
         .map_err(TlsError::Versions)?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    Ok(over(config, plain))
+}
+
+/// The same, `https://` only, which notes what certificates it is shown.
+pub fn noting_connector(roots: RootCertStore, shown: &Arc<Shown>) -> Result<Connector, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(TlsError::Verifier)?;
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Versions)?
+        // Dangerous is what a verifier of one's own may leave out; this one asks the usual one and adds nothing.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Noting::new(verifier, Arc::clone(shown))))
+        .with_no_client_auth();
+    Ok(over(config, Plain::Refused))
+}
+
+fn over(config: ClientConfig, plain: Plain) -> Connector {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
@@ -126,7 +128,7 @@ pub fn connector(roots: RootCertStore, plain: Plain) -> Result<Connector, TlsErr
         Plain::Refused => builder.https_only(),
         Plain::Allowed => builder.https_or_http(),
     };
-    Ok(builder.enable_http1().wrap_connector(Resetting(http)))
+    Orderly(builder.enable_http1().wrap_connector(Resetting(http)))
 }
 
 /// An error and its causes in one line, each once. What comes out of HTTP and TLS names hosts and reasons,
@@ -154,21 +156,6 @@ mod tests {
     fn public_roots_are_there_without_reading_anything() {
         assert!(public_roots().len() > 100);
         assert!(connector(public_roots(), Plain::Refused).is_ok());
-    }
-
-    /// The other end reads an error, not an orderly end.
-    #[tokio::test]
-    async fn a_connection_that_is_dropped_is_reset() {
-        use tokio::io::AsyncReadExt as _;
-        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let to = format!("http://{}", server.local_addr().unwrap())
-            .parse()
-            .unwrap();
-        let mut connector = Resetting(HttpConnector::new());
-        let (client, server) = tokio::join!(connector.call(to), server.accept());
-        drop(client.unwrap());
-        let error = server.unwrap().0.read(&mut [0]).await.unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     }
 
     #[test]

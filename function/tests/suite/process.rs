@@ -89,6 +89,57 @@ async fn runtime_interface(events: Vec<Value>) -> (Server, mpsc::UnboundedReceiv
     (server, replies)
 }
 
+/// Starting the process for somebody without credentials reads the secret that they lack, and asks nobody else for
+/// anything; nobody is connected to either.
+#[tokio::test]
+async fn a_stranger_who_makes_the_process_start_causes_one_call() {
+    let aws = Server::plain(|asked| match asked.header("x-amz-target").rsplit('.').next() {
+        Some("GetSecretValue") => given(200, json!({"SecretString": "s3cret"}).to_string()),
+        _ => given(500, "{}"),
+    })
+    .await;
+    let infinispan = Server::plain(|_| given(200, "{}")).await;
+    let stranger =
+        json!({"requestContext": {"http": {"method": "POST"}}, "rawPath": "/webhook", "body": "{}"});
+    let lost = json!({"requestContext": {"http": {"method": "GET"}}, "rawPath": "/.env"});
+    let (lambda, mut replies) = runtime_interface(vec![stranger, lost]).await;
+    let mut settings = settings();
+    for url in settings.found.infinispan_urls.values_mut() {
+        *url = format!("https://127.0.0.1:{}", infinispan.port);
+    }
+    let mut command = Command::new(BINARY);
+    command
+        .env_clear()
+        .envs([
+            ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", lambda.port)),
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", aws.port)),
+        ])
+        .envs([
+            ("AWS_LAMBDA_FUNCTION_NAME", "sitefence"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_REGION", "eu-west-1"),
+        ])
+        .stdout(Stdio::null());
+    for (variable, value) in settings.environment() {
+        command.env(variable.name, value);
+    }
+    let _running = Running(command.spawn().unwrap());
+    for status in [401, 404] {
+        let reply = tokio::time::timeout(Duration::from_secs(20), replies.recv()).await;
+        assert_eq!(reply.expect("a reply in time").unwrap().1["statusCode"], status);
+    }
+    let asked: Vec<String> = aws
+        .asked()
+        .iter()
+        .map(|asked| format!("{} {}", asked.header("x-amz-target"), asked.json()["SecretId"]))
+        .collect();
+    assert_eq!(asked, ["secretsmanager.GetSecretValue \"webhook\""]);
+    assert_eq!(infinispan.connections(), 0);
+}
+
 #[tokio::test]
 async fn events_go_in_replies_come_out_and_no_secret_header_or_body_is_logged() {
     let secret = Arc::new("s3cret%40".to_owned());

@@ -189,11 +189,48 @@ async fn a_listener_that_holds_nobody_is_filled_again_once_an_hour() {
     world.take_out("site-a");
     assert_eq!(invoke(&handler, sweep()).await.status, 200);
     assert_eq!(world.endpoints(), [balancer("site-a")]);
-    assert_eq!(world.causes(), [Cause::Refilled, Cause::Completed]);
+    assert_eq!(world.causes(), [Cause::Refilled]);
     world.take_out("site-a");
     assert_eq!(invoke(&handler, sweep()).await.status, 429);
     assert!(world.endpoints().is_empty());
     pass(Duration::from_secs(3601)).await;
     assert_eq!(invoke(&handler, sweep()).await.status, 200);
     assert_eq!(world.endpoints(), [balancer("site-a")]);
+}
+
+/// A controller puts the fenced site back each minute: one mail for the first time, and then a count for an alarm. What
+/// is carried out again is no new fence and does not say that it were.
+#[tokio::test(start_paused = true)]
+async fn who_puts_the_site_back_each_minute_is_one_notification_and_a_count() {
+    let world = Memory::split();
+    let handler = ready(&world).await;
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    assert_eq!(world.causes(), [Cause::Decided, Cause::Completed]);
+    world.with(|state| state.notices.clear());
+    for _ in 0..10 {
+        world.put_back("site-b");
+        pass(Duration::from_secs(60)).await;
+        let told = invoke(&handler, json!({"sitefence": "sweep"})).await;
+        assert_eq!(told.status, 200);
+        assert!(
+            told.body.contains("is carried out again: site-b is fenced"),
+            "{}",
+            told.body
+        );
+        assert_eq!(world.endpoints().len(), 1);
+    }
+    let mut expected = vec![Cause::Recurring; 10];
+    expected[0] = Cause::RefencedEarlyReturn;
+    assert_eq!(world.causes(), expected);
+    let last = world.with(|state| state.notices.last().unwrap().sentence.clone());
+    assert!(
+        last.contains("10 times since") && last.contains("controller"),
+        "{last}"
+    );
+    // An hour later it is another story.
+    world.with(|state| state.notices.clear());
+    pass(Duration::from_secs(3700)).await;
+    world.put_back("site-b");
+    invoke(&handler, json!({"sitefence": "sweep"})).await;
+    assert_eq!(world.causes(), [Cause::RefencedEarlyReturn]);
 }

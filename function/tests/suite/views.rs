@@ -206,3 +206,36 @@ async fn a_look_hears_every_relay_node_and_breaks_nothing_off() {
         assert_eq!(seen(&views), Sight::Nothing);
     }
 }
+
+/// A server logs what is broken off with a stack trace. Twenty minutes of checks, over nodes of which most are no relay
+/// nodes, leave none, and neither does the end of the process.
+#[tokio::test]
+async fn twenty_checks_break_nothing_off() {
+    let scene = scene(
+        |asked| match (asked.path.ends_with("/container"), asked.connection % 4) {
+            (false, _) => given(200, r#"{"status":"online"}"#),
+            (true, 0) => tells("n1", RELAYS, BOTH),
+            (true, 1) => tells("n2", RELAYS, BOTH),
+            (true, _) => pod(),
+        },
+    )
+    .await;
+    for _ in 0..20 {
+        let reach = scene.infinispan.reach(&a(), &b()).await.unwrap();
+        assert!(matches!(reach, Reach::Answers(..)), "{reach:?}");
+    }
+    let Scene {
+        infinispan, server, ..
+    } = scene;
+    drop(infinispan);
+    let all_ended = async {
+        while server.ended() < server.connections() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(HANGS, all_ended)
+        .await
+        .expect("an end of all connections");
+    assert!(server.connections() >= 2);
+    assert_eq!(server.broken_off(), 0, "of {}", server.connections());
+}

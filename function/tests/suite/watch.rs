@@ -51,7 +51,7 @@ fn out_of_order(world: &Memory, level: Level) -> Vec<String> {
     })
 }
 
-/// What was measured of this since the last question.
+/// What was measured of this so far.
 fn measured(world: &Memory, metric: Metric) -> Vec<u64> {
     world.with(|state| {
         state
@@ -229,6 +229,7 @@ async fn what_is_out_of_order_is_named_within_a_minute() {
     ];
     for (sees, sight, status, line) in rows {
         let world = Memory::split();
+        world.heal();
         let handler = with_watchdogs(&world).await;
         invoke(&handler, sweep()).await;
         assert_eq!(ask(&handler).await.status, 200);
@@ -511,9 +512,63 @@ async fn a_decision_that_hangs_grows_older() {
     );
 }
 
+/// A hold forbids the fence; each alert is answered 429, and from the second minute on people hear why. Not before the
+/// time until which the hold was meant to last, and not any more once somebody is fenced.
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_is_not_fenced_is_measured_from_the_second_minute_on() {
+    let world = Memory::split();
+    let handler = with_watchdogs(&world).await;
+    let now = (&&world).moment().wall;
+    world.with(|state| {
+        state.record = Some(Record {
+            rev: fencing::words::Rev(1),
+            hold: Some(Hold {
+                by: "ana".to_owned(),
+                reason: "work on the link".to_owned(),
+                since: now,
+                until: Some(now + Duration::from_secs(150)),
+            }),
+            ..Record::empty()
+        });
+    });
+    let mut heard = Vec::new();
+    for _ in 0..5 {
+        assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 429);
+        invoke(&handler, sweep()).await;
+        heard.push(measured(&world, Metric::Unfenced).len());
+        pass(Duration::from_secs(60)).await;
+    }
+    assert_eq!(heard, [0, 0, 0, 1, 2]);
+    assert!(
+        ask(&handler)
+            .await
+            .body
+            .contains("loss warns: site-a has not seen site-b for")
+    );
+    world.with(|state| {
+        let reasons = state
+            .published
+            .iter()
+            .flatten()
+            .filter(|one| one.metric == Metric::Unfenced);
+        assert!(
+            reasons
+                .clone()
+                .all(|one| one.reason == Some("hold") && one.value >= 180)
+        );
+        if let Some(record) = &mut state.record {
+            record.hold = None;
+        }
+    });
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    invoke(&handler, sweep()).await;
+    assert_eq!(measured(&world, Metric::Unfenced).len(), 2, "somebody is fenced");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_site_that_fell_silent_for_three_intervals_is_named() {
     let world = Memory::split();
+    world.heal();
     let handler = with_watchdogs(&world).await;
     for minute in 1..=4 {
         pass(Duration::from_secs(59)).await;

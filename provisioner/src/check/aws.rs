@@ -303,6 +303,18 @@ pub(super) fn register_is_safe(case: &mut Case<'_>) {
         for (id, kind, table) in resources(&document.value) {
             let recovery = "/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled";
             let is_recoverable = |at: &Value| at.pointer(recovery) == Some(&json!(true));
+            let is_protected = |at: &Value| at.get("DeletionProtectionEnabled") == Some(&json!(true));
+            let protected = match kind {
+                "AWS::DynamoDB::Table" => is_protected(table),
+                "AWS::DynamoDB::GlobalTable" => {
+                    let replicas = table.get("Replicas").map(as_list).unwrap_or_default();
+                    replicas.iter().all(|replica| is_protected(replica))
+                }
+                _ => continue,
+            };
+            if !protected {
+                case.breach(document, format!("`{id}` can be deleted by anybody"));
+            }
             match kind {
                 "AWS::DynamoDB::Table" => {
                     if !is_recoverable(table) {

@@ -62,6 +62,7 @@ pub(super) fn rule_labels_are_the_settings(case: &mut Case<'_>) {
         let peer = &case.topology.peer_of(site).name;
         for (name, about) in [
             (alert::SITE_OFFLINE, peer),
+            (alert::SITE_LOST, peer),
             (alert::SITE_VIEW_ABSENT, peer),
             (alert::REPLICATION_CUT, peer),
             (alert::WATCHDOG, &site.name),
@@ -84,6 +85,22 @@ pub(super) fn rule_labels_are_the_settings(case: &mut Case<'_>) {
                 }
             }
         }
+        let labels = |name: &str| {
+            let mut labels = rule(&document.value, name)?.get("labels")?.as_object()?.clone();
+            labels.remove(label::SITE);
+            Some(labels)
+        };
+        // Else a silence or an inhibition could mute the one that fences while the one that vouches for it arrives.
+        if labels(alert::SITE_OFFLINE) != labels(alert::WATCHDOG) {
+            case.breach(
+                document,
+                format!(
+                    "{} and {} do not carry the same labels",
+                    alert::SITE_OFFLINE,
+                    alert::WATCHDOG
+                ),
+            );
+        }
     }
 }
 
@@ -92,6 +109,7 @@ pub(super) fn rule_looks_at_the_peer(case: &mut Case<'_>) {
         let peer = &case.topology.peer_of(site).name;
         for name in [
             alert::SITE_OFFLINE,
+            alert::SITE_LOST,
             alert::SITE_VIEW_ABSENT,
             alert::REPLICATION_CUT,
         ] {

@@ -183,6 +183,8 @@ const BREAKS: &[Break] = breaks! {
     TWO_ZONES FENCING, |t| set(properties(t, "WebhookSecret"), "/Name", json!("other")) => "password is one", "nothing makes";
     EVERY_SETTING "aws/eu-west-1/register.yaml", |t| properties(t, "Table")["TimeToLiveSpecification"] = json!({"Enabled": true, "AttributeName": "until"}) => "the register is on demand", "has TimeToLiveSpecification";
     TWO_ZONES "aws/eu-west-1/register.yaml", |t| remove(properties(t, "Table"), "/PointInTimeRecoverySpecification") => "the register is on demand", "cannot be recovered";
+    TWO_ZONES "aws/eu-west-1/register.yaml", |t| set(properties(t, "Table"), "/DeletionProtectionEnabled", json!(false)) => "the register is on demand", "can be deleted by anybody";
+    EVERY_SETTING "aws/eu-west-1/register.yaml", |t| remove(properties(t, "Table"), "/Replicas/1/DeletionProtectionEnabled") => "the register is on demand", "can be deleted by anybody";
     TWO_ZONES "aws/eu-west-1/register.yaml", |t| set(properties(t, "Table"), "/BillingMode", json!("PROVISIONED")) => "the register is on demand", "capacity";
     TWO_ZONES "aws/eu-west-1/register.yaml", |t| set(t, "/Resources/Table/UpdateReplacePolicy", json!("Delete")) => "the register is on demand", "against the topology's will";
     TWO_REGIONS "aws/eu-central-1/register.yaml", |t| set(t, "/Resources/Table/DeletionPolicy", json!("Delete")) => "the register is on demand", "against the topology's will";
@@ -193,6 +195,7 @@ const BREAKS: &[Break] = breaks! {
     TWO_ZONES "clusters/site-a/kustomization.yaml", |o| o["namespace"] = json!("other") => "one site has one namespace", "moves";
     TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/labels/reporter", json!("site-b")) => "labels are what the function expects", "reporter `site-b`";
     TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/labels/topology", json!("other")) => "labels are what the function expects", "topology `other`";
+    TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/labels/severity", json!("critical")) => "labels are what the function expects", "do not carry the same labels";
     TWO_ZONES RULE, |o| set(rule(o, "FencingPathWatchdog"), "/alert", json!("Watchdog")) => "labels are what the function expects", "no alert FencingPathWatchdog";
     TWO_ZONES RULE, |o| set(rule(o, "SiteOffline"), "/expr", json!("max by (namespace, site) (vendor_jgroups_site_view_status{namespace=\"keycloak\",site=\"site-b\"} != 2) == 0")) => "both names of the metric", "(vendor_)?";
     TWO_ZONES RULE, |o| set(rule(o, "SiteViewAbsent"), "/expr", json!("absent({__name__=~\"(vendor_)?jgroups_site_view_status\",namespace=\"keycloak\",site=\"site-a\"})")) => "both names of the metric", "site=\"site-b\"";

@@ -31,9 +31,11 @@ const HEARD: &[&str] = &[
     Metric::Cause(Cause::OwnerUnknown).name(),
     Metric::DecisionAge.name(),
     Metric::HoldOverdue.name(),
+    Metric::Unfenced.name(),
     Metric::Cause(Cause::Decided).name(),
     Metric::Cause(Cause::Completed).name(),
     Metric::Cause(Cause::SurvivorMissing).name(),
+    Metric::Cause(Cause::Recurring).name(),
     "Errors",
     "Throttles",
 ];

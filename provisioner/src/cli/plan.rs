@@ -1,15 +1,17 @@
 //! `provision plan`: what apply would change, and the worst-case time to fence.
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
 use crate::observed::failure_detection;
 use crate::preflight::ours::Choices;
+use crate::preflight::problem::Warning;
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{Session, apply, drift, preview};
-use crate::topology::time_to_fence;
+use crate::topology::{endings, time_to_fence};
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
@@ -56,6 +58,13 @@ impl Plan {
             let (observed, mut plan) = apply::plan(&session, &wanted, choices).await?;
             let preview = preview::preview(&session, topology, &plan).await?;
             plan.drifts = drift::drifts(&session, &plan).await?;
+            let endings = endings(&loaded.ca_bundles, Timestamp::now()).into_iter();
+            plan.warnings.extend(endings.map(|ending| Warning::AuthorityEnds {
+                site: ending.site,
+                file: ending.path.display().to_string(),
+                authority: ending.authority,
+                at: ending.at,
+            }));
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }

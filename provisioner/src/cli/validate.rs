@@ -6,7 +6,8 @@ use serde_json::json;
 use super::topology_file::invalid;
 use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json};
 use crate::check;
-use crate::topology::{Diagnostic, Topology};
+use crate::topology::time_to_fence::{Advice, advice};
+use crate::topology::{Diagnostic, FailureDetection, Topology};
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
@@ -24,12 +25,19 @@ impl Validate {
             (Ok(loaded), output) => {
                 // A topology is only as good as its documents: their promises are proven here too.
                 check::documents(&loaded.topology).map_err(|error| Failure::new(Exit::Failed, error))?;
+                // What the clusters have to say is for `plan`: here nothing is supposed of them.
+                let sites = loaded.topology.sites.iter();
+                let supposed = sites.map(|site| (site.name.clone(), Some(FailureDetection::OF_THE_GUIDE)));
+                let advice = advice(&loaded.topology, &supposed.collect());
                 match output {
                     OutputFormat::Text => {
                         print(&format!("{file} is valid: {}\n", summary(&loaded.topology)))?;
+                        for Advice { path, what } in advice {
+                            print(&format!("  shorter or surer: {path}: {what}\n"))?;
+                        }
                     }
                     OutputFormat::Json => print_json(&json!({
-                        "valid": true, "file": file, "topology": loaded.topology, "mistakes": [],
+                        "valid": true, "file": file, "topology": loaded.topology, "mistakes": [], "advice": advice,
                     }))?,
                 }
                 Ok(Exit::Done)

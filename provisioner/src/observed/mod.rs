@@ -315,7 +315,7 @@ pub struct TableReading {
     pub item: RegisterReading,
 }
 
-/// A secret, of which the value was not read.
+/// A secret, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretReading {
     /// Its full ARN.
@@ -324,6 +324,8 @@ pub struct SecretReading {
     pub is_being_deleted: bool,
     /// Whether it ever got a value.
     pub has_value: bool,
+    /// What is odd about the value, where that could be read. Nothing else is kept of it.
+    pub oddity: Option<String>,
 }
 
 /// A Lambda function.
@@ -462,6 +464,8 @@ pub struct Observed {
     pub balancers_elsewhere: BTreeMap<SiteName, Vec<String>>,
     /// The secret with Infinispan's password, by function Region: each function reads the one beside it.
     pub infinispan_secrets: BTreeMap<String, SecretReading>,
+    /// What is odd about the webhook's secret.
+    pub webhook_oddity: Option<String>,
     /// Where each site's Infinispan answers: from the topology, or discovered.
     pub infinispan_urls: BTreeMap<SiteName, String>,
     /// The function Regions.

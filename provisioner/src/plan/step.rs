@@ -158,6 +158,13 @@ pub enum Step {
         /// Which.
         function: String,
     },
+    /// A table may be deleted from here on.
+    UnprotectTable {
+        /// Its Region, and that of its stack.
+        region: String,
+        /// The table.
+        table: String,
+    },
     /// Every version of every object goes.
     EmptyBucket {
         /// The bucket's Region.

@@ -29,6 +29,7 @@ fn words(plan: &Plan) -> Vec<String> {
             Step::DeleteStack { region, kind, .. } => format!("delete {region} {}", kind.word()),
             Step::Upload { region, .. } => format!("upload {region}"),
             Step::AwaitFunction { region, .. } => format!("ready {region}"),
+            Step::UnprotectTable { table, .. } => format!("unprotect {table}"),
             Step::EmptyBucket { region, .. } => format!("empty {region}"),
             Step::ConfirmEpoch { registers, .. } => {
                 let epochs: Vec<String> = registers.iter().map(|(_, epoch)| epoch.to_string()).collect();
@@ -408,6 +409,7 @@ fn everything_goes_functions_first_and_the_lock_s_bucket_last() {
             "unmark",
             "delete eu-west-1 fencing",
             "confirm epoch 0",
+            "unprotect sitefence-prod-register",
             "delete eu-west-1 register",
             "unlock",
             "empty eu-west-1",
@@ -448,8 +450,13 @@ fn a_register_waits_for_functions_of_which_nobody_knows_when_they_went() {
     region.function = None;
     let plan = destroy::plan(&topology, &standing, &Looks::new(), true);
     assert_eq!(
-        words(&plan)[..3],
-        ["lock", "confirm epoch 0", "delete eu-west-1 register"]
+        words(&plan)[..4],
+        [
+            "lock",
+            "confirm epoch 0",
+            "unprotect sitefence-prod-register",
+            "delete eu-west-1 register"
+        ]
     );
     let waits = |step: &Step| {
         matches!(

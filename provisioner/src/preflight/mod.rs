@@ -25,6 +25,7 @@ use self::problem::{Problem, Warning};
 use crate::observed::cluster::{ClusterReading, Look, Looks};
 use crate::observed::{Observed, RegionReading, Standing};
 use crate::topology::names::{StackKind, TAG_REGIONS, TAG_TOPOLOGY};
+use crate::topology::time_to_fence::FEW;
 use crate::topology::{Region, Topology};
 
 /// AWS keeps so many executions back from reservations.
@@ -143,9 +144,18 @@ impl Judge<'_> {
                 Some(secret) if !secret.has_value => {
                     self.problems.push(Problem::SecretWithoutValue { name, region });
                 }
-                Some(_) => {}
+                Some(secret) => self.warnings.extend(
+                    secret
+                        .oddity
+                        .clone()
+                        .map(|what| Warning::OddSecret { name, what }),
+                ),
             }
         }
+        let webhook = self.observed.webhook_oddity.clone();
+        let name = self.topology.webhook_secret_name();
+        self.warnings
+            .extend(webhook.map(|what| Warning::OddSecret { name, what }));
     }
 
     /// The first Region's stack makes the webhook's secret, and its replicas hold the name in the others. So the
@@ -192,6 +202,13 @@ impl Judge<'_> {
         let standing = self.observed.standing.regions.get(region);
         if let Some(function) = standing.and_then(|standing| standing.function.as_ref()) {
             self.taken("the function", &function.name, region);
+        }
+        let executions = reading.limits.unreserved_concurrency;
+        if self.topology.function.reserved_concurrency.is_none() && executions < FEW {
+            self.warnings.push(Warning::FewExecutions {
+                region: region.clone(),
+                executions,
+            });
         }
         if let Some(wanted) = self.topology.function.reserved_concurrency {
             let unreserved = reading

@@ -2,6 +2,7 @@
 
 use fencing::accelerator::OWNER_TAG;
 use fencing::words::SiteName;
+use jiff::Timestamp;
 
 use super::cluster_problem::ClusterProblem;
 use crate::observed::RegisterReading;
@@ -492,6 +493,23 @@ pub enum Warning {
         object.title(), object.namespace, object.site
     )]
     NoSecretYet { object: ObjectRef },
+    #[error("the secret `{name}`: {what}")]
+    OddSecret { name: String, what: String },
+    #[error(
+        "an authority in {file}, {authority}, by which {site}'s Infinispan is verified, ends at {at}: put its successor \
+         beside it and apply before that"
+    )]
+    AuthorityEnds {
+        site: SiteName,
+        file: String,
+        authority: String,
+        at: Timestamp,
+    },
+    #[error(
+        "the account lets {executions} functions run at once in {region}, so a flood of {executions} slow requests at the \
+         function's public URL keeps alerts out: have its concurrency raised in Service Quotas"
+    )]
+    FewExecutions { region: String, executions: u32 },
     #[error("{_0}; apply refuses until it is settled: {}", _0.hint())]
     Cluster(ClusterProblem),
     #[error("{endpoint} is set to {url}: this is not AWS itself")]

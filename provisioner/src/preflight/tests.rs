@@ -246,6 +246,20 @@ fn a_site_that_was_taken_out_by_hand_is_a_warning_once_deployed() {
     );
 }
 
+/// As a new account has it.
+#[test]
+fn an_account_with_few_executions_is_told_what_a_flood_does() {
+    for (executions, reserved, warns) in [(10, "", true), (49, "", true), (50, "", false)] {
+        let observed = with(|it| it.regions[0].limits.unreserved_concurrency = executions);
+        let findings = judge(&topology_from(reserved), &observed, 0).unwrap();
+        let warned = findings
+            .warnings
+            .iter()
+            .any(|it| matches!(it, Warning::FewExecutions { .. }));
+        assert_eq!(warned, warns, "{executions}");
+    }
+}
+
 #[test]
 fn each_flaw_of_the_account_is_named() {
     let demanding = topology_from(

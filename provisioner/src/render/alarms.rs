@@ -5,7 +5,7 @@
 //! [`Silence`], and nothing else decides what missing data means.
 
 use fencing::answer::Cause;
-use fencing::health::{STUCK_AFTER_SECONDS, WATCHDOG_SILENT_AFTER_SECONDS};
+use fencing::health::{STUCK_AFTER_SECONDS, UNFENCED_AFTER_SECONDS, WATCHDOG_SILENT_AFTER_SECONDS};
 use fencing::metrics::{DIMENSION_SITE, DIMENSION_TOPOLOGY, Metric, NAMESPACE};
 use serde::Serialize;
 
@@ -112,6 +112,13 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
     b.cause("FenceHappened", "fence-happened", Cause::Decided, 1, "A site was lost and is being fenced. Nothing is to be done now; the dashboard and the function's log show how things stand.");
     b.cause("FenceCompleted", "fence-completed", Cause::Completed, 1, "The lost site is out of the accelerator and replication to it is cut: the survivor serves. When the other is well again, bring it back in the order of the README's chapter 'When a site was fenced'.");
     b.cause("FenceRepeated", "fence-repeated", Cause::RefencedEarlyReturn, 1, "The fenced site was put back into the accelerator while its data is stale; it has been taken out again. The way back is the README's chapter 'When a site was fenced'.");
+    // Whoever does it each minute is one alarm, and that ends when it has not happened for a quarter of an hour.
+    let recurring = b.alarm("PutRightAgain", "put-right-again", Cause::Recurring.metric(), Silence::IsFine, "The fenced site was put back into the accelerator, or the survivor's Infinispan forgot that replication is cut, more than once within an hour. It was put right each time. The function's log says which and how often: a controller that puts endpoints back has to be stopped, an Infinispan that restarts over and over has to be looked at.");
+    b.alarms.push(Alarm {
+        evaluation_periods: 15,
+        datapoints_to_alarm: 1,
+        ..recurring
+    });
     b.cause("SurvivorMissing", "survivor-missing", Cause::SurvivorMissing, 1, "A site is fenced, and the other one, which survives, is missing in the accelerator: nobody who comes there is served as decided. The function does not put it back where others are, while an operator holds everything, or twice within an hour: put it back by hand now.");
     b.cause("AnothersAccelerator", "anothers-accelerator", Cause::AnothersAccelerator, 1, "A site was not fenced, or not brought back, because the accelerator's tag names another deployment. Two of them would empty it between them: destroy one, then apply the other.");
     b.cause("OwnerUnknown", "owner-unknown", Cause::OwnerUnknown, 1, "A decision was taken although the accelerator's tag could not be read for ten minutes. If another deployment stands on the same accelerator, look at its endpoints now.");
@@ -124,6 +131,13 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
         statistic: "Maximum",
         threshold: STUCK_AFTER_SECONDS,
         ..stuck
+    });
+
+    let lost = b.alarm("LossNotFenced", "loss-not-fenced", Metric::Unfenced.name(), Silence::IsFine, "A site does not see the other one, and nobody is fenced: both may refuse their users. The function's log and /health say why (check `loss`): a hold, quiet time, a survivor that is not fit or whose relay nodes disagree, mode: observe, or a report that does not arrive. An operator's fence decides at once.");
+    b.alarms.push(Alarm {
+        statistic: "Maximum",
+        threshold: UNFENCED_AFTER_SECONDS,
+        ..lost
     });
 
     let held = b.alarm("HeldTooLong", "held-too-long", Metric::HoldOverdue.name(), Silence::IsFine, "An operator's hold has lasted longer than it was meant to: no site is fenced while it does. `provision release` ends it.");

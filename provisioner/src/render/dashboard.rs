@@ -74,16 +74,18 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
             ours(Metric::DeepCheckWarnings, "warnings"),
             ours(Metric::NotOurs, "accelerator not ours"),
         ])),
-        widget("metric", 0, 16, half, 6, graph("Under way or held, in seconds", "Maximum", vec![
+        widget("metric", 0, 16, half, 6, graph("Under way, held or not fenced, in seconds", "Maximum", vec![
             ours(Metric::DecisionAge, "decision under way"),
             ours(Metric::Held, "held"),
             ours(Metric::HoldOverdue, "held longer than wished"),
+            ours(Metric::Unfenced, "lost and not fenced"),
         ])),
         widget("metric", half, 16, half, 6, graph("What else happened", "Sum", vec![
             cause(Cause::RefencedEarlyReturn, "fenced again after an early return"),
             cause(Cause::Refilled, "survivor put in again"),
             cause(Cause::SurvivorMissing, "survivor missing"),
             cause(Cause::RecutAfterRestart, "cut again after a restart"),
+            cause(Cause::Recurring, "put right again and again"),
             cause(Cause::RejoinAborted, "rejoin given up"),
             cause(Cause::HoldChanged, "hold put on or taken off"),
             cause(Cause::AnothersAccelerator, "accelerator is another's"),

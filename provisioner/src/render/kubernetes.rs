@@ -33,6 +33,7 @@ const LONGEST_SCRAPE_TIMEOUT: Interval = Interval::from_seconds(10);
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Alerts {
     site_offline: &'static str,
+    site_lost: &'static str,
     site_view_absent: &'static str,
     replication_cut: &'static str,
     watchdog: &'static str,
@@ -40,6 +41,7 @@ struct Alerts {
 
 const ALERTS: Alerts = Alerts {
     site_offline: alert::SITE_OFFLINE,
+    site_lost: alert::SITE_LOST,
     site_view_absent: alert::SITE_VIEW_ABSENT,
     replication_cut: alert::REPLICATION_CUT,
     watchdog: alert::WATCHDOG,

@@ -94,6 +94,7 @@ fn step_json(step: &Step, preview: &Preview) -> Option<Value> {
         Step::TakeLock { .. }
         | Step::ReleaseLock
         | Step::ConfirmEpoch { .. }
+        | Step::UnprotectTable { .. }
         | Step::AwaitFunction { .. }
         | Step::AwaitWatchdogs { .. } => {
             return None;

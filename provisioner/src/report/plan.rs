@@ -35,6 +35,7 @@ pub fn step(step: &Step) -> Option<String> {
             format!("{region}: uploading the function ({})", bytes(package.bytes))
         }
         Step::AwaitFunction { region, function } => format!("{region}: waiting for {function} to be ready"),
+        Step::UnprotectTable { region, table } => format!("{region}: letting {table} be deleted"),
         Step::EmptyBucket { region, bucket } => format!("{region}: emptying {bucket}"),
         Step::ConfirmEpoch {
             registers,

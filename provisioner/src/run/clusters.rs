@@ -59,7 +59,7 @@ impl Seen {
             if let Some(Look::Seen(reading)) = self.looks.get_mut(site) {
                 let unknown = unknown.iter().filter(|key| values.contains_key(*key));
                 reading.secret = wanted
-                    .0
+                    .values
                     .iter()
                     .map(|(key, wanted)| {
                         let comparison = match values.get(key) {

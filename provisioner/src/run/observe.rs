@@ -281,6 +281,7 @@ pub async fn observe(
             .collect(),
         regions: regions.by_region.into_values().collect(),
         boundary_exists,
+        webhook_oddity: wanted.oddity,
     })
 }
 
@@ -321,7 +322,8 @@ async fn infinispan_secrets(
         } else {
             wanted.to_owned()
         };
-        (region, async move { secrets.describe(&wanted).await })
+        let username = topology.infinispan.username.to_string();
+        (region, async move { secrets.examine(&wanted, &username).await })
     }))
     .await
 }

@@ -195,6 +195,17 @@ impl Walk<'_> {
                 }
             }
             Step::AwaitFunction { region, function } => self.await_function(region, function).await,
+            Step::UnprotectTable { region, table } => {
+                let at = async |region: &str| {
+                    let client = self.session.aws.dynamodb(region, None).await;
+                    Table::new(client, region, table)
+                };
+                // Each replica has a protection of its own.
+                for region in at(region).await.regions().await? {
+                    at(&region).await.unprotect().await?;
+                }
+                Ok(())
+            }
             Step::EmptyBucket { region, bucket } => {
                 let bucket = self.bucket(region, bucket);
                 while bucket.delete_some_versions().await? > 0 {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use fencing::contract::path;
+use fencing::credentials::Credentials;
 use k8s_openapi::ByteString;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Value, json};
@@ -19,11 +20,16 @@ use crate::topology::Topology;
 use crate::topology::names::StackKind;
 use crate::world::call::CallError;
 use crate::world::cloudformation::Stacks;
-use crate::world::secrets::Secrets;
+use crate::world::secrets::{Secrets, oddity};
 
 /// The values by key, as far as they are known.
 #[derive(Debug, Default)]
-pub struct WebhookValues(pub BTreeMap<String, SecretSlice<u8>>);
+pub struct WebhookValues {
+    /// They.
+    pub values: BTreeMap<String, SecretSlice<u8>>,
+    /// What is odd about the secret that user and password come from.
+    pub oddity: Option<String>,
+}
 
 /// The address that Alertmanager posts to, from the function's URL.
 pub fn webhook_url(function_url: &str) -> String {
@@ -52,23 +58,31 @@ impl WebhookValues {
                 values.insert(key, secret(webhook_url(url)));
             }
         }
-        values.insert(
-            USERNAME_KEY.to_owned(),
-            secret(topology.webhook.username.to_string()),
-        );
+        let mut username = topology.webhook.username.to_string();
+        let mut odd = None;
         // Each Region's stack names the secret beside it, the original or a replica.
         let mut regions = topology.regions.iter().map(|region| region.as_str());
         let secret_of = regions.find_map(|region| Some((region, output(region, OUTPUT_WEBHOOK_SECRET)?)));
         if let Some((region, arn)) = secret_of {
             let secrets = Secrets::new(session.aws.secrets_manager(region), region);
-            if let Some(password) = secrets.value(arn).await? {
+            if let Some(stored) = secrets.value(arn).await? {
+                odd = oddity(&stored, &username);
+                // As the function reads it; what it cannot use is handed on as it stands, and told.
+                let password = match Credentials::parse(&stored, &username) {
+                    Ok(read) => {
+                        username = read.username;
+                        read.password
+                    }
+                    Err(_) => stored,
+                };
                 values.insert(
                     PASSWORD_KEY.to_owned(),
                     secret(password.expose_secret().to_owned()),
                 );
             }
         }
-        Ok(Self(values))
+        values.insert(USERNAME_KEY.to_owned(), secret(username));
+        Ok(Self { values, oddity: odd })
     }
 
     /// What is to be written now: the stacks stand, so that every value is known.
@@ -83,7 +97,7 @@ impl WebhookValues {
         }
         let values = Self::of(session, topology, &outputs).await?;
         for (key, region) in url_keys(topology) {
-            if !values.0.contains_key(&key) {
+            if !values.values.contains_key(&key) {
                 return Err(Failure::NoOutput {
                     stack,
                     region,
@@ -91,7 +105,7 @@ impl WebhookValues {
                 });
             }
         }
-        if !values.0.contains_key(PASSWORD_KEY) {
+        if !values.values.contains_key(PASSWORD_KEY) {
             return Err(Failure::NoOutput {
                 stack,
                 region: topology.first_region().to_string(),
@@ -105,7 +119,7 @@ impl WebhookValues {
     pub fn object(&self, frame: &Value) -> Value {
         let mut object = frame.clone();
         let data: BTreeMap<&str, ByteString> = self
-            .0
+            .values
             .iter()
             .map(|(key, value)| (key.as_str(), ByteString(value.expose_secret().to_vec())))
             .collect();
@@ -118,7 +132,7 @@ impl WebhookValues {
     /// `text` without any of the values, as they are or as the API writes them.
     pub fn scrubbed(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for value in self.0.values() {
+        for value in self.values.values() {
             let plain = String::from_utf8_lossy(value.expose_secret()).into_owned();
             let encoded = json!(ByteString(value.expose_secret().to_vec()));
             for word in [plain.as_str(), encoded.as_str().unwrap_or_default()] {
@@ -140,15 +154,16 @@ mod tests {
     use super::*;
 
     fn values() -> WebhookValues {
-        WebhookValues(
-            [
+        WebhookValues {
+            oddity: None,
+            values: [
                 ("url", "https://abc.lambda-url.eu-west-1.on.aws/webhook"),
                 ("password", "s3cret-password"),
             ]
             .into_iter()
             .map(|(key, value)| (key.to_owned(), secret(value.to_owned())))
             .collect(),
-        )
+        }
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::path::{Path as FsPath, PathBuf};
 
+use fencing::certificate::Certificate;
+use fencing::health::ENDING_WARNS_DAYS;
+use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::pem::{PemObject, SectionKind};
 
 use super::checks::Complaint;
@@ -23,6 +26,42 @@ pub struct CaBundle {
     pub path: PathBuf,
     /// Its content, PEM.
     pub pem: Vec<u8>,
+}
+
+/// An authority in a bundle that ends soon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Whose Infinispan it verifies.
+    pub site: SiteName,
+    /// The bundle.
+    pub path: PathBuf,
+    /// Its name.
+    pub authority: String,
+    /// From then on nobody trusts it.
+    pub at: Timestamp,
+}
+
+/// The authorities that end within the days in which the function's check tells of certificates. One that has ended
+/// stays behind its successor as a rule, and harms nobody; where all have ended, that is the one to be told.
+pub fn endings(bundles: &[CaBundle], now: Timestamp) -> Vec<Ending> {
+    let soon = now.saturating_add(SignedDuration::from_hours(24 * i64::from(ENDING_WARNS_DAYS)));
+    let soon = soon.unwrap_or(Timestamp::MAX);
+    let of_bundle = bundles.iter().flat_map(|bundle| {
+        let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(&bundle.pem).filter_map(Result::ok);
+        let certificates: Vec<Certificate> =
+            sections.filter_map(|(_, der)| Certificate::read(&der)).collect();
+        let all_over = certificates.iter().all(|it| it.ends <= now);
+        let told = certificates
+            .into_iter()
+            .filter(move |it| it.ends <= soon && (all_over || it.ends > now));
+        told.map(|it| Ending {
+            site: bundle.site.clone(),
+            path: bundle.path.clone(),
+            authority: it.name,
+            at: it.ends,
+        })
+    });
+    of_bundle.collect()
 }
 
 /// Reads the bundles that `topology` names, relative to `folder`, and says what is wrong with them.
@@ -131,7 +170,43 @@ fn is_der_sequence(der: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// In days from now: when the authorities of a bundle end, and which of them are told.
+    #[test]
+    fn authorities_that_end_within_a_month_are_told() {
+        let now: Timestamp = "2026-12-20T00:00:00Z".parse().unwrap();
+        let pem = |years: &[i32]| {
+            let mut pem = Vec::new();
+            for year in years {
+                let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+                params
+                    .distinguished_name
+                    .push(rcgen::DnType::CommonName, format!("root of {year}"));
+                params.not_after = rcgen::date_time_ymd(*year, 1, 1);
+                let key = rcgen::KeyPair::generate().unwrap();
+                pem.extend(params.self_signed(&key).unwrap().pem().into_bytes());
+            }
+            pem
+        };
+        for (years, told) in [
+            (&[2031][..], &[][..]),
+            (&[2027], &["root of 2027"]),
+            (&[2027, 2031], &["root of 2027"]),
+            (&[2026, 2031], &[]),
+            (&[2026], &["root of 2026"]),
+        ] {
+            let bundle = CaBundle {
+                site: SiteName::new("site-a").unwrap(),
+                path: PathBuf::from("ca.pem"),
+                pem: pem(years),
+            };
+            let endings = endings(&[bundle], now);
+            let names: Vec<&str> = endings.iter().map(|ending| ending.authority.as_str()).collect();
+            assert_eq!(names, told, "{years:?}");
+        }
+    }
 
     #[test]
     fn only_certificates_pass() {

@@ -28,7 +28,7 @@ mod types;
 #[cfg(test)]
 mod robustness;
 
-pub use bundles::{CaBundle, ReadFile};
+pub use bundles::{CaBundle, Ending, ReadFile, endings};
 pub use diagnostic::{Diagnostic, Position};
 pub use fencing::words::{SiteName, TopologyName};
 pub use grammar::{

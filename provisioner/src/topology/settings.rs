@@ -20,6 +20,12 @@ impl Topology {
                 Mode::Act => settings::Mode::Act,
                 Mode::Observe => settings::Mode::Observe,
             },
+            never_survivors: self
+                .sites
+                .iter()
+                .filter(|site| site.never_survivor)
+                .map(|site| site.name.clone())
+                .collect(),
             webhook_username: self.webhook.username.to_string(),
             infinispan_username: self.infinispan.username.to_string(),
             secrets_region: region.to_string(),

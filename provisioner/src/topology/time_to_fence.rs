@@ -66,6 +66,12 @@ pub struct TimeToFence {
     pub total_seconds: u32,
 }
 
+/// A Function URL serves so many requests a second for each unit of reserved concurrency.
+pub const REQUESTS_PER_UNIT: u32 = 10;
+
+/// Fewer executions at once than these a flood of strangers uses up without effort.
+pub const FEW: u32 = 50;
+
 /// A setting that makes fencing slower or less sure than it need be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Advice {
@@ -75,11 +81,16 @@ pub struct Advice {
     pub what: String,
 }
 
-/// The worst case for each site being the one that is lost.
+/// The worst case for each site being the one that is lost, where the other one may be left alone.
 pub fn worst_cases(topology: &Topology, read: &Detections) -> Vec<TimeToFence> {
+    let may_go = |lost: &&Site| {
+        let mut others = topology.sites.iter().filter(|site| site.name != lost.name);
+        others.any(|survivor| !survivor.never_survivor)
+    };
     topology
         .sites
         .iter()
+        .filter(may_go)
         .map(|site| worst_case(topology, site, read))
         .collect()
 }
@@ -266,6 +277,37 @@ pub fn advice(topology: &Topology, read: &Detections) -> Vec<Advice> {
             ),
         );
     }
+    for (index, site) in topology
+        .sites
+        .iter()
+        .enumerate()
+        .filter(|(_, site)| site.never_survivor)
+    {
+        let path = ["sites[0].neverSurvivor", "sites[1].neverSurvivor"][index.min(1)];
+        say(
+            path,
+            format!(
+                "{} is never left alone: while it misses the other site and that does not report it, nobody is fenced, \
+                 and the alarm loss-not-fenced tells",
+                site.name
+            ),
+        );
+    }
+    if let Some(reserved) = topology
+        .function
+        .reserved_concurrency
+        .filter(|reserved| *reserved < FEW)
+    {
+        say(
+            "function.reservedConcurrency",
+            format!(
+                "with {reserved} reserved, Lambda turns away all but {} requests a second, whoever sends them, and the \
+                 URL is public: strangers can keep alerts out for as long as they like. Leave it out, or reserve {FEW} \
+                 or more",
+                reserved.saturating_mul(REQUESTS_PER_UNIT)
+            ),
+        );
+    }
     let seconds = alerting.pending.seconds();
     if seconds < 10 {
         say(
@@ -397,6 +439,15 @@ mod tests {
             20 + 30 + 30 + 10 + 60 + 1 + 3
         );
         assert_eq!(paths(&topology), ["alerting.groupWait", "monitoring.podMonitor"]);
+        let topology = topology_from("function: { reservedConcurrency: 49 }");
+        let said: Vec<String> = advice(&topology, &Detections::new())
+            .into_iter()
+            .map(|advice| advice.what)
+            .collect();
+        let cap = |it: &String| it.contains("all but 490 requests a second");
+        assert!(said.iter().any(cap), "{said:?}");
+        let topology = topology_from("function: { reservedConcurrency: 50 }");
+        assert!(!paths(&topology).contains(&"function.reservedConcurrency"));
         // What Alertmanager takes when nothing is said.
         let topology = topology_from("alerting: { repeatInterval: 4h, scrapeInterval: 20s, for: 20s }");
         assert_eq!(

@@ -129,6 +129,10 @@ pub struct Site {
     pub context: ContextName,
     /// The namespace of its Infinispan. Our objects go there too.
     pub namespace: Namespace,
+    /// Never leave this site alone, for want of capacity or a license: its own alert fences nobody. A split then
+    /// fences it, at the other one's alert; where the other one has died, an alarm tells, and `promote` is for people.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_survivor: bool,
     /// Its Infinispan.
     #[serde(default)]
     #[garde(dive)]
@@ -277,7 +281,8 @@ pub struct Alerting {
     pub scrape_interval: Interval,
     /// How often Prometheus evaluates the rules.
     pub evaluation_interval: Interval,
-    /// The alerts' label `severity`.
+    /// The label `severity` of `SiteLost`, the alert that pages people when a site is lost. The one that fences has
+    /// none that anybody goes by.
     pub severity: LabelValue,
 }
 

@@ -93,6 +93,42 @@ impl Table {
         }))
     }
 
+    /// The Regions in which it stands; none if it is gone.
+    pub async fn regions(&self) -> Result<Vec<String>, CallError> {
+        let described = self.client.describe_table().table_name(&self.name).send().await;
+        match described.map_err(|error| self.call("DescribeTable").failed(error)) {
+            Ok(answer) => {
+                let replicas = answer.table.and_then(|table| table.replicas).unwrap_or_default();
+                let mut regions: BTreeSet<String> = replicas
+                    .into_iter()
+                    .filter_map(|replica| replica.region_name)
+                    .collect();
+                regions.insert(self.region.clone());
+                Ok(regions.into_iter().collect())
+            }
+            Err(error) if error.is("ResourceNotFoundException") => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets it be deleted.
+    pub async fn unprotect(&self) -> Result<(), CallError> {
+        let update = self
+            .client
+            .update_table()
+            .table_name(&self.name)
+            .deletion_protection_enabled(false);
+        match update
+            .send()
+            .await
+            .map_err(|error| self.call("UpdateTable").failed(error))
+        {
+            Ok(_) => Ok(()),
+            Err(error) if error.is("ResourceNotFoundException") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn tag(&self, arn: &str) -> Result<Option<String>, CallError> {
         let answer = self
             .client

@@ -1,6 +1,7 @@
 //! Secrets Manager: whether a secret is there. Values are read only where they must be handed on.
 
 use aws_sdk_secretsmanager::Client;
+use fencing::credentials::{Credentials, ENDS_A_LINE, WITHOUT_THE_END_OF_A_LINE};
 use secrecy::SecretString;
 
 use super::call::{Call, CallError};
@@ -34,6 +35,7 @@ impl Secrets {
             .map_err(|error| call().failed(error));
         match answer {
             Ok(answer) => Ok(Some(SecretReading {
+                oddity: None,
                 arn: answer.arn.ok_or_else(|| call().lacks("the secret's ARN"))?,
                 is_being_deleted: answer.deleted_date.is_some(),
                 has_value: answer.version_ids_to_stages.is_some_and(|versions| {
@@ -45,6 +47,22 @@ impl Secrets {
             Err(error) if error.is("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The same with what is odd about its value. Whoever may not read that is told nothing about it; the function,
+    /// which may, tells it in its check.
+    pub async fn examine(&self, secret: &str, username: &str) -> Result<Option<SecretReading>, CallError> {
+        let Some(reading) = self.describe(secret).await? else {
+            return Ok(None);
+        };
+        let value = match reading.has_value && !reading.is_being_deleted {
+            true => self.value(secret).await.ok().flatten(),
+            false => None,
+        };
+        Ok(Some(SecretReading {
+            oddity: value.and_then(|value| oddity(&value, username)),
+            ..reading
+        }))
     }
 
     /// A secret's value, if it is there and has one.
@@ -60,6 +78,41 @@ impl Secrets {
             Ok(answer) => Ok(answer.secret_string.map(SecretString::from)),
             Err(error) if error.is("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// What is odd about a secret's value, in words that tell nothing of it.
+pub fn oddity(secret: &SecretString, username: &str) -> Option<String> {
+    match Credentials::parse(secret, username) {
+        Err(error) => Some(error.to_string()),
+        Ok(credentials) if credentials.ends_a_line() => {
+            Some(format!("{ENDS_A_LINE}; {WITHOUT_THE_END_OF_A_LINE}"))
+        }
+        Ok(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_odd_is_told_without_a_word_of_it() {
+        for (secret, odd) in [
+            ("s3cret", None),
+            ("s3cret\n", Some("ends with the end of a line")),
+            (r#"{"username":"u","password":"s3cret"}"#, None),
+            (r#"{"username":"s3cret"}"#, Some("without a text `password`")),
+            ("", Some("empty password")),
+        ] {
+            let told = oddity(&secret.into(), "developer");
+            assert_eq!(told.is_some(), odd.is_some(), "{secret}");
+            let told = told.unwrap_or_default();
+            assert!(
+                told.contains(odd.unwrap_or_default()) && !told.contains("s3cret"),
+                "{told}"
+            );
         }
     }
 }

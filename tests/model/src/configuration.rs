@@ -1,6 +1,6 @@
 //! What a configuration says: who runs, in which layout, and what may happen how often.
 
-use crate::grounds::Layout;
+use crate::grounds::{Layout, Site};
 use crate::scene::{Chance, Hand};
 
 /// Where a run begins.
@@ -32,6 +32,8 @@ pub struct Configuration {
     pub executors: usize,
     /// The accelerator.
     pub layout: Layout,
+    /// A site that is never left alone.
+    pub never: Option<Site>,
     /// The beginning.
     pub from: From,
     /// How often what may happen.

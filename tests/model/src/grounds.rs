@@ -85,7 +85,7 @@ pub struct Grounds {
 
 impl Grounds {
     /// Lays them out.
-    pub fn new(layout: Layout) -> Self {
+    pub fn new(layout: Layout, never: Option<Site>) -> Self {
         let accelerator_arn = sample::ACCELERATOR.to_owned();
         let name = |site: Site| SiteName::new(site.as_str()).expect("the name is in the grammar");
         let names = Site::ALL.map(name);
@@ -101,6 +101,7 @@ impl Grounds {
         let settings = Settings {
             topology: TopologyName::new("model").expect("the name is in the grammar"),
             cooldown_seconds: 20,
+            never_survivors: never.map(name).into_iter().collect(),
             found: Found {
                 accelerator_arn,
                 owner: OURS.to_owned(),

@@ -222,7 +222,7 @@ impl Deed<'_> {
         }
     }
 
-    /// What the decider was shown bears the decision out: every listener that holds either holds the
+    /// What the decider was shown bears the decision out: the survivor may be left alone, every listener that holds either holds the
     /// survivor, nobody unknown is there, its health is not worse, and it misses the other.
     fn well_founded(&self, decision: &Decision) -> bool {
         let survivor = self.grounds.site(&decision.survivor.0).index();
@@ -253,7 +253,11 @@ impl Deed<'_> {
         let outlasted = noted
             .is_some_and(|at| decision.decided_at.duration_since(at) >= jiff::SignedDuration::from_secs(60));
         let missed = shown.misses[survivor] == Some(true) && (outlasted || !shown.doubts[survivor]);
-        present && somewhere(survivor) && !worse && (missed || matches!(self.task(), Task::Fence { .. }))
+        let may = self.grounds.settings.may_survive(&decision.survivor.0);
+        may && present
+            && somewhere(survivor)
+            && !worse
+            && (missed || matches!(self.task(), Task::Fence { .. }))
     }
 
     fn keeps_configuration(&self, decision: &Decision) -> bool {

@@ -49,7 +49,7 @@ impl Protocol {
     /// The model of a configuration.
     pub fn new(configuration: Configuration) -> Self {
         Self {
-            grounds: Grounds::new(configuration.layout),
+            grounds: Grounds::new(configuration.layout, configuration.never),
             configuration,
             observed: Mutex::default(),
             ends: Mutex::default(),

@@ -253,7 +253,7 @@ fn fences(grounds: &Grounds, world: &World) -> bool {
     })
 }
 
-/// Whether the accelerator lets this site survive.
+/// Whether the accelerator lets this site survive, and the settings do.
 fn fit(grounds: &Grounds, world: &World, site: Site) -> bool {
     let holds = |groups: std::ops::Range<usize>, member: usize| {
         world.accelerator[groups]
@@ -268,7 +268,8 @@ fn fit(grounds: &Grounds, world: &World, site: Site) -> bool {
         .accelerator
         .iter()
         .any(|group| group.members[STRANGER].is_some());
-    everywhere && world.holds(site) && !stranger && (healthy(site) || !healthy(site.other()))
+    let may = grounds.settings.may_survive(grounds.name(site));
+    may && everywhere && world.holds(site) && !stranger && (healthy(site) || !healthy(site.other()))
 }
 
 /// With everything repaired, there is a way to `open`, and from there to the next fence.

@@ -42,6 +42,7 @@ pub const BASE: Configuration = Configuration {
     long: false,
     executors: 2,
     layout: ZONES,
+    never: None,
     from: From::Split,
     chances: &[],
     hands: &[],
@@ -86,6 +87,14 @@ fn fences() -> Vec<Configuration> {
             about: "each site's alert and the schedule, in any order; one dies anywhere, claims run out under their holders",
             chances: &[(AlertA, 1), (AlertB, 1), (Sweep, 1), (Crash, 1), (Tick, 1)],
             expects: &[Seen::ASurvives, Seen::BSurvives, Seen::LostRace, Seen::TakeOver],
+            ..BASE
+        },
+        Configuration {
+            name: "one site is never left alone",
+            about: "both report, an operator fences the other one; only that one survives, and never by its own doing",
+            never: Some(Site::A),
+            chances: &[(AlertA, 1), (AlertB, 1), (Fence, 1), (Crash, 1), (Tick, 1)],
+            expects: &[Seen::BSurvives, Seen::TakeOver],
             ..BASE
         },
         Configuration {

@@ -202,6 +202,11 @@ impl Fleet {
         self.withdrawn.borrow_mut().push(region);
     }
 
+    /// Whether any function stands.
+    pub fn stands(&self, regions: usize) -> bool {
+        (0..regions).any(|region| !self.withdrawn.borrow().contains(&region))
+    }
+
     /// The wall clock of one process is set.
     pub fn set_a_clock(&self) {
         let mut core = self.sim.core();

@@ -34,6 +34,8 @@ pub struct Layout {
     pub empty_listener: bool,
     /// Sent to whom the function only looks.
     pub observe: bool,
+    /// A site that is never left alone.
+    pub never: Option<usize>,
     /// A claim holds for seconds only, less than a slow call takes.
     pub short_claims: bool,
 }
@@ -45,6 +47,7 @@ impl Layout {
         two_listeners: false,
         empty_listener: false,
         observe: false,
+        never: None,
         short_claims: false,
     };
 
@@ -55,6 +58,7 @@ impl Layout {
             two_listeners: dice.permille(300),
             empty_listener: dice.permille(300),
             observe: dice.permille(20),
+            never: None,
             short_claims: dice.permille(300),
         }
     }
@@ -101,6 +105,7 @@ impl Layout {
                 region: regions[index].to_owned(),
             }),
             mode: if self.observe { Mode::Observe } else { Mode::Act },
+            never_survivors: self.never.map(|index| names[index].clone()).into_iter().collect(),
             webhook_username: USER.to_owned(),
             claim: ClaimSettings {
                 renew_interval_seconds: if self.short_claims { 1 } else { 5 },

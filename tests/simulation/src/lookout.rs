@@ -1,15 +1,17 @@
 //! What a deep check sees of a history: the truth, since looks neither fail nor lag here. That they change
-//! nothing is shown by there being nothing they could change.
+//! nothing is shown by there being nothing they could change. What it keeps is there for the next one, and what it
+//! measures the watcher hears, as alarms would.
 
 use std::time::Duration;
 
 use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
-use fencing::metrics::Measured;
+use fencing::metrics::{Measured, Metric};
 use fencing::step::Fault;
 use function::world::Lookout;
 use secrecy::SecretString;
 
 use crate::fleet::Outside;
+use crate::reality::Whose;
 
 /// A look takes this long.
 const LOOK: Duration = Duration::from_millis(20);
@@ -41,6 +43,7 @@ impl Lookout for Outside {
                 }
                 Seen::Infinispan(Reach::Answers(reality.backup(index), reality.views(index)))
             }
+            Probe::Certificate { .. } => Seen::Certificate(None),
             // What the other topology's register says is for nobody here to judge.
             Probe::Register => Seen::Register(reality.record.clone().map(Box::new)),
             Probe::Watchdog { .. } => Seen::Watchdog(None),
@@ -72,7 +75,16 @@ impl Lookout for Outside {
         Ok(Kept::default())
     }
 
-    fn measure(&self, _: Measured) {}
+    fn measure(&self, measured: Measured) {
+        if measured.metric == Metric::Unfenced && self.whose() == Whose::Ours {
+            let now = self.sim().clock.now();
+            self.sim()
+                .note(|| format!("       unfenced for {} s: {:?}", measured.value, measured.reason));
+            let mut core = self.sim().core();
+            let core = &mut *core;
+            core.watcher.cries(measured.value, now, &core.reality);
+        }
+    }
 
     fn publish(&self) {}
 }

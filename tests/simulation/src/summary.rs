@@ -86,6 +86,7 @@ impl fmt::Display for Summary {
             (counts.promotions, "promotions"),
             (counts.adoptions, "recoveries by hand believed"),
             (counts.holds, "holds"),
+            (counts.cries, "losses not fenced, and heard of"),
             (counts.applies, "times applied anew"),
             (
                 counts.left_to_its_owner,

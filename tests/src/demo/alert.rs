@@ -87,7 +87,7 @@ mod tests {
         json!({"spec": {"groups": [
             {"name": "other", "rules": [{"record": "x"}, {"alert": "SiteViewAbsent", "labels": {}}]},
             {"name": "sitefence", "rules": [{"alert": "SiteOffline", "labels": {
-                "topology": "local", "reporter": "site-a", "severity": "critical",
+                "topology": "local", "reporter": "site-a", "severity": "none",
             }}]},
         ]}})
     }
@@ -99,7 +99,7 @@ mod tests {
             ("alertname", "SiteOffline"),
             ("namespace", "keycloak"),
             ("reporter", "site-a"),
-            ("severity", "critical"),
+            ("severity", "none"),
             ("site", "site-b"),
             ("topology", "local"),
         ];

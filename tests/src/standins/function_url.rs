@@ -5,12 +5,17 @@
 //!                                               └──▶ a Function URL of the local AWS, by its host name
 //! ```
 //!
+//! A function with a reserved concurrency has a cap: Lambda serves ten requests a second for each unit of it, and not
+//! more at once than there are units; whoever comes beyond that is answered 429 without the function hearing of it.
+//!
 //! The real one has a host name of its own and HTTPS; a program that only knows an address and a port reaches it
 //! through this. Every delivery is recorded with its answer, in the order of the answers, so that a test waits for
 //! one instead of sleeping. As with Lambda, an invocation that ends without an answer is told as 502.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -53,6 +58,51 @@ impl Delivery {
     }
 }
 
+/// What Lambda lets through to a function with a reserved concurrency.
+#[derive(Debug)]
+struct Cap {
+    concurrency: usize,
+    /// When those of the last second arrived.
+    arrived: Mutex<VecDeque<Instant>>,
+    running: AtomicUsize,
+}
+
+/// A request that was let through; it makes room when it is over.
+struct Admitted<'a>(&'a Cap);
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Cap {
+    fn new(concurrency: usize) -> Self {
+        Self {
+            concurrency,
+            arrived: Mutex::default(),
+            running: AtomicUsize::new(0),
+        }
+    }
+
+    fn admit(&self, now: Instant) -> Option<Admitted<'_>> {
+        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        while arrived
+            .front()
+            .is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1))
+        {
+            arrived.pop_front();
+        }
+        let busy = self.running.load(Ordering::SeqCst) >= self.concurrency;
+        if busy || arrived.len() >= self.concurrency.saturating_mul(10) {
+            return None;
+        }
+        arrived.push_back(now);
+        self.running.fetch_add(1, Ordering::SeqCst);
+        Some(Admitted(self))
+    }
+}
+
 /// A running front; dropping it stops it.
 #[derive(Debug)]
 pub struct FunctionUrl {
@@ -62,13 +112,30 @@ pub struct FunctionUrl {
 
 impl FunctionUrl {
     pub fn start(upstream: Upstream) -> Result<Self, StartError> {
+        Self::behind(upstream, None)
+    }
+
+    /// The same of a function with a reserved concurrency.
+    pub fn capped(upstream: Upstream, concurrency: usize) -> Result<Self, StartError> {
+        Self::behind(upstream, Some(Arc::new(Cap::new(concurrency))))
+    }
+
+    fn behind(upstream: Upstream, cap: Option<Arc<Cap>>) -> Result<Self, StartError> {
         let deliveries: Arc<CallLog<Delivery>> = Arc::default();
         let recording = Arc::clone(&deliveries);
         let server = Server::start("a Function URL", None, move |received| {
-            let (upstream, recording) = (upstream.clone(), Arc::clone(&recording));
+            let (upstream, recording, cap) = (upstream.clone(), Arc::clone(&recording), cap.clone());
             async move {
                 let arrived = Instant::now();
-                let (status, answer) = pass(&upstream, &received).await;
+                let admitted = cap.as_ref().map(|cap| cap.admit(arrived));
+                let (status, answer) = match admitted {
+                    Some(None) => (
+                        429,
+                        r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded"}"#.to_owned(),
+                    ),
+                    None | Some(Some(_)) => pass(&upstream, &received).await,
+                };
+                drop(admitted);
                 recording.record(Delivery {
                     arrived,
                     answered: Instant::now(),
@@ -149,4 +216,26 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let decoded = String::from_utf8(decoded).ok()?;
     let (user, password) = decoded.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_requests_a_second_for_each_unit_and_no_more_at_once_than_units() {
+        let cap = Cap::new(2);
+        let began = Instant::now();
+        let at = |ms| began + Duration::from_millis(ms);
+        let (first, second) = (cap.admit(at(0)), cap.admit(at(1)));
+        assert!(first.is_some() && second.is_some() && cap.admit(at(2)).is_none());
+        drop((first, second));
+        for number in 2..20 {
+            assert!(cap.admit(at(number)).is_some(), "{number}");
+        }
+        assert!(cap.admit(at(999)).is_none());
+        // The first of them is a second ago.
+        assert!(cap.admit(at(1000)).is_some());
+        assert!(cap.admit(at(1000)).is_none());
+    }
 }

@@ -323,8 +323,16 @@ fn judge(promtool: &Path, subject: &Subject<'_>, what: &str) -> usize {
             let expected: Vec<Value> = case
                 .expected
                 .iter()
-                .map(|(second, alert, fires)| {
-                    json!({"eval_time": format!("{second}s"), "alertname": alert, "exp_alerts": fires})
+                .flat_map(|(second, alert, fires)| {
+                    let at = format!("{second}s");
+                    // What pages people fires whenever what fences does.
+                    let people = (*alert == "SiteOffline").then(|| {
+                        let fires: Vec<Value> =
+                            fires.iter().map(|_| subject.fires("SiteLost", &[])).collect();
+                        json!({"eval_time": at, "alertname": "SiteLost", "exp_alerts": fires})
+                    });
+                    let fencing = json!({"eval_time": at, "alertname": alert, "exp_alerts": fires});
+                    std::iter::once(fencing).chain(people)
                 })
                 .collect();
             json!({

@@ -4,6 +4,8 @@
 //! looked at is judged by what that means for a fence: silence of the register fails, silence of a site is
 //! what this product is made for.
 
+#[path = "judge_loss.rs"]
+mod loss;
 #[path = "judge_owner.rs"]
 mod owner;
 #[path = "judge_sites.rs"]
@@ -18,6 +20,7 @@ use super::{
     WATCHDOG_SILENT_AFTER_SECONDS, seconds_from,
 };
 use crate::accelerator::{Reading, Unfit};
+use crate::credentials::{ENDS_A_LINE, WITHOUT_THE_END_OF_A_LINE};
 use crate::register::{Record, RejoinStep, State};
 use crate::replication::Sight;
 use crate::settings::Settings;
@@ -55,6 +58,14 @@ fn fails(found: impl Into<String>, hint: impl Into<String>) -> Finding {
     }
 }
 
+/// Of a secret that can be used.
+fn usable(seen: &Seen) -> Finding {
+    match seen {
+        Seen::EndsALine => warns(format!("readable, but {ENDS_A_LINE}"), WITHOUT_THE_END_OF_A_LINE),
+        _ => fine("readable, and not empty"),
+    }
+}
+
 /// Judges a deep check.
 pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     let mut judge = Judge {
@@ -82,6 +93,8 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     let blind_since = judge.since(blind, previous.map(|previous| &previous.blind_since));
     let divided_since = judge.since(&divided, previous.map(|previous| &previous.divided_since));
     let unreachable = judge.infinispans(record.as_ref(), &blind_since, &divided_since);
+    judge.certificates();
+    let unfenced = judge.unfenced(record.as_ref(), &sights, previous);
     judge.register(record.as_ref());
     judge.watchdogs();
     judge.notifications();
@@ -98,6 +111,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         sights,
         blind_since,
         divided_since,
+        unfenced,
         unfinished_since,
         held_seconds,
         hold_overdue_seconds,
@@ -177,14 +191,14 @@ impl<'a> Judge<'a> {
             ),
         ] {
             let finding = match self.seen(&probe) {
-                Ok(_) => fine("readable, and not empty"),
+                Ok(seen) => usable(seen),
                 Err(fault) => fails(fault.to_string(), hint),
             };
             self.say_of(&probe, finding);
         }
         // Without it nobody can ask from outside, and a site is fenced all the same.
         let finding = match self.seen(&Probe::HealthSecret) {
-            Ok(_) => fine("readable, and not empty"),
+            Ok(seen) => usable(seen),
             Err(fault) => warns(fault.to_string(), format!("it was deleted or emptied, {role}")),
         };
         self.say_of(&Probe::HealthSecret, finding);

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{Finding, Judge, fails, fine, warns};
-use crate::health::{BLIND_AFTER_SECONDS, DIVIDED_AFTER_SECONDS, Probe, Reach, Refusal, Seen, seconds_from};
+use crate::health::{
+    BLIND_AFTER_SECONDS, DIVIDED_AFTER_SECONDS, ENDING_FAILS_DAYS, ENDING_WARNS_DAYS, Probe, Reach, Refusal,
+    Seen, seconds_from,
+};
 use crate::register::{Record, State};
 use crate::replication::{Backup, Sight, View, relay_nodes_disagree, sight};
 use crate::words::SiteName;
@@ -100,6 +103,41 @@ impl Judge<'_> {
             self.say_of(probe, finding);
         }
         silent
+    }
+
+    /// Of what handshakes have shown. Where there was none, the site's own check says why.
+    pub(super) fn certificates(&mut self) {
+        const DAY_SECONDS: u64 = 86_400;
+        for site in self.settings.sites.each_ref().map(|site| &site.name) {
+            let probe = Probe::Certificate { of: site.clone() };
+            let Ok(Seen::Certificate(Some(ending))) = self.seen(&probe) else {
+                continue;
+            };
+            let days = seconds_from(self.now, ending.at) / DAY_SECONDS;
+            let (whose, hint) = match ending.is_authority {
+                true => (
+                    "an authority's certificate",
+                    "add its successor to the site's `infinispan.caBundle` beside it and apply, before Infinispan's \
+                     certificate is renewed by that",
+                ),
+                false => (
+                    "its certificate",
+                    "renew it at this Infinispan; the authority may stay",
+                ),
+            };
+            let found = format!(
+                "{whose}, {}, ends in {days} days, at {}",
+                ending.subject, ending.at
+            );
+            let finding = if days < u64::from(ENDING_FAILS_DAYS) {
+                fails(found, hint)
+            } else if days < u64::from(ENDING_WARNS_DAYS) {
+                warns(found, hint)
+            } else {
+                fine(found)
+            };
+            self.say_of(&probe, finding);
+        }
     }
 
     fn hint_for(&self, why: Refusal) -> String {

@@ -1,9 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
+#[path = "judge_loss_tests.rs"]
+mod loss;
+
 use super::*;
 use crate::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Mark, Marked, Outcome};
 use crate::health::samples::{GROUP, at, balancer, checkup, relay, settings, site};
-use crate::health::{Reach, Refusal, probes};
+use crate::health::{Ending, Reach, Refusal, probes};
 use crate::register::{Decision, Hold, Rejoin};
 use crate::replication::{Backup, View};
 use crate::words::Epoch;
@@ -149,6 +152,20 @@ fn silence() -> Result<Seen, Fault> {
     })
 }
 
+/// A certificate that ends in so many days.
+fn ending(days: i64, is_authority: bool) -> Ending {
+    Ending {
+        subject: "infinispan".to_owned(),
+        is_authority,
+        at: at(days * 86_400),
+    }
+}
+
+fn shows(ending: Ending) -> (Probe, Result<Seen, Fault>) {
+    let probe = Probe::Certificate { of: site("site-a") };
+    (probe, Ok(Seen::Certificate(Some(ending))))
+}
+
 /// A deep check in which everything is as it should be, but for these looks.
 fn looks(but: &[(Probe, Result<Seen, Fault>)]) -> Vec<Look> {
     let ids = both();
@@ -169,6 +186,7 @@ fn looks(but: &[(Probe, Result<Seen, Fault>)]) -> Vec<Look> {
             })),
             (None, Probe::Endpoints) => Ok(endpoints(&ids)),
             (None, Probe::Infinispan { at, .. }) => Ok(answers(at.as_str(), Backup::Online)),
+            (None, Probe::Certificate { .. }) => Ok(Seen::Certificate(Some(ending(90, false)))),
             (None, Probe::Register) => Ok(Seen::Register(None)),
             (None, Probe::Watchdog { .. }) => Ok(Seen::Watchdog(Some(at(-20)))),
             (None, Probe::Subscriptions) => Ok(Seen::Subscriptions {
@@ -216,6 +234,8 @@ fn in_order_nothing_warns_and_everything_is_told() {
             "owner",
             "infinispan:site-a",
             "infinispan:site-b",
+            "certificate:site-a",
+            "certificate:site-b",
             "register",
             "register-write",
             "watchdog:site-a",
@@ -255,6 +275,48 @@ fn each_part_by_itself() {
             &["infinispan-secret"],
             &[],
             "developer",
+        ),
+        (
+            vec![(Probe::WebhookSecret, Ok(Seen::EndsALine))],
+            &[],
+            &["webhook-secret"],
+            "ends with the end of a line",
+        ),
+        (
+            vec![(Probe::InfinispanSecret, Ok(Seen::EndsALine))],
+            &[],
+            &["infinispan-secret"],
+            "ends with the end of a line",
+        ),
+        (
+            vec![shows(ending(29, false))],
+            &[],
+            &["certificate:site-a"],
+            "its certificate, infinispan, ends in 29 days",
+        ),
+        (
+            vec![shows(ending(7, true))],
+            &[],
+            &["certificate:site-a"],
+            "add its successor",
+        ),
+        (
+            vec![shows(ending(6, true))],
+            &["certificate:site-a"],
+            &[],
+            "an authority's certificate, infinispan, ends in 6 days",
+        ),
+        (
+            vec![shows(ending(-1, false))],
+            &["certificate:site-a"],
+            &[],
+            "ends in 0 days",
+        ),
+        (
+            vec![(Probe::HealthSecret, Ok(Seen::EndsALine))],
+            &[],
+            &["health-secret"],
+            "ends with the end of a line",
         ),
         (
             vec![(Probe::HealthSecret, silence())],

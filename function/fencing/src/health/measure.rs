@@ -25,14 +25,43 @@ pub fn measured(checkup: &Checkup) -> Vec<Measured> {
     ] {
         all.extend(value.map(|value| Measured::new(metric, value)));
     }
+    // What people plan they know.
+    if let Some(unfenced) = checkup.unfenced.as_ref().filter(|unfenced| !unfenced.planned) {
+        let lasts = Measured::new(Metric::Unfenced, seconds_from(unfenced.since, checkup.at));
+        all.push(lasts.because(unfenced.reason.name()));
+    }
     all
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::samples::{at, checkup};
+    use super::super::samples::{at, checkup, site};
+    use super::super::{Reason, Unfenced};
     use super::*;
+
+    /// The reason is no dimension: one alarm hears all of them.
+    #[test]
+    fn a_loss_that_is_not_fenced_is_measured_with_its_reason_unless_it_is_planned() {
+        let lost = |planned| Checkup {
+            unfenced: Some(Unfenced {
+                site: site("site-a"),
+                since: at(-60),
+                reason: Reason::Cooldown,
+                planned,
+            }),
+            ..checkup(&[])
+        };
+        let measured_of = |checkup: &Checkup| {
+            let all = measured(checkup).into_iter();
+            all.filter(|one| one.metric == Metric::Unfenced)
+                .collect::<Vec<_>>()
+        };
+        let expected = Measured::new(Metric::Unfenced, 60).because("cooldown");
+        assert_eq!(measured_of(&lost(false)), [expected]);
+        assert_eq!(measured_of(&lost(true)), []);
+        assert_eq!(measured_of(&checkup(&[])), []);
+    }
 
     #[test]
     fn what_is_not_there_is_not_measured() {

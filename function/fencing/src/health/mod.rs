@@ -56,6 +56,12 @@ pub const DIVIDED_AFTER_SECONDS: u32 = 120;
 /// The watchdog comes once a minute, or every ninety seconds where Alertmanager's clocks fall badly; so three
 /// minutes without one are at least two that failed to come.
 pub const WATCHDOG_SILENT_AFTER_SECONDS: u32 = 180;
+/// A loss that the check has seen for so long is not fenced in time: that takes less than the minute between two checks.
+pub const UNFENCED_AFTER_SECONDS: u32 = 45;
+/// A certificate that ends so soon is told; renewing one takes people some days.
+pub const ENDING_WARNS_DAYS: u32 = 30;
+/// One that ends so soon was forgotten.
+pub const ENDING_FAILS_DAYS: u32 = 7;
 /// The longest that a rehearsal makes the answer fail.
 pub const FORCED_AT_MOST_SECONDS: u32 = 3600;
 
@@ -80,6 +86,11 @@ pub enum Probe {
         at: SiteName,
         /// Of its replication to whom.
         backup: SiteName,
+    },
+    /// What a site's Infinispan has shown of its certificates in handshakes so far. [`Seen::Certificate`]
+    Certificate {
+        /// Whose.
+        of: SiteName,
     },
     /// The record, strongly consistent. [`Seen::Register`]
     Register,
@@ -106,6 +117,7 @@ impl Probe {
             Self::Accelerator => "accelerator".to_owned(),
             Self::Endpoints => "endpoints".to_owned(),
             Self::Infinispan { at, .. } => format!("infinispan:{at}"),
+            Self::Certificate { of } => format!("certificate:{of}"),
             Self::Register => "register".to_owned(),
             Self::RegisterWrite => "register-write".to_owned(),
             Self::Watchdog { of } => format!("watchdog:{of}"),
@@ -132,6 +144,7 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
             at: at.clone(),
             backup: backup.clone(),
         });
+        probes.push(Probe::Certificate { of: at.clone() });
         probes.push(Probe::Watchdog { of: at.clone() });
     }
     if !settings.found.topic_arn.is_empty() {
@@ -145,12 +158,16 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
 pub enum Seen {
     /// It is as it should be.
     Whole,
+    /// A secret that can be used, and that ends with the end of a line.
+    EndsALine,
     /// The accelerator, found from the top.
     Listing(Listing),
     /// The endpoint groups of the settings.
     Endpoints(Reading),
     /// An Infinispan that answered.
     Infinispan(Reach),
+    /// Which certificate ends first, if any was shown.
+    Certificate(Option<Ending>),
     /// The record; `None` where there is no item.
     Register(Option<Box<Record>>),
     /// When it came last, if ever.
@@ -166,6 +183,16 @@ pub enum Seen {
     Checkup(Option<Box<Checkup>>),
 }
 
+impl Seen {
+    /// A secret that can be used.
+    pub fn secret(ends_a_line: bool) -> Self {
+        match ends_a_line {
+            true => Self::EndsALine,
+            false => Self::Whole,
+        }
+    }
+}
+
 /// The accelerator as found from the top.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Listing {
@@ -173,6 +200,17 @@ pub struct Listing {
     pub enabled: bool,
     /// Every endpoint group of every listener.
     pub groups: Vec<Group>,
+}
+
+/// When a certificate ends.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ending {
+    /// Whose it is.
+    pub subject: String,
+    /// Whether it is an authority's.
+    pub is_authority: bool,
+    /// From then on nobody trusts it.
+    pub at: Timestamp,
 }
 
 /// How an Infinispan answered.
@@ -262,6 +300,9 @@ pub struct Checkup {
     /// Sites whose relay nodes contradict each other about the other site, and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub divided_since: BTreeMap<SiteName, Timestamp>,
+    /// A loss of which no decision comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfenced: Option<Unfenced>,
     /// Since when a decision is not carried out completely, as far as the deep checks have seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished_since: Option<Timestamp>,
@@ -285,6 +326,65 @@ impl Checkup {
     /// The parts of one level.
     pub fn at_level(&self, level: Level) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(move |check| check.level == level)
+    }
+}
+
+/// That a site does not see the other one, and nobody is fenced.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Unfenced {
+    /// Who does not see the other one, and could survive soonest.
+    pub site: SiteName,
+    /// Since when, as far as the deep checks have seen.
+    pub since: Timestamp,
+    /// What keeps a report of it from leading to a decision.
+    pub reason: Reason,
+    /// A hold is on that was meant to last until later: people know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub planned: bool,
+}
+
+/// Why a loss is not fenced. Ordered by how much would have to happen: of two sites that could survive, the one with
+/// less in its way tells why neither does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Nothing forbids a decision, and no report has led to one.
+    NoReport,
+    /// The survivor's relay nodes disagree.
+    Divided,
+    /// The quiet time after a recovery is not over.
+    Cooldown,
+    /// What a decision would look at cannot be read.
+    Dependency,
+    /// The accelerator names another deployment as its owner.
+    NotOurs,
+    /// The one who would survive is not fit to.
+    Unfit,
+    /// The one who would survive is never to be left alone.
+    NeverSurvivor,
+    /// The one who missed the other does not answer any more.
+    Unheard,
+    /// The function only observes.
+    Observe,
+    /// An operator holds everything.
+    Hold,
+}
+
+impl Reason {
+    /// As metrics and answers name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoReport => "no-report",
+            Self::Divided => "divided",
+            Self::Cooldown => "cooldown",
+            Self::Dependency => "dependency",
+            Self::NotOurs => "not-ours",
+            Self::Unfit => "unfit",
+            Self::NeverSurvivor => "never-survivor",
+            Self::Unheard => "unheard",
+            Self::Observe => "observe",
+            Self::Hold => "hold",
+        }
     }
 }
 

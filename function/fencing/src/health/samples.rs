@@ -40,6 +40,7 @@ pub(crate) fn checkup(checks: &[(&str, Level)]) -> Checkup {
         sights: BTreeMap::new(),
         blind_since: BTreeMap::new(),
         divided_since: BTreeMap::new(),
+        unfenced: None,
         unfinished_since: None,
         held_seconds: None,
         hold_overdue_seconds: None,

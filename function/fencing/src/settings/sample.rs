@@ -46,6 +46,7 @@ pub fn settings() -> Settings {
             region: REGION.to_owned(),
         }),
         mode: Mode::Act,
+        never_survivors: Vec::new(),
         webhook_username: "keycloak".to_owned(),
         infinispan_username: "developer".to_owned(),
         secrets_region: REGION.to_owned(),

@@ -9,6 +9,7 @@ use super::sample::site as name;
 fn settings() -> Settings {
     let mut settings = Settings {
         mode: Mode::Observe,
+        never_survivors: vec![name("site-b")],
         register_role_arn: "arn:aws:iam::123456789012:role/register".into(),
         cleared_caches: vec!["work".into(), "actionTokens".into()],
         ..sample::settings()

@@ -8,7 +8,7 @@
 //!     → read back, record                                beside or after
 //! ```
 
-use super::carry_out::{carried_out_once, claim, complete};
+use super::carry_out::{carried_out_once, claim, complete, fenced};
 use super::evidence::{allowed, decide, missed, misses, reading};
 use super::rejoin::{Off, abort};
 use super::script::{Halt, Place, Script};
@@ -64,7 +64,7 @@ fn judge(
                 &format!("{reporter} reports it offline and does not see it"),
             )?;
             let record = complete(script, decided, Some(&reading))?;
-            Ok(conclude(&record, reporter))
+            Ok(conclude(&record, reporter, false))
         }
         State::Decided | State::Unbalanced => {
             if record.waiting {
@@ -79,10 +79,11 @@ fn judge(
                 State::Unbalanced => script.accelerator(asked.accelerator)?.ok(),
                 _ => None,
             };
+            let again = claimed.completed;
             let record = complete(script, claimed, reading.as_ref())?;
-            Ok(conclude(&record, reporter))
+            Ok(conclude(&record, reporter, again))
         }
-        State::Complete if record.fenced() == Some(&reporter.0) => Ok(conclude(record, reporter)),
+        State::Complete if record.fenced() == Some(&reporter.0) => Ok(conclude(record, reporter, true)),
         State::Complete => watch::watch(script, record, Some((asked.accelerator, asked.view)), None),
         State::Rejoining if record.fenced() == Some(&reporter.0) => Ok(rejoining(record)),
         State::Rejoining => match misses(script, asked.view, &reporter.0, &suspect.0)? {
@@ -111,14 +112,13 @@ fn rejoining(record: &Record) -> Answer {
 /// What a completed decision means to the site that reports. The fenced one is told that it is heard, not to come
 /// again: nothing that it reports changes anything until somebody acts, and Alertmanager counts every other answer
 /// as a notification that failed.
-fn conclude(record: &Record, reporter: &Reporter) -> Answer {
+fn conclude(record: &Record, reporter: &Reporter, again: bool) -> Answer {
     let Some(decision) = &record.decision else {
         return Answer::new(Status::Retry, "the register holds no decision any more");
     };
-    let (fenced, survivor, epoch) = (&decision.fenced, &decision.survivor, record.epoch);
+    let (survivor, epoch) = (&decision.survivor, record.epoch);
     if reporter.0 == survivor.0 {
-        let sentence = format!("fenced {fenced}: {}, epoch {epoch}", decision.evidence);
-        Answer::new(Status::Done, sentence)
+        Answer::new(Status::Done, fenced(record, decision, again))
     } else {
         let sentence = format!(
             "{survivor} survives since epoch {epoch}; what {reporter}, which is fenced, reports changes nothing"

@@ -90,16 +90,35 @@ pub(super) fn complete(
         let once = script.write(once)?;
         return Err(Halt::Answer(carried_out_once(&once)));
     }
+    let again = record.completed;
     let complete = Record {
         state: State::Complete,
         claim: None,
         pushes_cleared: None,
+        completed: true,
         ..record.revised(&record.by, script.now())
     };
     let record = script.write(complete)?;
-    let sentence = format!("fenced {backup}: {}, epoch {}", decision.evidence, record.epoch);
-    script.say(Cause::Completed, sentence);
+    // What put it right again was said by whoever set out to.
+    if !again {
+        let sentence = format!(
+            "{} (request {})",
+            fenced(&record, &decision, false),
+            script.executor()
+        );
+        script.say(Cause::Completed, sentence);
+    }
     Ok(record)
+}
+
+/// What it means that a decision is carried out; `again` if it was before. Then it is no news who was fenced, and the
+/// evidence of that time is none of now.
+pub(super) fn fenced(record: &Record, decision: &Decision, again: bool) -> String {
+    let (fenced, survivor, epoch) = (&decision.fenced, &decision.survivor, record.epoch);
+    match again {
+        true => format!("epoch {epoch} is carried out again: {fenced} is fenced, {survivor} survives"),
+        false => format!("fenced {fenced}: {}, epoch {epoch}", decision.evidence),
+    }
 }
 
 /// The accelerator could not be read before the cut, which the survivor's users were waiting for: that it held

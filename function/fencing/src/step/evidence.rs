@@ -24,18 +24,14 @@ const DIVISION_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(65);
 /// Refuses while an operator's hold or the quiet time after a recovery forbids new decisions.
 pub(super) fn allowed(script: &Script<'_>, record: &Record) -> Result<(), Halt> {
     not_held(record)?;
-    let Some(until) = record.cooldown_until else {
-        return Ok(());
-    };
-    // More quiet time than there ever is comes from a wrong clock, and must not keep a site from being fenced.
-    let left = until.duration_since(script.now());
-    let at_most = SignedDuration::from_secs(script.settings.cooldown_seconds.into());
-    if left > SignedDuration::ZERO && left <= at_most {
-        let sentence =
-            format!("no new decision before {until}: the sites have just been brought together again");
-        return Err(Halt::Answer(Answer::new(Status::NotNow, sentence)));
+    match record.quiet_until(script.settings, script.now()) {
+        None => Ok(()),
+        Some(until) => {
+            let sentence =
+                format!("no new decision before {until}: the sites have just been brought together again");
+            Err(Halt::Answer(Answer::new(Status::NotNow, sentence)))
+        }
     }
-    Ok(())
 }
 
 /// Refuses while an operator's hold forbids new decisions.
@@ -225,6 +221,14 @@ pub(super) fn decide(
 ) -> Result<Record, Halt> {
     owned(script, &reading.mark)?;
     let settings = script.settings;
+    if !settings.may_survive(&survivor.0) {
+        // Where nobody else can survive either, the minute's check raises the alarm.
+        let sentence = format!(
+            "{fenced} is not fenced: {survivor} is never to be left alone (`neverSurvivor` in the topology); what {fenced} \
+             reports of {survivor} is decided on, and `promote` is for when {fenced} has died"
+        );
+        return Err(Halt::Answer(Answer::new(Status::NotNow, sentence)));
+    }
     let outcome = match reading.outcome(settings, survivor, fenced) {
         Ok(outcome) => outcome,
         Err(unfit) => {
@@ -255,9 +259,12 @@ pub(super) fn decide(
         ..record.decided(decision, &by)
     };
     let written = script.write(decided)?;
-    script.say(
-        Cause::Decided,
-        format!("fencing {fenced}: {evidence}, epoch {}", written.epoch),
+    // The request's id finds the function's log of it, from a mail as well.
+    let sentence = format!(
+        "fencing {fenced}: {evidence}, epoch {} (request {})",
+        written.epoch,
+        script.executor()
     );
+    script.say(Cause::Decided, sentence);
     Ok(written)
 }

@@ -6,13 +6,13 @@
 
 use jiff::SignedDuration;
 
-use super::carry_out::{carried_out_once, claim, complete, decision_of};
+use super::carry_out::{carried_out_once, claim, complete, decision_of, fenced};
 use super::evidence::{only_observed, owned, reading};
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
 use crate::accelerator::{Reading, Standing, Unfit, remember};
 use crate::answer::{Answer, Cause, Status};
-use crate::register::{Decision, Record, State};
+use crate::register::{Decision, Episode, Record, State};
 use crate::replication::{Backup, CachePush, Push, Pushed, Sight};
 use crate::settings::Settings;
 use crate::words::Rev;
@@ -155,13 +155,26 @@ pub(super) fn finish(script: &mut Script<'_>, claimed: Record) -> Result<Answer,
         }
         _ => None,
     };
+    let again = claimed.completed;
     let record = complete(script, claimed, reading.as_ref())?;
     let decision = decision_of(script, &record)?;
-    let sentence = format!(
-        "fenced {}: {}, epoch {}",
-        decision.fenced, decision.evidence, record.epoch
-    );
-    Ok(Answer::new(Status::Done, sentence))
+    Ok(Answer::new(Status::Done, fenced(&record, &decision, again)))
+}
+
+/// What has to be put right again, by the names under which the register counts it.
+const CUT_FORGOTTEN: &str = "cut-forgotten";
+const PUT_BACK: &str = "put-back";
+
+/// Says that something is put right again: to people for the first time, and then to an alarm, which tells them once
+/// more that it goes on.
+fn say_again(script: &mut Script<'_>, cause: Cause, episode: &Episode, sentence: String, guess: &str) {
+    if episode.times <= 1 {
+        script.say(cause, sentence);
+    } else {
+        let (times, since) = (episode.times, episode.since);
+        let sentence = format!("{sentence}, {times} times since {since}: {guess}");
+        script.say(Cause::Recurring, sentence);
+    }
 }
 
 /// Looks whether the world still is as a completed decision left it, and acts by [`verdict`].
@@ -240,31 +253,35 @@ pub(super) fn watch(
             Ok(Answer::new(Status::Done, sentence))
         }
         Verdict::Recut => {
+            let (counted, episode) = record.happening(CUT_FORGOTTEN, script.now());
             let back = Record {
                 state: State::Unbalanced,
-                ..record.clone()
+                completed: true,
+                ..counted
             };
             let claimed = claim(script, &back, &format!("{survivor}'s Infinispan forgot the cut"))?;
-            let done = finish(script, claimed)?;
             let sentence =
                 format!("replication from {survivor} to {fenced} was {backup} again and is cut again");
-            script.say(Cause::RecutAfterRestart, sentence);
-            Ok(done)
+            let guess = "does its Infinispan restart over and over?";
+            say_again(script, Cause::RecutAfterRestart, &episode, sentence, guess);
+            finish(script, claimed)
         }
         Verdict::Refence => {
             owned(script, &reading.mark)?;
+            let (counted, episode) = record.happening(PUT_BACK, script.now());
             let back = Record {
                 state: State::Decided,
+                completed: true,
                 recovery_seen_at: None,
                 places: remember(&record.places, &reading.places(settings)),
-                ..record.clone()
+                ..counted
             };
             let claimed = claim(script, &back, &format!("{fenced} was put back too early"))?;
-            let done = finish(script, claimed)?;
             let sentence =
                 format!("{fenced} was back in the accelerator while it is not in step; fenced again");
-            script.say(Cause::RefencedEarlyReturn, sentence);
-            Ok(done)
+            let guess = "does a controller put it back?";
+            say_again(script, Cause::RefencedEarlyReturn, &episode, sentence, guess);
+            finish(script, claimed)
         }
         Verdict::Recovered => recovered(script, record, &decision, &reading, waited),
         Verdict::Unexplained => {
@@ -396,6 +413,7 @@ fn survivor_missing(
             owned(script, &reading.mark)?;
             let back = Record {
                 state: State::Decided,
+                completed: true,
                 recovery_seen_at: None,
                 refilled_at: Some(now),
                 places: remember(&record.places, &reading.places(script.settings)),

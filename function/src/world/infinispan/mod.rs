@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fencing::health::{Reach, Refusal, leads_elsewhere};
+use fencing::health::{Ending, Reach, Refusal, leads_elsewhere};
 use fencing::replication::{Backup, CacheFailure, CachePush, View};
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -27,13 +27,15 @@ use futures_util::future::join_all;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 
 use self::hear::Hearing;
 
 use self::rest::{Answered, Rest, Trouble};
+use crate::world::certificates::Shown;
 use crate::world::secrets::Secrets;
-use crate::world::tls::{self, Plain};
+use crate::world::tls;
 
 /// The longest that a decision waits for views, whoever hangs.
 const VIEWS_WITHIN: Duration = Duration::from_millis(4500);
@@ -57,11 +59,12 @@ impl Infinispan {
             .infinispan_urls
             .iter()
             .map(|(site, url)| {
-                let rest = roots(root, site)
-                    .and_then(|roots| {
-                        tls::connector(roots, Plain::Refused).map_err(|error| tls::chain(&error))
-                    })
-                    .and_then(|connector| Rest::new(site, url, connector, Arc::clone(secrets)));
+                let rest = roots(root, site).and_then(|(roots, authorities)| {
+                    let shown = Arc::new(Shown::new(authorities));
+                    let connector =
+                        tls::noting_connector(roots, &shown).map_err(|error| tls::chain(&error))?;
+                    Rest::new(url, connector, shown, Arc::clone(secrets))
+                });
                 if let Err(problem) = &rest {
                     tracing::error!("{site}'s Infinispan cannot be called: {problem}");
                 }
@@ -69,16 +72,6 @@ impl Infinispan {
             })
             .collect();
         Self { sites }
-    }
-
-    /// Opens a connection to each site ahead of the first call; a site that does not answer is left alone.
-    pub async fn open(&self) {
-        let opened = self.sites.values().flatten().map(async |rest| {
-            if let Err(problem) = rest.open().await {
-                tracing::info!("{}'s Infinispan does not answer yet: {problem}", rest.site());
-            }
-        });
-        join_all(opened).await;
     }
 
     /// Asks nodes of a site for their views until what was heard settles whether it sees the other site.
@@ -156,6 +149,12 @@ impl Infinispan {
             }
             Err(what) => Ok(Reach::Refuses(why, what)),
         }
+    }
+
+    /// Which of the certificates that a site has shown ends first. It asks nobody: handshakes have shown it, if there
+    /// was one.
+    pub fn first_to_end(&self, at: &SiteName) -> Option<Ending> {
+        self.at(at).ok()?.shown().first_to_end()
     }
 
     /// Empties one cache.
@@ -271,16 +270,22 @@ async fn every_view(rest: &Rest) -> Vec<View> {
     heard.await.unwrap_or_default()
 }
 
-fn roots(root: Option<&Path>, site: &SiteName) -> Result<RootCertStore, String> {
+/// By whom a site's certificate is verified, and those of them that are the topology's own.
+fn roots(
+    root: Option<&Path>,
+    site: &SiteName,
+) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
+    let public = || Ok((tls::public_roots(), Vec::new()));
     let Some(root) = root else {
-        return Ok(tls::public_roots());
+        return public();
     };
     let path = root.join("ca").join(format!("{site}.pem"));
     match std::fs::read(&path) {
-        Ok(pem) => {
-            tls::roots_from_pem(&pem).map_err(|error| format!("{}: {}", path.display(), tls::chain(&error)))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(tls::public_roots()),
+        Ok(pem) => match tls::roots_from_pem(&pem) {
+            Ok(roots) => Ok((roots, tls::certificates_from_pem(&pem))),
+            Err(error) => Err(format!("{}: {}", path.display(), tls::chain(&error))),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => public(),
         Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
     }
 }

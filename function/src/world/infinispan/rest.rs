@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fencing::words::SiteName;
+use fencing::credentials::{Credentials, ENDS_A_LINE};
 use futures_util::future::{Either, select};
 use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::uri::{Authority, Scheme};
@@ -24,7 +24,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 
-use crate::credentials::Credentials;
+use crate::credentials::basic_header;
+use crate::world::certificates::Shown;
 use crate::world::digest::{Challenge, Nonce, challenges};
 use crate::world::secrets::Secrets;
 use crate::world::tls::{Connector, chain};
@@ -99,9 +100,9 @@ fn takes_another_mechanism(answered: &Answered) -> bool {
 /// One site's REST endpoint.
 #[derive(Debug)]
 pub(super) struct Rest {
-    site: SiteName,
     authority: Authority,
     connector: Connector,
+    shown: Arc<Shown>,
     open: Mutex<Open>,
     secrets: Arc<Secrets>,
     /// The nonce that was accepted last, if the server wants Digest, and how often it was used.
@@ -110,9 +111,9 @@ pub(super) struct Rest {
 
 impl Rest {
     pub(super) fn new(
-        site: &SiteName,
         url: &str,
         connector: Connector,
+        shown: Arc<Shown>,
         secrets: Arc<Secrets>,
     ) -> Result<Self, String> {
         let uri: Uri = url
@@ -128,20 +129,21 @@ impl Rest {
             .cloned()
             .ok_or_else(|| format!("its address `{url}` names no host"))?;
         Ok(Self {
-            site: site.clone(),
             authority,
             open: Mutex::new(Open {
                 pooled: client(&connector),
                 relays: Vec::new(),
             }),
             connector,
+            shown,
             secrets,
             nonce: Mutex::default(),
         })
     }
 
-    pub(super) fn site(&self) -> &SiteName {
-        &self.site
+    /// What handshakes with this site have shown.
+    pub(super) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
     fn kept(&self) -> MutexGuard<'_, Open> {
@@ -207,20 +209,6 @@ impl Rest {
             .map_err(Trouble::what)
     }
 
-    /// Opens the pooled connection and learns how the server wants to be authenticated to, without
-    /// presenting anything.
-    pub(super) async fn open(&self) -> Result<(), String> {
-        let pool = self.kept().pooled.clone();
-        let reply = self
-            .send(&pool, &Method::GET, "/rest/v2/container/health/status", None)
-            .await
-            .map_err(Trouble::what)?;
-        if let Some(Challenge::Digest(nonce)) = reply.offers.first() {
-            self.remember(nonce.clone(), 0);
-        }
-        Ok(())
-    }
-
     /// Asks over a given connection.
     pub(super) async fn exchange(
         &self,
@@ -268,8 +256,12 @@ impl Rest {
                 other.map_err(Trouble::Refused)?
             };
             let Some(other) = other else {
+                let why = match credentials.ends_a_line() {
+                    true => format!("; {ENDS_A_LINE}"),
+                    false => String::new(),
+                };
                 return Err(Trouble::Refused(format!(
-                    "it does not accept user `{}` with the password from its secret (401)",
+                    "it does not accept user `{}` with the password from its secret (401){why}",
                     credentials.username
                 )));
             };
@@ -375,7 +367,7 @@ fn authorization(
     path: &str,
 ) -> Result<HeaderValue, String> {
     let text = Zeroizing::new(match nonce {
-        None => credentials.basic_header().expose_secret().to_owned(),
+        None => basic_header(credentials).expose_secret().to_owned(),
         Some((nonce, count)) => {
             let mut random = [0; 16];
             rustls::crypto::ring::default_provider()

@@ -30,6 +30,7 @@ fn sight(state: &State, probe: &Probe) -> Seen {
         Probe::Infinispan { at, .. } => {
             Seen::Infinispan(Reach::Answers(state.backups[at], vec![state.views[at].clone()]))
         }
+        Probe::Certificate { .. } => Seen::Certificate(None),
         Probe::Register => Seen::Register(state.record.clone().map(Box::new)),
         Probe::Watchdog { of } => Seen::Watchdog(state.stamped.get(of).copied()),
         Probe::Subscriptions => Seen::Subscriptions {

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -79,6 +79,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
     connections: Arc<AtomicUsize>,
+    broken_off: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -111,6 +113,16 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// How many connections ended in a handshake, or by a reset.
+    pub(crate) fn broken_off(&self) -> usize {
+        self.broken_off.load(Ordering::SeqCst)
+    }
+
+    /// How many connections have ended.
+    pub(crate) fn ended(&self) -> usize {
+        self.ended.load(Ordering::SeqCst)
+    }
+
     async fn start(tls: Option<TlsAcceptor>, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -118,21 +130,25 @@ impl Server {
         let seen = Arc::clone(&asked);
         let connections = Arc::new(AtomicUsize::new(0));
         let accepted = Arc::clone(&connections);
+        let (broken_off, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (breaks, ends) = (Arc::clone(&broken_off), Arc::clone(&ended));
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let connection = accepted.fetch_add(1, Ordering::SeqCst);
                 let (tls, script, seen) = (tls.clone(), Arc::clone(&script), Arc::clone(&seen));
+                let (breaks, ends) = (Arc::clone(&breaks), Arc::clone(&ends));
                 tokio::spawn(async move {
-                    match tls {
+                    let whole = match tls {
                         None => serve(stream, connection, script, seen).await,
                         // A client that does not trust us hangs up; that is its right.
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(stream).await {
-                                serve(stream, connection, script, seen).await;
-                            }
-                        }
-                    }
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => serve(stream, connection, script, seen).await,
+                            Err(_) => false,
+                        },
+                    };
+                    breaks.fetch_add(usize::from(!whole), Ordering::SeqCst);
+                    ends.fetch_add(1, Ordering::SeqCst);
                 });
             }
         });
@@ -140,12 +156,15 @@ impl Server {
             port,
             asked,
             connections,
+            broken_off,
+            ended,
             task,
         }
     }
 }
 
-async fn serve<S>(stream: S, connection: usize, script: Script, seen: Arc<Mutex<Vec<Asked>>>)
+/// Whether the connection ended in order.
+async fn serve<S>(stream: S, connection: usize, script: Script, seen: Arc<Mutex<Vec<Asked>>>) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -172,9 +191,8 @@ where
         reply
     });
     // A client that gives up closes the connection in the middle; nothing is wrong with that.
-    let _ = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    served.await.is_ok()
 }
 
 /// A certificate authority of one's own.
@@ -186,16 +204,23 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        Self::ending(2050, 2040)
+    }
+
+    /// One that ends at the beginning of a year, and has signed a certificate that ends at that of another.
+    pub(crate) fn ending(authority: i32, certificate: i32) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.distinguished_name.push(DnType::CommonName, "the authority");
+        ca.not_after = date_time_ymd(authority, 1, 1);
         let pem = ca.self_signed(&ca_key).unwrap().pem();
         let issuer = Issuer::new(ca, ca_key);
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
-            .unwrap()
-            .signed_by(&key, &issuer)
-            .unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "the server");
+        params.not_after = date_time_ymd(certificate, 1, 1);
+        let certificate = params.signed_by(&key, &issuer).unwrap();
         Self {
             pem,
             certificate: certificate.der().clone(),

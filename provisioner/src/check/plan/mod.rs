@@ -114,6 +114,7 @@ fn word(step: &Step) -> String {
         Step::UnmarkAccelerator(mark) => format!("the mark's end on {}", mark.accelerator_arn),
         Step::Upload { region, .. } => format!("the upload in {region}"),
         Step::AwaitFunction { region, .. } => format!("the wait for the function in {region}"),
+        Step::UnprotectTable { region, table } => format!("the end of {table}'s protection in {region}"),
         Step::EmptyBucket { region, bucket } => format!("the emptying of {bucket} in {region}"),
         Step::ConfirmEpoch { .. } => "the look at the epoch".to_owned(),
         Step::ForgetItems { region, table, .. } => format!("the items of {table} in {region}"),
@@ -141,6 +142,7 @@ fn regions(step: &Step) -> Vec<&str> {
         | Step::DeleteStack { region, .. }
         | Step::Upload { region, .. }
         | Step::AwaitFunction { region, .. }
+        | Step::UnprotectTable { region, .. }
         | Step::EmptyBucket { region, .. }
         | Step::ForgetItems { region, .. } => vec![region],
         Step::CreateStack(goal) | Step::UpdateStack(goal) => vec![&goal.region],
@@ -392,6 +394,13 @@ fn only_ours_is_deleted(case: &Case<'_>) -> Vec<String> {
                 names.any(|name| name == bucket)
             });
             is_named || is_made
+        }
+        Step::UnprotectTable { region, table } => {
+            let stack = case.stack(region, StackKind::Register);
+            stack.is_some_and(|stack| {
+                let mut names = stack.resources.iter().filter_map(|it| it.physical_id.as_ref());
+                names.any(|name| name == table)
+            })
         }
         Step::ForgetItems { table, .. } => *table == topology.table_name() && !topology.owns_register(),
         Step::DeleteObject { object, .. } => {

@@ -199,6 +199,7 @@ pub(super) fn removals(
                     bucket,
                 }));
             }
+            steps.extend(unprotection(region, stack));
             steps.push(deletion(kind, region, &topology.stack_name(kind), stack, why));
         }
     }
@@ -223,6 +224,22 @@ fn bucket(stack: &StackReading) -> Option<String> {
         .iter()
         .filter(|resource| resource.kind == "AWS::S3::Bucket" && resource.stands())
         .find_map(|resource| resource.physical_id.clone())
+}
+
+/// What has to come before the deletion of a stack whose table goes with it: the table is protected from being deleted,
+/// by whomever, and a deletion that fails half-way is not easily begun again.
+pub(super) fn unprotection(region: &str, stack: &StackReading) -> Option<Step> {
+    let mut tables = stack.resources.iter().filter(|resource| {
+        let is_table = matches!(
+            resource.kind.as_str(),
+            "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable"
+        );
+        is_table && resource.stands() && !stack.keeps(resource)
+    });
+    Some(Step::UnprotectTable {
+        region: region.to_owned(),
+        table: tables.next()?.physical_id.clone()?,
+    })
 }
 
 /// The step that deletes `stack`.

@@ -38,6 +38,14 @@ fn a_table_stays_or_goes_as_its_deployed_template_says_and_is_listed_so() {
             _ => None,
         });
         assert_eq!(deletion, Some((&goes, &stays)), "{policy}");
+        // Only what goes may be deleted, and before its stack.
+        let at = |wanted: fn(&Step) -> bool| plan.steps.iter().position(wanted);
+        let unprotected = at(
+            |step| matches!(step, Step::UnprotectTable { table, .. } if table == "sitefence-prod-register"),
+        );
+        let deleted = at(|step| matches!(step, Step::DeleteStack { .. }));
+        assert_eq!(unprotected.is_some(), !goes.is_empty(), "{policy}");
+        assert!(unprotected.is_none_or(|it| Some(it + 1) == deleted), "{policy}");
     }
 }
 

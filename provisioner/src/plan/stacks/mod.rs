@@ -132,6 +132,11 @@ pub(super) fn steps(topology: &Topology, standing: &Standing, goal: &StackGoal) 
             },
         );
     }
+    if let (StackKind::Register, Some(stack), Some(Step::DeleteStack { .. })) =
+        (goal.kind, stack, steps.first())
+    {
+        steps.splice(0..0, destroy::unprotection(&goal.region, stack));
+    }
     if goal.kind == StackKind::Fencing && !steps.is_empty() {
         steps.push(Step::AwaitFunction {
             region: goal.region.clone(),

@@ -47,6 +47,7 @@ const CHECKS: &[Check] = &[
     sites_do_not_share_a_namespace,
     sites_do_not_share_an_infinispan,
     preferred_survivor_is_a_site,
+    somebody_may_survive,
     nothing_stands_twice,
     functions_have_urls,
     functions_outlive_a_site,
@@ -177,6 +178,27 @@ fn preferred_survivor_is_a_site(t: &Topology, found: &mut Vec<Complaint>) {
             "without a delay the preferred survivor wins nothing",
             "leave it out for the default of 20s",
         ));
+    }
+}
+
+fn somebody_may_survive(t: &Topology, found: &mut Vec<Complaint>) {
+    if t.sites.iter().all(|site| site.never_survivor) {
+        found.push(complaint(
+            "sites[1].neverSurvivor",
+            &["sites[0].neverSurvivor"],
+            "neither site may survive alone, so no loss would ever be fenced".to_owned(),
+            "leave it out at one of them, or set `mode: observe`",
+        ));
+    }
+    for (index, site) in t.sites.iter().enumerate() {
+        if site.never_survivor && t.preferred_survivor.as_ref() == Some(&site.name) {
+            found.push(complaint(
+                "preferredSurvivor",
+                &[&format!("sites[{index}].neverSurvivor")],
+                format!("`{}` is preferred, and never to survive alone", site.name),
+                "prefer the other one, or nobody",
+            ));
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl Scene {
     }
 
     pub(crate) fn at(layout: Layout) -> Self {
-        let grounds = Grounds::new(layout);
+        let grounds = Grounds::new(layout, None);
         let mut world = World::new(&grounds, false);
         world.link = false;
         Self {

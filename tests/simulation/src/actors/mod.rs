@@ -68,3 +68,15 @@ pub async fn health_checks(stage: Stage) {
         stage.sim.core().reality.check_health();
     }
 }
+
+/// Whether a loss is heard of that nobody fences: looked at every few seconds.
+pub async fn alarms(stage: Stage) {
+    loop {
+        stage.sim.sleep(Duration::from_secs(5)).await;
+        let now = stage.sim.clock.now();
+        let stands = stage.fleet.stands(stage.regions);
+        let mut core = stage.sim.core();
+        let core = &mut *core;
+        core.watcher.losses(now, stands, stage.calm(), &core.reality);
+    }
+}

@@ -138,6 +138,11 @@ impl Reality {
         self.record.clone().unwrap_or_else(Record::empty)
     }
 
+    /// Whether there is a register.
+    pub fn has_table(&self) -> bool {
+        self.table_stands
+    }
+
     /// The register is made, with nothing in it, unless it is there.
     pub fn create_table(&mut self) {
         self.table_stands = true;

@@ -8,6 +8,7 @@
 //! function is not to blame; those excuses are narrow and stand beside the demand that needs them.
 
 mod effects;
+mod losses;
 mod records;
 mod replies;
 
@@ -136,6 +137,8 @@ pub struct Counts {
     pub destructions: u64,
     /// Another topology's function left the accelerator to the one that it names.
     pub left_to_its_owner: u64,
+    /// A loss was not fenced, and people heard of it.
+    pub cries: u64,
 }
 
 impl Counts {
@@ -158,6 +161,7 @@ impl Counts {
             applies: self.applies + other.applies,
             destructions: self.destructions + other.destructions,
             left_to_its_owner: self.left_to_its_owner + other.left_to_its_owner,
+            cries: self.cries + other.cries,
         }
     }
 }
@@ -176,6 +180,8 @@ pub struct Watcher {
     epoch_before: Duration,
     /// How often an alert that changes nothing could be explained to nobody.
     pub unexplained: u64,
+    /// A loss that nobody fences.
+    loss: losses::Loss,
 }
 
 impl Watcher {

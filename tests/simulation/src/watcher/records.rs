@@ -96,6 +96,12 @@ impl Watcher {
         self.demand(old.state == State::Open, || {
             format!("I4: {id} decides anew while epoch {} is {}", old.epoch, old.state)
         });
+        self.demand(reality.settings.may_survive(&decision.survivor.0), || {
+            format!(
+                "I5: {id} leaves {} alone, which is never to be",
+                decision.survivor
+            )
+        });
         let Some(invoked) = self.invoked(id) else {
             return;
         };
