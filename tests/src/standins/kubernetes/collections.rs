@@ -8,6 +8,7 @@ use super::asked::Asked;
 use super::selector::Selector;
 use super::status::{self, Refusal};
 use super::verbs::Done;
+use super::workloads;
 use super::world::{Key, World, now};
 
 impl Asked<'_> {
@@ -25,7 +26,10 @@ impl Asked<'_> {
             .collect()
     }
 
-    pub(super) fn list(&self, world: &World) -> Result<Done, Refusal> {
+    pub(super) fn list(&self, world: &mut World) -> Result<Done, Refusal> {
+        if self.kind.kind == "Pod" {
+            workloads::pass(world, self.namespace());
+        }
         let mut items = self.selected(world)?;
         let mut metadata = json!({"resourceVersion": world.revision().to_string()});
         if let Some(token) = self.query.get("continue") {

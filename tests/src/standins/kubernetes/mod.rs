@@ -38,6 +38,7 @@ mod shape;
 mod status;
 mod upstream;
 mod verbs;
+mod workloads;
 mod world;
 
 use std::fmt;
@@ -257,6 +258,7 @@ impl Builder {
                 world.put_as(manager, manifest).map_err(|error| real(error.0))?;
             }
         }
+        workloads::settle(&mut world);
         let front = Arc::new(Front {
             name: self.name,
             state: Mutex::new(State {
@@ -373,7 +375,7 @@ impl ClusterStandIn {
         self.calls().matching(Call::took_effect)
     }
 
-    /// How the StatefulSets that the cluster's operators make get ready.
+    /// How the pods that the cluster's operators and controllers keep come and go.
     pub fn set_rollout(&self, rollout: Rollout) {
         self.front.state.lock().world.rollout = rollout;
     }

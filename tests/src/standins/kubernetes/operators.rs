@@ -17,12 +17,12 @@ const USER_WORKLOAD: &str = "openshift-user-workload-monitoring";
 const STATEFUL_SET: &str = "alertmanager-user-workload";
 const REPLICAS: u64 = 2;
 
-/// How a StatefulSet that was made gets ready. Whoever waits for it has to look, so time is counted in looks.
+/// How pods come and go. Whoever waits for them has to look, so time is counted in looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rollout {
-    /// One more pod is ready each time after this many reads.
+    /// One more pod of what an operator has made is ready each time after this many reads.
     AfterReads(u32),
-    /// It stays as it is: no node has room, say.
+    /// All stays as it is: no node has room, say, or a pod does not end.
     Stuck,
 }
 

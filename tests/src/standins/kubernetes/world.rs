@@ -183,6 +183,15 @@ impl World {
             .map(|(_, object)| object)
     }
 
+    /// All objects of a kind in a namespace; the namespace is empty for what lives in none.
+    pub fn of(&self, kind: &str, namespace: &str) -> Vec<Value> {
+        self.objects
+            .iter()
+            .filter(|(key, object)| key.namespace == namespace && object["kind"] == kind)
+            .map(|(_, object)| object.clone())
+            .collect()
+    }
+
     /// Makes or replaces an object, as somebody who calls himself `manager` would. `status` may stand in it.
     pub fn put_as(&mut self, manager: &str, manifest: Value) -> Result<(), NotThere> {
         if self.kind_of(&manifest).is_none() {
@@ -325,6 +334,18 @@ impl World {
         self.look_at_definitions();
         operators::react(self);
         gone
+    }
+
+    /// Has an object end: it is there until somebody has cleaned up and removes it.
+    pub(super) fn mark_for_deletion(&mut self, kind: &str, namespace: &str, name: &str) {
+        let Some(object) = self.get(kind, namespace, name) else {
+            return;
+        };
+        let mut object = object.clone();
+        if let Some(kind) = self.kind_of(&object) {
+            object["metadata"]["deletionTimestamp"] = Value::from(now());
+            self.store(&kind, &Self::key(&kind, namespace, name), object);
+        }
     }
 
     /// A namespace is being deleted, and something in it holds on.
