@@ -1,10 +1,12 @@
-//! What the README tells people to type, and to allow, is what the programs take and do.
+//! What the README and the runbook tell people to type, and to allow, is what the programs take and do.
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use fencing::answer::Next;
+use fencing::answer::{Cause, Next};
+use fencing::contract::alert;
 use fencing::step::Task;
 use fencing::words::Token;
 use function::event::Event;
@@ -19,9 +21,9 @@ fn readme() -> String {
 
 #[test]
 fn the_events_that_operators_send_by_hand_are_understood() {
-    let readme = readme();
+    let runbook = std::fs::read_to_string(root().join("docs/runbook.md")).unwrap();
     let mut waited = Vec::new();
-    for event in readme.split("--payload '").skip(1) {
+    for event in runbook.split("--payload '").skip(1) {
         let event = event.split('\'').next().unwrap();
         match Event::read(serde_json::from_str(event).unwrap()).unwrap() {
             Event::Operate(Task::Promote { waited: token, .. }) => waited.push(token),
@@ -34,7 +36,7 @@ fn the_events_that_operators_send_by_hand_are_understood() {
     // And the answer between the two is quoted as it is given.
     let next = Next::Wait { seconds: 30, token };
     let quoted = format!("\"next\":{}", serde_json::to_string(&next).unwrap());
-    assert!(readme.contains(&quoted), "{quoted}");
+    assert!(runbook.contains(&quoted), "{quoted}");
 }
 
 /// Every file below a folder.
@@ -94,4 +96,74 @@ fn every_call_to_aws_is_among_the_rights_that_the_readme_lists() {
         known > 40,
         "only {known} calls were found: how they are named has changed"
     );
+}
+
+fn source(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The texts of a match's arms, between a function's name and the end of the function.
+fn arms(source: &str, function: &str) -> Vec<String> {
+    let body = source.split(&format!("fn {function}(")).nth(1).unwrap();
+    let body = body
+        .split("\n    }\n")
+        .next()
+        .unwrap()
+        .split("\n}\n")
+        .next()
+        .unwrap();
+    body.split("=> \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whatever wakes somebody has a place in the runbook, and what is there can wake somebody.
+#[test]
+fn each_alarm_alert_mail_and_error_has_its_place_in_the_runbook() {
+    let runbook = source("docs/runbook.md");
+    let places = |chapter: &str| -> BTreeSet<String> {
+        let (_, after) = runbook.split_once(&format!("\n## {chapter}\n")).unwrap();
+        let chapter = after.split("\n## ").next().unwrap();
+        let headings = chapter.lines().filter_map(|line| line.strip_prefix("### "));
+        headings.map(str::to_owned).collect()
+    };
+
+    let mut golden = Vec::new();
+    files(&root().join("tests/golden"), &mut golden);
+    let mut alarms = BTreeSet::new();
+    for file in golden {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let names = text.split("AlarmName: \"").skip(1);
+        alarms.extend(names.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+    }
+    assert!(alarms.len() > 30, "{alarms:?}");
+    let headings = places("Alarms");
+    let is_of = |alarm: &str, heading: &str| alarm.contains(&format!("-{heading}"));
+    for alarm in &alarms {
+        assert!(headings.iter().any(|it| is_of(alarm, it)), "{alarm} is not there");
+    }
+    for heading in &headings {
+        assert!(
+            alarms.iter().any(|it| is_of(it, heading)),
+            "no alarm is called {heading}"
+        );
+    }
+
+    let alerts = alert::ALL.map(str::to_owned);
+    assert_eq!(places("Alerts"), alerts.into());
+
+    let subjects = arms(&source("function/src/world/notices.rs"), "subject");
+    assert_eq!(subjects.len(), Cause::ALL.len(), "{subjects:?}");
+    for (cause, subject) in Cause::ALL.into_iter().zip(&subjects) {
+        let is_there = runbook.contains(&format!("\n| {subject} |"));
+        assert_eq!(is_there, cause.notifies(), "{subject}");
+    }
+
+    let codes = arms(&source("provisioner/src/run/failure.rs"), "code");
+    assert!(codes.len() > 25, "{codes:?}");
+    for code in codes {
+        assert!(runbook.contains(&format!("`{code}`")), "{code} is not there");
+    }
 }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use fencing::health::{Checkup, Forced, Kept};
-use fencing::register::items::{self, KEY, Stamp};
+use fencing::register::items::{self, CHECKUP, KEY, Stamp};
 use fencing::settings::Settings;
 use fencing::step::Fault;
 use fencing::words::{SiteName, TopologyName};
@@ -18,7 +18,6 @@ use serde::de::DeserializeOwned;
 
 use crate::world::aws::{Aws, describe};
 
-const CHECKUP: &str = "checkup";
 const FORCED: &str = "forced";
 
 /// Those items, for one Region's function.

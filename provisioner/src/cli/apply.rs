@@ -58,10 +58,14 @@ impl Apply {
             waits: !self.no_wait,
             only_looks: false,
         };
+        let file = self.file.name();
         cloud::finish(async {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
+            if scope.aws {
+                cloud::herald(&session, &loaded.topology, &file).await;
+            }
             let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
             let consent = Consent {
                 given: self.yes,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -20,9 +21,12 @@ use crate::render::ObjectDocument;
 use crate::render::StackDocument;
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{self, Scope, Session, Wanted};
+use crate::run::{self, Scope, Session, Wanted, status};
 use crate::topology::{Interval, Loaded, Topology};
 use crate::world::build::{self, Profile};
+
+/// How long the register is waited for before a verb begins.
+const HERALD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which half, or which cluster.
 #[derive(Debug, Clone, Args)]
@@ -64,6 +68,11 @@ impl ScopeArgs {
 /// A length of time as an argument.
 pub(super) fn interval(text: &str) -> Result<Interval, String> {
     Interval::new(text).map_err(|error| format!("{error}: {}", error.hint))
+}
+
+/// The same as the clock counts it.
+pub(super) fn duration(interval: Interval) -> Duration {
+    Duration::from_secs(interval.seconds().into())
 }
 
 /// Where the function comes from.
@@ -207,6 +216,16 @@ pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> 
         }
         .advice(failure.hint())
     })
+}
+
+/// Says how things stand where that is not as usual. Where the register does not answer nothing is said: the verb says
+/// what it makes of that itself.
+pub(super) async fn herald(session: &Session, topology: &Topology, file: &str) {
+    if let Ok(items) = status::register_of(session, topology, HERALD_WITHIN).await
+        && let Some(line) = report::herald(topology.name.as_str(), &items.record, topology.mode, file)
+    {
+        session.console.say(&line);
+    }
 }
 
 /// Says what was left out, and whether that was nothing: done, or failed where something was out of reach.

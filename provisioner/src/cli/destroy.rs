@@ -33,9 +33,13 @@ impl Destroy {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let loaded = self.file.load()?;
         let scope = self.scope.scope(&loaded.topology)?;
+        let file = self.file.name();
         cloud::finish(async {
             let console = Console::new();
             let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
+            if scope.aws {
+                cloud::herald(&session, &loaded.topology, &file).await;
+            }
             let consent = Consent {
                 given: self.yes,
                 breaks_lock: self.break_lock,

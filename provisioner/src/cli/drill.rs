@@ -36,8 +36,10 @@ impl Drill {
         let loaded = self.file.load()?;
         // Asked for by clap, since it is the only rehearsal so far.
         let lasts = self.fail_health.unwrap_or(Interval::from_seconds(0));
+        let file = self.file.name();
         cloud::finish(async {
             let session = Session::begin(&loaded.topology, Console::new()).await?;
+            cloud::herald(&session, &loaded.topology, &file).await;
             let drilled = drill::fail_health(&session, &loaded.topology, lasts).await?;
             cloud::answer(
                 self.output,

@@ -6,7 +6,7 @@ use fencing::step::Task;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cloud;
-use super::{Exit, Failure, OutputFormat, TopologyFile};
+use super::{Exit, Failure, OutputFormat, TopologyFile, say};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{Session, operate};
@@ -48,25 +48,41 @@ impl Hold {
             Err(problem) => return Err(Failure::new(Exit::Invalid, problem)),
         };
         let (reason, replace) = (self.reason, self.replace);
-        ask(&loaded, self.output, |by| Task::Hold {
+        let exit = ask(&loaded, &self.file.name(), self.output, |by| Task::Hold {
             by,
             reason,
             until,
             replace,
-        })
+        })?;
+        say(&until.map_or_else(
+            || {
+                "it lasts until `provision release`; nothing reminds of it, since --until was not given"
+                    .to_owned()
+            },
+            |until| format!("meant to end at {until}: then an alarm reminds, and the hold stays"),
+        ));
+        say("it does not stop what was decided before, nor a rejoin");
+        Ok(exit)
     }
 }
 
 impl Release {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let loaded = self.file.load()?;
-        ask(&loaded, self.output, |by| Task::Release { by })
+        ask(&loaded, &self.file.name(), self.output, |by| Task::Release { by })
     }
 }
 
-fn ask(loaded: &Loaded, output: OutputFormat, task: impl FnOnce(String) -> Task) -> Result<Exit, Failure> {
+/// Says how things stand, and so whose hold is there, then asks.
+fn ask(
+    loaded: &Loaded,
+    file: &str,
+    output: OutputFormat,
+    task: impl FnOnce(String) -> Task,
+) -> Result<Exit, Failure> {
     cloud::finish(async {
         let session = Session::begin(&loaded.topology, Console::new()).await?;
+        cloud::herald(&session, &loaded.topology, file).await;
         let operated = operate::operate(&session, &loaded.topology, task).await?.done()?;
         cloud::answer(
             output,
@@ -78,7 +94,7 @@ fn ask(loaded: &Loaded, output: OutputFormat, task: impl FnOnce(String) -> Task)
 }
 
 /// A reason that says nothing helps nobody at three in the morning.
-fn reason(text: &str) -> Result<String, String> {
+pub(super) fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("say why: everybody who is refused meanwhile reads it".to_owned()),
         text if text.chars().count() > REASON_LIMIT => Err(format!("say it in {REASON_LIMIT} characters")),

@@ -9,10 +9,13 @@ mod cloud;
 mod completions;
 mod destroy;
 mod drill;
+mod history;
 mod hold;
 mod plan;
+mod recover;
 mod render;
 mod schema;
+mod status;
 mod topology_file;
 mod validate;
 
@@ -32,7 +35,7 @@ pub use topology_file::TopologyFile;
 #[command(name = "provision", version, propagate_version = true, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done · 1 failed · 2 usage or invalid topology · 3 refused because unsafe · \
-    4 `plan --detailed-exitcode` found changes"
+    4 `plan --detailed-exitcode` found changes · 5 `status` degraded · 6 `status` fenced"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -51,8 +54,18 @@ enum Verb {
     Plan(plan::Plan),
     /// Put everything in place; run again, it goes on from what stands
     Apply(apply::Apply),
+    /// Show how things stand and what to do next: the first thing to run when something is wrong
+    Status(status::Status),
     /// Remove everything that apply made, and nothing else
     Destroy(destroy::Destroy),
+    /// Show what was decided, when, by whom, and how it ended
+    History(history::History),
+    /// Take a site out as planned, by the same record as an alert's
+    Fence(recover::Fence),
+    /// Bring the fenced site back, step by step; stopped at any point, the same command goes on
+    Rejoin(recover::Rejoin),
+    /// Have the other site serve, because the survivor died after the decision
+    Promote(recover::Promote),
     /// Forbid new decisions until they are released; one that was taken is carried out all the same
     Hold(hold::Hold),
     /// Allow new decisions again
@@ -73,7 +86,12 @@ impl Verb {
             Self::Build(verb) => verb.run(),
             Self::Plan(verb) => verb.run(),
             Self::Apply(verb) => verb.run(),
+            Self::Status(verb) => verb.run(),
             Self::Destroy(verb) => verb.run(),
+            Self::History(verb) => verb.run(),
+            Self::Fence(verb) => verb.run(),
+            Self::Rejoin(verb) => verb.run(),
+            Self::Promote(verb) => verb.run(),
             Self::Hold(verb) => verb.run(),
             Self::Release(verb) => verb.run(),
             Self::Drill(verb) => verb.run(),
@@ -106,6 +124,10 @@ pub enum Exit {
     Refused = 3,
     /// `plan --detailed-exitcode` found changes.
     Changes = 4,
+    /// `status` found something that is not as it should be.
+    Degraded = 5,
+    /// `status` found a site fenced.
+    Fenced = 6,
 }
 
 impl From<Exit> for ExitCode {

@@ -50,10 +50,14 @@ impl Plan {
             waits: false,
             only_looks: true,
         };
+        let file = self.file.name();
         cloud::finish(async {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(topology, &scope, console.clone()).await?;
+            if scope.aws {
+                cloud::herald(&session, &loaded.topology, &file).await;
+            }
             let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
             let (observed, mut plan) = apply::plan(&session, &wanted, choices).await?;
             let preview = preview::preview(&session, topology, &plan).await?;

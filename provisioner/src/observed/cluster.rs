@@ -75,6 +75,14 @@ resources! {
     ROUTES = "route.openshift.io" "v1" "Route" "routes";
     /// StatefulSets.
     STATEFUL_SETS = "apps" "v1" "StatefulSet" "statefulsets";
+    /// Deployments.
+    DEPLOYMENTS = "apps" "v1" "Deployment" "deployments";
+    /// Pods.
+    PODS = "" "v1" "Pod" "pods";
+    /// The Keycloak operator's servers.
+    KEYCLOAKS = "k8s.keycloak.org" "v2alpha1" "Keycloak" "keycloaks";
+    /// KEDA's scalers.
+    SCALED_OBJECTS = "keda.sh" "v1alpha1" "ScaledObject" "scaledobjects";
     /// The Infinispan operator's clusters.
     INFINISPANS = "infinispan.org" "v1" "Infinispan" "infinispans";
     /// AlertmanagerConfigs as OpenShift serves them.

@@ -17,8 +17,10 @@ pub mod changes;
 pub mod cluster;
 pub mod cluster_endpoint;
 pub mod failure_detection;
+pub mod keycloak;
 pub mod objects;
 mod ownership;
+pub mod status;
 
 use self::cluster::{ClusterReading, Looks};
 pub use self::ownership::{Mark, Neighbour};

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::check::DocumentError;
 use crate::check::plan::PlanBreach;
 use crate::observed::RegisterReading;
+use crate::observed::keycloak::Owner;
 use crate::package::PackageError;
 use crate::package::elf::ElfError;
 use crate::preflight::cluster_problem::ClusterProblem;
@@ -162,6 +163,34 @@ pub enum Failure {
         found.as_deref().unwrap_or("nothing")
     )]
     NotMarked { arn: String, found: Option<String> },
+    #[error("site `{site}` has no Keycloak `{name}` in the namespace `{namespace}`")]
+    NoKeycloak {
+        site: SiteName,
+        name: String,
+        namespace: String,
+    },
+    #[error("Keycloak of site `{site}` was waited for {until}, for {seconds} seconds in vain")]
+    KeycloakSlow {
+        site: SiteName,
+        until: String,
+        seconds: u64,
+    },
+    #[error("{object} is kept as it is by `{}`, which would undo its being scaled", owner.name)]
+    KeycloakControlled { object: String, owner: Owner },
+    #[error(
+        "Keycloak of site `{site}` has {pods} pods again: somebody started it while its caches are brought in step"
+    )]
+    KeycloakCameBack { site: SiteName, pods: usize },
+    #[error("the cluster of site `{site}` is needed, to scale its Keycloak: {what}")]
+    ClusterNeeded { site: SiteName, what: String },
+    #[error("the register cannot be read: {reason}")]
+    RegisterUnread { reason: String },
+    #[error("the register knows of no epoch {epoch}")]
+    NoSuchEpoch { epoch: u64 },
+    #[error("the sites were waited for {seconds} seconds in vain: {why}")]
+    StillApart { seconds: u64, why: String },
+    #[error("`{survivor}` looks alive: {sign}")]
+    SurvivorLives { survivor: SiteName, sign: String },
     #[error("something changed between planning and starting")]
     Overtaken,
     #[error("stopped; nothing is lost")]
@@ -228,13 +257,18 @@ impl Failure {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Problems(problems) if problems.iter().any(Problem::is_unsafe) => Kind::Refused,
-            Self::Locked { .. } | Self::DecidedMeanwhile { .. } | Self::NotMarked { .. } => Kind::Refused,
+            Self::Locked { .. }
+            | Self::DecidedMeanwhile { .. }
+            | Self::KeycloakControlled { .. }
+            | Self::KeycloakCameBack { .. }
+            | Self::SurvivorLives { .. }
+            | Self::NotMarked { .. } => Kind::Refused,
             Self::NotDone { status, .. } => match status {
                 Status::NotNow => Kind::Refused,
                 Status::Foreign => Kind::Usage,
                 Status::Retry | Status::Done => Kind::Failed,
             },
-            Self::NoTerminal | Self::Envelope(_) => Kind::Usage,
+            Self::NoTerminal | Self::Envelope(_) | Self::NoSuchEpoch { .. } => Kind::Usage,
             _ => Kind::Failed,
         }
     }
@@ -264,6 +298,15 @@ impl Failure {
             },
             Self::DecidedMeanwhile { .. } => "decidedMeanwhile",
             Self::NotMarked { .. } => "notMarked",
+            Self::NoKeycloak { .. } => "noKeycloak",
+            Self::KeycloakSlow { .. } => "keycloakSlow",
+            Self::KeycloakControlled { .. } => "keycloakControlled",
+            Self::KeycloakCameBack { .. } => "keycloakCameBack",
+            Self::ClusterNeeded { .. } => "clusterNeeded",
+            Self::RegisterUnread { .. } => "registerUnread",
+            Self::NoSuchEpoch { .. } => "noSuchEpoch",
+            Self::StillApart { .. } => "stillApart",
+            Self::SurvivorLives { .. } => "survivorLives",
             Self::Overtaken => "overtaken",
             Self::Interrupted => "interrupted",
             Self::Declined => "declined",
@@ -332,6 +375,32 @@ impl Failure {
             Self::NotMarked { .. } => Some(
                 "somebody else applies another topology to it, or a tool strips tags: two deployments on one accelerator \
                  would empty it between them"
+                    .into(),
+            ),
+            Self::NoKeycloak { .. } => Some(
+                "name it in the site's `keycloak`; where it runs elsewhere, stop it yourself and add --keycloak manual"
+                    .into(),
+            ),
+            Self::KeycloakSlow { .. } => Some(
+                "look at the pods of that namespace; then run the same command again, it goes on from what stands".into(),
+            ),
+            Self::KeycloakControlled { owner, .. } => Some(format!(
+                "pause it first: {}; or stop Keycloak yourself, with --keycloak manual",
+                owner.pause
+            )),
+            Self::KeycloakCameBack { .. } => Some(
+                "the rejoin is off and the site stays fenced; find out who did, then run the same command again".into(),
+            ),
+            Self::ClusterNeeded { .. } => {
+                Some("bring the cluster into reach, or stop Keycloak yourself, with --keycloak manual".into())
+            }
+            Self::RegisterUnread { .. } => Some("run the same command again; it goes on from what stands".into()),
+            Self::NoSuchEpoch { .. } => Some("`provision history` lists those that there were".into()),
+            Self::StillApart { .. } => {
+                Some("repair the link between the sites; --give-up-after waits longer".into())
+            }
+            Self::SurvivorLives { .. } => Some(
+                "a survivor that lives has what the other site has not; if you know that it is lost: --survivor-is-lost"
                     .into(),
             ),
             Self::Overtaken => Some("run the same command again and read the new plan".into()),

@@ -8,6 +8,7 @@
 //! verb again continues, because a plan is made from what stands, not from what was done.
 
 pub mod apply;
+mod calls;
 pub mod clusters;
 pub mod console;
 pub mod destroy;
@@ -15,12 +16,16 @@ pub mod drift;
 pub mod drill;
 pub mod failure;
 pub mod interrupt;
+pub mod keycloak;
 pub mod lock;
 mod lock_owner;
 pub mod observe;
 pub mod operate;
 pub mod preview;
+pub mod recover;
+pub mod rejoin;
 pub mod stacks;
+pub mod status;
 pub mod subscriptions;
 pub mod walk;
 mod walk_clusters;

@@ -2,10 +2,11 @@
 //! groups belong to the function and to people.
 
 use aws_sdk_globalaccelerator::Client;
-use aws_sdk_globalaccelerator::types::{Accelerator, Tag};
+use aws_sdk_globalaccelerator::types::{Accelerator, AcceleratorStatus, Tag};
 use fencing::accelerator::OWNER_TAG;
 
 use super::call::{Call, CallError};
+use crate::observed::status::{AcceleratorState, EndpointState};
 use crate::observed::{AcceleratorReading, GroupReading, ListenerReading};
 use crate::topology::names::ACCELERATOR_REGION;
 
@@ -101,6 +102,69 @@ impl Accelerators {
             .await
             .map_err(|error| call("UntagResource").failed(error))?;
         Ok(())
+    }
+
+    /// An accelerator with the state of all its endpoints; whose they are is not looked up. `None` if there is no
+    /// such accelerator.
+    pub async fn state(&self, arn: &str) -> Result<Option<AcceleratorState>, CallError> {
+        let (described, endpoints) = tokio::join!(
+            self.client.describe_accelerator().accelerator_arn(arn).send(),
+            self.endpoints(arn)
+        );
+        let accelerator = match described.map_err(|error| call("DescribeAccelerator").failed(error)) {
+            Ok(answer) => answer.accelerator,
+            Err(error) if error.is("AcceleratorNotFoundException") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(accelerator) = accelerator else {
+            return Ok(None);
+        };
+        Ok(Some(AcceleratorState {
+            enabled: accelerator.enabled.unwrap_or(true),
+            deployed: accelerator.status != Some(AcceleratorStatus::InProgress),
+            endpoints: endpoints?,
+        }))
+    }
+
+    async fn endpoints(&self, arn: &str) -> Result<Vec<EndpointState>, CallError> {
+        let mut listeners = self
+            .client
+            .list_listeners()
+            .accelerator_arn(arn)
+            .max_results(PAGE)
+            .into_paginator()
+            .items()
+            .send();
+        let mut endpoints = Vec::new();
+        while let Some(listener) = listeners.next().await {
+            let listener = listener.map_err(|error| call("ListListeners").failed(error))?;
+            let mut groups = self
+                .client
+                .list_endpoint_groups()
+                .set_listener_arn(listener.listener_arn)
+                .max_results(PAGE)
+                .into_paginator()
+                .items()
+                .send();
+            while let Some(group) = groups.next().await {
+                let group = group.map_err(|error| call("ListEndpointGroups").failed(error))?;
+                let dial = group.traffic_dial_percentage;
+                endpoints.extend(group.endpoint_descriptions.unwrap_or_default().into_iter().map(
+                    |endpoint| {
+                        EndpointState {
+                            id: endpoint.endpoint_id.unwrap_or_default(),
+                            health: endpoint
+                                .health_state
+                                .map_or_else(|| "UNKNOWN".to_owned(), |health| health.as_str().to_owned()),
+                            weight: endpoint.weight,
+                            dial,
+                            site: None,
+                        }
+                    },
+                ));
+            }
+        }
+        Ok(endpoints)
     }
 
     /// An accelerator's listeners, each with its endpoint groups.

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::EnvironmentResponse;
+use fencing::settings::Settings;
 use serde_json::Value;
 
 use super::call::{Call, CallError};
+use crate::observed::status::FunctionState;
 use crate::observed::{FunctionReading, LambdaLimits};
 
 /// The functions of one Region.
@@ -95,6 +97,38 @@ impl Functions {
             Err(error) if error.is("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// A function as people ask about it; `None` if there is none of this name.
+    pub async fn state(&self, name: &str) -> Result<Option<FunctionState>, CallError> {
+        let answer = self
+            .client
+            .get_function_configuration()
+            .function_name(name)
+            .send()
+            .await
+            .map_err(|error| self.call("GetFunctionConfiguration").failed(error));
+        let function = match answer {
+            Ok(function) => function,
+            Err(error) if error.is("ResourceNotFoundException") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let environment = variables(function.environment);
+        let settings = Settings::from_environment(|name| environment.get(name).cloned());
+        Ok(Some(FunctionState {
+            // What Lambda leaves out is as it should be.
+            state: function
+                .state
+                .map_or_else(|| "Active".to_owned(), |state| state.as_str().to_owned()),
+            update: function
+                .last_update_status
+                .map_or_else(|| "Successful".to_owned(), |status| status.as_str().to_owned()),
+            code: function.code_sha256.unwrap_or_default(),
+            settings: settings.map_err(|errors| {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                errors.join("; ")
+            }),
+        }))
     }
 
     /// How far a function is.

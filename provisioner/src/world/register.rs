@@ -10,17 +10,31 @@ use aws_sdk_dynamodb::types::{
 };
 
 use fencing::register::Record;
-use fencing::register::items::{self, KEY, Stamp};
+use fencing::register::items::{self, CHECKUP, KEY, Stamp, Unread};
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::call::{Call, CallError};
+use crate::observed::status::RegisterItems;
 use crate::observed::{RegisterReading, Replicas, TableReading};
 use crate::topology::names::TAG_TOPOLOGY;
 use crate::topology::{SiteName, TopologyName};
 
 /// Global tables of this version do not list their replicas, and are eventually consistent without exception.
 const LEGACY_GLOBAL_TABLE: &str = "2017.11.29";
+
+/// Why the register's items are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum ItemsError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Unread(#[from] Unread),
+    /// No Region is named.
+    #[error("the register is in no Region")]
+    Nowhere,
+}
 
 /// One table.
 #[derive(Debug, Clone)]
@@ -196,6 +210,79 @@ impl Table {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The record of `topology` and what stands beside it, read consistently and side by side. That there is no table
+    /// is an error here; that there is no item yet is the empty record.
+    pub async fn items(
+        &self,
+        topology: &TopologyName,
+        sites: &[SiteName; 2],
+        regions: &[String],
+    ) -> Result<RegisterItems, ItemsError> {
+        let watchdogs = sites.iter().map(|site| async move {
+            let stamp = self.seen(topology, site).await?;
+            Ok::<_, CallError>(stamp.map(|at| (site.clone(), at)))
+        });
+        let checkups = regions.iter().map(|region| async move {
+            let item = self.raw(items::deep(topology, region)).await?;
+            // What another version of the function kept, and this one does not understand, is as good as nothing.
+            let checkup =
+                item.and_then(|mut item| serde_dynamo::from_attribute_value(item.remove(CHECKUP)?).ok());
+            Ok::<_, CallError>(checkup.map(|checkup| (region.clone(), checkup)))
+        });
+        let (record, watchdogs, checkups) = tokio::try_join!(
+            self.raw(items::record(topology)),
+            try_join_all(watchdogs),
+            try_join_all(checkups),
+        )?;
+        let record = match record.map(reading) {
+            Some(RegisterReading::Record(record)) => *record,
+            Some(RegisterReading::Unread(unread)) => return Err(unread.into()),
+            None => Record::empty(),
+        };
+        Ok(RegisterItems {
+            record,
+            watchdogs: watchdogs.into_iter().flatten().collect(),
+            checkups: checkups.into_iter().flatten().collect(),
+        })
+    }
+
+    /// The item with this key.
+    async fn raw(&self, key: String) -> Result<Option<HashMap<String, AttributeValue>>, CallError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(KEY, AttributeValue::S(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| self.call("GetItem").failed(error))?;
+        Ok(answer.item)
+    }
+
+    /// The copies of all revisions of `topology`, in no order. What cannot be read is left out.
+    pub async fn history(&self, topology: &TopologyName) -> Result<Vec<Record>, CallError> {
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .filter_expression("begins_with(#k, :revisions)")
+            .expression_attribute_names("#k", KEY)
+            .expression_attribute_values(":revisions", AttributeValue::S(items::revisions(topology)))
+            .into_paginator()
+            .items()
+            .send();
+        let mut entries = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| self.call("Scan").failed(error))?;
+            if let RegisterReading::Record(record) = reading(item) {
+                entries.push(*record);
+            }
+        }
+        Ok(entries)
     }
 
     /// Removes everything that belongs to `topology` and leaves the others' items alone.

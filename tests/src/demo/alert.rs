@@ -52,7 +52,7 @@ pub(super) fn labels(
 }
 
 /// The payload with one firing alert.
-pub(super) fn payload(labels: &BTreeMap<String, String>, receiver: &str, fired_at: Timestamp) -> Value {
+pub fn payload(labels: &BTreeMap<String, String>, receiver: &str, fired_at: Timestamp) -> Value {
     let label = |name: &str| labels.get(name).map(String::as_str).unwrap_or_default();
     let group = json!({"alertname": label("alertname")});
     json!({

@@ -25,8 +25,11 @@ mod two_regions;
 
 use std::path::PathBuf;
 
+pub use alert::payload;
+pub use monitoring::{basic, value_of};
 pub use play::play;
 pub use screen::Untrue;
+pub use stage::{ACCELERATOR, EXAMPLE, Stage};
 pub use two_regions::play as play_two_regions;
 
 /// Why the demo ended early.

@@ -148,12 +148,12 @@ fn hurry(configuration: &mut Value) {
 }
 
 /// A value of a Secret.
-pub(super) fn value_of(secret: &Value, key: &str) -> Option<String> {
+pub fn value_of(secret: &Value, key: &str) -> Option<String> {
     let bytes = STANDARD.decode(secret["data"][key].as_str()?).ok()?;
     String::from_utf8(bytes).ok()
 }
 
 /// What Alertmanager sends as its Authorization header.
-pub(super) fn basic(user: &str, password: &str) -> String {
+pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }

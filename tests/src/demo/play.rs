@@ -1,5 +1,6 @@
 //! The chapters.
 
+mod back;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub async fn play(programs: &Programs) -> Result<(), DemoError> {
     play.first_report().await?;
     play.second_report().await?;
     play.apply_again().await?;
+    play.how_things_stand().await?;
+    play.bring_back().await?;
     play.destroy().await?;
     play.screen.end();
     Ok(())
@@ -237,26 +240,15 @@ impl Play {
     }
 
     async fn destroy(&mut self) -> Result<(), DemoError> {
-        let [_, b] = self.sites();
         self.screen.chapter("Taken away again");
         let ran = self
             .provision
             .run(&self.screen, &["destroy", self.stage.example, "--yes"])
             .await?;
-        self.screen.claim(
-            &format!("refused with exit code 3: {b} is fenced, and the record of it would be lost"),
-            ran.code == Some(3),
-            || ran.seen(),
-        )?;
-        let ran = self
-            .provision
-            .run(&self.screen, &["destroy", self.stage.example, "--yes", "--force"])
-            .await?;
-        self.screen.claim(
-            "forced, it removes all that apply made",
-            ran.code == Some(0),
-            || ran.seen(),
-        )?;
+        self.screen
+            .claim("it removes all that apply made", ran.code == Some(0), || {
+                ran.seen()
+            })?;
         let left = leftovers::of(&self.stage).await?;
         self.screen.claim(
             "no stack, function, table, bucket, secret, role or log group is left",
@@ -272,7 +264,7 @@ impl Play {
             .claim("destroyed again: nothing there", ran.code == Some(0), || {
                 ran.seen()
             })?;
-        self.claim_writes("the accelerator is as the fence left it", 1)?;
+        self.claim_writes("and leaves the accelerator as it is", 2)?;
         self.claim_unseen("and nobody has seen the password to the end")
     }
 

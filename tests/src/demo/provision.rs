@@ -97,7 +97,9 @@ impl Provision {
                 let mut folded = Folded::default();
                 while let Some(line) = lines.next_line().await? {
                     let is_detail = line.is_empty() || line.starts_with("  ");
-                    let shown = if self.brief && is_detail {
+                    // The same at each run, and shown at the top.
+                    let is_place = line.starts_with("AWS_ENDPOINT_URL");
+                    let shown = if (self.brief && is_detail) || is_place {
                         Vec::new()
                     } else {
                         folded.next(&line)

@@ -16,7 +16,7 @@ use crate::standins::kubernetes::ClusterStandIn;
 use crate::standins::local_aws::LocalAws;
 
 /// The example that is played unless another is asked for.
-pub(super) const EXAMPLE: &str = "local.yaml";
+pub const EXAMPLE: &str = "local.yaml";
 
 /// The file with both clusters' contexts, beside the topology.
 const KUBECONFIG: &str = "kubeconfig";
@@ -25,30 +25,30 @@ const KUBECONFIG: &str = "kubeconfig";
 const OTHER_ACCELERATORS: usize = 11;
 
 /// The accelerator's name, which only its owner sees.
-pub(super) const ACCELERATOR: &str = "keycloak";
+pub const ACCELERATOR: &str = "keycloak";
 
 /// Everything that runs, and what it is made from.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub struct Stage {
     /// The example's file name.
-    pub(super) example: &'static str,
-    pub(super) topology: Topology,
-    pub(super) infinispan: InfinispanPair,
-    pub(super) accelerator: AcceleratorStandIn,
-    pub(super) aws: LocalAws,
+    pub example: &'static str,
+    pub topology: Topology,
+    pub infinispan: InfinispanPair,
+    pub accelerator: AcceleratorStandIn,
+    pub aws: LocalAws,
     /// Each site's balancer, by ARN.
-    pub(super) balancers: [String; 2],
+    pub balancers: [String; 2],
     /// Each site's cluster.
-    pub(super) clusters: [ClusterStandIn; 2],
+    pub clusters: [ClusterStandIn; 2],
     /// What the clusters held before.
-    pub(super) clusters_before: [BTreeMap<String, Value>; 2],
+    pub clusters_before: [BTreeMap<String, Value>; 2],
     /// Where `provision` is run.
-    pub(super) folder: TempDir,
+    pub folder: TempDir,
 }
 
 impl Stage {
     /// Sets it up for an example in `examples`.
-    pub(super) async fn set(examples: &Path, example: &'static str) -> Result<Self, DemoError> {
+    pub async fn set(examples: &Path, example: &'static str) -> Result<Self, DemoError> {
         let path = examples.join(example);
         let text = fs::read_to_string(&path).map_err(DemoError::file(&path))?;
         let topology = topology::parse(text.as_bytes(), example).map_err(|mistakes| DemoError::Example {
@@ -121,7 +121,7 @@ impl Stage {
     }
 
     /// What `provision` finds AWS and the clusters by.
-    pub(super) fn environment(&self) -> Vec<(String, String)> {
+    pub fn environment(&self) -> Vec<(String, String)> {
         let kubeconfig = self.folder.path().join(KUBECONFIG);
         let mut environment = self.aws.client_environment();
         environment.push(("KUBECONFIG".to_owned(), kubeconfig.display().to_string()));
@@ -129,17 +129,17 @@ impl Stage {
     }
 
     /// The name of a site.
-    pub(super) fn site(&self, index: usize) -> &str {
+    pub fn site(&self, index: usize) -> &str {
         self.topology.sites[index].name.as_str()
     }
 
     /// The Region of the function and of the secrets; of several the first.
-    pub(super) fn region(&self) -> &str {
+    pub fn region(&self) -> &str {
         self.topology.first_region().as_str()
     }
 
     /// Every Region in which something of ours can be.
-    pub(super) fn regions(&self) -> BTreeSet<&str> {
+    pub fn regions(&self) -> BTreeSet<&str> {
         let registers = self.topology.register_regions();
         let all = self.topology.regions.iter().chain(registers);
         all.map(|region| region.as_str()).collect()
@@ -176,7 +176,7 @@ impl Stage {
     }
 
     /// Packs the function's binary as somebody who built it himself would.
-    pub(super) fn pack(&self, binary: &Path) -> Result<PathBuf, DemoError> {
+    pub fn pack(&self, binary: &Path) -> Result<PathBuf, DemoError> {
         let bytes = fs::read(binary).map_err(DemoError::file(binary))?;
         let packed =
             provisioner::package::pack(&bytes, &Default::default()).map_err(|error| DemoError::Example {

@@ -20,6 +20,9 @@ use crate::words::{Epoch, Reporter, Rev, SiteName, TopologyName};
 /// The table's one key attribute.
 pub const KEY: &str = "pk";
 
+/// The attribute of a deep check's item that holds its result.
+pub const CHECKUP: &str = "checkup";
+
 /// The record's key.
 pub fn record(topology: &TopologyName) -> String {
     topology.to_string()
@@ -30,9 +33,14 @@ pub fn others(topology: &TopologyName) -> String {
     format!("{topology}#")
 }
 
+/// What the keys of all revisions' copies begin with.
+pub fn revisions(topology: &TopologyName) -> String {
+    format!("{}history#", others(topology))
+}
+
 /// The key of a revision's copy.
 pub fn history(topology: &TopologyName, epoch: Epoch, rev: Rev) -> String {
-    format!("{}history#{epoch}#{rev}", others(topology))
+    format!("{}{epoch}#{rev}", revisions(topology))
 }
 
 /// The key of a watchdog's stamp.

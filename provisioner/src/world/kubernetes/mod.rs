@@ -8,6 +8,7 @@
 //! a few times within it. What an answer means is the planner's business.
 
 mod call;
+mod keycloak;
 mod kubeconfig;
 
 use std::collections::{BTreeMap, BTreeSet};

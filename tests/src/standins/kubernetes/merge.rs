@@ -138,10 +138,15 @@ fn entry_of(managed: &Managed) -> Value {
 
 /// What an update, a create or a patch leaves: `new` as it is, and its author owning what is different.
 pub(super) fn update(live: Option<&Value>, new: &Value, actor: &Actor<'_>, shape: Shape<'_>) -> Value {
-    let (mut entries, before) = match live {
+    let (of_live, before) = match live {
         Some(live) => (managers(live), unmanaged(live)),
         None => (Vec::new(), json!({})),
     };
+    // Whoever sends managers back may have left some out, and they are believed; none at all are those that were.
+    let mut entries = managers(new);
+    if live.is_none() || entries.is_empty() {
+        entries = of_live;
+    }
     let after = unmanaged(new);
     let difference = Difference::between(&before, &after, shape);
     let gained = difference.added.with(&difference.modified).ownable();

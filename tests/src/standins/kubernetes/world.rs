@@ -375,6 +375,9 @@ impl World {
                     metadata.remove(servers_own);
                 }
             }
+            if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
+                status.remove("observedGeneration");
+            }
             (format!("{kind} {}/{}", key.namespace, key.name), object)
         };
         self.objects.iter().map(described).collect()

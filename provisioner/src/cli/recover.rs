@@ -1,0 +1,248 @@
+//! `provision rejoin`, `fence` and `promote`: what changes who serves, by an operator's word.
+//!
+//! Each shows how things stand first, says what it will do and what that costs, and has the site's name typed.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::cloud;
+use super::hold::reason;
+use super::{Exit, Failure, OutputFormat, TopologyFile, say};
+use crate::observed::status::StatusReading;
+use crate::report::{self, Operated};
+use crate::run::console::Console;
+use crate::run::keycloak::Hands;
+use crate::run::rejoin::{self, Way};
+use crate::run::{self, Scope, Session, recover, status};
+use crate::topology::{Interval, Loaded, Site, SiteName, Topology};
+
+/// How long the look before may take.
+const LOOK_WITHIN: Duration = Duration::from_secs(10);
+const DRY: &str = "nothing was changed: this was a dry run";
+
+/// Who handles the stale site's Keycloak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum KeycloakBy {
+    /// This command scales it, in the site's cluster
+    #[default]
+    Command,
+    /// You do, and say when it is done
+    Manual,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rejoin {
+    /// The site to bring back
+    site: String,
+    #[command(flatten)]
+    file: TopologyFile,
+    /// Wait until the sites see each other again, then go on: the one command to leave running
+    #[arg(long)]
+    when_healed: bool,
+    /// For how long --when-healed waits
+    #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "12h")]
+    give_up_after: Interval,
+    /// Who stops and starts the site's Keycloak
+    #[arg(long, value_enum, default_value_t)]
+    keycloak: KeycloakBy,
+    /// For how long Keycloak's pods may take to go, or to come
+    #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "15m")]
+    keycloak_within: Interval,
+    /// Make every check that changes nothing, and stop there
+    #[arg(long)]
+    dry_run: bool,
+    /// Agree beforehand
+    #[arg(short = 'y', long)]
+    yes: bool,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    output: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Fence {
+    /// The site to take out
+    site: String,
+    #[command(flatten)]
+    file: TopologyFile,
+    /// Why; it stands in the record
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
+    /// Show the evidence, and stop there
+    #[arg(long)]
+    dry_run: bool,
+    /// Agree beforehand
+    #[arg(short = 'y', long)]
+    yes: bool,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    output: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Promote {
+    /// The site that is to serve from now on
+    site: String,
+    #[command(flatten)]
+    file: TopologyFile,
+    /// The survivor looks alive, and you know that it is lost
+    #[arg(long)]
+    survivor_is_lost: bool,
+    /// Agree beforehand
+    #[arg(short = 'y', long)]
+    yes: bool,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    output: OutputFormat,
+}
+
+impl Rejoin {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let loaded = self.file.load()?;
+        let site = site_of(&loaded, &self.site)?;
+        let topology = &loaded.topology;
+        let file = self.file.name();
+        cloud::finish(async {
+            let scope = Scope {
+                aws: true,
+                clusters: match self.keycloak {
+                    KeycloakBy::Command => [site.name.clone()].into(),
+                    KeycloakBy::Manual => Default::default(),
+                },
+            };
+            let session = Session::over(topology, &scope, Console::new()).await?;
+            let seen = status::look(&session, topology, &file, LOOK_WITHIN).await;
+            say(&report::verdict(&seen).sentence);
+            if is_open(&seen) {
+                say("there is nothing to bring back");
+                return Ok(Exit::Done);
+            }
+            let hands = match self.keycloak {
+                KeycloakBy::Command => {
+                    Hands::ours(&session, site, cloud::duration(self.keycloak_within)).await?
+                }
+                KeycloakBy::Manual => Hands::Theirs,
+            };
+            say(&format!(
+                "{0} is to be brought back: its Keycloak is stopped, what it alone has is lost (sessions, logins under way, \
+                 failed logins), the other site's state is pushed to it, its Keycloak is started, and it goes back into \
+                 the accelerator. The other site serves all users meanwhile. Stopped at any point, the same command \
+                 goes on",
+                site.name
+            ));
+            if self.dry_run {
+                say(DRY);
+                return Ok(Exit::Done);
+            }
+            consent(&session.console, self.yes, &site.name)?;
+            let way = Way {
+                hands,
+                when_healed: self.when_healed.then(|| cloud::duration(self.give_up_after)),
+            };
+            let operated = rejoin::rejoin(&session, topology, site, &way).await?;
+            answer(self.output, &operated)
+        })
+    }
+}
+
+impl Fence {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let loaded = self.file.load()?;
+        let site = site_of(&loaded, &self.site)?;
+        let topology = &loaded.topology;
+        let file = self.file.name();
+        cloud::finish(async {
+            let session = Session::begin(topology, Console::new()).await?;
+            let seen = status::look(&session, topology, &file, LOOK_WITHIN).await;
+            say(report::status_text(&seen).trim_end());
+            say(&format!(
+                "\n{0} is to be fenced: it leaves the accelerator, and the other site stops replicating to it. Connections \
+                 to it that are open last until they are idle. Afterwards: provision rejoin {0} {file}",
+                site.name
+            ));
+            if self.dry_run {
+                say(DRY);
+                return Ok(Exit::Done);
+            }
+            consent(&session.console, self.yes, &site.name)?;
+            let operated = recover::fence(&session, topology, &site.name, &self.reason).await?;
+            answer(self.output, &operated)
+        })
+    }
+}
+
+impl Promote {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let loaded = self.file.load()?;
+        let site = site_of(&loaded, &self.site)?;
+        let topology = &loaded.topology;
+        let file = self.file.name();
+        cloud::finish(async {
+            let session = Session::begin(topology, Console::new()).await?;
+            let seen = status::look(&session, topology, &file, LOOK_WITHIN).await;
+            say(report::status_text(&seen).trim_end());
+            let other = other_than(topology, site);
+            if let Some(sign) = report::sign_of_life(&seen, &other.name).filter(|_| !self.survivor_is_lost) {
+                return Err(run::Failure::SurvivorLives {
+                    survivor: other.name.clone(),
+                    sign,
+                });
+            }
+            say(&format!(
+                "\n{0} is to serve alone. What only {1} has is lost to it, and what {0} missed since it was fenced stays \
+                 missing. Make sure that its Keycloak runs",
+                site.name, other.name
+            ));
+            // Whoever gives a site up names that one.
+            let named = if self.survivor_is_lost { other } else { site };
+            consent(&session.console, self.yes, &named.name)?;
+            let operated = recover::promote(&session, topology, &site.name, self.survivor_is_lost).await?;
+            answer(self.output, &operated)
+        })
+    }
+}
+
+fn answer(output: OutputFormat, operated: &Operated) -> Result<Exit, run::Failure> {
+    cloud::answer(
+        output,
+        || report::operated_text(operated),
+        || report::operated_json(operated),
+    )?;
+    Ok(Exit::Done)
+}
+
+fn is_open(seen: &StatusReading) -> bool {
+    seen.register
+        .as_ref()
+        .is_ok_and(|items| items.record.decision.is_none())
+}
+
+fn other_than<'a>(topology: &'a Topology, site: &Site) -> &'a Site {
+    let [a, b] = &topology.sites;
+    if a.name == site.name { b } else { a }
+}
+
+fn site_of<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Site, Failure> {
+    let sites = &loaded.topology.sites;
+    sites
+        .iter()
+        .find(|site| site.name.as_str() == name)
+        .ok_or_else(|| {
+            let [a, b] = sites.each_ref().map(|site| site.name.as_str());
+            Failure::new(Exit::Invalid, format!("`{name}` is not a site of this topology"))
+                .hint(format!("its sites are {a} and {b}"))
+        })
+}
+
+/// The site's name typed, or agreed to beforehand.
+fn consent(console: &Console, given: bool, site: &SiteName) -> Result<(), run::Failure> {
+    if given {
+        return Ok(());
+    }
+    match console.ask(&format!("type {site} to go on:")) {
+        Ok(typed) if typed == site.as_str() => Ok(()),
+        Ok(_) => Err(run::Failure::Declined),
+        Err(_) => Err(run::Failure::NoTerminal),
+    }
+}

@@ -1,0 +1,338 @@
+//! A site's Keycloak in its cluster, and the pods that it runs.
+//!
+//! ```text
+//!   Keycloak custom resource, spec.instances ─▶ its operator ─▶ StatefulSet of the same name ─▶ pods
+//!   or, without the operator: StatefulSet or Deployment, spec.replicas ─────────────────────▶ pods
+//! ```
+//!
+//! What counts is pods, not what somebody asked for: a pod that is still ending writes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::cluster::{FIELD_MANAGER, KEYCLOAKS, Resource};
+use super::status::KeycloakState;
+
+/// The annotation with the count from before, while a rejoin keeps it at none.
+pub const REMEMBERED: &str = "sitefence.io/keycloak-replicas";
+/// Managers that put a field back to what stands in a repository.
+const CONTROLLERS: [&str; 4] = ["argocd", "kustomize-controller", "helm-controller", "flux"];
+/// What those write on the objects that they keep: by which name they know them.
+const ARGO_CD: &str = "argocd.argoproj.io/tracking-id";
+const FLUX: [(&str, &str); 2] = [
+    ("kustomize.toolkit.fluxcd.io/name", "kustomization"),
+    ("helm.toolkit.fluxcd.io/name", "helmrelease"),
+];
+
+/// Who would put the count of replicas back as soon as it is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// By which name the cluster knows it.
+    pub name: String,
+    /// What pauses it.
+    pub pause: String,
+}
+
+/// A Keycloak as found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keycloak {
+    /// The kind of the object that says how many replicas there are to be.
+    pub resource: Resource,
+    /// Where it is.
+    pub namespace: String,
+    /// The object.
+    pub object: Value,
+    /// The pods that it runs.
+    pub pods: Vec<Value>,
+}
+
+impl Keycloak {
+    fn field(&self) -> &'static str {
+        if self.resource == KEYCLOAKS {
+            "instances"
+        } else {
+            "replicas"
+        }
+    }
+
+    fn asked_for(&self) -> Option<u64> {
+        self.object["spec"][self.field()].as_u64()
+    }
+
+    /// Which object is scaled, as people write it.
+    pub fn title(&self) -> String {
+        let name = self.object.pointer("/metadata/name").and_then(Value::as_str);
+        format!(
+            "{} {}/{}",
+            self.resource.kind,
+            self.namespace,
+            name.unwrap_or_default()
+        )
+    }
+
+    fn remembered(&self) -> Option<u64> {
+        let text = self.object["metadata"]["annotations"][REMEMBERED].as_str();
+        text.and_then(|text| text.parse().ok())
+    }
+
+    /// A controller that keeps the count as it stands in a repository, if one does.
+    pub fn controller(&self) -> Option<Owner> {
+        let fields = self.object["metadata"]["managedFields"].as_array()?;
+        let field = format!("f:{}", self.field());
+        let name = fields
+            .iter()
+            .filter(|entry| !entry["fieldsV1"]["f:spec"][&field].is_null())
+            .filter_map(|entry| entry["manager"].as_str())
+            .find(|manager| CONTROLLERS.iter().any(|known| manager.contains(known)))?;
+        Some(Owner {
+            name: name.to_owned(),
+            pause: self.pause(),
+        })
+    }
+
+    fn pause(&self) -> String {
+        let metadata = &self.object["metadata"];
+        if let Some(tracking) = metadata["annotations"][ARGO_CD].as_str() {
+            let application = tracking.split(':').next().unwrap_or(tracking);
+            return format!("argocd app set {application} --sync-policy none");
+        }
+        for (label, kind) in FLUX {
+            if let Some(name) = metadata["labels"][label].as_str() {
+                let namespace = metadata["labels"][label.replace("/name", "/namespace")].as_str();
+                return format!(
+                    "flux suspend {kind} {name} --namespace {}",
+                    namespace.unwrap_or("flux-system")
+                );
+            }
+        }
+        "Argo CD: argocd app set APPLICATION --sync-policy none; Flux: flux suspend kustomization NAME"
+            .to_owned()
+    }
+
+    /// KEDA's scaler among those of the namespace that would start it again.
+    pub fn scaler(&self, scaled: &[Value]) -> Option<Owner> {
+        let ours = self.object.pointer("/metadata/name");
+        let scaler = scaled
+            .iter()
+            .find(|scaled| scaled.pointer("/spec/scaleTargetRef/name") == ours)?;
+        let name = scaler["metadata"]["name"].as_str().unwrap_or_default();
+        Some(Owner {
+            name: format!("ScaledObject {name}"),
+            pause: format!(
+                "kubectl annotate scaledobject {name} --namespace {} autoscaling.keda.sh/paused-replicas=0",
+                self.namespace
+            ),
+        })
+    }
+
+    /// The object scaled to none, with the count from before in it.
+    pub fn stopped(&self) -> Value {
+        let mut object = self.object.clone();
+        // Both kinds mean one by saying nothing. A count of none was remembered earlier, or was there before us.
+        let before = self.remembered().or(self.asked_for()).unwrap_or(1);
+        object["metadata"]["annotations"][REMEMBERED] = json!(before.to_string());
+        object["spec"][self.field()] = json!(0);
+        object
+    }
+
+    /// The object as it was before, and how many pods that means.
+    pub fn started(&self) -> (Value, u64) {
+        let mut object = self.object.clone();
+        let wanted = self.remembered().or(self.asked_for()).unwrap_or(1).max(1);
+        object["spec"][self.field()] = json!(wanted);
+        if let Some(metadata) = object["metadata"].as_object_mut()
+            && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
+        {
+            annotations.remove(REMEMBERED);
+            if annotations.is_empty() {
+                metadata.remove("annotations");
+            }
+        }
+        (object, wanted)
+    }
+
+    /// The object without us among those who hold its fields. Where we hold none it is as it was.
+    pub fn given_back(&self) -> Value {
+        let mut object = self.object.clone();
+        let managers = object.pointer_mut("/metadata/managedFields");
+        if let Some(managers) = managers.and_then(Value::as_array_mut) {
+            managers.retain(|entry| entry["manager"] != FIELD_MANAGER);
+        }
+        object
+    }
+
+    /// As `status` shows it.
+    pub fn state(&self) -> KeycloakState {
+        KeycloakState {
+            wanted: self.asked_for(),
+            pods: self.pods.len(),
+            ready: self.pods.iter().filter(|pod| is_ready(pod)).count(),
+        }
+    }
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let is = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    conditions.is_some_and(|all| all.iter().any(is)) && pod["metadata"]["deletionTimestamp"].is_null()
+}
+
+/// The labels that choose a workload's pods; without a workload those that the operator of the custom resource of this
+/// name gives, while it has not made the StatefulSet yet.
+pub fn labels_of(workload: Option<&Value>, name: &str) -> BTreeMap<String, String> {
+    match workload {
+        Some(workload) => {
+            serde_json::from_value(workload["spec"]["selector"]["matchLabels"].clone()).unwrap_or_default()
+        }
+        None => [("app", "keycloak"), ("app.kubernetes.io/instance", name)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+    }
+}
+
+/// Whether a pod carries all these labels. Without any nothing is known to be ours.
+pub fn carries(pod: &Value, labels: &BTreeMap<String, String>) -> bool {
+    let labelled = |(key, value): (&String, &String)| pod["metadata"]["labels"][key] == json!(value);
+    !labels.is_empty() && labels.iter().all(labelled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keycloak(object: Value) -> Keycloak {
+        Keycloak {
+            resource: KEYCLOAKS,
+            namespace: "keycloak".to_owned(),
+            object,
+            pods: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_count_from_before_survives_stopping_twice_and_comes_back() {
+        let before = keycloak(json!({"metadata": {"name": "keycloak"}, "spec": {"instances": 3}}));
+        let stopped = keycloak(before.stopped());
+        assert_eq!(stopped.asked_for(), Some(0));
+        let twice = keycloak(stopped.stopped());
+        assert_eq!(twice, stopped, "a resumed command changes nothing");
+        let (started, wanted) = twice.started();
+        assert_eq!(wanted, 3);
+        assert_eq!(started["spec"]["instances"], 3);
+        assert_eq!(started, before.object, "nothing of ours is left");
+    }
+
+    #[test]
+    fn a_count_left_out_is_one() {
+        let before = keycloak(json!({"metadata": {"name": "keycloak"}, "spec": {}}));
+        assert_eq!(keycloak(before.stopped()).started().1, 1);
+    }
+
+    #[test]
+    fn only_a_controller_that_holds_the_count_stands_in_the_way() {
+        let owned =
+            |manager: &str, field: &str| json!([{"manager": manager, "fieldsV1": {"f:spec": {field: {}}}}]);
+        for (manager, field, pause) in [
+            (
+                "argocd-controller",
+                "f:instances",
+                Some("argocd app set sso --sync-policy none"),
+            ),
+            (
+                "kustomize-controller",
+                "f:instances",
+                Some("argocd app set sso --sync-policy none"),
+            ),
+            // It leaves the count alone.
+            ("argocd-controller", "f:image", None),
+            ("kubectl-edit", "f:instances", None),
+        ] {
+            let object = json!({"metadata": {
+                "annotations": {ARGO_CD: "sso:k8s.keycloak.org/Keycloak:keycloak/keycloak"},
+                "managedFields": owned(manager, field),
+            }});
+            let owner = keycloak(object).controller();
+            assert_eq!(
+                owner.map(|owner| owner.pause).as_deref(),
+                pause,
+                "{manager} {field}"
+            );
+        }
+        let object = json!({"metadata": {
+            "labels": {
+                "kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "gitops",
+            },
+            "managedFields": owned("kustomize-controller", "f:instances"),
+        }});
+        assert_eq!(
+            keycloak(object).controller().map(|owner| owner.pause).as_deref(),
+            Some("flux suspend kustomization apps --namespace gitops")
+        );
+    }
+
+    #[test]
+    fn keda_stands_in_the_way_where_it_scales_this_one() {
+        let ours = keycloak(json!({"metadata": {"name": "keycloak"}}));
+        let scaler = |target: &str| json!({"metadata": {"name": "by-load"}, "spec": {"scaleTargetRef": {"name": target}}});
+        assert_eq!(ours.scaler(&[scaler("other")]), None);
+        let owner = ours.scaler(&[scaler("other"), scaler("keycloak")]);
+        assert_eq!(
+            owner.map(|owner| owner.name).as_deref(),
+            Some("ScaledObject by-load")
+        );
+    }
+
+    #[test]
+    fn what_is_given_back_is_held_by_all_others() {
+        let object = json!({"metadata": {"managedFields": [
+            {"manager": "kubectl-edit"}, {"manager": FIELD_MANAGER, "operation": "Update"},
+        ]}});
+        let back = keycloak(object).given_back();
+        assert_eq!(
+            back["metadata"]["managedFields"],
+            json!([{"manager": "kubectl-edit"}])
+        );
+        let untouched = keycloak(json!({"metadata": {"name": "keycloak"}, "spec": {}}));
+        assert_eq!(untouched.given_back(), untouched.object);
+    }
+
+    #[test]
+    fn a_pod_counts_by_all_labels_of_the_selector() {
+        let pod = json!({"metadata": {"labels": {"app": "keycloak", "part": "server"}}});
+        let labels = |labels: Value| {
+            let workload = json!({"spec": {"selector": {"matchLabels": labels}}});
+            labels_of(Some(&workload), "keycloak")
+        };
+        assert!(carries(&pod, &labels(json!({"app": "keycloak"}))));
+        assert!(!carries(
+            &pod,
+            &labels(json!({"app": "keycloak", "part": "other"}))
+        ));
+        assert!(!carries(&pod, &labels(json!({}))));
+        assert!(
+            !carries(&pod, &labels_of(None, "keycloak")),
+            "it is of no instance"
+        );
+    }
+
+    #[test]
+    fn a_pod_that_is_ending_is_there_and_not_ready() {
+        let mut pod = json!({
+            "metadata": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        });
+        let state = |pod: &Value| {
+            let keycloak = Keycloak {
+                resource: KEYCLOAKS,
+                namespace: "keycloak".to_owned(),
+                object: json!({"spec": {"instances": 2}}),
+                pods: vec![pod.clone()],
+            };
+            let state = keycloak.state();
+            (state.wanted, state.pods, state.ready)
+        };
+        assert_eq!(state(&pod), (Some(2), 1, 1));
+        pod["metadata"]["deletionTimestamp"] = json!("2026-11-21T20:00:00Z");
+        assert_eq!(state(&pod), (Some(2), 1, 0));
+    }
+}

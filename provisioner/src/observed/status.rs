@@ -1,0 +1,100 @@
+//! What `status` saw: of each source an answer, or why there is none.
+//!
+//! The sources fail one at a time, and at three in the morning some of them do. So nothing is left out: what could
+//! not be read is [`Err`] with its reason, and the report shows it as unknown.
+
+use std::collections::BTreeMap;
+
+use fencing::health::Checkup;
+use fencing::register::Record;
+use fencing::settings::Settings;
+use jiff::Timestamp;
+
+use crate::topology::{Mode, SiteName};
+
+/// One source's answer, or why it gave none.
+pub type Source<T> = Result<T, String>;
+
+/// Everything that was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusReading {
+    /// The topology's name.
+    pub topology: String,
+    /// The topology's file, for the commands that are proposed.
+    pub file: String,
+    /// What the topology's file says; the function's own word counts more.
+    pub mode: Mode,
+    /// The two sites, in the topology's order.
+    pub sites: [SiteName; 2],
+    /// When was looked.
+    pub at: Timestamp,
+    /// The register's item; one that does not exist yet is the empty record.
+    pub register: Source<RegisterItems>,
+    /// The accelerator.
+    pub accelerator: Source<AcceleratorState>,
+    /// By Region: its function.
+    pub functions: BTreeMap<String, Source<Option<FunctionState>>>,
+    /// By site: its Keycloak.
+    pub keycloaks: BTreeMap<SiteName, Source<KeycloakState>>,
+}
+
+/// What the register holds of a topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterItems {
+    /// The record.
+    pub record: Record,
+    /// When each site's watchdog came through last.
+    pub watchdogs: BTreeMap<SiteName, Timestamp>,
+    /// By Region: what its function's last deep check came to.
+    pub checkups: BTreeMap<String, Checkup>,
+}
+
+/// An accelerator with all its endpoints.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AcceleratorState {
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Whether its last change is in force everywhere.
+    pub deployed: bool,
+    /// Its endpoints, once for each listener.
+    pub endpoints: Vec<EndpointState>,
+}
+
+/// An endpoint in one of the groups.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointState {
+    /// Its identifier: a balancer's ARN.
+    pub id: String,
+    /// AWS's word for its health.
+    pub health: String,
+    /// Its share within its group.
+    pub weight: Option<i32>,
+    /// Its group's dial, in percent.
+    pub dial: Option<f32>,
+    /// Whose it is, if it is a site's.
+    pub site: Option<SiteName>,
+}
+
+/// A deployed function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionState {
+    /// Lambda's words for its state, and for its last update.
+    pub state: String,
+    /// The same of its last update.
+    pub update: String,
+    /// The digest of its package, in base64 as Lambda writes it.
+    pub code: String,
+    /// What it was told.
+    pub settings: Result<Settings, String>,
+}
+
+/// A site's Keycloak.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeycloakState {
+    /// How many replicas are asked for; unknown where the object leaves it to its operator.
+    pub wanted: Option<u64>,
+    /// How many of its pods there are.
+    pub pods: usize,
+    /// How many of these are ready.
+    pub ready: usize,
+}

@@ -1,0 +1,458 @@
+//! The sentence at each point of the story, and the screen around it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use fencing::accelerator::Outcome;
+use fencing::health::Checkup;
+use fencing::register::{Decision, Hold, Rejoin};
+use fencing::replication::Sight;
+use fencing::words::{Epoch, Fenced, Rev, Survivor};
+use serde_json::json;
+
+use super::*;
+use crate::observed::status::{FunctionState, KeycloakState};
+
+fn site(name: &str) -> SiteName {
+    SiteName::new(name).unwrap()
+}
+
+fn time(text: &str) -> Timestamp {
+    format!("2026-11-21T{text}Z").parse().unwrap()
+}
+
+fn endpoint(name: &str) -> EndpointState {
+    EndpointState {
+        id: format!("arn:balancer/{name}"),
+        health: "HEALTHY".to_owned(),
+        weight: Some(128),
+        dial: Some(100.0),
+        site: Some(site(name)),
+    }
+}
+
+/// All is as it should be.
+fn healthy() -> StatusReading {
+    let check = |site: &str, other: &str| Check {
+        name: format!("infinispan:{site}"),
+        level: Level::Fine,
+        took_ms: 12,
+        found: format!("answers, with ADMIN rights; it sees {other}, and replication to that is online"),
+        hint: None,
+    };
+    let sites = [site("site-a"), site("site-b")];
+    let checkup = Checkup {
+        at: time("20:09:30"),
+        epoch: None,
+        state: None,
+        unreachable: Vec::new(),
+        sights: sites.iter().map(|site| (site.clone(), Sight::Sees)).collect(),
+        blind_since: BTreeMap::new(),
+        divided_since: BTreeMap::new(),
+        unfenced: None,
+        unfinished_since: None,
+        held_seconds: None,
+        hold_overdue_seconds: None,
+        marked: Default::default(),
+        not_ours: Default::default(),
+        checks: vec![check("site-a", "site-b"), check("site-b", "site-a")],
+    };
+    let of_each = |site: &SiteName| (site.clone(), time("20:09:55"));
+    let keycloak = KeycloakState {
+        wanted: Some(2),
+        pods: 2,
+        ready: 2,
+    };
+    StatusReading {
+        topology: "prod".to_owned(),
+        file: "topology.yaml".to_owned(),
+        mode: Mode::Act,
+        at: time("20:10:00"),
+        register: Ok(RegisterItems {
+            record: Record::empty(),
+            watchdogs: sites.iter().map(of_each).collect(),
+            checkups: [("eu-west-1".to_owned(), checkup)].into(),
+        }),
+        accelerator: Ok(AcceleratorState {
+            enabled: true,
+            deployed: true,
+            endpoints: vec![endpoint("site-a"), endpoint("site-b")],
+        }),
+        functions: [(
+            "eu-west-1".to_owned(),
+            Ok(Some(FunctionState {
+                state: "Active".to_owned(),
+                update: "Successful".to_owned(),
+                code: "c2hhMjU2".to_owned(),
+                settings: Ok(fencing::settings::sample::settings()),
+            })),
+        )]
+        .into(),
+        keycloaks: sites
+            .iter()
+            .map(|site| (site.clone(), Ok(keycloak.clone())))
+            .collect(),
+        sites,
+    }
+}
+
+fn items(seen: &mut StatusReading) -> &mut RegisterItems {
+    seen.register.as_mut().unwrap()
+}
+
+fn checkup(seen: &mut StatusReading) -> &mut Checkup {
+    items(seen).checkups.get_mut("eu-west-1").unwrap()
+}
+
+fn decided(state: State) -> Record {
+    Record {
+        epoch: Epoch(3),
+        rev: Rev(17),
+        state,
+        decision: Some(Decision {
+            survivor: Survivor(site("site-a")),
+            fenced: Fenced(site("site-b")),
+            outcome: Outcome::default(),
+            by: "site-a's alert".to_owned(),
+            evidence: "site-a reports it offline and does not see it".to_owned(),
+            decided_at: time("20:00:00"),
+        }),
+        rejoin: (state == State::Rejoining).then(|| Rejoin {
+            session: "ana's laptop".to_owned(),
+            step: RejoinStep::Push,
+            restarts: 0,
+        }),
+        by: "request r1".to_owned(),
+        written_at: time("20:01:00"),
+        ..Record::empty()
+    }
+}
+
+/// One site is out.
+fn fenced(state: State) -> StatusReading {
+    let mut seen = healthy();
+    items(&mut seen).record = decided(state);
+    if let Ok(accelerator) = &mut seen.accelerator {
+        accelerator.endpoints.pop();
+    }
+    checkup(&mut seen).sights.insert(site("site-a"), Sight::Misses);
+    seen
+}
+
+fn held() -> StatusReading {
+    let mut seen = healthy();
+    items(&mut seen).record.hold = Some(Hold {
+        by: "ana".to_owned(),
+        reason: "router work".to_owned(),
+        since: time("19:00:00"),
+        until: Some(time("21:00:00")),
+    });
+    seen
+}
+
+#[test]
+fn each_point_of_the_story_has_its_sentence_and_the_command_that_comes_next() {
+    let promoting = {
+        let mut seen = fenced(State::Decided);
+        items(&mut seen).record.waiting = true;
+        seen
+    };
+    let quiet = {
+        let mut seen = healthy();
+        let record = &mut items(&mut seen).record;
+        record.cooldown_until = Some(time("20:12:00"));
+        record.epoch = Epoch(3);
+        seen
+    };
+    for (seen, condition, line) in [
+        (
+            healthy(),
+            Condition::Healthy,
+            "prod: both sites serve, and a lost one would be fenced; nothing was ever decided",
+        ),
+        (
+            quiet,
+            Condition::Healthy,
+            "prod: both sites serve, and a lost one would be fenced; epoch 3 is over; quiet time: no new decision before \
+             2026-11-21T20:12:00Z",
+        ),
+        (
+            held(),
+            Condition::Degraded,
+            "prod: no site is fenced, and none will be: ana holds since 2026-11-21T19:00:00Z, meant to end at \
+             2026-11-21T21:00:00Z: router work\n\
+             next: provision release topology.yaml",
+        ),
+        (
+            fenced(State::Decided),
+            Condition::Fenced,
+            "prod: site-b is being fenced since 2026-11-21T20:00:00Z, epoch 3: it is not out of the accelerator yet\n\
+             next: provision status topology.yaml",
+        ),
+        (
+            fenced(State::Unbalanced),
+            Condition::Fenced,
+            "prod: site-b is being fenced since 2026-11-21T20:00:00Z, epoch 3: it is out of the accelerator, and site-a \
+             may still wait for it\n\
+             next: provision status topology.yaml",
+        ),
+        (
+            fenced(State::Complete),
+            Condition::Fenced,
+            "prod: site-b is fenced since 2026-11-21T20:00:00Z, epoch 3: site-a serves alone\n\
+             next: provision rejoin site-b topology.yaml --when-healed",
+        ),
+        (
+            fenced(State::Rejoining),
+            Condition::Fenced,
+            "prod: site-b is being brought back, epoch 3: site-a serves alone until that is done; last step \
+             2026-11-21T20:01:00Z\n\
+             next: provision rejoin site-b topology.yaml",
+        ),
+        (
+            promoting,
+            Condition::Fenced,
+            "prod: site-a is to serve alone from epoch 3 on, and its promotion is not finished\n\
+             next: provision promote site-a topology.yaml",
+        ),
+    ] {
+        let verdict = verdict(&seen);
+        assert_eq!((verdict.condition, verdict.line().as_str()), (condition, line));
+    }
+}
+
+#[test]
+fn what_keeps_a_site_from_being_fenced_is_told() {
+    type Break = fn(&mut StatusReading);
+    let breaks: [(Break, &str); 9] = [
+        (
+            |seen| {
+                seen.functions
+                    .values_mut()
+                    .for_each(|function| *function = Ok(None))
+            },
+            "the function of eu-west-1 is not deployed",
+        ),
+        (
+            |seen| items(seen).checkups.clear(),
+            "the function of eu-west-1 has made no deep check yet",
+        ),
+        (
+            |seen| checkup(seen).at = time("20:00:00"),
+            "the last deep check of eu-west-1 is 10 min old",
+        ),
+        (
+            |seen| {
+                let check = &mut checkup(seen).checks[0];
+                (check.level, check.found) = (Level::Fails, "wrong password".to_owned());
+            },
+            "infinispan:site-a (eu-west-1): wrong password",
+        ),
+        (
+            |seen| seen.accelerator = Err("no answer within 2000 ms".to_owned()),
+            "the accelerator cannot be looked at: no answer within 2000 ms",
+        ),
+        (
+            |seen| seen.accelerator.as_mut().unwrap().enabled = false,
+            "the accelerator is switched off",
+        ),
+        (
+            |seen| seen.accelerator.as_mut().unwrap().endpoints.truncate(1),
+            "site-b is not in the accelerator",
+        ),
+        (
+            |seen| seen.accelerator.as_mut().unwrap().endpoints[0].health = "UNHEALTHY".to_owned(),
+            "the accelerator calls site-a unhealthy",
+        ),
+        (
+            |seen| items(seen).watchdogs.retain(|name, _| name.as_str() != "site-b"),
+            "site-b's watchdog never came through",
+        ),
+    ];
+    for (spoil, what) in breaks {
+        let mut seen = healthy();
+        spoil(&mut seen);
+        let verdict = verdict(&seen);
+        assert_eq!(verdict.condition, Condition::Degraded, "{what}");
+        let complaints: Vec<&str> = verdict.complaints.iter().map(|it| it.what.as_str()).collect();
+        assert_eq!(complaints, [what]);
+        assert_eq!(verdict.sentence, format!("prod: no site is fenced, but {what}"));
+    }
+}
+
+/// The stamps are read now, the check is a minute old: a silent watchdog is told from the stamps alone.
+#[test]
+fn a_silent_watchdog_is_told_once() {
+    let mut seen = healthy();
+    items(&mut seen)
+        .watchdogs
+        .insert(site("site-b"), time("20:00:00"));
+    checkup(&mut seen).checks.push(Check {
+        name: "watchdog:site-b".to_owned(),
+        level: Level::Warns,
+        took_ms: 0,
+        found: "it came last nine minutes ago".to_owned(),
+        hint: None,
+    });
+    let complaints = verdict(&seen).complaints;
+    assert_eq!(complaints.len(), 1, "{complaints:?}");
+    assert_eq!(
+        complaints[0].what,
+        "site-b's watchdog came through last 10 min ago"
+    );
+}
+
+#[test]
+fn a_fenced_site_that_somebody_put_back_is_told_beside_the_fence() {
+    let mut seen = fenced(State::Complete);
+    let told = |seen: &StatusReading| -> Vec<String> {
+        verdict(seen).complaints.into_iter().map(|it| it.what).collect()
+    };
+    assert_eq!(told(&seen), Vec::<String>::new());
+    seen.accelerator
+        .as_mut()
+        .unwrap()
+        .endpoints
+        .push(endpoint("site-b"));
+    assert_eq!(verdict(&seen).condition, Condition::Fenced);
+    assert_eq!(told(&seen), ["site-b is fenced and yet in the accelerator"]);
+    // A rejoin's last step puts it there itself.
+    items(&mut seen).record = decided(State::Rejoining);
+    assert_eq!(told(&seen), Vec::<String>::new());
+}
+
+#[test]
+fn without_the_register_nobody_can_tell_and_the_rest_is_shown() {
+    let mut seen = healthy();
+    seen.register = Err("access denied".to_owned());
+    assert_eq!(verdict(&seen).condition, Condition::Unknown);
+    insta::assert_snapshot!(status_text(&seen));
+}
+
+#[test]
+fn a_site_out_of_reach_is_unknown_and_why() {
+    let mut seen = fenced(State::Complete);
+    seen.keycloaks
+        .insert(site("site-b"), Err("connection refused".to_owned()));
+    let check = &mut checkup(&mut seen).checks[1];
+    check.level = Level::Warns;
+    check.found = "site-b's Infinispan: no answer within 4000 ms".to_owned();
+    check.hint = Some("if the site is lost, this is what the other one's alert is for".to_owned());
+    insta::assert_snapshot!(status_text(&seen));
+}
+
+/// Everything that is shown only at times, at once.
+#[test]
+fn a_rejoin_under_a_hold_shows_both() {
+    let mut seen = fenced(State::Rejoining);
+    let hold = items(&mut held()).record.hold.clone();
+    items(&mut seen).record.hold = hold;
+    let accelerator = seen.accelerator.as_mut().unwrap();
+    accelerator.deployed = false;
+    accelerator.endpoints[0].weight = Some(64);
+    insta::assert_snapshot!(status_text(&seen));
+}
+
+#[test]
+fn other_verbs_begin_with_the_sentence_where_not_all_is_as_usual() {
+    let herald = |record: &Record, mode| herald("prod", record, mode, "t.yaml");
+    assert_eq!(herald(&Record::empty(), Mode::Act), None);
+    assert!(
+        herald(&Record::empty(), Mode::Observe)
+            .unwrap()
+            .contains("only observes")
+    );
+    assert!(
+        herald(&decided(State::Complete), Mode::Act)
+            .unwrap()
+            .starts_with("prod: site-b is fenced")
+    );
+}
+
+#[test]
+fn programs_find_what_is_unknown_in_its_place() {
+    let mut seen = healthy();
+    seen.accelerator = Err("timed out".to_owned());
+    let json = status_json(&seen);
+    assert_eq!(json["accelerator"], json!({"unknown": "timed out"}));
+    assert_eq!(json["sites"][0]["endpoints"], json!({"unknown": "timed out"}));
+    assert_eq!(json["sites"][0]["sees"], "sees");
+    assert_eq!(json["condition"], "degraded");
+    assert_eq!(
+        json["complaints"][0]["what"],
+        "the accelerator cannot be looked at: timed out"
+    );
+    assert_eq!(json["register"]["state"], "open");
+}
+
+#[test]
+fn watching_says_what_changed_and_no_ages() {
+    let mut before = fenced(State::Complete);
+    let mut after = before.clone();
+    after.at = time("20:10:05");
+    assert_eq!(changes_between(&before, &after), Vec::<String>::new());
+
+    items(&mut after).record = decided(State::Rejoining);
+    after.keycloaks.insert(
+        site("site-b"),
+        Ok(KeycloakState {
+            wanted: Some(0),
+            pods: 1,
+            ready: 0,
+        }),
+    );
+    assert_eq!(
+        changes_between(&before, &after),
+        [
+            "register: complete, epoch 3 → rejoining, epoch 3",
+            "site-b Keycloak: 2 of 2 ready → 0 of 0 ready",
+        ]
+    );
+
+    checkup(&mut before).at = time("20:00:00");
+    assert_eq!(
+        changes_between(&before, &fenced(State::Complete)),
+        ["no more: the last deep check of eu-west-1 is … min old"]
+    );
+}
+
+#[test]
+fn a_site_lives_that_is_healthy_and_whose_infinispan_answered_lately() {
+    let alive = |change: fn(&mut StatusReading)| {
+        let mut seen = fenced(State::Complete);
+        change(&mut seen);
+        sign_of_life(&seen, &site("site-a")).is_some()
+    };
+    assert!(alive(|_| {}));
+    assert!(!alive(|seen| checkup(seen).unreachable = vec![site("site-a")]));
+    assert!(!alive(|seen| checkup(seen).at = time("20:00:00")));
+    assert!(!alive(
+        |seen| seen.accelerator.as_mut().unwrap().endpoints[0].health = "UNHEALTHY".to_owned()
+    ));
+    assert!(!alive(|seen| seen
+        .accelerator
+        .as_mut()
+        .unwrap()
+        .endpoints
+        .clear()));
+}
+
+/// Nobody who wants to be notified, say: a lost site is fenced all the same.
+#[test]
+fn a_warning_is_shown_and_degrades_nothing() {
+    let mut seen = healthy();
+    checkup(&mut seen).checks.push(Check {
+        name: "notifications".to_owned(),
+        level: Level::Warns,
+        took_ms: 0,
+        found: "nobody has subscribed".to_owned(),
+        hint: None,
+    });
+    let verdict = verdict(&seen);
+    assert_eq!(verdict.condition, Condition::Healthy);
+    assert_eq!(
+        verdict.complaints[0].what,
+        "notifications (eu-west-1): nobody has subscribed"
+    );
+}

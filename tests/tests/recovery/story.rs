@@ -1,0 +1,224 @@
+//! Healthy → split → fenced → healed → brought back → healthy, stopped after each step.
+
+use tests::demo::EXAMPLE;
+use tests::standins::infinispan::BackupStatus::{Offline, Online};
+
+use super::scene::{KEPT, STALE, Scene};
+
+/// More attempts than a rejoin has steps to tell of.
+const ATTEMPTS: usize = 30;
+const REJOIN: [&str; 4] = ["rejoin", STALE, EXAMPLE, "--yes"];
+
+#[test]
+fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
+    let scene = Scene::deployed();
+    let (code, status) = scene.status();
+    assert_eq!((code, &status["condition"]), (5, &"degraded".into()), "{status}");
+
+    scene.watched();
+    let (code, status) = scene.status();
+    assert_eq!(code, 0, "{status}");
+    assert_eq!(
+        status["sentence"],
+        "demo: both sites serve, and a lost one would be fenced; nothing was ever decided"
+    );
+    for site in [0, 1] {
+        let site = &status["sites"][site];
+        assert_eq!(site["keycloak"]["ready"], 2, "{site}");
+        assert_eq!(site["endpoints"][0]["health"], "HEALTHY", "{site}");
+        assert_eq!(site["sees"], "sees", "{site}");
+    }
+    let run = scene.run(&REJOIN);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.stderr.contains("there is nothing to bring back"), "{run}");
+
+    held_and_released(&scene);
+
+    // Something that only one of them has afterwards.
+    scene
+        .stage
+        .infinispan
+        .world()
+        .put(STALE, "sessions", "before", "ana")
+        .unwrap();
+    scene.stage.infinispan.cut_link();
+    let (status, body) = scene.report(0);
+    assert_eq!(status, 200, "{body}");
+    scene
+        .stage
+        .infinispan
+        .world()
+        .put(KEPT, "sessions", "during", "ben")
+        .unwrap();
+    scene.minute();
+
+    let run = scene.run(&["status", EXAMPLE, "--within", "20s"]);
+    assert_eq!(run.code, Some(6), "{run}");
+    let mut lines = run.stdout.lines();
+    let sentence = lines.next().unwrap();
+    assert!(sentence.starts_with("demo: site-b is fenced since "), "{run}");
+    assert!(sentence.ends_with(", epoch 1: site-a serves alone"), "{run}");
+    assert_eq!(
+        lines.next(),
+        Some("next: provision rejoin site-b local.yaml --when-healed")
+    );
+
+    // Other verbs say so first; applying changes nothing.
+    let run = scene.run(&["plan", EXAMPLE, "--only", "aws", "--function-zip", "function.zip"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.stderr.contains("demo: site-b is fenced since "), "{run}");
+
+    // The link is still down, so nothing is begun; what comes back is named rightly or not at all.
+    let run = scene.run(&REJOIN);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(
+        run.stderr
+            .contains("site-a does not see site-b: repair the link first"),
+        "{run}"
+    );
+    let run = scene.run(&["rejoin", KEPT, EXAMPLE, "--yes"]);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert_eq!(scene.keycloak(), (2, 2), "nobody touched it");
+
+    scene.stage.infinispan.heal_link();
+    let run = scene.run(&["rejoin", STALE, EXAMPLE, "--dry-run"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(scene.keycloak(), (2, 2), "nobody touched it");
+    // Nobody agreed, and there is nobody to ask.
+    let run = scene.run(&["rejoin", STALE, EXAMPLE]);
+    assert_eq!(run.code, Some(2), "{run}");
+
+    // Each attempt takes over, gets one step further than all before it, and is killed.
+    let mut known = Vec::new();
+    let mut seen_stopped = false;
+    for attempt in 0.. {
+        let (code, said) = scene.run_on(&REJOIN, &mut known);
+        assert!(attempt < ATTEMPTS, "{known:?}: {said:#?}");
+        assert!(code.is_none() || code == Some(0), "{known:?}: {said:#?}");
+        let (code, status) = scene.status();
+        if status["register"]["state"] == "open" {
+            break;
+        }
+        assert_eq!(code, 6, "{status}");
+        assert_eq!(status["next"], "provision rejoin site-b local.yaml", "{status}");
+        let (wanted, pods) = scene.keycloak();
+        seen_stopped |= (wanted, pods) == (0, 0);
+        if scene.endpoints() != [KEPT] {
+            // The last step was under way when its operator was killed, and it is made by the function.
+            assert_eq!((scene.endpoints(), wanted), (vec![KEPT, STALE], 2), "{known:?}");
+            assert_eq!(scene.replication(), [Some(Online), Some(Online)], "{known:?}");
+        }
+        if scene.replication() == [Some(Offline), Some(Offline)] {
+            assert_eq!(pods, 0, "both are cut, so nobody may write there: {known:?}");
+        }
+    }
+    assert!(seen_stopped && known.len() > 8, "{known:?}");
+
+    assert_eq!(scene.endpoints(), [KEPT, STALE]);
+    assert_eq!(scene.replication(), [Some(Online), Some(Online)]);
+    assert_eq!(scene.keycloak(), (2, 2));
+    assert_eq!(
+        scene.stage.infinispan.world().entries(STALE, "sessions"),
+        ["before", "during"]
+    );
+    let keycloak = scene.stage.clusters[1]
+        .world()
+        .get("Keycloak", "keycloak", "keycloak")
+        .cloned()
+        .unwrap();
+    assert!(
+        keycloak["metadata"]["annotations"]["sitefence.io/keycloak-replicas"].is_null(),
+        "{keycloak}"
+    );
+    let managers = keycloak["metadata"]["managedFields"].to_string();
+    assert!(!managers.contains("\"provision\""), "{managers}");
+    scene.watched();
+    let (code, status) = scene.status();
+    assert_eq!(code, 0, "{status}");
+    assert_eq!(
+        status["sentence"],
+        "demo: both sites serve, and a lost one would be fenced; epoch 1 is over"
+    );
+
+    its_history(&scene);
+    fenced_as_planned_and_promoted(&scene);
+}
+
+fn held_and_released(scene: &Scene) {
+    let until = "2999-01-01T00:00:00Z";
+    let run = scene.run(&["hold", EXAMPLE, "--reason", "router work", "--until", until]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.stderr.contains(&format!("meant to end at {until}")), "{run}");
+    let (code, status) = scene.status();
+    assert_eq!(code, 5, "{status}");
+    assert_eq!(status["next"], "provision release local.yaml");
+    assert_eq!(status["register"]["hold"]["reason"], "router work");
+    // What is released is shown first.
+    let run = scene.run(&["release", EXAMPLE]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(
+        run.stderr.contains("no site is fenced, and none will be:") && run.stderr.contains(": router work"),
+        "{run}"
+    );
+    assert_eq!(scene.status().0, 0);
+}
+
+fn its_history(scene: &Scene) {
+    let run = scene.run(&["history", EXAMPLE, "--output", "json"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let history: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let epoch = &history["epochs"][0];
+    assert_eq!(
+        (&epoch["epoch"], &epoch["fenced"]),
+        (&1.into(), &STALE.into()),
+        "{run}"
+    );
+    assert!(
+        epoch["cutAfterMs"].as_i64() >= epoch["outAfterMs"].as_i64(),
+        "{run}"
+    );
+    assert!(
+        epoch["endedBy"].as_str().unwrap().starts_with("rejoin by "),
+        "{run}"
+    );
+    let run = scene.run(&["history", EXAMPLE, "--epoch", "1"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    for state in ["decided", "unbalanced", "complete", "rejoining", "open"] {
+        assert!(run.stdout.contains(&format!("  {state}, ")), "{state}: {run}");
+    }
+    let run = scene.run(&["history", EXAMPLE, "--epoch", "9"]);
+    assert_eq!(run.code, Some(2), "{run}");
+}
+
+/// The site that came back is fenced again for work on it; then the other one dies.
+fn fenced_as_planned_and_promoted(scene: &Scene) {
+    let fence = ["fence", STALE, EXAMPLE, "--reason", "new router"];
+    let run = scene.run(&[&fence[..], &["--dry-run"]].concat());
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(scene.endpoints(), [KEPT, STALE]);
+    let run = scene.run(&[&fence[..], &["--yes"]].concat());
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(scene.endpoints(), [KEPT]);
+    scene.minute();
+    let (code, status) = scene.status();
+    assert_eq!(code, 6, "{status}");
+    let by = status["register"]["decision"]["by"].as_str().unwrap();
+    assert!(by.ends_with(": new router"), "{by}");
+
+    let promote = ["promote", STALE, EXAMPLE, "--yes"];
+    let run = scene.run(&promote);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.stderr.contains("`site-a` looks alive"), "{run}");
+    assert_eq!(scene.endpoints(), [KEPT]);
+    scene.stage.infinispan.site(KEPT).unwrap().die();
+    scene.minute();
+    let run = scene.run(&promote);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(scene.endpoints(), [STALE]);
+    let (code, status) = scene.status();
+    assert_eq!(
+        (code, &status["register"]["decision"]["survivor"]),
+        (6, &STALE.into()),
+        "{status}"
+    );
+}
