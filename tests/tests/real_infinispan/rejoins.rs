@@ -78,7 +78,7 @@ async fn fill(servers: &Servers) {
             assert_eq!(answer.status, 204, "{answer:?}");
         }
     };
-    let writers = [0, 1, 2, 3, 4, 5, 6, 7].map(|from| write(from));
+    let writers = [0, 1, 2, 3, 4, 5, 6, 7].map(write);
     futures_util::future::join_all(writers).await;
 }
 
