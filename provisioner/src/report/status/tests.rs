@@ -230,7 +230,7 @@ fn what_keeps_a_site_from_being_fenced_is_told() {
             |seen| {
                 seen.functions
                     .values_mut()
-                    .for_each(|function| *function = Ok(None))
+                    .for_each(|function| *function = Ok(None));
             },
             "the function of eu-west-1 is not deployed",
         ),
