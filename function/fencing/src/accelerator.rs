@@ -12,6 +12,7 @@
 //! An [`Outcome`] is absolute: for each group the exact list to write. Writing it twice, late, or by two
 //! executors gives the same accelerator, which is what makes a decision safe to repeat.
 
+mod drained;
 mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use crate::settings::Settings;
 use crate::words::{Fenced, SiteName, Survivor};
 
+use self::drained::Alone;
+pub use self::drained::Waiver;
 pub use self::places::{Place, remember};
 
 /// Global Accelerator's opinion of an endpoint. Evidence, not truth: on 2025-10-20 it was wrong about
@@ -74,14 +77,17 @@ pub struct Group {
     pub arn: String,
     /// What is in it.
     pub endpoints: Vec<Endpoint>,
+    /// Its traffic dial is at 0: administrators drain all that is in it.
+    pub closed: bool,
 }
 
 impl Group {
-    /// Whether it holds exactly the endpoints of `write`, whatever their health.
+    /// Whether it holds exactly the endpoints of `write`, whatever their health, and serves where `write` has to see
+    /// to that.
     pub fn agrees_with(&self, write: &GroupOutcome) -> bool {
         let here: BTreeSet<&str> = self.endpoints.iter().map(|e| e.config.id.as_str()).collect();
         let wanted: BTreeSet<&str> = write.endpoints.iter().map(|e| e.id.as_str()).collect();
-        here == wanted
+        here == wanted && self.serves_as(write)
     }
 }
 
@@ -132,6 +138,25 @@ pub struct GroupOutcome {
     /// another account, and its attachment cannot be read back (`EndpointDescription` lacks it).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
+    /// The weights in the list are not those that were read: they were 0, and an operator wants the site to serve.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reweighs: bool,
+    /// The traffic dial was at 0, and an operator wants it open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opens: bool,
+}
+
+impl GroupOutcome {
+    /// A group of which nothing but the content is decided.
+    pub fn holding(arn: impl Into<String>, endpoints: Vec<EndpointConfig>) -> Self {
+        Self {
+            arn: arn.into(),
+            endpoints,
+            remove: Vec::new(),
+            reweighs: false,
+            opens: false,
+        }
+    }
 }
 
 /// What a decision writes: the exact content of every group of every listener that holds either site.
@@ -186,6 +211,26 @@ pub enum Unfit {
         /// Its best health in the same listener.
         others: Health,
     },
+    /// The one who would stay is drained, and the other one is not.
+    #[error(
+        "{survivor} is drained in the accelerator's listener {listener} (weight or traffic dial 0){}", others(fenced, *alone)
+    )]
+    SurvivorDrained {
+        /// Who would survive.
+        survivor: Survivor,
+        /// The listener's last part.
+        listener: String,
+        /// Who would be fenced.
+        fenced: Fenced,
+        /// That one is not there, or not healthy: nobody else is left to serve.
+        alone: bool,
+    },
+    /// Its weight would have to be restored, and it cannot be: its balancer lives in another account.
+    #[error("{survivor} is drained in the accelerator, and its balancer belongs to another account")]
+    DrainedElsewhere {
+        /// Who would survive.
+        survivor: Survivor,
+    },
     /// It is not known where a site belongs.
     #[error("where {site} belongs in the accelerator is not recorded")]
     NoPlace {
@@ -199,6 +244,15 @@ pub fn listener_of(group_arn: &str) -> &str {
     group_arn
         .split_once("/endpoint-group/")
         .map_or(group_arn, |(listener, _)| listener)
+}
+
+fn others(fenced: &Fenced, alone: bool) -> String {
+    match alone {
+        true => format!(
+            ", and {fenced} is not there or not healthy: an operator's `fence` of {fenced} restores both"
+        ),
+        false => format!(", and {fenced} is not"),
+    }
 }
 
 fn short(arn: &str) -> String {
@@ -338,13 +392,16 @@ impl Reading {
     /// The absolute outcome that keeps `survivor` and takes `fenced` out, or why there is none.
     ///
     /// The survivor must be in every listener that holds either site, its health not worse than the other's
-    /// there, and nobody unknown may be around. A suspect that is already out is fine: someone may have
-    /// taken it out by hand, and replication still has to be cut.
+    /// there, not drained where the other is not, and nobody unknown may be around. A suspect that is already out is
+    /// fine: someone may have taken it out by hand, and replication still has to be cut.
+    ///
+    /// An operator's `waiver` lets a drained one survive all the same, and has its weight and the dial restored.
     pub fn outcome(
         &self,
         settings: &Settings,
         survivor: &Survivor,
         fenced: &Fenced,
+        waiver: Option<Waiver<'_>>,
     ) -> Result<Outcome, Unfit> {
         let mut listeners: BTreeMap<&str, Vec<&Group>> = BTreeMap::new();
         if let Some(stranger) = self.stranger(settings) {
@@ -383,9 +440,24 @@ impl Reading {
                     others,
                 });
             }
-            outcome
-                .groups
-                .extend(groups.into_iter().map(|group| keep(settings, group, &survivor.0)));
+            let drained = drained::survivor(settings, &groups, survivor, fenced);
+            let writes = groups.iter().map(|group| keep(settings, group, &survivor.0));
+            match (drained, waiver) {
+                (None, _) => outcome.groups.extend(writes),
+                (Some(Alone(alone)), None) => {
+                    return Err(Unfit::SurvivorDrained {
+                        survivor: survivor.clone(),
+                        listener: short(listener),
+                        fenced: fenced.clone(),
+                        alone,
+                    });
+                }
+                (Some(_), Some(waiver)) => {
+                    for (write, group) in writes.zip(&groups) {
+                        outcome.groups.push(waiver.restored(write, group, survivor)?);
+                    }
+                }
+            }
         }
         if outcome.groups.is_empty() {
             Err(Unfit::Nobody)
@@ -421,9 +493,8 @@ fn keep(settings: &Settings, group: &Group, survivor: &SiteName) -> GroupOutcome
     let mut endpoints: Vec<EndpointConfig> = kept.into_iter().map(|e| e.config.clone()).collect();
     endpoints.sort();
     GroupOutcome {
-        arn: group.arn.clone(),
-        endpoints,
         remove,
+        ..GroupOutcome::holding(group.arn.clone(), endpoints)
     }
 }
 

@@ -137,6 +137,8 @@ pub enum Cause {
     HoldChanged,
     /// The accelerator belongs to another deployment, so nothing new is decided.
     AnothersAccelerator,
+    /// The only site that is left to survive is drained, so nothing is decided without an operator.
+    OnlyDrainedLeft,
     /// It could not be known whose the accelerator is, and a decision was taken all the same.
     OwnerUnknown,
     /// The world does not fit the register and is left alone.
@@ -149,7 +151,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Decided,
         Self::Completed,
         Self::RefencedEarlyReturn,
@@ -163,6 +165,7 @@ impl Cause {
         Self::Promoted,
         Self::HoldChanged,
         Self::AnothersAccelerator,
+        Self::OnlyDrainedLeft,
         Self::OwnerUnknown,
         Self::Unexplained,
         Self::DependencyFailed,
@@ -177,6 +180,7 @@ impl Cause {
             Self::SurvivorMissing
                 | Self::Recurring
                 | Self::AnothersAccelerator
+                | Self::OnlyDrainedLeft
                 | Self::OwnerUnknown
                 | Self::Unexplained
                 | Self::DependencyFailed
@@ -200,6 +204,7 @@ impl Cause {
             Self::Promoted => "Promoted",
             Self::HoldChanged => "HoldChanged",
             Self::AnothersAccelerator => "AnothersAccelerator",
+            Self::OnlyDrainedLeft => "OnlyDrainedLeft",
             Self::OwnerUnknown => "OwnerUnknown",
             Self::Unexplained => "StateUnexplained",
             Self::DependencyFailed => "DependencyFailed",
@@ -238,6 +243,7 @@ mod tests {
                 Cause::SurvivorMissing,
                 Cause::Recurring,
                 Cause::AnothersAccelerator,
+                Cause::OnlyDrainedLeft,
                 Cause::OwnerUnknown,
                 Cause::Unexplained,
                 Cause::DependencyFailed,

@@ -181,6 +181,8 @@ fn records() -> Vec<Record> {
                     arn: "arn:g".to_owned(),
                     endpoints: vec![config.clone()],
                     remove: vec!["arn:b".to_owned()],
+                    reweighs: true,
+                    opens: true,
                 }],
             },
             by: "site-a".to_owned(),

@@ -135,6 +135,8 @@ impl Accelerator {
                 .update_endpoint_group()
                 .endpoint_group_arn(&outcome.arn)
                 .set_endpoint_configurations(Some(list))
+                // Left out, the dial stays as it is.
+                .set_traffic_dial_percentage(outcome.opens.then_some(100.0))
                 .send()
                 .await
                 .map_err(|error| fault(describe(&error)))?;
@@ -197,6 +199,7 @@ fn group(arn: &str, replied: Option<EndpointGroup>) -> Result<Group, Fault> {
     {
         return Err(fault(format!("its reply describes another group than {arn}")));
     }
+    let closed = replied.traffic_dial_percentage == Some(0.0);
     let endpoints: Option<Vec<Endpoint>> = replied
         .endpoint_descriptions
         .unwrap_or_default()
@@ -207,6 +210,7 @@ fn group(arn: &str, replied: Option<EndpointGroup>) -> Result<Group, Fault> {
         arn: arn.to_owned(),
         endpoints: endpoints
             .ok_or_else(|| fault(format!("its reply names no identifier for an endpoint of {arn}")))?,
+        closed,
     })
 }
 

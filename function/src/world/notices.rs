@@ -80,6 +80,7 @@ fn subject(topology: &TopologyName, cause: Cause) -> String {
         Cause::Completed => "a site is fenced",
         Cause::RefencedEarlyReturn => "the fenced site was put back too early",
         Cause::Refilled => "a listener was empty and is filled again",
+        Cause::OnlyDrainedLeft => "the only site that is left is drained",
         Cause::SurvivorMissing => "the survivor is missing in the accelerator",
         Cause::RecutAfterRestart => "replication was cut again",
         Cause::Recurring => "the same is put right again and again",

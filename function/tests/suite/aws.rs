@@ -335,17 +335,14 @@ fn described() -> String {
 }
 
 fn outcome(endpoints: &[&str], remove: &[&str]) -> GroupOutcome {
+    let config = |id: &&str| EndpointConfig {
+        id: (*id).to_owned(),
+        weight: Some(128),
+        client_ip_preservation: Some(true),
+    };
     GroupOutcome {
-        arn: GROUP.to_owned(),
-        endpoints: endpoints
-            .iter()
-            .map(|id| EndpointConfig {
-                id: (*id).to_owned(),
-                weight: Some(128),
-                client_ip_preservation: Some(true),
-            })
-            .collect(),
         remove: remove.iter().map(|id| (*id).to_owned()).collect(),
+        ..GroupOutcome::holding(GROUP, endpoints.iter().map(config).collect())
     }
 }
 
@@ -397,6 +394,39 @@ async fn an_empty_group_is_written_as_an_explicit_empty_list() {
     // What is returned is what the reply shows, not what was asked for.
     let healths: Vec<Health> = group.endpoints.iter().map(|endpoint| endpoint.health).collect();
     assert_eq!(healths, [Health::Healthy, Health::Unhealthy]);
+}
+
+/// A dial that is not mentioned stays as administrators have set it.
+#[tokio::test]
+async fn the_dial_is_opened_only_where_that_is_decided_and_its_0_is_read() {
+    let server = Server::plain(|_| {
+        let mut replied: Value = serde_json::from_str(&described()).unwrap();
+        replied["EndpointGroup"]["TrafficDialPercentage"] = json!(0.0);
+        given(200, replied.to_string())
+    })
+    .await;
+    let accelerator = accelerator(&server, &[GROUP.to_owned()]);
+    let opens = GroupOutcome {
+        opens: true,
+        ..outcome(&["lb-a"], &[])
+    };
+    assert!(accelerator.write(&opens).await.unwrap().closed);
+    accelerator.write(&outcome(&["lb-a"], &[])).await.unwrap();
+    let asked = server.asked();
+    assert_eq!(asked[0].json()["TrafficDialPercentage"], json!(100.0));
+    assert_eq!(asked[1].json().get("TrafficDialPercentage"), None);
+    assert!(accelerator.read().await.unwrap().groups[0].closed);
+    // One that is low, or not told, drains nobody.
+    for dial in [json!(0.5), Value::Null] {
+        let server = Server::plain(move |_| {
+            let mut replied: Value = serde_json::from_str(&described()).unwrap();
+            replied["EndpointGroup"]["TrafficDialPercentage"] = dial.clone();
+            given(200, replied.to_string())
+        })
+        .await;
+        let accelerator = self::accelerator(&server, &[GROUP.to_owned()]);
+        assert!(!accelerator.read().await.unwrap().groups[0].closed);
+    }
 }
 
 #[tokio::test]

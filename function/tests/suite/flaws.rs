@@ -297,6 +297,7 @@ async fn every_group_of_every_listener_is_written() {
             .map(|(arn, endpoints)| Group {
                 arn: arn.clone(),
                 endpoints,
+                closed: false,
             })
             .collect();
     });

@@ -182,6 +182,75 @@ async fn whatever_else_is_left_alone_and_raises_the_alarm() {
     );
 }
 
+fn weigh(world: &Memory, name: &str, weight: i32) {
+    world.with(|state| {
+        let mut ends = state.groups[0].endpoints.iter_mut();
+        let end = ends.find(|end| end.config.id == balancer(name)).unwrap();
+        end.config.weight = Some(weight);
+    });
+}
+
+/// The fenced site is back, and people have drained the survivor: that may be their way of changing places.
+#[tokio::test(start_paused = true)]
+async fn where_people_drained_the_survivor_and_put_the_other_back_nothing_is_changed() {
+    let world = Memory::split();
+    let handler = fenced(&world).await;
+    world.put_back("site-b");
+    weigh(&world, "site-a", 0);
+    assert_eq!(invoke(&handler, sweep()).await.status, 429);
+    assert_eq!(
+        (world.effect_count(), world.causes()),
+        (0, vec![Cause::Unexplained])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_site_does_not_win_until_an_operator_says_so() {
+    let world = Memory::split();
+    weigh(&world, "site-a", 0);
+    let handler = ready(&world).await;
+    let alert = || accusation("site-a", "site-b");
+    // The other one's monitoring is about to report, and is the one to be believed.
+    assert_eq!(invoke(&handler, alert()).await.status, 429);
+    assert_eq!(
+        (world.effect_count(), world.causes()),
+        (0, vec![Cause::Unexplained])
+    );
+    world.take_out("site-b");
+    world.with(|state| state.notices.clear());
+    pass(Duration::from_secs(20)).await;
+    let told = invoke(&handler, alert()).await;
+    assert_eq!(told.status, 429);
+    assert!(
+        told.body
+            .contains("an operator's `fence` of site-b restores both"),
+        "{}",
+        told.body
+    );
+    assert_eq!(
+        (world.effect_count(), world.causes()),
+        (0, vec![Cause::OnlyDrainedLeft])
+    );
+
+    let fence = json!({"sitefence": "operate", "task": {"task": "fence", "fenced": "site-b", "by": "ana"}});
+    let told = invoke(&handler, fence).await;
+    assert_eq!(told.status, 200, "{}", told.body);
+    assert_eq!(world.backup("site-a"), Backup::Offline);
+    let (weight, record) = world.with(|state| {
+        let weight = state.groups[0].endpoints[0].config.weight;
+        (weight, state.record.clone().unwrap())
+    });
+    assert_eq!(weight, Some(128));
+    let evidence = record.decision.unwrap().evidence;
+    assert!(
+        evidence.ends_with("site-a was drained and gets its weight and its traffic dial back"),
+        "{evidence}"
+    );
+    // And so it is remembered: a rejoin must not drain it again.
+    let remembered: Vec<_> = record.places.iter().map(|place| place.config.weight).collect();
+    assert_eq!(remembered, [Some(128)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_holds_nobody_is_filled_again_once_an_hour() {
     let world = Memory::split();

@@ -36,6 +36,7 @@ const HEARD: &[&str] = &[
     Metric::Cause(Cause::Completed).name(),
     Metric::Cause(Cause::SurvivorMissing).name(),
     Metric::Cause(Cause::Recurring).name(),
+    Metric::Cause(Cause::OnlyDrainedLeft).name(),
     "Errors",
     "Throttles",
 ];

@@ -119,6 +119,7 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
         datapoints_to_alarm: 1,
         ..recurring
     });
+    b.cause("OnlyDrainedLeft", "only-drained-left", Cause::OnlyDrainedLeft, 1, "A site is lost, and the only one that is left is drained: its weight or traffic dial in the accelerator is 0. Nothing is decided, and nobody can log in, until an operator fences the lost site: that restores the weight and the dial of the other one.");
     b.cause("SurvivorMissing", "survivor-missing", Cause::SurvivorMissing, 1, "A site is fenced, and the other one, which survives, is missing in the accelerator: nobody who comes there is served as decided. The function does not put it back where others are, while an operator holds everything, or twice within an hour: put it back by hand now.");
     b.cause("AnothersAccelerator", "anothers-accelerator", Cause::AnothersAccelerator, 1, "A site was not fenced, or not brought back, because the accelerator's tag names another deployment. Two of them would empty it between them: destroy one, then apply the other.");
     b.cause("OwnerUnknown", "owner-unknown", Cause::OwnerUnknown, 1, "A decision was taken although the accelerator's tag could not be read for ten minutes. If another deployment stands on the same accelerator, look at its endpoints now.");

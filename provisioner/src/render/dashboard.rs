@@ -84,6 +84,7 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
             cause(Cause::RefencedEarlyReturn, "fenced again after an early return"),
             cause(Cause::Refilled, "survivor put in again"),
             cause(Cause::SurvivorMissing, "survivor missing"),
+            cause(Cause::OnlyDrainedLeft, "only a drained site left"),
             cause(Cause::RecutAfterRestart, "cut again after a restart"),
             cause(Cause::Recurring, "put right again and again"),
             cause(Cause::RejoinAborted, "rejoin given up"),

@@ -83,6 +83,10 @@ pub enum Seen {
     Unexplained,
     /// Nothing was decided, because the accelerator is another topology's.
     Anothers,
+    /// The only site that was left to survive was drained.
+    OnlyDrained,
+    /// A drained site got its weight or its dial back.
+    Restored,
     /// A listener that people had emptied was filled again.
     Refilled,
     /// The survivor was missing, and people were told that it is for them to put it back.

@@ -56,6 +56,8 @@ pub const WEIGHTS: [u8; 3] = [100, 200, 50];
 pub struct Group {
     /// By [`Site::index`], then [`STRANGER`].
     pub members: [Option<u8>; 3],
+    /// Whether its traffic dial is at 0.
+    pub closed: bool,
     /// Whether its present content was a person's doing.
     pub by_hand: bool,
 }
@@ -150,6 +152,7 @@ impl Grounds {
                     self.belongs(index, Site::B).then_some(WEIGHTS[1]),
                     None,
                 ],
+                closed: false,
                 by_hand: false,
             })
             .collect()
@@ -197,6 +200,7 @@ impl Grounds {
         }
         Group {
             members,
+            closed: before.closed && !write.opens,
             by_hand: false,
         }
     }
@@ -220,6 +224,7 @@ impl Grounds {
                     })
                 })
                 .collect(),
+            closed: group.closed,
         }
     }
 
@@ -233,6 +238,15 @@ impl Grounds {
                 .map(|(index, group)| self.read(index, group, healths))
                 .collect(),
         }
+    }
+
+    /// Whether a member of these groups is drained in all of them that it is in: its weight is 0, or the dial.
+    pub fn drained(groups: &[Group], member: usize) -> bool {
+        let mut weights = groups
+            .iter()
+            .filter_map(|group| group.members[member].map(|weight| group.closed || weight == 0))
+            .peekable();
+        weights.peek().is_some() && weights.all(|drained| drained)
     }
 
     /// The members of a group as it was read.

@@ -3,7 +3,7 @@
 use fencing::replication::{Backup, Push};
 use fencing::step::{Call, Event, Ticket};
 
-use crate::grounds::{STRANGER, Site, WEIGHTS};
+use crate::grounds::{Group, STRANGER, Site, WEIGHTS};
 use crate::protocol::Protocol;
 use crate::scene::{Hand, Phase, Scene};
 use crate::world::{Data, World, unanswered};
@@ -133,6 +133,23 @@ impl Protocol {
                 world.at_mut(site).keycloak = true;
                 world.at_mut(site).started = starts;
                 starts
+            }
+            Hand::Drain(site) => {
+                let mut any = false;
+                for index in 0..world.accelerator.len() {
+                    let old = world.accelerator[index];
+                    let mut group = Group { by_hand: true, ..old };
+                    match (old.members[site.index()], self.grounds.layout.two_regions) {
+                        (None, _) => continue,
+                        (Some(_), true) => group.closed = true,
+                        (Some(_), false) => group.members[site.index()] = Some(0),
+                    }
+                    if (group.members, group.closed) != (old.members, old.closed) {
+                        world.rebalance(index, group);
+                        any = true;
+                    }
+                }
+                any
             }
             Hand::Sicken(site) => std::mem::take(&mut world.at_mut(site).healthy),
         };

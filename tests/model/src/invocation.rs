@@ -21,6 +21,8 @@ pub struct Shown {
     pub own: Option<Shared<Record>>,
     /// Each group as the last reading showed it.
     pub groups: Vec<Option<[Option<u8>; 3]>>,
+    /// Whether each group's dial was at 0 in the last reading.
+    pub closed: Vec<bool>,
     /// Each group as the reply to the last write of it showed it.
     pub replies: Vec<Option<[Option<u8>; 3]>>,
     /// Whether site-a, site-b looked healthy in the last reading.
@@ -90,6 +92,7 @@ impl Invocation {
         let (state, effects) = step::start(settings, &request(name), task, now);
         let shown = Shown {
             groups: vec![None; grounds.whole().len()],
+            closed: vec![false; grounds.whole().len()],
             replies: vec![None; grounds.whole().len()],
             ..Shown::default()
         };
@@ -165,6 +168,7 @@ impl Shown {
                 for group in &reading.groups {
                     let index = grounds.group(&group.arn);
                     self.groups[index] = Some(grounds.members(group));
+                    self.closed[index] = group.closed;
                 }
                 self.healthy = Site::ALL.map(|site| {
                     let id = &grounds.settings.found.balancers[grounds.name(site)];

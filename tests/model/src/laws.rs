@@ -24,7 +24,8 @@ pub enum Law {
     I3,
     /// One immutable decision per epoch.
     I4,
-    /// Who survives is another one than who goes, is in, and looks no worse; and misses the other.
+    /// Who survives is another one than who goes, is in, looks no worse, and is not drained while the other is not; and
+    /// misses the other.
     I5,
     /// Only a rejoin and a promotion add an endpoint, and a rejoin only one that is in step.
     I6,
@@ -37,7 +38,7 @@ pub enum Law {
     I10,
     /// Nothing is written later than the timeout.
     I12,
-    /// The survivor's own configuration stays.
+    /// The survivor's own configuration stays, but where an operator has a drained one serve.
     I13,
     /// A clear reaches the stale site only.
     Clear,
@@ -253,11 +254,26 @@ impl Deed<'_> {
         let outlasted = noted
             .is_some_and(|at| decision.decided_at.duration_since(at) >= jiff::SignedDuration::from_secs(60));
         let missed = shown.misses[survivor] == Some(true) && (outlasted || !shown.doubts[survivor]);
+        let operated = matches!(self.task(), Task::Fence { .. });
+        let serves = operated
+            || self
+                .grounds
+                .listeners()
+                .all(|groups| !self.outdone(groups, survivor));
         let may = self.grounds.settings.may_survive(&decision.survivor.0);
-        may && present
-            && somewhere(survivor)
-            && !worse
-            && (missed || matches!(self.task(), Task::Fence { .. }))
+        may && present && somewhere(survivor) && !worse && serves && (missed || operated)
+    }
+
+    /// Whether a listener was shown in which a member is drained and the other site is not.
+    fn outdone(&self, groups: std::ops::Range<usize>, member: usize) -> bool {
+        let shown: Vec<Group> = groups
+            .map(|index| Group {
+                members: self.by.shown.groups[index].unwrap_or_default(),
+                closed: self.by.shown.closed[index],
+                by_hand: false,
+            })
+            .collect();
+        Grounds::drained(&shown, member) && !Grounds::drained(&shown, 1 - member)
     }
 
     fn keeps_configuration(&self, decision: &Decision) -> bool {
@@ -269,7 +285,19 @@ impl Deed<'_> {
                 .written(write, self.before.accelerator[index])
                 .members;
             let seen = self.by.shown.groups[index].unwrap_or_default();
-            wanted[survivor] == seen[survivor] && wanted[1 - survivor].is_none() && wanted[STRANGER].is_none()
+            // An operator's word outweighs that of those who drained it, where the other one is not drained, too.
+            let restores = matches!(self.task(), Task::Fence { .. })
+                && self
+                    .grounds
+                    .listeners()
+                    .any(|groups| groups.contains(&index) && self.outdone(groups, survivor));
+            let kept = match (restores, seen[survivor]) {
+                (true, Some(0)) => wanted[survivor].is_some_and(|weight| weight > 0),
+                _ => wanted[survivor] == seen[survivor],
+            };
+            let dialled =
+                write.opens == (restores && self.by.shown.closed[index] && seen[survivor].is_some());
+            kept && dialled && wanted[1 - survivor].is_none() && wanted[STRANGER].is_none()
         })
     }
 
@@ -303,6 +331,7 @@ impl Deed<'_> {
             broken.unless(people || !empty(self.after) || empty(self.before), Law::I1);
         }
         let wanted = self.carried().and_then(|record| record.decision.as_ref());
+        broken.unless(old.closed == new.closed || old.by_hand, Law::I13);
         for member in 0..3 {
             let added = old.members[member].is_none() && new.members[member].is_some();
             let changed = old.members[member].is_some()

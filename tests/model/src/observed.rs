@@ -102,6 +102,11 @@ impl Observed {
                 .as_ref()
                 .is_some_and(|decision| decision.survivor.0.as_str() == name)
         };
+        if let (Why::Planned, Some(decision)) = (why, &new.decision)
+            && decision.outcome.restores()
+        {
+            self.seen.insert(Seen::Restored);
+        }
         let seen = match why {
             Why::Claimed if passed => Seen::TakeOver,
             Why::Cut if new.decision.as_ref().is_some_and(promoted) => Seen::Promoted,
@@ -127,6 +132,7 @@ impl Observed {
             (Cause::Unexplained, Seen::Unexplained),
             (Cause::SurvivorMissing, Seen::SurvivorMissing),
             (Cause::AnothersAccelerator, Seen::Anothers),
+            (Cause::OnlyDrainedLeft, Seen::OnlyDrained),
         ] {
             if causes.contains(&cause) {
                 self.seen.insert(seen);

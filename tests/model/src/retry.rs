@@ -110,7 +110,11 @@ pub fn complete(grounds: &Grounds, world: &World) -> bool {
         let held = group.members.map(|member| member.is_some());
         // Where people took the survivor out of one of its places, that is for them to arrange.
         let nobody_else = (0..held.len()).all(|member| member == survivor.index() || !held[member]);
-        wanted == held || (group.by_hand && nobody_else)
+        // And where an operator had it serve again, it does, unless people have drained it since.
+        let serves = !(write.opens || write.reweighs)
+            || group.by_hand
+            || !Grounds::drained(std::slice::from_ref(&group), survivor.index());
+        serves && (wanted == held || (group.by_hand && nobody_else))
     };
     record.state == State::Complete
         && decision.outcome.groups.iter().all(exact)
@@ -236,10 +240,20 @@ fn fences(grounds: &Grounds, world: &World) -> bool {
         return true;
     }
     Site::ALL.into_iter().all(|site| {
-        if !world.at(site).alive || world.sees(site) || !fit(grounds, world, site) {
+        if !world.at(site).alive || !fit(grounds, world, site) {
             return true;
         }
         let mut world = world.clone();
+        if drained(grounds, &world, site) {
+            // No alert fences then. An operator's word does, and lets it serve.
+            let fenced = grounds.name(site.other()).clone();
+            let by = "alice".to_owned();
+            alone(grounds, &mut world, 205, Task::Fence { fenced, by });
+            return complete(grounds, &world) && !drained(grounds, &world, site);
+        }
+        if world.sees(site) {
+            return true;
+        }
         let Some(task) = alert(grounds, site) else {
             return false;
         };
@@ -253,7 +267,15 @@ fn fences(grounds: &Grounds, world: &World) -> bool {
     })
 }
 
-/// Whether the accelerator lets this site survive, and the settings do.
+/// Whether this site is drained in a listener in which the other one is not.
+fn drained(grounds: &Grounds, world: &World, site: Site) -> bool {
+    grounds.listeners().any(|groups| {
+        let groups = &world.accelerator[groups];
+        Grounds::drained(groups, site.index()) && !Grounds::drained(groups, site.other().index())
+    })
+}
+
+/// Whether the accelerator lets this site survive, and the settings do, but for its being drained.
 fn fit(grounds: &Grounds, world: &World, site: Site) -> bool {
     let holds = |groups: std::ops::Range<usize>, member: usize| {
         world.accelerator[groups]
@@ -311,7 +333,7 @@ fn leaves(grounds: &Grounds, world: &World) -> bool {
     }
     world.seconds += LATER;
     world.link = false;
-    let whole = fit(grounds, &world, Site::A);
+    let whole = fit(grounds, &world, Site::A) && !drained(grounds, &world, Site::A);
     if let Some(task) = alert(grounds, Site::A) {
         alone(grounds, &mut world, 207, task);
     }

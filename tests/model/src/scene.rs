@@ -123,6 +123,8 @@ pub enum Hand {
     StartKeycloak(Site),
     /// Brings the fenced site back altogether: in step, replicating, in the accelerator.
     Recover(Site),
+    /// Drains a site: in a Region of its own by the dial of its groups, beside the other by its weight.
+    Drain(Site),
     /// Makes a site's health checks fail (a person, a deployment, or an outage of AWS).
     Sicken(Site),
 }
@@ -442,6 +444,7 @@ impl fmt::Display for Hand {
             ),
             Self::Recover(site) => write!(f, "brings {} back altogether", site.as_str()),
             Self::StartKeycloak(site) => write!(f, "starts Keycloak at {}", site.as_str()),
+            Self::Drain(site) => write!(f, "drains {}", site.as_str()),
             Self::Sicken(site) => write!(f, "makes {} look unhealthy", site.as_str()),
         }
     }

@@ -61,6 +61,9 @@ const EDITS: &[Hand] = &[
     Hand::Sicken(Site::A),
 ];
 
+/// What people may do where a site is drained.
+const DRAINS: &[Hand] = &[Hand::Drain(Site::A), Hand::Drain(Site::B), Hand::Remove(Site::B)];
+
 /// What people may do to the accelerator that holds the survivor alone.
 const EMPTYINGS: &[Hand] = &[Hand::Remove(Site::A), Hand::Add(Site::B), Hand::AddStranger];
 
@@ -119,6 +122,34 @@ fn fences() -> Vec<Configuration> {
             layout: REGIONS,
             chances: &[(AlertA, 1), (AlertB, 1), (Unanswered, 1), (Lag, 1)],
             expects: &[Seen::ASurvives, Seen::BSurvives, Seen::Late],
+            ..BASE
+        },
+        Configuration {
+            name: "a site is drained",
+            about: "by its weight; both report, people take the other one out, and an operator fences",
+            chances: &[(AlertA, 1), (AlertB, 1), (Fence, 1), (Chance::Hand, 2)],
+            hands: DRAINS,
+            expects: &[
+                Seen::ASurvives,
+                Seen::BSurvives,
+                Seen::OnlyDrained,
+                Seen::Restored,
+            ],
+            ..BASE
+        },
+        Configuration {
+            name: "a site is drained in two Regions",
+            about: "by the dial of its group; a write of the operator's fence is not answered, and the schedule follows",
+            layout: REGIONS,
+            chances: &[
+                (AlertA, 1),
+                (Fence, 1),
+                (Sweep, 1),
+                (Chance::Hand, 2),
+                (Unanswered, 1),
+            ],
+            hands: DRAINS,
+            expects: &[Seen::ASurvives, Seen::OnlyDrained, Seen::Restored, Seen::Late],
             ..BASE
         },
         Configuration {

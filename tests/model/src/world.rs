@@ -192,7 +192,8 @@ impl World {
 
     /// Changes the accelerator; a read that lags shows what was before.
     pub fn rebalance(&mut self, index: usize, group: Group) {
-        if self.accelerator[index].members != group.members && self.before.is_some() {
+        let shown = |group: &Group| (group.members, group.closed);
+        if shown(&self.accelerator[index]) != shown(&group) && self.before.is_some() {
             self.before = Some(self.accelerator.clone());
         }
         self.accelerator[index] = group;

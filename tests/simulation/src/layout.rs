@@ -142,6 +142,7 @@ impl Layout {
                         health: Health::Healthy,
                     })
                     .collect(),
+                closed: false,
             })
             .collect()
     }

@@ -88,6 +88,8 @@ impl fmt::Display for Summary {
             (counts.holds, "holds"),
             (counts.cries, "losses not fenced, and heard of"),
             (counts.applies, "times applied anew"),
+            (counts.left_drained, "times only a drained site was left"),
+            (counts.restored, "drained sites that an operator had serve"),
             (
                 counts.left_to_its_owner,
                 "times another topology left the accelerator to its owner",

@@ -39,6 +39,8 @@ fn every_invariant_holds_in_eight_hundred_histories() {
         (counts.holds, "hold"),
         (counts.applies, "apply"),
         (counts.destructions, "destroy"),
+        (counts.left_drained, "site that was left and drained"),
+        (counts.restored, "drained site that an operator had serve"),
         (counts.left_to_its_owner, "second topology that was refused"),
         (counts.cries, "loss that is not fenced"),
     ] {

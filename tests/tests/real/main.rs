@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alertmanager;
+mod drained;
 mod examples;
 mod fencer;
 mod rules;

@@ -11,14 +11,14 @@ use tests::standins::runtime_api::{Ended, FunctionUrlRequest, HttpAnswer};
 use crate::fencer::{Fencer, PASSWORD};
 
 impl Fencer {
-    async fn minute(&self) {
+    pub(crate) async fn minute(&self) {
         let sweep = Envelope::Sweep {}.event();
         let ended = self.function.invoke(&sweep).await.unwrap();
         assert!(matches!(ended, Ended::Answered(_)), "{ended:?}");
     }
 
     /// The site of this index reports the other one.
-    async fn report(&self, reporter: usize) -> HttpAnswer {
+    pub(crate) async fn report(&self, reporter: usize) -> HttpAnswer {
         let site = |index: usize| self.topology.sites[index].name.to_string();
         let labels = json!({
             "alertname": SITE_OFFLINE, "topology": self.topology.name.to_string(),
@@ -33,13 +33,13 @@ impl Fencer {
         self.function.request(&request).await.unwrap().expect("an answer")
     }
 
-    fn backup(&self, index: usize) -> BackupStatus {
+    pub(crate) fn backup(&self, index: usize) -> BackupStatus {
         let site = self.topology.sites[index].name.as_str();
         self.infinispan.world().replication(site).unwrap()
     }
 
     /// How often a metric was written that an alarm listens to.
-    fn measured(&self, metric: &str) -> usize {
+    pub(crate) fn measured(&self, metric: &str) -> usize {
         let log = self.function.log().all();
         let lines = log
             .iter()
@@ -49,7 +49,7 @@ impl Fencer {
             .count()
     }
 
-    async fn decided(&self) -> bool {
+    pub(crate) async fn decided(&self) -> bool {
         let items = self.register().await;
         items.iter().any(|item| !item["decision"].is_null())
     }

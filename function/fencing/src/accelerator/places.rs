@@ -68,11 +68,7 @@ impl Outcome {
                 && !self.covers(&group.arn)
         });
         let empty: Vec<GroupOutcome> = empty
-            .map(|group| GroupOutcome {
-                arn: group.arn.clone(),
-                endpoints: Vec::new(),
-                remove: Vec::new(),
-            })
+            .map(|group| GroupOutcome::holding(group.arn.clone(), Vec::new()))
             .collect();
         self.groups.extend(empty);
         self.groups.sort_by(|a, b| a.arn.cmp(&b.arn));
@@ -117,14 +113,11 @@ impl Outcome {
         let groups: BTreeSet<&str> = places.iter().map(|place| place.group_arn.as_str()).collect();
         let groups: Vec<GroupOutcome> = groups
             .into_iter()
-            .map(|arn| GroupOutcome {
-                arn: arn.to_owned(),
-                endpoints: places
+            .map(|arn| {
+                let there = places
                     .iter()
-                    .filter(|place| place.group_arn == arn && keep(place))
-                    .map(|place| place.config.clone())
-                    .collect(),
-                remove: Vec::new(),
+                    .filter(|place| place.group_arn == arn && keep(place));
+                GroupOutcome::holding(arn, there.map(|place| place.config.clone()).collect())
             })
             .collect();
         (!groups.is_empty()).then_some(Self { groups })
@@ -342,6 +335,7 @@ mod tests {
                     health: Health::Healthy,
                 })
                 .collect(),
+            closed: false,
         };
         let reading = Reading {
             groups: vec![

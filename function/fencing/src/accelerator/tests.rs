@@ -30,6 +30,7 @@ fn group(listener: &str, number: u8, endpoints: Vec<Endpoint>) -> Group {
     Group {
         arn: format!("{listener}/endpoint-group/{number}"),
         endpoints,
+        closed: false,
     }
 }
 
@@ -38,7 +39,12 @@ fn outcome_of(groups: Vec<Group>) -> Result<Outcome, Unfit> {
         groups,
         ..Reading::default()
     }
-    .outcome(&settings(), &Survivor(name("site-a")), &Fenced(name("site-b")))
+    .outcome(
+        &settings(),
+        &Survivor(name("site-a")),
+        &Fenced(name("site-b")),
+        None,
+    )
 }
 
 fn a(health: Health) -> Endpoint {
@@ -141,7 +147,12 @@ fn an_outcome_reaches_a_site_only_where_it_says_what_belongs() {
     };
     let (settings, site_b) = (settings(), name("site-b"));
     let outcome = decided
-        .outcome(&settings, &Survivor(name("site-a")), &Fenced(site_b.clone()))
+        .outcome(
+            &settings,
+            &Survivor(name("site-a")),
+            &Fenced(site_b.clone()),
+            None,
+        )
         .unwrap();
     for (groups, reached) in [
         (decided.groups, true),
@@ -216,7 +227,12 @@ fn beside_a_cross_account_survivor_the_other_is_removed_by_name() {
         ..Reading::default()
     };
     let outcome = reading
-        .outcome(&settings, &Survivor(name("site-a")), &Fenced(name("site-b")))
+        .outcome(
+            &settings,
+            &Survivor(name("site-a")),
+            &Fenced(name("site-b")),
+            None,
+        )
         .unwrap();
     assert_eq!(outcome.groups[0].remove, [balancer("site-b")]);
 }

@@ -25,7 +25,7 @@ use crate::register::{Record, RejoinStep, State};
 use crate::replication::Sight;
 use crate::settings::Settings;
 use crate::step::Fault;
-use crate::words::{Fenced, Survivor};
+use crate::words::{Fenced, SiteName, Survivor};
 
 /// What to say of one check.
 struct Finding {
@@ -138,6 +138,22 @@ fn unfinished_since(record: &Record, previous: Option<&Checkup>, now: Timestamp)
     }
 }
 
+/// Which sites administrators have drained: such a one does not win over one that is not.
+fn drained(sites: &[(SiteName, String)]) -> Finding {
+    if sites.is_empty() {
+        return fine("no site is drained");
+    }
+    let told: Vec<String> = sites
+        .iter()
+        .map(|(site, listener)| format!("{site} is drained in listener {listener}"))
+        .collect();
+    warns(
+        format!("{}: weight or traffic dial 0", told.join(", ")),
+        "a drained site does not survive the loss of one that is not: if the work on it is over, restore its weight and \
+         the dial; if it is the only one left, an operator's `fence` of the other one restores both",
+    )
+}
+
 struct Judge<'a> {
     settings: &'a Settings,
     now: Timestamp,
@@ -235,6 +251,10 @@ impl<'a> Judge<'a> {
             ),
         };
         self.say_of(&Probe::Endpoints, finding);
+        if let Ok(Seen::Endpoints(reading)) = self.seen(&Probe::Endpoints) {
+            let finding = drained(&reading.drained(self.settings));
+            self.say("drained", 0, finding);
+        }
     }
 
     /// Whether the endpoint groups that the settings name are those that hold the sites.
@@ -279,7 +299,12 @@ impl<'a> Judge<'a> {
         let settings = self.settings;
         let [a, b] = settings.sites.each_ref().map(|site| &site.name);
         let both_ways = [(a, b), (b, a)].map(|(survivor, fenced)| {
-            reading.outcome(settings, &Survivor(survivor.clone()), &Fenced(fenced.clone()))
+            reading.outcome(
+                settings,
+                &Survivor(survivor.clone()),
+                &Fenced(fenced.clone()),
+                None,
+            )
         });
         let unfit = |wanted: fn(&Unfit) -> bool| {
             both_ways
@@ -323,7 +348,13 @@ impl<'a> Judge<'a> {
                 "each belongs to a site; epoch {} is {}",
                 record.epoch, record.state
             )),
-            (None, _) => match unfit(|unfit| !matches!(unfit, Unfit::SurvivorUnhealthy { .. })) {
+            (None, _) => match unfit(|unfit| {
+                // Health comes and goes, and of what is drained a check of its own tells.
+                !matches!(
+                    unfit,
+                    Unfit::SurvivorUnhealthy { .. } | Unfit::SurvivorDrained { .. }
+                )
+            }) {
                 Some(missing) => fails(
                     missing.to_string(),
                     "put it back; while it is out by hand, replication to it goes on",

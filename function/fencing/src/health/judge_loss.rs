@@ -134,7 +134,7 @@ impl Judge<'_> {
                     );
                 }
                 let (survivor, fenced) = (Survivor(own.clone()), Fenced(peer.clone()));
-                if let Err(unfit) = reading.outcome(self.settings, &survivor, &fenced) {
+                if let Err(unfit) = reading.outcome(self.settings, &survivor, &fenced, None) {
                     return obstacle(
                         Reason::Unfit,
                         format!("{own} is not fit to survive: {unfit}"),

@@ -26,6 +26,7 @@ fn group(arn: &str, ids: &[&str]) -> Group {
     Group {
         arn: arn.to_owned(),
         endpoints: ids.iter().map(|id| endpoint(id, Health::Healthy)).collect(),
+        closed: false,
     }
 }
 
@@ -57,11 +58,10 @@ fn decided(state: State, decided_at: Timestamp) -> Record {
             survivor: Survivor(site("site-a")),
             fenced: Fenced(site("site-b")),
             outcome: Outcome {
-                groups: vec![GroupOutcome {
-                    arn: GROUP.to_owned(),
-                    endpoints: vec![endpoint(&balancer("site-a"), Health::Healthy).config],
-                    remove: Vec::new(),
-                }],
+                groups: vec![GroupOutcome::holding(
+                    GROUP,
+                    vec![endpoint(&balancer("site-a"), Health::Healthy).config],
+                )],
             },
             by: "site-a".to_owned(),
             evidence: String::new(),
@@ -231,6 +231,7 @@ fn in_order_nothing_warns_and_everything_is_told() {
             "accelerator",
             "endpoint-groups",
             "endpoints",
+            "drained",
             "owner",
             "infinispan:site-a",
             "infinispan:site-b",
@@ -778,6 +779,37 @@ fn silent_sites_are_named() {
     assert!(judged(&[(infinispan("site-b"), refused)]).unreachable.is_empty());
 }
 
+/// It would not win, and whoever relies on it has to know.
+#[test]
+fn a_drained_site_is_told_by_weight_and_by_dial() {
+    for (weight, closed, told) in [
+        (128, false, None),
+        (0, false, Some("site-b is drained in listener")),
+        (128, true, Some("site-a is drained in listener")),
+    ] {
+        let mut groups = group(GROUP, &[&balancer("site-a"), &balancer("site-b")]);
+        groups.endpoints[1].config.weight = Some(weight);
+        groups.closed = closed;
+        let reading = Reading {
+            groups: vec![groups],
+            mark: Mark::Names(settings().found.owner),
+        };
+        let checkup = judged(&[(Probe::Endpoints, Ok(Seen::Endpoints(reading)))]);
+        assert!(named(&checkup, Level::Fails).is_empty(), "{weight} {closed}");
+        let check = checkup
+            .checks
+            .iter()
+            .find(|check| check.name == "drained")
+            .unwrap();
+        assert_eq!(check.level == Level::Warns, told.is_some(), "{}", check.found);
+        assert!(
+            check.found.contains(told.unwrap_or("no site is drained")),
+            "{}",
+            check.found
+        );
+    }
+}
+
 /// The survivor that looks unhealthy is not the deep check's business: health comes and goes.
 #[test]
 fn health_is_not_judged() {
@@ -788,6 +820,7 @@ fn health_is_not_judged() {
                 endpoint(&balancer("site-a"), Health::Unhealthy),
                 endpoint(&balancer("site-b"), Health::Healthy),
             ],
+            closed: false,
         }],
         ..Reading::default()
     };

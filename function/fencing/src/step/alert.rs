@@ -9,7 +9,7 @@
 //! ```
 
 use super::carry_out::{carried_out_once, claim, complete, fenced};
-use super::evidence::{allowed, decide, missed, misses, reading};
+use super::evidence::{Because, allowed, decide, missed, misses, reading};
 use super::rejoin::{Off, abort};
 use super::script::{Halt, Place, Script};
 use super::{Call, watch};
@@ -60,8 +60,11 @@ fn judge(
                 &reading,
                 &Survivor(reporter.0.clone()),
                 &Fenced(suspect.0.clone()),
-                &format!("{reporter}'s alert"),
-                &format!("{reporter} reports it offline and does not see it"),
+                &Because {
+                    by: &format!("{reporter}'s alert"),
+                    reason: &format!("{reporter} reports it offline and does not see it"),
+                    waives_drained: false,
+                },
             )?;
             let record = complete(script, decided, Some(&reading))?;
             Ok(conclude(&record, reporter, false))

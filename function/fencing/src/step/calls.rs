@@ -254,11 +254,7 @@ mod tests {
     #[test]
     fn each_call_knows_whether_it_writes_whom_it_asks_and_how_it_fails() {
         let (at, backup) = (SiteName::new("site-a").unwrap(), SiteName::new("site-b").unwrap());
-        let group = GroupOutcome {
-            arn: "arn".to_owned(),
-            endpoints: Vec::new(),
-            remove: Vec::new(),
-        };
+        let group = GroupOutcome::holding("arn", Vec::new());
         let (site, other) = (|| at.clone(), || backup.clone());
         let (register, accelerator, infinispan) = ("the register", "the accelerator", "site-a's Infinispan");
         for (call, writes, whom) in [

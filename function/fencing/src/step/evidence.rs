@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
-use crate::accelerator::{Mark, Reading, remember};
+use crate::accelerator::{Mark, Reading, Unfit, Waiver, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Record};
 use crate::replication::{self, Sight};
@@ -207,17 +207,24 @@ pub(super) fn owned(script: &mut Script<'_>, mark: &Mark) -> Result<(), Halt> {
     Err(Halt::Answer(Answer::new(Status::Retry, sentence)))
 }
 
+/// On whose word something is decided.
+pub(super) struct Because<'a> {
+    /// Who that is.
+    pub(super) by: &'a str,
+    /// The first half of the evidence; what the accelerator shows is added.
+    pub(super) reason: &'a str,
+    /// Whether it outweighs that of the administrators who have drained the survivor.
+    pub(super) waives_drained: bool,
+}
+
 /// Turns complete evidence into a decision in the register, and returns the record as written.
-///
-/// `reason` is the first half of the evidence; what the accelerator shows is added.
 pub(super) fn decide(
     script: &mut Script<'_>,
     record: &Record,
     reading: &Reading,
     survivor: &Survivor,
     fenced: &Fenced,
-    by: &str,
-    reason: &str,
+    because: &Because<'_>,
 ) -> Result<Record, Halt> {
     owned(script, &reading.mark)?;
     let settings = script.settings;
@@ -229,11 +236,19 @@ pub(super) fn decide(
         );
         return Err(Halt::Answer(Answer::new(Status::NotNow, sentence)));
     }
-    let outcome = match reading.outcome(settings, survivor, fenced) {
+    let Because { by, reason, .. } = because;
+    let waiver = because.waives_drained.then_some(Waiver {
+        places: &record.places,
+    });
+    let outcome = match reading.outcome(settings, survivor, fenced, waiver) {
         Ok(outcome) => outcome,
         Err(unfit) => {
             let sentence = format!("{fenced} is not fenced: {unfit}");
-            script.say(Cause::Unexplained, sentence.clone());
+            let cause = match unfit {
+                Unfit::SurvivorDrained { alone: true, .. } => Cause::OnlyDrainedLeft,
+                _ => Cause::Unexplained,
+            };
+            script.say(cause, sentence.clone());
             return Err(Halt::Answer(Answer::new(Status::NotNow, sentence)));
         }
     };
@@ -242,20 +257,25 @@ pub(super) fn decide(
     } else {
         format!("{fenced} already out of the accelerator")
     };
-    let evidence = format!("{reason}, {out}");
+    let restored = match outcome.restores() {
+        true => format!(", {survivor} was drained and gets its weight and its traffic dial back"),
+        false => String::new(),
+    };
+    let evidence = format!("{reason}, {out}{restored}");
     only_observed(script, &format!("fence {fenced}: {evidence}"))?;
     let decision = Decision {
         survivor: survivor.clone(),
         fenced: fenced.clone(),
         outcome,
-        by: by.to_owned(),
+        by: (*by).to_owned(),
         evidence: evidence.clone(),
         decided_at: script.now(),
     };
     let by = format!("{by} (request {})", script.executor());
+    let served = reading.clone().restored(&decision.outcome);
     let decided = Record {
         claim: script.fresh_claim(),
-        places: remember(&record.places, &reading.places(settings)),
+        places: remember(&record.places, &served.places(settings)),
         ..record.decided(decision, &by)
     };
     let written = script.write(decided)?;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::carry_out::{carried_out_once, claim, complete, decision_of};
-use super::evidence::{decide, not_held, only_observed, owned, reading};
+use super::evidence::{Because, decide, not_held, only_observed, owned, reading};
 use super::script::{Halt, Place, Script};
 use super::{Call, watch};
 use crate::accelerator::{Mark, Outcome, Reading, remember};
@@ -77,7 +77,8 @@ pub(super) fn release(script: &mut Script<'_>, by: &str) -> Result<Answer, Halt>
     })
 }
 
-/// Fences a site as planned: the survivor's view is waived, everything else is asked for as in an alert.
+/// Fences a site as planned: the survivor's view is waived, and that administrators have drained it while nobody else
+/// serves; everything else is asked for as in an alert.
 pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Result<Answer, Halt> {
     let Some(survivor) = script.settings.peer_of(fenced).cloned() else {
         return Ok(no_such_site(fenced));
@@ -98,8 +99,11 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
                     &reading,
                     &Survivor(survivor.clone()),
                     &Fenced(fenced.clone()),
-                    &format!("operator {by}"),
-                    &format!("planned by {by}"),
+                    &Because {
+                        by: &format!("operator {by}"),
+                        reason: &format!("planned by {by}"),
+                        waives_drained: true,
+                    },
                 )?;
                 complete(script, decided, Some(&reading)).map(|record| fenced_now(&record, fenced))
             }

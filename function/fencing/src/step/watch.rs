@@ -47,7 +47,7 @@ pub enum Balance {
     Survivor,
     /// Both sites; the survivor's health is not worse.
     Both,
-    /// Both sites, but the survivor looks worse: people may have put the other back for a reason.
+    /// Both sites, but the survivor looks worse or is drained: people may have put the other back for a reason.
     BothSurvivorWorse,
     /// Anything else.
     Else,
@@ -364,7 +364,7 @@ fn describe(balance: Balance, survivor: &crate::words::Survivor, fenced: &crate:
     match balance {
         Balance::Survivor => format!("only {survivor}"),
         Balance::Both => "both sites".to_owned(),
-        Balance::BothSurvivorWorse => format!("both sites, {fenced} the healthier"),
+        Balance::BothSurvivorWorse => format!("both sites, {fenced} healthier or {survivor} drained"),
         Balance::Else => "neither only the survivor nor both where they belong".to_owned(),
     }
 }
@@ -377,9 +377,11 @@ fn balance_of(settings: &Settings, reading: &Reading, decision: &Decision) -> Ba
         Balance::Else
     } else {
         // Nobody but the two is in, and the survivor is: else there is no outcome.
-        match reading.outcome(settings, survivor, fenced) {
+        match reading.outcome(settings, survivor, fenced, None) {
             Ok(_) => Balance::Both,
-            Err(Unfit::SurvivorUnhealthy { .. }) => Balance::BothSurvivorWorse,
+            Err(Unfit::SurvivorUnhealthy { .. } | Unfit::SurvivorDrained { .. }) => {
+                Balance::BothSurvivorWorse
+            }
             Err(_) => Balance::Else,
         }
     }

@@ -138,6 +138,7 @@ impl Memory {
                 groups: vec![Group {
                     arn: GROUP.to_owned(),
                     endpoints: vec![endpoint("site-a"), endpoint("site-b")],
+                    closed: false,
                 }],
                 backups: [(site("site-a"), Backup::Online), (site("site-b"), Backup::Online)].into(),
                 pushed: Push::Idle,
@@ -273,6 +274,7 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
                 .iter_mut()
                 .find(|group| group.arn == outcome.arn)
                 .unwrap();
+            group.closed &= !outcome.opens;
             let old = std::mem::take(&mut group.endpoints);
             group.endpoints = outcome
                 .endpoints

@@ -64,6 +64,56 @@ fn no_evidence_no_fence() {
         .is("no_evidence_no_fence");
 }
 
+/// Drained is the administrators' own word: such a site does not win over one that is not, and where nobody else is
+/// left an operator has to say so.
+#[test]
+fn a_drained_site() {
+    let mut scene = Scene::split();
+    scene
+        .now("site-a is drained", |world| {
+            world.accelerator[0].members[0] = Some(0);
+        })
+        .ask(Chance::AlertA)
+        .now("site-b fails its health checks", |world| {
+            world.sites[1].healthy = false;
+        })
+        .ask(Chance::AlertA)
+        .ask(Chance::Fence)
+        .ask(Chance::AlertA)
+        .now("site-a is drained again, and site-b is put back", |world| {
+            world.accelerator[0].members = [Some(0), Some(200), None];
+        })
+        .ask(Chance::Sweep)
+        .is("a_drained_site");
+}
+
+#[test]
+fn a_site_drained_by_the_dial_of_its_region() {
+    let mut scene = Scene::at(Layout {
+        listeners: 1,
+        two_regions: true,
+    });
+    scene
+        .now("site-a's group is dialled to 0, and site-b is out", |world| {
+            world.accelerator[0].closed = true;
+            world.accelerator[1].members = [None; 3];
+        })
+        .ask(Chance::AlertA)
+        .ask(Chance::Fence)
+        .is("a_site_drained_by_the_dial_of_its_region");
+}
+
+#[test]
+fn two_drained_sites() {
+    let mut scene = Scene::split();
+    scene
+        .now("both sites are drained", |world| {
+            world.accelerator[0].members = [Some(0), Some(0), None];
+        })
+        .ask(Chance::AlertA)
+        .is("two_drained_sites");
+}
+
 /// Whose view counts: the primary's, at once where no other relay node objects, after a minute where one does.
 #[test]
 fn the_primary_decides() {

@@ -171,6 +171,14 @@ fn tinker(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<S
                 reality.hands.sites[index] = Some(now);
                 Some(format!("replication off at {}", SITES[index]))
             }
+            44..52 => {
+                reality.drain(index, layout.two_regions, now);
+                Some(format!("{} drained", SITES[index]))
+            }
+            52..54 => {
+                reality.undrain(now);
+                Some("nobody drained any more".to_owned())
+            }
             _ => None,
         };
     };
@@ -247,7 +255,7 @@ pub async fn strangers(stage: Stage) {
     }
 }
 
-/// What people do once they have read the alarms: the survivor is in, strangers are out, and nobody stands
+/// What people do once they have read the alarms: the survivor is in, nobody is drained, strangers are out, and nobody stands
 /// in a listener that is not his, or in one that a decision does not reach because people had moved everybody
 /// out of it. Without a decision both are in. A listener of a decision that holds nobody is the function's to
 /// fill, unless it has just done so.
@@ -255,6 +263,7 @@ pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
     let record = core.reality.register();
     let reality = &mut core.reality;
     reality.take_out("arn:of:a:stranger", now);
+    reality.undrain(now);
     for index in 0..2 {
         let survives = record
             .decision

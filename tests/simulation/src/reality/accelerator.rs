@@ -78,6 +78,7 @@ impl Reality {
         let Some(group) = self.groups.iter_mut().find(|group| group.arn == write.arn) else {
             return Call::WriteGroup(write.clone()).failed("EndpointGroupNotFoundException");
         };
+        group.closed &= !write.opens;
         let old = std::mem::take(&mut group.endpoints);
         group.endpoints = write
             .endpoints
@@ -138,6 +139,37 @@ impl Reality {
                 },
                 health: Health::Initial,
             });
+        }
+        self.hands.groups = Some(now);
+    }
+
+    /// Administrators drain a site: by the dial where its Region has a group of its own, by its weight beside the other.
+    pub fn drain(&mut self, index: usize, by_the_dial: bool, now: Duration) {
+        self.remember(now);
+        let id = layout::balancer(index);
+        for group in &mut self.groups {
+            let mut ends = group.endpoints.iter_mut();
+            let Some(end) = ends.find(|end| end.config.id == id) else {
+                continue;
+            };
+            match by_the_dial {
+                true => group.closed = true,
+                false => end.config.weight = Some(0),
+            }
+        }
+        self.hands.groups = Some(now);
+    }
+
+    /// They let everybody serve again.
+    pub fn undrain(&mut self, now: Duration) {
+        self.remember(now);
+        for group in &mut self.groups {
+            group.closed = false;
+            for end in &mut group.endpoints {
+                if end.config.weight == Some(0) {
+                    end.config.weight = Some(DEFAULT_WEIGHT);
+                }
+            }
         }
         self.hands.groups = Some(now);
     }

@@ -121,7 +121,9 @@ impl Watcher {
                 .iter()
                 .find(|(arn, _)| arn == group)
                 .is_none_or(|(_, after)| after == config);
-            self.demand(same || touched_since, || {
+            // An operator had a drained one serve.
+            let restored = write.reweighs && config.weight == Some(0);
+            self.demand(same || touched_since || restored, || {
                 format!("I13: {id} changes the survivor's endpoint in {group}: {config:?}")
             });
         }

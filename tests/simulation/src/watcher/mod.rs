@@ -135,6 +135,10 @@ pub struct Counts {
     pub applies: u64,
     /// Everything was destroyed, register and all.
     pub destructions: u64,
+    /// The only site that was left to survive was drained, and nothing was decided.
+    pub left_drained: u64,
+    /// An operator had a drained site serve.
+    pub restored: u64,
     /// Another topology's function left the accelerator to the one that it names.
     pub left_to_its_owner: u64,
     /// A loss was not fenced, and people heard of it.
@@ -160,6 +164,8 @@ impl Counts {
             holds: self.holds + other.holds,
             applies: self.applies + other.applies,
             destructions: self.destructions + other.destructions,
+            left_drained: self.left_drained + other.left_drained,
+            restored: self.restored + other.restored,
             left_to_its_owner: self.left_to_its_owner + other.left_to_its_owner,
             cries: self.cries + other.cries,
         }
@@ -304,6 +310,7 @@ impl Watcher {
     pub(crate) fn told(&mut self, notice: &Notice) {
         match notice.cause {
             Cause::Unexplained => self.unexplained += 1,
+            Cause::OnlyDrainedLeft => self.counts.left_drained += 1,
             Cause::AnothersAccelerator => self.counts.left_to_its_owner += 1,
             _ => {}
         }

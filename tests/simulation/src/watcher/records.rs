@@ -106,6 +106,7 @@ impl Watcher {
             return;
         };
         let problem = evidence(invoked, decision, old, reality);
+        self.counts.restored += u64::from(decision.outcome.restores());
         if let Some(problem) = problem {
             self.violated(format!("I5: {id} decides epoch {}: {problem}", record.epoch));
         }
@@ -268,7 +269,12 @@ fn evidence(invoked: &Invoked, decision: &Decision, old: &Record, reality: &Real
         return Some("the accelerator was not read".to_owned());
     };
     let balancers = [layout::balancer(0), layout::balancer(1)];
-    let mut listeners: Vec<(&str, Vec<(usize, Health)>)> = Vec::new();
+    let operated = matches!(invoked.kind, Kind::Operate(_));
+    if decision.outcome.restores() && !operated {
+        return Some("nobody said that a drained site is to serve".to_owned());
+    }
+    // Who is in a listener: which site, how healthy, and whether it is drained.
+    let mut listeners: Vec<(&str, Vec<(usize, Health, bool)>)> = Vec::new();
     for group in &reading.groups {
         let listener = listener_of(&group.arn);
         if listeners.iter().all(|(known, _)| *known != listener) {
@@ -279,7 +285,10 @@ fn evidence(invoked: &Invoked, decision: &Decision, old: &Record, reality: &Real
         };
         for endpoint in &group.endpoints {
             match balancers.iter().position(|id| *id == endpoint.config.id) {
-                Some(index) => inside.push((index, endpoint.health)),
+                Some(index) => {
+                    let drained = group.closed || endpoint.config.weight == Some(0);
+                    inside.push((index, endpoint.health, drained));
+                }
                 None => return Some(format!("a stranger is in {listener}")),
             }
         }
@@ -291,9 +300,18 @@ fn evidence(invoked: &Invoked, decision: &Decision, old: &Record, reality: &Real
         let of = |site: usize| {
             inside
                 .iter()
-                .filter(move |(index, _)| *index == site)
-                .map(|(_, health)| *health)
+                .filter(move |(index, ..)| *index == site)
+                .map(|(_, health, _)| *health)
         };
+        let drained = |site: usize| {
+            let mut ends = inside.iter().filter(|(index, ..)| *index == site).peekable();
+            ends.peek().is_some() && ends.all(|(.., drained)| *drained)
+        };
+        if drained(survivor) && !drained(fenced) && !operated {
+            return Some(format!(
+                "the survivor is drained in {listener}, and the other is not"
+            ));
+        }
         match (of(survivor).min(), of(fenced).max()) {
             (None, _) => return Some(format!("the survivor is not in {listener}")),
             (Some(own), Some(other)) if other > own => {
