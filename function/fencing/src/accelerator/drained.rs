@@ -225,10 +225,7 @@ mod tests {
             judged(vec![group(LISTENER, 1, false, &[a.clone(), drained_b])]),
             None
         );
-        assert_eq!(
-            judged(vec![group(LISTENER, 1, true, &[a.clone(), b.clone()])]),
-            None
-        );
+        assert_eq!(judged(vec![group(LISTENER, 1, true, &[a, b])]), None);
         // The other way round it wins.
         let served = end("site-a", 77, Healthy);
         let drained_b = end("site-b", 0, Healthy);

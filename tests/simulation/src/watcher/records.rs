@@ -234,6 +234,9 @@ impl Watcher {
     }
 }
 
+/// Who is in a listener: which site, how healthy, and whether it is drained.
+type Inside = (usize, Health, bool);
+
 /// What is wrong with the evidence that an executor had for its decision.
 fn evidence(invoked: &Invoked, decision: &Decision, old: &Record, reality: &Reality) -> Option<String> {
     let (survivor, fenced) = (
@@ -273,8 +276,7 @@ fn evidence(invoked: &Invoked, decision: &Decision, old: &Record, reality: &Real
     if decision.outcome.restores() && !operated {
         return Some("nobody said that a drained site is to serve".to_owned());
     }
-    // Who is in a listener: which site, how healthy, and whether it is drained.
-    let mut listeners: Vec<(&str, Vec<(usize, Health, bool)>)> = Vec::new();
+    let mut listeners: Vec<(&str, Vec<Inside>)> = Vec::new();
     for group in &reading.groups {
         let listener = listener_of(&group.arn);
         if listeners.iter().all(|(known, _)| *known != listener) {
