@@ -111,7 +111,10 @@ fn word(step: &Step) -> String {
         Step::UpdateStack(goal) => format!("the update of {} in {}", goal.stack, goal.region),
         Step::DeleteStack { region, stack, .. } => format!("the deletion of {stack} in {region}"),
         Step::MarkAccelerator(mark) => format!("the mark on {}", mark.accelerator_arn),
-        Step::UnmarkAccelerator(mark) => format!("the mark's end on {}", mark.accelerator_arn),
+        // In the middle of a register's move there may be two marks of ours that one accelerator may carry.
+        Step::UnmarkAccelerator(mark) => {
+            format!("the end of the mark {} on {}", mark.owner, mark.accelerator_arn)
+        }
         Step::Upload { region, .. } => format!("the upload in {region}"),
         Step::AwaitFunction { region, .. } => format!("the wait for the function in {region}"),
         Step::UnprotectTable { region, table } => format!("the end of {table}'s protection in {region}"),
