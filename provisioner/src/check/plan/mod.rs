@@ -17,8 +17,8 @@ use crate::plan::{LockPlace, OUTPUT_URL, ParameterValue, Plan, StackGoal, Step};
 use crate::preflight::ours::OURS;
 use crate::render::ObjectKind;
 use crate::render::user_workload::names;
-use crate::topology::Topology;
 use crate::topology::names::{HEALTH_REGION, StackKind};
+use crate::topology::{Region, Topology};
 
 /// A promise that a plan does not keep: a fault of this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,14 +177,14 @@ impl Case<'_> {
 
     /// The Regions that did not answer.
     fn silent(&self) -> BTreeSet<&str> {
-        let unread = self.standing.unreached.keys().map(String::as_str);
+        let unread = self.standing.unreached.keys().map(|region| region.as_str());
         let told = self.plan.unreached_regions.iter().map(|it| it.region.as_str());
         unread.chain(told).collect()
     }
 
     fn lock(&self) -> LockPlace {
-        let silent = self.silent().into_iter();
-        let silent = silent.map(|region| (region.to_owned(), String::new()));
+        let silent = self.silent().into_iter().filter_map(Region::seen);
+        let silent = silent.map(|region| (region, String::new()));
         LockPlace::of(self.topology, self.standing, &silent.collect())
     }
 
@@ -385,9 +385,9 @@ fn only_ours_is_deleted(case: &Case<'_>) -> Vec<String> {
             *stack == topology.stack_name(*kind) && standing.is_some_and(|standing| standing.id == *id)
         }
         Step::EmptyBucket { region, bucket } => {
-            let wanted = topology.regions.iter().find(|known| known.as_str() == region);
             let account = &case.standing.identity.account_id;
-            let is_named = wanted.is_some_and(|region| topology.bucket_name(account, region) == *bucket);
+            let is_named =
+                topology.regions.contains(region) && topology.bucket_name(account, region) == *bucket;
             let stack = case.stack(region, StackKind::Artifacts);
             let is_made = stack.is_some_and(|stack| {
                 let mut names = stack.resources.iter().filter_map(|it| it.physical_id.as_ref());
@@ -441,7 +441,7 @@ fn regions_are_the_topologys(case: &Case<'_>) -> Vec<String> {
     };
     let is_former = |region: &str| {
         let mut former = case.standing.former_registers.keys();
-        former.any(|place| place.region == region)
+        former.any(|place| place.region.as_str() == region)
     };
     let is_known = |step: &Step, region: &str| match step {
         // What is made is made where the topology says.
