@@ -277,6 +277,15 @@ impl Reading {
         self.endpoints_of(settings, site).next().is_some()
     }
 
+    /// Whether a site is in, and looks healthy wherever it is.
+    pub fn is_healthy(&self, settings: &Settings, site: &SiteName) -> bool {
+        let worst = self
+            .endpoints_of(settings, site)
+            .map(|endpoint| endpoint.health)
+            .min();
+        worst == Some(Health::Healthy)
+    }
+
     /// Where each site's balancers are now, with their configuration.
     pub fn places(&self, settings: &Settings) -> Vec<Place> {
         let mut places: Vec<Place> = self

@@ -64,7 +64,9 @@ pub enum Next {
         /// Names what is waited for.
         token: crate::words::Token,
     },
-    /// Scale the stale site's Keycloak to zero, then call again with `keycloak: stopped`.
+    /// Scale the stale site's Keycloak to zero and wait until no pod is left, then call again with `keycloak: stopped`.
+    /// From then on count its pods right before each call, until it is to be started: `keycloak: {running: {pods: N}}`
+    /// where there are any.
     StopKeycloak,
     /// Scale the stale site's Keycloak back, wait until it is ready, then call again with `keycloak: ready`.
     StartKeycloak,
@@ -125,7 +127,7 @@ pub enum Cause {
     Adopted,
     /// A rejoin ended: both sites serve again.
     Rejoined,
-    /// The link was lost again during a rejoin; the stale site stays fenced.
+    /// A rejoin was broken off: the link was lost again, or somebody started the stale site's Keycloak. It stays fenced.
     RejoinAborted,
     /// The survivor was changed by an operator.
     Promoted,

@@ -59,7 +59,7 @@ pub enum Seen {
     LostRace,
     /// A rejoin ended with both sites serving.
     Rejoined,
-    /// A rejoin ended because the link was lost again.
+    /// A rejoin was broken off.
     RejoinAborted,
     /// A rejoin passed to another command.
     RejoinTakenOver,

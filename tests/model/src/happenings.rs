@@ -69,7 +69,7 @@ impl Protocol {
         if scene.running.len() >= self.configuration.executors {
             return None;
         }
-        let name = self.begin(scene, command.task(&self.grounds));
+        let name = self.begin(scene, command.task(&self.grounds, &scene.world));
         command.phase = Phase::Calling(name);
         scene.commands[slot] = Some(command);
         Some(())
@@ -127,6 +127,11 @@ impl Protocol {
                             members[site.index()] = members[site.index()].or(Some(WEIGHTS[site.index()]));
                         }
                     })
+            }
+            Hand::StartKeycloak(site) => {
+                let starts = !world.at(site).keycloak;
+                world.at_mut(site).keycloak = true;
+                starts
             }
             Hand::Sicken(site) => std::mem::take(&mut world.at_mut(site).healthy),
         };

@@ -7,7 +7,7 @@
 
 use fencing::register::{Decision, Record, State};
 use fencing::replication::Backup;
-use fencing::step::{Call, Task};
+use fencing::step::{Call, Keycloak, Task};
 
 use crate::grounds::{Grounds, Group, STRANGER, Site};
 use crate::invocation::{Invocation, Shown};
@@ -119,6 +119,7 @@ impl Deed<'_> {
                 let cut = self.before.at(stale).backup == Backup::Offline;
                 broken.unless(cut || !self.before.connected(), Law::Clear);
                 self.within_rejoin(&mut broken);
+                self.without_keycloak(&mut broken);
             }
             // The schedule has the survivor forget what it pushed before the fence.
             Call::CancelPush { .. } | Call::ClearPushes { .. }
@@ -127,8 +128,11 @@ impl Deed<'_> {
                 let record = self.before.record();
                 broken.unless(record.state != State::Rejoining || record.waiting, Law::I7);
             }
+            Call::StartPush { .. } => {
+                self.within_rejoin(&mut broken);
+                self.without_keycloak(&mut broken);
+            }
             Call::BringOnline { .. }
-            | Call::StartPush { .. }
             | Call::CancelPush { .. }
             | Call::CancelReceive { .. }
             | Call::ClearPushes { .. } => {
@@ -176,6 +180,23 @@ impl Deed<'_> {
             let fresh = new.decision.is_some() && new.state == State::Decided;
             let promoted = matches!(self.task(), Task::Promote { .. }) && old.state != State::Open;
             broken.unless(fresh && (promoted || old.state == State::Open), Law::I4);
+            if let (
+                Some(replaced),
+                Task::Promote {
+                    survivor_is_lost: false,
+                    ..
+                },
+            ) = (&old.decision, self.task())
+            {
+                let site = self.grounds.site(&replaced.survivor.0).index();
+                let is_in = shown
+                    .groups
+                    .iter()
+                    .flatten()
+                    .any(|members| members[site].is_some());
+                let lives = is_in && shown.healthy[site] && shown.backups[site].is_some();
+                broken.unless(!lives, Law::I5);
+            }
         }
         if let (State::Complete, State::Open, Some(fenced)) = (old.state, new.state, old.fenced()) {
             // A recovery by hand is believed of a site that is in step, and of no other.
@@ -320,6 +341,7 @@ impl Deed<'_> {
                 .is_none_or(|decision| self.grounds.site(&decision.survivor.0) != at)
         {
             self.within_rejoin(broken);
+            self.without_keycloak(broken);
             return;
         }
         let survives = |decision: &Decision| self.grounds.site(&decision.survivor.0) == at;
@@ -339,6 +361,19 @@ impl Deed<'_> {
             .iter()
             .all(|group| group.by_hand || group.members[other].is_none());
         broken.unless(seen && (so || record.waiting || record.unsettled), Law::I3);
+    }
+
+    /// I2: a cut, a clear and a push of a rejoin are made by an invocation that was told that no pod of the stale
+    /// site's Keycloak was left right before it began.
+    fn without_keycloak(&self, broken: &mut Broken) {
+        let told = matches!(
+            self.task(),
+            Task::Rejoin {
+                keycloak: Keycloak::Stopped,
+                ..
+            }
+        );
+        broken.unless(told, Law::I2);
     }
 
     fn within_rejoin(&self, broken: &mut Broken) {

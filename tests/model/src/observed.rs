@@ -46,8 +46,8 @@ pub enum Why {
     StepBegun,
     /// The rejoin took a step.
     StepTaken,
-    /// The link was lost again during a rejoin.
-    LinkLostAgain,
+    /// The link was lost again during a rejoin, or the stale site's Keycloak came back.
+    BrokenOff,
     /// The fenced site is back.
     BroughtBack,
     /// People seem to have brought both together; once more, and it is believed.
@@ -108,7 +108,7 @@ impl Observed {
             Why::Cut if survives("site-a") => Seen::ASurvives,
             Why::Cut => Seen::BSurvives,
             Why::BroughtBack => Seen::Rejoined,
-            Why::LinkLostAgain => Seen::RejoinAborted,
+            Why::BrokenOff => Seen::RejoinAborted,
             Why::RejoinTakenOver => Seen::RejoinTakenOver,
             Why::RecoveredByHand => Seen::Adopted,
             Why::PutBackEarly => Seen::Refenced,
@@ -168,7 +168,7 @@ pub fn why(old: &Record, new: &Record, task: &Task) -> Why {
         (State::Complete, State::Decided) if new.refilled_at != old.refilled_at => Why::Emptied,
         (State::Complete, State::Decided) => Why::PutBackEarly,
         (State::Complete, State::Rejoining) => Why::RejoinBegun,
-        (State::Rejoining, State::Decided) => Why::LinkLostAgain,
+        (State::Rejoining, State::Decided) => Why::BrokenOff,
         (State::Rejoining, State::Open) => Why::BroughtBack,
         (State::Complete, State::Open) => Why::RecoveredByHand,
         (State::Rejoining, _) => {

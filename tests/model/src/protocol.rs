@@ -425,6 +425,7 @@ impl Model for Protocol {
             for (chance, verb) in [
                 (Chance::Rejoin, Verb::Rejoin(fenced)),
                 (Chance::Promote, Verb::Promote(Site::B)),
+                (Chance::Impose, Verb::Impose(Site::B)),
             ] {
                 if may(chance) {
                     actions.push(Action::Type(verb));
@@ -478,6 +479,7 @@ impl Model for Protocol {
                 next.left.take(match verb {
                     Verb::Rejoin(_) => Chance::Rejoin,
                     Verb::Promote(_) => Chance::Promote,
+                    Verb::Impose(_) => Chance::Impose,
                 });
                 let free = next.commands.iter_mut().find(|command| command.is_none())?;
                 *free = Some(Command::new(verb, next.typed));

@@ -82,7 +82,7 @@ pub fn drive(grounds: &Grounds, world: &mut World, verb: Verb) -> Option<Answer>
             Phase::StopKeycloak | Phase::StartKeycloak => command.scale(world),
             Phase::Due | Phase::Calling(_) => {}
         }
-        let answer = alone(grounds, world, 201, command.task(grounds))?;
+        let answer = alone(grounds, world, 201, command.task(grounds, world))?;
         let next = command.after(answer.status, answer.next.clone());
         last = Some(answer);
         match next {
@@ -294,6 +294,10 @@ fn leaves(grounds: &Grounds, world: &World) -> bool {
         let stale = survivor.other();
         finish(grounds, &mut world);
         drive(grounds, &mut world, Verb::Rejoin(stale));
+        if world.record().state == State::Complete {
+            // Broken off because somebody had started the Keycloak that an earlier command stopped.
+            drive(grounds, &mut world, Verb::Rejoin(stale));
+        }
         if world.record().state != State::Open {
             // Where a site was out before anything was decided nobody knows its place: a person puts it back.
             world.accelerator = grounds.whole();

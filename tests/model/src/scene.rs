@@ -31,6 +31,8 @@ pub enum Chance {
     Rejoin,
     /// A command that makes site-b the survivor.
     Promote,
+    /// The same by an operator who says that site-a is lost, whatever it looks like.
+    Impose,
     /// Whoever drives a command does not wait as it is told to.
     Skip,
     /// An invocation dies.
@@ -113,6 +115,8 @@ pub enum Hand {
     Weigh(Site),
     /// Lets a site replicate to the other again.
     BringOnline(Site),
+    /// Starts a site's Keycloak.
+    StartKeycloak(Site),
     /// Brings the fenced site back altogether: in step, replicating, in the accelerator.
     Recover(Site),
     /// Makes a site's health checks fail (a person, a deployment, or an outage of AWS).
@@ -153,6 +157,8 @@ pub enum Verb {
     Rejoin(Site),
     /// `promote SITE`.
     Promote(Site),
+    /// The same, saying that the survivor is lost.
+    Impose(Site),
 }
 
 /// Where it is in its loop.
@@ -205,21 +211,25 @@ impl Command {
         self.keycloak = if runs { Keycloak::Ready } else { Keycloak::Stopped };
     }
 
-    /// What it calls with.
-    pub fn task(&self, grounds: &Grounds) -> Task {
+    /// What it calls with. Right before it calls, it counts the pods that it has stopped.
+    pub fn task(&self, grounds: &Grounds, world: &World) -> Task {
         let by = "alice".to_owned();
         match self.verb {
+            Verb::Promote(site) | Verb::Impose(site) => Task::Promote {
+                survivor: grounds.name(site).clone(),
+                by,
+                waited: self.waited.clone(),
+                survivor_is_lost: matches!(self.verb, Verb::Impose(_)),
+            },
             Verb::Rejoin(site) => Task::Rejoin {
                 stale: grounds.name(site).clone(),
                 session: format!("s{}", self.session),
                 by,
                 waited: self.waited.clone(),
-                keycloak: self.keycloak,
-            },
-            Verb::Promote(site) => Task::Promote {
-                survivor: grounds.name(site).clone(),
-                by,
-                waited: self.waited.clone(),
+                keycloak: match self.keycloak {
+                    Keycloak::Stopped if world.at(site).keycloak => Keycloak::Running { pods: 1 },
+                    known => known,
+                },
             },
         }
     }
@@ -426,6 +436,7 @@ impl fmt::Display for Hand {
                 site.other().as_str()
             ),
             Self::Recover(site) => write!(f, "brings {} back altogether", site.as_str()),
+            Self::StartKeycloak(site) => write!(f, "starts Keycloak at {}", site.as_str()),
             Self::Sicken(site) => write!(f, "makes {} look unhealthy", site.as_str()),
         }
     }

@@ -26,7 +26,7 @@ const CHANGES: &[Row] = &[
     (Complete, Why::Emptied, Decided),
     (Complete, Why::RejoinBegun, Rejoining),
     (Rejoining, Why::BroughtBack, Open),
-    (Rejoining, Why::LinkLostAgain, Decided),
+    (Rejoining, Why::BrokenOff, Decided),
     (Complete, Why::RecoveredByHand, Open),
     (Unbalanced, Why::OnceMore, Decided),
     (Unbalanced, Why::Promoted, Decided),
@@ -167,9 +167,9 @@ fn words(why: Why) -> (&'static str, &'static str) {
             "step taken",
             "The rejoin has taken a step, or starts over where a restart undid one.",
         ),
-        Why::LinkLostAgain => (
-            "link lost again",
-            "The survivor does not see the fenced site any more; the decision stands, same epoch.",
+        Why::BrokenOff => (
+            "broken off",
+            "The survivor does not see the fenced site any more, or somebody started that one's Keycloak in the middle; the decision stands, same epoch.",
         ),
         Why::BroughtBack => (
             "rejoined",

@@ -8,8 +8,8 @@
 use crate::configuration::{Configuration, From, Seen};
 use crate::grounds::{Layout, Site};
 use crate::scene::Chance::{
-    self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Heal, Hold, Lag, NoRelay, Partly, Promote,
-    Rejoin, Release, Repeated, Rest, Restart, Second, Skip, Slow, Stuck, Sweep, Tick, Unanswered,
+    self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Heal, Hold, Impose, Lag, NoRelay, Partly,
+    Promote, Rejoin, Release, Repeated, Rest, Restart, Second, Skip, Slow, Stuck, Sweep, Tick, Unanswered,
 };
 use crate::scene::Hand;
 
@@ -355,6 +355,27 @@ fn operators() -> Vec<Configuration> {
             ..BASE
         },
         Configuration {
+            name: "Keycloak comes back during a rejoin",
+            about: "somebody starts it at any moment, also between the counting of its pods and what follows",
+            from: From::Fenced,
+            chances: &[(Rejoin, 2), (Chance::Hand, 1)],
+            hands: &[Hand::StartKeycloak(Site::B)],
+            revisions: 12,
+            expects: &[Seen::RejoinAborted],
+            ..BASE
+        },
+        Configuration {
+            name: "Keycloak comes back during a rejoin to its end",
+            about: "and the next one brings the site back",
+            long: true,
+            from: From::Fenced,
+            chances: &[(Rejoin, 2), (Chance::Hand, 1), (Break, 1)],
+            hands: &[Hand::StartKeycloak(Site::B)],
+            revisions: 40,
+            expects: &[Seen::RejoinAborted, Seen::Rejoined],
+            ..BASE
+        },
+        Configuration {
             name: "a rejoin is held",
             about: "a hold comes and goes in the middle",
             from: From::Fenced,
@@ -368,7 +389,7 @@ fn operators() -> Vec<Configuration> {
             about: "and a promotion has to wait for the end of the hold",
             long: true,
             from: From::Fenced,
-            chances: &[(Rejoin, 1), (Hold, 1), (Release, 1), (Promote, 1)],
+            chances: &[(Rejoin, 1), (Hold, 1), (Release, 1), (Impose, 1)],
             revisions: 13,
             expects: &[Seen::Held],
             ..BASE
@@ -431,7 +452,7 @@ fn operators() -> Vec<Configuration> {
         Configuration {
             name: "promote, and nobody waits",
             about: "the wait is skipped, as by pasting both calls at once, while an old invocation goes on",
-            chances: &[(AlertA, 1), (Promote, 1), (Skip, 2)],
+            chances: &[(AlertA, 1), (Impose, 1), (Skip, 2)],
             revisions: 9,
             expects: &[Seen::Promoted, Seen::ASurvives],
             ..BASE
@@ -450,7 +471,7 @@ fn operators() -> Vec<Configuration> {
             about: "and a call is not answered",
             long: true,
             layout: REGIONS,
-            chances: &[(AlertA, 1), (Sweep, 1), (Promote, 1), (Unanswered, 1)],
+            chances: &[(AlertA, 1), (Sweep, 1), (Impose, 1), (Unanswered, 1)],
             revisions: 9,
             expects: &[Seen::Promoted, Seen::ASurvives, Seen::Late],
             ..BASE
@@ -459,7 +480,7 @@ fn operators() -> Vec<Configuration> {
             name: "promote during a rejoin",
             about: "at any of its steps; the command then goes on and names a site that survives by now",
             from: From::Fenced,
-            chances: &[(Rejoin, 1), (Promote, 1)],
+            chances: &[(Rejoin, 1), (Impose, 1)],
             revisions: 10,
             expects: &[Seen::Promoted],
             ..BASE
@@ -469,7 +490,7 @@ fn operators() -> Vec<Configuration> {
             about: "while the link is lost and the schedule runs",
             long: true,
             from: From::Fenced,
-            chances: &[(Rejoin, 1), (Promote, 1), (Break, 1), (Sweep, 1)],
+            chances: &[(Rejoin, 1), (Impose, 1), (Break, 1), (Sweep, 1)],
             revisions: 20,
             expects: &[Seen::Promoted, Seen::Rejoined],
             ..BASE

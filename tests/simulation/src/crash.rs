@@ -61,6 +61,8 @@ pub enum Start {
     RejoiningLost(usize),
     /// The survivor was changed, and the operator went home.
     Promoted,
+    /// Fenced, and the survivor died.
+    SurvivorDead,
 }
 
 /// Who does something about it.
@@ -74,8 +76,10 @@ pub enum Act {
     Fence,
     /// An operator brings the second site back.
     Rejoin,
-    /// An operator makes the second site survive.
+    /// An operator makes the second site survive, if the first is lost.
     Promote,
+    /// An operator says that the first site is lost, and makes the second survive.
+    Impose,
 }
 
 /// What has to be reached.
@@ -115,7 +119,7 @@ const STEPS: usize = 7;
 
 /// Every act in every state that it may meet.
 pub fn scenes() -> Vec<Scene> {
-    use Act::{Alert, Fence, Promote, Rejoin, Sweep};
+    use Act::{Alert, Fence, Impose, Promote, Rejoin, Sweep};
     use Start::{
         Complete, Decided, Emptied, Forgotten, Healed, Lost, LostAndOut, Promoted, PutBack, Recovered,
         Unbalanced, Whole,
@@ -138,19 +142,21 @@ pub fn scenes() -> Vec<Scene> {
         rows.push((start, Fence, Goal::Fenced));
     }
     for start in [Decided, Unbalanced, Complete, Promoted] {
-        rows.push((start, Promote, Goal::FencedFirst));
+        rows.push((start, Impose, Goal::FencedFirst));
     }
+    rows.push((Start::SurvivorDead, Promote, Goal::FencedFirst));
+    rows.push((Complete, Promote, Goal::Fenced));
     rows.push((Healed, Rejoin, Goal::Open));
     rows.push((Start::Straggling, Rejoin, Goal::Open));
     // An alert of a link that has healed since.
     rows.push((Whole, Alert, Goal::Untouched));
     rows.push((Start::Held, Alert, Goal::Untouched));
-    rows.push((Start::CompleteHeld, Promote, Goal::Fenced));
+    rows.push((Start::CompleteHeld, Impose, Goal::Fenced));
     rows.push((Start::BrokenOff, Alert, Goal::Fenced));
     for step in 0..STEPS {
         rows.push((Start::Rejoining(step), Rejoin, Goal::Open));
         rows.push((Start::RejoiningLost(step), Alert, Goal::Fenced));
-        rows.push((Start::RejoiningLost(step), Promote, Goal::FencedFirst));
+        rows.push((Start::RejoiningLost(step), Impose, Goal::FencedFirst));
     }
     rows.into_iter()
         .map(|(start, act, goal)| Scene { start, act, goal })

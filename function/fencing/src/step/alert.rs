@@ -10,6 +10,7 @@
 
 use super::carry_out::{carried_out_once, claim, complete};
 use super::evidence::{allowed, decide, missed, misses, reading};
+use super::rejoin::{Off, abort};
 use super::script::{Halt, Place, Script};
 use super::{Call, watch};
 use crate::answer::{Answer, Cause, Status};
@@ -85,7 +86,13 @@ fn judge(
         State::Complete => watch::watch(script, record, Some((asked.accelerator, asked.view)), None),
         State::Rejoining if record.fenced() == Some(&reporter.0) => Ok(rejoining(record)),
         State::Rejoining => match misses(script, asked.view, &reporter.0, &suspect.0)? {
-            Sight::Misses => super::rejoin::abort(script, record, false, &format!("{reporter}'s alert")),
+            Sight::Misses => abort(
+                script,
+                record,
+                false,
+                &format!("{reporter}'s alert"),
+                Off::LinkLost,
+            ),
             _ => Ok(rejoining(record)),
         },
     }

@@ -92,6 +92,10 @@ pub enum Task {
         by: String,
         /// The token of the wait that the command has kept.
         waited: Option<Token>,
+        /// The operator knows that the survivor of the decision in force is lost, whatever it looks like. Without
+        /// this one that looks healthy and answers is not replaced: what it has written would be lost for nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        survivor_is_lost: bool,
     },
     /// An operator forbids new decisions.
     Hold {
@@ -119,7 +123,12 @@ pub enum Keycloak {
     /// Not looked at.
     #[default]
     Unknown,
-    /// Scaled to zero, no pod left.
+    /// It has pods, ending ones included. Where it was stopped before, somebody has started it, and the rejoin is off.
+    Running {
+        /// How many.
+        pods: u32,
+    },
+    /// Scaled to zero, and no pod was left right before this call.
     Stopped,
     /// Back at its replica count, ready, its health endpoint answers.
     Ready,

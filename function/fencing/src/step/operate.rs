@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::carry_out::{carried_out_once, claim, complete, decision_of};
 use super::evidence::{decide, not_held, only_observed, reading};
-use super::script::{Halt, Script};
+use super::script::{Halt, Place, Script};
 use super::{Call, watch};
 use crate::accelerator::{Outcome, Reading, remember};
 use crate::answer::{Answer, Cause, Status};
@@ -142,6 +142,9 @@ pub(super) fn no_such_site(site: &SiteName) -> Answer {
 /// Makes `survivor` the one that stays, because the survivor of the decision in force has died. A new epoch;
 /// what the dead site alone has is lost.
 ///
+/// One that looks healthy and answers has not died, and what it has written since would be lost for nothing. So it is
+/// replaced only where the operator says that it is lost all the same.
+///
 /// It is a new decision, so a hold forbids it: nothing else can decide while one is in force, and releasing
 /// first risks nothing. The dead site cannot be asked for anything, and had better not replicate when it comes back
 /// with old data: but where its processes died, its Infinispan has forgotten the cut, and people are told so. It is
@@ -151,6 +154,7 @@ pub(super) fn promote(
     survivor: &SiteName,
     by: &str,
     waited: Option<&Token>,
+    survivor_is_lost: bool,
 ) -> Result<Answer, Halt> {
     let Some(fenced) = script.settings.peer_of(survivor).cloned() else {
         return Ok(no_such_site(survivor));
@@ -167,7 +171,24 @@ pub(super) fn promote(
             not_held(record)?;
             // Only to know where the survivor belongs; the accelerator may be down.
             let accelerator = script.start(Call::ReadAccelerator);
+            let lives = match survivor_is_lost {
+                true => None,
+                false => Some(script.start(Call::ReadBackup {
+                    at: fenced.clone(),
+                    backup: survivor.clone(),
+                })),
+            };
             let seen = script.accelerator(accelerator)?.ok();
+            if let Some(asked) = lives
+                && lives_on(script, asked, seen.as_ref(), &fenced, survivor)?
+            {
+                let sentence = format!(
+                    "{fenced}, which survives epoch {}, does not look unhealthy and its Infinispan answers: what it has \
+                     written since would be lost; promote with `survivor_is_lost` if it is lost all the same",
+                    record.epoch
+                );
+                return Ok(Answer::new(Status::NotNow, sentence));
+            }
             return change(script, record, seen.as_ref(), survivor, &fenced, by);
         }
         match record.state {
@@ -192,6 +213,29 @@ pub(super) fn promote(
             _ => watch::watch(script, record, None, None),
         }
     })
+}
+
+/// Whether the survivor is still one: its Infinispan answers, and the accelerator does not say that it is unhealthy or
+/// gone. One reply that was lost is no sign of death, and what cannot be read is none either.
+fn lives_on(
+    script: &mut Script<'_>,
+    asked: Place,
+    seen: Option<&Reading>,
+    survivor: &SiteName,
+    other: &SiteName,
+) -> Result<bool, Halt> {
+    let answers = script.backup(asked)?.is_ok();
+    if seen.is_some_and(|reading| !reading.is_healthy(script.settings, survivor)) {
+        return Ok(false);
+    }
+    if answers {
+        return Ok(true);
+    }
+    let again = script.start(Call::ReadBackup {
+        at: survivor.clone(),
+        backup: other.clone(),
+    });
+    Ok(script.backup(again)?.is_ok())
 }
 
 /// Writes the new decision. Executors of the one before may still be running, so nobody carries it out yet.

@@ -13,7 +13,9 @@
 //! whoever starts it or takes it over waits twice the function's timeout before the first write; by then
 //! they have ended. The wait is the operator's command's, on a monotonic clock, for a token that it was told; the
 //! function looks at the record's time as well, since a command can be repeated, cut short or pasted.
-//! If the link is lost again, the decision goes back into force, same epoch.
+//! If the link is lost again, the decision goes back into force, same epoch. So it does when somebody starts S's
+//! Keycloak in the middle: what that writes would be cleared, or sent to K, or stand beside what is pushed. The function
+//! cannot see pods; whoever drives the rejoin counts them right before each call.
 
 use super::carry_out::decision_of;
 use super::evidence::{misses, only_observed};
@@ -26,6 +28,28 @@ use crate::answer::{Answer, Cause, Status};
 use crate::register::{Record, Rejoin, RejoinStep, State};
 use crate::replication::Sight;
 use crate::words::{SiteName, Token};
+
+/// Why a rejoin ends before its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Off {
+    /// K does not see S any more.
+    LinkLost,
+    /// S's Keycloak was stopped, and has pods again.
+    KeycloakRuns {
+        /// How many.
+        pods: u32,
+    },
+}
+
+impl Off {
+    fn why(self, Sites { kept, stale }: &Sites) -> String {
+        match self {
+            Self::LinkLost => format!("{kept} lost {stale} again"),
+            Self::KeycloakRuns { pods: 1 } => format!("a pod of {stale}'s Keycloak runs"),
+            Self::KeycloakRuns { pods } => format!("{pods} pods of {stale}'s Keycloak run"),
+        }
+    }
+}
 
 pub(super) struct Sites {
     pub(super) kept: SiteName,
@@ -172,17 +196,31 @@ fn go_on(
     let view = script.start(Call::ReadView {
         at: sites.kept.clone(),
     });
-    if misses(script, view, &sites.kept, &sites.stale)? == Sight::Misses {
-        let fenced = abort(script, record, has_waited, &format!("rejoin by {by}"))?;
+    let off = if misses(script, view, &sites.kept, &sites.stale)? == Sight::Misses {
+        Some(Off::LinkLost)
+    } else {
+        came_back(&rejoin.step, keycloak)
+    };
+    if let Some(off) = off {
+        let fenced = abort(script, record, has_waited, &format!("rejoin by {by}"), off)?;
         // The site is fenced, and that is not what this command was called for.
-        let sentence = format!("the rejoin is off, the link is lost again; {}", fenced.sentence);
+        let sentence = format!("the rejoin is off, {}; {}", off.why(&sites), fenced.sentence);
         return Ok(Answer::new(fenced.status.max(Status::NotNow), sentence));
     }
     let mut turn = Turn::new(script, record, session, by, &sites);
     turn.take(rejoin.step, keycloak)
 }
 
-/// The link is lost again: the decision is in force as before, same epoch, and is carried out anew.
+/// At the first step Keycloak has not been stopped yet, and at the last one it may run.
+fn came_back(step: &RejoinStep, keycloak: Keycloak) -> Option<Off> {
+    match (step, keycloak) {
+        (RejoinStep::CutStale | RejoinStep::Readd, _) => None,
+        (_, Keycloak::Running { pods }) => Some(Off::KeycloakRuns { pods }),
+        _ => None,
+    }
+}
+
+/// The rejoin is off: the decision is in force as before, same epoch, and is carried out anew.
 ///
 /// The survivor's users are waiting, so that happens at once, also while an attempt of the rejoin is at work or
 /// was never answered. What that sent may arrive after it, so then it is done once more before it counts.
@@ -191,9 +229,12 @@ pub(super) fn abort(
     record: &Record,
     has_waited: bool,
     by: &str,
+    off: Off,
 ) -> Result<Answer, Halt> {
-    let Sites { kept, stale } = sites(script, record)?;
-    only_observed(script, "put the decision back into force: the link is lost again")?;
+    let sites = sites(script, record)?;
+    let why = off.why(&sites);
+    let Sites { kept, stale } = sites;
+    only_observed(script, &format!("put the decision back into force: {why}"))?;
     let signed = format!("{by} (request {})", script.executor());
     let back = Record {
         state: State::Decided,
@@ -208,7 +249,7 @@ pub(super) fn abort(
     script.say(
         Cause::RejoinAborted,
         format!(
-            "{kept} lost {stale} again: the rejoin is off, epoch {epoch} stands; until the next one {stale}'s Keycloak may \
+            "{why}: the rejoin is off, epoch {epoch} stands; until the next one {stale}'s Keycloak may \
              be stopped, its caches may be cleared, and it may not replicate to {kept}"
         ),
     );

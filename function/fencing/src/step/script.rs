@@ -109,9 +109,12 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
         Task::Alert { reporter, suspect } => alert::alert(&mut script, &reporter, &suspect),
         Task::Sweep { waited } => watch::sweep(&mut script, waited),
         Task::Fence { fenced, by } => operate::fence(&mut script, &fenced, &by),
-        Task::Promote { survivor, by, waited } => {
-            operate::promote(&mut script, &survivor, &by, waited.as_ref())
-        }
+        Task::Promote {
+            survivor,
+            by,
+            waited,
+            survivor_is_lost,
+        } => operate::promote(&mut script, &survivor, &by, waited.as_ref(), survivor_is_lost),
         Task::Hold {
             by,
             reason,

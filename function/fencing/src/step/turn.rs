@@ -55,9 +55,13 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     }
 
     pub(super) fn take(&mut self, step: RejoinStep, keycloak: Keycloak) -> Result<Answer, Halt> {
+        // Until S is in step nobody may write there.
+        if step != RejoinStep::Readd && keycloak != Keycloak::Stopped {
+            return Ok(stop_keycloak(&self.sites.stale));
+        }
         match step {
-            RejoinStep::CutStale => self.cut_stale(keycloak),
-            RejoinStep::Clear(caches) => self.clear(&caches, keycloak),
+            RejoinStep::CutStale => self.cut_stale(),
+            RejoinStep::Clear(caches) => self.clear(&caches),
             RejoinStep::RestoreStale => self.restore_stale(),
             RejoinStep::Push => self.push(),
             RejoinStep::AwaitPush => self.await_push(),
@@ -153,18 +157,10 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     }
 
     /// Both backups may be cut only while nobody writes at S: Keycloak stopped, endpoint out.
-    fn cut_stale(&mut self, keycloak: Keycloak) -> Result<Answer, Halt> {
+    fn cut_stale(&mut self) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
-        if keycloak != Keycloak::Stopped {
-            return Ok(stop_keycloak(stale));
-        }
-        let asked = self.script.start(Call::ReadAccelerator);
-        let reading = reading(self.script, asked)?;
-        if reading.holds(self.script.settings, stale) {
-            let sentence =
-                format!("{stale} is in the accelerator already: take it out before its caches are cleared");
-            self.script.say(Cause::Unexplained, sentence.clone());
-            return Ok(Answer::new(Status::NotNow, sentence));
+        if let Some(serves) = self.stale_serves()? {
+            return Ok(serves);
         }
         self.attempt()?;
         self.switch(Call::TakeOffline {
@@ -190,14 +186,28 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
     }
 
-    fn clear(&mut self, caches: &[String], keycloak: Keycloak) -> Result<Answer, Halt> {
-        let Sites { kept, stale } = self.sites;
-        if keycloak != Keycloak::Stopped {
-            return Ok(stop_keycloak(stale));
+    /// That no pod is left is told by whoever counts them. That nobody is sent there the function sees for itself.
+    fn stale_serves(&mut self) -> Result<Option<Answer>, Halt> {
+        let stale = &self.sites.stale;
+        let asked = self.script.start(Call::ReadAccelerator);
+        let reading = reading(self.script, asked)?;
+        if !reading.holds(self.script.settings, stale) {
+            return Ok(None);
         }
+        let sentence =
+            format!("{stale} is in the accelerator already: take it out before it is brought back");
+        self.script.say(Cause::Unexplained, sentence.clone());
+        Ok(Some(Answer::new(Status::NotNow, sentence)))
+    }
+
+    fn clear(&mut self, caches: &[String]) -> Result<Answer, Halt> {
+        let Sites { kept, stale } = self.sites;
         let Some((cache, left)) = caches.split_first() else {
             return self.advance(RejoinStep::RestoreStale, format!("{stale} is cleared"));
         };
+        if let Some(serves) = self.stale_serves()? {
+            return Ok(serves);
+        }
         self.attempt()?;
         // Right before each clear: an Infinispan that restarted has forgotten the cut.
         if self.backup(stale, kept)? != Backup::Offline {
@@ -293,6 +303,9 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     /// Replication first, state second: what is written while state is pushed must not be missed.
     fn push(&mut self) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
+        if let Some(serves) = self.stale_serves()? {
+            return Ok(serves);
+        }
         self.attempt_push()?;
         let caches: Vec<String> = self.pushes()?.into_iter().map(|push| push.cache).collect();
         self.forget(&caches)?;
@@ -478,6 +491,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
 }
 
 fn stop_keycloak(stale: &SiteName) -> Answer {
-    let sentence = format!("{stale}'s Keycloak has to be scaled to zero before its caches are cleared");
+    let sentence =
+        format!("{stale}'s Keycloak has to be scaled to zero, and to stay there until {stale} is in step");
     Answer::new(Status::NotNow, sentence).then(Next::StopKeycloak)
 }

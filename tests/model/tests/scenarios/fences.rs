@@ -238,6 +238,7 @@ fn what_is_not_ours() {
             survivor: foreign,
             by: "alice".to_owned(),
             waited: None,
+            survivor_is_lost: true,
         })
         .is("what_is_not_ours");
 }

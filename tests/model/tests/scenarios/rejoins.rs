@@ -1,5 +1,6 @@
 //! The fenced site is brought back.
 
+use fencing::register::State;
 use fencing::replication::{Backup, Push};
 use fencing::step::{Call, Keycloak, Task};
 use fencing::words::{SiteName, Token};
@@ -37,7 +38,7 @@ fn a_rejoin_with_hindrances() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
     let task = |scene: &Scene, keycloak| rejoin(&scene.token(), keycloak);
-    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world);
     scene.ask_for(first);
     let waited = scene.waits();
     let next = task(&scene, Keycloak::Stopped);
@@ -97,7 +98,7 @@ fn a_rejoin_whose_push_does_not_end() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
     let task = |scene: &Scene| rejoin(&scene.token(), Keycloak::Stopped);
-    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world);
     scene.ask_for(first);
     scene.waits();
     for _ in 0..3 {
@@ -132,11 +133,61 @@ fn a_rejoin_whose_push_does_not_end() {
     scene.is("a_rejoin_whose_push_does_not_end");
 }
 
+/// Pods are counted before each call. At the first step they have not been stopped yet, at the last they may run; in
+/// between somebody else has started them.
+#[test]
+fn a_rejoin_finds_keycloak_running() {
+    let running = Keycloak::Running { pods: 2 };
+    let mut scene = Scene::fenced();
+    scene.now("the link heals", |world| world.link = true);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world);
+    scene.ask_for(first);
+    let waited = scene.waits();
+    scene.ask_for(rejoin(&waited, running));
+    for step in 0..2 {
+        let waited = scene.token();
+        scene.ask_for(rejoin(&waited, Keycloak::Stopped));
+        if step == 0 {
+            scene
+                .now("somebody puts site-b into the accelerator", |world| {
+                    world.accelerator[0].members[1] = Some(200);
+                })
+                .ask_for(rejoin(&waited, Keycloak::Stopped))
+                .now("and out again", |world| world.accelerator[0].members[1] = None);
+        }
+    }
+    let waited = scene.token();
+    scene
+        .ask_for(rejoin(&waited, Keycloak::Unknown))
+        .ask_for(rejoin(&waited, running));
+    scene.is("a_rejoin_finds_keycloak_running");
+
+    // Each step in between, and only these.
+    for (steps, off) in [(1, true), (2, true), (3, true), (4, true), (5, true), (6, false)] {
+        let mut scene = Scene::fenced();
+        scene.now("the link heals", |world| world.link = true);
+        let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world);
+        scene.ask_for(first);
+        scene.waits();
+        for _ in 0..steps {
+            let waited = scene.token();
+            scene.ask_for(rejoin(&waited, Keycloak::Stopped));
+        }
+        let before = scene.world.record();
+        assert_eq!(before.state, State::Rejoining, "{steps}");
+        let waited = scene.token();
+        scene.ask_for(rejoin(&waited, running));
+        let state = if off { State::Complete } else { State::Rejoining };
+        assert_eq!(scene.world.record().state, state, "{steps}: {:?}", before.rejoin);
+        assert_eq!(scene.world.record().epoch, before.epoch);
+    }
+}
+
 #[test]
 fn a_rejoin_is_broken_off() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world);
     scene
         .ask_for(first)
         .now("the link is lost", |world| world.link = false)
@@ -153,7 +204,7 @@ fn a_rejoin_is_broken_off() {
 fn a_rejoin_breaks_itself_off() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world);
     scene
         .ask_for(first)
         .ask(Chance::AlertA)
@@ -170,7 +221,7 @@ fn a_rejoin_breaks_itself_off() {
 fn a_rejoin_passes_to_another_command() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds);
+    let first = Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world);
     scene.ask_for(first);
     let waited = scene.waits();
     scene.run(rejoin(&waited, Keycloak::Stopped), |call| match call {
@@ -187,7 +238,7 @@ fn a_rejoin_passes_to_another_command() {
 fn a_rejoin_finds_its_state_gone() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds));
+    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world));
     let waited = scene.waits();
     for _ in 0..5 {
         scene.ask_for(rejoin(&waited, Keycloak::Stopped));
@@ -219,7 +270,7 @@ fn a_rejoin_finds_its_state_gone() {
 fn a_rejoin_whose_clears_fail() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds));
+    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world));
     let waited = scene.waits();
     scene.ask_for(rejoin(&waited, Keycloak::Stopped));
     let clears = |call: &Call| matches!(call, Call::ClearCache { .. });
@@ -252,7 +303,7 @@ fn a_rejoin_finds_another_weight() {
 fn a_rejoin_is_broken_off_and_the_cut_fails() {
     let mut scene = Scene::fenced();
     scene.now("the link heals", |world| world.link = true);
-    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds));
+    scene.ask_for(Command::new(Verb::Rejoin(Site::B), 7).task(&scene.grounds, &scene.world));
     scene
         .now("the link is lost, replication is on", |world| {
             world.link = false;

@@ -225,7 +225,7 @@ impl Scene {
                 Phase::StopKeycloak | Phase::StartKeycloak => command.scale(&mut self.world),
                 Phase::Due | Phase::Calling(_) => {}
             }
-            let next = self.run(command.task(&self.grounds), |_| Way::Plain);
+            let next = self.run(command.task(&self.grounds, &self.world), |_| Way::Plain);
             // What Retry would mean does not occur here: everything answers.
             match command.after(fencing::answer::Status::Done, next) {
                 Some(next) => command = next,
@@ -297,12 +297,20 @@ fn asked(task: &Task) -> String {
             "rejoin {stale}, session {session}, waited {:?}, Keycloak {keycloak:?}",
             waited.as_ref().map(ToString::to_string)
         ),
-        Task::Promote { survivor, waited, .. } => {
-            format!(
-                "promote {survivor}, waited {:?}",
-                waited.as_ref().map(ToString::to_string)
-            )
-        }
+        Task::Promote {
+            survivor,
+            waited,
+            survivor_is_lost,
+            ..
+        } => format!(
+            "promote {survivor}{}, waited {:?}",
+            if *survivor_is_lost {
+                ", the other is lost"
+            } else {
+                ""
+            },
+            waited.as_ref().map(ToString::to_string)
+        ),
         Task::Hold { .. } => "hold".to_owned(),
         Task::Release { .. } => "release".to_owned(),
     }

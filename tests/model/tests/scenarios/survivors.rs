@@ -1,9 +1,10 @@
 //! The survivor is changed.
 
-use fencing::step::Task;
+use fencing::step::{Call, Task};
 use fencing::words::{Rev, SiteName, Token};
 use model::grounds::{Layout, Site};
 use model::scene::{Chance, Command, Verb};
+use model::world::{Way, World};
 
 use crate::stage::{Scene, rev_waits};
 
@@ -44,6 +45,7 @@ fn nobody_skips_the_wait_of_a_promotion() {
         survivor: SiteName::new("site-b").unwrap(),
         by: "alice".to_owned(),
         waited,
+        survivor_is_lost: true,
     };
     let example = Token::of(Rev(4), "r2");
     scene
@@ -74,10 +76,57 @@ fn nobody_skips_the_wait_of_a_promotion() {
         .is("nobody_skips_the_wait_of_a_promotion");
 }
 
+/// What a survivor has written that looks healthy and answers would be lost for nothing.
+#[test]
+fn a_survivor_that_lives_is_replaced_only_where_it_is_called_lost() {
+    let mut scene = Scene::fenced();
+    scene.drive(Verb::Promote(Site::B), 1);
+    let promote = Command::new(Verb::Promote(Site::B), 2).task(&scene.grounds, &scene.world);
+    scene.run(promote, |call| match call {
+        Call::ReadAccelerator => Way::Unanswered,
+        _ => Way::Plain,
+    });
+    scene
+        .drive(Verb::Impose(Site::A), 3)
+        .is("a_survivor_that_lives_is_replaced_only_where_it_is_called_lost");
+
+    let signs: [(&str, fn(&mut World)); 4] = [
+        ("looks healthy and answers", |_| {}),
+        ("looks unhealthy", |world| world.sites[0].healthy = false),
+        ("is in no listener", |world| {
+            world.accelerator[0].members[0] = None
+        }),
+        ("does not answer, and still looks healthy", |_| {}),
+    ];
+    for (number, (sign, change)) in signs.into_iter().enumerate() {
+        for lost in [false, true] {
+            let mut scene = Scene::fenced();
+            scene.now(sign, change);
+            let verb = if lost {
+                Verb::Impose(Site::B)
+            } else {
+                Verb::Promote(Site::B)
+            };
+            let task = Command::new(verb, 1).task(&scene.grounds, &scene.world);
+            let silent = number == 3;
+            scene.run(task, |call| match call {
+                Call::ReadBackup { .. } if silent => Way::Unanswered,
+                _ => Way::Plain,
+            });
+            let refused = number == 0 && !lost;
+            assert_eq!(
+                scene.world.record().epoch.0,
+                if refused { 1 } else { 2 },
+                "{sign}, {lost}"
+            );
+        }
+    }
+}
+
 #[test]
 fn another_survivor_while_others_ask() {
     let mut scene = Scene::fenced();
-    let promote = Command::new(Verb::Promote(Site::B), 1).task(&scene.grounds);
+    let promote = Command::new(Verb::Impose(Site::B), 1).task(&scene.grounds, &scene.world);
     let fence_a = Task::Fence {
         fenced: scene.grounds.name(Site::A).clone(),
         by: "alice".to_owned(),

@@ -135,6 +135,7 @@ fn recover(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<
         reality.sites[site].switch_all(true);
         reality.sites[site].keycloak = Keycloak::Running;
         reality.hands.sites[site] = Some(now);
+        reality.hands.keycloak[site] = Some(now);
     }
     if !careless {
         reality.sites[1 - fenced].push_all();
@@ -203,7 +204,7 @@ fn tinker(core: &mut Core, layout: Layout, now: std::time::Duration) -> Option<S
         }
         54..58 => {
             reality.sites[fenced].keycloak = Keycloak::Running;
-            reality.hands.sites[fenced] = Some(now);
+            reality.hands.keycloak[fenced] = Some(now);
             Some(format!("Keycloak of {} started", SITES[fenced]))
         }
         _ => None,

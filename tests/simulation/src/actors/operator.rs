@@ -45,7 +45,8 @@ pub async fn command(
     let mut failures = 0;
     // A rejoin takes a dozen calls; one that is not over after so many never will be.
     for _ in 0..60 {
-        let Some(answer) = operate(stage, task(waited.clone(), keycloak)).await else {
+        let counted = count(stage, stale.as_ref(), keycloak);
+        let Some(answer) = operate(stage, task(waited.clone(), counted)).await else {
             failures += 1;
             if failures > 5 {
                 return End::GaveUp;
@@ -104,6 +105,16 @@ async fn wait(stage: &Stage, whole: Duration) {
     stage.sim.sleep(wait).await;
 }
 
+/// The pods that were stopped are counted right before each call.
+fn count(stage: &Stage, stale: Option<&SiteName>, keycloak: Keycloak) -> Keycloak {
+    let runs = stale
+        .is_some_and(|stale| stage.sim.core().reality.site(stale).keycloak == reality::Keycloak::Running);
+    match keycloak {
+        Keycloak::Stopped if runs => Keycloak::Running { pods: 2 },
+        known => known,
+    }
+}
+
 async fn scale(stage: &Stage, stale: Option<&SiteName>, to: reality::Keycloak) {
     stage.sim.pause(1, 4).await;
     if let Some(stale) = stale {
@@ -111,6 +122,9 @@ async fn scale(stage: &Stage, stale: Option<&SiteName>, to: reality::Keycloak) {
         let mut core = stage.sim.core();
         let index = core.reality.index(stale);
         core.reality.sites[index].keycloak = to;
+        if to == reality::Keycloak::Running {
+            core.reality.hands.keycloak[index] = Some(stage.sim.clock.now());
+        }
     }
 }
 
@@ -130,19 +144,28 @@ pub async fn rejoin(stage: &Stage) -> End {
     .await
 }
 
-/// `provision promote SITE`.
-pub async fn promote(stage: &Stage, survivor: &SiteName) -> End {
+/// `provision promote SITE`, and whether the operator says that the survivor is lost.
+pub async fn promote(stage: &Stage, survivor: &SiteName, survivor_is_lost: bool) -> End {
     let end = command(stage, None, |waited, _| Task::Promote {
         survivor: survivor.clone(),
         by: "ana".to_owned(),
         waited,
+        survivor_is_lost,
     })
     .await;
     // Had it been stopped for a rejoin, it is needed now.
     let mut core = stage.sim.core();
-    let index = core.reality.index(survivor);
-    core.reality.sites[index].keycloak = reality::Keycloak::Running;
-    core.reality.hands.sites[index] = Some(stage.sim.clock.now());
+    let survives = core
+        .reality
+        .register()
+        .decision
+        .is_some_and(|decision| decision.survivor.0 == *survivor);
+    if survives {
+        let (index, now) = (core.reality.index(survivor), stage.sim.clock.now());
+        core.reality.sites[index].keycloak = reality::Keycloak::Running;
+        core.reality.hands.sites[index] = Some(now);
+        core.reality.hands.keycloak[index] = Some(now);
+    }
     end
 }
 
@@ -207,11 +230,11 @@ pub async fn on_duty(stage: Stage) {
                 fence(&stage, &site).await;
             }
             (_, Some((_, fenced))) if died && choice < 60 => {
-                promote(&stage, &fenced).await;
+                promote(&stage, &fenced, choice < 20).await;
             }
             // Sometimes for no good reason.
-            (_, Some((_, fenced))) if choice < 4 => {
-                promote(&stage, &fenced).await;
+            (_, Some((_, fenced))) if choice < 8 => {
+                promote(&stage, &fenced, choice < 4).await;
             }
             (State::Complete | State::Rejoining, _) if linked || choice > 95 => {
                 // The command may be broken off at any time, and be started a second time meanwhile.

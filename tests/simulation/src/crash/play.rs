@@ -205,12 +205,19 @@ impl Play {
                 self.link(false);
                 return there;
             }
+            Start::SurvivorDead => {
+                self.fenced();
+                self.touch(|reality| reality.sites[0].alive = false);
+                // Until the accelerator has seen it.
+                self.pass(15);
+            }
             Start::Promoted => {
                 self.fenced();
                 let (stage, second) = (self.stage.clone(), self.sim().core().reality.name(1).clone());
-                self.until(async move { operator::promote(&stage, &second).await }, || {
-                    self.state() == State::Decided
-                });
+                self.until(
+                    async move { operator::promote(&stage, &second, true).await },
+                    || self.state() == State::Decided,
+                );
             }
         }
         true
@@ -295,8 +302,12 @@ impl Play {
                 self.until(async move { operator::fence(&stage, &second).await }, || false);
             }
             Act::Rejoin => self.rejoin_until(|| false),
-            Act::Promote => {
-                self.until(async move { operator::promote(&stage, &second).await }, || false);
+            Act::Promote | Act::Impose => {
+                let lost = act == Act::Impose;
+                self.until(
+                    async move { operator::promote(&stage, &second, lost).await },
+                    || false,
+                );
             }
         }
     }
@@ -312,7 +323,7 @@ impl Play {
         ) || matches!(
             scene.start,
             Start::RejoiningLost(_) | Start::BrokenOff | Start::Promoted
-        ) && scene.act != Act::Promote;
+        ) && scene.act != Act::Impose;
         if waits {
             for _ in 0..3 {
                 self.pass(40);

@@ -27,6 +27,8 @@ pub struct Hands {
     pub groups: Option<Duration>,
     /// A site's backups, its life or its Keycloak; by the site's index.
     pub sites: [Option<Duration>; 2],
+    /// The start of a site's Keycloak, whoever started it; by the site's index.
+    pub keycloak: [Option<Duration>; 2],
     /// The link.
     pub link: Option<Duration>,
 }
@@ -188,6 +190,7 @@ impl Reality {
         site.restart();
         site.keycloak = Keycloak::Running;
         self.hands.sites[index] = Some(now);
+        self.hands.keycloak[index] = Some(now);
     }
 
     /// Carries a call out, at its landing.

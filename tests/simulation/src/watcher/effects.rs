@@ -175,11 +175,24 @@ impl Watcher {
                 !reality.is_in(fenced) || alone || touched(hands.groups, since, reality) || record.unsettled,
                 || format!("I2: {id} cuts the second backup while {} serves", decision.fenced),
             );
+        }
+        // Pods are counted right before each call of a rejoin's command.
+        let writes_alone = match call {
+            Call::TakeOffline { .. } | Call::ClearCache { .. } => at == fenced,
+            Call::StartPush { .. } => at == survivor,
+            _ => false,
+        };
+        if writes_alone && record.state == State::Rejoining {
             self.demand(
-                at != fenced
-                    || reality.sites[fenced].keycloak == Keycloak::Stopped
-                    || touched(hands.sites[fenced], since, reality),
-                || format!("I2: {id} cuts {} while its Keycloak runs", decision.fenced),
+                reality.sites[fenced].keycloak == Keycloak::Stopped
+                    || touched(hands.keycloak[fenced], looked, reality),
+                || {
+                    format!(
+                        "I2: {id}: {} while Keycloak of {} runs",
+                        crate::sim::tell(call),
+                        decision.fenced
+                    )
+                },
             );
         }
         if let Call::ClearCache { cache, .. } = call {

@@ -90,6 +90,7 @@ impl Watcher {
             self.demand(record.waiting, || {
                 format!("I7: {id} promotes without waiting for others")
             });
+            self.is_promoted(id, kind, old, reality);
             return;
         }
         self.demand(old.state == State::Open, || {
@@ -102,6 +103,39 @@ impl Watcher {
         if let Some(problem) = problem {
             self.violated(format!("I5: {id} decides epoch {}: {problem}", record.epoch));
         }
+    }
+
+    /// A survivor that looks healthy and answers is replaced only where the operator says that it is lost.
+    fn is_promoted(&mut self, id: InvocationId, kind: &Kind, old: &Record, reality: &Reality) {
+        let Kind::Operate(Task::Promote {
+            survivor_is_lost: false,
+            ..
+        }) = kind
+        else {
+            return;
+        };
+        let (Some(invoked), Some(replaced)) = (self.invoked(id), &old.decision) else {
+            return;
+        };
+        let site = reality.index(&replaced.survivor.0);
+        let balancer = layout::balancer(site);
+        let mut healths = invoked
+            .reading
+            .iter()
+            .flat_map(|reading| &reading.groups)
+            .flat_map(|group| &group.endpoints)
+            .filter(|end| end.config.id == balancer)
+            .map(|end| end.health)
+            .peekable();
+        let healthy = healths.peek().is_some() && healths.all(|health| health == Health::Healthy);
+        // Where a call went wrong, nobody knows what it was shown last.
+        let lives = healthy && invoked.backup_read[site].is_some() && !invoked.faulty;
+        self.demand(!lives, || {
+            format!(
+                "I5: {id} replaces {}, which looks healthy and answers",
+                replaced.survivor
+            )
+        });
     }
 
     /// What may follow what, and in what world an epoch may end.
