@@ -131,7 +131,10 @@ impl Envelope {
             Self::Sweep {} => {}
             Self::Operate { task } => match task {
                 Task::Alert { .. } | Task::Sweep { .. } => return Err(Misunderstood::Task),
-                Task::Fence { by, .. } | Task::Promote { by, .. } | Task::Release { by } => {
+                Task::Fence { by, .. }
+                | Task::Promote { by, .. }
+                | Task::Reconcile { by, .. }
+                | Task::Release { by } => {
                     texts.push(("the name of who asks", by, NAME_LIMIT));
                 }
                 Task::Rejoin { session, by, .. } => {

@@ -17,6 +17,8 @@ pub enum From {
     FencedWithRemains,
     /// site-b was fenced, and the link is still lost.
     FencedAndSplit,
+    /// site-a was fenced, and the link is still lost.
+    FencedOther,
 }
 
 /// One row of the table.
@@ -71,6 +73,8 @@ pub enum Seen {
     Recut,
     /// A promotion was carried out.
     Promoted,
+    /// What was done by force was written down.
+    Forced,
     /// A hold was put on.
     Held,
     /// A decision waited because relay nodes disagreed.

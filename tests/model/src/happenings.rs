@@ -5,7 +5,7 @@ use fencing::step::{Call, Event, Ticket};
 
 use crate::grounds::{STRANGER, Site, WEIGHTS};
 use crate::protocol::Protocol;
-use crate::scene::{Hand, Phase, Scene};
+use crate::scene::{Force, Hand, Phase, Scene};
 use crate::world::{Data, World, unanswered};
 
 /// Twice the function's timeout.
@@ -64,9 +64,26 @@ impl Protocol {
                 scene.wait_no_more(slot as u8);
                 command.waited = Some(token);
             }
+            Phase::Forcing(step) => {
+                if step == Force::Stop {
+                    scene.wait(slot as u8);
+                }
+                if step == Force::Wait {
+                    scene.world.seconds += WAIT;
+                    scene.time_is_over(slot as u8, self.configuration.driver_stops);
+                    scene.wait_no_more(slot as u8);
+                }
+                let before = scene.world.clone();
+                let goes_on = command.force(&self.grounds, &mut scene.world);
+                scene
+                    .broken
+                    .join(crate::laws::forced(&self.grounds, &before, &scene.world));
+                scene.commands[slot] = goes_on.then_some(command);
+                return Some(());
+            }
             Phase::Due => {}
         }
-        if scene.running.len() >= self.configuration.executors {
+        if scene.world.stopped || scene.running.len() >= self.configuration.executors {
             return None;
         }
         let name = self.begin(scene, command.task(&self.grounds, &scene.world));
@@ -131,6 +148,7 @@ impl Protocol {
             Hand::StartKeycloak(site) => {
                 let starts = !world.at(site).keycloak;
                 world.at_mut(site).keycloak = true;
+                world.at_mut(site).started = starts;
                 starts
             }
             Hand::Sicken(site) => std::mem::take(&mut world.at_mut(site).healthy),

@@ -178,7 +178,12 @@ impl Deed<'_> {
             broken.unless(same, Law::I4);
         } else {
             let fresh = new.decision.is_some() && new.state == State::Decided;
-            let promoted = matches!(self.task(), Task::Promote { .. }) && old.state != State::Open;
+            let changes = matches!(self.task(), Task::Promote { .. } | Task::Reconcile { .. });
+            let promoted = changes && old.state != State::Open;
+            if let Task::Reconcile { rev, .. } = self.task() {
+                broken.unless(old.rev == *rev, Law::I7);
+                broken.unless(new.decision.as_ref().is_some_and(|d| self.was_forced(d)), Law::I5);
+            }
             broken.unless(fresh && (promoted || old.state == State::Open), Law::I4);
             if let (
                 Some(replaced),
@@ -206,7 +211,9 @@ impl Deed<'_> {
         let Some(decision) = &new.decision else { return };
         broken.unless(decision.survivor.0 != decision.fenced.0, Law::I5);
         if new.epoch != old.epoch && old.state == State::Open {
-            broken.unless(old.hold.is_none(), Law::I8);
+            let forced = matches!(self.task(), Task::Reconcile { .. });
+            // What was done by force is written down, a hold or not: that is no new decision.
+            broken.unless(old.hold.is_none() || forced, Law::I8);
             broken.unless(self.well_founded(decision), Law::I5);
             broken.unless(self.keeps_configuration(decision), Law::I13);
         }
@@ -253,7 +260,25 @@ impl Deed<'_> {
         let outlasted = noted
             .is_some_and(|at| decision.decided_at.duration_since(at) >= jiff::SignedDuration::from_secs(60));
         let missed = shown.misses[survivor] == Some(true) && (outlasted || !shown.doubts[survivor]);
-        present && somewhere(survivor) && !worse && (missed || matches!(self.task(), Task::Fence { .. }))
+        let by_hand = matches!(self.task(), Task::Fence { .. } | Task::Reconcile { .. });
+        present && somewhere(survivor) && !worse && (missed || by_hand)
+    }
+
+    /// Whoever writes down what was forced was shown some of it.
+    fn was_forced(&self, decision: &Decision) -> bool {
+        let (survivor, fenced) = (
+            self.grounds.site(&decision.survivor.0).index(),
+            self.grounds.site(&decision.fenced.0).index(),
+        );
+        let shown = &self.by.shown;
+        let holds = |site: usize| {
+            shown
+                .groups
+                .iter()
+                .flatten()
+                .any(|members| members[site].is_some())
+        };
+        holds(survivor) && (!holds(fenced) || shown.backups[survivor] == Some(Backup::Offline))
     }
 
     fn keeps_configuration(&self, decision: &Decision) -> bool {
@@ -392,13 +417,27 @@ impl Deed<'_> {
     }
 }
 
-/// Whether an operator's promotion took this decision.
+/// Whether an operator's promotion took this decision, or what was forced against one before it.
 pub fn promoted(decision: &Decision) -> bool {
-    decision.evidence.starts_with("promoted")
+    decision.evidence.starts_with("promoted") || decision.evidence.starts_with("forced")
+}
+
+/// I1 and I2, of a step of `fence --force`.
+pub fn forced(grounds: &Grounds, before: &World, after: &World) -> Broken {
+    let mut broken = Broken::default();
+    for groups in grounds.listeners() {
+        let empty = |world: &World| {
+            let mut groups = world.accelerator[groups.clone()].iter();
+            groups.all(|group| group.members.iter().all(Option::is_none))
+        };
+        broken.unless(!empty(after) || empty(before), Law::I1);
+    }
+    broken.unless(apart(grounds, after) || !apart(grounds, before), Law::I2);
+    broken
 }
 
 /// I2, of a world: where both backups are cut, and no person cut one of them, at one site nobody writes. It is
-/// out of the accelerator, and its Keycloak is at 0, or it was given up by a promotion.
+/// out of the accelerator, and its Keycloak is at 0 (or a person has just started it), or it was given up by a promotion.
 pub fn apart(grounds: &Grounds, world: &World) -> bool {
     let cut = |site: Site| world.at(site).backup == Backup::Offline;
     let by_hand = world.sites.iter().any(|site| site.by_hand);
@@ -412,7 +451,7 @@ pub fn apart(grounds: &Grounds, world: &World) -> bool {
     };
     Site::ALL.into_iter().any(|site| {
         let out = |group: &Group| group.by_hand || group.members[site.index()].is_none();
-        let silent = !world.at(site).keycloak || given_up(site);
+        let silent = !world.at(site).keycloak || world.at(site).started || given_up(site);
         silent && world.accelerator.iter().all(out)
     })
 }

@@ -56,6 +56,8 @@ pub enum Why {
     RecoveredByHand,
     /// An operator made the other site the survivor.
     Promoted,
+    /// What an operator had done by force was written down.
+    Forced,
     /// An alert's site has relay nodes that disagree, or do not any more.
     Doubted,
     /// An operator forbade new decisions.
@@ -114,6 +116,7 @@ impl Observed {
             Why::PutBackEarly => Seen::Refenced,
             Why::Emptied => Seen::Refilled,
             Why::Forgotten => Seen::Recut,
+            Why::Forced => Seen::Forced,
             Why::Held => Seen::Held,
             Why::Doubted => Seen::Doubted,
             _ => return,
@@ -151,6 +154,7 @@ pub fn why(old: &Record, new: &Record, task: &Task) -> Why {
     }
     if new.epoch != old.epoch {
         return match (old.state, task) {
+            (_, Task::Reconcile { .. }) => Why::Forced,
             (State::Open, Task::Fence { .. }) => Why::Planned,
             (State::Open, _) => Why::Evidence,
             _ => Why::Promoted,

@@ -322,7 +322,11 @@ impl Model for Protocol {
         let from = self.configuration.from;
         if !matches!(from, From::Split | From::Whole) {
             world.link = false;
-            if let Some(alert) = task_of(&self.grounds, Chance::AlertA) {
+            let reporter = match from {
+                From::FencedOther => Chance::AlertB,
+                _ => Chance::AlertA,
+            };
+            if let Some(alert) = task_of(&self.grounds, reporter) {
                 retry::alone(&self.grounds, &mut world, 200, alert);
             }
             if from == From::FencedWithRemains {
@@ -336,7 +340,7 @@ impl Model for Protocol {
             }
             world.seconds += REST;
         }
-        world.link = !matches!(from, From::Split | From::FencedAndSplit);
+        world.link = !matches!(from, From::Split | From::FencedAndSplit | From::FencedOther);
         vec![Scene {
             world,
             running: Vec::new(),
@@ -377,7 +381,7 @@ impl Model for Protocol {
                 }
             }
         }
-        let room = scene.running.len() < self.configuration.executors;
+        let room = scene.running.len() < self.configuration.executors && !scene.world.stopped;
         for (index, running) in scene.running.iter().enumerate() {
             for (ticket, call) in running.invocation.state.under_way() {
                 actions.extend(ways(scene, call).map(|way| Action::Call(index, ticket, way)));
@@ -426,6 +430,7 @@ impl Model for Protocol {
                 (Chance::Rejoin, Verb::Rejoin(fenced)),
                 (Chance::Promote, Verb::Promote(Site::B)),
                 (Chance::Impose, Verb::Impose(Site::B)),
+                (Chance::Force, Verb::Force(Site::B)),
             ] {
                 if may(chance) {
                     actions.push(Action::Type(verb));
@@ -480,6 +485,7 @@ impl Model for Protocol {
                     Verb::Rejoin(_) => Chance::Rejoin,
                     Verb::Promote(_) => Chance::Promote,
                     Verb::Impose(_) => Chance::Impose,
+                    Verb::Force(_) => Chance::Force,
                 });
                 let free = next.commands.iter_mut().find(|command| command.is_none())?;
                 *free = Some(Command::new(verb, next.typed));

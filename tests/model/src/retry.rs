@@ -44,6 +44,14 @@ pub fn ends(grounds: &Grounds, world: &World) -> Ends {
     let mut later = world.clone();
     later.before = None;
     later.seconds += LATER;
+    if later.stopped {
+        // Whoever fenced by force was stopped half-way: the same command once more.
+        return Ends {
+            completes: forces(grounds, later),
+            fences: true,
+            leaves: true,
+        };
+    }
     Ends {
         completes: completes(grounds, later.clone()),
         fences: fences(grounds, &later),
@@ -80,6 +88,13 @@ pub fn drive(grounds: &Grounds, world: &mut World, verb: Verb) -> Option<Answer>
                 command.waited = Some(token);
             }
             Phase::StopKeycloak | Phase::StartKeycloak => command.scale(world),
+            Phase::Forcing(_) => {
+                world.seconds += 31;
+                match command.force(grounds, world) {
+                    true => continue,
+                    false => return last,
+                }
+            }
             Phase::Due | Phase::Calling(_) => {}
         }
         let answer = alone(grounds, world, 201, command.task(grounds, world))?;
@@ -188,6 +203,18 @@ fn completes(grounds: &Grounds, mut world: World) -> bool {
         .and_then(|task| alone(grounds, &mut world, 204, task))
         .is_some_and(|answer| answer.status == Status::Done);
     completed && agrees && complete(grounds, &world)
+}
+
+/// A forced fence that was broken off anywhere is finished by the same command. It fences site-b.
+fn forces(grounds: &Grounds, mut world: World) -> bool {
+    let before = world.clone();
+    drive(grounds, &mut world, Verb::Force(Site::B));
+    if world.stopped {
+        return false;
+    }
+    // Refused, with nothing done yet: as if it had never begun.
+    let untouched = world.accelerator == before.accelerator && world.sites == before.sites;
+    untouched || complete(grounds, &world) && survivor_of(grounds, &world.record()) == Some(Site::A)
 }
 
 /// Whether people left a listener of the decision without anybody, and nothing keeps it from being filled again:

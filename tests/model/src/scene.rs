@@ -3,10 +3,11 @@
 use std::fmt;
 
 use fencing::answer::{Next, Status};
+use fencing::register::State;
 use fencing::step::{Keycloak, Task, Ticket};
 use fencing::words::{Reporter, Rev, Suspect, Token};
 
-use crate::grounds::{Grounds, Site};
+use crate::grounds::{Grounds, STRANGER, Site};
 use crate::invocation::Invocation;
 use crate::laws::Broken;
 use crate::shared::Shared;
@@ -55,6 +56,8 @@ pub enum Chance {
     Stuck,
     /// The link is lost for one of the sites only.
     Half,
+    /// A command that fences site-b by force, with the functions stopped, and has it written down.
+    Force,
     /// A call takes longer than an interval of renewal.
     Slow,
     /// A claim's time passes while its holder runs on.
@@ -159,6 +162,8 @@ pub enum Verb {
     Promote(Site),
     /// The same, saying that the survivor is lost.
     Impose(Site),
+    /// `fence SITE --force`, then `reconcile`.
+    Force(Site),
 }
 
 /// Where it is in its loop.
@@ -174,6 +179,23 @@ pub enum Phase {
     StopKeycloak,
     /// It scales Keycloak back.
     StartKeycloak,
+    /// It acts by itself.
+    Forcing(Force),
+}
+
+/// The steps of `fence --force`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Force {
+    /// No function begins any more.
+    Stop,
+    /// Those that ran have ended.
+    Wait,
+    /// The site leaves the accelerator.
+    TakeOut,
+    /// The other one stops replicating to it.
+    Cut,
+    /// Functions may begin again.
+    LetGo,
 }
 
 /// An operator's command that runs until the function says that it is over, as the command line does it.
@@ -187,6 +209,8 @@ pub struct Command {
     pub phase: Phase,
     /// What it has waited for.
     pub waited: Option<Token>,
+    /// The register's revision as it was read before what was forced is written down.
+    pub read: Rev,
     /// What it knows of the stale site's Keycloak.
     pub keycloak: Keycloak,
 }
@@ -197,10 +221,66 @@ impl Command {
         Self {
             verb,
             session,
-            phase: Phase::Due,
+            phase: match verb {
+                Verb::Force(_) => Phase::Forcing(Force::Stop),
+                _ => Phase::Due,
+            },
             waited: None,
+            read: Rev(0),
             keycloak: Keycloak::Unknown,
         }
+    }
+
+    /// A step of `fence --force`; false where it is refused.
+    pub fn force(&mut self, grounds: &Grounds, world: &mut World) -> bool {
+        let (Verb::Force(site), Phase::Forcing(step)) = (self.verb, &self.phase) else {
+            return true;
+        };
+        let survivor = site.other();
+        self.phase = Phase::Forcing(match step {
+            Force::Stop => {
+                world.stopped = true;
+                Force::Wait
+            }
+            Force::Wait => {
+                // With a decision the other way half carried out, whoever finishes it would undo all of this.
+                let record = world.record();
+                let other_way = record.decision.is_some() && record.fenced() != Some(grounds.name(site));
+                let in_the_middle = !matches!(record.state, State::Open | State::Complete);
+                let needed = (0..world.accelerator.len()).all(|index| {
+                    let members = world.accelerator[index].members;
+                    members[site.index()].is_none() || members[STRANGER].is_none()
+                });
+                if other_way && in_the_middle
+                    || !needed
+                    || !world.at(survivor).alive
+                    || !world.holds(survivor)
+                {
+                    world.stopped = false;
+                    return false;
+                }
+                Force::TakeOut
+            }
+            Force::TakeOut => {
+                for index in 0..world.accelerator.len() {
+                    let mut group = world.accelerator[index];
+                    group.members[site.index()] = None;
+                    world.rebalance(index, group);
+                }
+                Force::Cut
+            }
+            Force::Cut => {
+                world.cut(survivor);
+                Force::LetGo
+            }
+            Force::LetGo => {
+                world.stopped = false;
+                self.read = world.record().rev;
+                self.phase = Phase::Due;
+                return true;
+            }
+        });
+        true
     }
 
     /// The answer told it to scale a site's Keycloak, which a `rejoin` does to the one that it brings back.
@@ -208,6 +288,7 @@ impl Command {
         let Verb::Rejoin(site) = self.verb else { return };
         let runs = self.phase == Phase::StartKeycloak;
         world.at_mut(site).keycloak = runs;
+        world.at_mut(site).started = false;
         self.keycloak = if runs { Keycloak::Ready } else { Keycloak::Stopped };
     }
 
@@ -215,6 +296,12 @@ impl Command {
     pub fn task(&self, grounds: &Grounds, world: &World) -> Task {
         let by = "alice".to_owned();
         match self.verb {
+            Verb::Force(site) => Task::Reconcile {
+                fenced: grounds.name(site).clone(),
+                by,
+                rev: self.read,
+                waited: self.waited.clone(),
+            },
             Verb::Promote(site) | Verb::Impose(site) => Task::Promote {
                 survivor: grounds.name(site).clone(),
                 by,

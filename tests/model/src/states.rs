@@ -28,6 +28,8 @@ const CHANGES: &[Row] = &[
     (Rejoining, Why::BroughtBack, Open),
     (Rejoining, Why::BrokenOff, Decided),
     (Complete, Why::RecoveredByHand, Open),
+    (Open, Why::Forced, Decided),
+    (Complete, Why::Forced, Decided),
     (Unbalanced, Why::OnceMore, Decided),
     (Unbalanced, Why::Promoted, Decided),
     (Complete, Why::Promoted, Decided),
@@ -186,6 +188,10 @@ fn words(why: Why) -> (&'static str, &'static str) {
         Why::Promoted => (
             "promote",
             "An operator makes the other site the survivor: a new epoch, carried out after a wait.",
+        ),
+        Why::Forced => (
+            "reconcile",
+            "An operator fenced by force, without the function; it is written down as a new epoch, and completed.",
         ),
         Why::Doubted => (
             "doubted",

@@ -92,6 +92,7 @@ fn who(invocation: &Invocation) -> String {
         Task::Fence { .. } => format!("r{name} (a planned fence)"),
         Task::Rejoin { stale, session, .. } => format!("r{name} (rejoin {stale}, {session})"),
         Task::Promote { .. } => format!("r{name} (promote)"),
+        Task::Reconcile { .. } => format!("r{name} (reconcile)"),
         Task::Hold { .. } => format!("r{name} (hold)"),
         Task::Release { .. } => format!("r{name} (release)"),
     }

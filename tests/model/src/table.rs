@@ -8,8 +8,9 @@
 use crate::configuration::{Configuration, From, Seen};
 use crate::grounds::{Layout, Site};
 use crate::scene::Chance::{
-    self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Heal, Hold, Impose, Lag, NoRelay, Partly,
-    Promote, Rejoin, Release, Repeated, Rest, Restart, Second, Skip, Slow, Stuck, Sweep, Tick, Unanswered,
+    self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Force, Heal, Hold, Impose, Lag, NoRelay,
+    Partly, Promote, Rejoin, Release, Repeated, Rest, Restart, Second, Skip, Slow, Stuck, Sweep, Tick,
+    Unanswered,
 };
 use crate::scene::Hand;
 
@@ -464,6 +465,23 @@ fn operators() -> Vec<Configuration> {
             chances: &[(AlertA, 1), (Heal, 1), (Rejoin, 1), (Skip, 1), (Unanswered, 1)],
             revisions: 17,
             expects: &[Seen::Rejoined],
+            ..BASE
+        },
+        Configuration {
+            name: "fence by force",
+            about: "functions are stopped for it; alerts come before and after, and the one or the other dies",
+            chances: &[(Force, 1), (AlertA, 1), (AlertB, 1), (Sweep, 1), (Crash, 1)],
+            revisions: 9,
+            expects: &[Seen::Forced, Seen::ASurvives, Seen::BSurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "fence the survivor by force",
+            about: "a decision the other way is in force; the schedule goes on, and calls are not answered",
+            from: From::FencedOther,
+            chances: &[(Force, 1), (AlertA, 1), (Sweep, 1), (Unanswered, 1)],
+            revisions: 14,
+            expects: &[Seen::Forced, Seen::ASurvives],
             ..BASE
         },
         Configuration {

@@ -48,6 +48,8 @@ pub struct Infinispan {
     pub receiving: bool,
     /// Whether its Keycloak runs.
     pub keycloak: bool,
+    /// Whether that is a person's doing.
+    pub started: bool,
     /// What its second relay node shows of the other site, where that stays as it is; else it shows what the primary
     /// does.
     pub stuck: Option<bool>,
@@ -89,6 +91,8 @@ pub struct World {
     pub link: bool,
     /// The one that still sees the other, where the link was lost for one of them only.
     pub half: Option<Site>,
+    /// Whether the functions' concurrency is 0: none begins.
+    pub stopped: bool,
     /// Seconds since the beginning, by everybody's clock.
     pub seconds: u16,
 }
@@ -106,6 +110,7 @@ impl World {
             stalled: false,
             receiving: false,
             keycloak: true,
+            started: false,
             stuck: None,
         };
         Self {
@@ -115,6 +120,7 @@ impl World {
             sites: [site; 2],
             link: true,
             half: None,
+            stopped: false,
             seconds: 0,
         }
     }
@@ -214,13 +220,7 @@ impl World {
                     }
                     return one_cache_failed();
                 }
-                self.at_mut(site).backup = Backup::Offline;
-                // Who writes on alone leaves the other one behind, whoever was behind before; with its Keycloak
-                // at 0 nobody writes.
-                if self.at(site).keycloak {
-                    self.at_mut(site).data = Data::InStep;
-                    self.at_mut(site.other()).data = Data::Stale;
-                }
+                self.cut(site);
                 Event::Switched(Ok(Vec::new()))
             }
             Call::BringOnline { at, .. } => {
@@ -287,6 +287,17 @@ impl World {
                 Event::Done(Ok(()))
             }
             Call::Pause { .. } => Event::Passed,
+        }
+    }
+
+    /// A site stops replicating.
+    pub fn cut(&mut self, site: Site) {
+        self.at_mut(site).backup = Backup::Offline;
+        // Who writes on alone leaves the other one behind, whoever was behind before; with its Keycloak at 0 nobody
+        // writes. What one writes that a person started in the middle of a rejoin is cleared.
+        if self.at(site).keycloak && !self.at(site).started {
+            self.at_mut(site).data = Data::InStep;
+            self.at_mut(site.other()).data = Data::Stale;
         }
     }
 

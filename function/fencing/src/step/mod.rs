@@ -25,6 +25,7 @@ mod carry_out;
 mod evidence;
 mod held;
 mod operate;
+mod reconcile;
 mod rejoin;
 mod script;
 mod turn;
@@ -96,6 +97,18 @@ pub enum Task {
         /// this one that looks healthy and answers is not replaced: what it has written would be lost for nothing.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         survivor_is_lost: bool,
+    },
+    /// An operator has fenced a site without the function (`fence --force`), and has it written down and completed.
+    Reconcile {
+        /// Who was taken out.
+        fenced: SiteName,
+        /// Who asks.
+        by: String,
+        /// The register's revision that was read beforehand. If it is another one by now, somebody has decided since.
+        rev: Rev,
+        /// The token of the wait that the command has kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited: Option<Token>,
     },
     /// An operator forbids new decisions.
     Hold {

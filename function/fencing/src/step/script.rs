@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, watch};
+use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, reconcile, rejoin, watch};
 use crate::accelerator::Reading;
 use crate::answer::{Answer, Cause, Notice, Status};
 use crate::register::{self, Claim, Record, SCHEMA};
@@ -115,6 +115,12 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
             waited,
             survivor_is_lost,
         } => operate::promote(&mut script, &survivor, &by, waited.as_ref(), survivor_is_lost),
+        Task::Reconcile {
+            fenced,
+            by,
+            rev,
+            waited,
+        } => reconcile::reconcile(&mut script, &fenced, &by, rev, waited.as_ref()),
         Task::Hold {
             by,
             reason,

@@ -223,6 +223,10 @@ impl Scene {
                     command.waited = Some(token);
                 }
                 Phase::StopKeycloak | Phase::StartKeycloak => command.scale(&mut self.world),
+                Phase::Forcing(_) => match command.force(&self.grounds, &mut self.world) {
+                    true => continue,
+                    false => return self,
+                },
                 Phase::Due | Phase::Calling(_) => {}
             }
             let next = self.run(command.task(&self.grounds, &self.world), |_| Way::Plain);
@@ -309,6 +313,12 @@ fn asked(task: &Task) -> String {
             } else {
                 ""
             },
+            waited.as_ref().map(ToString::to_string)
+        ),
+        Task::Reconcile {
+            fenced, rev, waited, ..
+        } => format!(
+            "reconcile, {fenced} was fenced by force, read at rev {rev}, waited {:?}",
             waited.as_ref().map(ToString::to_string)
         ),
         Task::Hold { .. } => "hold".to_owned(),

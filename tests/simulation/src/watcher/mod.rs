@@ -334,7 +334,7 @@ impl Watcher {
             Call::WriteGroup(write) => {
                 self.group_is_written(id, write, before, reality, epoch);
             }
-            Call::ReadBackup { at, .. } => {
+            Call::ReadBackup { at, .. } if matches!(event, Event::Backup(Ok(_))) => {
                 let index = reality.index(at);
                 if let Some(invoked) = self.invoked_mut(id) {
                     invoked.backup_read[index] = Some(now);
