@@ -16,6 +16,7 @@ mod decode;
 mod defaults;
 mod diagnostic;
 mod grammar;
+mod interval;
 pub mod names;
 mod read;
 pub mod regions;
@@ -32,10 +33,11 @@ pub use bundles::{CaBundle, Ending, ReadFile, endings};
 pub use diagnostic::{Diagnostic, Position};
 pub use fencing::words::{SiteName, TopologyName};
 pub use grammar::{
-    Accelerator, CacheName, ContextName, Email, Endpoint, FilePath, GrammarError, Interval, KeyArn, LabelKey,
+    Accelerator, CacheName, ContextName, Email, Endpoint, FilePath, GrammarError, KeyArn, LabelKey,
     LabelValue, Namespace, ObjectName, PolicyArn, Region, RoleArn, SecretReference, SecurityGroupId,
     SubnetId, TableName, TagKey, TagValue, TopicArn, Username,
 };
+pub use interval::Interval;
 pub use read::{Loaded, load, parse};
 pub use schema::{json_schema, json_schema_text};
 pub use types::{

@@ -13,10 +13,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::grammar::{
-    Accelerator, CacheName, ContextName, Email, Endpoint, FilePath, Interval, KeyArn, LabelKey, LabelValue,
-    Namespace, ObjectName, PolicyArn, Region, RoleArn, SecretReference, SecurityGroupId, SubnetId, TableName,
-    TagKey, TagValue, TopicArn, Username,
+    Accelerator, CacheName, ContextName, Email, Endpoint, FilePath, KeyArn, LabelKey, LabelValue, Namespace,
+    ObjectName, PolicyArn, Region, RoleArn, SecretReference, SecurityGroupId, SubnetId, TableName, TagKey,
+    TagValue, TopicArn, Username,
 };
+use super::interval::Interval;
 
 /// Two sites of Keycloak and Infinispan behind one accelerator, and how they are to be fenced.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]

@@ -15,7 +15,7 @@
 //! * [`crash`]: every act in every state it may meet, every call of it going wrong in every way; afterwards one
 //!   retry has to reach the goal.
 //! * [`history`]: long random histories by seed, with everything at once.
-//! * [`watcher`]: the invariants of DESIGN, demanded after every step.
+//! * [`watcher`]: the invariants of `docs/protocol.md`, demanded after every step.
 //!
 //! A seed tells a history completely: `cargo xtask simulate --seed S --histories 1` plays it again and prints
 //! what happened, line by line, when an invariant breaks.

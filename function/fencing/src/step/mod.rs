@@ -28,6 +28,7 @@ mod operate;
 mod rejoin;
 mod script;
 mod turn;
+pub mod verdict;
 mod wait;
 pub mod watch;
 
