@@ -361,13 +361,13 @@ impl Reading {
         self.endpoints_of(settings, site).next().is_some()
     }
 
-    /// Whether a site is in, and looks healthy wherever it is.
-    pub fn is_healthy(&self, settings: &Settings, site: &SiteName) -> bool {
+    /// Whether a site is in, and is nowhere said to be unhealthy. What is not known yet is no sign of death.
+    pub fn shows_alive(&self, settings: &Settings, site: &SiteName) -> bool {
         let worst = self
             .endpoints_of(settings, site)
             .map(|endpoint| endpoint.health)
             .min();
-        worst == Some(Health::Healthy)
+        worst.is_some_and(|worst| worst != Health::Unhealthy)
     }
 
     /// Where each site's balancers are now, with their configuration.
@@ -454,7 +454,9 @@ impl Reading {
                 }
                 (Some(_), Some(waiver)) => {
                     for (write, group) in writes.zip(&groups) {
-                        outcome.groups.push(waiver.restored(write, group, survivor)?);
+                        outcome
+                            .groups
+                            .push(waiver.restored(settings, write, group, survivor)?);
                     }
                 }
             }

@@ -15,7 +15,7 @@ use crate::run::console::Console;
 use crate::run::keycloak::Hands;
 use crate::run::rejoin::{self, Way};
 use crate::run::{self, Scope, Session, recover, status};
-use crate::topology::{Interval, Loaded, Site, SiteName, Topology};
+use crate::topology::{Interval, Loaded, Site, SiteName};
 
 /// How long the look before may take.
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
@@ -182,7 +182,7 @@ impl Promote {
             let session = Session::begin(topology, Console::new()).await?;
             let seen = status::look(&session, topology, &file, LOOK_WITHIN).await;
             say(report::status_text(&seen).trim_end());
-            let other = other_than(topology, site);
+            let other = topology.peer_of(site);
             if let Some(sign) = report::sign_of_life(&seen, &other.name).filter(|_| !self.survivor_is_lost) {
                 return Err(run::Failure::SurvivorLives {
                     survivor: other.name.clone(),
@@ -216,11 +216,6 @@ fn is_open(seen: &StatusReading) -> bool {
     seen.register
         .as_ref()
         .is_ok_and(|items| items.record.decision.is_none())
-}
-
-fn other_than<'a>(topology: &'a Topology, site: &Site) -> &'a Site {
-    let [a, b] = &topology.sites;
-    if a.name == site.name { b } else { a }
 }
 
 fn site_of<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Site, Failure> {

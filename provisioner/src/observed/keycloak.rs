@@ -7,10 +7,9 @@
 //!
 //! What counts is pods, not what somebody asked for: a pod that is still ending writes.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
+use super::access::word;
 use super::cluster::{FIELD_MANAGER, KEYCLOAKS, Resource};
 use super::status::KeycloakState;
 
@@ -95,14 +94,15 @@ impl Keycloak {
         let metadata = &self.object["metadata"];
         if let Some(tracking) = metadata["annotations"][ARGO_CD].as_str() {
             let application = tracking.split(':').next().unwrap_or(tracking);
-            return format!("argocd app set {application} --sync-policy none");
+            return format!("argocd app set {} --sync-policy none", word(application));
         }
         for (label, kind) in FLUX {
             if let Some(name) = metadata["labels"][label].as_str() {
                 let namespace = metadata["labels"][label.replace("/name", "/namespace")].as_str();
                 return format!(
-                    "flux suspend {kind} {name} --namespace {}",
-                    namespace.unwrap_or("flux-system")
+                    "flux suspend {kind} {} --namespace {}",
+                    word(name),
+                    word(namespace.unwrap_or("flux-system"))
                 );
             }
         }
@@ -176,25 +176,6 @@ fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array();
     let is = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
     conditions.is_some_and(|all| all.iter().any(is)) && pod["metadata"]["deletionTimestamp"].is_null()
-}
-
-/// The labels that choose a workload's pods; without a workload those that the operator of the custom resource of this
-/// name gives, while it has not made the StatefulSet yet.
-pub fn labels_of(workload: Option<&Value>, name: &str) -> BTreeMap<String, String> {
-    match workload {
-        Some(workload) => {
-            serde_json::from_value(workload["spec"]["selector"]["matchLabels"].clone()).unwrap_or_default()
-        }
-        None => [("app", "keycloak"), ("app.kubernetes.io/instance", name)]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
-    }
-}
-
-/// Whether a pod carries all these labels. Without any nothing is known to be ours.
-pub fn carries(pod: &Value, labels: &BTreeMap<String, String>) -> bool {
-    let labelled = |(key, value): (&String, &String)| pod["metadata"]["labels"][key] == json!(value);
-    !labels.is_empty() && labels.iter().all(labelled)
 }
 
 #[cfg(test)]
@@ -295,25 +276,6 @@ mod tests {
         );
         let untouched = keycloak(json!({"metadata": {"name": "keycloak"}, "spec": {}}));
         assert_eq!(untouched.given_back(), untouched.object);
-    }
-
-    #[test]
-    fn a_pod_counts_by_all_labels_of_the_selector() {
-        let pod = json!({"metadata": {"labels": {"app": "keycloak", "part": "server"}}});
-        let labels = |labels: Value| {
-            let workload = json!({"spec": {"selector": {"matchLabels": labels}}});
-            labels_of(Some(&workload), "keycloak")
-        };
-        assert!(carries(&pod, &labels(json!({"app": "keycloak"}))));
-        assert!(!carries(
-            &pod,
-            &labels(json!({"app": "keycloak", "part": "other"}))
-        ));
-        assert!(!carries(&pod, &labels(json!({}))));
-        assert!(
-            !carries(&pod, &labels_of(None, "keycloak")),
-            "it is of no instance"
-        );
     }
 
     #[test]

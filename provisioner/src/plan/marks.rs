@@ -11,8 +11,9 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Of an accelerator that the topology has moved away from the mark goes: it would keep the next owner out.
-    pub(super) fn new(standing: &Standing, findings: &Findings) -> Self {
+    /// Of an accelerator that the topology has moved away from the mark goes: it would keep the next owner out. Not
+    /// while a function out of reach may still decide there: whether all of them are heard of, the caller says.
+    pub(super) fn new(standing: &Standing, findings: &Findings, is_heard_of: bool) -> Self {
         let found = &findings.found;
         let marks = standing.marks().into_iter();
         Self {
@@ -21,7 +22,7 @@ impl Marks {
                 owner: found.owner.clone(),
             }),
             former: marks
-                .filter(|mark| mark.accelerator_arn != found.accelerator_arn)
+                .filter(|mark| is_heard_of && mark.accelerator_arn != found.accelerator_arn)
                 .collect(),
         }
     }

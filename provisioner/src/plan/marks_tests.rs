@@ -155,3 +155,28 @@ fn the_mark_stays_while_a_function_may_stand_out_of_reach() {
     let plan = destroy::plan(&topology(), &standing, &Looks::new(), true);
     assert_eq!(of_marks_and_functions(&plan), ["no function"]);
 }
+
+/// The same for an accelerator that the topology leaves.
+#[test]
+fn the_former_mark_stays_while_a_function_is_out_of_reach() {
+    let former = Findings {
+        found: fencing::settings::Found {
+            accelerator_arn: FORMER.to_owned(),
+            ..findings().found
+        },
+        ..findings()
+    };
+    let mut standing = deployed(&former);
+    let stacks = &mut standing.regions.get_mut(REGION).unwrap().stacks;
+    let tags = &mut stacks.get_mut(&StackKind::Fencing).unwrap().tags;
+    tags.insert("sitefence:regions".to_owned(), format!("{REGION} eu-west-3"));
+    let silent = Findings {
+        unreached: [("eu-west-3".to_owned(), "silence".to_owned())].into(),
+        ..unmarked()
+    };
+    let plan = planned(&standing, &silent);
+    assert_eq!(
+        of_marks_and_functions(&plan),
+        [format!("mark {}", ours()), "function".to_owned()]
+    );
+}

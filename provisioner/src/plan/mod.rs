@@ -17,6 +17,8 @@
 //!
 //! No step knows how to write to an endpoint group.
 
+#[cfg(test)]
+mod anew_tests;
 pub mod clusters;
 pub mod destroy;
 mod lock;
@@ -89,7 +91,7 @@ pub fn plan(
             .collect();
         let (goals, deferred) = stacks::within_reach(topology, standing, findings, goals);
         plan.deferred = deferred;
-        let mut marks = Marks::new(standing, findings);
+        let mut marks = Marks::new(standing, findings, silent_function.is_none());
         for goal in &goals {
             let of_stack = stacks::steps(topology, standing, goal);
             if goal.kind == StackKind::Fencing {
@@ -122,6 +124,11 @@ pub fn plan(
     if let Some(region) = &waits_for {
         hold_back(topology, region, &mut of_clusters, &mut plan.deferred);
     }
+    // A function goes only when each cluster in scope posts to those that stay.
+    let are_told = waits_for.is_none() && plan.unreached.is_empty();
+    if !clusters.looks.is_empty() && !are_told {
+        keep_functions(&mut leftovers, &mut plan.deferred);
+    }
     plan.unchanged.extend(unchanged);
     steps.extend(of_clusters);
     steps.extend(leftovers);
@@ -142,6 +149,30 @@ pub fn plan(
         plan.steps.extend(watchdogs);
     }
     Ok(plan)
+}
+
+/// Leaves former functions where they are, with all that they stand on, while a cluster may know of nobody else.
+fn keep_functions(leftovers: &mut Vec<Step>, deferred: &mut Vec<Deferred>) {
+    let functions: Vec<Deferred> = leftovers
+        .iter()
+        .filter_map(|step| match step {
+            Step::DeleteStack {
+                kind: StackKind::Fencing,
+                region,
+                stack,
+                ..
+            } => Some(Deferred {
+                place: Place::Region(region.clone()),
+                what: format!("the removal of {stack}"),
+                why: "a cluster may still post to it alone".to_owned(),
+            }),
+            _ => None,
+        })
+        .collect();
+    if !functions.is_empty() {
+        leftovers.clear();
+        deferred.extend(functions);
+    }
 }
 
 /// Leaves a cluster as it is whose Secret would be written without the URL of a function that nobody can ask:

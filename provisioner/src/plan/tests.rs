@@ -15,7 +15,7 @@ use crate::topology::Topology;
 use crate::topology::names::StackKind;
 
 /// The steps, each as a few words.
-fn words(plan: &Plan) -> Vec<String> {
+pub(super) fn words(plan: &Plan) -> Vec<String> {
     plan.steps
         .iter()
         .map(|step| match step {
@@ -48,7 +48,7 @@ fn words(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-fn planned(topology: &Topology, standing: &Standing) -> Plan {
+pub(super) fn planned(topology: &Topology, standing: &Standing) -> Plan {
     let regions: Vec<&str> = topology.regions.iter().map(|region| region.as_str()).collect();
     plan(
         topology,
@@ -625,7 +625,7 @@ fn empty_world() -> Standing {
     standing
 }
 
-fn deployed_in_two() -> Standing {
+pub(super) fn deployed_in_two() -> Standing {
     let plan = planned_without(&empty_world(), &package(), &[]);
     carried_out(empty_world(), &two_regions().0, &plan, &findings())
 }
@@ -644,7 +644,7 @@ fn unreached(plan: &Plan) -> Vec<&str> {
         .collect()
 }
 
-fn deferred(plan: &Plan) -> Vec<String> {
+pub(super) fn deferred(plan: &Plan) -> Vec<String> {
     let lines = plan.deferred.iter();
     lines
         .map(|it| format!("{} {}: {}", it.place, it.what, it.why))

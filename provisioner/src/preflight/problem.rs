@@ -171,6 +171,16 @@ pub enum Problem {
         stack: String,
     },
     #[error(
+        "the stack {stack} in {region} can only be made anew, and the register's table `{table}` would go with it, with \
+         what was decided"
+    )]
+    RegisterInBrokenStack {
+        table: String,
+        region: String,
+        stack: String,
+        resource: String,
+    },
+    #[error(
         "the topology keeps the register's table `{table}`, and its stack {stack} in {region}, which was applied \
          before that was said, would delete it with its history"
     )]
@@ -260,6 +270,7 @@ impl Problem {
     pub fn is_unsafe(&self) -> bool {
         match self {
             Self::DecisionInForce { .. }
+            | Self::RegisterInBrokenStack { .. }
             | Self::NotOpen { .. }
             | Self::UsedRegister { .. }
             | Self::MovesUnheld { .. }
@@ -418,6 +429,15 @@ impl Problem {
                  `provision destroy` and `provision apply` make it anew"
                     .into()
             }
+            Self::RegisterInBrokenStack {
+                table,
+                region,
+                stack,
+                resource,
+            } => format!(
+                "set register.retain: true, so that the next apply takes `{table}` over, and delete the stack without it: \
+                 aws cloudformation delete-stack --region {region} --stack-name {stack} --retain-resources {resource}"
+            ),
             Self::RegisterNotKept { .. } => {
                 "`provision apply` first, which tells the stack to keep it; or take register.retain out and have it deleted"
                     .into()

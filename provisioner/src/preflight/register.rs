@@ -36,6 +36,7 @@ impl Judge<'_> {
                 if !self.changes_kind(&region) {
                     self.consistency(reading, &table, &region);
                 }
+                self.only_copy(reading, &table, &region, &stack);
                 if owned
                     && self
                         .observed
@@ -55,6 +56,26 @@ impl Judge<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// A stack that only a new one helps is deleted, and a table that it does not keep goes with it: with whatever was
+    /// decided, while functions go by it.
+    fn only_copy(&mut self, reading: &TableReading, table: &str, region: &str, stack: &str) {
+        let standing = self.observed.standing.stack(region, StackKind::Register);
+        let goes = standing
+            .filter(|stack| stack.condition() == Condition::Broken)
+            .and_then(|stack| {
+                let mut tables = stack.resources.iter();
+                tables.find(|it| it.is_table() && it.stands() && !stack.keeps(it))
+            });
+        if let Some(resource) = goes.filter(|_| !reading.item.is_open()) {
+            self.problems.push(Problem::RegisterInBrokenStack {
+                table: table.to_owned(),
+                region: region.to_owned(),
+                stack: stack.to_owned(),
+                resource: resource.logical_id.clone(),
+            });
         }
     }
 

@@ -454,6 +454,36 @@ fn a_register_moves_only_while_nobody_can_decide_in_the_former_one() {
     assert_eq!(judge(&moved, &observed, 0).map(|_| ()), Ok(()));
 }
 
+/// Somebody tried to delete the register's stack, and the table's protection held it. A new stack would have a new table.
+#[test]
+fn a_register_that_has_decided_does_not_go_with_its_broken_stack() {
+    for (status, state, refused) in [
+        ("DELETE_FAILED", "complete", true),
+        ("DELETE_FAILED", "open", false),
+        ("CREATE_COMPLETE", "complete", false),
+    ] {
+        let mut observed = deployed(&topology(), state);
+        let stacks = &mut observed.standing.regions.get_mut(REGION).unwrap().stacks;
+        stacks.insert(
+            StackKind::Register,
+            stack(status, &[("AWS::DynamoDB::Table", "sitefence-prod-register")]),
+        );
+        let problems = judge(&topology(), &observed, 0).err().unwrap_or_default();
+        let found = problems
+            .iter()
+            .find(|problem| matches!(problem, Problem::RegisterInBrokenStack { .. }));
+        assert_eq!(found.is_some(), refused, "{status} {state}: {problems:?}");
+        if let Some(problem) = found {
+            assert!(problem.is_unsafe());
+            assert!(
+                problem.hint().contains("--retain-resources It"),
+                "{}",
+                problem.hint()
+            );
+        }
+    }
+}
+
 /// A table restored from a backup has a new name, so its item comes in through `apply` only.
 #[test]
 fn an_item_that_is_there_already_is_gone_on_from_only_when_its_epoch_is_confirmed() {

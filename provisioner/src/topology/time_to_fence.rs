@@ -337,7 +337,7 @@ fn slow_suspicion(topology: &Topology, read: &Detections, say: &mut impl FnMut(&
         );
         match basis {
             Basis::Assumed => say(
-                "infinispan.failureDetection",
+                "sites[].infinispan.failureDetection",
                 format!("{what}; where it says so already and cannot be read, state it here"),
             ),
             _ => say("spec.container.extraJvmOpts", what),
@@ -383,7 +383,7 @@ mod tests {
             (
                 Detections::new(),
                 [80, 80],
-                ["infinispan.failureDetection"; 2].as_slice(),
+                ["sites[].infinispan.failureDetection"; 2].as_slice(),
             ),
             (nothing, [80, 80], ["spec.container.extraJvmOpts"; 2].as_slice()),
             (one, [49, 80], &["spec.container.extraJvmOpts"]),

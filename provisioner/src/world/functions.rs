@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::EnvironmentResponse;
 use fencing::settings::Settings;
@@ -79,8 +80,7 @@ impl Functions {
         Ok(functions)
     }
 
-    /// One function.
-    pub async fn by_name(&self, name: &str) -> Result<Option<FunctionReading>, CallError> {
+    async fn configuration(&self, name: &str) -> Result<Option<GetFunctionConfigurationOutput>, CallError> {
         let answer = self
             .client
             .get_function_configuration()
@@ -89,29 +89,26 @@ impl Functions {
             .await
             .map_err(|error| self.call("GetFunctionConfiguration").failed(error));
         match answer {
-            Ok(function) => Ok(Some(FunctionReading {
-                name: function.function_name.unwrap_or_default(),
-                arn: function.function_arn.unwrap_or_default(),
-                environment: variables(function.environment),
-            })),
+            Ok(function) => Ok(Some(function)),
             Err(error) if error.is("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(error),
         }
     }
 
+    /// One function.
+    pub async fn by_name(&self, name: &str) -> Result<Option<FunctionReading>, CallError> {
+        let function = self.configuration(name).await?;
+        Ok(function.map(|function| FunctionReading {
+            name: function.function_name.unwrap_or_default(),
+            arn: function.function_arn.unwrap_or_default(),
+            environment: variables(function.environment),
+        }))
+    }
+
     /// A function as people ask about it; `None` if there is none of this name.
     pub async fn state(&self, name: &str) -> Result<Option<FunctionState>, CallError> {
-        let answer = self
-            .client
-            .get_function_configuration()
-            .function_name(name)
-            .send()
-            .await
-            .map_err(|error| self.call("GetFunctionConfiguration").failed(error));
-        let function = match answer {
-            Ok(function) => function,
-            Err(error) if error.is("ResourceNotFoundException") => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(function) = self.configuration(name).await? else {
+            return Ok(None);
         };
         let environment = variables(function.environment);
         let settings = Settings::from_environment(|name| environment.get(name).cloned());
@@ -133,17 +130,8 @@ impl Functions {
 
     /// How far a function is.
     pub async fn readiness(&self, name: &str) -> Result<Readiness, CallError> {
-        let answer = self
-            .client
-            .get_function_configuration()
-            .function_name(name)
-            .send()
-            .await
-            .map_err(|error| self.call("GetFunctionConfiguration").failed(error));
-        let function = match answer {
-            Ok(function) => function,
-            Err(error) if error.is("ResourceNotFoundException") => return Ok(Readiness::Absent),
-            Err(error) => return Err(error),
+        let Some(function) = self.configuration(name).await? else {
+            return Ok(Readiness::Absent);
         };
         let state = function.state.as_ref().map_or("Active", |state| state.as_str());
         let update = function

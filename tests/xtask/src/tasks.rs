@@ -126,9 +126,18 @@ pub(crate) fn with_tools(workspace: &Workspace, command: Command) -> Command {
 
 /// Every test of the workspace, with the programs that they start made first.
 fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    // The programs that tests start are built with the same choice of packages as the tests: cargo settles the
-    // features of shared crates over all chosen packages, and another choice would compile the AWS SDK again.
-    Command::cargo(workspace, &["build", "--workspace", "--bins"]).run()?;
+    // The programs that tests start come with the tests of their own packages. `cargo build` would settle the features
+    // of shared crates without what only tests ask for, and compile the AWS SDK a second time.
+    let programs = [
+        "test",
+        "--workspace",
+        "--no-run",
+        "--test",
+        "suite",
+        "--test",
+        "render",
+    ];
+    Command::cargo(workspace, &programs).run()?;
     let mut command = Command::cargo(workspace, &["test"]);
     if arguments.is_empty() {
         // One run tells of every failure, not only of the first crate that has one.

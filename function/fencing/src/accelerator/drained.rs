@@ -6,7 +6,8 @@
 //! own configuration is changed.
 
 use super::{
-    EndpointConfig, Group, GroupOutcome, Health, Outcome, Place, Reading, Unfit, listener_of, short,
+    EndpointConfig, Group, GroupOutcome, Health, Outcome, Place, Reading, Unfit, account_of, listener_of,
+    short,
 };
 use crate::settings::Settings;
 use crate::words::{Fenced, SiteName, Survivor};
@@ -66,6 +67,7 @@ impl Waiver<'_> {
     /// one, and an open dial.
     pub(super) fn restored(
         self,
+        settings: &Settings,
         write: GroupOutcome,
         group: &Group,
         survivor: &Survivor,
@@ -74,7 +76,8 @@ impl Waiver<'_> {
             return Ok(write);
         }
         // Of a balancer in another account nothing but its absence can be written.
-        if !write.remove.is_empty() {
+        let own = account_of(&settings.found.accelerator_arn);
+        if write.endpoints.iter().any(|config| account_of(&config.id) != own) {
             return Err(Unfit::DrainedElsewhere {
                 survivor: survivor.clone(),
             });
@@ -113,12 +116,13 @@ impl Outcome {
 }
 
 impl Group {
-    /// Whether it serves as far as a write has to see to that.
+    /// Whether it serves as far as a write has to see to that. Which weight it has is for the administrators to say,
+    /// as long as it has one.
     pub(super) fn serves_as(&self, write: &GroupOutcome) -> bool {
         let weighs = |wanted: &EndpointConfig| {
             self.endpoints
                 .iter()
-                .any(|end| end.config.id == wanted.id && end.config.weight == wanted.weight)
+                .any(|end| end.config.id == wanted.id && end.config.weight != Some(0))
         };
         (!write.opens || !self.closed) && (!write.reweighs || write.endpoints.iter().all(weighs))
     }
@@ -373,13 +377,24 @@ mod tests {
             .insert(name("site-a"), vec![foreign.clone()]);
         let mut a = end("site-a", 0, Healthy);
         a.config.id = foreign;
-        let reading = Reading {
-            groups: vec![group(LISTENER, 1, false, &[a, end("site-b", 77, Healthy)])],
-            ..Reading::default()
-        };
-        let (survivor, fenced) = (Survivor(name("site-a")), Fenced(name("site-b")));
-        let refused = reading.outcome(&settings, &survivor, &fenced, Some(Waiver { places: &[] }));
-        assert_eq!(refused, Err(Unfit::DrainedElsewhere { survivor }));
+        let b = end("site-b", 77, Healthy);
+        for groups in [
+            vec![group(LISTENER, 1, false, &[a.clone(), b.clone()])],
+            // Nobody has to be taken out of its own group.
+            vec![
+                group(LISTENER, 1, false, &[a.clone()]),
+                group(LISTENER, 2, false, &[b]),
+            ],
+            vec![group(LISTENER, 1, false, &[a])],
+        ] {
+            let reading = Reading {
+                groups,
+                ..Reading::default()
+            };
+            let (survivor, fenced) = (Survivor(name("site-a")), Fenced(name("site-b")));
+            let refused = reading.outcome(&settings, &survivor, &fenced, Some(Waiver { places: &[] }));
+            assert_eq!(refused, Err(Unfit::DrainedElsewhere { survivor }));
+        }
     }
 
     #[test]

@@ -229,7 +229,7 @@ fn lives_on(
     other: &SiteName,
 ) -> Result<bool, Halt> {
     let answers = script.backup(asked)?.is_ok();
-    if seen.is_some_and(|reading| !reading.is_healthy(script.settings, survivor)) {
+    if seen.is_some_and(|reading| !reading.shows_alive(script.settings, survivor)) {
         return Ok(false);
     }
     if answers {

@@ -78,15 +78,6 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         self.record.rejoin.as_ref().map_or(0, |rejoin| rejoin.restarts)
     }
 
-    /// The same for the start of a push. Unless all of it succeeds, nothing is known of that push, and the whole step
-    /// is taken again.
-    fn attempt_push(&mut self) -> Result<(), Halt> {
-        if let Some(rejoin) = &mut self.record.rejoin {
-            rejoin.step = RejoinStep::Push;
-        }
-        self.attempt()
-    }
-
     /// Writes down that this attempt is going to change something.
     fn attempt(&mut self) -> Result<(), Halt> {
         let begun = Record {
@@ -96,6 +87,15 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         };
         self.record = self.script.write(begun)?;
         Ok(())
+    }
+
+    /// The same for the start of a push. Unless all of it succeeds, nothing is known of that push, and the whole step
+    /// is taken again.
+    fn attempt_push(&mut self) -> Result<(), Halt> {
+        if let Some(rejoin) = &mut self.record.rejoin {
+            rejoin.step = RejoinStep::Push;
+        }
+        self.attempt()
     }
 
     fn advance(&mut self, step: RejoinStep, sentence: String) -> Result<Answer, Halt> {
@@ -159,9 +159,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     /// Both backups may be cut only while nobody writes at S: Keycloak stopped, endpoint out.
     fn cut_stale(&mut self) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
-        if let Some(serves) = self.stale_serves()? {
-            return Ok(serves);
-        }
+        self.stale_is_out()?;
         self.attempt()?;
         self.switch(Call::TakeOffline {
             at: stale.clone(),
@@ -187,18 +185,18 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     }
 
     /// That no pod is left is told by whoever counts them. That nobody is sent there the function sees for itself.
-    fn stale_serves(&mut self) -> Result<Option<Answer>, Halt> {
+    fn stale_is_out(&mut self) -> Result<(), Halt> {
         let stale = &self.sites.stale;
         let asked = self.script.start(Call::ReadAccelerator);
         let reading = reading(self.script, asked)?;
         owned(self.script, &reading.mark)?;
         if !reading.holds(self.script.settings, stale) {
-            return Ok(None);
+            return Ok(());
         }
         let sentence =
             format!("{stale} is in the accelerator already: take it out before it is brought back");
         self.script.say(Cause::Unexplained, sentence.clone());
-        Ok(Some(Answer::new(Status::NotNow, sentence)))
+        Err(Halt::Answer(Answer::new(Status::NotNow, sentence)))
     }
 
     fn clear(&mut self, caches: &[String]) -> Result<Answer, Halt> {
@@ -206,9 +204,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         let Some((cache, left)) = caches.split_first() else {
             return self.advance(RejoinStep::RestoreStale, format!("{stale} is cleared"));
         };
-        if let Some(serves) = self.stale_serves()? {
-            return Ok(serves);
-        }
+        self.stale_is_out()?;
         self.attempt()?;
         // Right before each clear: an Infinispan that restarted has forgotten the cut.
         if self.backup(stale, kept)? != Backup::Offline {
@@ -304,9 +300,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     /// Replication first, state second: what is written while state is pushed must not be missed.
     fn push(&mut self) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
-        if let Some(serves) = self.stale_serves()? {
-            return Ok(serves);
-        }
+        self.stale_is_out()?;
         self.attempt_push()?;
         let caches: Vec<String> = self.pushes()?.into_iter().map(|push| push.cache).collect();
         self.forget(&caches)?;
@@ -344,6 +338,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
             .collect();
         if !again.is_empty() {
             let sentence = format!("{kept} pushes again: {}", again.join(", "));
+            self.stale_is_out()?;
             self.attempt_push()?;
             self.forget(&again)?;
             self.switch(Call::StartPush {

@@ -14,7 +14,7 @@ use super::{Call, Fault};
 use crate::accelerator::{Reading, Standing, Unfit, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Episode, Record, State};
-use crate::replication::{Backup, CachePush, Push, Pushed, Sight};
+use crate::replication::{Backup, CachePush, Push, Pushed};
 use crate::settings::Settings;
 use crate::words::Rev;
 

@@ -388,15 +388,11 @@ fn only_ours_is_deleted(case: &Case<'_>) -> Vec<String> {
             *stack == topology.stack_name(*kind) && standing.is_some_and(|standing| standing.id == *id)
         }
         Step::EmptyBucket { region, bucket } => {
-            let wanted = topology.regions.iter().find(|known| known.as_str() == region);
-            let account = &case.standing.identity.account_id;
-            let is_named = wanted.is_some_and(|region| topology.bucket_name(account, region) == *bucket);
             let stack = case.stack(region, StackKind::Artifacts);
-            let is_made = stack.is_some_and(|stack| {
+            stack.is_some_and(|stack| {
                 let mut names = stack.resources.iter().filter_map(|it| it.physical_id.as_ref());
                 names.any(|name| name == bucket)
-            });
-            is_named || is_made
+            })
         }
         Step::UnprotectTable { region, table } => {
             let stack = case.stack(region, StackKind::Register);

@@ -218,7 +218,7 @@ pub fn is_gone(step: &Step, standing: &Standing) -> bool {
 }
 
 /// The bucket that an artifact stack made and that still stands.
-fn bucket(stack: &StackReading) -> Option<String> {
+pub(super) fn bucket(stack: &StackReading) -> Option<String> {
     stack
         .resources
         .iter()
@@ -229,13 +229,10 @@ fn bucket(stack: &StackReading) -> Option<String> {
 /// What has to come before the deletion of a stack whose table goes with it: the table is protected from being deleted,
 /// by whomever, and a deletion that fails half-way is not easily begun again.
 pub(super) fn unprotection(region: &str, stack: &StackReading) -> Option<Step> {
-    let mut tables = stack.resources.iter().filter(|resource| {
-        let is_table = matches!(
-            resource.kind.as_str(),
-            "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable"
-        );
-        is_table && resource.stands() && !stack.keeps(resource)
-    });
+    let mut tables = stack
+        .resources
+        .iter()
+        .filter(|resource| resource.is_table() && resource.stands() && !stack.keeps(resource));
     Some(Step::UnprotectTable {
         region: region.to_owned(),
         table: tables.next()?.physical_id.clone()?,

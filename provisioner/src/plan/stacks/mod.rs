@@ -122,8 +122,11 @@ pub(super) fn steps(topology: &Topology, standing: &Standing, goal: &StackGoal) 
     let stack = standing.stack(&goal.region, goal.kind);
     let lost_its_bucket = goal.kind == StackKind::Artifacts && standing.bucket_is_gone(&goal.region);
     let mut steps = stack_steps(stack, lost_its_bucket, goal);
-    if let (Some(bucket), Some(Step::DeleteStack { .. })) = (bucket(topology, standing, goal), steps.first())
-    {
+    // By what the stack made: one that failed because another's bucket has the name must not touch that.
+    let made = stack
+        .filter(|_| goal.kind == StackKind::Artifacts)
+        .and_then(destroy::bucket);
+    if let (Some(bucket), Some(Step::DeleteStack { .. })) = (made, steps.first()) {
         steps.insert(
             0,
             Step::EmptyBucket {
@@ -184,7 +187,15 @@ fn stack_steps(standing: Option<&StackReading>, lost_its_bucket: bool, goal: &St
     let anew = |why: &str| {
         vec![
             destroy::deletion(goal.kind, &goal.region, &goal.stack, stack, why),
-            Step::CreateStack(goal.clone()),
+            Step::CreateStack(StackGoal {
+                // A table that the stack keeps as it goes is there when the new one comes.
+                adopts: goal.adopts
+                    || stack
+                        .resources
+                        .iter()
+                        .any(|it| it.is_table() && it.stands() && stack.keeps(it)),
+                ..goal.clone()
+            }),
         ]
     };
     match stack.condition() {

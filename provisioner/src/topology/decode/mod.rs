@@ -149,7 +149,8 @@ impl Mistake {
 fn slip_in(text: &str) -> Option<String> {
     let (key, value) = text.split_once(':')?;
     let is_key = key.chars().all(|c| c.is_ascii_alphanumeric());
-    (is_key && !key.is_empty() && !value.is_empty()).then(|| {
+    let is_address = value.starts_with("//");
+    (is_key && !key.is_empty() && !value.is_empty() && !is_address).then(|| {
         format!(
             "there is no space after the colon: write `{key}: {}`",
             shortened(value, 40)

@@ -1,8 +1,14 @@
 //! A site's Keycloak, looked for: the custom resource, else the StatefulSet or the Deployment; and its pods.
 
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::{Selector, SelectorExt};
+use serde_json::Value;
+
 use super::{Cluster, ClusterError, Target};
 use crate::observed::cluster::{DEPLOYMENTS, KEYCLOAKS, PODS, STATEFUL_SETS};
-use crate::observed::keycloak::{Keycloak, carries, labels_of};
+use crate::observed::keycloak::Keycloak;
 use crate::topology::Site;
 
 impl Cluster {
@@ -28,17 +34,84 @@ impl Cluster {
         let workload = set
             .map(|set| (STATEFUL_SETS, set))
             .or(deployment.map(|deployment| (DEPLOYMENTS, deployment)));
-        let labels = labels_of(workload.as_ref().map(|(_, object)| object), &name);
+        let chosen = selector(workload.as_ref().map(|(_, object)| object), &name);
         let Some((resource, object)) = custom.map(|custom| (KEYCLOAKS, custom)).or(workload) else {
             return Ok(None);
         };
         let mut pods = self.list(PODS, &namespace).await?;
-        pods.retain(|pod| carries(pod, &labels));
+        pods.retain(|pod| is_chosen(pod, &chosen));
         Ok(Some(Keycloak {
             resource,
             namespace,
             object,
             pods,
         }))
+    }
+}
+
+/// What chooses a workload's pods; without a workload the labels that the operator of the custom resource of this name
+/// gives, while it has not made the StatefulSet yet. A selector that cannot be read chooses every pod: that none is
+/// left must never be concluded from not knowing which.
+fn selector(workload: Option<&Value>, name: &str) -> Selector {
+    let of_the_operator = || LabelSelector {
+        match_labels: Some(
+            [("app", "keycloak"), ("app.kubernetes.io/instance", name)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        ),
+        ..LabelSelector::default()
+    };
+    let labels = workload.map_or_else(of_the_operator, |workload| {
+        serde_json::from_value(workload["spec"]["selector"].clone()).unwrap_or_default()
+    });
+    Selector::try_from(labels).unwrap_or_default()
+}
+
+fn is_chosen(pod: &Value, selector: &Selector) -> bool {
+    let labels: BTreeMap<String, String> =
+        serde_json::from_value(pod["metadata"]["labels"].clone()).unwrap_or_default();
+    selector.matches(&labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_counts_by_all_of_the_selector_and_by_one_that_nobody_can_read() {
+        let pod = json!({"metadata": {"labels": {"app": "keycloak", "part": "server"}}});
+        let chosen = |selector_of: Value| {
+            let workload = json!({"spec": {"selector": selector_of}});
+            is_chosen(&pod, &selector(Some(&workload), "keycloak"))
+        };
+        for (selector_of, is_one) in [
+            (json!({"matchLabels": {"app": "keycloak"}}), true),
+            (
+                json!({"matchLabels": {"app": "keycloak", "part": "other"}}),
+                false,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["keycloak"]}]}),
+                true,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["keycloak"]}]}),
+                false,
+            ),
+            (json!({}), true),
+            (
+                json!({"matchExpressions": [{"key": "app", "operator": "Like"}]}),
+                true,
+            ),
+            (Value::Null, true),
+        ] {
+            assert_eq!(chosen(selector_of.clone()), is_one, "{selector_of}");
+        }
+        assert!(
+            !is_chosen(&pod, &selector(None, "keycloak")),
+            "it is of no instance"
+        );
     }
 }
