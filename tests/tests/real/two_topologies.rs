@@ -8,7 +8,7 @@ use tests::standins::accelerator::{Fault, Operation};
 use tests::standins::infinispan::BackupStatus;
 use tests::standins::runtime_api::{Ended, FunctionUrlRequest, HttpAnswer};
 
-use crate::fencer::{Fencer, PASSWORD};
+use crate::fencer::{Fencer, LIMIT, PASSWORD};
 
 impl Fencer {
     pub(crate) async fn minute(&self) {
@@ -38,21 +38,28 @@ impl Fencer {
         self.infinispan.world().replication(site).unwrap()
     }
 
-    /// How often a metric was written that an alarm listens to.
+    /// How often a metric that an alarm listens to was written by now.
     pub(crate) fn measured(&self, metric: &str) -> usize {
-        let log = self.function.log().all();
-        let lines = log
-            .iter()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines
-            .filter(|line| line[metric].as_f64().is_some_and(|value| value > 0.0))
-            .count()
+        measured(&self.function.log().all(), metric)
+    }
+
+    /// Whether it was written so often. What a process writes arrives after its answer at times, so it is waited for.
+    pub(crate) async fn comes_to_measure(&self, metric: &str, times: usize) -> bool {
+        let log = self.function.log();
+        log.reached(LIMIT, |lines| measured(lines, metric) >= times).await
     }
 
     pub(crate) async fn decided(&self) -> bool {
         let items = self.register().await;
         items.iter().any(|item| !item["decision"].is_null())
     }
+}
+
+fn measured(log: &[String], metric: &str) -> usize {
+    log.iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line[metric].as_f64().is_some_and(|value| value > 0.0))
+        .count()
 }
 
 #[tokio::test]
@@ -104,7 +111,7 @@ async fn of_two_topologies_on_one_accelerator_one_decides_and_one_endpoint_is_le
     assert_eq!(left, [[ours.balancer(0)]]);
     for metric in ["AnothersAccelerator", "AcceleratorNotOurs"] {
         assert!(
-            others.measured(metric) >= 2,
+            others.comes_to_measure(metric, 2).await,
             "{metric}: {:#?}",
             others.function.log().all()
         );
