@@ -79,7 +79,7 @@ pub(crate) fn listener(name: &str, ports: &str, endpoints: &[String]) -> Listene
         ports: vec![ports.to_owned()],
         groups: vec![GroupReading {
             arn: format!("{arn}/endpoint-group/g1"),
-            region: REGION.to_owned(),
+            region: REGION.into(),
             endpoints: endpoints.to_vec(),
         }],
         arn,
@@ -94,7 +94,7 @@ pub(crate) fn standing() -> Standing {
         },
         regions: [REGION, "us-east-1"]
             .into_iter()
-            .map(|region| (region.to_owned(), RegionStanding::default()))
+            .map(|region| (region.into(), RegionStanding::default()))
             .collect(),
         unreached: BTreeMap::new(),
         register_unread: None,
@@ -122,7 +122,7 @@ pub(crate) fn observed() -> Observed {
         endpoints: [tagged("a", Some("site-a")), tagged("b", Some("site-b"))].into(),
         balancers_elsewhere: BTreeMap::new(),
         infinispan_secrets: [(
-            REGION.to_owned(),
+            REGION.into(),
             SecretReading {
                 oddity: None,
                 arn: format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:prod/infinispan-AbCdEf"),
@@ -139,7 +139,7 @@ pub(crate) fn observed() -> Observed {
         .map(|(name, url)| (site(name), url.to_owned()))
         .collect(),
         regions: vec![RegionReading {
-            region: REGION.to_owned(),
+            region: REGION.into(),
             limits: LambdaLimits {
                 unreserved_concurrency: 1000,
                 code_bytes_limit: 80_530_636_800,
@@ -286,7 +286,7 @@ pub(crate) fn hold(table: &mut TableReading, on: bool) {
 
 /// Takes `reading` for the register that the first deployed function uses, which is not the topology's any more.
 pub(crate) fn as_former(standing: &mut Standing, reading: TableReading) {
-    let place = RegisterPlace::of(&standing.deployed().unwrap());
+    let place = RegisterPlace::of(&standing.deployed().unwrap()).unwrap();
     standing.former_registers.insert(place, reading);
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::topology::Region;
+
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,7 +78,7 @@ pub struct ResourceDrift {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StackDrift {
     /// Where.
-    pub region: String,
+    pub region: Region,
     /// Its name.
     pub stack: String,
     /// The resources.

@@ -24,7 +24,8 @@ pub mod status;
 
 use self::cluster::{ClusterReading, Looks};
 pub use self::ownership::{Mark, Neighbour};
-use crate::topology::names::StackKind;
+use crate::topology::Region;
+use crate::topology::names::{StackKind, TAG_REGIONS};
 
 /// Who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub struct GroupReading {
     /// Its ARN.
     pub arn: String,
     /// Its Region.
-    pub region: String,
+    pub region: Region,
     /// Its endpoints' identifiers: ARNs of balancers, or what else someone put there.
     pub endpoints: Vec<String>,
 }
@@ -93,7 +94,7 @@ pub enum EndpointReading {
     /// A balancer of a Region that did not answer.
     Unseen {
         /// The Region.
-        region: String,
+        region: Region,
     },
 }
 
@@ -150,6 +151,12 @@ impl StackReading {
         Condition::of(&self.status)
     }
 
+    /// The function's Regions when the stack was applied last, as its tag has them.
+    pub fn former_regions(&self) -> impl Iterator<Item = Region> {
+        let former = self.tags.get(TAG_REGIONS).map(String::as_str).unwrap_or_default();
+        former.split_whitespace().filter_map(Region::seen)
+    }
+
     /// Whether `resource` stays when the stack is deleted. What counts is the template that was deployed, whatever
     /// the topology says by now.
     pub fn keeps(&self, resource: &ResourceReading) -> bool {
@@ -188,7 +195,7 @@ pub struct ResourceReading {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RegisterPlace {
     /// The table's Region.
-    pub region: String,
+    pub region: Region,
     /// The table.
     pub table: String,
     /// The role to assume for it.
@@ -197,13 +204,13 @@ pub struct RegisterPlace {
 
 impl RegisterPlace {
     /// Where a function that was told these settings keeps its decisions.
-    pub fn of(settings: &Settings) -> Self {
+    pub fn of(settings: &Settings) -> Option<Self> {
         let role_arn = &settings.register_role_arn;
-        Self {
-            region: settings.register_region.clone(),
+        Some(Self {
+            region: Region::seen(&settings.register_region)?,
             table: settings.found.register_table.clone(),
             role_arn: (!role_arn.is_empty()).then(|| role_arn.clone()),
-        }
+        })
     }
 }
 
@@ -371,9 +378,9 @@ pub struct Standing {
     /// Who looked.
     pub identity: Identity,
     /// By Region: the topology's Regions, and those it had when it was last applied, as far as they answered.
-    pub regions: BTreeMap<String, RegionStanding>,
+    pub regions: BTreeMap<Region, RegionStanding>,
     /// The Regions that did not answer, each with the call that shows it. What stands there is not known.
-    pub unreached: BTreeMap<String, String>,
+    pub unreached: BTreeMap<Region, String>,
     /// Why it is not known what the register says, if so. It may hold a decision.
     pub register_unread: Option<String>,
     /// The register's table, where the topology wants it.
@@ -432,7 +439,7 @@ impl FunctionReading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionReading {
     /// The Region.
-    pub region: String,
+    pub region: Region,
     /// The account's limits there.
     pub limits: LambdaLimits,
     /// What our function has reserved already.
@@ -451,7 +458,7 @@ pub struct Observed {
     /// What stands.
     pub standing: Standing,
     /// All Regions that left a question open, those of `standing` among them.
-    pub unreached: BTreeMap<String, String>,
+    pub unreached: BTreeMap<Region, String>,
     /// Every accelerator that was seen while looking for ours.
     pub accelerators: Vec<AcceleratorReading>,
     /// Ours.
@@ -465,7 +472,7 @@ pub struct Observed {
     /// For sites that miss an endpoint somewhere: the balancers of the site's Region that carry its tag.
     pub balancers_elsewhere: BTreeMap<SiteName, Vec<String>>,
     /// The secret with Infinispan's password, by function Region: each function reads the one beside it.
-    pub infinispan_secrets: BTreeMap<String, SecretReading>,
+    pub infinispan_secrets: BTreeMap<Region, SecretReading>,
     /// What is odd about the webhook's secret.
     pub webhook_oddity: Option<String>,
     /// Where each site's Infinispan answers: from the topology, or discovered.

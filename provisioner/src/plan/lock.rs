@@ -7,26 +7,26 @@ use std::collections::BTreeMap;
 
 use super::Step;
 use crate::observed::Standing;
-use crate::topology::Topology;
 use crate::topology::names::StackKind;
+use crate::topology::{Region, Topology};
 
 /// Where the lock is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockPlace {
     /// The bucket's Region.
-    pub region: String,
+    pub region: Region,
     /// The bucket.
     pub bucket: String,
 }
 
 impl LockPlace {
     /// The first of the function's Regions that answers; if none does, the first.
-    pub fn of(topology: &Topology, standing: &Standing, unreached: &BTreeMap<String, String>) -> Self {
+    pub fn of(topology: &Topology, standing: &Standing, unreached: &BTreeMap<Region, String>) -> Self {
         let mut regions = topology.regions.iter();
-        let answers = regions.find(|region| !unreached.contains_key(region.as_str()));
+        let answers = regions.find(|region| !unreached.contains_key(*region));
         let region = answers.unwrap_or_else(|| topology.first_region());
         Self {
-            region: region.to_string(),
+            region: region.clone(),
             bucket: topology.bucket_name(&standing.identity.account_id, region),
         }
     }

@@ -48,8 +48,8 @@ use crate::preflight::Findings;
 use crate::preflight::ours::{self, Clusters};
 use crate::preflight::problem::Problem;
 use crate::render::{ObjectKind, StackDocument};
-use crate::topology::Topology;
 use crate::topology::names::StackKind;
+use crate::topology::{Region, Topology};
 
 /// Plans the way from what stands to what the topology wants. Without a package the AWS half is left as it is.
 pub fn plan(
@@ -85,7 +85,7 @@ pub fn plan(
             return Ok(plan);
         }
         let goals = stacks::goals(topology, standing, findings, package, documents)?;
-        let wanted: BTreeSet<(String, StackKind)> = goals
+        let wanted: BTreeSet<(Region, StackKind)> = goals
             .iter()
             .map(|goal| (goal.region.clone(), goal.kind))
             .collect();
@@ -110,19 +110,19 @@ pub fn plan(
         // A register that a function out of reach may still write to stays until that is seen to.
         let why = "the topology no longer wants it";
         leftovers = destroy::removals(topology, standing, &lock, why, |region, kind| {
-            let is_left = !wanted.contains(&(region.to_owned(), kind));
+            let is_left = !wanted.contains(&(region.clone(), kind));
             is_left && !(kind == StackKind::Register && silent_function.is_some())
         });
     }
     // The clusters are told of new functions before old ones go.
     let (mut of_clusters, unchanged) = clusters::steps(topology, clusters);
     let waits_for = match (silent_function, plan.deferred.first()) {
-        (Some(region), _) => Some(region.clone()),
+        (Some(region), _) => Some(region.to_string()),
         (None, Some(deferred)) => Some(deferred.place.to_string()),
         (None, None) => None,
     };
-    if let Some(region) = &waits_for {
-        hold_back(topology, region, &mut of_clusters, &mut plan.deferred);
+    if let Some(place) = &waits_for {
+        hold_back(topology, place, &mut of_clusters, &mut plan.deferred);
     }
     // A function goes only when each cluster in scope posts to those that stay.
     let are_told = waits_for.is_none() && plan.unreached.is_empty();
@@ -177,7 +177,7 @@ fn keep_functions(leftovers: &mut Vec<Step>, deferred: &mut Vec<Deferred>) {
 
 /// Leaves a cluster as it is whose Secret would be written without the URL of a function that nobody can ask:
 /// what Alertmanager reads must be whole.
-fn hold_back(topology: &Topology, region: &str, steps: &mut Vec<Step>, deferred: &mut Vec<Deferred>) {
+fn hold_back(topology: &Topology, place: &str, steps: &mut Vec<Step>, deferred: &mut Vec<Deferred>) {
     for site in &topology.sites {
         let writes_the_secret = steps.iter().any(|step| match step {
             Step::ApplyObject(goal) => {
@@ -190,7 +190,7 @@ fn hold_back(topology: &Topology, region: &str, steps: &mut Vec<Step>, deferred:
             deferred.push(Deferred {
                 place: Place::Site(site.name.clone()),
                 what: format!("Secret {} and what reads it", topology.object_name()),
-                why: format!("it holds the URL of the function in {region}"),
+                why: format!("it holds the URL of the function in {place}"),
             });
         }
     }

@@ -19,7 +19,7 @@ const WANTED: &str = "elsewhere in eu-west-1";
 
 fn in_two_regions(extra: &str) -> Topology {
     let mut topology = topology_from(extra);
-    topology.regions.push(OTHER.to_owned().try_into().unwrap());
+    topology.regions.push(OTHER.into());
     topology
 }
 
@@ -43,7 +43,7 @@ fn half_moved(updated: &str) -> Standing {
             ..RegionStanding::default()
         };
         made.stacks.insert(StackKind::Fencing, fencing_stack());
-        standing.regions.insert(region.to_owned(), made);
+        standing.regions.insert(region.into(), made);
     }
     standing.register = Some(table("open"));
     let mut former = table("open");
@@ -58,7 +58,7 @@ fn observed_with(standing: Standing) -> Observed {
     let mut observed = observed();
     observed.standing = standing;
     let secret = observed.infinispan_secrets[REGION].clone();
-    observed.infinispan_secrets.insert(OTHER.to_owned(), secret);
+    observed.infinispan_secrets.insert(OTHER.into(), secret);
     observed
 }
 
@@ -179,7 +179,7 @@ fn a_register_that_a_move_has_left_behind_is_asked_too() {
     region.stacks.insert(StackKind::Register, left);
     let places = former_registers(&topology, &standing);
     let expected = RegisterPlace {
-        region: REGION.to_owned(),
+        region: REGION.into(),
         table: table_name,
         role_arn: None,
     };

@@ -11,8 +11,8 @@ use crate::observed::cluster::{ObjectRef, Unreached};
 use crate::observed::{Mark, RegisterPlace};
 use crate::package::Package;
 use crate::preflight::problem::Warning;
-use crate::topology::SiteName;
 use crate::topology::names::StackKind;
+use crate::topology::{Region, SiteName};
 
 /// A parameter's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum ParameterValue {
     /// It will be known once another stack stands.
     Output {
         /// That stack's Region.
-        region: String,
+        region: Region,
         /// Its kind.
         kind: StackKind,
         /// Its output.
@@ -36,7 +36,7 @@ pub enum ParameterValue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputReading {
     /// The ARN of the same secret's replica in this Region. A replica keeps name and suffix.
-    ReplicaIn(String),
+    ReplicaIn(Region),
     /// The host of a URL.
     Host,
 }
@@ -76,7 +76,7 @@ pub struct StackGoal {
     /// Which one.
     pub kind: StackKind,
     /// Where.
-    pub region: String,
+    pub region: Region,
     /// Its name.
     pub stack: String,
     /// Its template.
@@ -95,7 +95,7 @@ pub enum Step {
     /// Someone else's operation on a stack ends.
     AwaitStack {
         /// Where.
-        region: String,
+        region: Region,
         /// Which.
         stack: String,
         /// What it is doing.
@@ -104,14 +104,14 @@ pub enum Step {
     /// A rollback that failed is continued.
     ContinueRollback {
         /// Where.
-        region: String,
+        region: Region,
         /// Which stack.
         stack: String,
     },
     /// Nobody else applies or destroys from here on.
     TakeLock {
         /// The bucket's Region.
-        region: String,
+        region: Region,
         /// The bucket that holds it.
         bucket: String,
     },
@@ -126,7 +126,7 @@ pub enum Step {
         /// Which one.
         kind: StackKind,
         /// Where.
-        region: String,
+        region: Region,
         /// Its name.
         stack: String,
         /// Its id, by which its end can still be seen.
@@ -145,7 +145,7 @@ pub enum Step {
     /// The function's package is uploaded.
     Upload {
         /// The bucket's Region.
-        region: String,
+        region: Region,
         /// The bucket.
         bucket: String,
         /// The package.
@@ -154,7 +154,7 @@ pub enum Step {
     /// The function is ready to answer.
     AwaitFunction {
         /// Where.
-        region: String,
+        region: Region,
         /// Which.
         function: String,
     },
@@ -168,7 +168,7 @@ pub enum Step {
     /// Every version of every object goes.
     EmptyBucket {
         /// The bucket's Region.
-        region: String,
+        region: Region,
         /// The bucket.
         bucket: String,
     },
@@ -183,7 +183,7 @@ pub enum Step {
     /// This topology's items leave a table that others use too.
     ForgetItems {
         /// The table's Region.
-        region: String,
+        region: Region,
         /// The table.
         table: String,
         /// The role to assume for it.
@@ -267,7 +267,7 @@ pub enum Unchanged {
     /// A stack.
     Stack {
         /// Where.
-        region: String,
+        region: Region,
         /// Its name.
         stack: String,
     },

@@ -319,14 +319,11 @@ fn a_bucket_that_somebody_deleted_is_made_again_and_keeps_nothing_from_going() {
 fn several_regions_get_their_buckets_before_the_first_function() {
     let topology = topology_from("tags: { owner: identity }");
     let mut two = topology.clone();
-    two.regions = vec![
-        topology.regions[0].clone(),
-        "eu-central-1".to_owned().try_into().unwrap(),
-    ];
+    two.regions = vec![topology.regions[0].clone(), "eu-central-1".into()];
     let mut standing = standing();
     standing
         .regions
-        .insert("eu-central-1".to_owned(), RegionStanding::default());
+        .insert("eu-central-1".into(), RegionStanding::default());
     let plan = planned(&two, &standing);
     assert_eq!(
         words(&plan),
@@ -358,7 +355,7 @@ fn a_region_that_the_topology_left_is_cleared() {
         .insert(StackKind::Fencing, stacks[&StackKind::Fencing].clone());
     left.stacks
         .insert(StackKind::Artifacts, stacks[&StackKind::Artifacts].clone());
-    standing.regions.insert("eu-north-1".to_owned(), left);
+    standing.regions.insert("eu-north-1".into(), left);
     assert_eq!(
         words(&planned(&topology(), &standing)),
         [
@@ -578,7 +575,7 @@ pub(crate) const OTHER: &str = "eu-central-1";
 /// Functions in two Regions; the second one's stack is told by the first one's where the secret is.
 pub(crate) fn two_regions() -> (Topology, Vec<StackDocument>) {
     let mut topology = topology();
-    topology.regions.push(OTHER.to_owned().try_into().unwrap());
+    topology.regions.push(OTHER.into());
     let mut documents = documents(&[REGION, OTHER]);
     for document in &mut documents {
         if document.kind == StackKind::Fencing && document.region.as_str() == OTHER {
@@ -599,7 +596,7 @@ fn planned_without(standing: &Standing, package: &Package, unreached: &[&str]) -
         standing.regions.remove(*region);
         standing
             .unreached
-            .insert((*region).to_owned(), "no answer".to_owned());
+            .insert((*region).into(), "no answer".to_owned());
         if *region == REGION {
             standing.register = None;
             standing.register_unread = Some("no answer".to_owned());
@@ -619,9 +616,7 @@ fn planned_without(standing: &Standing, package: &Package, unreached: &[&str]) -
 
 fn empty_world() -> Standing {
     let mut standing = standing();
-    standing
-        .regions
-        .insert(OTHER.to_owned(), RegionStanding::default());
+    standing.regions.insert(OTHER.into(), RegionStanding::default());
     standing
 }
 
@@ -686,7 +681,7 @@ fn a_region_that_does_not_answer_hinders_only_itself() {
         let Some(Step::TakeLock { region, .. }) = plan.steps.first() else {
             panic!("{plan:?}");
         };
-        assert_ne!(region, silent);
+        assert_ne!(region.as_str(), silent);
         // What is left out now the next plan finds.
         let half = carried_out(deployed_in_two(), &two_regions().0, &plan, &findings());
         let rest = planned_without(&half, &new_code(), &[]);
@@ -739,9 +734,7 @@ fn a_register_outlives_the_function_that_cannot_be_removed_yet() {
     let (topology, _) = two_regions();
     let mut standing = deployed_in_two();
     let silent = standing.regions.remove(OTHER).unwrap();
-    standing
-        .unreached
-        .insert(OTHER.to_owned(), "no answer".to_owned());
+    standing.unreached.insert(OTHER.into(), "no answer".to_owned());
     let plan = destroy::plan(&topology, &standing, &Looks::new(), true);
     assert_eq!(
         words(&plan),
@@ -762,7 +755,7 @@ fn a_register_outlives_the_function_that_cannot_be_removed_yet() {
     );
     let mut half = carried_out(standing, &topology, &plan, &findings());
     half.unreached.clear();
-    half.regions.insert(OTHER.to_owned(), silent);
+    half.regions.insert(OTHER.into(), silent);
     let rest = destroy::plan(&topology, &half, &Looks::new(), true);
     assert!(rest.is_whole());
     let end = carried_out(half, &topology, &rest, &findings());

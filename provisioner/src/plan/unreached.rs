@@ -10,15 +10,15 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{ParameterValue, StackGoal};
-use crate::observed::Standing;
-use crate::topology::names::{HEALTH_REGION, StackKind, TAG_REGIONS};
-use crate::topology::{SiteName, Topology};
+use crate::observed::{StackReading, Standing};
+use crate::topology::names::{HEALTH_REGION, StackKind};
+use crate::topology::{Region, SiteName, Topology};
 
 /// A Region that did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnreachedRegion {
     /// Which.
-    pub region: String,
+    pub region: Region,
     /// What was tried and what came of it.
     pub what: String,
 }
@@ -28,7 +28,7 @@ pub struct UnreachedRegion {
 #[serde(rename_all = "camelCase")]
 pub enum Place {
     /// In a Region of AWS.
-    Region(String),
+    Region(Region),
     /// In a site's cluster.
     Site(SiteName),
 }
@@ -57,14 +57,14 @@ pub struct Deferred {
 pub(super) fn that_matter(
     topology: &Topology,
     standing: &Standing,
-    unreached: &BTreeMap<String, String>,
+    unreached: &BTreeMap<Region, String>,
 ) -> Vec<UnreachedRegion> {
     let functions = function_regions(topology, standing);
     let registers = topology.register_regions();
-    let matters = |region: &str| {
+    let matters = |region: &Region| {
         functions.contains(region)
-            || registers.iter().any(|known| known.as_str() == region)
-            || (topology.health.route53 && region == HEALTH_REGION)
+            || registers.contains(region)
+            || (topology.health.route53 && region.as_str() == HEALTH_REGION)
     };
     unreached
         .iter()
@@ -77,20 +77,13 @@ pub(super) fn that_matter(
 }
 
 /// The Regions in which a function may stand: the topology's, and those it had when it was applied last.
-fn function_regions(topology: &Topology, standing: &Standing) -> BTreeSet<String> {
-    let mut regions: BTreeSet<String> = topology.regions.iter().map(ToString::to_string).collect();
-    for stack in standing
+fn function_regions(topology: &Topology, standing: &Standing) -> BTreeSet<Region> {
+    let mut regions: BTreeSet<Region> = topology.regions.iter().cloned().collect();
+    let stacks = standing
         .regions
         .values()
-        .flat_map(|region| region.stacks.values())
-    {
-        let former = stack
-            .tags
-            .get(TAG_REGIONS)
-            .map(String::as_str)
-            .unwrap_or_default();
-        regions.extend(former.split_whitespace().map(str::to_owned));
-    }
+        .flat_map(|region| region.stacks.values());
+    regions.extend(stacks.flat_map(StackReading::former_regions));
     regions
 }
 
@@ -98,8 +91,8 @@ fn function_regions(topology: &Topology, standing: &Standing) -> BTreeSet<String
 pub(super) fn function_out_of_reach<'a>(
     topology: &Topology,
     standing: &Standing,
-    unreached: &'a BTreeMap<String, String>,
-) -> Option<&'a String> {
+    unreached: &'a BTreeMap<Region, String>,
+) -> Option<&'a Region> {
     let functions = function_regions(topology, standing);
     unreached.keys().find(|region| functions.contains(*region))
 }
@@ -109,7 +102,7 @@ pub(super) fn function_out_of_reach<'a>(
 pub(super) fn settle(
     topology: &Topology,
     standing: &Standing,
-    unreached: &BTreeMap<String, String>,
+    unreached: &BTreeMap<Region, String>,
     goal: &mut StackGoal,
 ) -> Result<(), String> {
     let known = standing
@@ -129,7 +122,7 @@ pub(super) fn settle(
     }
     // Nobody knows whether the register stands, unless a function does, which came after it.
     let register = topology.register_region(topology.first_region());
-    let is_unknown = standing.register_unread.is_some() || unreached.contains_key(register.as_str());
+    let is_unknown = standing.register_unread.is_some() || unreached.contains_key(register);
     if goal.kind == StackKind::Fencing && is_unknown && !standing.has_function() {
         return Err(format!("the register in {register} comes first"));
     }

@@ -11,7 +11,7 @@ use fencing::words::SiteName;
 use super::Judge;
 use crate::observed::{EndpointReading, ListenerReading};
 use crate::preflight::problem::{Problem, Warning};
-use crate::topology::Topology;
+use crate::topology::{Region, Topology};
 
 /// Whether the accelerator is the one that the topology names: by ARN, or by either DNS name.
 pub fn is_wanted(wanted: &str, arn: &str, dns_name: &str, dual_stack_dns_name: Option<&str>) -> bool {
@@ -30,7 +30,7 @@ pub fn sites_to_search(
     topology: &Topology,
     listeners: &[ListenerReading],
     endpoints: &BTreeMap<String, EndpointReading>,
-) -> Vec<(SiteName, String)> {
+) -> Vec<(SiteName, Region)> {
     let site_of = |endpoint: &String| match endpoints.get(endpoint) {
         Some(EndpointReading::Balancer(balancer)) => balancer.site.clone(),
         _ => None,
@@ -53,7 +53,7 @@ pub fn sites_to_search(
                 .iter()
                 .any(|sites| sites.contains(peer.name.as_str()) && !sites.contains(site.name.as_str()))
         })
-        .map(|site| (site.name.clone(), site.region.to_string()))
+        .map(|site| (site.name.clone(), site.region.clone()))
         .collect()
 }
 
@@ -293,13 +293,12 @@ impl Judge<'_> {
             .into_iter()
             .flatten()
             .collect();
-        let region = self
-            .topology
-            .sites
-            .iter()
-            .find(|known| known.name == *site)
-            .map(|site| site.region.to_string())
-            .unwrap_or_default();
+        let [first, second] = &self.topology.sites;
+        let region = if first.name == *site {
+            &first.region
+        } else {
+            &second.region
+        };
         let is_fenced = self
             .observed
             .standing
@@ -316,7 +315,7 @@ impl Judge<'_> {
                 group: listener
                     .groups
                     .iter()
-                    .find(|group| group.region == region)
+                    .find(|group| group.region == *region)
                     .map(|group| group.arn.clone()),
                 balancers: tagged,
             });
@@ -330,16 +329,16 @@ impl Judge<'_> {
         }
         match tagged.as_slice() {
             [only] => return Some(only.clone()),
-            [] if self.observed.unreached.contains_key(&region) => match known.as_slice() {
+            [] if self.observed.unreached.contains_key(region) => match known.as_slice() {
                 [only] => return Some((*only).clone()),
                 _ => self.problems.push(Problem::NoBalancer {
                     site: site.clone(),
-                    region,
+                    region: region.clone(),
                 }),
             },
             [] => self.problems.push(Problem::NoBalancer {
                 site: site.clone(),
-                region,
+                region: region.clone(),
             }),
             several => {
                 // The one that the function knows is the one that was in.
@@ -348,7 +347,7 @@ impl Judge<'_> {
                     (Some(one), None) => return Some(one.clone()),
                     _ => self.problems.push(Problem::AmbiguousBalancer {
                         site: site.clone(),
-                        region,
+                        region: region.clone(),
                         arns: several.to_vec(),
                     }),
                 }

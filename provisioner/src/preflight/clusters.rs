@@ -48,7 +48,7 @@ pub fn judge_clusters(
         }
     }
     let has_function = topology.regions.iter().all(|region| {
-        let stack = standing.stack(region.as_str(), StackKind::Fencing);
+        let stack = standing.stack(region, StackKind::Fencing);
         stack.is_some_and(|stack| !stack.outputs.is_empty())
     });
     if !clusters.choices.aws && !has_function {

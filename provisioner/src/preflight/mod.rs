@@ -37,11 +37,11 @@ pub struct Findings {
     /// What every function is told; what differs by Region, and ARNs of what the stack makes, are left out.
     pub found: Found,
     /// The secret with Infinispan's password, by function Region.
-    pub infinispan_secrets: BTreeMap<String, String>,
+    pub infinispan_secrets: BTreeMap<Region, String>,
     /// Whether the accelerator does not say yet that it is this topology's, with its register where it shall be.
     pub unmarked: bool,
     /// The Regions that did not answer, each with the call that shows it.
-    pub unreached: BTreeMap<String, String>,
+    pub unreached: BTreeMap<Region, String>,
     /// What is worth knowing.
     pub warnings: Vec<Warning>,
 }
@@ -129,13 +129,13 @@ impl Judge<'_> {
         let first_region = self.topology.first_region();
         let name = self.topology.infinispan.password_secret.to_string();
         for known in &self.topology.regions {
-            let (name, region) = (name.clone(), known.to_string());
+            let (name, region) = (name.clone(), known.clone());
             match self.observed.infinispan_secrets.get(known.as_str()) {
                 None if self.observed.unreached.contains_key(known.as_str()) => {}
                 None if known == first_region => self.problems.push(Problem::NoSecret { name, region }),
                 None => self.problems.push(Problem::NoReplica {
                     name,
-                    first_region: first_region.to_string(),
+                    first_region: first_region.clone(),
                     region,
                 }),
                 Some(secret) if secret.is_being_deleted => {
@@ -192,7 +192,7 @@ impl Judge<'_> {
                 region: region.clone(),
             });
         }
-        if self.topology.regions.iter().all(|known| known.as_str() != region) {
+        if !self.topology.regions.contains(region) {
             // A site's Region without a function: only the guide's function was looked for.
             return;
         }
@@ -236,7 +236,7 @@ impl Judge<'_> {
     }
 
     /// A name that something outside our fencing stack holds.
-    fn taken(&mut self, what: &'static str, name: &str, region: &str) {
+    fn taken(&mut self, what: &'static str, name: &str, region: &Region) {
         let is_ours = self
             .observed
             .standing
@@ -250,7 +250,7 @@ impl Judge<'_> {
             self.problems.push(Problem::NameTaken {
                 what,
                 name: name.to_owned(),
-                region: region.to_owned(),
+                region: region.clone(),
                 stack: self.topology.stack_name(StackKind::Fencing),
             });
         }
@@ -302,7 +302,7 @@ pub fn infinispan_urls(
 fn expected_settings(topology: &Topology, observed: &Observed, region: &Region, found: &Found) -> Settings {
     let account_id = &observed.standing.identity.account_id;
     let mut found = found.clone();
-    if let Some(secret) = observed.infinispan_secrets.get(region.as_str()) {
+    if let Some(secret) = observed.infinispan_secrets.get(region) {
         found.infinispan_secret.clone_from(&secret.arn);
     }
     let secret = |name: &str| format!("arn:aws:secretsmanager:{region}:{account_id}:secret:{name}-XXXXXX");

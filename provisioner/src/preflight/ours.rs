@@ -13,7 +13,7 @@ use crate::observed::cluster::{
 };
 use crate::observed::objects::{self, ObjectAction, ObjectChange};
 use crate::render::{ObjectDocument, ObjectKind};
-use crate::topology::{Platform, Site, SiteName, Topology};
+use crate::topology::{Platform, Region, Site, SiteName, Topology};
 
 /// What stands for a value that is never shown.
 pub const REDACTED: &str = "[redacted]";
@@ -95,9 +95,9 @@ pub fn object_ref(topology: &Topology, site: &Site, kind: ObjectKind) -> ObjectR
 }
 
 /// The keys that the webhook's Secret has in each cluster: those of URLs, each with its function's Region.
-pub fn url_keys(topology: &Topology) -> BTreeMap<String, String> {
+pub fn url_keys(topology: &Topology) -> BTreeMap<String, Region> {
     let keys = topology.regions.iter();
-    keys.map(|region| (topology.url_key(region), region.to_string()))
+    keys.map(|region| (topology.url_key(region), region.clone()))
         .collect()
 }
 
@@ -113,7 +113,7 @@ pub fn unreached<T>(looks: &Looks<T>) -> Vec<Unreached> {
 /// How the Secret changes, told without its values.
 pub fn secret_change(
     current: Option<&Value>,
-    urls: &BTreeMap<String, String>,
+    urls: &BTreeMap<String, Region>,
     compared: &BTreeMap<String, Comparison>,
     dry_run: Option<&DryRun>,
 ) -> Option<ObjectChange> {

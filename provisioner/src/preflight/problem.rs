@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::cluster_problem::ClusterProblem;
 use crate::observed::RegisterReading;
 use crate::observed::cluster::ObjectRef;
-use crate::topology::RegisterKind;
+use crate::topology::{Region, RegisterKind};
 
 /// Before a site is put into the accelerator by hand.
 const IN_STEP: &str = "a stale site that serves loses writes; once it is in step with the other, its caches cleared and \
@@ -30,14 +30,14 @@ pub enum Problem {
     #[error("the endpoint {arn} has no tag `site`")]
     UntaggedBalancer {
         arn: String,
-        region: String,
+        region: Region,
         /// The sites that it may belong to.
         candidates: Vec<SiteName>,
     },
     #[error("the endpoint {arn} is tagged `site={site}`, and the topology has no such site")]
     UnknownSite {
         arn: String,
-        region: String,
+        region: Region,
         site: String,
         sites: [SiteName; 2],
     },
@@ -46,7 +46,7 @@ pub enum Problem {
     #[error("the endpoint {arn} names a load balancer that is gone")]
     GoneBalancer { arn: String, group: String },
     #[error("nobody can tell which site the endpoint {arn} belongs to: {region} does not answer")]
-    UnseenBalancer { arn: String, region: String },
+    UnseenBalancer { arn: String, region: Region },
     #[error("site `{site}` has {} load balancers in one listener (port {ports}): {}", arns.len(), arns.join(", "))]
     SeveralBalancers {
         site: SiteName,
@@ -63,42 +63,42 @@ pub enum Problem {
         balancers: Vec<String>,
     },
     #[error("no load balancer in {region} is tagged `site={site}`")]
-    NoBalancer { site: SiteName, region: String },
+    NoBalancer { site: SiteName, region: Region },
     #[error("{} load balancers in {region} are tagged `site={site}`: {}", arns.len(), arns.join(", "))]
     AmbiguousBalancer {
         site: SiteName,
-        region: String,
+        region: Region,
         arns: Vec<String>,
     },
     #[error("site `{site}` has no Infinispan endpoint")]
     NoInfinispanEndpoint { site: SiteName, index: usize },
     #[error("there is no secret `{name}` in {region}")]
-    NoSecret { name: String, region: String },
+    NoSecret { name: String, region: Region },
     #[error("the secret `{name}` is in {first_region} and not in {region}, where a function needs it too")]
     NoReplica {
         name: String,
-        first_region: String,
-        region: String,
+        first_region: Region,
+        region: Region,
     },
     #[error(
         "the webhook's secret lives in {from}, the first of the Regions until now, and cannot move to {to}"
     )]
     SecretsMove { from: String, to: String },
     #[error("the secret `{name}` in {region} is being deleted")]
-    SecretBeingDeleted { name: String, region: String },
+    SecretBeingDeleted { name: String, region: Region },
     #[error("the secret `{name}` in {region} has no value")]
-    SecretWithoutValue { name: String, region: String },
+    SecretWithoutValue { name: String, region: Region },
     #[error("{what} `{name}` exists in {region} and does not belong to the stack {stack}")]
     NameTaken {
         what: &'static str,
         name: String,
-        region: String,
+        region: Region,
         stack: String,
     },
     #[error("the stack {stack} in {region} exists and is not ours: it lacks the tag {tag}={topology}")]
     ForeignStack {
         stack: String,
-        region: String,
+        region: Region,
         tag: &'static str,
         topology: String,
     },
@@ -108,14 +108,14 @@ pub enum Problem {
         "{region} cannot spare {wanted} concurrent executions: {unreserved} are unreserved, and AWS keeps {keeps} back"
     )]
     NoConcurrency {
-        region: String,
+        region: Region,
         wanted: u32,
         unreserved: u32,
         keeps: u32,
     },
     #[error("{region} has no room for {package_bytes} more bytes of code: {used} of {limit} are taken")]
     NoRoomForCode {
-        region: String,
+        region: Region,
         package_bytes: u64,
         used: u64,
         limit: u64,
@@ -123,11 +123,11 @@ pub enum Problem {
     #[error("the function's environment would have {bytes} bytes, and AWS allows {limit}")]
     EnvironmentTooLarge { bytes: usize, limit: usize },
     #[error("the register's table `{table}` does not exist in {region}")]
-    NoSharedTable { table: String, region: String },
+    NoSharedTable { table: String, region: Region },
     #[error("the register's table `{table}` in {region} has the wrong key: {found}")]
     TableShape {
         table: String,
-        region: String,
+        region: Region,
         found: String,
     },
     #[error(
@@ -137,17 +137,17 @@ pub enum Problem {
     )]
     EventualRegister {
         table: String,
-        region: String,
+        region: Region,
         others: Vec<String>,
     },
     #[error(
         "the register's table `{table}` in {region} is a table of one Region, and the topology wants a strong one"
     )]
-    NotStrong { table: String, region: String },
+    NotStrong { table: String, region: Region },
     #[error("the register's table `{table}` has no replica in {region}, only in {}", has.join(", "))]
     NoRegisterReplica {
         table: String,
-        region: String,
+        region: Region,
         has: Vec<String>,
     },
     #[error(
@@ -155,19 +155,19 @@ pub enum Problem {
     )]
     RegisterKindChanges {
         stack: String,
-        region: String,
+        region: Region,
         wanted: RegisterKind,
     },
     #[error(
         "a table `{table}` was kept in {region} when this topology was destroyed, and the topology does not keep it"
     )]
-    KeptTable { table: String, region: String },
+    KeptTable { table: String, region: Region },
     #[error(
         "the register's table `{table}` is gone from {region}, while its stack {stack} says that it is there"
     )]
     RegisterGone {
         table: String,
-        region: String,
+        region: Region,
         stack: String,
     },
     #[error(
@@ -186,7 +186,7 @@ pub enum Problem {
     )]
     RegisterNotKept {
         table: String,
-        region: String,
+        region: Region,
         stack: String,
     },
     #[error("the template of {stack} asks for the parameter {parameter}, which nobody knows")]
@@ -205,7 +205,7 @@ pub enum Problem {
     )]
     UsedRegister {
         table: String,
-        region: String,
+        region: Region,
         epoch: u64,
     },
     #[error(
@@ -214,7 +214,7 @@ pub enum Problem {
     )]
     MovesUnheld { from: String, to: String },
     #[error("the function `{function}` in {region} fences too: it is the one of Keycloak's guide")]
-    GuideDeployment { function: String, region: String },
+    GuideDeployment { function: String, region: Region },
     #[error("the accelerator belongs to `{owner}`, and this is `{ours}`")]
     AnothersAccelerator {
         arn: String,
@@ -226,7 +226,7 @@ pub enum Problem {
     )]
     SharedAccelerator {
         function: String,
-        region: String,
+        region: Region,
         topology: String,
     },
     #[error(transparent)]
@@ -488,7 +488,7 @@ pub enum Warning {
     )]
     SiteTakenOut { site: SiteName, ports: String },
     #[error("the topology no longer uses {region}: what stands there will be removed")]
-    RegionLeft { region: String },
+    RegionLeft { region: Region },
     #[error(
         "the register moves from {from} to {to}: the history stays behind, {}; a hold stays behind, too: hold again \
          after the move if it is still wanted",

@@ -9,7 +9,7 @@ use crate::observed::cluster::{ClusterStanding, Look, Looks};
 use crate::observed::{Condition, RegisterPlace, Replicas, Standing, TableReading};
 use crate::preflight::problem::{Problem, Warning};
 use crate::topology::names::StackKind;
-use crate::topology::{RegisterKind, Topology};
+use crate::topology::{Region, RegisterKind, Topology};
 use fencing::register::items::KEY;
 
 impl Judge<'_> {
@@ -18,7 +18,7 @@ impl Judge<'_> {
         let region = self
             .topology
             .register_region(self.topology.first_region())
-            .to_string();
+            .clone();
         let stack = self.topology.stack_name(StackKind::Register);
         let owned = self.topology.owns_register();
         let has_stack = self
@@ -61,7 +61,7 @@ impl Judge<'_> {
 
     /// A stack that only a new one helps is deleted, and a table that it does not keep goes with it: with whatever was
     /// decided, while functions go by it.
-    fn only_copy(&mut self, reading: &TableReading, table: &str, region: &str, stack: &str) {
+    fn only_copy(&mut self, reading: &TableReading, table: &str, region: &Region, stack: &str) {
         let standing = self.observed.standing.stack(region, StackKind::Register);
         let goes = standing
             .filter(|stack| stack.condition() == Condition::Broken)
@@ -72,14 +72,14 @@ impl Judge<'_> {
         if let Some(resource) = goes.filter(|_| !reading.item.is_open()) {
             self.problems.push(Problem::RegisterInBrokenStack {
                 table: table.to_owned(),
-                region: region.to_owned(),
+                region: region.clone(),
                 stack: stack.to_owned(),
                 resource: resource.logical_id.clone(),
             });
         }
     }
 
-    fn shape(&mut self, reading: &TableReading, table: &str, region: &str) {
+    fn shape(&mut self, reading: &TableReading, table: &str, region: &Region) {
         let found = match &reading.hash_key {
             Some((name, kind)) if name == KEY && kind == "S" => {
                 if !reading.has_range_key {
@@ -92,14 +92,14 @@ impl Judge<'_> {
         };
         self.problems.push(Problem::TableShape {
             table: table.to_owned(),
-            region: region.to_owned(),
+            region: region.clone(),
             found,
         });
     }
 
     /// Whether a conditional write means the same to every function. The file can only say what is wanted;
     /// this looks at the table that is there.
-    fn consistency(&mut self, reading: &TableReading, table: &str, region: &str) {
+    fn consistency(&mut self, reading: &TableReading, table: &str, region: &Region) {
         let (table, region) = (table.to_owned(), region.to_owned());
         let replicas = match (&reading.replicas, self.topology.register.kind) {
             (Replicas::Eventual(others), _) => {
@@ -118,11 +118,13 @@ impl Judge<'_> {
             (Replicas::Strong(others), RegisterKind::Strong) => others,
         };
         for wanted in self.topology.register_regions() {
-            if wanted.as_str() != region && !replicas.contains(wanted.as_str()) {
+            if *wanted != region && !replicas.contains(wanted.as_str()) {
                 self.problems.push(Problem::NoRegisterReplica {
                     table: table.clone(),
-                    region: wanted.to_string(),
-                    has: std::iter::once(&region).chain(replicas).cloned().collect(),
+                    region: wanted.clone(),
+                    has: std::iter::once(region.to_string())
+                        .chain(replicas.iter().cloned())
+                        .collect(),
                 });
             }
         }
@@ -130,7 +132,7 @@ impl Judge<'_> {
 
     /// A table of one Region and a global table are two types to CloudFormation, and it cannot turn one into
     /// the other: AWS warns that trying may delete the table.
-    fn changes_kind(&mut self, region: &str) -> bool {
+    fn changes_kind(&mut self, region: &Region) -> bool {
         let wanted = match self.topology.register.kind {
             RegisterKind::Table => "AWS::DynamoDB::Table",
             RegisterKind::Strong => "AWS::DynamoDB::GlobalTable",
@@ -144,7 +146,7 @@ impl Judge<'_> {
         if is_other {
             self.problems.push(Problem::RegisterKindChanges {
                 stack: self.topology.stack_name(StackKind::Register),
-                region: region.to_owned(),
+                region: region.clone(),
                 wanted: self.topology.register.kind,
             });
         }
@@ -162,7 +164,10 @@ impl Judge<'_> {
         for deployed in standing.told() {
             changes.extend(changes_of_ground(topology, &deployed, found));
         }
-        let used: BTreeSet<RegisterPlace> = standing.told().map(|told| RegisterPlace::of(&told)).collect();
+        let used: BTreeSet<RegisterPlace> = standing
+            .told()
+            .filter_map(|told| RegisterPlace::of(&told))
+            .collect();
         // What a move has left behind counts while no function tells which one is used.
         let former = standing.former_registers.iter();
         let former: Vec<_> = former
@@ -215,9 +220,7 @@ impl Judge<'_> {
         }
         for region in standing.regions.keys() {
             let mut wanted = topology.regions.iter();
-            if wanted.all(|wanted| wanted.as_str() != region)
-                && standing.stack(region, StackKind::Fencing).is_some()
-            {
+            if wanted.all(|wanted| wanted != region) && standing.stack(region, StackKind::Fencing).is_some() {
                 self.warnings.push(Warning::RegionLeft {
                     region: region.clone(),
                 });
@@ -231,13 +234,9 @@ fn are_several(topology: &Topology, standing: &Standing, used: &BTreeSet<Registe
     let registers = used.iter().map(|place| {
         let is_strong = |table: &TableReading| matches!(table.replicas, Replicas::Strong(_));
         let is_replica = standing.former_registers.get(place).is_some_and(is_strong);
-        is_elsewhere(topology, place).then(|| RegisterPlace {
-            region: if is_replica {
-                String::new()
-            } else {
-                place.region.clone()
-            },
-            ..place.clone()
+        is_elsewhere(topology, place).then(|| {
+            let region = (!is_replica).then_some(&place.region);
+            (region, &place.table, &place.role_arn)
         })
     });
     registers.collect::<BTreeSet<_>>().len() > 1
@@ -279,8 +278,7 @@ fn changes_of_ground(topology: &Topology, deployed: &Settings, found: &Found) ->
             deployed.found.accelerator_arn, found.accelerator_arn
         ));
     }
-    let register = RegisterPlace::of(deployed);
-    if is_elsewhere(topology, &register) {
+    if let Some(register) = RegisterPlace::of(deployed).filter(|place| is_elsewhere(topology, place)) {
         changes.push(register_change(topology, &register));
     }
     // A rejoin and a promotion wait by it for everybody who began before, and those run as long as they were told.
@@ -294,7 +292,7 @@ fn changes_of_ground(topology: &Topology, deployed: &Settings, found: &Found) ->
 /// Where the topology wants the register.
 pub fn wanted_register(topology: &Topology) -> RegisterPlace {
     RegisterPlace {
-        region: topology.register_region(topology.first_region()).to_string(),
+        region: topology.register_region(topology.first_region()).clone(),
         table: topology.table_name(),
         role_arn: topology.register.role_arn.as_ref().map(ToString::to_string),
     }
@@ -304,15 +302,14 @@ pub fn wanted_register(topology: &Topology) -> RegisterPlace {
 pub fn is_elsewhere(topology: &Topology, place: &RegisterPlace) -> bool {
     let wanted = wanted_register(topology);
     let same_table = place.table == wanted.table || place.table.ends_with(&format!("table/{}", wanted.table));
-    let mut regions = topology.register_regions().iter();
-    let same_region = regions.any(|region| region.as_str() == place.region);
+    let same_region = topology.register_regions().contains(&place.region);
     !(same_table && same_region && place.role_arn == wanted.role_arn)
 }
 
 /// The registers elsewhere that may hold a decision: each that a deployed function uses, and those that a move has
 /// left standing, which functions used that may be gone by now.
 pub fn former_registers(topology: &Topology, standing: &Standing) -> BTreeSet<RegisterPlace> {
-    let used = standing.told().map(|told| RegisterPlace::of(&told));
+    let used = standing.told().filter_map(|told| RegisterPlace::of(&told));
     let left = standing.regions.iter().filter_map(|(region, standing)| {
         let stack = standing.stacks.get(&StackKind::Register)?;
         // A table that is being made or deleted cannot be read.
@@ -339,13 +336,16 @@ pub fn judge_history(
     resume_epoch: Option<u64>,
 ) -> Result<(), Vec<Problem>> {
     // Where one function uses it already, that was confirmed when the move began.
-    let mut used = standing.told().map(|told| RegisterPlace::of(&told)).peekable();
+    let mut used = standing
+        .told()
+        .filter_map(|told| RegisterPlace::of(&told))
+        .peekable();
     let moves = used.peek().is_some() && used.all(|place| is_elsewhere(topology, &place));
     match &standing.register {
         Some(table) if moves && table.holds_item && resume_epoch != Some(table.item.epoch()) => {
             Err(vec![Problem::UsedRegister {
                 table: topology.table_name(),
-                region: topology.register_region(topology.first_region()).to_string(),
+                region: topology.register_region(topology.first_region()).clone(),
                 epoch: table.item.epoch(),
             }])
         }
@@ -399,13 +399,13 @@ fn register_not_kept(topology: &Topology, standing: &Standing) -> Option<Problem
         return None;
     }
     let region = topology.register_region(topology.first_region());
-    let stack = standing.stack(region.as_str(), StackKind::Register)?;
+    let stack = standing.stack(region, StackKind::Register)?;
     let mut tables = stack.resources.iter().filter(|it| it.is_table() && it.stands());
     tables
         .any(|table| !stack.keeps(table))
         .then(|| Problem::RegisterNotKept {
             table: topology.table_name(),
-            region: region.to_string(),
+            region: region.clone(),
             stack: topology.stack_name(StackKind::Register),
         })
 }

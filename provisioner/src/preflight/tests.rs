@@ -196,7 +196,7 @@ fn a_fenced_site_keeps_its_balancer_though_it_is_out() {
     observed.listeners[0].groups[0].endpoints.truncate(1);
     assert_eq!(
         sites_to_search(&topology, &observed.listeners, &observed.endpoints),
-        [(site("site-b"), REGION.to_owned())]
+        [(site("site-b"), crate::topology::Region::from(REGION))]
     );
     observed.balancers_elsewhere = [(site("site-b"), vec![balancer("b")])].into();
     let findings = judge(&topology, &observed, 0).unwrap();
@@ -383,7 +383,7 @@ fn what_a_decision_rests_on_stays_while_it_is_in_force() {
     };
     let other_region = {
         let mut topology = topology();
-        topology.sites[1].region = "eu-west-2".to_owned().try_into().unwrap();
+        topology.sites[1].region = "eu-west-2".into();
         topology
     };
     let other_register = topology_from("register: { table: elsewhere }");
@@ -516,9 +516,7 @@ fn an_item_that_is_there_already_is_gone_on_from_only_when_its_epoch_is_confirme
 #[test]
 fn every_function_needs_the_secret_beside_it() {
     let mut topology = topology();
-    topology
-        .regions
-        .push("eu-central-1".to_owned().try_into().unwrap());
+    topology.regions.push("eu-central-1".into());
     let problems = judge(&topology, &observed(), 0).unwrap_err();
     assert!(
         matches!(&problems[..], [Problem::NoReplica { .. }]),
@@ -656,12 +654,12 @@ fn a_table_is_not_turned_into_a_global_table_nor_back() {
 fn of_a_silent_region_is_known_what_the_functions_were_told() {
     let unseen = |observed: &mut Observed| {
         let unseen = EndpointReading::Unseen {
-            region: "eu-central-1".to_owned(),
+            region: "eu-central-1".into(),
         };
         observed.endpoints.insert(balancer("b"), unseen);
         observed
             .unreached
-            .insert("eu-central-1".to_owned(), "no answer".to_owned());
+            .insert("eu-central-1".into(), "no answer".to_owned());
     };
     let mut known = deployed(&topology(), "open");
     unseen(&mut known);
@@ -682,12 +680,9 @@ fn of_a_silent_region_is_known_what_the_functions_were_told() {
 #[test]
 fn a_secret_in_a_silent_region_is_not_called_missing() {
     let mut topology = topology();
-    topology
-        .regions
-        .push("eu-central-1".to_owned().try_into().unwrap());
+    topology.regions.push("eu-central-1".into());
     let silent = with(|it| {
-        it.unreached
-            .insert("eu-central-1".to_owned(), "no answer".to_owned());
+        it.unreached.insert("eu-central-1".into(), "no answer".to_owned());
     });
     let findings = judge(&topology, &silent, 0).unwrap();
     assert_eq!(findings.unreached.len(), 1);

@@ -2,7 +2,7 @@
 
 use super::engine::{Filled, RenderError};
 use super::{aws, health};
-use crate::topology::names::{HEALTH_REGION, StackKind};
+use crate::topology::names::{self, HEALTH_REGION, StackKind};
 use crate::topology::{Region, Topology};
 
 /// The template of one stack in one Region; `None` if the topology wants no such stack there.
@@ -37,7 +37,7 @@ pub(super) fn regions(topology: &Topology) -> Vec<Region> {
         regions.extend(topology.register_regions().first().cloned());
     }
     if topology.health.route53 {
-        regions.extend(Region::new(HEALTH_REGION).ok());
+        regions.push(names::health_region());
     }
     let mut seen = Vec::new();
     regions.retain(|region| {

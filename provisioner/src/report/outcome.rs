@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::observed::changes::ResourceChange;
 use crate::observed::cluster::Unreached;
 use crate::plan::unreached::{Deferred, UnreachedRegion};
+use crate::topology::Region;
 
 /// What `apply` came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,7 +21,7 @@ pub struct Applied {
     /// The package's hash.
     pub function_sha256: Option<String>,
     /// By Region, where Alertmanager posts to.
-    pub webhook_urls: BTreeMap<String, String>,
+    pub webhook_urls: BTreeMap<Region, String>,
     /// The clusters that did not answer and have to be applied to another time.
     pub unreached: Vec<Unreached>,
     /// The Regions of which the same is true.
@@ -61,11 +62,11 @@ pub struct Operated {
     /// The topology.
     pub topology: String,
     /// Whose function answered.
-    pub region: String,
+    pub region: Region,
     /// What it answered.
     #[serde(flatten)]
     pub answer: Answer,
 }
 
 /// By Region and stack: what would change in it.
-pub type Preview = BTreeMap<(String, String), Vec<ResourceChange>>;
+pub type Preview = BTreeMap<(Region, String), Vec<ResourceChange>>;

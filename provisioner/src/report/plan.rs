@@ -12,8 +12,8 @@ use crate::observed::changes::{Action, Replacement, ResourceChange, StackDrift};
 use crate::observed::objects::ObjectAction;
 use crate::plan::unreached::Place;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
-use crate::topology::SiteName;
 use crate::topology::time_to_fence::{Advice, Basis, TimeToFence};
+use crate::topology::{Region, SiteName};
 use fencing::accelerator::OWNER_TAG;
 
 /// A step as it begins; nothing for those that only concern ourselves.
@@ -103,7 +103,7 @@ fn created(goal: &StackGoal) -> Vec<String> {
         .collect()
 }
 
-fn region_of(step: &Step) -> Option<&str> {
+fn region_of(step: &Step) -> Option<&Region> {
     match step {
         Step::AwaitStack { region, .. }
         | Step::ContinueRollback { region, .. }
@@ -125,17 +125,17 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
         "{} in account {} as {}",
         plan.topology, plan.account_id, plan.caller
     );
-    let regions: BTreeSet<&str> = plan
+    let regions: BTreeSet<&Region> = plan
         .steps
         .iter()
         .filter_map(region_of)
         .chain(plan.unchanged.iter().filter_map(|it| match it {
-            Unchanged::Stack { region, .. } => Some(region.as_str()),
+            Unchanged::Stack { region, .. } => Some(region),
             Unchanged::Object(_) => None,
         }))
-        .chain(plan.unreached_regions.iter().map(|it| it.region.as_str()))
+        .chain(plan.unreached_regions.iter().map(|it| &it.region))
         .chain(plan.deferred.iter().filter_map(|it| match &it.place {
-            Place::Region(region) => Some(region.as_str()),
+            Place::Region(region) => Some(region),
             Place::Site(_) => None,
         }))
         .collect();
@@ -149,20 +149,20 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
                 Unchanged::Stack { .. } | Unchanged::Object(_) => {}
             }
         }
-        for drift in plan.drifts.iter().filter(|drift| drift.region == region) {
+        for drift in plan.drifts.iter().filter(|drift| drift.region == *region) {
             drift_text(&mut text, drift);
         }
         for step in plan.steps.iter().filter(|step| region_of(step) == Some(region)) {
             step_text(&mut text, step, preview);
         }
-        for unreached in plan.unreached_regions.iter().filter(|it| it.region == region) {
+        for unreached in plan.unreached_regions.iter().filter(|it| it.region == *region) {
             let _ = writeln!(
                 text,
                 "  ? out of reach: what it needs is not known ({})",
                 unreached.what
             );
         }
-        deferred_text(&mut text, plan, &Place::Region(region.to_owned()));
+        deferred_text(&mut text, plan, &Place::Region(region.clone()));
     }
     marks_text(&mut text, plan);
     for site in sites(plan) {

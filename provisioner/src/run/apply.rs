@@ -18,8 +18,8 @@ use crate::preflight;
 use crate::preflight::Findings;
 use crate::preflight::ours::{Choices, Clusters};
 use crate::report::{self, Applied};
-use crate::topology::Topology;
 use crate::topology::names::StackKind;
+use crate::topology::{Region, Topology};
 use crate::world::cloudformation::Stacks;
 
 /// How much is asked before anything is changed.
@@ -279,28 +279,28 @@ async fn webhook_urls(
     wanted: &Wanted<'_>,
     unreached: &[UnreachedRegion],
     deferred: &[Deferred],
-) -> Result<BTreeMap<String, String>, Failure> {
+) -> Result<BTreeMap<Region, String>, Failure> {
     let stack = wanted.topology.stack_name(StackKind::Fencing);
-    let is_left_out = |region: &str| {
-        let waits = |it: &Deferred| it.what == stack && it.place == Place::Region(region.to_owned());
-        unreached.iter().any(|it| it.region == region) || deferred.iter().any(waits)
+    let is_left_out = |region: &Region| {
+        let waits = |it: &Deferred| it.what == stack && it.place == Place::Region(region.clone());
+        unreached.iter().any(|it| it.region == *region) || deferred.iter().any(waits)
     };
     let mut urls = BTreeMap::new();
     for document in wanted
         .documents
         .iter()
-        .filter(|document| document.kind == StackKind::Fencing && !is_left_out(document.region.as_str()))
+        .filter(|document| document.kind == StackKind::Fencing && !is_left_out(&document.region))
     {
-        let region = document.region.as_str();
+        let region = &document.region;
         let stacks = Stacks::new(session.aws.cloudformation(region), region);
         let reading = stacks.describe(&stack).await?;
         let url = reading.and_then(|stack| stack.outputs.get(OUTPUT_URL).cloned());
         let url = url.ok_or_else(|| Failure::NoOutput {
             stack: stack.clone(),
-            region: region.to_owned(),
+            region: region.clone(),
             output: OUTPUT_URL,
         })?;
-        urls.insert(region.to_owned(), webhook_url(&url));
+        urls.insert(region.clone(), webhook_url(&url));
     }
     Ok(urls)
 }

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::stacks::Pace;
 use crate::observed::changes::StackDrift;
 use crate::plan::{Plan, Step, Unchanged};
+use crate::topology::Region;
 use crate::world::cloudformation::Stacks;
 
 /// Longer than CloudFormation takes for stacks of our size.
@@ -54,7 +55,7 @@ pub async fn drifts(session: &Session, plan: &Plan) -> Result<Vec<StackDrift>, F
     Ok(drifts)
 }
 
-async fn of_stack(session: &Session, region: &str, stack: &str) -> Result<Option<StackDrift>, Failure> {
+async fn of_stack(session: &Session, region: &Region, stack: &str) -> Result<Option<StackDrift>, Failure> {
     let stacks = Stacks::new(session.aws.cloudformation(region), region);
     let detection = stacks.detect_drift(stack).await?;
     let mut pace = Pace::new();
@@ -63,7 +64,7 @@ async fn of_stack(session: &Session, region: &str, stack: &str) -> Result<Option
     }
     let resources = stacks.drifts(stack).await?;
     Ok((!resources.is_empty()).then(|| StackDrift {
-        region: region.to_owned(),
+        region: region.clone(),
         stack: stack.to_owned(),
         resources,
     }))

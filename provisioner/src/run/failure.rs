@@ -15,7 +15,7 @@ use crate::package::elf::ElfError;
 use crate::preflight::cluster_problem::ClusterProblem;
 use crate::preflight::problem::{Problem, fenced};
 use crate::report;
-use crate::topology::SiteName;
+use crate::topology::{Region, SiteName};
 use crate::world::aws::SignInError;
 use crate::world::build::BuildError;
 use crate::world::call::CallError;
@@ -85,20 +85,20 @@ pub enum Failure {
     #[error("the stack {stack} in {region} ended in {status}{}", cause_text(cause.as_deref()))]
     Stack {
         stack: String,
-        region: String,
+        region: Region,
         status: String,
         cause: Option<Box<Cause>>,
     },
     #[error("CloudFormation cannot change the stack {stack} in {region}: {reason}")]
     ChangeSet {
         stack: String,
-        region: String,
+        region: Region,
         reason: String,
     },
     #[error("the function {function} in {region} does not become ready: {reason}")]
     FunctionNotReady {
         function: String,
-        region: String,
+        region: Region,
         reason: String,
     },
     #[error(transparent)]
@@ -119,7 +119,7 @@ pub enum Failure {
     #[error("the stack {stack} in {region} has no output {output}")]
     NoOutput {
         stack: String,
-        region: String,
+        region: Region,
         output: &'static str,
     },
     #[error(
@@ -140,13 +140,13 @@ pub enum Failure {
     #[error("the function {function} in {region} failed: {message}")]
     FunctionFailed {
         function: String,
-        region: String,
+        region: Region,
         message: String,
     },
     #[error("the answer of the function {function} in {region} is not understood")]
     NoAnswer {
         function: String,
-        region: String,
+        region: Region,
         #[source]
         source: serde_json::Error,
     },

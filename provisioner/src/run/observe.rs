@@ -27,7 +27,7 @@ use crate::plan::OutputReading;
 use crate::plan::clusters::heard;
 use crate::preflight::{former_registers, infinispan_urls, sites_to_search};
 use crate::render::ObjectDocument;
-use crate::topology::names::{HEALTH_REGION, StackKind, TAG_REGIONS};
+use crate::topology::names::{HEALTH_REGION, StackKind, health_region};
 use crate::topology::{Region, Topology};
 use crate::world::account;
 use crate::world::artifacts::Bucket;
@@ -43,7 +43,7 @@ const GUIDE_VARIABLES: [&str; 2] = ["INFINISPAN_SITE_ENDPOINTS", "WEBHOOK_USER_S
 
 /// Who is signed in, as the first of the function's Regions that answers has it.
 pub(super) async fn identity(aws: &Aws, topology: &Topology) -> Result<Identity, CallError> {
-    let ask = async |region: &Region| account::identity(&aws.sts(region.as_str()), region.as_str()).await;
+    let ask = async |region: &Region| account::identity(&aws.sts(region), region).await;
     first_answer(topology.first_region(), &topology.regions, ask).await
 }
 
@@ -52,14 +52,14 @@ pub async fn standing(session: &Session, topology: &Topology) -> Result<Standing
     let aws = &session.aws;
     let identity = identity(aws, topology).await?;
 
-    let mut wanted: BTreeSet<String> = topology.regions.iter().map(ToString::to_string).collect();
-    wanted.extend(topology.register_regions().iter().map(ToString::to_string));
-    wanted.insert(HEALTH_REGION.to_owned());
-    let mut regions: BTreeMap<String, RegionStanding> = BTreeMap::new();
+    let mut wanted: BTreeSet<Region> = topology.regions.iter().cloned().collect();
+    wanted.extend(topology.register_regions().iter().cloned());
+    wanted.insert(health_region());
+    let mut regions: BTreeMap<Region, RegionStanding> = BTreeMap::new();
     let mut unreached = BTreeMap::new();
     // What stands may tell of further Regions, which may tell of further ones.
     loop {
-        let unseen: Vec<String> = wanted
+        let unseen: Vec<Region> = wanted
             .iter()
             .filter(|it| !regions.contains_key(*it) && !unreached.contains_key(*it))
             .cloned()
@@ -77,25 +77,13 @@ pub async fn standing(session: &Session, topology: &Topology) -> Result<Standing
         unreached.extend(seen.unreached);
         for standing in seen.by_region.values() {
             for stack in standing.stacks.values() {
-                let former = stack
-                    .tags
-                    .get(TAG_REGIONS)
-                    .map(String::as_str)
-                    .unwrap_or_default();
-                wanted.extend(
-                    former
-                        .split(' ')
-                        .filter(|region| !region.is_empty())
-                        .map(str::to_owned),
-                );
+                wanted.extend(stack.former_regions());
             }
-            if let Some(settings) = standing
+            let told = standing
                 .function
                 .as_ref()
-                .and_then(|function| function.settings())
-            {
-                wanted.insert(settings.register_region);
-            }
+                .and_then(|function| function.settings());
+            wanted.extend(told.and_then(|told| Region::seen(&told.register_region)));
         }
         regions.extend(seen.by_region);
     }
@@ -133,13 +121,13 @@ async fn register(aws: &Aws, topology: &Topology) -> Result<Option<TableReading>
     let (name, role_arn) = (topology.table_name(), &topology.register.role_arn);
     let role_arn = role_arn.as_ref().map(ToString::to_string);
     let first = topology.register_region(topology.first_region());
-    let ask = async |region: &Region| table(aws, region.as_str(), &name, role_arn.as_deref(), topology).await;
+    let ask = async |region: &Region| table(aws, region, &name, role_arn.as_deref(), topology).await;
     first_answer(first, topology.register_regions(), ask).await
 }
 
 async fn table(
     aws: &Aws,
-    region: &str,
+    region: &Region,
     name: &str,
     role_arn: Option<&str>,
     topology: &Topology,
@@ -152,12 +140,12 @@ async fn region_standing(
     aws: &Aws,
     topology: &Topology,
     account_id: &str,
-    region: &str,
+    region: &Region,
 ) -> Result<RegionStanding, CallError> {
     let client = aws.cloudformation(region);
     let kinds = StackKind::ALL
         .into_iter()
-        .filter(|kind| *kind != StackKind::Health || region == HEALTH_REGION);
+        .filter(|kind| *kind != StackKind::Health || region.as_str() == HEALTH_REGION);
     let stacks = all(kinds.map(|kind| {
         let stacks = Stacks::new(client.clone(), region);
         let name = topology.stack_name(kind);
@@ -177,7 +165,7 @@ async fn region_standing(
         ..RegionStanding::default()
     };
     // Elsewhere there can be neither function nor bucket of ours, and an account may forbid to look.
-    let is_function_region = topology.regions.iter().any(|known| known.as_str() == region);
+    let is_function_region = topology.regions.contains(region);
     if !is_function_region && standing.stacks.is_empty() {
         return Ok(standing);
     }
@@ -250,7 +238,7 @@ pub async fn observe(
     let silent = topology
         .regions
         .iter()
-        .filter(|region| unreached.contains_key(region.as_str()));
+        .filter(|region| unreached.contains_key(*region));
     let silent_keys: Vec<String> = silent.map(|region| topology.url_key(region)).collect();
     let clusters = seen.compared(&wanted, &silent_keys);
     let heard = if clusters.is_empty() || standing.register_unread.is_some() {
@@ -294,8 +282,8 @@ pub async fn stamps(
     let (name, role_arn) = (topology.table_name(), &topology.register.role_arn);
     let role_arn = role_arn.as_ref().map(ToString::to_string);
     let ask = async |region: &Region| {
-        let client = session.aws.dynamodb(region.as_str(), role_arn.as_deref()).await;
-        let table = Table::new(client, region.as_str(), &name);
+        let client = session.aws.dynamodb(region, role_arn.as_deref()).await;
+        let table = Table::new(client, region, &name);
         let mut stamps = BTreeMap::new();
         for site in &topology.sites {
             if let Some(stamp) = table.seen(&topology.name, &site.name).await? {
@@ -314,7 +302,7 @@ async fn infinispan_secrets(
     topology: &Topology,
 ) -> Result<Answers<Option<SecretReading>>, CallError> {
     let wanted = topology.infinispan.password_secret.as_str();
-    each(topology.regions.iter().map(ToString::to_string).map(|region| {
+    each(topology.regions.iter().cloned().map(|region| {
         let secrets = Secrets::new(aws.secrets_manager(&region), &region);
         // A replica differs from its original by the Region in its ARN.
         let wanted = if wanted.starts_with("arn:") {
@@ -329,26 +317,26 @@ async fn infinispan_secrets(
 }
 
 /// The function Regions, and the sites': a guide's function runs in one of these.
-fn function_regions(topology: &Topology) -> BTreeSet<String> {
+fn function_regions(topology: &Topology) -> BTreeSet<Region> {
     topology
         .regions
         .iter()
         .chain(topology.sites.iter().map(|site| &site.region))
-        .map(ToString::to_string)
+        .cloned()
         .collect()
 }
 
 async fn boundary_exists(aws: &Aws, topology: &Topology) -> Result<bool, CallError> {
     match &topology.function.permissions_boundary {
-        Some(arn) => account::policy_exists(&aws.iam(topology.first_region().as_str()), arn.as_str()).await,
+        Some(arn) => account::policy_exists(&aws.iam(topology.first_region()), arn.as_str()).await,
         None => Ok(true),
     }
 }
 
-async fn region_reading(aws: &Aws, topology: &Topology, region: &str) -> Result<RegionReading, CallError> {
+async fn region_reading(aws: &Aws, topology: &Topology, region: &Region) -> Result<RegionReading, CallError> {
     let functions = Functions::new(aws.lambda(region), region);
     let iam = aws.iam(region);
-    let known = topology.regions.iter().find(|known| known.as_str() == region);
+    let known = topology.regions.iter().find(|known| *known == region);
     let role_names: Vec<String> = known
         .map(|region| vec![topology.role_name(region)])
         .unwrap_or_default();
@@ -374,7 +362,7 @@ async fn region_reading(aws: &Aws, topology: &Topology, region: &str) -> Result<
         })),
     )?;
     Ok(RegionReading {
-        region: region.to_owned(),
+        region: region.clone(),
         limits,
         reserved_concurrency,
         neighbours: all_functions

@@ -67,23 +67,23 @@ pub(super) async fn ask(
     event: &Value,
 ) -> Result<Option<Operated>, Failure> {
     let function = topology.function_name();
-    let functions = Functions::new(session.aws.lambda(region.as_str()), region.as_str());
+    let functions = Functions::new(session.aws.lambda(region), region);
     match functions.invoke(&function, event).await? {
         Invoked::Answered(answer) => {
             let answer = serde_json::from_value(answer).map_err(|source| Failure::NoAnswer {
                 function,
-                region: region.to_string(),
+                region: region.clone(),
                 source,
             })?;
             Ok(Some(Operated {
                 topology: topology.name.to_string(),
-                region: region.to_string(),
+                region: region.clone(),
                 answer,
             }))
         }
         Invoked::Failed { message } => Err(Failure::FunctionFailed {
             function,
-            region: region.to_string(),
+            region: region.clone(),
             message,
         }),
         Invoked::Absent => Ok(None),

@@ -12,7 +12,7 @@ use crate::observed::Condition;
 use crate::observed::changes::{ChangeSetReading, ResourceChange, Verdict};
 use crate::plan::{ParameterValue, StackGoal};
 use crate::report;
-use crate::topology::Topology;
+use crate::topology::{Region, Topology};
 use crate::world::call::CallError;
 use crate::world::cloudformation::{ChangeSetRequest, StackEvent, Stacks};
 
@@ -45,17 +45,17 @@ pub struct Driver<'a> {
     session: &'a Session,
     topology: &'a Topology,
     stacks: Stacks,
-    region: String,
+    region: Region,
 }
 
 impl<'a> Driver<'a> {
     /// Drives the stacks of `region`.
-    pub fn new(session: &'a Session, topology: &'a Topology, region: &str) -> Self {
+    pub fn new(session: &'a Session, topology: &'a Topology, region: &Region) -> Self {
         Self {
             session,
             topology,
             stacks: Stacks::new(session.aws.cloudformation(region), region),
-            region: region.to_owned(),
+            region: region.clone(),
         }
     }
 

@@ -6,8 +6,8 @@
 use super::Session;
 use crate::plan::OUTPUT_TOPIC;
 use crate::plan::unreached::UnreachedRegion;
-use crate::topology::Topology;
-use crate::topology::names::{HEALTH_REGION, StackKind};
+use crate::topology::names::{StackKind, health_region};
+use crate::topology::{Region, Topology};
 use crate::world::call::CallError;
 use crate::world::cloudformation::Stacks;
 use crate::world::topics;
@@ -15,18 +15,18 @@ use crate::world::topics;
 /// Says on stderr which topics have subscriptions that wait to be confirmed. Not being able to look is told,
 /// too, and is no failure of the apply.
 pub async fn warn_of_pending(session: &Session, topology: &Topology, unreached: &[UnreachedRegion]) {
-    let mut places: Vec<(StackKind, &str)> = topology
+    let mut places: Vec<(StackKind, Region)> = topology
         .regions
         .iter()
-        .map(|region| (StackKind::Fencing, region.as_str()))
+        .map(|region| (StackKind::Fencing, region.clone()))
         .collect();
     if topology.health.route53 {
-        places.push((StackKind::Health, HEALTH_REGION));
+        places.push((StackKind::Health, health_region()));
     }
     // A Region that did not answer a moment ago is told of already.
     places.retain(|(_, region)| !unreached.iter().any(|it| it.region == *region));
     for (kind, region) in places {
-        match pending(session, &topology.stack_name(kind), region).await {
+        match pending(session, &topology.stack_name(kind), &region).await {
             Ok(0) => {}
             Ok(count) => session.console.say(&format!(
                 "warning: {count} subscription(s) of the stack {} in {region} wait to be confirmed: whoever owns the \
@@ -40,7 +40,7 @@ pub async fn warn_of_pending(session: &Session, topology: &Topology, unreached: 
     }
 }
 
-async fn pending(session: &Session, stack: &str, region: &str) -> Result<u32, CallError> {
+async fn pending(session: &Session, stack: &str, region: &Region) -> Result<u32, CallError> {
     let stacks = Stacks::new(session.aws.cloudformation(region), region);
     let Some(topic) = stacks
         .describe(stack)

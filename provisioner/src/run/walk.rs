@@ -10,7 +10,7 @@ use super::{Session, Wanted};
 use crate::observed::Identity;
 use crate::plan::{Plan, Step};
 use crate::report;
-use crate::topology::Topology;
+use crate::topology::{Region, Topology};
 use crate::world::accelerator::Accelerators;
 use crate::world::artifacts::Bucket;
 use crate::world::functions::{Functions, Readiness};
@@ -106,7 +106,7 @@ impl Walk<'_> {
     }
 
     /// Takes the lock that a step asks for.
-    pub async fn take_lock(&self, region: &str, bucket: &str) -> Result<Lock, Failure> {
+    pub async fn take_lock(&self, region: &Region, bucket: &str) -> Result<Lock, Failure> {
         lock::take(
             self.bucket(region, bucket),
             self.identity,
@@ -121,15 +121,15 @@ impl Walk<'_> {
     pub async fn tidy_lock(&self) -> Result<(), Failure> {
         let region = self.topology.first_region();
         let name = self.topology.bucket_name(&self.identity.account_id, region);
-        let bucket = self.bucket(region.as_str(), &name);
+        let bucket = self.bucket(region, &name);
         lock::tidy(&bucket, self.identity, self.topology.name.as_str()).await
     }
 
-    fn driver(&self, region: &str) -> Driver<'_> {
+    fn driver(&self, region: &Region) -> Driver<'_> {
         Driver::new(self.session, self.topology, region)
     }
 
-    fn bucket(&self, region: &str, name: &str) -> Bucket {
+    fn bucket(&self, region: &Region, name: &str) -> Bucket {
         Bucket::new(
             self.session.aws.s3(region),
             region,
@@ -253,11 +253,11 @@ impl Walk<'_> {
         }
     }
 
-    async fn await_function(&self, region: &str, function: &str) -> Result<(), Failure> {
+    async fn await_function(&self, region: &Region, function: &str) -> Result<(), Failure> {
         let functions = Functions::new(self.session.aws.lambda(region), region);
         let not_ready = |reason: String| Failure::FunctionNotReady {
             function: function.to_owned(),
-            region: region.to_owned(),
+            region: region.clone(),
             reason,
         };
         let mut pace = Pace::new();

@@ -16,8 +16,8 @@ use super::failure::Failure;
 use crate::observed::{Condition, Standing};
 use crate::plan::{OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
 use crate::preflight::ours::{PASSWORD_KEY, REDACTED, USERNAME_KEY, url_keys};
-use crate::topology::Topology;
 use crate::topology::names::StackKind;
+use crate::topology::{Region, Topology};
 use crate::world::call::CallError;
 use crate::world::cloudformation::Stacks;
 use crate::world::secrets::{Secrets, oddity};
@@ -37,13 +37,13 @@ pub fn webhook_url(function_url: &str) -> String {
 }
 
 /// By Region: what the fencing stack tells.
-pub type Outputs = BTreeMap<String, BTreeMap<String, String>>;
+pub type Outputs = BTreeMap<Region, BTreeMap<String, String>>;
 
 /// The outputs of those fencing stacks that can be relied on.
 pub fn outputs(topology: &Topology, standing: &Standing) -> Outputs {
     let usable = topology.regions.iter().filter_map(|region| {
-        let stack = standing.stack(region.as_str(), StackKind::Fencing)?;
-        (stack.condition() == Condition::Usable).then(|| (region.to_string(), stack.outputs.clone()))
+        let stack = standing.stack(region, StackKind::Fencing)?;
+        (stack.condition() == Condition::Usable).then(|| (region.clone(), stack.outputs.clone()))
     });
     usable.collect()
 }
@@ -51,7 +51,7 @@ pub fn outputs(topology: &Topology, standing: &Standing) -> Outputs {
 impl WebhookValues {
     /// What follows from the outputs.
     pub async fn of(session: &Session, topology: &Topology, outputs: &Outputs) -> Result<Self, CallError> {
-        let output = |region: &str, name: &str| outputs.get(region)?.get(name);
+        let output = |region: &Region, name: &str| outputs.get(region)?.get(name);
         let mut values = BTreeMap::new();
         for (key, region) in url_keys(topology) {
             if let Some(url) = output(&region, OUTPUT_URL) {
@@ -61,7 +61,7 @@ impl WebhookValues {
         let mut username = topology.webhook.username.to_string();
         let mut odd = None;
         // Each Region's stack names the secret beside it, the original or a replica.
-        let mut regions = topology.regions.iter().map(|region| region.as_str());
+        let mut regions = topology.regions.iter();
         let secret_of = regions.find_map(|region| Some((region, output(region, OUTPUT_WEBHOOK_SECRET)?)));
         if let Some((region, arn)) = secret_of {
             let secrets = Secrets::new(session.aws.secrets_manager(region), region);
@@ -90,9 +90,9 @@ impl WebhookValues {
         let stack = topology.stack_name(StackKind::Fencing);
         let mut outputs = Outputs::new();
         for region in &topology.regions {
-            let stacks = Stacks::new(session.aws.cloudformation(region.as_str()), region.as_str());
+            let stacks = Stacks::new(session.aws.cloudformation(region), region);
             if let Some(reading) = stacks.describe(&stack).await? {
-                outputs.insert(region.to_string(), reading.outputs);
+                outputs.insert(region.clone(), reading.outputs);
             }
         }
         let values = Self::of(session, topology, &outputs).await?;
@@ -108,7 +108,7 @@ impl WebhookValues {
         if !values.values.contains_key(PASSWORD_KEY) {
             return Err(Failure::NoOutput {
                 stack,
-                region: topology.first_region().to_string(),
+                region: topology.first_region().clone(),
                 output: OUTPUT_WEBHOOK_SECRET,
             });
         }

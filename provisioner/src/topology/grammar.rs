@@ -158,6 +158,37 @@ text!(
     also known_region,
     explained no_region
 );
+impl Region {
+    /// A Region as AWS names it, or as a stack or a function that stands was told of it. Whether this version knows it
+    /// is not asked: it was used.
+    pub fn seen(text: &str) -> Option<Self> {
+        matches(Self::PATTERN, text).then(|| Self(text.to_owned()))
+    }
+}
+
+/// A Region is read as its name wherever one is wanted, and never written as another.
+impl std::ops::Deref for Region {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for Region {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for Region {
+    #[allow(clippy::expect_used)]
+    fn from(text: &str) -> Self {
+        Self::new(text).expect("a Region")
+    }
+}
+
 text!(
     /// The accelerator, by DNS name (either form) or by ARN.
     Accelerator, "an accelerator", max 150,

@@ -20,6 +20,12 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const MANAGED_BY: &str = "sitefence";
 /// The Region of Route 53's metrics and so of the health stack.
 pub const HEALTH_REGION: &str = "us-east-1";
+
+/// The same as a Region among others.
+pub fn health_region() -> Region {
+    Region::literal(HEALTH_REGION)
+}
+
 /// The Region of Global Accelerator's API.
 pub const ACCELERATOR_REGION: &str = "us-west-2";
 

@@ -8,6 +8,7 @@ use fencing::accelerator::OWNER_TAG;
 use super::call::{Call, CallError};
 use crate::observed::status::{AcceleratorState, EndpointState};
 use crate::observed::{AcceleratorReading, GroupReading, ListenerReading};
+use crate::topology::Region;
 use crate::topology::names::ACCELERATOR_REGION;
 
 /// The API's largest page. Its default of 10 is how the eleventh accelerator gets lost.
@@ -218,7 +219,10 @@ impl Accelerators {
                     arn: group
                         .endpoint_group_arn
                         .ok_or_else(|| call("ListEndpointGroups").lacks("a group's ARN"))?,
-                    region: group.endpoint_group_region.unwrap_or_default(),
+                    region: group
+                        .endpoint_group_region
+                        .and_then(|region| Region::seen(&region))
+                        .ok_or_else(|| call("ListEndpointGroups").lacks("a group's Region"))?,
                     endpoints: group
                         .endpoint_descriptions
                         .unwrap_or_default()

@@ -5,9 +5,10 @@ use aws_sdk_sts::Client as Sts;
 
 use super::call::{Call, CallError};
 use crate::observed::Identity;
+use crate::topology::Region;
 
 /// Who is signed in.
-pub async fn identity(client: &Sts, region: &str) -> Result<Identity, CallError> {
+pub async fn identity(client: &Sts, region: &Region) -> Result<Identity, CallError> {
     let call = || Call::new("STS", "GetCallerIdentity", region);
     let answer = client
         .get_caller_identity()

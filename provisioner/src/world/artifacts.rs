@@ -5,6 +5,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::call::{Call, CallError};
+use crate::topology::Region;
 
 /// `DeleteObjects` takes no more at once.
 const DELETE_AT_ONCE: usize = 1000;
@@ -14,7 +15,7 @@ const DELETE_AT_ONCE: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct Bucket {
     client: Client,
-    region: String,
+    region: Region,
     name: String,
     owner: String,
 }
@@ -44,10 +45,10 @@ pub enum ConditionalWrite {
 
 impl Bucket {
     /// The bucket `name` of account `owner`.
-    pub fn new(client: Client, region: &str, name: &str, owner: &str) -> Self {
+    pub fn new(client: Client, region: &Region, name: &str, owner: &str) -> Self {
         Self {
             client,
-            region: region.to_owned(),
+            region: region.clone(),
             name: name.to_owned(),
             owner: owner.to_owned(),
         }

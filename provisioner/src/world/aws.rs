@@ -23,7 +23,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::bounded::{self, Bounded};
 use crate::files;
-use crate::topology::names::ACCELERATOR_REGION;
+use crate::topology::{self, names::ACCELERATOR_REGION};
 
 /// Longer than the slowest call that answers (a change set's description), shorter than patience.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -174,12 +174,12 @@ impl Aws {
     }
 
     /// CloudFormation in a Region.
-    pub fn cloudformation(&self, region: &str) -> aws_sdk_cloudformation::Client {
+    pub fn cloudformation(&self, region: &topology::Region) -> aws_sdk_cloudformation::Client {
         aws_sdk_cloudformation::Client::new(&self.in_region(region))
     }
 
     /// S3 in a Region.
-    pub fn s3(&self, region: &str) -> aws_sdk_s3::Client {
+    pub fn s3(&self, region: &topology::Region) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.in_region(region))
             // A stand-in has no wildcard name for `bucket.host`.
             .force_path_style(!self.endpoints.is_empty())
@@ -194,7 +194,7 @@ impl Aws {
     }
 
     /// Secrets Manager in a Region.
-    pub fn secrets_manager(&self, region: &str) -> aws_sdk_secretsmanager::Client {
+    pub fn secrets_manager(&self, region: &topology::Region) -> aws_sdk_secretsmanager::Client {
         aws_sdk_secretsmanager::Client::new(&self.in_region(region))
     }
 
@@ -204,32 +204,36 @@ impl Aws {
     }
 
     /// Elastic Load Balancing v2 in a Region.
-    pub fn load_balancing(&self, region: &str) -> aws_sdk_elasticloadbalancingv2::Client {
+    pub fn load_balancing(&self, region: &topology::Region) -> aws_sdk_elasticloadbalancingv2::Client {
         aws_sdk_elasticloadbalancingv2::Client::new(&self.in_region(region))
     }
 
     /// Lambda in a Region.
-    pub fn lambda(&self, region: &str) -> aws_sdk_lambda::Client {
+    pub fn lambda(&self, region: &topology::Region) -> aws_sdk_lambda::Client {
         aws_sdk_lambda::Client::new(&self.in_region(region))
     }
 
     /// SNS in a Region.
-    pub fn sns(&self, region: &str) -> aws_sdk_sns::Client {
+    pub fn sns(&self, region: &topology::Region) -> aws_sdk_sns::Client {
         aws_sdk_sns::Client::new(&self.in_region(region))
     }
 
     /// IAM, asked for through a Region of the same partition.
-    pub fn iam(&self, region: &str) -> aws_sdk_iam::Client {
+    pub fn iam(&self, region: &topology::Region) -> aws_sdk_iam::Client {
         aws_sdk_iam::Client::new(&self.in_region(region))
     }
 
     /// STS in a Region.
-    pub fn sts(&self, region: &str) -> aws_sdk_sts::Client {
+    pub fn sts(&self, region: &topology::Region) -> aws_sdk_sts::Client {
         aws_sdk_sts::Client::new(&self.in_region(region))
     }
 
     /// DynamoDB in a Region, as the role given, or as oneself.
-    pub async fn dynamodb(&self, region: &str, role_arn: Option<&str>) -> aws_sdk_dynamodb::Client {
+    pub async fn dynamodb(
+        &self,
+        region: &topology::Region,
+        role_arn: Option<&str>,
+    ) -> aws_sdk_dynamodb::Client {
         let config = self.in_region(region);
         let Some(role_arn) = role_arn else {
             return aws_sdk_dynamodb::Client::new(&config);

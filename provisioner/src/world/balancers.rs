@@ -4,6 +4,7 @@ use aws_sdk_elasticloadbalancingv2::Client;
 
 use super::call::{Call, CallError};
 use crate::observed::BalancerReading;
+use crate::topology::Region;
 
 /// The tag that tells which site a balancer belongs to.
 pub const SITE_TAG: &str = "site";
@@ -14,15 +15,15 @@ const TAGS_AT_ONCE: usize = 20;
 #[derive(Debug, Clone)]
 pub struct Balancers {
     client: Client,
-    region: String,
+    region: Region,
 }
 
 impl Balancers {
     /// The balancers of `region`.
-    pub fn new(client: Client, region: &str) -> Self {
+    pub fn new(client: Client, region: &Region) -> Self {
         Self {
             client,
-            region: region.to_owned(),
+            region: region.clone(),
         }
     }
 

@@ -13,12 +13,13 @@ use crate::observed::changes::{
     Action, ChangeSetReading, PropertyChange, Replacement, ResourceChange, ResourceDrift,
 };
 use crate::observed::{ResourceReading, StackReading};
+use crate::topology::Region;
 
 /// The stacks of one Region.
 #[derive(Debug, Clone)]
 pub struct Stacks {
     client: Client,
-    region: String,
+    region: Region,
 }
 
 /// One event of a stack's history.
@@ -59,10 +60,10 @@ pub struct ChangeSetRequest<'a> {
 
 impl Stacks {
     /// The stacks of `region`.
-    pub fn new(client: Client, region: &str) -> Self {
+    pub fn new(client: Client, region: &Region) -> Self {
         Self {
             client,
-            region: region.to_owned(),
+            region: region.clone(),
         }
     }
 

@@ -12,12 +12,13 @@ use serde_json::Value;
 use super::call::{Call, CallError};
 use crate::observed::status::FunctionState;
 use crate::observed::{FunctionReading, LambdaLimits};
+use crate::topology::Region;
 
 /// The functions of one Region.
 #[derive(Debug, Clone)]
 pub struct Functions {
     client: Client,
-    region: String,
+    region: Region,
 }
 
 /// How far a function is.
@@ -52,10 +53,10 @@ pub enum Invoked {
 
 impl Functions {
     /// The functions of `region`.
-    pub fn new(client: Client, region: &str) -> Self {
+    pub fn new(client: Client, region: &Region) -> Self {
         Self {
             client,
-            region: region.to_owned(),
+            region: region.clone(),
         }
     }
 

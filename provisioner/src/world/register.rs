@@ -19,7 +19,7 @@ use super::call::{Call, CallError};
 use crate::observed::status::RegisterItems;
 use crate::observed::{RegisterReading, Replicas, TableReading};
 use crate::topology::names::TAG_TOPOLOGY;
-use crate::topology::{SiteName, TopologyName};
+use crate::topology::{Region, SiteName, TopologyName};
 
 /// Global tables of this version do not list their replicas, and are eventually consistent without exception.
 const LEGACY_GLOBAL_TABLE: &str = "2017.11.29";
@@ -40,16 +40,16 @@ pub enum ItemsError {
 #[derive(Debug, Clone)]
 pub struct Table {
     client: Client,
-    region: String,
+    region: Region,
     name: String,
 }
 
 impl Table {
     /// The table `name` in `region`.
-    pub fn new(client: Client, region: &str, name: &str) -> Self {
+    pub fn new(client: Client, region: &Region, name: &str) -> Self {
         Self {
             client,
-            region: region.to_owned(),
+            region: region.clone(),
             name: name.to_owned(),
         }
     }

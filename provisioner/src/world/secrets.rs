@@ -6,20 +6,21 @@ use secrecy::SecretString;
 
 use super::call::{Call, CallError};
 use crate::observed::SecretReading;
+use crate::topology::Region;
 
 /// The secrets of one Region.
 #[derive(Debug, Clone)]
 pub struct Secrets {
     client: Client,
-    region: String,
+    region: Region,
 }
 
 impl Secrets {
     /// The secrets of `region`.
-    pub fn new(client: Client, region: &str) -> Self {
+    pub fn new(client: Client, region: &Region) -> Self {
         Self {
             client,
-            region: region.to_owned(),
+            region: region.clone(),
         }
     }
 

@@ -3,9 +3,14 @@
 use aws_sdk_sns::Client;
 
 use super::call::{Call, CallError};
+use crate::topology::Region;
 
 /// How many subscriptions of a topic wait for their owner to confirm them.
-pub async fn pending_subscriptions(client: &Client, region: &str, topic_arn: &str) -> Result<u32, CallError> {
+pub async fn pending_subscriptions(
+    client: &Client,
+    region: &Region,
+    topic_arn: &str,
+) -> Result<u32, CallError> {
     let call = || Call::new("SNS", "GetTopicAttributes", region);
     let answer = client
         .get_topic_attributes()

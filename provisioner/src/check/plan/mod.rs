@@ -17,8 +17,8 @@ use crate::plan::{LockPlace, OUTPUT_URL, ParameterValue, Plan, StackGoal, Step};
 use crate::preflight::ours::OURS;
 use crate::render::ObjectKind;
 use crate::render::user_workload::names;
-use crate::topology::Topology;
 use crate::topology::names::{HEALTH_REGION, StackKind};
+use crate::topology::{Region, Topology};
 
 /// A promise that a plan does not keep: a fault of this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,14 +180,14 @@ impl Case<'_> {
 
     /// The Regions that did not answer.
     fn silent(&self) -> BTreeSet<&str> {
-        let unread = self.standing.unreached.keys().map(String::as_str);
+        let unread = self.standing.unreached.keys().map(|region| region.as_str());
         let told = self.plan.unreached_regions.iter().map(|it| it.region.as_str());
         unread.chain(told).collect()
     }
 
     fn lock(&self) -> LockPlace {
-        let silent = self.silent().into_iter();
-        let silent = silent.map(|region| (region.to_owned(), String::new()));
+        let silent = self.silent().into_iter().filter_map(Region::seen);
+        let silent = silent.map(|region| (region, String::new()));
         LockPlace::of(self.topology, self.standing, &silent.collect())
     }
 
@@ -440,7 +440,7 @@ fn regions_are_the_topologys(case: &Case<'_>) -> Vec<String> {
     };
     let is_former = |region: &str| {
         let mut former = case.standing.former_registers.keys();
-        former.any(|place| place.region == region)
+        former.any(|place| place.region.as_str() == region)
     };
     let is_known = |step: &Step, region: &str| match step {
         // What is made is made where the topology says.

@@ -18,8 +18,8 @@ use crate::plan::{Plan, Step, destroy, plan};
 use crate::preflight::ours::{Choices, Clusters};
 use crate::render::{ObjectDocument, StackDocument};
 use crate::sample::*;
-use crate::topology::Topology;
 use crate::topology::names::StackKind;
+use crate::topology::{Region, Topology};
 
 /// A Region that the topology has left.
 const LEFT: &str = "eu-north-1";
@@ -126,9 +126,7 @@ impl World {
     fn empty(&self) -> Standing {
         let mut standing = standing();
         if self.in_two_regions {
-            standing
-                .regions
-                .insert(OTHER.to_owned(), RegionStanding::default());
+            standing.regions.insert(OTHER.into(), RegionStanding::default());
         }
         standing
     }
@@ -171,12 +169,12 @@ impl World {
                 .into(),
                 ..RegionStanding::default()
             };
-            standing.regions.insert(LEFT.to_owned(), left);
+            standing.regions.insert(LEFT.into(), left);
         }
         if let Some(second) = self.silent {
-            let region = region(second).to_owned();
+            let region: Region = region(second).into();
             standing.regions.remove(&region);
-            if region == REGION {
+            if region.as_str() == REGION {
                 standing.register = None;
                 standing.register_unread = Some("no answer".to_owned());
             }
@@ -378,7 +376,7 @@ const BREAKS: &[Break] = &[
         "nothing touches a Region or a cluster that did not answer",
         |plan| {
             plan.unreached_regions = vec![crate::plan::unreached::UnreachedRegion {
-                region: OTHER.to_owned(),
+                region: OTHER.into(),
                 what: "no answer".to_owned(),
             }];
         },
@@ -450,7 +448,7 @@ const BREAKS: &[Break] = &[
         |plan| {
             for step in &mut plan.steps {
                 if let Step::AwaitFunction { region, .. } = step {
-                    *region = "sa-east-1".to_owned();
+                    *region = "sa-east-1".into();
                 }
             }
         },

@@ -20,7 +20,7 @@ use crate::plan::{Step, Unchanged};
 use crate::preflight::ours::{Clusters, OURS, object_ref, secret_change, url_keys};
 use crate::render::ObjectKind;
 use crate::render::user_workload::{self, Change, names};
-use crate::topology::{Platform, SecretDelivery, Site, SiteName, Topology};
+use crate::topology::{Platform, Region, SecretDelivery, Site, SiteName, Topology};
 
 /// What is applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ pub enum Content {
         /// The Secret without values.
         frame: Value,
         /// By key, the Region of the function whose URL it holds.
-        urls: BTreeMap<String, String>,
+        urls: BTreeMap<String, Region>,
         /// The user name.
         username: String,
     },

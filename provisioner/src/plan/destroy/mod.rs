@@ -13,8 +13,8 @@ use crate::plan::unreached::{self, Deferred, Place};
 use crate::plan::{Plan, Step, stacks};
 use crate::preflight::ours;
 use crate::preflight::{is_elsewhere, wanted_register};
-use crate::topology::Topology;
 use crate::topology::names::StackKind;
+use crate::topology::{Region, Topology};
 
 /// The order in which kinds of stacks go.
 const ORDER: [StackKind; 4] = [
@@ -54,7 +54,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
     }
     // A function that is out of reach must not be without a register: that goes when the function can.
     let silent_function = unreached::function_out_of_reach(topology, standing, &standing.unreached);
-    let goes = |_: &str, kind| kind != StackKind::Register || silent_function.is_none();
+    let goes = |_: &Region, kind| kind != StackKind::Register || silent_function.is_none();
     let removals = if aws {
         removals(topology, standing, &lock, "destroy", goes)
     } else {
@@ -67,7 +67,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         let stands = stands.filter(|(_, standing)| standing.stacks.contains_key(&StackKind::Register));
         let registers = stands.map(|(place, _)| (place.clone(), stack.clone()));
         let items = forgets.then(|| {
-            let place = topology.register_region(topology.first_region()).to_string();
+            let place = topology.register_region(topology.first_region()).clone();
             (
                 place,
                 format!("this topology's items in {}", topology.table_name()),
@@ -123,7 +123,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
     }
     if forgets {
         steps.push(Step::ForgetItems {
-            region: topology.register_region(topology.first_region()).to_string(),
+            region: topology.register_region(topology.first_region()).clone(),
             table: topology.table_name(),
             role_arn: topology.register.role_arn.as_ref().map(ToString::to_string),
         });
@@ -148,7 +148,7 @@ fn confirmation(topology: &Topology, standing: &Standing) -> Option<Step> {
     let former = standing.former_registers.iter();
     let former = former.map(|(place, table)| (place.clone(), table.item.epoch()));
     // Of a strongly consistent table's replicas the one that a function in reach uses is in reach, too.
-    let mut places = standing.told().map(|told| RegisterPlace::of(&told));
+    let mut places = standing.told().filter_map(|told| RegisterPlace::of(&told));
     let place = places.find(|place| !is_elsewhere(topology, place));
     let place = place.unwrap_or_else(|| wanted_register(topology));
     let wanted = standing.register.iter();
@@ -179,9 +179,9 @@ pub(super) fn removals(
     standing: &Standing,
     lock: &LockPlace,
     why: &str,
-    unwanted: impl Fn(&str, StackKind) -> bool,
+    unwanted: impl Fn(&Region, StackKind) -> bool,
 ) -> Vec<Step> {
-    let mut regions: Vec<&String> = standing.regions.keys().collect();
+    let mut regions: Vec<&Region> = standing.regions.keys().collect();
     // The lock is in that Region's bucket.
     regions.sort_by_key(|region| **region == lock.region);
     let mut steps = Vec::new();
@@ -228,19 +228,25 @@ pub(super) fn bucket(stack: &StackReading) -> Option<String> {
 
 /// What has to come before the deletion of a stack whose table goes with it: the table is protected from being deleted,
 /// by whomever, and a deletion that fails half-way is not easily begun again.
-pub(super) fn unprotection(region: &str, stack: &StackReading) -> Option<Step> {
+pub(super) fn unprotection(region: &Region, stack: &StackReading) -> Option<Step> {
     let mut tables = stack
         .resources
         .iter()
         .filter(|resource| resource.is_table() && resource.stands() && !stack.keeps(resource));
     Some(Step::UnprotectTable {
-        region: region.to_owned(),
+        region: region.clone(),
         table: tables.next()?.physical_id.clone()?,
     })
 }
 
 /// The step that deletes `stack`.
-pub(super) fn deletion(kind: StackKind, region: &str, name: &str, stack: &StackReading, why: &str) -> Step {
+pub(super) fn deletion(
+    kind: StackKind,
+    region: &Region,
+    name: &str,
+    stack: &StackReading,
+    why: &str,
+) -> Step {
     let standing = stack.resources.iter().filter(|resource| resource.stands());
     let (kept, gone): (Vec<_>, Vec<_>) = standing.partition(|resource| stack.keeps(resource));
     let words = |resources: Vec<&ResourceReading>| {
@@ -252,7 +258,7 @@ pub(super) fn deletion(kind: StackKind, region: &str, name: &str, stack: &StackR
     };
     Step::DeleteStack {
         kind,
-        region: region.to_owned(),
+        region: region.clone(),
         stack: name.to_owned(),
         id: stack.id.clone(),
         why: why.to_owned(),

@@ -29,7 +29,7 @@ pub(super) fn goals(
     let mut goals = Vec::new();
     for document in documents {
         let stack = topology.stack_name(document.kind);
-        let values = parameter_values(topology, standing, findings, package, document.region.as_str());
+        let values = parameter_values(topology, standing, findings, package, &document.region);
         let mut parameters: BTreeMap<String, ParameterValue> = BTreeMap::new();
         for (name, has_default) in declared_parameters(&document.value) {
             match values.get(&name) {
@@ -45,11 +45,9 @@ pub(super) fn goals(
         }
         goals.push(StackGoal {
             kind: document.kind,
-            region: document.region.to_string(),
+            region: document.region.clone(),
             adopts: document.kind == StackKind::Register
-                && standing
-                    .stack(document.region.as_str(), StackKind::Register)
-                    .is_none()
+                && standing.stack(&document.region, StackKind::Register).is_none()
                 && standing.register.is_some(),
             stack,
             template: document.template.clone(),
@@ -60,8 +58,8 @@ pub(super) fn goals(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let first_region = topology.first_region().as_str();
-    goals.sort_by_key(|goal: &StackGoal| (goal.kind, goal.region != first_region));
+    let first_region = topology.first_region();
+    goals.sort_by_key(|goal: &StackGoal| (goal.kind, goal.region != *first_region));
     Ok(goals)
 }
 
@@ -171,11 +169,8 @@ pub(super) fn upload(
 
 /// The bucket that an artifact stack makes.
 fn bucket(topology: &Topology, standing: &Standing, goal: &StackGoal) -> Option<String> {
-    let region = topology
-        .regions
-        .iter()
-        .find(|known| known.as_str() == goal.region)?;
-    (goal.kind == StackKind::Artifacts).then(|| topology.bucket_name(&standing.identity.account_id, region))
+    let is_ours = goal.kind == StackKind::Artifacts && topology.regions.contains(&goal.region);
+    is_ours.then(|| topology.bucket_name(&standing.identity.account_id, &goal.region))
 }
 
 /// What a stack needs to become its goal. CloudFormation does not notice that a bucket was deleted by hand, and

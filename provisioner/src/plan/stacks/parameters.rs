@@ -10,8 +10,8 @@ use crate::package::Package;
 use crate::plan::{OutputReading, ParameterValue};
 use crate::preflight::Findings;
 use crate::render::{self, parameters};
-use crate::topology::Topology;
 use crate::topology::names::StackKind;
+use crate::topology::{Region, Topology};
 
 /// The fencing stack's output with the function's URL.
 pub const OUTPUT_URL: &str = "FunctionUrl";
@@ -39,21 +39,21 @@ pub(in crate::plan) fn parameter_values(
     standing: &Standing,
     findings: &Findings,
     package: &Package,
-    region: &str,
+    region: &Region,
 ) -> BTreeMap<String, ParameterValue> {
     let mut values = BTreeMap::new();
     // The health stack asks each function under its host.
     for known in &topology.regions {
         values.insert(
             render::health_host_parameter(known),
-            output(standing, known.as_str(), OUTPUT_URL, OutputReading::Host),
+            output(standing, known, OUTPUT_URL, OutputReading::Host),
         );
     }
-    let Some(region) = topology.regions.iter().find(|known| known.as_str() == region) else {
+    if !topology.regions.contains(region) {
         return values;
-    };
+    }
     let mut found = findings.found.clone();
-    if let Some(secret) = findings.infinispan_secrets.get(region.as_str()) {
+    if let Some(secret) = findings.infinispan_secrets.get(region) {
         found.infinispan_secret.clone_from(secret);
     }
     for (variable, value) in topology.settings(region, found).environment() {
@@ -72,12 +72,12 @@ pub(in crate::plan) fn parameter_values(
         ParameterValue::Known(package.key()),
     );
     // Secrets are made in the first Region, which replicates them to the others.
-    let first_region = topology.first_region().as_str();
+    let first_region = topology.first_region();
     for (parameter, name) in [
         (parameters::WEBHOOK_SECRET, OUTPUT_WEBHOOK_SECRET),
         (parameters::HEALTH_SECRET, OUTPUT_HEALTH_SECRET),
     ] {
-        let reading = OutputReading::ReplicaIn(region.to_string());
+        let reading = OutputReading::ReplicaIn(region.clone());
         values.insert(
             parameter.to_owned(),
             output(standing, first_region, name, reading),
@@ -87,7 +87,12 @@ pub(in crate::plan) fn parameter_values(
 }
 
 /// What an output of a fencing stack says, or that it will.
-fn output(standing: &Standing, region: &str, output: &'static str, reading: OutputReading) -> ParameterValue {
+fn output(
+    standing: &Standing,
+    region: &Region,
+    output: &'static str,
+    reading: OutputReading,
+) -> ParameterValue {
     let known = standing
         .stack(region, StackKind::Fencing)
         .filter(|stack| stack.condition() == Condition::Usable)
@@ -95,7 +100,7 @@ fn output(standing: &Standing, region: &str, output: &'static str, reading: Outp
     match known {
         Some(value) => ParameterValue::Known(reading.read(value)),
         None => ParameterValue::Output {
-            region: region.to_owned(),
+            region: region.clone(),
             kind: StackKind::Fencing,
             output,
             reading,

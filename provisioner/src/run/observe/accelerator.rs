@@ -7,7 +7,7 @@ use fencing::words::SiteName;
 use super::answers::each;
 use crate::observed::{AcceleratorReading, EndpointReading, ListenerReading};
 use crate::preflight::is_wanted;
-use crate::topology::Topology;
+use crate::topology::{Region, Topology};
 use crate::world::accelerator::Accelerators;
 use crate::world::aws::Aws;
 use crate::world::balancers::Balancers;
@@ -47,25 +47,25 @@ pub(super) async fn look_at_accelerator(aws: &Aws, topology: &Topology) -> Resul
 }
 
 /// The Region in a balancer's ARN.
-fn balancer_region(endpoint: &str) -> Option<&str> {
+fn balancer_region(endpoint: &str) -> Option<Region> {
     let mut parts = endpoint.splitn(6, ':');
     let (Some("arn"), Some("elasticloadbalancing"), Some(region), Some(resource)) =
         (parts.next(), parts.nth(1), parts.next(), parts.nth(1))
     else {
         return None;
     };
-    resource.starts_with("loadbalancer/").then_some(region)
+    Region::seen(region).filter(|_| resource.starts_with("loadbalancer/"))
 }
 
 /// What the endpoints are, and which Regions did not tell.
 pub(super) struct Endpoints {
     pub(super) readings: BTreeMap<String, EndpointReading>,
-    pub(super) unreached: BTreeMap<String, String>,
+    pub(super) unreached: BTreeMap<Region, String>,
 }
 
 pub(super) async fn endpoints(aws: &Aws, listeners: &[ListenerReading]) -> Result<Endpoints, CallError> {
     let mut readings = BTreeMap::new();
-    let mut by_region: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut by_region: BTreeMap<Region, BTreeSet<String>> = BTreeMap::new();
     for endpoint in listeners
         .iter()
         .flat_map(|listener| &listener.groups)
@@ -73,10 +73,7 @@ pub(super) async fn endpoints(aws: &Aws, listeners: &[ListenerReading]) -> Resul
     {
         match balancer_region(endpoint) {
             Some(region) => {
-                by_region
-                    .entry(region.to_owned())
-                    .or_default()
-                    .insert(endpoint.clone());
+                by_region.entry(region).or_default().insert(endpoint.clone());
             }
             None => {
                 readings.insert(endpoint.clone(), EndpointReading::Other);
@@ -107,11 +104,9 @@ pub(super) async fn endpoints(aws: &Aws, listeners: &[ListenerReading]) -> Resul
         .flat_map(|listener| &listener.groups)
         .flat_map(|group| &group.endpoints)
     {
-        let silent = balancer_region(endpoint).filter(|region| answers.unreached.contains_key(*region));
+        let silent = balancer_region(endpoint).filter(|region| answers.unreached.contains_key(region));
         readings.entry(endpoint.clone()).or_insert_with(|| match silent {
-            Some(region) => EndpointReading::Unseen {
-                region: region.to_owned(),
-            },
+            Some(region) => EndpointReading::Unseen { region },
             None => EndpointReading::Gone,
         });
     }
@@ -124,7 +119,7 @@ pub(super) async fn endpoints(aws: &Aws, listeners: &[ListenerReading]) -> Resul
 pub(super) async fn tagged_balancers(
     aws: &Aws,
     site: &SiteName,
-    region: &str,
+    region: &Region,
 ) -> Result<Vec<String>, CallError> {
     let balancers = Balancers::new(aws.load_balancing(region), region);
     let arns = balancers.all().await?;
@@ -147,7 +142,7 @@ mod tests {
             balancer_region(
                 "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/a/50dc6c495c0c9188"
             ),
-            Some("eu-west-1")
+            Some("eu-west-1".into())
         );
         for other in [
             "eipalloc-0123456789abcdef0",

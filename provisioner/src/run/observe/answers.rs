@@ -38,14 +38,14 @@ where
 
 /// What several Regions answered.
 pub(super) struct Answers<T> {
-    pub(super) by_region: BTreeMap<String, T>,
+    pub(super) by_region: BTreeMap<Region, T>,
     /// Those that did not, each with the call that shows it.
-    pub(super) unreached: BTreeMap<String, String>,
+    pub(super) unreached: BTreeMap<Region, String>,
 }
 
 /// Asks Regions at once, each its own question. One that does not answer is noted.
 pub(super) async fn each<T, F>(
-    questions: impl IntoIterator<Item = (String, F)>,
+    questions: impl IntoIterator<Item = (Region, F)>,
 ) -> Result<Answers<T>, CallError>
 where
     T: Send + 'static,
