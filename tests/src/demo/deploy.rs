@@ -1,7 +1,5 @@
 //! The first chapters: both clusters before, one `apply`, both clusters after.
 
-use std::time::Instant;
-
 use serde_json::Value;
 
 use super::monitoring::{self, Monitoring};
@@ -22,7 +20,7 @@ impl Play {
             ran.code == Some(0),
             || ran.seen(),
         )?;
-        self.apply().await?;
+        self.apply_first().await?;
 
         self.show_clusters("In the clusters, after:");
         let whole = [0, 1].map(|index| clusters::is_whole(&self.stage, index));
@@ -44,24 +42,10 @@ impl Play {
             .map_err(Into::into)
     }
 
-    /// Applies while the clusters' monitoring does its part.
-    async fn apply(&mut self) -> Result<(), DemoError> {
+    /// The first of them, after which the functions have addresses.
+    async fn apply_first(&mut self) -> Result<(), DemoError> {
         let monitoring = Monitoring::new();
-        let began = Instant::now();
-        let arguments = [
-            "apply",
-            self.stage.example,
-            "--yes",
-            "--function-zip",
-            "function.zip",
-            "--output",
-            "json",
-        ];
-        let ran = tokio::select! {
-            ran = self.provision.run(&self.screen, &arguments) => ran?,
-            error = monitoring.run(&self.stage) => return Err(error),
-        };
-        let seconds = began.elapsed().as_secs_f64();
+        let (ran, seconds) = self.apply(&monitoring).await?;
         let claim = format!("deployed to AWS and to both clusters in {seconds:.0} s");
         self.screen.claim(&claim, ran.code == Some(0), || ran.seen())?;
         let heard = look::watchdogs(&self.stage).await?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::look::{self, View};
 use super::monitoring::{self, Monitoring};
-use super::provision::Provision;
+use super::provision::{Provision, Ran};
 use super::screen::Screen;
 use super::stage::{EXAMPLE, Stage};
 use super::{DemoError, Programs, alert, clusters, leftovers};
@@ -25,14 +25,8 @@ pub(super) const SITE_OFFLINE: &str = "SiteOffline";
 
 /// Plays all of it.
 pub async fn play(programs: &Programs) -> Result<(), DemoError> {
-    let mut screen = Screen::new();
-    screen.title("Sitefence: two sites lose each other, and one goes on serving");
-
-    screen.chapter("The stage");
-    let stage = Stage::set(&programs.examples, EXAMPLE).await?;
-    show_stage(&screen, &stage);
-
-    let mut play = Play::new(programs, stage, screen);
+    let title = "Sitefence: two sites lose each other, and one goes on serving";
+    let mut play = Play::begin(programs, title, EXAMPLE).await?;
     play.deploy(programs).await?;
     play.watch_the_watchman().await?;
     play.lose_each_other().await?;
@@ -46,7 +40,7 @@ pub async fn play(programs: &Programs) -> Result<(), DemoError> {
     Ok(())
 }
 
-pub(super) fn show_stage(screen: &Screen, stage: &Stage) {
+fn show_stage(screen: &Screen, stage: &Stage) {
     let [a, b] = [0, 1].map(|index| stage.site(index).to_owned());
     let infinispan = |site: &str| {
         stage
@@ -105,8 +99,18 @@ pub(super) struct Play {
 }
 
 impl Play {
-    pub(super) fn new(programs: &Programs, stage: Stage, screen: Screen) -> Self {
-        Self {
+    /// Sets the stage and shows it.
+    pub(super) async fn begin(
+        programs: &Programs,
+        title: &str,
+        example: &'static str,
+    ) -> Result<Self, DemoError> {
+        let mut screen = Screen::new();
+        screen.title(title);
+        screen.chapter("The stage");
+        let stage = Stage::set(&programs.examples, example).await?;
+        show_stage(&screen, &stage);
+        Ok(Self {
             provision: Provision::new(&programs.provision, stage.folder.path(), stage.environment()),
             stage,
             screen,
@@ -114,7 +118,43 @@ impl Play {
             credentials: String::new(),
             password: String::new(),
             outputs: String::new(),
-        }
+        })
+    }
+
+    /// Applies while the clusters' monitoring does its part, and says how many seconds that took.
+    pub(super) async fn apply(&self, monitoring: &Monitoring) -> Result<(Ran, f64), DemoError> {
+        let began = Instant::now();
+        let arguments = [
+            "apply",
+            self.stage.example,
+            "--yes",
+            "--function-zip",
+            "function.zip",
+            "--output",
+            "json",
+        ];
+        let ran = tokio::select! {
+            ran = self.provision.run(&self.screen, &arguments) => ran?,
+            error = monitoring.run(&self.stage) => return Err(error),
+        };
+        Ok((ran, began.elapsed().as_secs_f64()))
+    }
+
+    /// Takes everything away, with these flags.
+    pub(super) async fn destroy_all(
+        &mut self,
+        flags: &[&str],
+        removed: &str,
+        nothing_left: &str,
+    ) -> Result<(), DemoError> {
+        let mut arguments = vec!["destroy", self.stage.example, "--yes"];
+        arguments.extend(flags);
+        let ran = self.provision.run(&self.screen, &arguments).await?;
+        self.screen.claim(removed, ran.code == Some(0), || ran.seen())?;
+        let left = leftovers::of(&self.stage).await?;
+        self.screen
+            .claim(nothing_left, left.is_empty(), || left.join("\n"))?;
+        self.claim_clusters_as_before()
     }
 
     pub(super) async fn lose_each_other(&mut self) -> Result<(), DemoError> {
@@ -209,22 +249,7 @@ impl Play {
         let [_, b] = self.sites();
         self.screen.chapter("Applied again while fenced");
         // Where the way here took minutes, the watchdogs are waited for once more.
-        let monitoring = Monitoring::new();
-        let began = Instant::now();
-        let arguments = [
-            "apply",
-            self.stage.example,
-            "--yes",
-            "--function-zip",
-            "function.zip",
-            "--output",
-            "json",
-        ];
-        let ran = tokio::select! {
-            ran = self.provision.run(&self.screen, &arguments) => ran?,
-            error = monitoring.run(&self.stage) => return Err(error),
-        };
-        let seconds = began.elapsed().as_secs_f64();
+        let (ran, seconds) = self.apply(&Monitoring::new()).await?;
         let nothing = ran.code == Some(0) && ran.json()?["changed"] == false;
         self.screen
             .claim(&format!("nothing to do, said in {seconds:.1} s"), nothing, || {
@@ -241,21 +266,12 @@ impl Play {
 
     async fn destroy(&mut self) -> Result<(), DemoError> {
         self.screen.chapter("Taken away again");
-        let ran = self
-            .provision
-            .run(&self.screen, &["destroy", self.stage.example, "--yes"])
-            .await?;
-        self.screen
-            .claim("it removes all that apply made", ran.code == Some(0), || {
-                ran.seen()
-            })?;
-        let left = leftovers::of(&self.stage).await?;
-        self.screen.claim(
+        self.destroy_all(
+            &[],
+            "it removes all that apply made",
             "no stack, function, table, bucket, secret, role or log group is left",
-            left.is_empty(),
-            || left.join("\n"),
-        )?;
-        self.claim_clusters_as_before()?;
+        )
+        .await?;
         let ran = self
             .provision
             .run(&self.screen, &["destroy", self.stage.example, "--yes"])

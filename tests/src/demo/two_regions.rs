@@ -20,9 +20,8 @@ use provisioner::topology::names::StackKind;
 use serde_json::json;
 
 use super::look::View;
-use super::play::{Play, show_stage};
-use super::screen::Screen;
-use super::stage::{ACCELERATOR, Stage};
+use super::play::Play;
+use super::stage::ACCELERATOR;
 use super::{DemoError, Programs, leftovers};
 use crate::standins::accelerator::{self, Endpoint};
 use crate::standins::infinispan::{self, BackupStatus};
@@ -47,19 +46,15 @@ struct Delivered {
 
 /// Plays all of it.
 pub async fn play(programs: &Programs) -> Result<(), DemoError> {
-    let mut screen = Screen::new();
-    screen.title("Sitefence: a function in each of two Regions, and one decision");
-
-    screen.chapter("The stage");
-    let stage = Stage::set(&programs.examples, EXAMPLE).await?;
-    show_stage(&screen, &stage);
-    screen.say(&format!(
+    let title = "Sitefence: a function in each of two Regions, and one decision";
+    let mut play = Play::begin(programs, title, EXAMPLE).await?;
+    let topology = &play.stage.topology;
+    play.screen.say(&format!(
         "Each site lives in a Region of its own, with a function beside it. The register is a table in {}, where no \
          site lives: a conditional write there is what makes two functions one fencer.",
-        stage.topology.register_region(stage.topology.first_region())
+        topology.register_region(topology.first_region())
     ));
 
-    let mut play = Play::new(programs, stage, screen);
     play.provision = play.provision.briefly();
     play.deploy(programs).await?;
     play.everybody_knows_both().await?;
@@ -483,20 +478,12 @@ impl Play {
 
     async fn take_away(&mut self) -> Result<(), DemoError> {
         self.screen.chapter("Taken away again, from three Regions");
-        let arguments = ["destroy", EXAMPLE, "--yes", "--force"];
-        let ran = self.provision.run(&self.screen, &arguments).await?;
-        self.screen.claim(
+        self.destroy_all(
+            &["--force"],
             "everything that apply made is removed",
-            ran.code == Some(0),
-            || ran.seen(),
-        )?;
-        let left = leftovers::of(&self.stage).await?;
-        self.screen.claim(
             "no stack, function, table, bucket, secret, role or log group is left in any of them",
-            left.is_empty(),
-            || left.join("\n"),
-        )?;
-        self.claim_clusters_as_before()
+        )
+        .await
     }
 }
 

@@ -54,13 +54,6 @@ impl<O: Ord + Copy, F: Clone> Faults<O, F> {
         orders.standing.remove(&operation);
     }
 
-    /// Nothing goes wrong any more.
-    pub fn lift_all(&self) {
-        let mut orders = locked(&self.orders);
-        orders.next.clear();
-        orders.standing.clear();
-    }
-
     /// How many ordered faults no call has met yet: a test that ends with some left tested less than it says.
     pub fn unmet(&self) -> usize {
         locked(&self.orders).next.values().map(VecDeque::len).sum()

@@ -276,13 +276,6 @@ impl Accelerator {
         self
     }
 
-    /// Without IPv6 addresses, hence without the second DNS name.
-    #[must_use]
-    pub fn ipv4_only(mut self) -> Self {
-        self.dual_stack_dns_name = None;
-        self
-    }
-
     #[must_use]
     pub fn tag(mut self, key: &str, value: &str) -> Self {
         self.tags.push((key.to_owned(), value.to_owned()));

@@ -356,11 +356,6 @@ impl Site {
         self.server.set_door(Door::Silent);
     }
 
-    /// The cluster runs and replicates, but REST clients are refused.
-    pub fn refuse_clients(&self) {
-        self.server.set_door(Door::Refusing);
-    }
-
     /// The cluster runs and replicates, but REST clients hear nothing.
     pub fn ignore_clients(&self) {
         self.server.set_door(Door::Silent);

@@ -229,18 +229,6 @@ impl World {
         }
     }
 
-    /// Sets the status of the backup of one cache; says whether there is one.
-    pub fn set_backup(&mut self, site: &str, cache: &str, status: BackupStatus) -> bool {
-        let cache = self
-            .cluster_mut(site)
-            .and_then(|cluster| cluster.caches.get_mut(cache));
-        let Some(backup) = cache.and_then(|cache| cache.backup.as_mut()) else {
-            return false;
-        };
-        backup.status = status;
-        true
-    }
-
     /// A write as Keycloak makes it.
     pub fn put(&mut self, site: &str, cache: &str, key: &str, value: &str) -> Result<(), WriteError> {
         let put = UnderWay::Put {
