@@ -3,7 +3,7 @@
 //! ```text
 //!                    ┌──────────── put back too early: fenced again ───────────┐
 //!                    ▼                                                         │
-//!   open ───────▶ decided ───────▶ unbalanced ───────▶ complete ───────▶ rejoining ──▶ open
+//!   open ───────▶ decided ───────▶ isolated ─────────▶ complete ───────▶ rejoining ──▶ open
 //!    ▲  evidence     ▲  out of the     ▲  replication      │ │  operator       │
 //!    │               │  accelerator    │  cut              │ │                 │
 //!    │               │                 └ Infinispan forgot ┘ │                 │
@@ -36,8 +36,10 @@ pub enum State {
     Open,
     /// Decided; the accelerator may still hold both.
     Decided,
-    /// The accelerator was read to hold exactly the survivor; replication may not be cut yet.
-    Unbalanced,
+    /// The accelerator was read to hold exactly the survivor; replication may not be cut yet. In the register it is
+    /// spelt as the first version spelt it, for ever: an older function may read it.
+    #[serde(rename = "unbalanced")]
+    Isolated,
     /// Replication at the survivor was read to be cut, too.
     Complete,
     /// An operator brings the fenced site back.
@@ -49,7 +51,7 @@ impl State {
     pub const ALL: [Self; 5] = [
         Self::Open,
         Self::Decided,
-        Self::Unbalanced,
+        Self::Isolated,
         Self::Complete,
         Self::Rejoining,
     ];
@@ -60,7 +62,7 @@ impl std::fmt::Display for State {
         f.write_str(match self {
             Self::Open => "open",
             Self::Decided => "decided",
-            Self::Unbalanced => "unbalanced",
+            Self::Isolated => "isolated",
             Self::Complete => "complete",
             Self::Rejoining => "rejoining",
         })
@@ -358,7 +360,7 @@ impl Record {
 
     /// Whether a decision that is to be carried out twice has been carried out once, and nobody is at it.
     pub fn carried_out_once(&self) -> bool {
-        self.unsettled && self.state == State::Unbalanced && self.claim.is_none()
+        self.unsettled && self.state == State::Isolated && self.claim.is_none()
     }
 
     /// Whether a push that the survivor calls done was made since the decision is complete.
@@ -386,12 +388,12 @@ mod tests {
             })
         };
         for (waiting, unsettled, state, claim, expected) in [
-            (false, false, State::Unbalanced, None, false),
+            (false, false, State::Isolated, None, false),
             (true, false, State::Decided, None, true),
-            (false, true, State::Unbalanced, None, true),
-            (false, true, State::Unbalanced, claim(), false),
+            (false, true, State::Isolated, None, true),
+            (false, true, State::Isolated, claim(), false),
             (false, true, State::Decided, None, false),
-            (true, true, State::Unbalanced, None, true),
+            (true, true, State::Isolated, None, true),
         ] {
             let record = Record {
                 waiting,

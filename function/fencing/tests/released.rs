@@ -138,7 +138,8 @@ fn what_was_released_is_read_and_no_field_of_it_is_lost() {
         let item: Value = serde_json::from_str(text).unwrap();
         read_then(&item).unwrap();
         let record = Record::read(item.clone()).unwrap();
-        assert_eq!(record.state.to_string(), name);
+        // What people read may change; what is stored keeps its spelling.
+        assert_eq!(serde_json::to_value(record.state).unwrap(), name);
         states.insert(record.state);
         let again = serde_json::to_value(&record).unwrap();
         for (field, value) in item

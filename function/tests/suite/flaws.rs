@@ -131,7 +131,7 @@ async fn mixed_is_not_offline() {
     world.with(|state| state.backups.insert(site("site-a"), Backup::Mixed));
     let told = invoke(&handler, accusation("site-a", "site-b")).await;
     assert_eq!(told.status, 503, "{}", told.body);
-    world.with(|state| assert_eq!(state.record.as_ref().unwrap().state, State::Unbalanced));
+    world.with(|state| assert_eq!(state.record.as_ref().unwrap().state, State::Isolated));
     assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
     assert_eq!(world.backup("site-a"), Backup::Offline);
 }

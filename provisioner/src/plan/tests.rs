@@ -528,7 +528,7 @@ fn only_a_new_decision_that_is_in_force_keeps_the_register() {
 #[test]
 fn destruction_is_refused_while_a_decision_is_in_force() {
     let topology = topology();
-    for state in ["decided", "unbalanced", "complete", "rejoining"] {
+    for state in ["decided", "isolated", "complete", "rejoining"] {
         let mut standing = deployed();
         standing.register = Some(table(state));
         let problems = judge_destruction(&topology, &standing, &Looks::new(), false).unwrap_err();

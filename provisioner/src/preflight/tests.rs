@@ -387,7 +387,7 @@ fn what_a_decision_rests_on_stays_while_it_is_in_force() {
         topology
     };
     let other_register = topology_from("register: { table: elsewhere }");
-    for state in ["decided", "unbalanced", "complete", "rejoining"] {
+    for state in ["decided", "isolated", "complete", "rejoining"] {
         for (what, topology, change) in [
             ("the sites", &other_site, None),
             ("the sites", &other_region, None),

@@ -214,7 +214,7 @@ impl Deed<'_> {
         broken.unless(new.state != State::Complete || !new.unsettled, Law::I7);
         if new.epoch == old.epoch && new.state > old.state && new.state != State::Rejoining {
             broken.unless(
-                self.saw_survivor_alone(shown, decision) || old.state == State::Unbalanced,
+                self.saw_survivor_alone(shown, decision) || old.state == State::Isolated,
                 Law::I3,
             );
             let survivor = self.grounds.site(&decision.survivor.0);
@@ -383,7 +383,7 @@ impl Deed<'_> {
         let in_force = record.decision.as_ref().filter(|_| record.state != State::Open);
         let kept = in_force.is_some_and(survives) || (record.waiting && known.is_some_and(survives));
         broken.unless(kept, Law::I7);
-        let read_before = wanted.is_some_and(|record| record.state >= State::Unbalanced);
+        let read_before = wanted.is_some_and(|record| record.state >= State::Isolated);
         let seen =
             known.is_some_and(|decision| read_before || self.saw_survivor_alone(&self.by.shown, decision));
         // And it is so, unless people put the other one back.

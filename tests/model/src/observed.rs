@@ -167,11 +167,11 @@ pub fn why(old: &Record, new: &Record, task: &Task) -> Why {
         return Why::Doubted;
     }
     match (old.state, new.state) {
-        (State::Decided, State::Unbalanced) => Why::OutOfAccelerator,
-        (State::Unbalanced, State::Complete) => Why::Cut,
-        (State::Unbalanced, State::Decided) => Why::OnceMore,
-        (State::Unbalanced, State::Unbalanced) if new.carried_out_once() => Why::CarriedOutOnce,
-        (State::Complete, State::Unbalanced) => Why::Forgotten,
+        (State::Decided, State::Isolated) => Why::OutOfAccelerator,
+        (State::Isolated, State::Complete) => Why::Cut,
+        (State::Isolated, State::Decided) => Why::OnceMore,
+        (State::Isolated, State::Isolated) if new.carried_out_once() => Why::CarriedOutOnce,
+        (State::Complete, State::Isolated) => Why::Forgotten,
         (State::Complete, State::Decided) if new.refilled_at != old.refilled_at => Why::Emptied,
         (State::Complete, State::Decided) => Why::PutBackEarly,
         (State::Complete, State::Rejoining) => Why::RejoinBegun,

@@ -170,7 +170,7 @@ fn completes(grounds: &Grounds, mut world: World) -> bool {
             return !emptied(grounds, &world, &record);
         }
         State::Complete if touched(&world) => return true,
-        State::Decided | State::Unbalanced | State::Complete => finish(grounds, &mut world),
+        State::Decided | State::Isolated | State::Complete => finish(grounds, &mut world),
         State::Rejoining if touched(&world) => return true,
         State::Rejoining if world.connected() => {
             drive(grounds, &mut world, Verb::Rejoin(survivor.other()));

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use fencing::register::State;
-use fencing::register::State::{Complete, Decided, Open, Rejoining, Unbalanced};
+use fencing::register::State::{Complete, Decided, Isolated, Open, Rejoining};
 
 use crate::observed::{Edge, Observed, Why};
 
@@ -19,17 +19,17 @@ type Row = (State, Why, State);
 const CHANGES: &[Row] = &[
     (Open, Why::Evidence, Decided),
     (Open, Why::Planned, Decided),
-    (Decided, Why::OutOfAccelerator, Unbalanced),
-    (Unbalanced, Why::Cut, Complete),
-    (Complete, Why::Forgotten, Unbalanced),
+    (Decided, Why::OutOfAccelerator, Isolated),
+    (Isolated, Why::Cut, Complete),
+    (Complete, Why::Forgotten, Isolated),
     (Complete, Why::PutBackEarly, Decided),
     (Complete, Why::Emptied, Decided),
     (Complete, Why::RejoinBegun, Rejoining),
     (Rejoining, Why::BroughtBack, Open),
     (Rejoining, Why::BrokenOff, Decided),
     (Complete, Why::RecoveredByHand, Open),
-    (Unbalanced, Why::OnceMore, Decided),
-    (Unbalanced, Why::Promoted, Decided),
+    (Isolated, Why::OnceMore, Decided),
+    (Isolated, Why::Promoted, Decided),
     (Complete, Why::Promoted, Decided),
     (Rejoining, Why::Promoted, Decided),
 ];
@@ -39,10 +39,10 @@ const STAYS: &[Row] = &[
     (Complete, Why::PushesForgotten, Complete),
     (Decided, Why::Promoted, Decided),
     (Decided, Why::Claimed, Decided),
-    (Unbalanced, Why::Claimed, Unbalanced),
+    (Isolated, Why::Claimed, Isolated),
     (Decided, Why::GivenUp, Decided),
-    (Unbalanced, Why::GivenUp, Unbalanced),
-    (Unbalanced, Why::CarriedOutOnce, Unbalanced),
+    (Isolated, Why::GivenUp, Isolated),
+    (Isolated, Why::CarriedOutOnce, Isolated),
     (Complete, Why::RecoverySeen, Complete),
     (Rejoining, Why::StepBegun, Rejoining),
     (Rejoining, Why::StepTaken, Rejoining),
@@ -52,11 +52,11 @@ const STAYS: &[Row] = &[
     (Open, Why::Held, Open),
     (Open, Why::Released, Open),
     (Decided, Why::Held, Decided),
-    (Unbalanced, Why::Held, Unbalanced),
+    (Isolated, Why::Held, Isolated),
     (Complete, Why::Held, Complete),
     (Rejoining, Why::Held, Rejoining),
     (Decided, Why::Released, Decided),
-    (Unbalanced, Why::Released, Unbalanced),
+    (Isolated, Why::Released, Isolated),
     (Complete, Why::Released, Complete),
     (Rejoining, Why::Released, Rejoining),
 ];

@@ -27,7 +27,7 @@ pub enum Start {
     /// Decided, and the executor died.
     Decided,
     /// Out of the accelerator, and the executor died.
-    Unbalanced,
+    Isolated,
     /// Fenced.
     Complete,
     /// Fenced, and the link is whole again.
@@ -121,16 +121,16 @@ const STEPS: usize = 7;
 pub fn scenes() -> Vec<Scene> {
     use Act::{Alert, Fence, Impose, Promote, Rejoin, Sweep};
     use Start::{
-        Complete, Decided, Emptied, Forgotten, Healed, Lost, LostAndOut, Promoted, PutBack, Recovered,
-        Unbalanced, Whole,
+        Complete, Decided, Emptied, Forgotten, Healed, Isolated, Lost, LostAndOut, Promoted, PutBack,
+        Recovered, Whole,
     };
     let mut rows: Vec<(Start, Act, Goal)> = Vec::new();
     for start in [
-        Lost, LostAndOut, Decided, Unbalanced, Complete, Forgotten, PutBack, Emptied,
+        Lost, LostAndOut, Decided, Isolated, Complete, Forgotten, PutBack, Emptied,
     ] {
         rows.push((start, Alert, Goal::Fenced));
     }
-    for start in [Decided, Unbalanced, Complete, Forgotten, PutBack, Emptied] {
+    for start in [Decided, Isolated, Complete, Forgotten, PutBack, Emptied] {
         rows.push((start, Sweep, Goal::Fenced));
     }
     rows.push((Start::PutBackUnpushed, Sweep, Goal::Fenced));
@@ -138,10 +138,10 @@ pub fn scenes() -> Vec<Scene> {
     rows.push((Recovered, Sweep, Goal::Open));
     rows.push((Start::HalfRecovered, Sweep, Goal::Kept));
     rows.push((Promoted, Sweep, Goal::FencedFirst));
-    for start in [Whole, Lost, LostAndOut, Decided, Unbalanced, Complete] {
+    for start in [Whole, Lost, LostAndOut, Decided, Isolated, Complete] {
         rows.push((start, Fence, Goal::Fenced));
     }
-    for start in [Decided, Unbalanced, Complete, Promoted] {
+    for start in [Decided, Isolated, Complete, Promoted] {
         rows.push((start, Impose, Goal::FencedFirst));
     }
     rows.push((Start::SurvivorDead, Promote, Goal::FencedFirst));

@@ -69,7 +69,7 @@ fn one_retry_reaches_the_goal_from_every_crash_of_an_operators_command() {
 #[test]
 fn one_retry_reaches_the_goal_when_two_calls_of_a_fence_go_wrong() {
     let mut failures = Vec::new();
-    for start in [Start::Lost, Start::Unbalanced] {
+    for start in [Start::Lost, Start::Isolated] {
         let scene = Scene {
             start,
             act: Act::Alert,

@@ -125,7 +125,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
 /// unfinished again, when Infinispan forgets the cut: then its own age says nothing, and what the deep check
 /// before has seen does.
 fn unfinished_since(record: &Record, previous: Option<&Checkup>, now: Timestamp) -> Option<Timestamp> {
-    if !matches!(record.state, State::Decided | State::Unbalanced) {
+    if !matches!(record.state, State::Decided | State::Isolated) {
         return None;
     }
     let decided_at = record

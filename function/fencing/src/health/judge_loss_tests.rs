@@ -194,12 +194,7 @@ fn it_ends_when_the_site_is_seen_or_somebody_is_fenced() {
         assert_eq!((unfenced.reason, unfenced.since), (Reason::Unheard, at(-600)));
     }
     assert_eq!(judged(std::slice::from_ref(&known)).unfenced, None);
-    for state in [
-        State::Decided,
-        State::Unbalanced,
-        State::Complete,
-        State::Rejoining,
-    ] {
+    for state in [State::Decided, State::Isolated, State::Complete, State::Rejoining] {
         let fenced = [
             known.clone(),
             (infinispan("site-a"), Ok(misses())),

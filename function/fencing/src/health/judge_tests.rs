@@ -650,13 +650,13 @@ fn each_part_by_itself() {
             "only the register knows",
         ),
         (
-            vec![(Probe::Register, Ok(record(decided(State::Unbalanced, at(-121)))))],
+            vec![(Probe::Register, Ok(record(decided(State::Isolated, at(-121)))))],
             &["decision"],
             &[],
-            "unbalanced for 121 seconds",
+            "isolated for 121 seconds",
         ),
         (
-            vec![(Probe::Register, Ok(record(decided(State::Unbalanced, at(-120)))))],
+            vec![(Probe::Register, Ok(record(decided(State::Isolated, at(-120)))))],
             &[],
             &[],
             "for 120 seconds",
@@ -846,8 +846,8 @@ fn what_became_unfinished_again_is_as_old_as_the_deep_checks_have_seen_it() {
             ..checkup(&[])
         })
     };
-    assert_eq!(since(before(3, None), State::Unbalanced), Some(at(0)));
-    assert_eq!(since(before(3, Some(at(-60))), State::Unbalanced), Some(at(-60)));
+    assert_eq!(since(before(3, None), State::Isolated), Some(at(0)));
+    assert_eq!(since(before(3, Some(at(-60))), State::Isolated), Some(at(-60)));
     assert_eq!(since(before(2, None), State::Decided), Some(at(-90_000)));
     assert_eq!(since(None, State::Decided), Some(at(-90_000)));
     assert_eq!(since(before(3, Some(at(-60))), State::Complete), None);

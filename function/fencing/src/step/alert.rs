@@ -69,7 +69,7 @@ fn judge(
             let record = complete(script, decided, Some(&reading))?;
             Ok(conclude(&record, reporter, false))
         }
-        State::Decided | State::Unbalanced => {
+        State::Decided | State::Isolated => {
             if record.waiting {
                 let sentence = "an operator changed the decision; executors of the one before may still run";
                 return Ok(Answer::new(Status::NotNow, sentence));
@@ -79,7 +79,7 @@ fn judge(
             }
             let claimed = claim(script, record, &format!("{reporter}'s alert"))?;
             let reading = match claimed.state {
-                State::Unbalanced => script.accelerator(asked.accelerator)?.ok(),
+                State::Isolated => script.accelerator(asked.accelerator)?.ok(),
                 _ => None,
             };
             let again = claimed.completed;

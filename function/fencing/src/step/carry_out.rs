@@ -58,13 +58,13 @@ pub(super) fn complete(
         _ => {}
     }
     if state == State::Decided {
-        let unbalanced = Record {
-            state: State::Unbalanced,
+        let isolated = Record {
+            state: State::Isolated,
             claim: script.fresh_claim(),
             ..held.record.revised(&held.record.by, script.now())
         };
         // The register is written beside the next step, not before it: the survivor's users are waiting.
-        held.write_beside(script, unbalanced);
+        held.write_beside(script, isolated);
     }
     let cutting = script.start(Call::TakeOffline {
         at: at.clone(),

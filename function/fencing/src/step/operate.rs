@@ -114,12 +114,12 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
                     record.epoch
                 ),
             )),
-            State::Decided | State::Unbalanced if record.waiting => Ok(Answer::new(
+            State::Decided | State::Isolated if record.waiting => Ok(Answer::new(
                 Status::NotNow,
                 "a promote is waiting; finish it with the same command",
             )),
-            State::Decided | State::Unbalanced if record.carried_out_once() => Ok(carried_out_once(record)),
-            State::Decided | State::Unbalanced => {
+            State::Decided | State::Isolated if record.carried_out_once() => Ok(carried_out_once(record)),
+            State::Decided | State::Isolated => {
                 let claimed = claim(script, record, &format!("operator {by}"))?;
                 watch::finish(script, claimed)
             }
@@ -196,12 +196,12 @@ pub(super) fn promote(
             return change(script, record, seen.as_ref(), survivor, &fenced, by);
         }
         match record.state {
-            State::Decided | State::Unbalanced if record.waiting && !script.has_waited(record, waited) => {
+            State::Decided | State::Isolated if record.waiting && !script.has_waited(record, waited) => {
                 let sentence = format!("{survivor} is to survive, epoch {}", record.epoch);
                 script.wait_for(record, waited, sentence)
             }
-            State::Decided | State::Unbalanced if record.carried_out_once() => Ok(carried_out_once(record)),
-            State::Decided | State::Unbalanced => {
+            State::Decided | State::Isolated if record.carried_out_once() => Ok(carried_out_once(record)),
+            State::Decided | State::Isolated => {
                 let claimed = claim(script, record, &format!("operator {by}"))?;
                 let done = watch::finish(script, claimed)?;
                 script.say(

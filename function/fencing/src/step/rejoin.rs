@@ -81,7 +81,7 @@ pub(super) fn rejoin(
                 record.epoch
             ),
         )),
-        State::Decided | State::Unbalanced => Ok(Answer::new(
+        State::Decided | State::Isolated => Ok(Answer::new(
             Status::NotNow,
             format!(
                 "epoch {} is {}: the fence has to be complete first",

@@ -457,7 +457,7 @@ impl Script<'_> {
     /// Gives the work back, so that the next one need not wait for the claim to run out, and ends. Whether
     /// the release is written does not matter: a claim ends by itself.
     ///
-    /// A decision that is to be carried out twice begins anew: unbalanced and unclaimed, it would say that the
+    /// A decision that is to be carried out twice begins anew: isolated and unclaimed, it would say that the
     /// first time is done, and nobody would go on before the wait.
     pub(super) fn give_up(&mut self, record: &Record, answer: Answer) -> Halt {
         let own = record
@@ -468,7 +468,7 @@ impl Script<'_> {
             let released = Record {
                 claim: None,
                 state: match record.state {
-                    register::State::Unbalanced if record.unsettled => register::State::Decided,
+                    register::State::Isolated if record.unsettled => register::State::Decided,
                     state => state,
                 },
                 ..record.revised(&record.by, self.now())

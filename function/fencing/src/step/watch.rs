@@ -32,7 +32,7 @@ pub(super) fn sweep(script: &mut Script<'_>, waited: Option<Rev>) -> Result<Answ
     let record = script.register(register)?;
     script.rounds(record, |script, record| match record.state {
         State::Open => Ok(Answer::new(Status::Done, format!("open, epoch {}", record.epoch))),
-        State::Decided | State::Unbalanced => {
+        State::Decided | State::Isolated => {
             if record.waiting && waited != Some(record.rev) {
                 let sentence = format!(
                     "epoch {} waits for executors of the decision before",
@@ -83,7 +83,7 @@ fn rejoining(script: &mut Script<'_>, record: &Record) -> Result<Answer, Halt> {
 /// Carries out a claimed decision from where it is.
 pub(super) fn finish(script: &mut Script<'_>, claimed: Record) -> Result<Answer, Halt> {
     let reading = match claimed.state {
-        State::Unbalanced => {
+        State::Isolated => {
             let asked = script.start(Call::ReadAccelerator);
             script.accelerator(asked)?.ok()
         }
@@ -189,7 +189,7 @@ pub(super) fn watch(
         Verdict::Recut => {
             let (counted, episode) = record.happening(CUT_FORGOTTEN, script.now());
             let back = Record {
-                state: State::Unbalanced,
+                state: State::Isolated,
                 completed: true,
                 ..counted
             };

@@ -411,7 +411,7 @@ fn a_listener_that_held_nobody() {
 #[test]
 fn a_resumed_fence_looks_before_it_is_complete() {
     let mut scene = Scene::fenced();
-    let resumed = |record: &mut fencing::register::Record| record.state = State::Unbalanced;
+    let resumed = |record: &mut fencing::register::Record| record.state = State::Isolated;
     let back = |world: &mut World| world.accelerator[0].members[1] = Some(200);
     scene
         .recall("its executor had died before it was complete", resumed)

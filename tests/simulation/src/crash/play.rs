@@ -123,7 +123,7 @@ impl Play {
                 self.pass(1);
             }
             Start::Decided => return self.dies_in(State::Decided),
-            Start::Unbalanced => return self.dies_in(State::Unbalanced),
+            Start::Isolated => return self.dies_in(State::Isolated),
             Start::Complete => self.fenced(),
             Start::Healed => {
                 self.fenced();

@@ -147,16 +147,16 @@ impl Watcher {
 
     /// What may follow what, and in what world an epoch may end.
     fn follows(&mut self, id: InvocationId, record: &Record, old: &Record, decided: bool, reality: &Reality) {
-        use State::{Complete, Decided, Open, Rejoining, Unbalanced};
+        use State::{Complete, Decided, Isolated, Open, Rejoining};
         let allowed = match (old.state, record.state) {
             (same, next) if same == next => true,
             (_, Decided) if decided => true,
-            (Decided, Unbalanced)
-            | (Unbalanced | Decided, Complete)
-            | (Complete, Unbalanced | Decided | Rejoining | Open)
+            (Decided, Isolated)
+            | (Isolated | Decided, Complete)
+            | (Complete, Isolated | Decided | Rejoining | Open)
             | (Rejoining, Decided | Open) => true,
             // A decision that is resumed and finds the fenced site back.
-            (Unbalanced, Decided) => true,
+            (Isolated, Decided) => true,
             _ => false,
         };
         self.demand(allowed, || {
@@ -207,15 +207,15 @@ impl Watcher {
     }
 
     fn count(&mut self, record: &Record, old: &Record) {
-        use State::{Complete, Decided, Open, Rejoining, Unbalanced};
+        use State::{Complete, Decided, Isolated, Open, Rejoining};
         let counts = &mut self.counts;
         let decided = record.epoch > old.epoch;
         match (old.state, record.state) {
-            (Unbalanced | Decided, Complete) => counts.fences += 1,
+            (Isolated | Decided, Complete) => counts.fences += 1,
             (Rejoining, Open) => counts.rejoins += 1,
             (Complete, Open) => counts.adoptions += 1,
             (Rejoining, Decided) if !decided => counts.aborts += 1,
-            (Complete, Unbalanced) => counts.recuts += 1,
+            (Complete, Isolated) => counts.recuts += 1,
             (Complete, Decided) if !decided && record.refilled_at != old.refilled_at => counts.refills += 1,
             (Complete, Decided) if !decided => counts.refences += 1,
             (old, Decided) if decided && old != Open => counts.promotions += 1,
