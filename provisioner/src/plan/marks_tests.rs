@@ -151,7 +151,7 @@ fn the_mark_stays_while_a_function_may_stand_out_of_reach() {
     tags.insert("sitefence:regions".to_owned(), format!("{REGION} eu-west-3"));
     standing
         .unreached
-        .insert("eu-west-3".to_owned(), "silence".to_owned());
+        .insert("eu-west-3".into(), "silence".to_owned());
     let plan = destroy::plan(&topology(), &standing, &Looks::new(), true);
     assert_eq!(of_marks_and_functions(&plan), ["no function"]);
 }

@@ -173,7 +173,8 @@ impl Judge<'_> {
         let account_id = &standing.identity.account_id;
         let mut left = standing.former_registers.iter().flat_map(|(place, table)| {
             // The first of several replicas stands in the mark, whichever of them was looked at.
-            let regions = std::iter::once(&place.region).chain(table.replicas.regions());
+            let regions =
+                std::iter::once(place.region.as_str()).chain(table.replicas.regions().map(String::as_str));
             regions.map(move |region| (place.role_arn.as_deref(), region, &place.table))
         });
         standing.told().any(|told| told.found.owner == owner)

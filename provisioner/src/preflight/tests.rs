@@ -780,7 +780,7 @@ fn another_deployment_s_accelerator_is_refused() {
     ] {
         let left = with(|it| {
             let by_role = RegisterPlace {
-                region: "eu-west-1".to_owned(),
+                region: "eu-west-1".into(),
                 table: "arn:aws:dynamodb:eu-west-1:210987654321:table/by-role".to_owned(),
                 role_arn: Some("arn:aws:iam::210987654321:role/register".to_owned()),
             };
@@ -789,7 +789,7 @@ fn another_deployment_s_accelerator_is_refused() {
                 ..table("open")
             };
             let former = RegisterPlace {
-                region: "eu-west-2".to_owned(),
+                region: "eu-west-2".into(),
                 table: "former".to_owned(),
                 role_arn: None,
             };
