@@ -161,7 +161,7 @@ pub enum Step {
     /// A table may be deleted from here on.
     UnprotectTable {
         /// Its Region, and that of its stack.
-        region: String,
+        region: Region,
         /// The table.
         table: String,
     },

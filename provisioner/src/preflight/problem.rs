@@ -529,7 +529,7 @@ pub enum Warning {
         "the account lets {executions} functions run at once in {region}, so a flood of {executions} slow requests at the \
          function's public URL keeps alerts out: have its concurrency raised in Service Quotas"
     )]
-    FewExecutions { region: String, executions: u32 },
+    FewExecutions { region: Region, executions: u32 },
     #[error("{_0}; apply refuses until it is settled: {}", _0.hint())]
     Cluster(ClusterProblem),
     #[error("{endpoint} is set to {url}: this is not AWS itself")]

@@ -196,7 +196,7 @@ impl Walk<'_> {
             }
             Step::AwaitFunction { region, function } => self.await_function(region, function).await,
             Step::UnprotectTable { region, table } => {
-                let at = async |region: &str| {
+                let at = async |region: &Region| {
                     let client = self.session.aws.dynamodb(region, None).await;
                     Table::new(client, region, table)
                 };

@@ -108,14 +108,14 @@ impl Table {
     }
 
     /// The Regions in which it stands; none if it is gone.
-    pub async fn regions(&self) -> Result<Vec<String>, CallError> {
+    pub async fn regions(&self) -> Result<Vec<Region>, CallError> {
         let described = self.client.describe_table().table_name(&self.name).send().await;
         match described.map_err(|error| self.call("DescribeTable").failed(error)) {
             Ok(answer) => {
                 let replicas = answer.table.and_then(|table| table.replicas).unwrap_or_default();
-                let mut regions: BTreeSet<String> = replicas
+                let mut regions: BTreeSet<Region> = replicas
                     .into_iter()
-                    .filter_map(|replica| replica.region_name)
+                    .filter_map(|replica| Region::seen(&replica.region_name?))
                     .collect();
                 regions.insert(self.region.clone());
                 Ok(regions.into_iter().collect())
