@@ -171,7 +171,11 @@ fn the_former_mark_stays_while_a_function_is_out_of_reach() {
     let tags = &mut stacks.get_mut(&StackKind::Fencing).unwrap().tags;
     tags.insert("sitefence:regions".to_owned(), format!("{REGION} eu-west-3"));
     let silent = Findings {
-        unreached: [("eu-west-3".to_owned(), "silence".to_owned())].into(),
+        unreached: [(
+            crate::topology::Region::seen("eu-west-3").unwrap(),
+            "silence".to_owned(),
+        )]
+        .into(),
         ..unmarked()
     };
     let plan = planned(&standing, &silent);

@@ -176,7 +176,7 @@ pub enum Problem {
     )]
     RegisterInBrokenStack {
         table: String,
-        region: String,
+        region: Region,
         stack: String,
         resource: String,
     },

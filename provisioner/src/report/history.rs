@@ -104,7 +104,7 @@ pub fn history_text(chapters: &[Chapter]) -> String {
             decision.survivor.0,
             decision.fenced.0,
             decision.by,
-            seconds(State::Unbalanced, "out"),
+            seconds(State::Isolated, "out"),
             seconds(State::Complete, "cut"),
         );
     }
@@ -163,7 +163,7 @@ pub fn history_json(chapters: &[Chapter]) -> Value {
             "fenced": decision.fenced.0,
             "by": decision.by,
             "evidence": decision.evidence,
-            "outAfterMs": chapter.after_decision_ms(State::Unbalanced),
+            "outAfterMs": chapter.after_decision_ms(State::Isolated),
             "cutAfterMs": chapter.after_decision_ms(State::Complete),
             "endedAt": chapter.end().map(|end| end.written_at.to_string()),
             "endedBy": chapter.end().map(|end| end.by.clone()),
@@ -212,7 +212,7 @@ mod tests {
         vec![
             entry(1, 5, State::Open, "30:00", "rejoin by ana"),
             entry(1, 6, State::Open, "31:00", "hold by ben"),
-            entry(1, 2, State::Unbalanced, "00:01.25", "request r1"),
+            entry(1, 2, State::Isolated, "00:01.25", "request r1"),
             entry(1, 1, State::Decided, "00:00", "request r1"),
             entry(1, 3, State::Complete, "00:02", "request r1"),
             entry(1, 4, State::Rejoining, "20:00", "rejoin by ana"),
@@ -240,7 +240,7 @@ mod tests {
         let text = chapter_text(&chapters[1]);
         assert!(text.contains("evidence: site-a does not see site-b\n"), "{text}");
         assert!(
-            text.contains("    2  2026-11-21T20:00:01.25Z (+1.2 s)  unbalanced, request r1\n"),
+            text.contains("    2  2026-11-21T20:00:01.25Z (+1.2 s)  isolated, request r1\n"),
             "{text}"
         );
         assert!(text.ends_with("revisions are missing: the function could not write their copies\n"));

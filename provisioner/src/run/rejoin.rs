@@ -86,7 +86,7 @@ async fn register(session: &Session, topology: &Topology) -> Result<RegisterItem
 
 /// Whether the decision that fenced this site is in force and nobody is bringing it back.
 fn is_out(record: &Record, stale: &SiteName) -> bool {
-    let is_in_force = matches!(record.state, State::Decided | State::Unbalanced | State::Complete);
+    let is_in_force = matches!(record.state, State::Decided | State::Isolated | State::Complete);
     is_in_force && record.fenced() == Some(stale)
 }
 

@@ -118,8 +118,8 @@ async fn of_a_replica<T>(
         .filter(|region| *region != first);
     let mut silence = None;
     for region in std::iter::once(first).chain(others) {
-        let client = session.aws.dynamodb(region.as_str(), role_arn.as_deref()).await;
-        match ask(Table::new(client, region.as_str(), &topology.table_name())).await {
+        let client = session.aws.dynamodb(region, role_arn.as_deref()).await;
+        match ask(Table::new(client, region, &topology.table_name())).await {
             Err(ItemsError::Call(error)) if error.is_outage() => {
                 silence.get_or_insert(error);
             }
@@ -137,7 +137,7 @@ async fn functions(
 ) -> BTreeMap<String, Source<Option<FunctionState>>> {
     let name = topology.function_name();
     let looks = topology.regions.iter().map(|region| async {
-        let functions = Functions::new(session.aws.lambda(region.as_str()), region.as_str());
+        let functions = Functions::new(session.aws.lambda(region), region);
         (region.to_string(), deadline.wait(functions.state(&name)).await)
     });
     join_all(looks).await.into_iter().collect()

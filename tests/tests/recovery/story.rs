@@ -183,7 +183,7 @@ fn its_history(scene: &Scene) {
     );
     let run = scene.run(&["history", EXAMPLE, "--epoch", "1"]);
     assert_eq!(run.code, Some(0), "{run}");
-    for state in ["decided", "unbalanced", "complete", "rejoining", "open"] {
+    for state in ["decided", "isolated", "complete", "rejoining", "open"] {
         assert!(run.stdout.contains(&format!("  {state}, ")), "{state}: {run}");
     }
     let run = scene.run(&["history", EXAMPLE, "--epoch", "9"]);

@@ -180,7 +180,7 @@ fn of_record(topology: &str, record: &Record, observes: bool, file: &str) -> Opt
         let rejoin = format!("provision rejoin {fenced} {file}");
         let (sentence, next) = match record.state {
             State::Open => return None,
-            State::Decided | State::Unbalanced if record.waiting => (
+            State::Decided | State::Isolated if record.waiting => (
                 format!(
                     "{survivor} is to serve alone from epoch {epoch} on, and its promotion is not finished"
                 ),
@@ -192,7 +192,7 @@ fn of_record(topology: &str, record: &Record, observes: bool, file: &str) -> Opt
                 ),
                 format!("provision status {file}"),
             ),
-            State::Unbalanced => (
+            State::Isolated => (
                 format!(
                     "{fenced} is being fenced since {since}, epoch {epoch}: it is out of the accelerator, and {survivor} \
                      may still wait for it"

@@ -191,7 +191,7 @@ fn each_point_of_the_story_has_its_sentence_and_the_command_that_comes_next() {
              next: provision status topology.yaml",
         ),
         (
-            fenced(State::Unbalanced),
+            fenced(State::Isolated),
             Condition::Fenced,
             "prod: site-b is being fenced since 2026-11-21T20:00:00Z, epoch 3: it is out of the accelerator, and site-a \
              may still wait for it\n\
