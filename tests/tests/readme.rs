@@ -15,10 +15,6 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn readme() -> String {
-    std::fs::read_to_string(root().join("README.md")).unwrap()
-}
-
 #[test]
 fn the_events_that_operators_send_by_hand_are_understood() {
     let runbook = std::fs::read_to_string(root().join("docs/runbook.md")).unwrap();
@@ -67,10 +63,10 @@ fn calls(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_call_to_aws_is_among_the_rights_that_the_readme_lists() {
-    let readme = readme();
-    let start = readme.find("needs in AWS").unwrap();
-    let rights = &readme[start..start + readme[start..].find("needs in the clusters").unwrap()];
+fn every_call_to_aws_is_among_the_rights_that_are_listed() {
+    let permissions = source("docs/permissions.md");
+    let start = permissions.find("needs in AWS").unwrap();
+    let rights = &permissions[start..start + permissions[start..].find("needs in the clusters").unwrap()];
     let mut sources = Vec::new();
     files(&root().join("provisioner/src/world"), &mut sources);
     // The clusters' calls have a table of their own.
@@ -165,5 +161,73 @@ fn each_alarm_alert_mail_and_error_has_its_place_in_the_runbook() {
     assert!(codes.len() > 25, "{codes:?}");
     for code in codes {
         assert!(runbook.contains(&format!("`{code}`")), "{code} is not there");
+    }
+}
+
+/// The heading's anchor, as a Markdown viewer makes it.
+fn anchor(heading: &str) -> String {
+    heading
+        .to_lowercase()
+        .chars()
+        .filter_map(|c| match c {
+            ' ' => Some('-'),
+            c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The pages people read, by their path.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    files(&root().join("docs"), &mut pages);
+    pages.retain(|page| page.extension().is_some_and(|it| it == "md"));
+    pages.extend(["README.md", "CHANGELOG.md"].map(|page| root().join(page)));
+    pages.sort();
+    pages
+}
+
+#[test]
+fn every_link_between_the_pages_leads_to_a_heading_that_is_there() {
+    let mut links = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let to = if file.is_empty() {
+                page.clone()
+            } else {
+                page.parent().unwrap().join(file)
+            };
+            assert!(to.exists(), "{} leads to {target}", page.display());
+            if !heading.is_empty() {
+                let there = std::fs::read_to_string(&to).unwrap();
+                let headings = there
+                    .lines()
+                    .filter(|line| line.starts_with('#'))
+                    .map(|line| anchor(line.trim_start_matches('#').trim()));
+                assert!(
+                    headings.into_iter().any(|it| it == heading),
+                    "{} leads to {target}, and there is no such heading",
+                    page.display()
+                );
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 40, "only {links} links were found");
+}
+
+#[test]
+fn the_readme_fits_on_a_screen_and_a_half_and_leads_to_every_page() {
+    let readme = source("README.md");
+    let lines = readme.lines().count();
+    assert!(lines <= 200, "{lines} lines");
+    for page in pages().iter().filter(|page| page.parent().unwrap().ends_with("docs")) {
+        let link = format!("(docs/{})", page.file_name().unwrap().to_str().unwrap());
+        assert!(readme.contains(&link), "README.md does not lead to {link}");
     }
 }
