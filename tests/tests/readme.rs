@@ -226,7 +226,10 @@ fn the_readme_fits_on_a_screen_and_a_half_and_leads_to_every_page() {
     let readme = source("README.md");
     let lines = readme.lines().count();
     assert!(lines <= 200, "{lines} lines");
-    for page in pages().iter().filter(|page| page.parent().unwrap().ends_with("docs")) {
+    for page in pages()
+        .iter()
+        .filter(|page| page.parent().unwrap().ends_with("docs"))
+    {
         let link = format!("(docs/{})", page.file_name().unwrap().to_str().unwrap());
         assert!(readme.contains(&link), "README.md does not lead to {link}");
     }
