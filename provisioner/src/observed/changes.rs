@@ -41,6 +41,26 @@ pub struct PropertyChange {
     pub after: Option<String>,
     /// Whether this is what makes the resource be replaced.
     pub recreates: bool,
+    /// Whether CloudFormation will not say beforehand that it does not.
+    #[serde(skip)]
+    pub may_recreate: bool,
+    /// The parameter or the resource by which the value changes, where CloudFormation names one.
+    #[serde(skip)]
+    pub cause: Option<String>,
+}
+
+impl PropertyChange {
+    /// A change of which nothing is known but where it is.
+    pub fn at(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            before: None,
+            after: None,
+            recreates: false,
+            may_recreate: false,
+            cause: None,
+        }
+    }
 }
 
 /// One resource.
@@ -58,6 +78,15 @@ pub struct ResourceChange {
     pub replacement: Replacement,
     /// Which properties change.
     pub properties: Vec<PropertyChange>,
+}
+
+/// What an update changes in a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StackDifference {
+    /// The stack's tags, which all its resources inherit.
+    pub tags: Vec<PropertyChange>,
+    /// Its resources.
+    pub resources: Vec<ResourceChange>,
 }
 
 /// A resource that someone changed behind CloudFormation's back.
@@ -88,6 +117,8 @@ pub struct StackDrift {
 /// A change set as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeSetReading {
+    /// Its ARN. Its events are told by that alone.
+    pub id: String,
     /// CloudFormation's word for its state.
     pub status: String,
     /// Why, if it says.

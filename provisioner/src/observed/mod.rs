@@ -13,9 +13,11 @@ use fencing::words::SiteName;
 use serde_json::Value;
 
 pub mod access;
+pub mod cause;
 pub mod changes;
 pub mod cluster;
 pub mod cluster_endpoint;
+pub mod difference;
 pub mod failure_detection;
 pub mod keycloak;
 pub mod objects;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::changes::PropertyChange;
 use super::cluster::{Conflict, FIELD_MANAGER};
+use super::difference::{self, Difference, Segment};
 use crate::topology::names::LABEL_TOPOLOGY;
 
 /// What the server keeps for itself.
@@ -73,9 +74,8 @@ pub fn change(current: Option<&Value>, after: &Value, conflicts: &[Conflict]) ->
             drifted: Vec::new(),
         });
     };
-    let mut properties = Vec::new();
-    compare(&bare(current), &bare(after), &mut Vec::new(), &mut properties);
-    if properties.is_empty() {
+    let differences = difference::between(&bare(current), &bare(after));
+    if differences.is_empty() {
         return (!is_managed_by_us(current)).then(|| ObjectChange {
             action: ObjectAction::Adopt,
             properties: Vec::new(),
@@ -83,11 +83,10 @@ pub fn change(current: Option<&Value>, after: &Value, conflicts: &[Conflict]) ->
         });
     }
     let mut drifted = conflicts.to_vec();
-    for property in &properties {
-        let path: Vec<&str> = property.path.split('.').collect();
-        drifted.extend(other_holders(current, &path).map(|manager| Conflict {
+    for difference in &differences {
+        drifted.extend(other_holders(current, &difference.path).map(|manager| Conflict {
             manager,
-            field: format!(".{}", property.path),
+            field: format!(".{}", difference.property().path),
         }));
     }
     drifted.sort();
@@ -96,7 +95,7 @@ pub fn change(current: Option<&Value>, after: &Value, conflicts: &[Conflict]) ->
     drifted.retain(|it| conflicts.contains(it) || !conflicts.iter().any(|other| other.manager == it.manager));
     Some(ObjectChange {
         action: ObjectAction::Change,
-        properties,
+        properties: differences.iter().map(Difference::property).collect(),
         drifted,
     })
 }
@@ -112,8 +111,8 @@ pub fn by_others(conflicts: Vec<Conflict>) -> Vec<Conflict> {
     conflicts
 }
 
-/// The managers beside us that hold `path`, an exact field such as `["data", "password"]`.
-pub fn other_holders<'a>(object: &'a Value, path: &'a [&'a str]) -> impl Iterator<Item = String> + 'a {
+/// The managers beside us that hold what is at `path`.
+pub fn other_holders<'a>(object: &'a Value, path: &'a [Segment]) -> impl Iterator<Item = String> + 'a {
     managers(object)
         .filter(|(manager, _, _)| *manager != FIELD_MANAGER)
         .filter(|(_, _, fields)| holds(fields, path))
@@ -144,18 +143,19 @@ fn managers(object: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
 }
 
 /// Whether a set of fields holds `path`, or all of something around it.
-fn holds(fields: &Value, path: &[&str]) -> bool {
+fn holds(fields: &Value, path: &[Segment]) -> bool {
     let Some(fields) = fields.as_object() else {
         return false;
     };
-    let Some((first, rest)) = path.split_first() else {
-        return true;
-    };
-    match fields.get(&format!("f:{first}")) {
-        // A leaf is held with everything below it, as a list is that is one value.
-        Some(below) => below.as_object().is_none_or(serde_json::Map::is_empty) || holds(below, rest),
+    match path.split_first() {
+        None => true,
+        Some((Segment::Key(key), rest)) => match fields.get(&format!("f:{key}")) {
+            // A leaf is held with everything below it, as a list is that is one value.
+            Some(below) => below.as_object().is_none_or(serde_json::Map::is_empty) || holds(below, rest),
+            None => false,
+        },
         // An element of a list is named by its keys or its value, which a path does not tell.
-        None => first.parse::<usize>().is_ok() && fields.keys().any(|key| key.starts_with("k:")),
+        Some((Segment::Item { .. }, _)) => fields.keys().any(|key| key.starts_with("k:")),
     }
 }
 
@@ -171,45 +171,6 @@ fn bare(object: &Value) -> Value {
         }
     }
     object
-}
-
-fn compare(before: &Value, after: &Value, path: &mut Vec<String>, found: &mut Vec<PropertyChange>) {
-    match (before, after) {
-        (Value::Object(before), Value::Object(after)) => {
-            let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-            for name in names {
-                path.push(name.clone());
-                let (old, new) = (before.get(name), after.get(name));
-                match (old, new) {
-                    (Some(old), Some(new)) => compare(old, new, path, found),
-                    _ => found.push(property(path, old, new)),
-                }
-                path.pop();
-            }
-        }
-        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
-            for (index, (old, new)) in before.iter().zip(after).enumerate() {
-                path.push(index.to_string());
-                compare(old, new, path, found);
-                path.pop();
-            }
-        }
-        _ if before == after => {}
-        _ => found.push(property(path, Some(before), Some(after))),
-    }
-}
-
-fn property(path: &[String], before: Option<&Value>, after: Option<&Value>) -> PropertyChange {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    PropertyChange {
-        path: path.join("."),
-        before: before.map(text),
-        after: after.map(text),
-        recreates: false,
-    }
 }
 
 #[cfg(test)]
@@ -273,7 +234,7 @@ mod tests {
             told,
             [
                 ("spec.gone", Some("1"), None),
-                ("spec.groups.0.interval", Some("5s"), Some("10s"))
+                ("spec.groups[a].interval", Some("5s"), Some("10s"))
             ]
         );
         assert_eq!(change.drifted, []);
@@ -291,7 +252,7 @@ mod tests {
             drift(&[]),
             [Conflict {
                 manager: "kubectl-edit".into(),
-                field: ".spec.groups.0.interval".into()
+                field: ".spec.groups[0].interval".into()
             }]
         );
         // Where the server names the conflict itself, its word is enough.
@@ -306,11 +267,15 @@ mod tests {
     fn holders_are_read_from_leaves_and_lists() {
         let fields =
             json!({ "f:data": { "f:password": {} }, "f:spec": { "f:items": { "k:{\"name\":\"x\"}": {} } } });
+        let key = |key: &str| Segment::Key(key.to_owned());
+        let item = |name: &str| Segment::Item {
+            name: name.to_owned(),
+        };
         for (path, is_held) in [
-            (&["data", "password"][..], true),
-            (&["data", "url"], false),
-            (&["spec", "items", "0", "value"], true),
-            (&["spec", "others"], false),
+            (&[key("data"), key("password")][..], true),
+            (&[key("data"), key("url")], false),
+            (&[key("spec"), key("items"), item("x"), key("value")], true),
+            (&[key("spec"), key("others")], false),
         ] {
             assert_eq!(holds(&fields, path), is_held, "{path:?}");
         }

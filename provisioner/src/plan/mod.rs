@@ -21,6 +21,7 @@
 mod anew_tests;
 pub mod clusters;
 pub mod destroy;
+pub mod difference;
 mod lock;
 mod marks;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::clusters::ObjectGoal;
 use super::unreached::{Deferred, UnreachedRegion};
-use crate::observed::changes::StackDrift;
+use crate::observed::changes::{StackDifference, StackDrift};
 use crate::observed::cluster::{ObjectRef, Unreached};
 use crate::observed::{Mark, RegisterPlace};
 use crate::package::Package;
@@ -87,6 +87,8 @@ pub struct StackGoal {
     pub tags: BTreeMap<String, String>,
     /// Whether resources that exist under their names are taken over: a kept register.
     pub adopts: bool,
+    /// What becomes different in a stack that stands.
+    pub difference: StackDifference,
 }
 
 /// One effect, with all it needs.

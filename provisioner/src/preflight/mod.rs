@@ -4,6 +4,7 @@
 //! that the function is told, read from the world as it is.
 
 mod accelerator;
+pub mod causes;
 pub mod cluster_problem;
 mod clusters;
 pub mod ours;

@@ -11,6 +11,7 @@ use crate::observed::cluster::{
     ALERTMANAGER_CONFIGS_V1ALPHA1, ALERTMANAGER_CONFIGS_V1BETA1, CONFIG_MAPS, ClusterReading, Comparison,
     Conflict, DryRun, Look, Looks, ObjectRef, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, Unreached,
 };
+use crate::observed::difference::Segment;
 use crate::observed::objects::{self, ObjectAction, ObjectChange};
 use crate::render::{ObjectDocument, ObjectKind};
 use crate::topology::{Platform, Region, Site, SiteName, Topology};
@@ -128,10 +129,9 @@ pub fn secret_change(
     let keys: BTreeSet<&str> = keys.chain([USERNAME_KEY, PASSWORD_KEY]).collect();
     let redacted = || Some(REDACTED.to_owned());
     let property = |key: &str, before: Option<String>, after: Option<String>| PropertyChange {
-        path: format!("data.{key}"),
         before,
         after,
-        recreates: false,
+        ..PropertyChange::at(format!("data.{key}"))
     };
     let mut properties: Vec<PropertyChange> = Vec::new();
     for key in &keys {
@@ -159,7 +159,8 @@ pub fn secret_change(
     let drifted = properties
         .iter()
         .flat_map(|property| {
-            let path: Vec<&str> = property.path.splitn(2, '.').collect();
+            let path = property.path.splitn(2, '.');
+            let path: Vec<Segment> = path.map(|key| Segment::Key(key.to_owned())).collect();
             objects::other_holders(current, &path)
                 .map(|manager| Conflict {
                     manager,

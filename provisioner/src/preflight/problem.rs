@@ -256,7 +256,7 @@ fn also_in(others: &[String]) -> String {
 }
 
 /// Words a command needs: `a-b` stays, anything else is quoted.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::objects;
 use super::outcome::{Applied, Destroyed, Preview};
-use crate::observed::changes::ResourceChange;
+use crate::observed::changes::StackDifference;
 use crate::package::PackedFunction;
 use crate::package::elf::{Binary, Linkage};
 use crate::plan::{Plan, StackGoal, Step};
@@ -34,7 +34,7 @@ pub fn plan_json(plan: &Plan, preview: &Preview, cases: &[TimeToFence], advice: 
 }
 
 fn step_json(step: &Step, preview: &Preview) -> Option<Value> {
-    let stack = |action: &str, goal: &StackGoal, changes: Option<&Vec<ResourceChange>>| {
+    let stack = |action: &str, goal: &StackGoal, changes: Option<&StackDifference>| {
         json!({
             "action": action,
             "region": goal.region,
@@ -42,7 +42,8 @@ fn step_json(step: &Step, preview: &Preview) -> Option<Value> {
             // A value that another stack's output will tell is null.
             "parameters": goal.parameters.iter().map(|(name, value)| (name, value.known())).collect::<BTreeMap<_, _>>(),
             "adopts": goal.adopts,
-            "changes": changes,
+            "tagChanges": changes.map(|changes| &changes.tags),
+            "changes": changes.map(|changes| &changes.resources),
         })
     };
     Some(match step {

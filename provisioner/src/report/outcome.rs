@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fencing::answer::Answer;
 use serde::Serialize;
 
-use crate::observed::changes::ResourceChange;
+use crate::observed::changes::StackDifference;
 use crate::observed::cluster::Unreached;
 use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::topology::Region;
@@ -69,4 +69,4 @@ pub struct Operated {
 }
 
 /// By Region and stack: what would change in it.
-pub type Preview = BTreeMap<(Region, String), Vec<ResourceChange>>;
+pub type Preview = BTreeMap<(Region, String), StackDifference>;

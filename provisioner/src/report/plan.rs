@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::outcome::{Applied, Destroyed, Preview};
 use super::properties::properties;
 use super::{bytes, objects};
-use crate::observed::changes::{Action, Replacement, ResourceChange, StackDrift};
+use crate::observed::changes::{Action, Replacement, StackDifference, StackDrift};
 use crate::observed::objects::ObjectAction;
 use crate::plan::unreached::Place;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
@@ -65,10 +65,16 @@ pub fn step(step: &Step) -> Option<String> {
     })
 }
 
-/// Resources that change, one line each and one more per property.
-pub fn changes(changes: &[ResourceChange]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for change in changes {
+/// What changes in a stack: its tags, then its resources, one line each and one more per property.
+pub fn changes(difference: &StackDifference) -> Vec<String> {
+    if difference.tags.is_empty() && difference.resources.is_empty() {
+        return vec!["only the template's own words change, nothing of what is in it".to_owned()];
+    }
+    let mut lines: Vec<String> = properties(&difference.tags)
+        .into_iter()
+        .map(|line| format!("tag {}  (on all that is in it)", line.trim_start()))
+        .collect();
+    for change in &difference.resources {
         let sign = match (change.action, change.replacement) {
             (Action::Create, _) => "+",
             (Action::Delete, _) => "-",
@@ -293,7 +299,7 @@ fn step_text(text: &mut String, step: &Step, preview: &Preview) {
             lines.extend(
                 known
                     .into_iter()
-                    .flat_map(|resources| changes(resources))
+                    .flat_map(changes)
                     .map(|line| format!("      {line}")),
             );
         }

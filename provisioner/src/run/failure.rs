@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use crate::check::DocumentError;
 use crate::check::plan::PlanBreach;
 use crate::observed::RegisterReading;
+use crate::observed::cause::Cause;
 use crate::observed::keycloak::Owner;
 use crate::package::PackageError;
 use crate::package::elf::ElfError;
+use crate::preflight::causes;
 use crate::preflight::cluster_problem::ClusterProblem;
 use crate::preflight::problem::{Problem, fenced};
 use crate::report;
@@ -22,17 +24,6 @@ use crate::world::call::CallError;
 use crate::world::kubernetes::ClusterError;
 
 use super::lock_owner::LockOwner;
-
-/// The first thing that went wrong in a stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    /// The resource, in the template's words.
-    pub logical_id: String,
-    /// Its type.
-    pub kind: String,
-    /// CloudFormation's reason.
-    pub reason: String,
-}
 
 /// A site whose watchdog did not come through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +80,18 @@ pub enum Failure {
         status: String,
         cause: Option<Box<Cause>>,
     },
-    #[error("CloudFormation cannot change the stack {stack} in {region}: {reason}")]
+    /// CloudFormation looked at what was to change, and refused.
+    #[error(
+        "CloudFormation cannot change the stack {stack} in {region}: {}",
+        causes_text(reason, causes)
+    )]
     ChangeSet {
         stack: String,
         region: Region,
         reason: String,
+        causes: Vec<Cause>,
+        /// Why the causes could not be read, if so.
+        unread: Option<Box<CallError>>,
     },
     #[error("the function {function} in {region} does not become ready: {reason}")]
     FunctionNotReady {
@@ -234,8 +232,32 @@ fn by_whom(owner: Option<&LockOwner>) -> String {
 
 fn cause_text(cause: Option<&Cause>) -> String {
     cause
-        .map(|cause| format!(": {} ({}): {}", cause.logical_id, cause.kind, cause.reason))
+        .map(|cause| format!(": {}: {}", cause.resource(), cause.reason))
         .unwrap_or_default()
+}
+
+/// Each cause on a line, or what CloudFormation says where there is none to tell.
+fn causes_text(reason: &str, causes: &[Cause]) -> String {
+    match causes {
+        [] => reason.to_owned(),
+        [only] => format!("{}: {}", only.resource(), only.reason),
+        several => {
+            let lines = several
+                .iter()
+                .map(|cause| format!("\n  {}: {}", cause.resource(), cause.reason));
+            lines.collect()
+        }
+    }
+}
+
+/// What to do about causes, each kind once.
+fn hints<'a>(causes: impl IntoIterator<Item = &'a Cause>, region: &Region) -> Option<String> {
+    let mut hints: Vec<String> = causes
+        .into_iter()
+        .filter_map(|cause| causes::hint(cause, region.as_str()))
+        .collect();
+    hints.dedup();
+    (!hints.is_empty()).then(|| hints.join("\nhint: "))
 }
 
 impl From<ClusterProblem> for Failure {
@@ -346,12 +368,40 @@ impl Failure {
             Self::WatchdogsSilent { .. } => Some(
                 "run the same command again to go on waiting, with --wait for longer or with --no-wait not at all".into(),
             ),
-            Self::Stack { .. } => {
+            Self::Stack { cause, region, .. } => hints(cause.as_deref(), region).or_else(|| {
                 Some("remove the cause, then run the same command again: it goes on from what stands".into())
+            }),
+            Self::ChangeSet {
+                reason,
+                causes,
+                unread,
+                region,
+                ..
+            } => {
+                let told = Cause::new("", "", None, reason);
+                let unread = unread.as_deref().filter(|_| causes::is_withheld(reason));
+                hints(causes, region)
+                    .or_else(|| {
+                        unread.map(|error| {
+                            format!(
+                                "what it found stands in the change set's events, which could not be read ({error}): allow \
+                                 cloudformation:DescribeEvents, and the next run says it"
+                            )
+                        })
+                    })
+                    .or_else(|| hints([&told], region))
+                    .or_else(|| {
+                        Some("the same change is refused each time: remove the cause, then run the same command again".into())
+                    })
             }
-            Self::ChangeSet { .. } | Self::FunctionNotReady { .. } | Self::NoOutput { .. } => {
-                Some("run the same command again; it goes on from what stands".into())
+            Self::FunctionNotReady { reason, region, .. } => {
+                let cause = Cause::new("Function", "AWS::Lambda::Function", None, reason);
+                hints([&cause], region)
+                    .or_else(|| Some("remove the cause, then run the same command again; it goes on from what stands".into()))
             }
+            Self::NoOutput { .. } => Some(
+                "somebody else changed the stack meanwhile: run the same command again; it goes on from what stands".into(),
+            ),
             Self::Locked { takes_over_at, .. } => Some(format!(
                 "wait for it; if it died, its lock lapses at {takes_over_at}, or take it over now with --break-lock"
             )),

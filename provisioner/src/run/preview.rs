@@ -3,7 +3,7 @@
 use super::Session;
 use super::failure::Failure;
 use super::stacks::Driver;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, difference};
 use crate::report::Preview;
 use crate::topology::Topology;
 
@@ -14,7 +14,8 @@ pub async fn preview(session: &Session, topology: &Topology, plan: &Plan) -> Res
         session.interrupt.check()?;
         if let Step::UpdateStack(goal) = step {
             let changes = Driver::new(session, topology, &goal.region).preview(goal).await?;
-            preview.insert((goal.region.clone(), goal.stack.clone()), changes);
+            let explained = difference::explained(&goal.difference, &changes);
+            preview.insert((goal.region.clone(), goal.stack.clone()), explained);
         }
     }
     Ok(preview)

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Session;
-use super::failure::{Cause, Failure};
+use super::failure::Failure;
 use crate::observed::Condition;
+use crate::observed::cause::Cause;
 use crate::observed::changes::{ChangeSetReading, ResourceChange, Verdict};
-use crate::plan::{ParameterValue, StackGoal};
+use crate::plan::{ParameterValue, StackGoal, difference};
+use crate::preflight::causes;
 use crate::report;
 use crate::topology::{Region, Topology};
 use crate::world::call::CallError;
@@ -70,7 +72,7 @@ impl<'a> Driver<'a> {
             return Ok(());
         };
         if !creates {
-            for line in report::changes(&change_set.changes) {
+            for line in report::changes(&difference::explained(&goal.difference, &change_set.changes)) {
                 session.console.say(&format!("  {line}"));
             }
         }
@@ -82,7 +84,24 @@ impl<'a> Driver<'a> {
             .ok_or(Failure::Overtaken)?;
         let last = self.last_event(&stack.id).await?;
         self.execute(&goal.stack).await?;
-        self.follow(&goal.stack, &stack.id, last).await
+        let stack_id = stack.id;
+        match self.follow(&goal.stack, &stack_id, last).await {
+            Err(Failure::Stack {
+                stack,
+                region,
+                status,
+                cause: Some(mut cause),
+            }) => {
+                self.complete(goal, &mut cause, &stack_id).await;
+                Err(Failure::Stack {
+                    stack,
+                    region,
+                    status,
+                    cause: Some(cause),
+                })
+            }
+            other => other,
+        }
     }
 
     /// Starts the change set. An answer that was lost makes the next attempt fail, and the work is done.
@@ -151,14 +170,42 @@ impl<'a> Driver<'a> {
                     return Ok(None);
                 }
                 Verdict::Failed => {
+                    // Its events go with it, and they alone say what failed.
+                    let refused = self.refused(goal, change_set).await;
                     self.stacks.delete_change_set(&goal.stack, name).await?;
-                    return Err(Failure::ChangeSet {
-                        stack: goal.stack.clone(),
-                        region: self.region.clone(),
-                        reason: change_set.reason.unwrap_or_else(|| "no reason given".to_owned()),
-                    });
+                    return Err(refused);
                 }
             }
+        }
+    }
+
+    /// Why a change set cannot be made. That more cannot be read is no reason to say less.
+    async fn refused(&self, goal: &StackGoal, change_set: ChangeSetReading) -> Failure {
+        let (mut causes, unread) = match self.stacks.failures(&change_set.id).await {
+            Ok(causes) => (causes, None),
+            Err(error) => (Vec::new(), Some(Box::new(error))),
+        };
+        for cause in &mut causes {
+            self.complete(goal, cause, &change_set.id).await;
+        }
+        Failure::ChangeSet {
+            stack: goal.stack.clone(),
+            region: self.region.clone(),
+            reason: change_set.reason.unwrap_or_else(|| "no reason given".to_owned()),
+            causes,
+            unread,
+        }
+    }
+
+    /// Adds to a cause the resource's own name and, where that is taken, who has it.
+    async fn complete(&self, goal: &StackGoal, cause: &mut Cause, arn: &str) {
+        if cause.name.is_none() {
+            let account_id = arn.split(':').nth(4).unwrap_or_default();
+            cause.name = difference::name_of(goal, &cause.logical_id, account_id);
+        }
+        if let (true, Some(name)) = (causes::is_taken(cause), &cause.name) {
+            // A service of the message: without the right to look it says less.
+            cause.holder = self.stacks.holder(name).await.ok().flatten();
         }
     }
 
@@ -267,11 +314,8 @@ impl<'a> Driver<'a> {
                         status: status.to_owned(),
                         cause: cause
                             .or_else(|| {
-                                Some(Cause {
-                                    logical_id: stack.to_owned(),
-                                    kind: "AWS::CloudFormation::Stack".to_owned(),
-                                    reason: reading.reason?,
-                                })
+                                let reason = reading.reason?;
+                                Some(Cause::new(stack, "AWS::CloudFormation::Stack", None, &reason))
                             })
                             .map(Box::new),
                     });
@@ -301,11 +345,8 @@ fn cause_of(event: &StackEvent, stack: &str) -> Option<Cause> {
     let is_consequence = reason.contains("creation cancelled")
         || reason.contains("update cancelled")
         || event.logical_id == stack;
-    (event.status.ends_with("_FAILED") && !is_consequence).then(|| Cause {
-        logical_id: event.logical_id.clone(),
-        kind: event.kind.clone(),
-        reason,
-    })
+    let is_cause = event.status.ends_with("_FAILED") && !is_consequence;
+    is_cause.then(|| Cause::new(&event.logical_id, &event.kind, Some(&event.physical_id), &reason))
 }
 
 fn says_empty(error: &CallError) -> bool {

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, OnStackFailure, Parameter, StackDriftDetectionStatus, StackResourceDrift,
-    StackResourceDriftStatus, Tag, TemplateStage,
+    Capability, ChangeSetType, EventFilter, HookFailureMode, OnStackFailure, OperationEvent, Parameter,
+    StackDriftDetectionStatus, StackResource, StackResourceDrift, StackResourceDriftStatus, Tag,
+    TemplateStage,
 };
 
 use super::call::{Call, CallError};
+use crate::observed::cause::{Cause, Holder};
 use crate::observed::changes::{
     Action, ChangeSetReading, PropertyChange, Replacement, ResourceChange, ResourceDrift,
 };
@@ -306,6 +308,7 @@ impl Stacks {
                 .map(|status| status.as_str().to_owned())
                 .unwrap_or_default();
             reading.reason = page.status_reason;
+            reading.id = page.change_set_id.unwrap_or_default();
             reading.execution = page
                 .execution_status
                 .map(|status| status.as_str().to_owned())
@@ -322,6 +325,51 @@ impl Stacks {
                 return Ok(Some(reading));
             }
         }
+    }
+
+    /// What failed while a change set was made, resource by resource. Its description tells only that something did.
+    pub async fn failures(&self, change_set: &str) -> Result<Vec<Cause>, CallError> {
+        let failed = EventFilter::builder().failed_events(true).build();
+        let mut pages = self
+            .client
+            .describe_events()
+            .change_set_name(change_set)
+            .filters(failed)
+            .into_paginator()
+            .send();
+        let mut causes = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.call("DescribeEvents").failed(error))?;
+            causes.extend(
+                page.operation_events
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(failure),
+            );
+        }
+        Ok(causes)
+    }
+
+    /// The stack that a resource belongs to, by the resource's name outside.
+    pub async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, CallError> {
+        let answer = self
+            .client
+            .describe_stack_resources()
+            .physical_resource_id(physical_id)
+            .send()
+            .await
+            .map_err(|error| self.call("DescribeStackResources").failed(error));
+        let resources = match answer {
+            Ok(answer) => answer.stack_resources.unwrap_or_default(),
+            Err(error) if says_absent(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // The answer holds all that the stack has.
+        let wanted = |resource: &StackResource| resource.physical_resource_id.as_deref() == Some(physical_id);
+        Ok(resources.into_iter().find(wanted).map(|resource| Holder {
+            stack: resource.stack_name.unwrap_or_default(),
+            logical_id: resource.logical_resource_id.unwrap_or_default(),
+        }))
     }
 
     /// Removes a change set, if it is there.
@@ -387,17 +435,37 @@ fn drift(drift: StackResourceDrift) -> ResourceDrift {
         kind: drift.resource_type.unwrap_or_default(),
         properties: differences
             .map(|difference| PropertyChange {
-                path: difference
-                    .property_path
-                    .unwrap_or_default()
-                    .trim_start_matches('/')
-                    .replace('/', "."),
                 before: difference.expected_value,
                 after: difference.actual_value,
-                recreates: false,
+                ..PropertyChange::at(dotted(&difference.property_path.unwrap_or_default()))
             })
             .collect(),
     }
+}
+
+/// A failed event, if it says why: a validation's, a hook's or a resource's own.
+fn failure(event: OperationEvent) -> Option<Cause> {
+    let reasons = [
+        event.validation_status_reason,
+        event.hook_status_reason,
+        event.resource_status_reason,
+    ];
+    let reason = reasons.into_iter().flatten().find(|reason| !reason.is_empty())?;
+    let warns = [event.validation_failure_mode, event.hook_failure_mode];
+    if warns.contains(&Some(HookFailureMode::Warn)) {
+        return None;
+    }
+    Some(Cause::new(
+        &event.logical_resource_id.unwrap_or_default(),
+        &event.resource_type.unwrap_or_default(),
+        event.physical_resource_id.as_deref(),
+        &reason,
+    ))
+}
+
+/// A JSON pointer as a dotted path.
+fn dotted(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".")
 }
 
 /// CloudFormation has no code of its own for a stack that is not there, only a sentence.
@@ -424,12 +492,14 @@ fn resource_change(change: aws_sdk_cloudformation::types::ResourceChange) -> Res
         _ => Action::Change,
     };
     let mut properties: Vec<PropertyChange> = Vec::new();
-    for target in change
-        .details
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|detail| detail.target)
-    {
+    for detail in change.details.unwrap_or_default() {
+        let Some(target) = detail.target else {
+            continue;
+        };
+        let recreation = target
+            .requires_recreation
+            .as_ref()
+            .map_or("Never", |recreation| recreation.as_str());
         let attribute = target
             .attribute
             .map(|attribute| attribute.as_str().to_owned())
@@ -437,23 +507,24 @@ fn resource_change(change: aws_sdk_cloudformation::types::ResourceChange) -> Res
         let property = PropertyChange {
             // A path names a property inside a property; old replies have the outer name only.
             path: match (target.path, target.name) {
-                (Some(path), _) if !path.is_empty() => path
-                    .trim_start_matches("/Properties/")
-                    .trim_start_matches('/')
-                    .replace('/', "."),
+                (Some(path), _) if !path.is_empty() => dotted(path.trim_start_matches("/Properties")),
                 (_, Some(name)) if !name.is_empty() => name,
                 _ => attribute,
             },
             before: target.before_value,
             after: target.after_value,
-            recreates: target
-                .requires_recreation
-                .as_ref()
-                .is_some_and(|recreation| recreation.as_str() == "Always"),
+            recreates: recreation == "Always",
+            may_recreate: recreation != "Never",
+            cause: detail.causing_entity.filter(|cause| !cause.is_empty()),
         };
         // The same property stands once per reason for its change.
         match properties.iter_mut().find(|known| known.path == property.path) {
-            Some(known) => known.recreates |= property.recreates,
+            Some(known) => {
+                known.recreates |= property.recreates;
+                known.may_recreate |= property.may_recreate;
+                // One that is written so is the reason that nothing else takes away.
+                known.cause = known.cause.take().filter(|_| property.cause.is_some());
+            }
             None => properties.push(property),
         }
     }

@@ -9,10 +9,13 @@
 //! caller), either before the change reached AWS or after it took effect, and the caller never hears. Reads
 //! are not counted: between two changes every moment is the same to whoever continues later.
 //!
+//! What AWS does and the local one does not is answered here: [`Counter::answer`] gives an operation the answer that
+//! AWS documents. And [`Counter::asked`] is everything that was asked, reads included, for tests of how much is asked.
+//!
 //! It can also lose Regions: [`Counter::lose_region`] closes every connection that asks one of them, as far as
 //! the signature tells, until [`Counter::find_region`]. IAM belongs to no Region and goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -50,6 +53,8 @@ struct State {
     stop: Option<Stop>,
     lost: BTreeSet<String>,
     pretence: Option<(&'static str, &'static str)>,
+    asked: Vec<String>,
+    answers: BTreeMap<&'static str, (u16, String)>,
 }
 
 /// Gates that count together.
@@ -68,10 +73,26 @@ impl Counter {
         locked(&self.0).changes.clone()
     }
 
+    /// Every operation that was asked for since the last [`Counter::reset`], in order, as `Operation Region`.
+    pub fn asked(&self) -> Vec<String> {
+        locked(&self.0).asked.clone()
+    }
+
+    /// From now on `operation` is answered so, and does not reach AWS.
+    pub fn answer(&self, operation: &'static str, status: u16, body: impl Into<String>) {
+        locked(&self.0).answers.insert(operation, (status, body.into()));
+    }
+
+    /// AWS itself answers `operation` again.
+    pub fn let_through(&self, operation: &'static str) {
+        locked(&self.0).answers.remove(operation);
+    }
+
     /// Forgets what was counted, and any stop.
     pub fn reset(&self) {
         let mut state = locked(&self.0);
         state.changes.clear();
+        state.asked.clear();
         state.stop = None;
     }
 
@@ -118,6 +139,22 @@ impl Counter {
         Response::from_parts(head, body)
     }
 
+    /// Notes what is asked for, and the answer that was laid ready for it.
+    fn note(&self, received: &Received) -> Option<Response<Bytes>> {
+        let operation = operation(received);
+        let mut state = locked(&self.0);
+        let region = region(&received.headers).unwrap_or("everywhere");
+        state.asked.push(format!("{operation} {region}"));
+        let (status, body) = state.answers.get(operation.as_str())?.clone();
+        let kind = if body.starts_with('{') {
+            "application/x-amz-json-1.1"
+        } else {
+            "text/xml"
+        };
+        let answer = Response::builder().status(status).header("content-type", kind);
+        answer.body(Bytes::from(body)).ok()
+    }
+
     /// Counts a change; the stop, if this is the one.
     pub(super) fn count(&self, change: String) -> Option<(Moment, Action)> {
         let mut state = locked(&self.0);
@@ -155,6 +192,9 @@ async fn pass(upstream: SocketAddr, counter: &Counter, received: Received) -> Re
     if region(&received.headers).is_some_and(|region| counter.is_lost(region)) {
         return Reply::Close;
     }
+    if let Some(answer) = counter.note(&received) {
+        return Reply::Answer(answer);
+    }
     let stop = change(&received).and_then(|change| counter.count(change));
     if let Some((Moment::Before, action)) = stop {
         action();
@@ -179,19 +219,27 @@ fn region(headers: &HeaderMap) -> Option<&str> {
     (service != "iam").then_some(region)
 }
 
-/// The change that a request asks for, if it asks for one.
-fn change(received: &Received) -> Option<String> {
+/// What a request asks for: by name, or by method and path where the service knows no names.
+fn operation(received: &Received) -> String {
     if let Some(target) = header(&received.headers, "x-amz-target") {
-        let operation = target.rsplit('.').next().unwrap_or_default();
-        return is_change(operation).then(|| operation.to_owned());
+        return target.rsplit('.').next().unwrap_or_default().to_owned();
     }
     let body = String::from_utf8_lossy(&received.body);
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
-    if let Some(action) = action {
-        return is_change(action).then(|| action.to_owned());
+    match action {
+        Some(action) => action.to_owned(),
+        None => format!("{} {}", received.method, received.uri.path()),
     }
-    let method = received.method.as_str();
-    (method != "GET" && method != "HEAD").then(|| format!("{method} {}", received.uri.path()))
+}
+
+/// The change that a request asks for, if it asks for one.
+fn change(received: &Received) -> Option<String> {
+    let operation = operation(received);
+    let changes = match operation.split_once(' ') {
+        Some((method, _)) => method != "GET" && method != "HEAD",
+        None => is_change(&operation),
+    };
+    changes.then_some(operation)
 }
 
 fn is_change(operation: &str) -> bool {

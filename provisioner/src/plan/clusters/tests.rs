@@ -412,7 +412,10 @@ fn a_change_by_another_hand_is_refused_with_its_name_or_taken_back() {
         panic!("{plan:?}")
     };
     assert!(goal.force);
-    assert_eq!(goal.change.properties[0].path, "spec.groups.0.interval");
+    assert_eq!(
+        goal.change.properties[0].path,
+        "spec.groups[sitefence-prod].interval"
+    );
     assert_eq!(goal.change.drifted[0].manager, "kubectl-edit");
 }
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use self::parameters::{declared_parameters, parameter_values};
 use super::lock::{LockPlace, enclose};
 use super::unreached::{self, Deferred, Place};
-use super::{ParameterValue, StackGoal, Step, destroy};
+use super::{ParameterValue, StackGoal, Step, destroy, difference};
+use crate::observed::changes::StackDifference;
 use crate::observed::{Condition, StackReading, Standing};
 use crate::package::Package;
 use crate::preflight::Findings;
@@ -53,6 +54,7 @@ pub(super) fn goals(
             template: document.template.clone(),
             parameters,
             tags: tags(topology),
+            difference: StackDifference::default(),
         });
     }
     if !problems.is_empty() {
@@ -119,7 +121,7 @@ pub(super) fn unsettled(topology: &Topology, standing: &Standing, lock: &LockPla
 pub(super) fn steps(topology: &Topology, standing: &Standing, goal: &StackGoal) -> Vec<Step> {
     let stack = standing.stack(&goal.region, goal.kind);
     let lost_its_bucket = goal.kind == StackKind::Artifacts && standing.bucket_is_gone(&goal.region);
-    let mut steps = stack_steps(stack, lost_its_bucket, goal);
+    let mut steps = stack_steps(stack, lost_its_bucket, goal, &standing.identity.account_id);
     // By what the stack made: one that failed because another's bucket has the name must not touch that.
     let made = stack
         .filter(|_| goal.kind == StackKind::Artifacts)
@@ -175,7 +177,12 @@ fn bucket(topology: &Topology, standing: &Standing, goal: &StackGoal) -> Option<
 
 /// What a stack needs to become its goal. CloudFormation does not notice that a bucket was deleted by hand, and
 /// an update would not make it again.
-fn stack_steps(standing: Option<&StackReading>, lost_its_bucket: bool, goal: &StackGoal) -> Vec<Step> {
+fn stack_steps(
+    standing: Option<&StackReading>,
+    lost_its_bucket: bool,
+    goal: &StackGoal,
+    account_id: &str,
+) -> Vec<Step> {
     let Some(stack) = standing else {
         return vec![Step::CreateStack(goal.clone())];
     };
@@ -201,6 +208,7 @@ fn stack_steps(standing: Option<&StackReading>, lost_its_bucket: bool, goal: &St
         _ if is_reached(stack, goal) => Vec::new(),
         _ => vec![Step::UpdateStack(StackGoal {
             adopts: false,
+            difference: difference::between(stack, goal, account_id),
             ..goal.clone()
         })],
     }
