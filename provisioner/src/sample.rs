@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use crate::observed::cluster::{ClusterReading, Looks};
 use crate::observed::*;
-use crate::package::Package;
+use crate::package::{self, Package};
 use crate::plan::{OUTPUT_WEBHOOK_SECRET, ParameterValue, Plan, StackGoal, Step};
 use crate::preflight::Findings;
 use crate::preflight::ours::{Choices, Clusters};
-use crate::render::StackDocument;
+use crate::render::{StackDocument, parameters};
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 use crate::topology::{Region, Topology};
 
@@ -23,6 +23,9 @@ pub(crate) const REGION: &str = "eu-west-1";
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const GROUP: &str =
     "arn:aws:globalaccelerator::123456789012:accelerator/acc/listener/l1/endpoint-group/g1";
+
+/// The version that whatever has versions is given.
+const VERSION: &str = "v1";
 
 pub(crate) fn topology_from(extra: &str) -> Topology {
     let text = format!(
@@ -112,6 +115,7 @@ pub(crate) fn observed() -> Observed {
         enabled: true,
     };
     Observed {
+        own_secrets: BTreeMap::new(),
         webhook_oddity: None,
         standing: standing(),
         unreached: BTreeMap::new(),
@@ -127,7 +131,9 @@ pub(crate) fn observed() -> Observed {
                 oddity: None,
                 arn: format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:prod/infinispan-AbCdEf"),
                 is_being_deleted: false,
-                has_value: true,
+                version: Some("v1".to_owned()),
+                primary_region: None,
+                replicas_behind: Vec::new(),
             },
         )]
         .into(),
@@ -187,6 +193,7 @@ pub(crate) fn documents(regions: &[&str]) -> Vec<StackDocument> {
             "Parameters:
   ArtifactBucket: { Type: String }
   ArtifactKey: { Type: String }
+  ArtifactVersion: { Type: String }
   AcceleratorArn: { Type: String }
   Balancers: { Type: String }
   RegisterTable: { Type: String }
@@ -300,6 +307,7 @@ pub(crate) fn function(topology: &Topology, findings: &Findings) -> FunctionRead
     FunctionReading {
         name: topology.function_name(),
         arn: "arn:function".to_owned(),
+        code_sha256: Some(package().sha256),
         environment: topology
             .settings(topology.first_region(), found)
             .environment()
@@ -340,7 +348,7 @@ pub(crate) fn carried_out(
                     .get_mut(region)
                     .unwrap()
                     .artifacts
-                    .insert(package.key());
+                    .insert(package.key(), VERSION.to_owned());
             }
             Step::EmptyBucket { region, .. } => standing.regions.get_mut(region).unwrap().artifacts.clear(),
             Step::ForgetItems { .. } => {
@@ -357,6 +365,7 @@ pub(crate) fn carried_out(
 fn reach(standing: &mut Standing, topology: &Topology, goal: &StackGoal, findings: &Findings) {
     let told = |value: &ParameterValue| match value {
         ParameterValue::Known(value) => value.clone(),
+        ParameterValue::Uploaded { .. } | ParameterValue::SecretVersion { .. } => VERSION.to_owned(),
         ParameterValue::Output {
             region,
             kind,
@@ -405,7 +414,13 @@ fn reach(standing: &mut Standing, topology: &Topology, goal: &StackGoal, finding
         },
     );
     match goal.kind {
-        StackKind::Fencing => region.function = Some(function(topology, findings)),
+        StackKind::Fencing => {
+            let key = &goal.parameters[parameters::ARTIFACT_KEY];
+            region.function = Some(FunctionReading {
+                code_sha256: key.known().and_then(package::sha256_of_key).map(str::to_owned),
+                ..function(topology, findings)
+            });
+        }
         StackKind::Register => standing.register = Some(table("open")),
         _ => {}
     }

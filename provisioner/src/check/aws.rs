@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::permissions::permissions;
 use super::{Case, as_list, of_type, resources, text, texts};
-use crate::render::schedule_input;
+use crate::render::{parameters, schedule_input};
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 
 /// The largest template that fits into a request (CloudFormation quota); a larger one needs a bucket.
@@ -240,6 +240,24 @@ pub(super) fn password_is_one(case: &mut Case<'_>) {
                 );
             }
             (false, None) => {}
+        }
+    }
+}
+
+/// The key of a package is known to whoever can write to the bucket; its version is not theirs to choose.
+pub(super) fn package_is_pinned(case: &mut Case<'_>) {
+    for (document, _, _) in case.stacks() {
+        for (id, function) in of_type(&document.value, "AWS::Lambda::Function") {
+            let wanted = [
+                ("S3Bucket", parameters::ARTIFACT_BUCKET),
+                ("S3Key", parameters::ARTIFACT_KEY),
+                ("S3ObjectVersion", parameters::ARTIFACT_VERSION),
+            ];
+            for (name, parameter) in wanted {
+                if function.pointer(&format!("/Code/{name}")) != Some(&json!({"Ref": parameter})) {
+                    case.breach(document, format!("`{id}` takes any {name} for its package"));
+                }
+            }
         }
     }
 }

@@ -169,6 +169,7 @@ const PROMISES: &[Promise] = &[
         "the webhook's password is one, made in the first Region and replicated to every other",
         aws::password_is_one,
     ),
+    ("the package is one version of one object", aws::package_is_pinned),
     (
         "the bucket is private, encrypted, versioned, over TLS only, and never forgets what is current",
         aws::bucket_is_safe,

@@ -164,6 +164,7 @@ const BREAKS: &[Break] = breaks! {
     EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/EnableSNI", json!(false)) => "asks each function rightly", "EnableSNI";
     EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/SearchString", json!("OK")) => "asks each function rightly", "SearchString";
     EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/ResourcePath", json!("/health/guess")) => "asks each function rightly", "ResourcePath";
+    EVERY_SETTING HEALTH, |t| remove(config(t, "FunctionEuWest1"), "/ResourcePath/Fn::Join/1/4") => "asks each function rightly", "ResourcePath";
     EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/RequestInterval", json!(20)) => "asks each function rightly", "RequestInterval 20";
     EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/Type", json!("HTTPS")) => "asks each function rightly", "Type";
     EVERY_SETTING HEALTH, |t| set(config(t, "FunctionEuWest1"), "/FullyQualifiedDomainName", json!({"Ref": "HostEuCentral1"})) => "asks each function rightly", "nobody asks the function in eu-west-1";
@@ -174,6 +175,7 @@ const BREAKS: &[Break] = breaks! {
     TWO_ZONES FENCING, |t| set(properties(t, "WebhookSecret"), "/GenerateSecretString/PasswordLength", json!(8)) => "generated, never written", "WebhookSecret";
     TWO_ZONES FENCING, |t| properties(t, "WebhookSecret")["SecretString"] = json!("changeme") => "generated, never written", "WebhookSecret";
     TWO_ZONES FENCING, |t| t["Parameters"]["WebhookPassword"] = json!({"Type": "String", "NoEcho": true}) => "generated, never written", "takes a secret";
+    TWO_ZONES FENCING, |t| remove(properties(t, "Function"), "/Code/S3ObjectVersion") => "one version of one object", "takes any S3ObjectVersion";
     TWO_ZONES "aws/eu-west-1/artifacts.yaml", |t| set(properties(t, "Bucket"), "/PublicAccessBlockConfiguration/BlockPublicAcls", json!(false)) => "the bucket is private", "not private";
     TWO_ZONES "aws/eu-west-1/artifacts.yaml", |t| set(properties(t, "Bucket"), "/VersioningConfiguration/Status", json!("Suspended")) => "the bucket is private", "versioned";
     TWO_ZONES "aws/eu-west-1/artifacts.yaml", |t| properties(t, "Bucket")["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] = json!(30) => "the bucket is private", "forgets packages";

@@ -9,7 +9,7 @@ use fencing::metrics::{DIMENSION_SITE, DIMENSION_TOPOLOGY, Metric, NAMESPACE};
 use serde_json::{Value, json};
 
 use super::{Case, as_list, of_type, text};
-use crate::render::health_host_parameter;
+use crate::render::{health_host_parameter, parameters};
 use crate::topology::names::{HEALTH_REGION, StackKind};
 
 /// Metrics whose silence is the failure.
@@ -174,7 +174,8 @@ fn series_of(dashboard: &Value) -> Vec<Series<'_>> {
 pub(super) fn everyone_is_asked_from_outside(case: &mut Case<'_>) {
     let secret = case.topology.health_secret_name();
     let path = json!({"Fn::Join": ["", [
-        path::HEALTH, "{{resolve:secretsmanager:", secret, ":SecretString}}"
+        path::HEALTH, "{{resolve:secretsmanager:", secret, ":SecretString:::",
+            {"Ref": parameters::HEALTH_SECRET_VERSION}, "}}"
     ]]});
     for (document, kind, _) in case.stacks() {
         if kind != StackKind::Health {

@@ -333,10 +333,23 @@ pub struct SecretReading {
     pub arn: String,
     /// Whether it waits to be deleted.
     pub is_being_deleted: bool,
-    /// Whether it ever got a value.
-    pub has_value: bool,
+    /// Its current version, if it ever got a value.
+    pub version: Option<String>,
+    /// The Region that it is a replica of, if it is one.
+    pub primary_region: Option<String>,
+    /// Its replicas that do not hold what it holds.
+    pub replicas_behind: Vec<ReplicaBehind>,
     /// What is odd about the value, where that could be read. Nothing else is kept of it.
     pub oddity: Option<String>,
+}
+
+/// A secret's replica that does not hold what the secret holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaBehind {
+    /// Where it is, or should be.
+    pub region: String,
+    /// Secrets Manager's word for its state, and why.
+    pub why: String,
 }
 
 /// A Lambda function.
@@ -346,6 +359,8 @@ pub struct FunctionReading {
     pub name: String,
     /// Its ARN.
     pub arn: String,
+    /// SHA-256 of the package that it runs from, in hexadecimal.
+    pub code_sha256: Option<String>,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
 }
@@ -368,8 +383,8 @@ pub struct RegionStanding {
     pub stacks: BTreeMap<StackKind, StackReading>,
     /// The function of our name, whoever made it.
     pub function: Option<FunctionReading>,
-    /// Keys of the function's packages that are in the bucket.
-    pub artifacts: BTreeSet<String>,
+    /// The function's packages that are in the bucket: key and newest version.
+    pub artifacts: BTreeMap<String, String>,
     /// The artifact stack believes in a bucket that somebody has deleted.
     pub bucket_is_gone: bool,
 }
@@ -475,6 +490,8 @@ pub struct Observed {
     pub balancers_elsewhere: BTreeMap<SiteName, Vec<String>>,
     /// The secret with Infinispan's password, by function Region: each function reads the one beside it.
     pub infinispan_secrets: BTreeMap<Region, SecretReading>,
+    /// The secrets of our names, by Region and name.
+    pub own_secrets: BTreeMap<Region, BTreeMap<String, SecretReading>>,
     /// What is odd about the webhook's secret.
     pub webhook_oddity: Option<String>,
     /// Where each site's Infinispan answers: from the topology, or discovered.

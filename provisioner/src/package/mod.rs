@@ -75,6 +75,11 @@ impl Package {
     }
 }
 
+/// The SHA-256 that the package under a key must have, in hexadecimal: the key says it, and need not tell the truth.
+pub fn sha256_of_key(key: &str) -> Option<&str> {
+    key.strip_prefix(PACKAGES)?.strip_suffix(".zip")
+}
+
 /// What all packages' keys begin with.
 pub const PACKAGES: &str = "function/";
 

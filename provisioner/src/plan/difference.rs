@@ -111,6 +111,8 @@ fn told(value: &ParameterValue) -> String {
     match value {
         ParameterValue::Known(value) => value.clone(),
         ParameterValue::Output { region, output, .. } => format!("(the new {output} of {region})"),
+        ParameterValue::Uploaded { .. } => "(the version of the upload)".to_owned(),
+        ParameterValue::SecretVersion { .. } => "(the version that is current then)".to_owned(),
     }
 }
 

@@ -104,7 +104,7 @@ pub fn plan(
                     stack: goal.stack.clone(),
                 });
             }
-            let upload = stacks::upload(topology, standing, package, goal, &of_stack);
+            let upload = stacks::upload(topology, standing, package, goal);
             steps.extend(of_stack);
             steps.extend(upload);
         }

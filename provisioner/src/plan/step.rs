@@ -30,6 +30,18 @@ pub enum ParameterValue {
         /// How the value follows from the output.
         reading: OutputReading,
     },
+    /// It will be known once the package is uploaded: the version that its bucket gives it.
+    Uploaded {
+        /// The bucket's Region.
+        region: Region,
+    },
+    /// It will be known once a secret is made: the version that is current.
+    SecretVersion {
+        /// Where it is asked for.
+        region: Region,
+        /// The secret's name.
+        secret: String,
+    },
 }
 
 /// How a value follows from an output.
@@ -65,7 +77,7 @@ impl ParameterValue {
     pub fn known(&self) -> Option<&str> {
         match self {
             Self::Known(value) => Some(value),
-            Self::Output { .. } => None,
+            Self::Output { .. } | Self::Uploaded { .. } | Self::SecretVersion { .. } => None,
         }
     }
 }
@@ -159,6 +171,8 @@ pub enum Step {
         region: Region,
         /// Which.
         function: String,
+        /// The SHA-256 of the package that it has to run from.
+        code_sha256: String,
     },
     /// A table may be deleted from here on.
     UnprotectTable {

@@ -92,6 +92,74 @@ fn planning_after_applying_yields_nothing() {
     assert_eq!(plan.unchanged.len(), 3);
 }
 
+/// By Lambda's own account, or because another package lies under the same key: CloudFormation sees neither.
+#[test]
+fn code_that_is_not_ours_is_uploaded_anew_and_put_back() {
+    type Harm = fn(&mut RegionStanding);
+    let harms: [Harm; 3] = [
+        |it| it.function.as_mut().unwrap().code_sha256 = Some("ee".repeat(32)),
+        |it| drop(it.artifacts.insert(package().key(), "another".to_owned())),
+        |it| it.artifacts.clear(),
+    ];
+    for harm in harms {
+        let mut standing = deployed();
+        harm(standing.regions.get_mut(REGION).unwrap());
+        let plan = planned(&topology(), &standing);
+        assert_eq!(
+            words(&plan),
+            [
+                "lock",
+                "upload eu-west-1",
+                "update eu-west-1 fencing",
+                "ready eu-west-1",
+                "unlock"
+            ]
+        );
+        let end = carried_out(standing, &topology(), &plan, &findings());
+        assert_eq!(words(&planned(&topology(), &end)), [""; 0]);
+    }
+}
+
+/// A reference to a secret is resolved when a check is made, and a rotation is none of CloudFormation's business.
+#[test]
+fn a_rotated_health_secret_has_route_53_ask_with_the_new_one() {
+    let topology = topology_from("health: { route53: true }");
+    let mut documents = documents(&[REGION]);
+    documents.push(StackDocument {
+        kind: StackKind::Health,
+        region: "us-east-1".into(),
+        template: "Parameters:\n  HealthSecretVersion: { Type: String }\n".to_owned(),
+        value: serde_json::json!({"Parameters": {"HealthSecretVersion": {"Type": "String"}}}),
+    });
+    let plan_with = |standing: &Standing, version: Option<&str>| {
+        let findings = Findings {
+            health_secret_version: version.map(str::to_owned),
+            ..findings()
+        };
+        plan(
+            &topology,
+            standing,
+            &findings,
+            Some(&package()),
+            &documents,
+            &no_clusters(),
+        )
+        .unwrap()
+    };
+    let fresh = standing();
+    let first = plan_with(&fresh, None);
+    assert!(
+        words(&first).contains(&"create us-east-1 health".to_owned()),
+        "{first:?}"
+    );
+    let made = carried_out(fresh, &topology, &first, &findings());
+    assert_eq!(words(&plan_with(&made, Some("v1"))), [""; 0]);
+    assert_eq!(
+        words(&plan_with(&made, Some("v2"))),
+        ["lock", "update us-east-1 health", "unlock"]
+    );
+}
+
 #[test]
 fn whatever_an_interruption_leaves_the_next_plan_finishes() {
     let topology = topology();
@@ -116,17 +184,35 @@ fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
         (
             "CREATE_COMPLETE",
             true,
-            &["lock", "update eu-west-1 fencing", "ready eu-west-1", "unlock"],
+            &[
+                "lock",
+                "upload eu-west-1",
+                "update eu-west-1 fencing",
+                "ready eu-west-1",
+                "unlock",
+            ],
         ),
         (
             "UPDATE_COMPLETE",
             true,
-            &["lock", "update eu-west-1 fencing", "ready eu-west-1", "unlock"],
+            &[
+                "lock",
+                "upload eu-west-1",
+                "update eu-west-1 fencing",
+                "ready eu-west-1",
+                "unlock",
+            ],
         ),
         (
             "UPDATE_FAILED",
             true,
-            &["lock", "update eu-west-1 fencing", "ready eu-west-1", "unlock"],
+            &[
+                "lock",
+                "upload eu-west-1",
+                "update eu-west-1 fencing",
+                "ready eu-west-1",
+                "unlock",
+            ],
         ),
         (
             "ROLLBACK_COMPLETE",
@@ -304,6 +390,9 @@ fn a_bucket_that_somebody_deleted_is_made_again_and_keeps_nothing_from_going() {
             "create eu-west-1 artifacts",
             "lock",
             "upload eu-west-1",
+            // The upload is another version of the package, and the function runs from a version.
+            "update eu-west-1 fencing",
+            "ready eu-west-1",
             "unlock",
         ]
     );

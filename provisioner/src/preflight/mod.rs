@@ -10,6 +10,7 @@ mod clusters;
 pub mod ours;
 pub mod problem;
 mod register;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +25,10 @@ pub use self::register::{former_registers, is_elsewhere, judge_destruction, judg
 
 use self::problem::{Problem, Warning};
 use crate::observed::cluster::{ClusterReading, Look, Looks};
-use crate::observed::{Observed, RegionReading, Standing};
-use crate::topology::names::{StackKind, TAG_REGIONS, TAG_TOPOLOGY};
+use crate::observed::{Condition, Observed, RegionReading, RegionStanding, Standing};
+use crate::package;
+use crate::render::parameters;
+use crate::topology::names::{HEALTH_REGION, StackKind, TAG_TOPOLOGY};
 use crate::topology::time_to_fence::FEW;
 use crate::topology::{Region, Topology};
 
@@ -39,6 +42,8 @@ pub struct Findings {
     pub found: Found,
     /// The secret with Infinispan's password, by function Region.
     pub infinispan_secrets: BTreeMap<Region, String>,
+    /// The version of the health secret that Route 53 has to ask with, once it is there.
+    pub health_secret_version: Option<String>,
     /// Whether the accelerator does not say yet that it is this topology's, with its register where it shall be.
     pub unmarked: bool,
     /// The Regions that did not answer, each with the call that shows it.
@@ -57,6 +62,8 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
     };
     let found = judge.found();
     judge.secrets();
+    judge.own_secrets();
+    judge.replicas();
     judge.home_of_secrets();
     for region in &observed.regions {
         judge.region(region, package_bytes);
@@ -81,6 +88,11 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
                 .iter()
                 .map(|(region, secret)| (region.clone(), secret.arn.clone()))
                 .collect(),
+            health_secret_version: observed
+                .own_secrets
+                .get(HEALTH_REGION)
+                .and_then(|secrets| secrets.get(&topology.health_secret_name()))
+                .and_then(|secret| secret.version.clone()),
             unmarked: observed.owner.as_ref()
                 != Some(&topology.owner(&observed.standing.identity.account_id)),
             unreached: observed.unreached.clone(),
@@ -126,65 +138,6 @@ impl Judge<'_> {
         urls
     }
 
-    fn secrets(&mut self) {
-        let first_region = self.topology.first_region();
-        let name = self.topology.infinispan.password_secret.to_string();
-        for known in &self.topology.regions {
-            let (name, region) = (name.clone(), known.clone());
-            match self.observed.infinispan_secrets.get(known.as_str()) {
-                None if self.observed.unreached.contains_key(known.as_str()) => {}
-                None if known == first_region => self.problems.push(Problem::NoSecret { name, region }),
-                None => self.problems.push(Problem::NoReplica {
-                    name,
-                    first_region: first_region.clone(),
-                    region,
-                }),
-                Some(secret) if secret.is_being_deleted => {
-                    self.problems.push(Problem::SecretBeingDeleted { name, region });
-                }
-                Some(secret) if !secret.has_value => {
-                    self.problems.push(Problem::SecretWithoutValue { name, region });
-                }
-                Some(secret) => self.warnings.extend(
-                    secret
-                        .oddity
-                        .clone()
-                        .map(|what| Warning::OddSecret { name, what }),
-                ),
-            }
-        }
-        let webhook = self.observed.webhook_oddity.clone();
-        let name = self.topology.webhook_secret_name();
-        self.warnings
-            .extend(webhook.map(|what| Warning::OddSecret { name, what }));
-    }
-
-    /// The first Region's stack makes the webhook's secret, and its replicas hold the name in the others. So the
-    /// first Region cannot become another one, unless none of the old ones stays.
-    fn home_of_secrets(&mut self) {
-        let first = self.topology.first_region().as_str();
-        let fencing = self.observed.standing.regions.values();
-        let fencing = fencing.filter_map(|region| region.stacks.get(&StackKind::Fencing));
-        let mut formers = fencing.filter_map(|stack| stack.tags.get(TAG_REGIONS));
-        let Some(former) = formers.next() else { return };
-        let former: Vec<&str> = former.split_whitespace().collect();
-        let stays = |region: &&str| {
-            self.topology
-                .regions
-                .iter()
-                .any(|wanted| wanted.as_str() == *region)
-        };
-        if let Some(home) = former.first()
-            && *home != first
-            && former.iter().any(stays)
-        {
-            self.problems.push(Problem::SecretsMove {
-                from: (*home).to_owned(),
-                to: first.to_owned(),
-            });
-        }
-    }
-
     fn region(&mut self, reading: &RegionReading, package_bytes: u64) {
         let region = &reading.region;
         for function in &reading.guide_functions {
@@ -203,6 +156,9 @@ impl Judge<'_> {
         let standing = self.observed.standing.regions.get(region);
         if let Some(function) = standing.and_then(|standing| standing.function.as_ref()) {
             self.taken("the function", &function.name, region);
+        }
+        if let Some(standing) = standing {
+            self.warnings.extend(foreign_code(standing, region));
         }
         let executions = reading.limits.unreserved_concurrency;
         if self.topology.function.reserved_concurrency.is_none() && executions < FEW {
@@ -311,6 +267,20 @@ fn expected_settings(topology: &Topology, observed: &Observed, region: &Region, 
     found.health_secret = secret(&topology.health_secret_name());
     found.topic_arn = format!("arn:aws:sns:{region}:{account_id}:{}", topology.topic_name());
     topology.settings(region, found)
+}
+
+/// Code that the function was not deployed with: somebody put it there beside CloudFormation, which does not notice.
+fn foreign_code(standing: &RegionStanding, region: &Region) -> Option<Warning> {
+    let function = standing.function.as_ref()?;
+    let stack = standing.stacks.get(&StackKind::Fencing)?;
+    let key = stack.parameters.get(parameters::ARTIFACT_KEY)?;
+    let (deployed, runs) = (package::sha256_of_key(key)?, function.code_sha256.as_deref()?);
+    let is_settled = stack.condition() == Condition::Usable;
+    (is_settled && deployed != runs).then(|| Warning::ForeignCode {
+        function: function.name.clone(),
+        region: region.clone(),
+        runs: runs.to_owned(),
+    })
 }
 
 /// Stacks of our names that someone else made.

@@ -86,6 +86,13 @@ pub enum Problem {
     SecretsMove { from: String, to: String },
     #[error("the secret `{name}` in {region} is being deleted")]
     SecretBeingDeleted { name: String, region: Region },
+    #[error("the secret `{name}`, which is the topology's own, is waiting to be deleted in {region}")]
+    OwnSecretBeingDeleted {
+        name: String,
+        region: Region,
+        /// Whether a function stands that reads it.
+        is_made: bool,
+    },
     #[error("the secret `{name}` in {region} has no value")]
     SecretWithoutValue { name: String, region: Region },
     #[error("{what} `{name}` exists in {region} and does not belong to the stack {stack}")]
@@ -378,6 +385,14 @@ impl Problem {
             Self::SecretBeingDeleted { name, region } => {
                 format!("restore it: aws secretsmanager restore-secret --region {region} --secret-id {}", quoted(name))
             }
+            Self::OwnSecretBeingDeleted { name, region, is_made: true } => {
+                format!("the function needs it: aws secretsmanager restore-secret --region {region} --secret-id {}", quoted(name))
+            }
+            Self::OwnSecretBeingDeleted { name, region, is_made: false } => format!(
+                "it keeps its name until then; nothing needs it any more: aws secretsmanager delete-secret --region {region} \
+                 --secret-id {} --force-delete-without-recovery",
+                quoted(name)
+            ),
             Self::SecretWithoutValue { name, region } => format!(
                 "give it one: aws secretsmanager put-secret-value --region {region} --secret-id {} --secret-string \
                  file://password",
@@ -515,6 +530,24 @@ pub enum Warning {
     NoSecretYet { object: ObjectRef },
     #[error("the secret `{name}`: {what}")]
     OddSecret { name: String, what: String },
+    #[error(
+        "the secret `{name}` is not the same in {region} ({why}): what reads it there has an old value or none; \
+         `aws secretsmanager describe-secret` shows when it is InSync"
+    )]
+    ReplicaBehind {
+        name: String,
+        region: String,
+        why: String,
+    },
+    #[error(
+        "{function} in {region} runs code that is not ours: its package's SHA-256 is {runs}, not the one that was deployed; \
+         apply puts ours back, and CloudTrail's UpdateFunctionCode says who changed it"
+    )]
+    ForeignCode {
+        function: String,
+        region: Region,
+        runs: String,
+    },
     #[error(
         "an authority in {file}, {authority}, by which {site}'s Infinispan is verified, ends at {at}: put its successor \
          beside it and apply before that"

@@ -4,7 +4,8 @@
 
 use super::{is_wanted, judge, judge_history, sites_to_search};
 use crate::observed::{
-    EndpointReading, FunctionReading, Neighbour, Observed, RegisterPlace, Replicas, TableReading,
+    EndpointReading, FunctionReading, Neighbour, Observed, RegisterPlace, ReplicaBehind, Replicas,
+    SecretReading, TableReading,
 };
 use crate::preflight::problem::{Problem, Warning};
 use crate::sample::*;
@@ -260,6 +261,71 @@ fn an_account_with_few_executions_is_told_what_a_flood_does() {
     }
 }
 
+/// A secret of our name.
+fn own_secret(observed: &mut Observed, change: impl FnOnce(&mut SecretReading)) {
+    let mut secret = observed.infinispan_secrets[REGION].clone();
+    change(&mut secret);
+    let name = topology().webhook_secret_name();
+    observed
+        .own_secrets
+        .insert(REGION.into(), [(name, secret)].into());
+}
+
+#[test]
+fn secrets_of_ours_are_ours_once_the_stack_stands() {
+    let topology = topology();
+    let mut observed = deployed(&topology, "open");
+    own_secret(&mut observed, |_| {});
+    assert!(judge(&topology, &observed, 0).is_ok());
+    own_secret(&mut observed, |secret| secret.is_being_deleted = true);
+    let problems = judge(&topology, &observed, 0).unwrap_err();
+    assert!(
+        problems.iter().any(|it| it
+            .hint()
+            .starts_with("the function needs it: aws secretsmanager restore-secret")),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn a_replica_that_does_not_follow_is_a_warning() {
+    for (region, warns) in [(REGION, true), ("ap-south-1", false)] {
+        let observed = with(|it| {
+            let secret = it.infinispan_secrets.get_mut(REGION).unwrap();
+            secret.replicas_behind = vec![ReplicaBehind {
+                region: region.to_owned(),
+                why: "Failed: the KMS key is disabled".to_owned(),
+            }];
+        });
+        let findings = judge(&topology(), &observed, 0).unwrap();
+        let warned = findings.warnings.iter().any(|it| {
+            it.to_string().starts_with(
+                "the secret `prod/infinispan` is not the same in eu-west-1 (Failed: the KMS key is disabled)",
+            )
+        });
+        assert_eq!(warned, warns, "{region}: {:?}", findings.warnings);
+    }
+}
+
+#[test]
+fn code_that_was_not_deployed_is_named() {
+    let topology = topology();
+    for (runs, warns) in [("ab".repeat(32), false), ("ee".repeat(32), true)] {
+        let mut observed = deployed(&topology, "open");
+        let region = observed.standing.regions.get_mut(REGION).unwrap();
+        region.function.as_mut().unwrap().code_sha256 = Some(runs.clone());
+        let stack = region.stacks.get_mut(&StackKind::Fencing).unwrap();
+        let key = format!("function/{}.zip", "ab".repeat(32));
+        stack.parameters.insert("ArtifactKey".to_owned(), key);
+        let findings = judge(&topology, &observed, 0).unwrap();
+        let warned = findings.warnings.iter().any(|it| {
+            it.to_string()
+                .contains("runs code that is not ours: its package's SHA-256 is ee")
+        });
+        assert_eq!(warned, warns, "{runs}: {:?}", findings.warnings);
+    }
+}
+
 #[test]
 fn each_flaw_of_the_account_is_named() {
     let demanding = topology_from(
@@ -299,8 +365,18 @@ fn each_flaw_of_the_account_is_named() {
         ),
         (
             &demanding,
-            with(|it| it.infinispan_secrets.get_mut(REGION).unwrap().has_value = false),
+            with(|it| it.infinispan_secrets.get_mut(REGION).unwrap().version = None),
             "the secret `prod/infinispan` in eu-west-1 has no value",
+        ),
+        (
+            &demanding,
+            with(|it| own_secret(it, |secret| secret.is_being_deleted = true)),
+            "the secret `sitefence/prod/webhook`, which is the topology's own, is waiting to be deleted in eu-west-1",
+        ),
+        (
+            &demanding,
+            with(|it| own_secret(it, |_| {})),
+            "the secret `sitefence/prod/webhook` exists in eu-west-1 and does not belong to the stack",
         ),
         (
             &demanding,
@@ -813,6 +889,7 @@ fn a_neighbour_is_known_by_two_variables() {
     let told = |topology: &str| FunctionReading {
         name: "f".to_owned(),
         arn: "arn:f".to_owned(),
+        code_sha256: None,
         environment: [
             ("SITEFENCE_TOPOLOGY".to_owned(), topology.to_owned()),
             ("SITEFENCE_ACCELERATOR_ARN".to_owned(), "arn:a".to_owned()),

@@ -22,6 +22,10 @@ pub mod parameters {
     pub const ARTIFACT_BUCKET: &str = "ArtifactBucket";
     /// The zip's key in it.
     pub const ARTIFACT_KEY: &str = "ArtifactKey";
+    /// The version that the zip has there.
+    pub const ARTIFACT_VERSION: &str = "ArtifactVersion";
+    /// In the health stack: the version of the health secret that Route 53 asks with.
+    pub const HEALTH_SECRET_VERSION: &str = "HealthSecretVersion";
     /// In all Regions but the first: the replica of the webhook's secret.
     pub const WEBHOOK_SECRET: &str = "WebhookSecretArn";
     /// In all Regions but the first: the replica of the health secret.
@@ -309,6 +313,11 @@ fn fencing_parameters(is_first: bool) -> Vec<Parameter> {
             parameters::ARTIFACT_KEY,
             "The package's key in the bucket, made from its content",
             Some("^function/[0-9a-f]{64}\\.zip$"),
+        ),
+        Parameter::new(
+            parameters::ARTIFACT_VERSION,
+            "The package's version in the bucket: what others put under its key is not deployed",
+            Some("^\\S{1,1024}$"),
         ),
     ];
     for variable in settings::VARIABLES {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::aws::{Parameter, Subscription, Tag, existing_topic, subscriptions, tags};
+use super::aws::{Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags};
 use super::engine::{Filled, RenderError, fill};
 use crate::topology::names::HEALTH_REGION;
 use crate::topology::{Region, Topology};
@@ -93,6 +93,11 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
                         Some("^[a-z0-9.-]+$"),
                     )
                 })
+                .chain([Parameter::new(
+                    parameters::HEALTH_SECRET_VERSION,
+                    "The version of the health secret that is current: a rotation is followed by the next apply",
+                    Some("^[A-Za-z0-9-]{32,64}$"),
+                )])
                 .collect(),
             checks,
             parent_name: topology.alarm_name("any-function"),

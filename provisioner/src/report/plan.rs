@@ -34,7 +34,9 @@ pub fn step(step: &Step) -> Option<String> {
         Step::Upload { region, package, .. } => {
             format!("{region}: uploading the function ({})", bytes(package.bytes))
         }
-        Step::AwaitFunction { region, function } => format!("{region}: waiting for {function} to be ready"),
+        Step::AwaitFunction { region, function, .. } => {
+            format!("{region}: waiting for {function} to be ready")
+        }
         Step::UnprotectTable { region, table } => format!("{region}: letting {table} be deleted"),
         Step::EmptyBucket { region, bucket } => format!("{region}: emptying {bucket}"),
         Step::ConfirmEpoch {

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::observe;
 use super::preview;
 use super::subscriptions;
+use super::uploads::Uploads;
 use super::walk::Walk;
 use super::webhook::webhook_url;
 use super::{Session, Wanted};
@@ -155,6 +156,7 @@ pub async fn apply(
 ) -> Result<Applied, Failure> {
     let mut has_changed = false;
     let mut lost = Lost::default();
+    let uploads = Uploads::default();
     loop {
         let (observed, plan) = match plan(session, wanted, choices).await {
             Ok(planned) => planned,
@@ -168,6 +170,7 @@ pub async fn apply(
             verb: "apply",
             breaks_lock: consent.breaks_lock,
             watchdogs_within,
+            uploads: &uploads,
             completed: None,
         };
         if plan.plan_again {

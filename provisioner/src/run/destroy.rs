@@ -4,6 +4,7 @@ use super::apply::{Consent, Lost, WATCHDOGS_WITHIN, agree, prove};
 use super::clusters;
 use super::failure::Failure;
 use super::observe;
+use super::uploads::Uploads;
 use super::walk::{Completed, Walk};
 use super::{Scope, Session};
 use crate::plan::{Step, destroy};
@@ -50,6 +51,7 @@ pub async fn destroy(
             verb: "destroy",
             breaks_lock: consent.breaks_lock,
             watchdogs_within: WATCHDOGS_WITHIN,
+            uploads: &Uploads::default(),
             completed: Some(&completed),
         };
         if plan.plan_again {

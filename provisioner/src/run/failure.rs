@@ -99,6 +99,19 @@ pub enum Failure {
         region: Region,
         reason: String,
     },
+    /// Lambda runs something else than what was uploaded.
+    #[error(
+        "the function {function} in {region} runs code that is not ours: its package's SHA-256 is {runs}, and {wanted} was \
+         deployed"
+    )]
+    ForeignCode {
+        function: String,
+        region: Region,
+        runs: String,
+        wanted: String,
+    },
+    #[error("the secret `{secret}` has not arrived in {region} yet")]
+    NoReplicaYet { secret: String, region: Region },
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     #[error(transparent)]
@@ -306,6 +319,8 @@ impl Failure {
             Self::Problems(_) => "problems",
             Self::Stack { .. } | Self::ChangeSet { .. } | Self::NoOutput { .. } => "stackFailed",
             Self::FunctionNotReady { .. } => "functionNotReady",
+            Self::ForeignCode { .. } => "foreignCode",
+            Self::NoReplicaYet { .. } => "noReplicaYet",
             Self::Cluster(_) | Self::NotRolledOut { .. } => "clusterFailed",
             Self::ClusterProblem(_) => "clusterProblem",
             Self::WatchdogsSilent { .. } => "watchdogsSilent",
@@ -399,6 +414,15 @@ impl Failure {
                 hints([&cause], region)
                     .or_else(|| Some("remove the cause, then run the same command again; it goes on from what stands".into()))
             }
+            Self::ForeignCode { .. } => Some(
+                "somebody deploys to it beside CloudFormation, or writes to its bucket: CloudTrail's UpdateFunctionCode and \
+                 PutObject say who; end that first, then run the same command again, which puts ours back"
+                    .into(),
+            ),
+            Self::NoReplicaYet { region, .. } => Some(format!(
+                "Secrets Manager replicates it within seconds: run the same command again; if it stays away, `provision plan` says \
+                 how its replica in {region} stands"
+            )),
             Self::NoOutput { .. } => Some(
                 "somebody else changed the stack meanwhile: run the same command again; it goes on from what stands".into(),
             ),

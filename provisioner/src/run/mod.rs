@@ -27,6 +27,7 @@ pub mod rejoin;
 pub mod stacks;
 pub mod status;
 pub mod subscriptions;
+mod uploads;
 pub mod walk;
 mod walk_clusters;
 pub mod webhook;

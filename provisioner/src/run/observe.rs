@@ -181,10 +181,10 @@ async fn region_standing(
         .and_then(|resource| resource.physical_id.clone());
     if let Some(bucket) = bucket {
         let keys = Bucket::new(aws.s3(region), region, &bucket, account_id)
-            .keys(PACKAGES)
+            .newest(PACKAGES)
             .await?;
         standing.bucket_is_gone = keys.is_none();
-        standing.artifacts = keys.into_iter().flatten().collect();
+        standing.artifacts = keys.unwrap_or_default();
     }
     Ok(standing)
 }
@@ -196,10 +196,11 @@ pub async fn observe(
     objects: &[ObjectDocument],
 ) -> Result<Observed, CallError> {
     let aws = &session.aws;
-    let (seen, standing, infinispan_secrets, accelerators, regions, boundary_exists) = tokio::try_join!(
+    let (seen, standing, infinispan_secrets, own_secrets, accelerators, regions, boundary_exists) = tokio::try_join!(
         async { Ok(clusters::look(session, topology, objects).await) },
         standing(session, topology),
         infinispan_secrets(aws, topology),
+        own_secrets(aws, topology),
         look_at_accelerator(aws, topology),
         each(function_regions(topology).into_iter().map(|region| {
             let (aws, topology) = (aws.clone(), topology.clone());
@@ -223,6 +224,7 @@ pub async fn observe(
     let mut unreached = standing.unreached.clone();
     let questions = [
         infinispan_secrets.unreached,
+        own_secrets.unreached,
         regions.unreached,
         endpoints.unreached,
         balancers_elsewhere.unreached,
@@ -269,6 +271,7 @@ pub async fn observe(
             .collect(),
         regions: regions.by_region.into_values().collect(),
         boundary_exists,
+        own_secrets: own_secrets.by_region,
         webhook_oddity: wanted.oddity,
     })
 }
@@ -312,6 +315,35 @@ async fn infinispan_secrets(
         };
         let username = topology.infinispan.username.to_string();
         (region, async move { secrets.examine(&wanted, &username).await })
+    }))
+    .await
+}
+
+/// The secrets of our names, wherever one of them may be.
+async fn own_secrets(
+    aws: &Aws,
+    topology: &Topology,
+) -> Result<Answers<BTreeMap<String, SecretReading>>, CallError> {
+    let asks_from_outside = topology.health.route53.then(health_region);
+    let regions: BTreeSet<Region> = topology
+        .regions
+        .iter()
+        .cloned()
+        .chain(asks_from_outside)
+        .collect();
+    each(regions.into_iter().map(|region| {
+        let secrets = Secrets::new(aws.secrets_manager(&region), &region);
+        let mut names = vec![topology.health_secret_name()];
+        if topology.regions.contains(&region) {
+            names.push(topology.webhook_secret_name());
+        }
+        (region, async move {
+            let seen = all(names.into_iter().map(|name| {
+                let secrets = secrets.clone();
+                async move { Ok(secrets.describe(&name).await?.map(|secret| (name, secret))) }
+            }));
+            Ok(seen.await?.into_iter().flatten().collect())
+        })
     }))
     .await
 }

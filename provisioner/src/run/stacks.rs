@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::failure::Failure;
+use super::uploads::Uploads;
 use crate::observed::Condition;
 use crate::observed::cause::Cause;
 use crate::observed::changes::{ChangeSetReading, ResourceChange, Verdict};
@@ -17,9 +18,12 @@ use crate::report;
 use crate::topology::{Region, Topology};
 use crate::world::call::CallError;
 use crate::world::cloudformation::{ChangeSetRequest, StackEvent, Stacks};
+use crate::world::secrets::Secrets;
 
 /// The change set that is executed. One name, so that the next run finds what an interrupted one left.
 const APPLY: &str = "sitefence-apply";
+/// Stands where the version of a package does that is yet to be uploaded.
+const NOT_UPLOADED: &str = "not-uploaded-yet";
 /// Polling starts fast, for what is done at once, and slows down to what CloudFormation's quota likes.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -62,12 +66,12 @@ impl<'a> Driver<'a> {
     }
 
     /// Makes or changes a stack.
-    pub async fn reach(&self, goal: &StackGoal, creates: bool) -> Result<(), Failure> {
+    pub async fn reach(&self, goal: &StackGoal, creates: bool, uploads: &Uploads) -> Result<(), Failure> {
         let session = self.session;
         if !creates {
             self.stacks.delete_change_set(&goal.stack, APPLY).await?;
         }
-        let Some(change_set) = self.change_set(goal, APPLY, creates).await? else {
+        let Some(change_set) = self.change_set(goal, APPLY, creates, Some(uploads)).await? else {
             session.console.say("  nothing to change after all");
             return Ok(());
         };
@@ -123,7 +127,7 @@ impl<'a> Driver<'a> {
     pub async fn preview(&self, goal: &StackGoal) -> Result<Vec<ResourceChange>, Failure> {
         // Two people may look at the same time.
         let name = format!("sitefence-plan-{}", jiff::Timestamp::now().as_millisecond());
-        let change_set = self.change_set(goal, &name, false).await;
+        let change_set = self.change_set(goal, &name, false, None).await;
         // Removed whatever came of it; an interrupted look must leave nothing, either.
         self.stacks.delete_change_set(&goal.stack, &name).await?;
         Ok(change_set?
@@ -137,8 +141,9 @@ impl<'a> Driver<'a> {
         goal: &StackGoal,
         name: &str,
         creates: bool,
+        uploads: Option<&Uploads>,
     ) -> Result<Option<ChangeSetReading>, Failure> {
-        let parameters = self.parameters(goal).await?;
+        let parameters = self.parameters(goal, uploads).await?;
         let request = ChangeSetRequest {
             stack: &goal.stack,
             name,
@@ -209,12 +214,31 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The values of all parameters, those included that another stack's outputs tell by now.
-    async fn parameters(&self, goal: &StackGoal) -> Result<BTreeMap<String, String>, Failure> {
+    /// The values of all parameters, those included that another stack's outputs tell by now. Without uploads nothing
+    /// is made of them.
+    async fn parameters(
+        &self,
+        goal: &StackGoal,
+        uploads: Option<&Uploads>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
         let mut values = BTreeMap::new();
         for (name, value) in &goal.parameters {
             let value = match value {
                 ParameterValue::Known(value) => value.clone(),
+                ParameterValue::Uploaded { region } => match uploads {
+                    // A change set that is only looked at fetches nothing.
+                    None => NOT_UPLOADED.to_owned(),
+                    Some(uploads) => uploads.version(region).ok_or(Failure::Overtaken)?,
+                },
+                ParameterValue::SecretVersion { region, secret } => {
+                    let secrets = Secrets::new(self.session.aws.secrets_manager(region), region);
+                    let found = secrets.describe(secret).await?;
+                    let version = found.and_then(|secret| secret.version);
+                    version.ok_or_else(|| Failure::NoReplicaYet {
+                        secret: secret.clone(),
+                        region: region.clone(),
+                    })?
+                }
                 ParameterValue::Output {
                     region,
                     kind,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::lock::{self, Lock};
 use super::stacks::{Driver, Pace};
+use super::uploads::Uploads;
 use super::{Session, Wanted};
 use crate::observed::Identity;
 use crate::plan::{Plan, Step};
@@ -36,6 +37,8 @@ pub struct Walk<'a> {
     pub breaks_lock: bool,
     /// How long the watchdogs have.
     pub watchdogs_within: Duration,
+    /// What the buckets called the packages that were uploaded.
+    pub uploads: &'a Uploads,
     /// Where to note the steps that came to their end, if anybody wants to know.
     pub completed: Option<&'a Completed>,
 }
@@ -152,8 +155,8 @@ impl Walk<'_> {
                 Some(lock) => lock.release().await,
                 None => Ok(()),
             },
-            Step::CreateStack(goal) => self.driver(&goal.region).reach(goal, true).await,
-            Step::UpdateStack(goal) => self.driver(&goal.region).reach(goal, false).await,
+            Step::CreateStack(goal) => self.driver(&goal.region).reach(goal, true, self.uploads).await,
+            Step::UpdateStack(goal) => self.driver(&goal.region).reach(goal, false, self.uploads).await,
             Step::DeleteStack {
                 region, stack, id, ..
             } => self.driver(region).delete(stack, id).await,
@@ -165,9 +168,11 @@ impl Walk<'_> {
                 let Some(function) = self.wanted.and_then(|wanted| wanted.function.as_ref()) else {
                     return Ok(());
                 };
-                self.bucket(region, bucket)
+                let version = self
+                    .bucket(region, bucket)
                     .put(&package.key(), function.zip.clone(), "application/zip")
                     .await?;
+                self.uploads.note(region, version);
                 Ok(())
             }
             Step::MarkAccelerator(mark) => {
@@ -194,7 +199,11 @@ impl Walk<'_> {
                     Err(error) => Err(error.into()),
                 }
             }
-            Step::AwaitFunction { region, function } => self.await_function(region, function).await,
+            Step::AwaitFunction {
+                region,
+                function,
+                code_sha256,
+            } => self.await_function(region, function, code_sha256).await,
             Step::UnprotectTable { region, table } => {
                 let at = async |region: &Region| {
                     let client = self.session.aws.dynamodb(region, None).await;
@@ -253,7 +262,7 @@ impl Walk<'_> {
         }
     }
 
-    async fn await_function(&self, region: &Region, function: &str) -> Result<(), Failure> {
+    async fn await_function(&self, region: &Region, function: &str, wanted: &str) -> Result<(), Failure> {
         let functions = Functions::new(self.session.aws.lambda(region), region);
         let not_ready = |reason: String| Failure::FunctionNotReady {
             function: function.to_owned(),
@@ -264,7 +273,17 @@ impl Walk<'_> {
         let wait = async {
             loop {
                 match functions.readiness(function).await? {
-                    Readiness::Ready => return Ok(()),
+                    Readiness::Ready {
+                        code_sha256: Some(runs),
+                    } if runs != wanted => {
+                        return Err(Failure::ForeignCode {
+                            function: function.to_owned(),
+                            region: region.clone(),
+                            runs,
+                            wanted: wanted.to_owned(),
+                        });
+                    }
+                    Readiness::Ready { .. } => return Ok(()),
                     Readiness::Failed { reason } => return Err(not_ready(reason)),
                     Readiness::Absent => return Err(not_ready("it is not there".to_owned())),
                     Readiness::Pending => pace.pause(self.session).await?,

@@ -1,5 +1,7 @@
 //! The bucket with the function's packages, and the object that says who is applying.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
@@ -63,37 +65,45 @@ impl Bucket {
         Call::new("S3", operation, &self.region)
     }
 
-    /// The keys that begin with `prefix`; nothing if the bucket is not there.
-    pub async fn keys(&self, prefix: &str) -> Result<Option<Vec<String>>, CallError> {
-        let mut pages = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.name)
-            .expected_bucket_owner(&self.owner)
-            .prefix(prefix)
-            .into_paginator()
-            .send();
-        let mut keys = Vec::new();
-        while let Some(page) = pages.next().await {
-            match page.map_err(|error| self.call("ListBucket").failed(error)) {
-                Ok(page) => {
-                    keys.extend(
-                        page.contents
-                            .unwrap_or_default()
-                            .into_iter()
-                            .filter_map(|object| object.key),
-                    );
-                }
+    /// The objects whose keys begin with `prefix`, each with its newest version; nothing if the bucket is not there.
+    pub async fn newest(&self, prefix: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        let mut newest = BTreeMap::new();
+        let (mut key, mut version) = (None, None);
+        loop {
+            let page = self
+                .client
+                .list_object_versions()
+                .bucket(&self.name)
+                .expected_bucket_owner(&self.owner)
+                .prefix(prefix)
+                .set_key_marker(key)
+                .set_version_id_marker(version)
+                .send()
+                .await
+                .map_err(|error| self.call("ListBucketVersions").failed(error));
+            let page = match page {
+                Ok(page) => page,
                 Err(error) if error.is("NoSuchBucket") => return Ok(None),
                 Err(error) => return Err(error),
+            };
+            let versions = page.versions.unwrap_or_default().into_iter();
+            newest.extend(
+                versions
+                    .filter(|it| it.is_latest == Some(true))
+                    .filter_map(|it| Some((it.key?, it.version_id?))),
+            );
+            (key, version) = (page.next_key_marker, page.next_version_id_marker);
+            if page.is_truncated != Some(true) || key.is_none() {
+                return Ok(Some(newest));
             }
         }
-        Ok(Some(keys))
     }
 
-    /// Writes an object.
-    pub async fn put(&self, key: &str, body: Vec<u8>, content_type: &str) -> Result<(), CallError> {
-        self.client
+    /// Writes an object, and tells which version it became: only that one is what was written, whatever others put
+    /// under the same key.
+    pub async fn put(&self, key: &str, body: Vec<u8>, content_type: &str) -> Result<String, CallError> {
+        let answer = self
+            .client
             .put_object()
             .bucket(&self.name)
             .expected_bucket_owner(&self.owner)
@@ -103,7 +113,10 @@ impl Bucket {
             .send()
             .await
             .map_err(|error| self.call("PutObject").failed(error))?;
-        Ok(())
+        answer.version_id.ok_or_else(|| {
+            self.call("PutObject")
+                .lacks("the object's version: the bucket must be versioned")
+        })
     }
 
     /// Reads an object, if it is there.

@@ -25,7 +25,10 @@ pub struct Functions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
     /// It answers, and its last update is in effect.
-    Ready,
+    Ready {
+        /// SHA-256 of the package that it runs from, in hexadecimal.
+        code_sha256: Option<String>,
+    },
     /// Not yet.
     Pending,
     /// It will not.
@@ -74,6 +77,7 @@ impl Functions {
                 FunctionReading {
                     name: function.function_name.unwrap_or_default(),
                     arn: function.function_arn.unwrap_or_default(),
+                    code_sha256: function.code_sha256.as_deref().and_then(hexadecimal),
                     environment: variables(function.environment),
                 }
             }));
@@ -102,6 +106,7 @@ impl Functions {
         Ok(function.map(|function| FunctionReading {
             name: function.function_name.unwrap_or_default(),
             arn: function.function_arn.unwrap_or_default(),
+            code_sha256: function.code_sha256.as_deref().and_then(hexadecimal),
             environment: variables(function.environment),
         }))
     }
@@ -141,7 +146,9 @@ impl Functions {
             .map_or("Successful", |status| status.as_str());
         Ok(match (state, update) {
             // Idle functions lost their network interfaces and get them back with the next invocation.
-            ("Active" | "Inactive", "Successful") => Readiness::Ready,
+            ("Active" | "Inactive", "Successful") => Readiness::Ready {
+                code_sha256: function.code_sha256.as_deref().and_then(hexadecimal),
+            },
             ("Failed", _) => Readiness::Failed {
                 reason: function.state_reason.unwrap_or_else(|| "no reason given".into()),
             },
@@ -224,6 +231,12 @@ impl Functions {
             ),
         })
     }
+}
+
+/// Lambda's way to write a hash, in the one that everybody else has.
+fn hexadecimal(base64: &str) -> Option<String> {
+    let bytes = aws_smithy_types::base64::decode(base64).ok()?;
+    Some(hex::encode(bytes))
 }
 
 fn variables(environment: Option<EnvironmentResponse>) -> BTreeMap<String, String> {

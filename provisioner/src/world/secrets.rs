@@ -1,11 +1,12 @@
 //! Secrets Manager: whether a secret is there. Values are read only where they must be handed on.
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::types::{ReplicationStatusType, StatusType};
 use fencing::credentials::{Credentials, ENDS_A_LINE, WITHOUT_THE_END_OF_A_LINE};
 use secrecy::SecretString;
 
 use super::call::{Call, CallError};
-use crate::observed::SecretReading;
+use crate::observed::{ReplicaBehind, SecretReading};
 use crate::topology::Region;
 
 /// The secrets of one Region.
@@ -39,11 +40,19 @@ impl Secrets {
                 oddity: None,
                 arn: answer.arn.ok_or_else(|| call().lacks("the secret's ARN"))?,
                 is_being_deleted: answer.deleted_date.is_some(),
-                has_value: answer.version_ids_to_stages.is_some_and(|versions| {
-                    versions
-                        .values()
-                        .any(|stages| stages.iter().any(|stage| stage == "AWSCURRENT"))
+                version: answer.version_ids_to_stages.and_then(|versions| {
+                    let is_current = |stages: &[String]| stages.iter().any(|stage| stage == "AWSCURRENT");
+                    let mut versions = versions.into_iter();
+                    versions.find_map(|(version, stages)| is_current(&stages).then_some(version))
                 }),
+                // The original names itself, too.
+                primary_region: answer.primary_region.filter(|primary| *primary != *self.region),
+                replicas_behind: answer
+                    .replication_status
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(behind)
+                    .collect(),
             })),
             Err(error) if error.is("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(error),
@@ -56,7 +65,7 @@ impl Secrets {
         let Some(reading) = self.describe(secret).await? else {
             return Ok(None);
         };
-        let value = match reading.has_value && !reading.is_being_deleted {
+        let value = match reading.version.is_some() && !reading.is_being_deleted {
             true => self.value(secret).await.ok().flatten(),
             false => None,
         };
@@ -81,6 +90,19 @@ impl Secrets {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A replica that is not in step.
+fn behind(replica: ReplicationStatusType) -> Option<ReplicaBehind> {
+    let status = replica.status.filter(|status| *status != StatusType::InSync)?;
+    let why = match replica.status_message {
+        Some(message) => format!("{}: {message}", status.as_str()),
+        None => status.as_str().to_owned(),
+    };
+    Some(ReplicaBehind {
+        region: replica.region.unwrap_or_default(),
+        why,
+    })
 }
 
 /// What is odd about a secret's value, in words that tell nothing of it.

@@ -143,6 +143,91 @@ fn new_code_is_uploaded_beside_the_old_and_deployed() {
     assert!(cloud.apply().stderr.contains("nothing to do"));
 }
 
+/// SHA-256 of what the function runs, as Lambda has it.
+fn runs(cloud: &Cloud) -> String {
+    let function = block_on(async {
+        aws_sdk_lambda::Client::new(&cloud.aws.sdk_config(REGION))
+            .get_function_configuration()
+            .function_name("sitefence-demo-fencing")
+            .send()
+            .await
+            .unwrap()
+    });
+    function.code_sha256.unwrap()
+}
+
+/// CloudFormation compares templates, and there is no code in one.
+#[test]
+fn code_that_somebody_else_deployed_is_named_and_put_back() {
+    let cloud = Cloud::new();
+    assert_eq!(cloud.apply().code, Some(0));
+    let ours = runs(&cloud);
+    block_on(async {
+        let theirs = aws_sdk_lambda::primitives::Blob::new(fake_function("theirs", 62));
+        aws_sdk_lambda::Client::new(&cloud.aws.sdk_config(REGION))
+            .update_function_code()
+            .function_name("sitefence-demo-fencing")
+            .zip_file(theirs)
+            .send()
+            .await
+            .unwrap();
+    });
+    assert_ne!(runs(&cloud), ours);
+    let plan = cloud.run(&["plan", "--function-zip", "given.zip"]);
+    assert!(
+        plan.stderr
+            .contains("warning: sitefence-demo-fencing in eu-west-1 runs code that is not ours: its package's SHA-256 is")
+            && plan.stdout.contains("Code.S3ObjectVersion: "),
+        "{plan}"
+    );
+    let applied = cloud.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    assert_eq!(runs(&cloud), ours);
+    let again = cloud.apply();
+    assert!(again.stderr.contains("nothing to do"), "{again}");
+}
+
+/// Whoever can write to the bucket can write under our key, too.
+#[test]
+fn what_somebody_puts_under_our_key_is_never_deployed() {
+    let cloud = Cloud::new();
+    assert_eq!(cloud.apply().code, Some(0));
+    let ours = runs(&cloud);
+    let (s3, bucket) = (cloud.s3(), cloud.bucket());
+    block_on(async {
+        let listed = s3.list_objects_v2().bucket(&bucket).send().await.unwrap();
+        let key = listed.contents()[0].key().unwrap();
+        let put = s3.put_object().bucket(&bucket).key(key);
+        put.body(fake_function("theirs", 62).into()).send().await.unwrap();
+    });
+    let applied = cloud.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    assert!(applied.stderr.contains("uploading the function"), "{applied}");
+    assert_eq!(runs(&cloud), ours);
+    let again = cloud.apply();
+    assert!(again.stderr.contains("nothing to do"), "{again}");
+}
+
+/// Between the upload and the end somebody else deploys: what runs then is not what was applied.
+#[test]
+fn an_apply_after_which_other_code_runs_has_failed() {
+    let cloud = Cloud::new();
+    assert_eq!(cloud.apply().code, Some(0));
+    let pretended = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    cloud.counter.answer(
+        "GET /2015-03-31/functions/sitefence-demo-fencing/configuration",
+        200,
+        format!(r#"{{"FunctionName":"sitefence-demo-fencing","State":"Active","LastUpdateStatus":"Successful","CodeSha256":"{pretended}"}}"#),
+    );
+    let run = cloud.apply();
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(
+        run.stderr
+            .contains("error: the function sitefence-demo-fencing in eu-west-1 runs code that is not ours"),
+        "{run}"
+    );
+}
+
 /// `ListAccelerators` gives ten at a time, and twelve others come first.
 #[test]
 fn the_thirteenth_accelerator_is_found() {

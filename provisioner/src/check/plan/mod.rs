@@ -338,7 +338,12 @@ fn packages_are_uploaded_first(case: &Case<'_>) -> Vec<String> {
         let is_emptied = case.steps().take(at).any(
             |(_, earlier)| matches!(earlier, Step::EmptyBucket { region, .. } if *region == goal.region),
         );
-        let stands = stands.is_some_and(|region| region.artifacts.contains(key) && !region.bucket_is_gone);
+        let version = goal.parameters.get(crate::render::parameters::ARTIFACT_VERSION);
+        let version = version.and_then(ParameterValue::known);
+        let stands = stands.is_some_and(|region| {
+            let newest = region.artifacts.get(key).map(String::as_str);
+            newest.is_some() && newest == version && !region.bucket_is_gone
+        });
         let stands = stands && !is_emptied;
         let is_uploaded = case.steps().take(at).any(|(_, earlier)| match earlier {
             Step::Upload { region, package, .. } => *region == goal.region && package.key() == *key,

@@ -4,16 +4,16 @@ pub(super) mod parameters;
 
 use std::collections::BTreeMap;
 
-use self::parameters::{declared_parameters, parameter_values};
+use self::parameters::{declared_parameters, parameter_values, trusted_version};
 use super::lock::{LockPlace, enclose};
 use super::unreached::{self, Deferred, Place};
 use super::{ParameterValue, StackGoal, Step, destroy, difference};
 use crate::observed::changes::StackDifference;
 use crate::observed::{Condition, StackReading, Standing};
-use crate::package::Package;
+use crate::package::{self, Package};
 use crate::preflight::Findings;
 use crate::preflight::problem::Problem;
-use crate::render::StackDocument;
+use crate::render::{StackDocument, parameters::ARTIFACT_KEY};
 use crate::topology::Topology;
 use crate::topology::names::{StackKind, TAG_REGIONS, TAG_TOPOLOGY};
 
@@ -140,10 +140,13 @@ pub(super) fn steps(topology: &Topology, standing: &Standing, goal: &StackGoal) 
     {
         steps.splice(0..0, destroy::unprotection(&goal.region, stack));
     }
+    let key = goal.parameters.get(ARTIFACT_KEY);
+    let key = key.and_then(ParameterValue::known).unwrap_or_default();
     if goal.kind == StackKind::Fencing && !steps.is_empty() {
         steps.push(Step::AwaitFunction {
             region: goal.region.clone(),
             function: topology.function_name(),
+            code_sha256: package::sha256_of_key(key).unwrap_or_default().to_owned(),
         });
     }
     steps
@@ -155,12 +158,8 @@ pub(super) fn upload(
     standing: &Standing,
     package: &Package,
     goal: &StackGoal,
-    steps: &[Step],
 ) -> Option<Step> {
-    let region = standing.regions.get(&goal.region);
-    // A bucket that is made anew comes up empty, whatever the old one held.
-    let is_new = steps.iter().any(|step| matches!(step, Step::CreateStack(_)));
-    let holds_it = !is_new && region.is_some_and(|region| region.artifacts.contains(&package.key()));
+    let holds_it = trusted_version(standing, &goal.region, package).is_some();
     let bucket = bucket(topology, standing, goal)?;
     (!holds_it).then(|| Step::Upload {
         region: goal.region.clone(),
