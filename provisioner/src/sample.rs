@@ -116,6 +116,7 @@ pub(crate) fn observed() -> Observed {
     };
     Observed {
         own_secrets: BTreeMap::new(),
+        accelerator_tags: BTreeMap::new(),
         webhook_oddity: None,
         standing: standing(),
         unreached: BTreeMap::new(),
@@ -132,6 +133,7 @@ pub(crate) fn observed() -> Observed {
                 arn: format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:prod/infinispan-AbCdEf"),
                 is_being_deleted: false,
                 version: Some("v1".to_owned()),
+                key: None,
                 primary_region: None,
                 replicas_behind: Vec::new(),
             },

@@ -11,6 +11,7 @@ use crate::report;
 use crate::run::Session;
 use crate::run::apply::{self, Consent};
 use crate::run::console::Console;
+use crate::run::subscriptions as notify;
 use crate::topology::Interval;
 
 #[derive(Debug, Args)]
@@ -39,6 +40,9 @@ pub(super) struct Apply {
     /// Do not wait for them
     #[arg(long)]
     no_wait: bool,
+    /// Send a test message through each topic for notifications when everything is in place
+    #[arg(long)]
+    test_notification: bool,
     /// Go on from this epoch where the register's new table holds an item already, as one restored from a backup
     #[arg(long, value_name = "EPOCH")]
     resume_epoch: Option<u64>,
@@ -79,6 +83,9 @@ impl Apply {
                 (true, false) => "done as far as possible",
                 (false, false) => "nothing could be done: not everything answered",
             });
+            if self.test_notification {
+                notify::test(&session, &loaded.topology, &applied.unreached_regions).await?;
+            }
             let exit = cloud::complete(
                 &console,
                 &applied.unreached,

@@ -119,6 +119,8 @@ pub struct StackDrift {
 pub struct ChangeSetReading {
     /// Its ARN. Its events are told by that alone.
     pub id: String,
+    /// Its stack's id.
+    pub stack_id: String,
     /// CloudFormation's word for its state.
     pub status: String,
     /// Why, if it says.

@@ -335,6 +335,8 @@ pub struct SecretReading {
     pub is_being_deleted: bool,
     /// Its current version, if it ever got a value.
     pub version: Option<String>,
+    /// The KMS key that it is encrypted under, unless that is AWS's own.
+    pub key: Option<String>,
     /// The Region that it is a replica of, if it is one.
     pub primary_region: Option<String>,
     /// Its replicas that do not hold what it holds.
@@ -482,6 +484,8 @@ pub struct Observed {
     pub accelerator: Option<AcceleratorReading>,
     /// Whose it is by its tag, if it has that.
     pub owner: Option<String>,
+    /// What else is written on it.
+    pub accelerator_tags: BTreeMap<String, String>,
     /// Its listeners.
     pub listeners: Vec<ListenerReading>,
     /// What each endpoint of these listeners is.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fencing::settings::Found;
 use fencing::words::SiteName;
 
-use super::Judge;
+use super::{Judge, keepers};
 use crate::observed::{EndpointReading, ListenerReading};
 use crate::preflight::problem::{Problem, Warning};
 use crate::topology::{Region, Topology};
@@ -101,6 +101,9 @@ impl Judge<'_> {
         found.accelerator_arn.clone_from(&accelerator.arn);
         found.owner = self.topology.owner(&self.observed.standing.identity.account_id);
         self.whose(&accelerator.arn, &found.owner);
+        let kept = keepers::keepers(&self.observed.accelerator_tags).into_iter();
+        self.warnings
+            .extend(kept.map(|(keeper, does)| Warning::KeptByOthers { keeper, does }));
         if !accelerator.enabled {
             self.problems.push(Problem::AcceleratorDisabled {
                 name: accelerator.name.clone(),
@@ -137,11 +140,31 @@ impl Judge<'_> {
             }
         }
         found.endpoint_group_arns = groups.into_iter().collect();
+        self.regions_of(&balancers);
         found.balancers = balancers
             .into_iter()
             .map(|(site, arns)| (site, arns.into_iter().collect()))
             .collect();
         found
+    }
+
+    /// A site's balancer stands where the site does, or one of the two is written wrongly: the Region decides where the
+    /// register must not be, and which Region's silence takes which site along.
+    fn regions_of(&mut self, balancers: &BTreeMap<SiteName, BTreeSet<String>>) {
+        for (index, site) in self.topology.sites.iter().enumerate() {
+            for arn in balancers.get(&site.name).into_iter().flatten() {
+                let region = arn.split(':').nth(3).unwrap_or_default();
+                if region != site.region.as_str() {
+                    self.problems.push(Problem::BalancerInAnotherRegion {
+                        site: site.name.clone(),
+                        index,
+                        region: site.region.clone(),
+                        arn: arn.clone(),
+                        found: region.to_owned(),
+                    });
+                }
+            }
+        }
     }
 
     /// Whether the accelerator is another deployment's: by its tag, or because a function of another topology was

@@ -86,6 +86,14 @@ pub enum Problem {
     SecretsMove { from: String, to: String },
     #[error("the secret `{name}` in {region} is being deleted")]
     SecretBeingDeleted { name: String, region: Region },
+    #[error("site `{site}` is in {region} by the topology, and its load balancer {arn} is in {found}")]
+    BalancerInAnotherRegion {
+        site: SiteName,
+        index: usize,
+        region: Region,
+        arn: String,
+        found: String,
+    },
     #[error("the secret `{name}`, which is the topology's own, is waiting to be deleted in {region}")]
     OwnSecretBeingDeleted {
         name: String,
@@ -385,6 +393,9 @@ impl Problem {
             Self::SecretBeingDeleted { name, region } => {
                 format!("restore it: aws secretsmanager restore-secret --region {region} --secret-id {}", quoted(name))
             }
+            Self::BalancerInAnotherRegion { index, found, site, .. } => format!(
+                "correct sites[{index}].region to {found}, or give the tag site={site} to the balancer that is meant"
+            ),
             Self::OwnSecretBeingDeleted { name, region, is_made: true } => {
                 format!("the function needs it: aws secretsmanager restore-secret --region {region} --secret-id {}", quoted(name))
             }
@@ -528,6 +539,14 @@ pub enum Warning {
         object.title(), object.namespace, object.site
     )]
     NoSecretYet { object: ObjectRef },
+    #[error(
+        "the secret `{name}` is encrypted under {key}, which the function's role may not use by what we give it: name that key as \
+         function.kmsKey, or let the role {role} have kms:Decrypt in the key's own policy"
+    )]
+    SecretUnderAnotherKey { name: String, key: String, role: String },
+    /// Who puts endpoints back, or strips our tag.
+    #[error("the accelerator is kept by {keeper}: {does}")]
+    KeptByOthers { keeper: String, does: &'static str },
     #[error("the secret `{name}`: {what}")]
     OddSecret { name: String, what: String },
     #[error(

@@ -4,8 +4,8 @@
 
 use super::{is_wanted, judge, judge_history, sites_to_search};
 use crate::observed::{
-    EndpointReading, FunctionReading, Neighbour, Observed, RegisterPlace, ReplicaBehind, Replicas,
-    SecretReading, TableReading,
+    BalancerReading, EndpointReading, FunctionReading, Neighbour, Observed, RegisterPlace, ReplicaBehind,
+    Replicas, SecretReading, TableReading,
 };
 use crate::preflight::problem::{Problem, Warning};
 use crate::sample::*;
@@ -323,6 +323,76 @@ fn code_that_was_not_deployed_is_named() {
                 .contains("runs code that is not ours: its package's SHA-256 is ee")
         });
         assert_eq!(warned, warns, "{runs}: {:?}", findings.warnings);
+    }
+}
+
+#[test]
+fn whoever_else_keeps_the_accelerator_is_named() {
+    let observed = with(|it| {
+        it.accelerator_tags
+            .insert("aga.k8s.aws/stack".to_owned(), "shop/front".to_owned());
+    });
+    let findings = judge(&topology(), &observed, 0).unwrap();
+    let told: Vec<String> = findings.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        told.iter().any(|it| it.starts_with(
+            "the accelerator is kept by the AWS Load Balancer Controller (GlobalAccelerator shop/front): it puts a fenced \
+             site's endpoint back within minutes and strips the tag"
+        )),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_balancer_in_another_region_than_its_site_is_a_problem() {
+    let observed = with(|it| {
+        let moved = balancer("b").replace(REGION, "eu-north-1");
+        it.listeners[0].groups[0].endpoints[1].clone_from(&moved);
+        let (_, reading) = tagged("b", Some("site-b"));
+        let EndpointReading::Balancer(reading) = reading else {
+            unreachable!()
+        };
+        it.endpoints.insert(
+            moved.clone(),
+            EndpointReading::Balancer(BalancerReading {
+                arn: moved,
+                ..reading
+            }),
+        );
+    });
+    let found = problems(&topology(), &observed);
+    assert!(
+        found.iter().any(|it| it
+            .contains("site `site-b` is in eu-west-1 by the topology, and its load balancer")
+            && it.contains("is in eu-north-1")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_secret_under_a_key_that_the_function_may_not_use_is_a_warning() {
+    let key = |id: &str| format!("arn:aws:kms:eu-west-1:{ACCOUNT}:key/{id}");
+    let keyed = topology_from(&format!("function: {{ kmsKey: '{}' }}", key("mrk-1")));
+    for (topology, under, warns) in [
+        (&topology(), None, false),
+        (&topology(), Some(key("other")), true),
+        (&keyed, Some(key("mrk-1")), false),
+        (&keyed, Some("mrk-1".to_owned()), false),
+        (&keyed, Some(key("other")), true),
+    ] {
+        let observed = with(|it| {
+            it.infinispan_secrets
+                .get_mut(REGION)
+                .unwrap()
+                .key
+                .clone_from(&under)
+        });
+        let findings = judge(topology, &observed, 0).unwrap();
+        let warned = findings.warnings.iter().any(|it| {
+            it.to_string()
+                .contains("let the role sitefence-prod-eu-west-1 have kms:Decrypt")
+        });
+        assert_eq!(warned, warns, "{under:?}: {:?}", findings.warnings);
     }
 }
 

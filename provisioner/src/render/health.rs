@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::aws::{Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags};
 use super::engine::{Filled, RenderError, fill};
-use crate::topology::names::HEALTH_REGION;
+use crate::topology::names::{HEALTH_REGION, health_region};
 use crate::topology::{Region, Topology};
 
 /// The health stack's parameter with the host of a Region's function URL.
@@ -19,6 +19,14 @@ fn camel(text: &str) -> String {
             None => String::new(),
         })
         .collect()
+}
+
+/// The key where the health stack is. One that is no multi-Region key is of use in its own Region only, and the key that
+/// AWS keeps for SNS lets no alarm through: then the topic stays as it is.
+fn key_of_health(topology: &Topology) -> Option<String> {
+    let key = topology.function.kms_key.as_ref()?;
+    let is_there = key.is_multi_region() || key.region() == HEALTH_REGION;
+    is_there.then(|| key.in_region(&health_region()).to_string())
 }
 
 pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
@@ -48,6 +56,7 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
         checker_regions: Vec<String>,
         topic_name: Option<String>,
         topic_arn: Option<String>,
+        kms_key: Option<String>,
         subscriptions: Vec<Subscription>,
         alarms: Vec<HealthAlarm>,
         tags: Vec<Tag>,
@@ -113,6 +122,7 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
                 .collect(),
             topic_name: topic_arn.is_none().then(|| topology.alarm_name("health")),
             topic_arn,
+            kms_key: key_of_health(topology),
             subscriptions: subscriptions(topology),
             alarms,
             tags: tags(topology),

@@ -213,7 +213,10 @@ pub async fn apply(
             // What is left to do is waiting, for which nobody needs to be asked or kept out.
             walk.all(&plan, None).await?;
         }
-        subscriptions::warn_of_pending(session, wanted.topology, &plan.unreached_regions).await;
+        let (_, webhook_urls) = tokio::join!(
+            subscriptions::warn_of_pending(session, wanted.topology, &plan.unreached_regions),
+            webhook_urls(session, wanted, &plan.unreached_regions, &plan.deferred)
+        );
         return Ok(Applied {
             topology: plan.topology,
             changed: has_changed,
@@ -221,7 +224,7 @@ pub async fn apply(
                 .function
                 .as_ref()
                 .map(|function| function.package.sha256.clone()),
-            webhook_urls: webhook_urls(session, wanted, &plan.unreached_regions, &plan.deferred).await?,
+            webhook_urls: webhook_urls?,
             unreached: plan.unreached,
             unreached_regions: plan.unreached_regions,
             deferred: plan.deferred,

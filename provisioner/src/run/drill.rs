@@ -16,7 +16,7 @@ pub async fn fail_health(
     topology: &Topology,
     lasts: Interval,
 ) -> Result<Vec<Operated>, Failure> {
-    let caller = observe::identity(&session.aws, topology).await?;
+    let caller = observe::identity(session, topology).await?;
     let drill = Drill::FailHealth {
         by: caller.arn,
         seconds: lasts.seconds(),

@@ -35,9 +35,13 @@ pub mod webhook;
 pub use self::failure::Failure;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
 
 use self::console::Console;
 use self::interrupt::Interrupt;
+use crate::observed::Identity;
 use crate::package::{self, PackedFunction, elf};
 use crate::preflight::problem::Problem;
 use crate::render::ObjectDocument;
@@ -84,6 +88,8 @@ pub struct Session {
     pub console: Console,
     /// Whether that person wants to stop.
     pub interrupt: Interrupt,
+    /// Who is signed in, once somebody asked: nobody becomes another while a command runs.
+    identity: Arc<OnceCell<Identity>>,
 }
 
 impl Session {
@@ -103,6 +109,7 @@ impl Session {
             clusters: connect(topology, scope).await,
             interrupt: Interrupt::listen(console.clone()),
             console,
+            identity: Arc::default(),
         })
     }
 

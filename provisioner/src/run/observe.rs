@@ -11,6 +11,7 @@ mod answers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fencing::accelerator::OWNER_TAG;
 use fencing::words::SiteName;
 use jiff::Timestamp;
 
@@ -42,15 +43,21 @@ use crate::world::secrets::Secrets;
 const GUIDE_VARIABLES: [&str; 2] = ["INFINISPAN_SITE_ENDPOINTS", "WEBHOOK_USER_SECRET"];
 
 /// Who is signed in, as the first of the function's Regions that answers has it.
-pub(super) async fn identity(aws: &Aws, topology: &Topology) -> Result<Identity, CallError> {
+pub(super) async fn identity(session: &Session, topology: &Topology) -> Result<Identity, CallError> {
+    let aws = &session.aws;
     let ask = async |region: &Region| account::identity(&aws.sts(region), region).await;
-    first_answer(topology.first_region(), &topology.regions, ask).await
+    let known = session
+        .identity
+        .get_or_try_init(|| first_answer(topology.first_region(), &topology.regions, ask));
+    known.await.cloned()
 }
 
 /// What stands of a topology.
 pub async fn standing(session: &Session, topology: &Topology) -> Result<Standing, CallError> {
     let aws = &session.aws;
-    let identity = identity(aws, topology).await?;
+    // Asked for beside the stacks: neither tells anything that the other needs.
+    let asked = async { Ok::<_, CallError>(register(aws, topology).await) };
+    let (identity, register) = tokio::try_join!(identity(session, topology), asked)?;
 
     let mut wanted: BTreeSet<Region> = topology.regions.iter().cloned().collect();
     wanted.extend(topology.register_regions().iter().cloned());
@@ -96,7 +103,7 @@ pub async fn standing(session: &Session, topology: &Topology) -> Result<Standing
         register: None,
         former_registers: BTreeMap::new(),
     };
-    match register(aws, topology).await {
+    match register {
         Ok(register) => standing.register = register,
         Err(error) if error.is_outage() => standing.register_unread = Some(error.to_string()),
         Err(error) => return Err(error),
@@ -154,24 +161,45 @@ async fn region_standing(
                 return Ok(None);
             };
             // By id: should the stack be replaced meanwhile, the answers still belong together.
-            stack.template = stacks.template(&stack.id).await?;
-            stack.resources = stacks.resources(&stack.id).await?;
+            let (template, resources) =
+                tokio::try_join!(stacks.template(&stack.id), stacks.resources(&stack.id))?;
+            (stack.template, stack.resources) = (template, resources);
             Ok(Some((kind, stack)))
         }
-    }))
-    .await?;
+    }));
+    // Elsewhere there can be neither function nor bucket of ours, and an account may forbid to look.
+    let is_function_region = topology.regions.contains(region);
+    let function = async || {
+        let functions = Functions::new(aws.lambda(region), region);
+        functions.by_name(&topology.function_name()).await
+    };
+    let packages = async |bucket: &str| {
+        let bucket = Bucket::new(aws.s3(region), region, bucket, account_id);
+        bucket.newest(PACKAGES).await
+    };
+    let name = topology.bucket_name(account_id, region);
+    // Where they most likely are they are asked for beside the stacks.
+    let ahead = async {
+        if is_function_region {
+            Some(tokio::join!(function(), packages(&name)))
+        } else {
+            None
+        }
+    };
+    let (stacks, ahead) = tokio::join!(stacks, ahead);
+    let stacks = stacks?;
     let mut standing = RegionStanding {
         stacks: stacks.into_iter().flatten().collect(),
         ..RegionStanding::default()
     };
-    // Elsewhere there can be neither function nor bucket of ours, and an account may forbid to look.
-    let is_function_region = topology.regions.contains(region);
     if !is_function_region && standing.stacks.is_empty() {
         return Ok(standing);
     }
-    standing.function = Functions::new(aws.lambda(region), region)
-        .by_name(&topology.function_name())
-        .await?;
+    let (found, listed) = ahead.unzip();
+    standing.function = match found {
+        Some(found) => found?,
+        None => function().await?,
+    };
     let bucket = standing
         .stacks
         .get(&StackKind::Artifacts)
@@ -179,10 +207,12 @@ async fn region_standing(
         .flat_map(|stack| &stack.resources)
         .find(|resource| resource.kind == "AWS::S3::Bucket" && resource.status != "DELETE_COMPLETE")
         .and_then(|resource| resource.physical_id.clone());
+    // By what the stack made: another's bucket of the name is nothing to us, whatever it answered.
     if let Some(bucket) = bucket {
-        let keys = Bucket::new(aws.s3(region), region, &bucket, account_id)
-            .newest(PACKAGES)
-            .await?;
+        let keys = match listed {
+            Some(listed) if bucket == name => listed?,
+            _ => packages(&bucket).await?,
+        };
         standing.bucket_is_gone = keys.is_none();
         standing.artifacts = keys.unwrap_or_default();
     }
@@ -201,7 +231,11 @@ pub async fn observe(
         standing(session, topology),
         infinispan_secrets(aws, topology),
         own_secrets(aws, topology),
-        look_at_accelerator(aws, topology),
+        async {
+            let seen = look_at_accelerator(aws, topology).await?;
+            let endpoints = endpoints(aws, &seen.3).await?;
+            Ok((seen, endpoints))
+        },
         each(function_regions(topology).into_iter().map(|region| {
             let (aws, topology) = (aws.clone(), topology.clone());
             (region.clone(), async move {
@@ -210,8 +244,7 @@ pub async fn observe(
         })),
         boundary_exists(aws, topology),
     )?;
-    let (accelerators, accelerator, owner, listeners) = accelerators;
-    let endpoints = endpoints(aws, &listeners).await?;
+    let ((accelerators, accelerator, mut accelerator_tags, listeners), endpoints) = accelerators;
     let search = sites_to_search(topology, &listeners, &endpoints.readings);
     let balancers_elsewhere = each(search.into_iter().map(|(site, region)| {
         let aws = aws.clone();
@@ -260,7 +293,8 @@ pub async fn observe(
         standing,
         accelerators,
         accelerator,
-        owner,
+        owner: accelerator_tags.remove(OWNER_TAG),
+        accelerator_tags,
         listeners,
         endpoints: endpoints.readings,
         balancers_elsewhere: balancers_elsewhere.by_region.into_values().collect(),
@@ -287,13 +321,10 @@ pub async fn stamps(
     let ask = async |region: &Region| {
         let client = session.aws.dynamodb(region, role_arn.as_deref()).await;
         let table = Table::new(client, region, &name);
-        let mut stamps = BTreeMap::new();
-        for site in &topology.sites {
-            if let Some(stamp) = table.seen(&topology.name, &site.name).await? {
-                stamps.insert(site.name.clone(), stamp);
-            }
-        }
-        Ok(stamps)
+        let [a, b] = topology.sites.each_ref().map(|site| site.name.clone());
+        let (of_a, of_b) = tokio::try_join!(table.seen(&topology.name, &a), table.seen(&topology.name, &b))?;
+        let stamps = [(a, of_a), (b, of_b)].into_iter();
+        Ok(stamps.filter_map(|(site, stamp)| Some((site, stamp?))).collect())
     };
     let first = topology.register_region(topology.first_region());
     first_answer(first, topology.register_regions(), ask).await

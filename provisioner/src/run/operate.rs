@@ -22,7 +22,7 @@ pub async fn operate(
     topology: &Topology,
     task: impl FnOnce(String) -> Task,
 ) -> Result<Operated, Failure> {
-    let identity = observe::identity(&session.aws, topology).await?;
+    let identity = observe::identity(session, topology).await?;
     let envelope = Envelope::Operate {
         task: task(identity.arn),
     };

@@ -68,10 +68,17 @@ impl<'a> Driver<'a> {
     /// Makes or changes a stack.
     pub async fn reach(&self, goal: &StackGoal, creates: bool, uploads: &Uploads) -> Result<(), Failure> {
         let session = self.session;
-        if !creates {
-            self.stacks.delete_change_set(&goal.stack, APPLY).await?;
-        }
-        let Some(change_set) = self.change_set(goal, APPLY, creates, Some(uploads)).await? else {
+        let looked = async {
+            // A stack that is about to be made has no past.
+            if creates {
+                Ok::<_, Failure>(None)
+            } else {
+                Ok(self.last_event(&goal.stack).await?)
+            }
+        };
+        let (change_set, last) =
+            tokio::try_join!(self.change_set(goal, APPLY, creates, Some(uploads)), looked)?;
+        let Some(change_set) = change_set else {
             session.console.say("  nothing to change after all");
             return Ok(());
         };
@@ -81,14 +88,8 @@ impl<'a> Driver<'a> {
             }
         }
         session.interrupt.check()?;
-        let stack = self
-            .stacks
-            .describe(&goal.stack)
-            .await?
-            .ok_or(Failure::Overtaken)?;
-        let last = self.last_event(&stack.id).await?;
         self.execute(&goal.stack).await?;
-        let stack_id = stack.id;
+        let stack_id = change_set.stack_id;
         match self.follow(&goal.stack, &stack_id, last).await {
             Err(Failure::Stack {
                 stack,
@@ -153,9 +154,19 @@ impl<'a> Driver<'a> {
             parameters: &parameters,
             tags: &goal.tags,
         };
-        match self.stacks.create_change_set(request).await {
-            Ok(()) => {}
-            // An attempt whose answer was lost: there was none of this name before.
+        let mut created = self.stacks.create_change_set(request).await;
+        // What an interrupted run left is of another day. Of a stack that is only being made it is the answer that was
+        // lost: the stack was not there before.
+        if !creates
+            && created
+                .as_ref()
+                .is_err_and(|error| error.is("AlreadyExistsException"))
+        {
+            self.stacks.delete_change_set(&goal.stack, name).await?;
+            created = self.stacks.create_change_set(request).await;
+        }
+        match created {
+            Ok(_) => {}
             Err(error) if error.is("AlreadyExistsException") => {}
             Err(error) if says_empty(&error) => return Ok(None),
             // Planned on a stack that has changed since: the plan is void, not the world.
@@ -293,6 +304,11 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// The events after `last`, or all there are.
+    async fn events(&self, id: &str, last: Option<&str>) -> Result<Vec<StackEvent>, CallError> {
+        self.stacks.events_after(id, Some(last.unwrap_or_default())).await
+    }
+
     async fn last_event(&self, id: &str) -> Result<Option<String>, CallError> {
         let newest = self.stacks.events_after(id, None).await;
         match newest {
@@ -308,16 +324,24 @@ impl<'a> Driver<'a> {
         let mut pace = Pace::new();
         let mut cause = None;
         loop {
-            // The state is read before the events: when it says that all is over, the events that follow
-            // hold the end.
-            let reading = self.stacks.describe(id).await?;
-            let since_the_beginning = String::new();
-            let after = last.as_deref().unwrap_or(&since_the_beginning);
-            let events = match self.stacks.events_after(id, Some(after)).await {
-                Ok(events) => events,
+            let (reading, events) = tokio::join!(self.stacks.describe(id), self.events(id, last.as_deref()));
+            let reading = reading?;
+            let is_over = reading
+                .as_ref()
+                .is_none_or(|reading| Condition::of(&reading.status) != Condition::Working);
+            let mut events = match events {
+                // A stack that is gone may have taken its events along.
                 Err(error) if error.is("ValidationError") && reading.is_none() => Vec::new(),
-                Err(error) => return Err(error.into()),
+                events => events?,
             };
+            // What was read beside a state need not hold what led to it; what is read after the last one does.
+            if is_over && reading.is_some() {
+                let seen = events
+                    .last()
+                    .map(|event| event.id.clone())
+                    .or_else(|| last.clone());
+                events.extend(self.events(id, seen.as_deref()).await?);
+            }
             for event in events {
                 self.tell(&event);
                 if cause.is_none() {

@@ -11,11 +11,13 @@ use super::{Session, Wanted};
 use crate::observed::Identity;
 use crate::plan::{Plan, Step};
 use crate::report;
+use crate::topology::names::StackKind;
 use crate::topology::{Region, Topology};
 use crate::world::accelerator::Accelerators;
 use crate::world::artifacts::Bucket;
 use crate::world::functions::{Functions, Readiness};
 use crate::world::register::Table;
+use futures_util::future::join_all;
 
 /// A new function is ready within seconds; in a VPC its interfaces take a minute or two.
 const FUNCTION_READY_WITHIN: Duration = Duration::from_secs(300);
@@ -86,6 +88,13 @@ impl Walk<'_> {
                 rest = others;
                 continue;
             }
+            let of_lanes = rest.iter().take_while(|step| self.lane(step).is_some()).count();
+            if of_lanes > 1 {
+                let (of_lanes, others) = rest.split_at(of_lanes);
+                self.lanes(of_lanes, lock.as_ref()).await?;
+                rest = others;
+                continue;
+            }
             rest = others;
             self.session.interrupt.check()?;
             if let Some(lock) = lock {
@@ -98,6 +107,64 @@ impl Walk<'_> {
             self.done(step);
         }
         Ok(())
+    }
+
+    /// What a step need not wait for others with: each Region's bucket, the register, and the functions of all Regions
+    /// but the first. The first one's stack makes the secrets, and shows whether the code starts at all.
+    fn lane(&self, step: &Step) -> Option<(Region, StackKind)> {
+        let (region, kind) = match step {
+            Step::CreateStack(goal) | Step::UpdateStack(goal) => (&goal.region, goal.kind),
+            Step::Upload { region, .. } => (region, StackKind::Artifacts),
+            Step::AwaitFunction { region, .. } => (region, StackKind::Fencing),
+            _ => return None,
+        };
+        let waits = match kind {
+            StackKind::Artifacts | StackKind::Register => false,
+            StackKind::Fencing => region == self.topology.first_region(),
+            StackKind::Health => true,
+        };
+        (!waits).then(|| (region.clone(), kind))
+    }
+
+    /// Carries out steps side by side, those of each lane in their order. None is cut off by another's failure.
+    async fn lanes(&self, steps: &[Step], lock: Option<&Lock>) -> Result<(), Failure> {
+        let mut lanes: Vec<((Region, StackKind), Vec<&Step>)> = Vec::new();
+        for step in steps {
+            let Some(lane) = self.lane(step) else { continue };
+            match lanes.iter_mut().find(|(known, _)| *known == lane) {
+                Some((_, steps)) => steps.push(step),
+                None => lanes.push((lane, vec![step])),
+            }
+        }
+        let walks = lanes.into_iter().map(|(_, steps)| async move {
+            for step in steps {
+                self.session.interrupt.check()?;
+                if let Some(lock) = lock {
+                    lock.check()?;
+                }
+                if let Some(line) = report::step(step) {
+                    self.session.console.step(&line);
+                }
+                // None of these touches the lock.
+                self.step(step, &mut None).await?;
+                self.done(step);
+            }
+            Ok::<(), Failure>(())
+        });
+        let mut failures = join_all(walks).await.into_iter().filter_map(Result::err);
+        let Some(first) = failures.next() else {
+            return Ok(());
+        };
+        failures
+            .try_fold(first, |first, other| match (first, other) {
+                // Whoever interrupts knows it, and sees no cause in it where something else went wrong, too.
+                (Failure::Interrupted, other) | (other, Failure::Interrupted) => Ok::<_, Failure>(other),
+                (first, other) => {
+                    self.session.console.say(&other.text());
+                    Ok(first)
+                }
+            })
+            .and_then(Err)
     }
 
     /// A step came to its end.

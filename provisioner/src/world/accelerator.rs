@@ -1,6 +1,8 @@
 //! Global Accelerator. Of all that is there only one tag is written, which says whose the accelerator is: the endpoint
 //! groups belong to the function and to people.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_globalaccelerator::Client;
 use aws_sdk_globalaccelerator::types::{Accelerator, AcceleratorStatus, Tag};
 use fencing::accelerator::OWNER_TAG;
@@ -69,6 +71,11 @@ impl Accelerators {
 
     /// Whose an accelerator is by its tag, if it has that.
     pub async fn owner(&self, arn: &str) -> Result<Option<String>, CallError> {
+        Ok(self.tags(arn).await?.remove(OWNER_TAG))
+    }
+
+    /// Everything that is written on an accelerator.
+    pub async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
         let answer = self
             .client
             .list_tags_for_resource()
@@ -76,8 +83,8 @@ impl Accelerators {
             .send()
             .await
             .map_err(|error| call("ListTagsForResource").failed(error))?;
-        let mut tags = answer.tags.unwrap_or_default().into_iter();
-        Ok(tags.find(|tag| tag.key == OWNER_TAG).map(|tag| tag.value))
+        let tags = answer.tags.unwrap_or_default().into_iter();
+        Ok(tags.map(|tag| (tag.key, tag.value)).collect())
     }
 
     /// Writes whose an accelerator is.

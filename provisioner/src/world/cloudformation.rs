@@ -246,8 +246,8 @@ impl Stacks {
         Ok(events)
     }
 
-    /// Has a change set made; it is ready later.
-    pub async fn create_change_set(&self, wanted: ChangeSetRequest<'_>) -> Result<(), CallError> {
+    /// Has a change set made; it is ready later. The answer is the stack's id.
+    pub async fn create_change_set(&self, wanted: ChangeSetRequest<'_>) -> Result<String, CallError> {
         let kind = if wanted.creates {
             ChangeSetType::Create
         } else {
@@ -276,11 +276,13 @@ impl Stacks {
         for (key, value) in wanted.tags {
             request = request.tags(Tag::builder().key(key).value(value).build());
         }
-        request
+        let answer = request
             .send()
             .await
             .map_err(|error| self.call("CreateChangeSet").failed(error))?;
-        Ok(())
+        answer
+            .stack_id
+            .ok_or_else(|| self.call("CreateChangeSet").lacks("the stack's id"))
     }
 
     /// A change set, with the values before and after.
@@ -309,6 +311,7 @@ impl Stacks {
                 .unwrap_or_default();
             reading.reason = page.status_reason;
             reading.id = page.change_set_id.unwrap_or_default();
+            reading.stack_id = page.stack_id.unwrap_or_default();
             reading.execution = page
                 .execution_status
                 .map(|status| status.as_str().to_owned())

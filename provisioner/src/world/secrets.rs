@@ -9,6 +9,9 @@ use super::call::{Call, CallError};
 use crate::observed::{ReplicaBehind, SecretReading};
 use crate::topology::Region;
 
+/// The key under which a secret is that names none.
+const AWS_KEY: &str = "alias/aws/secretsmanager";
+
 /// The secrets of one Region.
 #[derive(Debug, Clone)]
 pub struct Secrets {
@@ -45,6 +48,7 @@ impl Secrets {
                     let mut versions = versions.into_iter();
                     versions.find_map(|(version, stages)| is_current(&stages).then_some(version))
                 }),
+                key: answer.kms_key_id.filter(|key| !key.ends_with(AWS_KEY)),
                 // The original names itself, too.
                 primary_region: answer.primary_region.filter(|primary| *primary != *self.region),
                 replicas_behind: answer

@@ -23,3 +23,22 @@ pub async fn pending_subscriptions(
         .and_then(|attributes| attributes.get("SubscriptionsPending")?.parse().ok())
         .ok_or_else(|| call().lacks("the number of pending subscriptions"))
 }
+
+/// Sends a message through a topic.
+pub async fn publish(
+    client: &Client,
+    region: &Region,
+    topic: &str,
+    subject: &str,
+    text: &str,
+) -> Result<(), CallError> {
+    client
+        .publish()
+        .topic_arn(topic)
+        .subject(subject)
+        .message(text)
+        .send()
+        .await
+        .map_err(|error| Call::new("SNS", "Publish", region).failed(error))?;
+    Ok(())
+}

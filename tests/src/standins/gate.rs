@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -41,8 +42,17 @@ pub enum Moment {
 
 pub(super) type Action = Box<dyn FnOnce() + Send>;
 
+enum Counts {
+    All,
+    In(String),
+    Named(String),
+}
+
 struct Stop {
-    at: usize,
+    /// How many changes of those that count are still to come before it.
+    after: usize,
+    /// Which changes count: those in one Region, those of one name, or all.
+    counts: Counts,
     moment: Moment,
     action: Action,
 }
@@ -55,6 +65,7 @@ struct State {
     pretence: Option<(&'static str, &'static str)>,
     asked: Vec<String>,
     answers: BTreeMap<&'static str, (u16, String)>,
+    delay: Duration,
 }
 
 /// Gates that count together.
@@ -117,13 +128,38 @@ impl Counter {
 
     /// Runs `action` at the `at`-th change from now (the first is 0), which is not answered.
     pub fn stop_at(&self, at: usize, moment: Moment, action: impl FnOnce() + Send + 'static) {
+        self.stop(at, Counts::All, moment, Box::new(action));
+    }
+
+    /// The same, counting the changes in one Region only: what goes on in several at once has no order.
+    pub fn stop_in(&self, region: &str, at: usize, moment: Moment, action: impl FnOnce() + Send + 'static) {
+        self.stop(at, Counts::In(region.to_owned()), moment, Box::new(action));
+    }
+
+    /// The same, counting the changes of one name only.
+    pub fn stop_on(&self, change: &str, at: usize, moment: Moment, action: impl FnOnce() + Send + 'static) {
+        self.stop(at, Counts::Named(change.to_owned()), moment, Box::new(action));
+    }
+
+    /// Whether the change at which to stop is still to come.
+    pub fn waits_to_stop(&self) -> bool {
+        locked(&self.0).stop.is_some()
+    }
+
+    fn stop(&self, after: usize, counts: Counts, moment: Moment, action: Action) {
         let mut state = locked(&self.0);
         state.changes.clear();
         state.stop = Some(Stop {
-            at,
+            after,
+            counts,
             moment,
-            action: Box::new(action),
+            action,
         });
+    }
+
+    /// From now on every answer takes so much longer, as from far away.
+    pub fn delay(&self, by: Duration) {
+        locked(&self.0).delay = by;
     }
 
     fn pretended(&self, answer: Response<Bytes>) -> Response<Bytes> {
@@ -156,12 +192,21 @@ impl Counter {
     }
 
     /// Counts a change; the stop, if this is the one.
-    pub(super) fn count(&self, change: String) -> Option<(Moment, Action)> {
+    pub(super) fn count(&self, change: String, region: Option<&str>) -> Option<(Moment, Action)> {
         let mut state = locked(&self.0);
-        let index = state.changes.len();
+        let counts = |stop: &&mut Stop| match &stop.counts {
+            Counts::All => true,
+            Counts::In(wanted) => region == Some(wanted.as_str()),
+            Counts::Named(wanted) => change == *wanted,
+        };
+        let stop = state.stop.as_mut().filter(counts).map(|stop| {
+            let after = stop.after.checked_sub(1);
+            stop.after = after.unwrap_or_default();
+            after.is_none()
+        });
         state.changes.push(change);
-        let stop = state.stop.take_if(|stop| stop.at == index)?;
-        Some((stop.moment, stop.action))
+        stop.filter(|is_the_one| *is_the_one)?;
+        state.stop.take().map(|stop| (stop.moment, stop.action))
     }
 }
 
@@ -195,7 +240,11 @@ async fn pass(upstream: SocketAddr, counter: &Counter, received: Received) -> Re
     if let Some(answer) = counter.note(&received) {
         return Reply::Answer(answer);
     }
-    let stop = change(&received).and_then(|change| counter.count(change));
+    let delay = locked(&counter.0).delay;
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    let stop = change(&received).and_then(|change| counter.count(change, region(&received.headers)));
     if let Some((Moment::Before, action)) = stop {
         action();
         return Reply::Close;

@@ -228,6 +228,30 @@ fn an_apply_after_which_other_code_runs_has_failed() {
     );
 }
 
+#[test]
+fn a_test_message_goes_through_the_topic_when_it_is_asked_for() {
+    let cloud = Cloud::new();
+    let applied = cloud.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    assert!(!cloud.counter.changes().contains(&"Publish".to_owned()));
+    cloud.counter.reset();
+    let tested = cloud.run(&[
+        "apply",
+        "--yes",
+        "--function-zip",
+        "given.zip",
+        "--test-notification",
+    ]);
+    assert_eq!(tested.code, Some(0), "{tested}");
+    assert_eq!(cloud.counter.changes(), ["Publish"]);
+    assert!(
+        tested
+            .stderr
+            .contains("a test message was sent through arn:aws:sns:eu-west-1:"),
+        "{tested}"
+    );
+}
+
 /// `ListAccelerators` gives ten at a time, and twelve others come first.
 #[test]
 fn the_thirteenth_accelerator_is_found() {

@@ -17,5 +17,6 @@ mod ownership;
 mod refusals;
 mod regions;
 mod register;
+mod speed;
 mod stacks;
 mod world;

@@ -299,6 +299,8 @@ claim: {{ renewInterval: 2s }}
                     .parameters
                     .unwrap_or_default()
                     .into_iter()
+                    // S3 draws a new version for each upload.
+                    .filter(|it| it.parameter_key() != Some("ArtifactVersion"))
                     .map(|it| format!("{}={}", it.parameter_key.unwrap(), it.parameter_value.unwrap()))
                     .collect();
                 parameters.sort();

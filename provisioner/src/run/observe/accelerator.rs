@@ -16,7 +16,7 @@ use crate::world::call::CallError;
 pub(super) type Accelerator = (
     Vec<AcceleratorReading>,
     Option<AcceleratorReading>,
-    Option<String>,
+    BTreeMap<String, String>,
     Vec<ListenerReading>,
 );
 
@@ -39,11 +39,11 @@ pub(super) async fn look_at_accelerator(aws: &Aws, topology: &Topology) -> Resul
             (seen, ours)
         }
     };
-    let (owner, listeners) = match &ours {
-        Some(ours) => tokio::try_join!(accelerators.owner(&ours.arn), accelerators.listeners(&ours.arn))?,
-        None => (None, Vec::new()),
+    let (tags, listeners) = match &ours {
+        Some(ours) => tokio::try_join!(accelerators.tags(&ours.arn), accelerators.listeners(&ours.arn))?,
+        None => (BTreeMap::new(), Vec::new()),
     };
-    Ok((seen, ours, owner, listeners))
+    Ok((seen, ours, tags, listeners))
 }
 
 /// The Region in a balancer's ARN.

@@ -157,14 +157,15 @@ impl Front {
 
     fn carry_out(&self, asked: &Asked<'_>, state: &mut State, call: &Call) -> (Outcome, Reply) {
         let stop = if asked.verb.changes() && !call.is_dry_run {
-            self.counter.count(format!(
+            let change = format!(
                 "{}: {} {} {}/{}",
                 self.name,
                 asked.verb.name(),
                 call.kind,
                 call.namespace,
                 call.name
-            ))
+            );
+            self.counter.count(change, None)
         } else {
             None
         };
