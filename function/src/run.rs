@@ -108,7 +108,7 @@ pub async fn run<W: World>(
     budget: Budget,
 ) -> Ran {
     let mut seen = None;
-    let mut uncertain = Uncertain::default();
+    let mut current = Current::default();
     let mut calls = FuturesUnordered::new();
     let mut beside = FuturesUnordered::new();
     let (mut state, mut effects) = step::start(settings, executor, task, world.moment().wall);
@@ -120,6 +120,9 @@ pub async fn run<W: World>(
                 match effect {
                     Effect::Call(ticket, call) => {
                         tracing::debug!(?ticket, ?call, "calls");
+                        if let Some(record) = current.left_by(&call) {
+                            beside.push(aside(world, Aside::Chronicle(Box::new(record))));
+                        }
                         calls.push(carry_out(world, budget, ticket, call));
                     }
                     Effect::Say(notice) => beside.push(aside(world, Aside::Tell(notice))),
@@ -143,9 +146,7 @@ pub async fn run<W: World>(
                     tracing::debug!(?ticket, ?event, "is answered");
                     if let Some(record) = record_of(&call, &event) {
                         seen = Some((record.rev, record.waits()));
-                    }
-                    if let Some(record) = uncertain.settled(call, &event) {
-                        beside.push(aside(world, Aside::Chronicle(Box::new(record))));
+                        current.0 = Some(record.clone());
                     }
                     (state, effects) = step::step(settings, state, world.moment().wall, ticket, event);
                 }
@@ -245,22 +246,19 @@ async fn before<W: World, T>(world: &W, budget: Budget, call: impl Future<Output
     .await
 }
 
-/// Writes of which nobody knows whether they took effect, until a reading shows them.
+/// The record in the register, as far as this invocation knows.
+///
+/// The newest entry of the history is the record itself, so it is copied when it is overwritten, beside that write, by
+/// whoever writes: nobody waits for a copy, and what somebody wrote who died right after it is copied by the next.
 #[derive(Default)]
-struct Uncertain(Vec<Record>);
+struct Current(Option<Record>);
 
-impl Uncertain {
-    /// The record that this reply proves to have been written by this invocation.
-    fn settled(&mut self, call: Call, event: &Event) -> Option<Record> {
-        match (call, event) {
-            (Call::WriteRegister { record, .. }, Event::Written(Written::Stored)) => Some(*record),
-            (Call::WriteRegister { record, .. }, Event::Written(Written::Unknown(_))) => {
-                self.0.push(*record);
-                None
-            }
-            (_, Event::Register(Ok(Some(there)))) => {
-                let index = self.0.iter().position(|ours| *ours == **there)?;
-                Some(self.0.swap_remove(index))
+impl Current {
+    /// The record that this call is going to replace.
+    fn left_by(&mut self, call: &Call) -> Option<Record> {
+        match call {
+            Call::WriteRegister { expect, .. } => {
+                self.0.take_if(|record| record.rev == *expect && expect.0 > 0)
             }
             _ => None,
         }
