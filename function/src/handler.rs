@@ -26,7 +26,7 @@ use crate::event::{Event, Request};
 use crate::moment::Moment;
 use crate::recent::Recent;
 use crate::remembered::Remembered;
-use crate::run::{Budget, run};
+use crate::run::{Budget, Ran, run};
 use crate::waiting::Waiting;
 use crate::webhook::{self, Accusation, Authentic, Delivery, Refusal, Route};
 use crate::world::Lookout;
@@ -165,9 +165,9 @@ impl<W: Lookout> Handler<W> {
                     let now = self.world.moment().uptime;
                     self.memory().waiting.waited(now, self.timeout())
                 };
-                let answer = self.task(Task::Sweep { waited }, invocation, budget).await;
-                self.deep_check(budget).await;
-                Reply::Answer(answer)
+                let ran = self.ran(Task::Sweep { waited }, invocation, budget).await;
+                self.deep_check(ran.record, budget).await;
+                Reply::Answer(ran.answer)
             }
             Event::Operate(task) => {
                 let answer = self.task(task, invocation, budget).await;
@@ -189,11 +189,15 @@ impl<W: Lookout> Handler<W> {
     }
 
     async fn task(&self, task: Task, invocation: &Invocation, budget: Budget) -> Answer {
+        self.ran(task, invocation, budget).await.answer
+    }
+
+    async fn ran(&self, task: Task, invocation: &Invocation, budget: Budget) -> Ran {
         let began = self.world.moment().uptime;
         let ran = run(&self.settings, &self.world, &invocation.request_id, task, budget).await;
         let now = self.world.moment().uptime;
-        if let Some((rev, waiting)) = ran.seen {
-            self.memory().waiting.saw(rev, waiting, now);
+        if let Some(record) = &ran.record {
+            self.memory().waiting.saw(record.rev, record.waits(), now);
         }
         let took_ms = u64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
@@ -204,7 +208,7 @@ impl<W: Lookout> Handler<W> {
             "{}",
             ran.answer.sentence
         );
-        ran.answer
+        ran
     }
 
     async fn web(&self, request: Box<Request>, invocation: &Invocation, budget: Budget) -> Reply {

@@ -24,7 +24,6 @@ use fencing::answer::{Answer, Notice, Status};
 use fencing::register::Record;
 use fencing::settings::Settings;
 use fencing::step::{self, Call, Effect, Event, Task, Ticket, Written};
-use fencing::words::Rev;
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
@@ -95,8 +94,8 @@ impl Budget {
 pub struct Ran {
     /// The answer.
     pub answer: Answer,
-    /// The last revision of the register that was read or written, and whether it waits.
-    pub seen: Option<(Rev, bool)>,
+    /// The register's record as it was last read or written; none where there is none, or it was not to be read.
+    pub record: Option<Record>,
 }
 
 /// Carries out one task to its answer. `executor` names this invocation in claims.
@@ -107,7 +106,6 @@ pub async fn run<W: World>(
     task: Task,
     budget: Budget,
 ) -> Ran {
-    let mut seen = None;
     let mut current = Current::default();
     let mut calls = FuturesUnordered::new();
     let mut beside = FuturesUnordered::new();
@@ -145,8 +143,7 @@ pub async fn run<W: World>(
                 Turn::Reply(Reply { ticket, call, event }) => {
                     tracing::debug!(?ticket, ?event, "is answered");
                     if let Some(record) = record_of(&call, &event) {
-                        seen = Some((record.rev, record.waits()));
-                        current.0 = Some(record.clone());
+                        current.saw(record);
                     }
                     (state, effects) = step::step(settings, state, world.moment().wall, ticket, event);
                 }
@@ -175,7 +172,10 @@ pub async fn run<W: World>(
         drop(beside);
         world.settle().await;
     }
-    Ran { answer, seen }
+    Ran {
+        answer,
+        record: current.record,
+    }
 }
 
 enum Turn {
@@ -251,17 +251,30 @@ async fn before<W: World, T>(world: &W, budget: Budget, call: impl Future<Output
 /// The newest entry of the history is the record itself, so it is copied when it is overwritten, beside that write, by
 /// whoever writes: nobody waits for a copy, and what somebody wrote who died right after it is copied by the next.
 #[derive(Default)]
-struct Current(Option<Record>);
+struct Current {
+    record: Option<Record>,
+    is_copied: bool,
+}
 
 impl Current {
-    /// The record that this call is going to replace.
-    fn left_by(&mut self, call: &Call) -> Option<Record> {
-        match call {
-            Call::WriteRegister { expect, .. } => {
-                self.0.take_if(|record| record.rev == *expect && expect.0 > 0)
-            }
-            _ => None,
+    fn saw(&mut self, record: &Record) {
+        if self.record.as_ref() != Some(record) {
+            self.record = Some(record.clone());
+            self.is_copied = false;
         }
+    }
+
+    /// The record that this call is going to replace, once.
+    fn left_by(&mut self, call: &Call) -> Option<Record> {
+        let Call::WriteRegister { expect, .. } = call else {
+            return None;
+        };
+        let left = self
+            .record
+            .as_ref()
+            .filter(|record| record.rev == *expect && !self.is_copied)?;
+        self.is_copied = true;
+        Some(left.clone())
     }
 }
 
