@@ -16,7 +16,7 @@ use fencing::metrics::{Measured, Metric};
 use fencing::settings::Settings;
 use fencing::step::{Fault, Task};
 use fencing::words::Reporter;
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join, join_all, select};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ use crate::event::{Event, Request};
 use crate::moment::Moment;
 use crate::recent::Recent;
 use crate::remembered::Remembered;
-use crate::run::{Budget, run};
+use crate::run::{Budget, Ran, run};
 use crate::waiting::Waiting;
 use crate::webhook::{self, Accusation, Authentic, Delivery, Refusal, Route};
 use crate::world::Lookout;
@@ -98,6 +98,8 @@ pub struct Handler<W> {
     settings: Settings,
     world: W,
     memory: Mutex<Memory>,
+    /// Held while the webhook's secret is read, so that who comes meanwhile waits for that and causes no further read.
+    reading: futures_util::lock::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -125,6 +127,7 @@ impl<W: Lookout> Handler<W> {
             settings,
             world,
             memory: Mutex::default(),
+            reading: futures_util::lock::Mutex::default(),
         }
     }
 
@@ -133,17 +136,22 @@ impl<W: Lookout> Handler<W> {
         &self.world
     }
 
-    /// Reads the webhook's secret ahead of the first request. The health question's can wait for the first who
-    /// asks: starting is what a fence waits for.
+    /// Makes ready for the first event: reads the webhook's secret, without which nobody is served, and lets the world
+    /// make ready what a fence would wait for. The health question's secret can wait for the first who asks. It may be
+    /// dropped at any point; what is missing then is done when it is needed.
     pub async fn prepare(&self) {
-        if let Err(fault) = self.read_webhook_secret().await {
-            tracing::warn!(%fault, "the webhook's secret could not be read ahead");
-        }
+        let secret = async {
+            if let Err(fault) = self.read_webhook_secret().await {
+                tracing::warn!(%fault, "the webhook's secret could not be read ahead");
+            }
+        };
+        join(secret, self.world.prepare()).await;
     }
 
     /// Serves one invocation.
     pub async fn handle(&self, event: Event, invocation: &Invocation) -> Reply {
         let reply = self.serve(event, invocation).await;
+        self.world.put_away();
         self.world.publish();
         reply
     }
@@ -157,9 +165,9 @@ impl<W: Lookout> Handler<W> {
                     let now = self.world.moment().uptime;
                     self.memory().waiting.waited(now, self.timeout())
                 };
-                let answer = self.task(Task::Sweep { waited }, invocation, budget).await;
-                self.deep_check(budget).await;
-                Reply::Answer(answer)
+                let ran = self.ran(Task::Sweep { waited }, invocation, budget).await;
+                self.deep_check(ran.record, budget).await;
+                Reply::Answer(ran.answer)
             }
             Event::Operate(task) => {
                 let answer = self.task(task, invocation, budget).await;
@@ -181,11 +189,15 @@ impl<W: Lookout> Handler<W> {
     }
 
     async fn task(&self, task: Task, invocation: &Invocation, budget: Budget) -> Answer {
+        self.ran(task, invocation, budget).await.answer
+    }
+
+    async fn ran(&self, task: Task, invocation: &Invocation, budget: Budget) -> Ran {
         let began = self.world.moment().uptime;
         let ran = run(&self.settings, &self.world, &invocation.request_id, task, budget).await;
         let now = self.world.moment().uptime;
-        if let Some((rev, waiting)) = ran.seen {
-            self.memory().waiting.saw(rev, waiting, now);
+        if let Some(record) = &ran.record {
+            self.memory().waiting.saw(record.rev, record.waits(), now);
         }
         let took_ms = u64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
@@ -196,7 +208,7 @@ impl<W: Lookout> Handler<W> {
             "{}",
             ran.answer.sentence
         );
-        ran.answer
+        ran
     }
 
     async fn web(&self, request: Box<Request>, invocation: &Invocation, budget: Budget) -> Reply {
@@ -336,7 +348,12 @@ impl<W: Lookout> Handler<W> {
         if !basic {
             return Err(refused(&Refusal::NoCredentials));
         }
-        let known = self.memory().webhook.known();
+        let mut known = self.memory().webhook.known();
+        if known.is_none() {
+            // Perhaps it is just being read, since the process started.
+            drop(self.reading.lock().await);
+            known = self.memory().webhook.known();
+        }
         let is_known = known.is_some();
         let request = match known {
             None => request,
@@ -396,6 +413,7 @@ impl<W: Lookout> Handler<W> {
     }
 
     async fn read_webhook_secret(&self) -> Result<Expected, Fault> {
+        let _only = self.reading.lock().await;
         let asked = self.world.moment();
         self.memory().webhook.asking(asked);
         let secret = self

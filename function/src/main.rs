@@ -1,11 +1,15 @@
 //! The Lambda's process: settings, clients, connections, and then one event after the other.
 //!
-//! A process starts because somebody calls, and whoever finds the URL may. So before the first event it reads the one
-//! thing by which callers are judged, the webhook's secret, and nothing else: a flood that makes Lambda start a thousand
-//! processes must not become a thousand readings of the accelerator, whose API refuses those who ask too often, nor as
-//! many handshakes with both Infinispans. Connections are opened by the first who has shown credentials, and by the
-//! schedule, which comes each minute; so as a rule an alert meets a process that has them.
+//! A process starts because somebody calls, and whoever finds the URL may. So what it does before it knows who that is
+//! has to be harmless a thousand times over: a flood that makes Lambda start a thousand processes must not become a
+//! thousand readings of the accelerator, whose API refuses those who ask too often, the fence among them. It reads two
+//! secrets, of which Secrets Manager serves ten thousand a second, and opens the connections that a fence would wait for,
+//! over which it sends nothing. The first event waits for that for a moment at most. What is not ready then goes on beside
+//! the event, which waits for what it needs of it, and is given up with the answer: a process is frozen then, and would
+//! leave half a handshake behind.
 
+use std::convert::Infallible;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,12 +18,15 @@ use function::event::Event;
 use function::handler::{Handler, Invocation};
 use function::logging;
 use function::world::Cloud;
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
 use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
+use tokio::sync::Notify;
 
-/// The longest that preparing may hold up the first event. What has not been read by then is read when it is needed.
-const PREPARE_LIMIT: Duration = Duration::from_millis(1500);
+/// The longest that preparing may hold up the first event.
+const PREPARE_LIMIT: Duration = Duration::from_millis(150);
 
 fn main() -> ExitCode {
     let lookup = |name: &str| std::env::var(name).ok();
@@ -63,16 +70,12 @@ fn main() -> ExitCode {
 }
 
 async fn serve(handler: Handler<Cloud>) -> Result<(), lambda_runtime::Error> {
-    if tokio::time::timeout(PREPARE_LIMIT, handler.prepare())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            "the webhook's secret was not there after {} ms",
-            PREPARE_LIMIT.as_millis()
-        );
-    }
     let handler = &handler;
+    let mut preparing = handler.prepare().boxed_local().fuse();
+    // What is missing after that is not lost: it goes on below.
+    let _ = tokio::time::timeout(PREPARE_LIMIT, &mut preparing).await;
+    let answered = Notify::new();
+    let answers = &answered;
     let serve = service_fn(async move |event: LambdaEvent<Value>| {
         let invocation = invocation(&event.context);
         let event = Event::read(event.payload).map_err(|error| {
@@ -83,9 +86,19 @@ async fn serve(handler: Handler<Cloud>) -> Result<(), lambda_runtime::Error> {
                 error_message: error.to_string(),
             }
         })?;
-        Ok::<Value, Diagnostic>(handler.handle(event, &invocation).await.into_json())
+        let reply = handler.handle(event, &invocation).await;
+        answers.notify_one();
+        Ok::<Value, Diagnostic>(reply.into_json())
     });
-    Runtime::new(serve).run().await
+    let rest = async move {
+        select(preparing, pin!(answers.notified())).await;
+        std::future::pending::<Infallible>().await
+    };
+    let serving = Runtime::new(serve).run().boxed_local();
+    match select(serving, pin!(rest)).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right((never, _)) => match never {},
+    }
 }
 
 fn invocation(context: &Context) -> Invocation {

@@ -24,7 +24,6 @@ use fencing::answer::{Answer, Notice, Status};
 use fencing::register::Record;
 use fencing::settings::Settings;
 use fencing::step::{self, Call, Effect, Event, Task, Ticket, Written};
-use fencing::words::Rev;
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
@@ -95,8 +94,8 @@ impl Budget {
 pub struct Ran {
     /// The answer.
     pub answer: Answer,
-    /// The last revision of the register that was read or written, and whether it waits.
-    pub seen: Option<(Rev, bool)>,
+    /// The register's record as it was last read or written; none where there is none, or it was not to be read.
+    pub record: Option<Record>,
 }
 
 /// Carries out one task to its answer. `executor` names this invocation in claims.
@@ -107,8 +106,7 @@ pub async fn run<W: World>(
     task: Task,
     budget: Budget,
 ) -> Ran {
-    let mut seen = None;
-    let mut uncertain = Uncertain::default();
+    let mut current = Current::default();
     let mut calls = FuturesUnordered::new();
     let mut beside = FuturesUnordered::new();
     let (mut state, mut effects) = step::start(settings, executor, task, world.moment().wall);
@@ -120,6 +118,9 @@ pub async fn run<W: World>(
                 match effect {
                     Effect::Call(ticket, call) => {
                         tracing::debug!(?ticket, ?call, "calls");
+                        if let Some(record) = current.left_by(&call) {
+                            beside.push(aside(world, Aside::Chronicle(Box::new(record))));
+                        }
                         calls.push(carry_out(world, budget, ticket, call));
                     }
                     Effect::Say(notice) => beside.push(aside(world, Aside::Tell(notice))),
@@ -142,10 +143,7 @@ pub async fn run<W: World>(
                 Turn::Reply(Reply { ticket, call, event }) => {
                     tracing::debug!(?ticket, ?event, "is answered");
                     if let Some(record) = record_of(&call, &event) {
-                        seen = Some((record.rev, record.waits()));
-                    }
-                    if let Some(record) = uncertain.settled(call, &event) {
-                        beside.push(aside(world, Aside::Chronicle(Box::new(record))));
+                        current.saw(record);
                     }
                     (state, effects) = step::step(settings, state, world.moment().wall, ticket, event);
                 }
@@ -174,7 +172,10 @@ pub async fn run<W: World>(
         drop(beside);
         world.settle().await;
     }
-    Ran { answer, seen }
+    Ran {
+        answer,
+        record: current.record,
+    }
 }
 
 enum Turn {
@@ -245,25 +246,35 @@ async fn before<W: World, T>(world: &W, budget: Budget, call: impl Future<Output
     .await
 }
 
-/// Writes of which nobody knows whether they took effect, until a reading shows them.
+/// The record in the register, as far as this invocation knows.
+///
+/// The newest entry of the history is the record itself, so it is copied when it is overwritten, beside that write, by
+/// whoever writes: nobody waits for a copy, and what somebody wrote who died right after it is copied by the next.
 #[derive(Default)]
-struct Uncertain(Vec<Record>);
+struct Current {
+    record: Option<Record>,
+    is_copied: bool,
+}
 
-impl Uncertain {
-    /// The record that this reply proves to have been written by this invocation.
-    fn settled(&mut self, call: Call, event: &Event) -> Option<Record> {
-        match (call, event) {
-            (Call::WriteRegister { record, .. }, Event::Written(Written::Stored)) => Some(*record),
-            (Call::WriteRegister { record, .. }, Event::Written(Written::Unknown(_))) => {
-                self.0.push(*record);
-                None
-            }
-            (_, Event::Register(Ok(Some(there)))) => {
-                let index = self.0.iter().position(|ours| *ours == **there)?;
-                Some(self.0.swap_remove(index))
-            }
-            _ => None,
+impl Current {
+    fn saw(&mut self, record: &Record) {
+        if self.record.as_ref() != Some(record) {
+            self.record = Some(record.clone());
+            self.is_copied = false;
         }
+    }
+
+    /// The record that this call is going to replace, once.
+    fn left_by(&mut self, call: &Call) -> Option<Record> {
+        let Call::WriteRegister { expect, .. } = call else {
+            return None;
+        };
+        let left = self
+            .record
+            .as_ref()
+            .filter(|record| record.rev == *expect && !self.is_copied)?;
+        self.is_copied = true;
+        Some(left.clone())
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fencing::answer::{Answer, Status};
 use fencing::health::{self, Drill, Probe, Seen};
+use fencing::register::Record;
 use fencing::step::Fault;
 use futures_util::future::join;
 
@@ -73,8 +74,8 @@ impl<W: Lookout> Handler<W> {
 
     /// Looks whether everything is in order that a fence would need. This also reads the secrets anew that
     /// callers present: one that was changed because it leaked must not live on in a process that is kept
-    /// warm.
-    pub(super) async fn deep_check(&self, budget: Budget) {
+    /// warm. `record` is what the sweep before it has just read.
+    pub(super) async fn deep_check(&self, record: Option<Record>, budget: Budget) {
         let callers = async {
             let (webhook, health) = join(
                 watch::timed(&self.world, Probe::WebhookSecret, async {
@@ -89,7 +90,7 @@ impl<W: Lookout> Handler<W> {
             .await;
             vec![webhook, health]
         };
-        watch::deep_check(&self.settings, &self.world, budget, callers).await;
+        watch::deep_check(&self.settings, &self.world, budget, record, callers).await;
     }
 
     pub(super) async fn drill(&self, drill: &Drill, budget: Budget) -> Answer {

@@ -27,6 +27,8 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use futures_util::future::join_all;
+use http::Uri;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -48,6 +50,15 @@ pub enum AwsError {
         /// The variable.
         name: &'static str,
     },
+    /// The bundle of authorities is not there.
+    #[error("AWS_CA_BUNDLE names {path}, which cannot be read")]
+    Bundle {
+        /// What it names.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// TLS cannot be set up.
     #[error("no TLS for AWS")]
     Tls(#[from] TlsError),
@@ -57,6 +68,7 @@ pub enum AwsError {
 #[derive(Debug, Clone)]
 pub struct Aws {
     http: SharedHttpClient,
+    connector: Connector,
     credentials: SharedCredentialsProvider,
     /// The function's own Region.
     pub region: String,
@@ -122,9 +134,17 @@ macro_rules! client {
 }
 
 impl Aws {
-    /// From Lambda's environment, trusting what everybody trusts.
+    /// From Lambda's environment, trusting what everybody trusts, or the bundle that `AWS_CA_BUNDLE` names, as every SDK
+    /// does: an egress that inspects TLS shows certificates of its own.
     pub fn from_environment(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, AwsError> {
-        Self::over(tls::connector(tls::public_roots(), Plain::Allowed)?, lookup)
+        let roots = match lookup("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) {
+            None => tls::public_roots(),
+            Some(path) => {
+                let pem = std::fs::read(&path).map_err(|source| AwsError::Bundle { path, source })?;
+                tls::roots_from_pem(&pem)?
+            }
+        };
+        Self::over(tls::connector(roots, Plain::Allowed)?, lookup)
     }
 
     /// From Lambda's environment, over a connector of one's own.
@@ -142,11 +162,52 @@ impl Aws {
             "environment",
         );
         Ok(Self {
-            http: http_client(connector),
+            http: http_client(connector.clone()),
+            connector,
             credentials: SharedCredentialsProvider::new(credentials),
             region: required("AWS_REGION")?,
             endpoints: Endpoints::read(lookup),
         })
+    }
+
+    /// Opens connections ahead of the first calls of a fence: `readings` to the accelerator's API, where so many are
+    /// asked for at once, and one to the register's DynamoDB, unless a role has to be assumed first. Returns when they
+    /// are open.
+    pub async fn open_ahead(&self, readings: usize, register_region: Option<&str>) {
+        let accelerator = self.accelerator_host().await;
+        let register = match register_region {
+            Some(region) => self.dynamodb_host(region).await,
+            None => None,
+        };
+        let hosts = std::iter::repeat_n(accelerator, readings).chain([register]);
+        let uris = hosts.flatten().filter_map(|host| host.parse::<Uri>().ok());
+        join_all(uris.map(|uri| self.connector.open_ahead(uri))).await;
+    }
+
+    /// Gives up the connections that are still being opened.
+    pub fn give_up_opening(&self) {
+        self.connector.give_up_opening();
+    }
+
+    /// Where the SDK is going to call: by its own rules, which know of the other partitions.
+    async fn accelerator_host(&self) -> Option<String> {
+        use aws_sdk_globalaccelerator::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+        if let Some(url) = self.endpoints.of("GLOBAL_ACCELERATOR") {
+            return Some(url);
+        }
+        let params = Params::builder().region(ACCELERATOR_REGION).build().ok()?;
+        let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.ok()?;
+        Some(endpoint.url().to_owned())
+    }
+
+    async fn dynamodb_host(&self, region: &str) -> Option<String> {
+        use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+        if let Some(url) = self.endpoints.of("DYNAMODB") {
+            return Some(url);
+        }
+        let params = Params::builder().region(region).build().ok()?;
+        let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.ok()?;
+        Some(endpoint.url().to_owned())
     }
 
     /// Global Accelerator. It reports two conditions that pass by themselves as client errors: a change in

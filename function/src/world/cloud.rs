@@ -10,6 +10,7 @@ use fencing::register::Record;
 use fencing::settings::Settings;
 use fencing::step::{Call, Event, Fault};
 use fencing::words::{Reporter, TopologyName};
+use futures_util::future::join3;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::Instant;
@@ -46,6 +47,11 @@ pub struct Cloud {
     pub(super) infinispan: Infinispan,
     pub(super) secrets: Arc<Secrets>,
     pub(super) notices: Notices,
+    aws: Aws,
+    /// How many answers of the accelerator's API a fence asks for at once: each group's, and the tag.
+    readings: usize,
+    /// Where the register is, if it may be called without assuming a role first.
+    register_region: Option<String>,
     /// What was measured and not yet written down.
     pub(super) measured: Mutex<Vec<Measured>>,
     began: Instant,
@@ -66,6 +72,12 @@ impl Cloud {
             infinispan: Infinispan::new(settings, root.as_deref().map(Path::new), &secrets),
             secrets,
             notices: Notices::new(&aws, settings),
+            readings: settings.found.endpoint_group_arns.len() + 1,
+            register_region: settings
+                .register_role_arn
+                .is_empty()
+                .then(|| settings.register_region.clone()),
+            aws,
             measured: Mutex::default(),
             began: Instant::now(),
         })
@@ -139,6 +151,23 @@ impl World for Cloud {
     async fn tell(&self, notice: &Notice) {
         self.measure(Measured::new(Metric::Cause(notice.cause), 1));
         self.notices.tell(notice).await;
+    }
+
+    async fn prepare(&self) {
+        let secret = async {
+            if let Err(what) = self.secrets.infinispan().await {
+                tracing::warn!("Infinispan's secret could not be read ahead: {what}");
+            }
+        };
+        let aws = self
+            .aws
+            .open_ahead(self.readings, self.register_region.as_deref());
+        join3(secret, aws, self.infinispan.open_ahead()).await;
+    }
+
+    fn put_away(&self) {
+        self.aws.give_up_opening();
+        self.infinispan.give_up_opening();
     }
 
     async fn settle(&self) {

@@ -1,22 +1,41 @@
-//! How a connection ends: by a reset where something may be under way on it, and in order where nothing is.
+//! How a connection begins, and how it ends: opened ahead where somebody will soon be in a hurry; ended by a reset where
+//! something may be under way on it, and in order where nothing is.
 //!
 //! What was handed to the kernel and not yet delivered would be sent again and again after its caller has given up: a
 //! write that was abandoned because the network was gone, or because the process was frozen, would arrive in another
 //! time. So a connection begins as one that is reset when it is dropped. But a server logs each reset as a fault, and
 //! most connections end with every request answered: those take their leave of TLS and of TCP as anybody else does.
+//!
+//! To open one takes two round trips, and to a host across an ocean each is a tenth of a second. So a process opens
+//! those that a fence needs while it still waits for the secret by which it judges its first caller. Nothing is sent over
+//! them: a host is asked for nothing before somebody has shown credentials. Whoever then wants a connection to that host
+//! takes the one that is there, or waits for the one that is being opened. One that nobody has taken after some seconds
+//! is closed: servers end those on which nothing comes.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
 use tower_service::Service;
+
+use crate::moment::Moment;
+
+/// A connection that was opened ahead is offered for so long. The least patient servers wait for ten seconds.
+const OFFERED_FOR: Duration = Duration::from_secs(5);
 
 type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
@@ -44,9 +63,118 @@ impl Service<Uri> for Resetting {
     }
 }
 
-/// Opens connections that end in order once nothing is under way on them.
+/// Opens connections that end in order once nothing is under way on them, some of them ahead.
 #[derive(Debug, Clone)]
-pub struct Orderly(pub HttpsConnector<Resetting>);
+pub struct Orderly {
+    https: HttpsConnector<Resetting>,
+    /// Shared by all copies: whichever is called finds what was opened through another.
+    ahead: Arc<Mutex<Vec<Ahead>>>,
+    began: Instant,
+}
+
+impl Orderly {
+    /// Over this one.
+    pub fn new(https: HttpsConnector<Resetting>) -> Self {
+        Self {
+            https,
+            ahead: Arc::default(),
+            began: Instant::now(),
+        }
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Vec<Ahead>> {
+        // Consistent after every statement, so a panic elsewhere has not harmed it.
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            wall: Timestamp::now(),
+            uptime: self.began.elapsed(),
+        }
+    }
+
+    /// Opens a connection for whoever calls `to` next. Returns once it is open, or is not going to be; it is opened also
+    /// where nobody waits for that.
+    pub fn open_ahead(&self, to: Uri) -> impl Future<Output = ()> + use<> {
+        let connecting = self.https.clone().call(to.clone());
+        let opened = Arc::new(AtomicBool::new(false));
+        let is_open = Arc::clone(&opened);
+        let (known, done) = oneshot::channel();
+        let (taker, wanted) = oneshot::channel::<oneshot::Sender<Stream>>();
+        let task = tokio::spawn(async move {
+            // Where this fails, whoever wants it opens one, and is told why that fails.
+            let Ok(inner) = connecting.await else { return };
+            let mut stream = Stream {
+                inner,
+                unanswered: false,
+            };
+            is_open.store(true, Ordering::Relaxed);
+            let _ = known.send(());
+            match timeout(OFFERED_FOR, wanted).await {
+                // One who has gone meanwhile has no use for it.
+                Ok(Ok(taker)) => drop(taker.send(stream)),
+                _ => {
+                    let farewell =
+                        std::future::poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context));
+                    let _ = farewell.await;
+                }
+            }
+        });
+        self.ahead().push(Ahead {
+            to,
+            since: self.moment(),
+            opened,
+            opening: task.abort_handle(),
+            taker,
+        });
+        async move {
+            let _ = done.await;
+        }
+    }
+
+    /// Gives up those that are still being opened: the process may be frozen now, and a host would wait for the other
+    /// half of a handshake.
+    pub fn give_up_opening(&self) {
+        self.ahead().retain(|ahead| {
+            let is_open = ahead.opened.load(Ordering::Relaxed);
+            if !is_open {
+                ahead.opening.abort();
+            }
+            is_open
+        });
+    }
+
+    /// One that was opened ahead, if there is one that is young enough.
+    fn take(&self, to: &Uri) -> Option<oneshot::Receiver<Stream>> {
+        let now = self.moment();
+        let mut ahead = self.ahead();
+        ahead.retain(|ahead| now.perhaps_since(ahead.since) < OFFERED_FOR);
+        while let Some(index) = ahead.iter().position(|ahead| ahead.leads_to(to)) {
+            let (sender, stream) = oneshot::channel();
+            if ahead.swap_remove(index).taker.send(sender).is_ok() {
+                return Some(stream);
+            }
+        }
+        None
+    }
+}
+
+/// A connection that is open, or is being opened, before somebody wants it.
+#[derive(Debug)]
+struct Ahead {
+    to: Uri,
+    since: Moment,
+    opened: Arc<AtomicBool>,
+    opening: AbortHandle,
+    taker: oneshot::Sender<oneshot::Sender<Stream>>,
+}
+
+impl Ahead {
+    fn leads_to(&self, to: &Uri) -> bool {
+        self.to.scheme() == to.scheme() && self.to.authority() == to.authority()
+    }
+}
 
 impl Service<Uri> for Orderly {
     type Response = Stream;
@@ -54,12 +182,18 @@ impl Service<Uri> for Orderly {
     type Future = Pending<Self::Response, Self::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
+        self.https.poll_ready(context)
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let connecting = self.0.call(to);
+        let ahead = self.take(&to);
+        let connecting = self.https.call(to);
         Box::pin(async move {
+            if let Some(ahead) = ahead
+                && let Ok(stream) = ahead.await
+            {
+                return Ok(stream);
+            }
             Ok(Stream {
                 inner: connecting.await?,
                 unanswered: false,
@@ -165,6 +299,83 @@ mod tests {
 
     use crate::world::tls::{Plain, connector, public_roots};
 
+    /// A server that answers each request on each connection, and counts both.
+    async fn answering() -> (Uri, Arc<Mutex<(usize, usize)>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = format!("http://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let counts = Arc::new(Mutex::new((0, 0)));
+        let counted = Arc::clone(&counts);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                counted.lock().unwrap().0 += 1;
+                let counted = Arc::clone(&counted);
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    while stream.read(&mut request).await.unwrap_or(0) > 0 {
+                        counted.lock().unwrap().1 += 1;
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                        stream.write_all(answer).await.unwrap();
+                    }
+                });
+            }
+        });
+        (to, counts)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_opened_ahead_is_the_one_that_is_used() {
+        let (to, counts) = answering().await;
+        let connector = connector(public_roots(), Plain::Allowed).unwrap();
+        connector.open_ahead(to.clone()).await;
+        // The other end hears of it a moment later than we do.
+        while counts.lock().unwrap().0 == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(*counts.lock().unwrap(), (1, 0), "nothing is sent over it");
+        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector.clone());
+        for requests in 1..=2 {
+            let answer = client.get(to.clone()).await.unwrap();
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+            assert_eq!(*counts.lock().unwrap(), (1, requests));
+        }
+        assert!(connector.ahead().is_empty());
+    }
+
+    /// To another host, and after it was offered for too long, there is none.
+    #[tokio::test]
+    async fn a_connection_that_was_opened_ahead_leads_to_its_host_only_and_grows_old() {
+        let (to, _) = answering().await;
+        let mut connector = connector(public_roots(), Plain::Allowed).unwrap();
+        connector.open_ahead(to.clone()).await;
+        assert!(connector.take(&"http://127.0.0.1:1/".parse().unwrap()).is_none());
+        // As if the process had been frozen meanwhile.
+        connector.ahead()[0].since.wall -= OFFERED_FOR;
+        assert!(connector.take(&to).is_none());
+        assert!(connector.ahead().is_empty());
+        assert!(connector.call(to).await.is_ok(), "another one is opened");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_open_when_the_process_may_be_frozen_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent: Uri = format!("https://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let connector = connector(public_roots(), Plain::Refused).unwrap();
+        let opening = tokio::spawn(connector.open_ahead(silent));
+        let (mut accepted, _) = listener.accept().await.unwrap();
+        let mut hello = Vec::new();
+        assert!(accepted.read_buf(&mut hello).await.unwrap() > 0);
+        connector.give_up_opening();
+        opening.await.unwrap();
+        assert!(connector.ahead().is_empty());
+        let end = accepted.read_to_end(&mut hello).await;
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+
     /// A client, and a server that reads one request, answers it if it is to, and tells how the connection ended.
     async fn ends(answers: bool) -> io::Result<usize> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -192,7 +403,7 @@ mod tests {
             let body = asked.await.unwrap().into_body().collect().await.unwrap();
             assert_eq!(body.to_bytes(), "ok");
         } else {
-            let given_up = tokio::time::timeout(Duration::from_millis(200), asked).await;
+            let given_up = timeout(Duration::from_millis(200), asked).await;
             assert!(given_up.is_err());
         }
         drop(client);

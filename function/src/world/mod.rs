@@ -74,6 +74,17 @@ pub trait World {
     /// Counts a notice and, where its cause wants that, tells people; best effort.
     fn tell(&self, notice: &Notice) -> impl Future<Output = ()>;
 
+    /// Makes ready for a first event what is slow: a password that a fence needs, connections over which nothing is sent.
+    /// Whoever caused it is not known yet, so it asks the hosts that a fence rests on for nothing. It may be dropped at any
+    /// point.
+    fn prepare(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+
+    /// Gives up what [`prepare`](Self::prepare) has begun and not ended: an answer is given, and the process may be
+    /// frozen in the middle of it.
+    fn put_away(&self) {}
+
     /// Lets go of what was abandoned: once this returns, this process hands no byte of it to the network any
     /// more, also when it is frozen now and thawed much later.
     fn settle(&self) -> impl Future<Output = ()>;

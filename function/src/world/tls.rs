@@ -128,7 +128,7 @@ fn over(config: ClientConfig, plain: Plain) -> Connector {
         Plain::Refused => builder.https_only(),
         Plain::Allowed => builder.https_or_http(),
     };
-    Orderly(builder.enable_http1().wrap_connector(Resetting(http)))
+    Orderly::new(builder.enable_http1().wrap_connector(Resetting(http)))
 }
 
 /// An error and its causes in one line, each once. What comes out of HTTP and TLS names hosts and reasons,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
+use crate::check;
 use crate::observed::failure_detection;
 use crate::preflight::ours::Choices;
 use crate::preflight::problem::Warning;
@@ -33,6 +34,9 @@ pub(super) struct Plan {
     /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects
     #[arg(long)]
     move_user_alerts: bool,
+    /// Also say what the topology costs a month, and how that is counted
+    #[arg(long)]
+    cost: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -49,6 +53,14 @@ impl Plan {
             moves_user_alerts: self.move_user_alerts,
             waits: false,
             only_looks: true,
+        };
+        let bill = match self.cost {
+            true => {
+                let documents = check::documents(topology);
+                let documents = documents.map_err(|error| Failure::new(Exit::Failed, error))?;
+                Some(report::monthly(topology, &documents))
+            }
+            false => None,
         };
         let file = self.file.name();
         cloud::finish(async {
@@ -80,13 +92,15 @@ impl Plan {
             cloud::answer(
                 self.output,
                 || {
+                    let cost = bill.as_deref().map(report::cost_text);
                     format!(
-                        "{}\n{}",
+                        "{}\n{}{}",
                         report::plan_text(&plan, &preview),
-                        report::latency_text(&cases, &advice)
+                        report::latency_text(&cases, &advice),
+                        cost.unwrap_or_default()
                     )
                 },
-                || report::plan_json(&plan, &preview, &cases, &advice),
+                || report::plan_json(&plan, &preview, &cases, &advice, bill.as_deref()),
             )?;
             let has_changes = plan.has_changes() || plan.plan_again;
             let exit = cloud::complete(

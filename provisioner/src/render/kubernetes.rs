@@ -22,9 +22,10 @@ const SERIES: &str = "(vendor_)?jgroups_site_view_status|(vendor|infinispan)_x_s
 const ADMIN_STATUS: &str =
     r#"__name__=~"(vendor|infinispan)_x_site_admin_status|vendor_cache_manager_.+_x_site_admin_.+_status""#;
 
-/// How often Alertmanager looks whether the watchdog is due again, and how often it is.
+/// How often Alertmanager looks whether the watchdog is due again.
 const WATCHDOG_INTERVAL: Interval = Interval::from_seconds(30);
-const WATCHDOG_REPEAT_INTERVAL: Interval = Interval::from_seconds(60);
+/// How often it is.
+pub const WATCHDOG_REPEAT_INTERVAL: Interval = Interval::from_seconds(60);
 
 /// What prometheus-operator takes when nothing is said; never longer than the interval.
 const LONGEST_SCRAPE_TIMEOUT: Interval = Interval::from_seconds(10);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::cost::Cost;
 use super::objects;
 use super::outcome::{Applied, Destroyed, Preview};
 use crate::observed::changes::StackDifference;
@@ -14,8 +15,14 @@ use crate::plan::{Plan, StackGoal, Step};
 use crate::topology::time_to_fence::{Advice, TimeToFence};
 
 /// A plan.
-pub fn plan_json(plan: &Plan, preview: &Preview, cases: &[TimeToFence], advice: &[Advice]) -> Value {
-    json!({
+pub fn plan_json(
+    plan: &Plan,
+    preview: &Preview,
+    cases: &[TimeToFence],
+    advice: &[Advice],
+    bill: Option<&[Cost]>,
+) -> Value {
+    let mut value = json!({
         "topology": plan.topology,
         "accountId": plan.account_id,
         "caller": plan.caller,
@@ -30,7 +37,11 @@ pub fn plan_json(plan: &Plan, preview: &Preview, cases: &[TimeToFence], advice: 
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "timeToFence": cases,
         "advice": advice,
-    })
+    });
+    if let Some(bill) = bill {
+        value["monthlyCost"] = json!(bill);
+    }
+    value
 }
 
 fn step_json(step: &Step, preview: &Preview) -> Option<Value> {

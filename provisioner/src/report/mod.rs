@@ -1,5 +1,6 @@
 //! Plans, progress and outcomes as text and JSON. Pure: a value in, a string out.
 
+mod cost;
 mod failure;
 mod history;
 mod json;
@@ -11,6 +12,7 @@ mod plan;
 mod properties;
 mod status;
 
+pub use self::cost::{Cost, cost_text, monthly};
 pub use self::failure::{causes_json, failure_text, problems_text};
 pub use self::history::{Chapter, chapter_json, chapter_text, chapters, history_json, history_text};
 pub use self::json::{applied_json, destroyed_json, package_json, plan_json};

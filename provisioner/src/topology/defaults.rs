@@ -133,6 +133,7 @@ impl Default for Monitoring {
         Self {
             labels: BTreeMap::new(),
             pod_monitor: true,
+            dashboard: true,
         }
     }
 }

@@ -456,6 +456,8 @@ pub struct Monitoring {
     /// Scrape the few series we need more often than the Infinispan operator's own monitor does. Without it,
     /// the worst-case time to fence grows by the difference.
     pub pod_monitor: bool,
+    /// Make a dashboard in CloudWatch for each of the function's Regions, at 3 USD a month. The alarms do without.
+    pub dashboard: bool,
 }
 
 /// Who writes the Secret with the webhook's address and password into the clusters.

@@ -2,7 +2,7 @@
 //!
 //! Only the function writes decisions.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -262,27 +262,30 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// The copies of all revisions of `topology`, in no order. What cannot be read is left out.
+    /// All revisions of `topology`, in no order: the copies of those before, and the record, which is the newest of them.
+    /// What cannot be read is left out.
     pub async fn history(&self, topology: &TopologyName) -> Result<Vec<Record>, CallError> {
         let mut pages = self
             .client
             .scan()
             .table_name(&self.name)
             .consistent_read(true)
-            .filter_expression("begins_with(#k, :revisions)")
+            .filter_expression("#k = :record OR begins_with(#k, :revisions)")
             .expression_attribute_names("#k", KEY)
+            .expression_attribute_values(":record", AttributeValue::S(items::record(topology)))
             .expression_attribute_values(":revisions", AttributeValue::S(items::revisions(topology)))
             .into_paginator()
             .items()
             .send();
-        let mut entries = Vec::new();
+        // By revision: former functions copied the newest one, too.
+        let mut entries = BTreeMap::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| self.call("Scan").failed(error))?;
             if let RegisterReading::Record(record) = reading(item) {
-                entries.push(*record);
+                entries.insert((record.epoch, record.rev), *record);
             }
         }
-        Ok(entries)
+        Ok(entries.into_values().collect())
     }
 
     /// Removes everything that belongs to `topology` and leaves the others' items alone.

@@ -14,6 +14,7 @@
 // Saying what is being run, and what came of it, is this program's job.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod command;
 mod demo;
 mod deny;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::bench;
 use crate::command::Command;
 use crate::demo;
 use crate::deny;
@@ -54,6 +55,12 @@ const TASKS: &[Task] = &[
         arguments: "kubernetes | infinispan [MORE]",
         about: "runs tests against the programs that stand-ins stand for; long",
         run: real::run,
+    },
+    Task {
+        name: "bench",
+        arguments: "function",
+        about: "measures the function as it is shipped, beside a Python one",
+        run: bench::run,
     },
     Task {
         name: "mutants",

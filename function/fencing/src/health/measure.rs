@@ -3,15 +3,23 @@
 use super::{Checkup, Level, seconds_from};
 use crate::metrics::{Measured, Metric};
 
+/// What each deep check measures, whatever it finds.
+pub const STEADY: [Metric; 3] = [
+    Metric::DeepCheckRan,
+    Metric::DeepCheckFailures,
+    Metric::DeepCheckWarnings,
+];
+
 /// The measurements that follow from a deep check. What is not there is not measured as zero: alarms treat
 /// silence by its meaning, and a graph of nothing should show nothing.
 pub fn measured(checkup: &Checkup) -> Vec<Measured> {
     let count = |level| u64::try_from(checkup.at_level(level).count()).unwrap_or(u64::MAX);
-    let mut all = vec![
-        Measured::new(Metric::DeepCheckRan, 1),
-        Measured::new(Metric::DeepCheckFailures, count(Level::Fails)),
-        Measured::new(Metric::DeepCheckWarnings, count(Level::Warns)),
-    ];
+    let steady = STEADY
+        .into_iter()
+        .zip([1, count(Level::Fails), count(Level::Warns)]);
+    let mut all: Vec<Measured> = steady
+        .map(|(metric, value)| Measured::new(metric, value))
+        .collect();
     if checkup.not_ours {
         all.push(Measured::new(Metric::NotOurs, 1));
     }

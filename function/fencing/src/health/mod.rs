@@ -22,7 +22,7 @@ mod measure;
 
 pub use answer::{Depth, Told, answer, depth};
 pub use judge::{judge, leads_elsewhere};
-pub use measure::measured;
+pub use measure::{STEADY, measured};
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 //! | key `pk` | what |
 //! |---|---|
 //! | `<topology>` | the record |
-//! | `<topology>#history#<epoch>#<rev>` | a copy of each revision, for people |
+//! | `<topology>#history#<epoch>#<rev>` | a copy of each revision before the current one, for people |
 //! | `<topology>#seen#<site>` | when that site's watchdog alert last came through: [`Stamp`] |
 //! | `<topology>#probe#<region>` | the last conditional write that showed that the table takes one |
 //! | `<topology>#deep#<region>` | the last deep check's result, and a rehearsal's end, each written by itself |

@@ -98,17 +98,17 @@ pub(super) fn complete(
         completed: true,
         ..record.revised(&record.by, script.now())
     };
-    let record = script.write(complete)?;
-    // What put it right again was said by whoever set out to.
+    // Both were read, so it is true whatever becomes of the write, and people hear of it beside that. What put it right
+    // again was said by whoever set out to.
     if !again {
         let sentence = format!(
             "{} (request {})",
-            fenced(&record, &decision, false),
+            fenced(&complete, &decision, false),
             script.executor()
         );
         script.say(Cause::Completed, sentence);
     }
-    Ok(record)
+    script.write(complete)
 }
 
 /// What it means that a decision is carried out; `again` if it was before. Then it is no news who was fenced, and the

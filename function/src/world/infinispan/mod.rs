@@ -74,6 +74,16 @@ impl Infinispan {
         Self { sites }
     }
 
+    /// Opens a connection to each site ahead of the first call. Returns when they are open.
+    pub async fn open_ahead(&self) {
+        join_all(self.sites.values().flatten().map(Rest::open_ahead)).await;
+    }
+
+    /// Gives up the connections that are still being opened.
+    pub fn give_up_opening(&self) {
+        self.sites.values().flatten().for_each(Rest::give_up_opening);
+    }
+
     /// Asks nodes of a site for their views until what was heard settles whether it sees the other site.
     pub async fn views(&self, at: &SiteName) -> Result<Vec<View>, Fault> {
         let rest = self.at(at)?;

@@ -151,6 +151,23 @@ impl Rest {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Opens a connection that the first request takes.
+    pub(super) async fn open_ahead(&self) {
+        let to = Uri::builder()
+            .scheme(Scheme::HTTPS)
+            .authority(self.authority.clone())
+            .path_and_query("/")
+            .build();
+        if let Ok(to) = to {
+            self.connector.open_ahead(to).await;
+        }
+    }
+
+    /// Gives it up while it is still being opened.
+    pub(super) fn give_up_opening(&self) {
+        self.connector.give_up_opening();
+    }
+
     /// The connections that are open, the pooled one first.
     pub(super) fn warm(&self) -> Vec<Client> {
         let kept = self.kept();

@@ -33,6 +33,9 @@ pub(crate) const HEALTH_SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789
 /// Two zones of one Region: one endpoint group holds both sites.
 pub(crate) use fencing::settings::sample::{ACCELERATOR, GROUP, balancer, settings, site};
 
+/// What each call takes.
+pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(10);
+
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mishap {
@@ -352,8 +355,7 @@ impl World for &Memory {
             found.2 -= 1;
             Some(found.1)
         });
-        // A round trip.
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(ROUND_TRIP).await;
         let uptime = self.uptime();
         match mishap {
             None => self.with(|state| effect(state, call, uptime)),
@@ -376,7 +378,7 @@ impl World for &Memory {
     }
 
     async fn webhook_secret(&self) -> Result<SecretString, Fault> {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(ROUND_TRIP).await;
         self.with(|state| {
             state.secret_reads += 1;
             state.secret.clone()
@@ -389,7 +391,7 @@ impl World for &Memory {
     }
 
     async fn stamp(&self, reporter: &Reporter) -> Result<(), Fault> {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(ROUND_TRIP).await;
         let now = self.moment().wall;
         self.with(|state| {
             if state.stamp_fails {
@@ -405,7 +407,7 @@ impl World for &Memory {
     }
 
     async fn chronicle(&self, record: &Record) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(ROUND_TRIP).await;
         self.with(|state| state.history.push(record.clone()));
     }
 
@@ -413,6 +415,7 @@ impl World for &Memory {
         if self.with(|state| state.tell_hangs) {
             pending::<()>().await;
         }
+        tokio::time::sleep(ROUND_TRIP).await;
         self.with(|state| state.notices.push(notice.clone()));
     }
 
