@@ -17,7 +17,7 @@ mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
@@ -85,9 +85,14 @@ impl Group {
     /// Whether it holds exactly the endpoints of `write`, whatever their health, and serves where `write` has to see
     /// to that.
     pub fn agrees_with(&self, write: &GroupOutcome) -> bool {
+        self.holds_those_of(write) && self.serves_as(write)
+    }
+
+    /// Whether it holds exactly the endpoints of `write`, however they are configured.
+    pub(crate) fn holds_those_of(&self, write: &GroupOutcome) -> bool {
         let here: BTreeSet<&str> = self.endpoints.iter().map(|e| e.config.id.as_str()).collect();
         let wanted: BTreeSet<&str> = write.endpoints.iter().map(|e| e.id.as_str()).collect();
-        here == wanted && self.serves_as(write)
+        here == wanted
     }
 }
 
@@ -116,6 +121,16 @@ pub struct Marked {
     pub mark: Mark,
     /// When.
     pub at: Timestamp,
+}
+
+/// What was seen of the tag counts for so long where it cannot be read now.
+const MARK_COUNTS_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+impl Marked {
+    /// Whether it still counts. What was seen in the future belongs to a wrong clock, and is as old as it is new.
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at).abs() <= MARK_COUNTS_FOR
+    }
 }
 
 /// All groups that can hold a site, read at one time, and beside them whose the accelerator is.

@@ -181,6 +181,9 @@ impl Deed<'_> {
             let fresh = new.decision.is_some() && new.state == State::Decided;
             let promoted = matches!(self.task(), Task::Promote { .. }) && old.state != State::Open;
             broken.unless(fresh && (promoted || old.state == State::Open), Law::I4);
+            if let (true, Some(decision)) = (promoted, &new.decision) {
+                broken.unless(self.has_it_serve(decision), Law::I13);
+            }
             if let (
                 Some(replaced),
                 Task::Promote {
@@ -276,6 +279,41 @@ impl Deed<'_> {
         Grounds::drained(&shown, member) && !Grounds::drained(&shown, 1 - member)
     }
 
+    /// Once a promotion is carried out its survivor serves, unless the other one was drained as well.
+    fn has_it_serve(&self, decision: &Decision) -> bool {
+        let survivor = self.grounds.site(&decision.survivor.0).index();
+        let mut groups = self.before.accelerator.clone();
+        let mut others: Vec<Group> = groups.clone();
+        for place in &self.carried_places() {
+            let index = self.grounds.group(&place.0);
+            others[index].members[1 - survivor] = Some(place.1);
+        }
+        for write in &decision.outcome.groups {
+            let index = self.grounds.group(&write.arn);
+            // Whether a dial is at 0 can be known only to whoever was shown the group.
+            groups[index].closed &= self.by.shown.groups[index].is_some();
+            groups[index] = self.grounds.written(write, groups[index]);
+        }
+        self.grounds.listeners().all(|range| {
+            !Grounds::drained(&groups[range.clone()], survivor)
+                || Grounds::drained(&others[range], 1 - survivor)
+        })
+    }
+
+    /// Where the register remembers who goes by a promotion, with the weight there.
+    fn carried_places(&self) -> Vec<(String, u8)> {
+        let old = self.before.record();
+        let survivor = old.decision.map(|decision| decision.survivor.0);
+        let places = old.places.into_iter();
+        places
+            .filter(|place| Some(&place.site) == survivor.as_ref())
+            .map(|place| {
+                let weight = place.config.weight.unwrap_or(128);
+                (place.group_arn, u8::try_from(weight).unwrap_or_default())
+            })
+            .collect()
+    }
+
     fn keeps_configuration(&self, decision: &Decision) -> bool {
         let survivor = self.grounds.site(&decision.survivor.0).index();
         decision.outcome.groups.iter().all(|write| {
@@ -331,7 +369,8 @@ impl Deed<'_> {
             broken.unless(people || !empty(self.after) || empty(self.before), Law::I1);
         }
         let wanted = self.carried().and_then(|record| record.decision.as_ref());
-        broken.unless(old.closed == new.closed || old.by_hand, Law::I13);
+        let opens = wanted.is_some_and(|decision| promoted(decision) && decision.outcome.restores());
+        broken.unless(old.closed == new.closed || old.by_hand || opens, Law::I13);
         for member in 0..3 {
             let added = old.members[member].is_none() && new.members[member].is_some();
             let changed = old.members[member].is_some()

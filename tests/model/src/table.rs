@@ -153,6 +153,25 @@ fn fences() -> Vec<Configuration> {
             ..BASE
         },
         Configuration {
+            name: "a drained site is promoted",
+            about: "it was fenced while people had drained it, and the survivor dies",
+            layout: REGIONS,
+            chances: &[(AlertA, 1), (Chance::Hand, 1), (Impose, 1), (Sweep, 1)],
+            hands: DRAINS,
+            revisions: 9,
+            expects: &[Seen::ASurvives, Seen::Promoted, Seen::Restored],
+            ..BASE
+        },
+        Configuration {
+            name: "a drained site is promoted beside the other",
+            about: "the same with both in one endpoint group, and a call is not answered",
+            chances: &[(AlertA, 1), (Chance::Hand, 1), (Impose, 1), (Unanswered, 1)],
+            hands: DRAINS,
+            revisions: 9,
+            expects: &[Seen::ASurvives, Seen::Promoted, Seen::Restored, Seen::Late],
+            ..BASE
+        },
+        Configuration {
             name: "calls are not answered",
             about: "any call, also a conditional write that took effect and is repeated; claims run out",
             long: true,

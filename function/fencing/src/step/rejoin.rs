@@ -243,6 +243,7 @@ pub(super) fn abort(
         state: State::Decided,
         rejoin: None,
         waiting: false,
+        completed: true,
         unsettled: (record.waiting || record.claim.is_some()) && !has_waited,
         claim: script.fresh_claim(),
         ..record.revised(&signed, script.now())

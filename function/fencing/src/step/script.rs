@@ -401,7 +401,7 @@ impl Script<'_> {
         let expect = crate::words::Rev(record.rev.0.saturating_sub(1));
         let record = Record {
             token: Some(Token::of(record.rev, &self.state.executor)),
-            ..record
+            ..record.sealed()
         };
         let place = self.start(Call::WriteRegister {
             expect,
