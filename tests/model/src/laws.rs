@@ -282,16 +282,23 @@ impl Deed<'_> {
     /// Once a promotion is carried out its survivor serves, unless the other one was drained as well.
     fn has_it_serve(&self, decision: &Decision) -> bool {
         let survivor = self.grounds.site(&decision.survivor.0).index();
-        let mut groups = self.before.accelerator.clone();
-        let mut others: Vec<Group> = groups.clone();
+        // People may have drained it since.
+        let shown = &self.by.shown;
+        let mut groups: Vec<Group> = (0..self.before.accelerator.len())
+            .map(|index| Group {
+                members: shown.groups[index].unwrap_or_default(),
+                closed: shown.groups[index].is_some() && shown.closed[index],
+                by_hand: false,
+            })
+            .collect();
+        let mut others = groups.clone();
         for place in &self.carried_places() {
             let index = self.grounds.group(&place.0);
-            others[index].members[1 - survivor] = Some(place.1);
+            let known = &mut others[index].members[1 - survivor];
+            *known = known.or(Some(place.1));
         }
         for write in &decision.outcome.groups {
             let index = self.grounds.group(&write.arn);
-            // Whether a dial is at 0 can be known only to whoever was shown the group.
-            groups[index].closed &= self.by.shown.groups[index].is_some();
             groups[index] = self.grounds.written(write, groups[index]);
         }
         self.grounds.listeners().all(|range| {
