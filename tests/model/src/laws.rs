@@ -105,7 +105,15 @@ impl Deed<'_> {
     pub fn judge(&self) -> Broken {
         let mut broken = Broken::default();
         broken.unless(!self.overdue, Law::I12);
+        // What the register says then was so once.
+        broken.unless(
+            !self.before.restored || matches!(self.call, Call::NoteReached(_)),
+            Law::I7,
+        );
         match self.call {
+            Call::NoteReached(reached) => {
+                broken.unless(reached.rev <= self.before.record().rev, Law::I7);
+            }
             // A write whose condition does not hold changes nothing.
             Call::WriteRegister { expect, record } if self.before.record().rev == *expect => {
                 self.recorded(&mut broken, record);

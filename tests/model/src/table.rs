@@ -492,6 +492,17 @@ fn operators() -> Vec<Configuration> {
             ..BASE
         },
         Configuration {
+            name: "the table is restored",
+            about: "from a backup of the time when the site was fenced, after it was brought back; alerts and the schedule go on",
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (Chance::Hand, 1), (Sweep, 2), (AlertA, 1)],
+            hands: &[Hand::RestoreTable],
+            revisions: 40,
+            executors: 1,
+            expects: &[Seen::Rejoined, Seen::GoneBack],
+            ..BASE
+        },
+        Configuration {
             name: "rejoin by two operators",
             about: "the second takes over from the first",
             from: From::Fenced,

@@ -84,7 +84,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     };
     judge.secrets();
     judge.accelerator(record.as_ref());
-    let (marked, not_ours) = judge.owner(previous);
+    let (marked, not_ours) = judge.owner(record.as_ref(), previous);
     let (sights, divided) = judge.sights();
     let blind = sights
         .iter()

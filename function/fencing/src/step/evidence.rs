@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use super::restored::not_gone_back;
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
 use crate::accelerator::{Mark, Outcome, Reading, Unfit, Waiver, remember};
@@ -160,9 +161,13 @@ pub(super) fn reading(script: &mut Script<'_>, asked: Place) -> Result<Reading, 
 /// Refuses where the accelerator is another deployment's: each has its own register, so both would decide, and
 /// together leave nobody in it.
 ///
+/// And refuses where the register has gone back.
+///
 /// It is the last thing in the way of a fence that somebody is waiting for, and a tag. So one that is gone is no
 /// reason to refuse, and one that cannot be read only if the last deep check saw another's: an alarm tells either.
-pub(super) fn owned(script: &mut Script<'_>, mark: &Mark) -> Result<(), Halt> {
+pub(super) fn owned(script: &mut Script<'_>, record: &Record, reading: &Reading) -> Result<(), Halt> {
+    not_gone_back(script, record, reading)?;
+    let mark = &reading.mark;
     let ours = script.settings.found.owner.clone();
     if ours.is_empty() {
         return Ok(());
@@ -228,7 +233,7 @@ pub(super) fn decide(
     fenced: &Fenced,
     because: &Because<'_>,
 ) -> Result<Record, Halt> {
-    owned(script, &reading.mark)?;
+    owned(script, record, reading)?;
     let settings = script.settings;
     if !settings.may_survive(&survivor.0) {
         // Where nobody else can survive either, the minute's check raises the alarm.

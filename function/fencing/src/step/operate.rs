@@ -252,8 +252,14 @@ fn change(
     by: &str,
 ) -> Result<Answer, Halt> {
     match seen {
-        Some(reading) => owned(script, &reading.mark)?,
-        None => owned(script, &Mark::Unread("it does not answer".to_owned()))?,
+        Some(reading) => owned(script, record, reading)?,
+        None => {
+            let unread = Reading {
+                mark: Mark::Unread("it does not answer".to_owned()),
+                ..Reading::default()
+            };
+            owned(script, record, &unread)?;
+        }
     }
     let settings = script.settings;
     let read = seen.map(|reading| reading.places(settings)).unwrap_or_default();

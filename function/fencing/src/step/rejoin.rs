@@ -116,7 +116,7 @@ fn begin(script: &mut Script<'_>, record: &Record, session: &str, by: &str) -> R
         return Ok(Answer::new(Status::NotNow, sentence));
     }
     let reading = reading(script, accelerator)?;
-    owned(script, &reading.mark)?;
+    owned(script, record, &reading)?;
     let first = Rejoin {
         session: session.to_owned(),
         step: RejoinStep::CutStale,

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, watch};
+use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, restored, watch};
 use crate::accelerator::{Marked, Reading};
 use crate::answer::{Answer, Cause, Notice, Status};
 use crate::register::{self, Claim, Record, SCHEMA};
@@ -122,6 +122,7 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
             replace,
         } => operate::hold(&mut script, &by, &reason, until, replace),
         Task::Release { by } => operate::release(&mut script, &by),
+        Task::Resume { by, epoch } => restored::resume(&mut script, &by, epoch),
         Task::Rejoin {
             stale,
             session,
