@@ -308,6 +308,10 @@ impl Deed<'_> {
         for write in &decision.outcome.groups {
             let index = self.grounds.group(&write.arn);
             groups[index] = self.grounds.written(write, groups[index]);
+            // Where nobody ever saw it, none is named, and it gets the usual one.
+            if write.endpoints.iter().any(|config| config.weight.is_none()) {
+                groups[index].members[survivor] = Some(128);
+            }
         }
         self.grounds.listeners().all(|range| {
             !Grounds::drained(&groups[range.clone()], survivor)
