@@ -174,6 +174,25 @@ fn release_answers_programs_in_json() {
     assert_eq!(invoked[0].1["task"], json!({"task": "release", "by": CALLER}));
 }
 
+/// The table was restored from a backup; whoever names the epoch has looked.
+#[test]
+fn release_has_a_restored_register_believed() {
+    let (run, invoked) = run(
+        done("epoch 4 is believed from now on, by ana: it is open; the register had come to epoch 5"),
+        &["release", "topology.yaml", "--resume-epoch", "4"],
+    );
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(
+        invoked[0].1["task"],
+        json!({"task": "resume", "by": CALLER, "epoch": 4})
+    );
+    let event = function::event::Event::read(invoked[0].1.clone()).unwrap();
+    assert!(matches!(
+        event,
+        function::event::Event::Operate(fencing::step::Task::Resume { .. })
+    ));
+}
+
 #[test]
 fn where_nothing_is_deployed_the_hint_says_what_deploys_it() {
     let (run, _) = run(

@@ -17,11 +17,12 @@ mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::register::Record;
 use crate::settings::Settings;
-use crate::words::{Fenced, SiteName, Survivor};
+use crate::words::{Epoch, Fenced, Rev, SiteName, Survivor};
 
 use self::drained::Alone;
 pub use self::drained::Waiver;
@@ -85,9 +86,14 @@ impl Group {
     /// Whether it holds exactly the endpoints of `write`, whatever their health, and serves where `write` has to see
     /// to that.
     pub fn agrees_with(&self, write: &GroupOutcome) -> bool {
+        self.holds_those_of(write) && self.serves_as(write)
+    }
+
+    /// Whether it holds exactly the endpoints of `write`, however they are configured.
+    pub(crate) fn holds_those_of(&self, write: &GroupOutcome) -> bool {
         let here: BTreeSet<&str> = self.endpoints.iter().map(|e| e.config.id.as_str()).collect();
         let wanted: BTreeSet<&str> = write.endpoints.iter().map(|e| e.id.as_str()).collect();
-        here == wanted && self.serves_as(write)
+        here == wanted
     }
 }
 
@@ -118,6 +124,60 @@ pub struct Marked {
     pub at: Timestamp,
 }
 
+/// What was seen of the tag counts for so long where it cannot be read now.
+const MARK_COUNTS_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+impl Marked {
+    /// Whether it still counts. What was seen in the future belongs to a wrong clock, and is as old as it is new.
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at).abs() <= MARK_COUNTS_FOR
+    }
+}
+
+/// The accelerator's tag that says how far the register had come: a table that is restored from a backup does not know
+/// it any more, and would have decisions carried out that are long over. The table cannot remember that for itself.
+pub const REACHED_TAG: &str = "sitefence:reached";
+
+/// How far the register had come when that was noted; it never goes back from there by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reached {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The revision.
+    pub rev: Rev,
+}
+
+impl Reached {
+    /// How far a record is.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            epoch: record.epoch,
+            rev: record.rev,
+        }
+    }
+
+    /// The tag's value; nothing where somebody else wrote it.
+    pub fn read(value: &str) -> Option<Self> {
+        let (epoch, rev) = value.split_once('/')?;
+        Some(Self {
+            epoch: Epoch(epoch.parse().ok()?),
+            rev: Rev(rev.parse().ok()?),
+        })
+    }
+
+    /// Whether a record has come less far: it was restored from a backup, or is another one than the one before.
+    pub fn is_beyond(&self, record: &Record) -> bool {
+        self.rev > record.rev
+    }
+}
+
+/// As the tag spells it.
+impl std::fmt::Display for Reached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.epoch, self.rev)
+    }
+}
+
 /// All groups that can hold a site, read at one time, and beside them whose the accelerator is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Reading {
@@ -125,6 +185,8 @@ pub struct Reading {
     pub groups: Vec<Group>,
     /// What its tag says.
     pub mark: Mark,
+    /// How far the register had come, by its other tag; where that is not there, nobody knows.
+    pub reached: Option<Reached>,
 }
 
 /// The exact content of one group once a decision is carried out.

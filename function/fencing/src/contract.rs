@@ -140,7 +140,10 @@ impl Envelope {
             Self::Sweep {} => {}
             Self::Operate { task } => match task {
                 Task::Alert { .. } | Task::Sweep { .. } => return Err(Misunderstood::Task),
-                Task::Fence { by, .. } | Task::Promote { by, .. } | Task::Release { by } => {
+                Task::Fence { by, .. }
+                | Task::Promote { by, .. }
+                | Task::Release { by }
+                | Task::Resume { by, .. } => {
                     texts.push(("the name of who asks", by, NAME_LIMIT));
                 }
                 Task::Rejoin { session, by, .. } => {
@@ -226,7 +229,7 @@ mod tests {
                 "{event}"
             );
         }
-        for task in ["hold", "release", "fence", "promote", "rejoin"] {
+        for task in ["hold", "release", "resume", "fence", "promote", "rejoin"] {
             assert!(shown.iter().any(|event| event["task"]["task"] == task), "{task}");
         }
     }

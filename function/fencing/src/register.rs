@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::accelerator::{Outcome, Place};
+use crate::accelerator::{GroupOutcome, Outcome, Place};
 use crate::settings::Settings;
 use crate::words::{Epoch, Fenced, Rev, SiteName, Survivor, Token};
 
@@ -182,6 +182,19 @@ impl Episode {
     }
 }
 
+/// What of a decision stands beside it, for whoever reads it after an older function has written it anew.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Restores {
+    /// Of which epoch's decision.
+    pub epoch: Epoch,
+    /// The groups in which it gives a site its weight back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reweighs: Vec<String>,
+    /// The groups whose traffic dial it opens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opens: Vec<String>,
+}
+
 /// The register's item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
@@ -242,6 +255,14 @@ pub struct Record {
     /// What had to be put right again in this epoch, by name, and how often: people are told once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub episodes: BTreeMap<String, Episode>,
+    /// The epoch that `divided_since`, `refilled_at`, `completed` and `episodes` are of. An older function does not know
+    /// them and leaves them as they are when it takes the next decision; [`Record::read`] believes none of them then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted_in: Option<Epoch>,
+    /// Where the decision gives a drained site its weight or its dial back. Within the decision it would be lost: an
+    /// older function writes that whole, as far as it knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<Restores>,
     /// Where both sites belong in the accelerator, as last seen whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
@@ -273,6 +294,8 @@ impl Record {
             refilled_at: None,
             completed: false,
             episodes: BTreeMap::new(),
+            noted_in: None,
+            restores: None,
             places: Vec::new(),
             by: String::new(),
             written_at: Timestamp::UNIX_EPOCH,
@@ -325,6 +348,57 @@ impl Record {
             ..Self::empty()
         };
         bare.revised(by, now)
+    }
+
+    /// The same, complete with what an older function has to leave alone: to be written like this.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        let noted = self.completed
+            || self.refilled_at.is_some()
+            || !self.divided_since.is_empty()
+            || !self.episodes.is_empty();
+        let arns = |which: fn(&GroupOutcome) -> bool| -> Vec<String> {
+            let groups = self.decision.iter().flat_map(|decision| &decision.outcome.groups);
+            groups
+                .filter(|write| which(write))
+                .map(|write| write.arn.clone())
+                .collect()
+        };
+        let (reweighs, opens) = (arns(|write| write.reweighs), arns(|write| write.opens));
+        let restores = (!reweighs.is_empty() || !opens.is_empty()).then_some(Restores {
+            epoch: self.epoch,
+            reweighs,
+            opens,
+        });
+        Self {
+            noted_in: noted.then_some(self.epoch),
+            restores,
+            ..self
+        }
+    }
+
+    /// The same as far as it may be believed: without what is of another epoch or revision, and with what an older
+    /// function has left out of the decision.
+    fn believed(self) -> Self {
+        let mut record = self;
+        if record.noted_in != Some(record.epoch) {
+            record.divided_since = BTreeMap::new();
+            record.refilled_at = None;
+            record.completed = false;
+            record.episodes = BTreeMap::new();
+        }
+        record.token = record.token.filter(|token| token.is_of(record.rev));
+        let restores = record
+            .restores
+            .take()
+            .filter(|restores| restores.epoch == record.epoch);
+        if let (Some(decision), Some(restores)) = (&mut record.decision, restores) {
+            for write in &mut decision.outcome.groups {
+                write.reweighs |= restores.reweighs.contains(&write.arn);
+                write.opens |= restores.opens.contains(&write.arn);
+            }
+        }
+        record.sealed()
     }
 
     /// Whether somebody other than `owner` is at work.
@@ -472,6 +546,8 @@ mod tests {
             refilled_at: Some(Timestamp::UNIX_EPOCH),
             completed: true,
             episodes: [("put-back".to_owned(), Episode::next(None, Timestamp::UNIX_EPOCH))].into(),
+            noted_in: Some(Epoch(4)),
+            restores: None,
             places: vec![Place {
                 site: site("site-b"),
                 group_arn: "arn".to_owned(),

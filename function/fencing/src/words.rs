@@ -208,6 +208,13 @@ impl Token {
     pub fn of(rev: Rev, request: &str) -> Self {
         Self(format!("{rev}-{request}"))
     }
+
+    /// Whether it names this revision. One of an earlier revision was left there by a function that knows no tokens.
+    pub fn is_of(&self, rev: Rev) -> bool {
+        self.0
+            .split_once('-')
+            .is_some_and(|(named, _)| named == rev.to_string())
+    }
 }
 
 impl fmt::Display for Token {

@@ -10,9 +10,9 @@
 use std::collections::BTreeSet;
 
 use fencing::accelerator::{EndpointConfig, GroupOutcome, Outcome, Place};
-use fencing::register::{Claim, Decision, Hold, Record, Rejoin, RejoinStep, SCHEMA, State};
+use fencing::register::{Claim, Decision, Episode, Hold, Record, Rejoin, RejoinStep, SCHEMA, State};
 use fencing::settings::sample::site;
-use fencing::words::{Epoch, Fenced, Rev, Survivor};
+use fencing::words::{Epoch, Fenced, Rev, Survivor, Token};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -172,7 +172,7 @@ fn records() -> Vec<Record> {
     ];
     let full = |state: State, step: RejoinStep| Record {
         epoch: Epoch(4),
-        rev: Rev(u64::MAX),
+        rev: Rev(9),
         state,
         decision: Some(Decision {
             survivor: Survivor(site("site-a")),
@@ -216,9 +216,26 @@ fn records() -> Vec<Record> {
         }],
         by: "request".to_owned(),
         written_at: now,
-        ..Record::empty()
+        schema: SCHEMA,
+        token: Some(Token::of(Rev(9), "request")),
+        pushes_cleared: Some(Epoch(4)),
+        divided_since: [(site("site-a"), now)].into(),
+        refilled_at: Some(now),
+        completed: true,
+        episodes: [(
+            "put-back".to_owned(),
+            Episode {
+                times: 2,
+                since: now,
+                last: now,
+            },
+        )]
+        .into(),
+        noted_in: None,
+        restores: None,
     };
     let mut records = vec![Record::empty()];
+    let full = |state, step| full(state, step).sealed();
     records.extend(State::ALL.map(|state| full(state, RejoinStep::Push)));
     records.extend(steps.map(|step| full(State::Rejoining, step)));
     records
@@ -251,4 +268,134 @@ fn what_a_later_version_adds_does_not_stop_this_one() {
     assert_eq!(Record::read(item.clone()), Ok(before));
     item["schema"] = json!(SCHEMA + 1);
     assert!(Record::read(item).is_err());
+}
+
+/// The fields that the first version wrote, and those of them that it took away where there was nothing to say. What
+/// else is in the item it left as it was.
+const WRITTEN_THEN: [&str; 15] = [
+    "schema",
+    "epoch",
+    "rev",
+    "state",
+    "decision",
+    "claim",
+    "waiting",
+    "unsettled",
+    "rejoin",
+    "hold",
+    "cooldown_until",
+    "recovery_seen_at",
+    "places",
+    "by",
+    "written_at",
+];
+
+/// The fields of a decision's group as the first version wrote them.
+const GROUP_THEN: [&str; 3] = ["arn", "endpoints", "remove"];
+
+/// The item after the first version has written it anew, changed by `change`.
+fn written_then(item: &Value, change: impl Fn(&mut Value)) -> Value {
+    let mut known = json!({});
+    for field in WRITTEN_THEN {
+        if let Some(value) = item.get(field) {
+            known[field] = value.clone();
+        }
+    }
+    // Whoever reads a decision into types and writes it again writes what the types hold.
+    if let Some(groups) = known["decision"]["outcome"].as_array_mut() {
+        for group in groups {
+            group
+                .as_object_mut()
+                .unwrap()
+                .retain(|name, _| GROUP_THEN.contains(&name.as_str()));
+        }
+    }
+    if let Some(rejoin) = known["rejoin"].as_object_mut() {
+        rejoin.remove("restarts");
+    }
+    known["rev"] = json!(item["rev"].as_u64().unwrap() + 1);
+    change(&mut known);
+    let mut after = item.clone();
+    let fields = after.as_object_mut().unwrap();
+    for field in WRITTEN_THEN {
+        match known.get(field) {
+            Some(value) if !value.is_null() => fields.insert(field.to_owned(), value.clone()),
+            _ => fields.remove(field),
+        };
+    }
+    after
+}
+
+/// A function of the first version goes on with what this one decided: claims it, say. Nothing of the decision is lost,
+/// nor what this one has noted of it.
+#[test]
+fn what_the_first_version_writes_in_between_loses_nothing_of_a_decision() {
+    for record in records().into_iter().skip(1) {
+        let item = serde_json::to_value(&record).unwrap();
+        let after = written_then(&item, |_| {});
+        read_then(&after).unwrap();
+        let read = Record::read(after).unwrap();
+        let expected = Record {
+            rev: record.rev.next(),
+            // It knew none, and the one that is there names the revision before.
+            token: None,
+            rejoin: record.rejoin.clone().map(|rejoin| Rejoin {
+                restarts: 0,
+                ..rejoin
+            }),
+            ..record
+        };
+        assert_eq!(read, expected);
+    }
+}
+
+/// It ends the epoch, or takes the next decision, and leaves what it does not know as it was: that is believed of no
+/// other epoch than its own.
+#[test]
+fn what_the_first_version_leaves_behind_is_not_believed_of_the_next_epoch() {
+    for record in records().into_iter().skip(1) {
+        let item = serde_json::to_value(&record).unwrap();
+        let after = written_then(&item, |known| {
+            known["epoch"] = json!(5);
+            known["state"] = json!("decided");
+            for field in ["claim", "waiting", "unsettled", "rejoin", "recovery_seen_at"] {
+                known[field] = Value::Null;
+            }
+        });
+        for left in [
+            "token",
+            "pushes_cleared",
+            "divided_since",
+            "refilled_at",
+            "completed",
+            "episodes",
+            "restores",
+        ] {
+            assert!(after.get(left).is_some(), "{left}");
+        }
+        let read = Record::read(after).unwrap();
+        assert!(!read.pushes_are_cleared());
+        let outcome = &read.decision.as_ref().unwrap().outcome;
+        assert!(!outcome.restores(), "{outcome:?}");
+        let bare = Record {
+            pushes_cleared: read.pushes_cleared,
+            decision: read.decision.clone(),
+            ..Record::read(
+                serde_json::to_value(Record {
+                    epoch: Epoch(5),
+                    rev: record.rev.next(),
+                    state: State::Decided,
+                    hold: record.hold.clone(),
+                    cooldown_until: record.cooldown_until,
+                    places: record.places.clone(),
+                    by: record.by.clone(),
+                    written_at: record.written_at,
+                    ..Record::empty()
+                })
+                .unwrap(),
+            )
+            .unwrap()
+        };
+        assert_eq!(read, bare);
+    }
 }

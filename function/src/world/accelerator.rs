@@ -11,9 +11,11 @@ use std::time::Duration;
 use aws_sdk_globalaccelerator::Client;
 use aws_sdk_globalaccelerator::error::ProvideErrorMetadata as _;
 use aws_sdk_globalaccelerator::types::{
-    EndpointConfiguration, EndpointDescription, EndpointGroup, EndpointIdentifier, HealthState,
+    EndpointConfiguration, EndpointDescription, EndpointGroup, EndpointIdentifier, HealthState, Tag,
 };
-use fencing::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Mark, OWNER_TAG, Reading};
+use fencing::accelerator::{
+    Endpoint, EndpointConfig, Group, GroupOutcome, Health, Mark, OWNER_TAG, REACHED_TAG, Reached, Reading,
+};
 use fencing::health::Listing;
 use fencing::settings::Found;
 use fencing::step::Fault;
@@ -46,16 +48,19 @@ impl Accelerator {
     /// unread, and spoils nothing else.
     pub async fn read(&self) -> Result<Reading, Fault> {
         let groups = try_join_all(self.group_arns.iter().map(|arn| self.describe(arn)));
-        let mark = tokio::time::timeout(MARK_LIMIT, self.mark());
-        let (groups, mark) = join(groups, mark).await;
+        let marks = tokio::time::timeout(MARK_LIMIT, self.marks());
+        let (groups, marks) = join(groups, marks).await;
         let unread = || Mark::Unread(format!("no answer within {} ms", MARK_LIMIT.as_millis()));
+        let (mark, reached) = marks.unwrap_or_else(|_| (unread(), None));
         Ok(Reading {
             groups: groups?,
-            mark: mark.unwrap_or_else(|_| unread()),
+            mark,
+            reached,
         })
     }
 
-    async fn mark(&self) -> Mark {
+    /// What its two tags say.
+    async fn marks(&self) -> (Mark, Option<Reached>) {
         let reply = self
             .client
             .list_tags_for_resource()
@@ -64,12 +69,26 @@ impl Accelerator {
             .await;
         match reply {
             Ok(reply) => {
-                let mut tags = reply.tags.unwrap_or_default().into_iter();
-                tags.find(|tag| tag.key == OWNER_TAG)
-                    .map_or(Mark::Absent, |tag| Mark::Names(tag.value))
+                let tags = reply.tags.unwrap_or_default();
+                let value = |key: &str| tags.iter().find(|tag| tag.key == key).map(|tag| &tag.value);
+                let mark = value(OWNER_TAG).map_or(Mark::Absent, |owner| Mark::Names(owner.clone()));
+                (mark, value(REACHED_TAG).and_then(|value| Reached::read(value)))
             }
-            Err(error) => Mark::Unread(describe(&error)),
+            Err(error) => (Mark::Unread(describe(&error)), None),
         }
+    }
+
+    /// Notes how far the register has come.
+    pub async fn note(&self, reached: Reached) -> Result<(), Fault> {
+        let tag = Tag::builder().key(REACHED_TAG).value(reached.to_string()).build();
+        let noted = self
+            .client
+            .tag_resource()
+            .resource_arn(&self.arn)
+            .tags(tag.map_err(|error| fault(error.to_string()))?)
+            .send()
+            .await;
+        noted.map(|_| ()).map_err(|error| fault(describe(&error)))
     }
 
     /// Finds everything from the top, as if nobody knew the groups yet.

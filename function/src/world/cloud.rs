@@ -109,6 +109,7 @@ impl World for Cloud {
                 Event::Marked(kept.map(|kept| kept.checkup.and_then(|checkup| checkup.marked)))
             }
             Call::WriteGroup(outcome) => Event::Group(self.accelerator.write(outcome).await),
+            Call::NoteReached(reached) => Event::Done(self.accelerator.note(*reached).await),
             Call::ReadView { at } => Event::Views(infinispan.views(at).await),
             Call::TakeOffline { at, backup } => Event::Switched(infinispan.take_offline(at, backup).await),
             Call::BringOnline { at, backup } => {

@@ -9,6 +9,7 @@
 
 #[cfg(feature = "cloud")]
 pub mod accelerator;
+pub mod apart;
 #[cfg(feature = "cloud")]
 pub mod aws;
 #[cfg(feature = "cloud")]

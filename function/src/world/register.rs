@@ -4,7 +4,8 @@
 //!
 //! The record is written field by field, not as a whole: while a new version is being deployed the old one
 //! still writes, and a field that it does not know must survive that. (Within a field it would not: a later
-//! version that adds something puts it beside the others, or raises the form.)
+//! version that adds something puts it beside the others, or raises the form. And a field that survives may be of an
+//! epoch that is over: it has to name its own.)
 //!
 //! A write whose reply was lost is repeated by the SDK and then fails its own condition. The condition's
 //! failure carries the item that is there; when that is what was written, it was written. A record of a
@@ -137,7 +138,7 @@ fn item(key: &str, content: &impl Serialize) -> Result<Item, String> {
 }
 
 /// Fields of a record that are left out where there is nothing to say; they have to be taken away then.
-const OPTIONAL: [&str; 15] = [
+const OPTIONAL: [&str; 17] = [
     "decision",
     "claim",
     "waiting",
@@ -152,6 +153,8 @@ const OPTIONAL: [&str; 15] = [
     "refilled_at",
     "completed",
     "episodes",
+    "noted_in",
+    "restores",
     "places",
 ];
 
@@ -215,7 +218,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use fencing::accelerator::{EndpointConfig, GroupOutcome, Outcome, Place};
-    use fencing::register::{Claim, Decision, Episode, Hold, Rejoin, RejoinStep, SCHEMA, State};
+    use fencing::register::{Claim, Decision, Episode, Hold, Rejoin, RejoinStep, Restores, SCHEMA, State};
     use fencing::words::{Epoch, Fenced, SiteName, Survivor};
 
     fn full() -> Record {
@@ -252,7 +255,7 @@ mod tests {
                 owner: "request".to_owned(),
                 until: now,
             }),
-            token: Some(fencing::words::Token::of(Rev(7), "r1")),
+            token: Some(fencing::words::Token::of(Rev(u64::MAX), "r1")),
             waiting: true,
             unsettled: true,
             pushes_cleared: Some(Epoch(4)),
@@ -281,6 +284,12 @@ mod tests {
                 },
             )]
             .into(),
+            noted_in: Some(Epoch(4)),
+            restores: Some(Restores {
+                epoch: Epoch(4),
+                reweighs: vec!["arn:g".to_owned()],
+                opens: vec!["arn:g".to_owned()],
+            }),
             places: vec![Place {
                 site: a,
                 group_arn: "arn:g".to_owned(),
@@ -385,7 +394,7 @@ mod tests {
             "SET #by = :by, #epoch = :epoch, #rev = :rev, #schema = :schema, #state = :state, \
              #written_at = :written_at REMOVE #decision, #claim, #waiting, #token, #unsettled, \
              #pushes_cleared, #rejoin, #hold, #cooldown_until, #divided_since, #recovery_seen_at, #refilled_at, \
-             #completed, #episodes, #places"
+             #completed, #episodes, #noted_in, #restores, #places"
         );
         let mut names: Vec<&String> = change.names.values().collect();
         names.sort();

@@ -168,3 +168,82 @@ async fn a_function_that_was_not_told_of_the_tag_does_not_judge_it() {
     handler.prepare().await;
     assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
 }
+
+/// The table was restored from a backup of the time when site-b was fenced; it has been brought back since. Seen as it is,
+/// the sweep would call that "put back too early".
+#[tokio::test(start_paused = true)]
+async fn a_register_that_has_gone_back_is_not_acted_upon() {
+    let world = Memory::split();
+    let handler = ready(&world).await;
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    assert_eq!(sweep(&handler).await, 200);
+    let (backup, noted) = world.with(|state| (state.record.clone().unwrap(), state.reached.unwrap()));
+    assert_eq!(noted.epoch, backup.epoch);
+    assert!(noted.rev <= backup.rev);
+    // So much was written since, and noted when the epoch was over.
+    world.with(|state| {
+        state.reached = Some(fencing::accelerator::Reached {
+            rev: fencing::words::Rev(backup.rev.0 + 20),
+            ..noted
+        });
+        state.notices.clear();
+        state.effects.clear();
+    });
+    world.put_back("site-b");
+    assert_eq!(sweep(&handler).await, 503);
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert_eq!(told.status, 503);
+    assert!(
+        told.body.contains("provision release --resume-epoch 1"),
+        "{}",
+        told.body
+    );
+    let fence = json!({"sitefence": "operate", "task": {"task": "fence", "fenced": "site-b", "by": "ana"}});
+    assert_eq!(invoke(&handler, fence).await.status, 503);
+    assert_eq!((world.effect_count(), world.endpoints().len()), (0, 2));
+
+    let resume =
+        |epoch: u64| json!({"sitefence": "operate", "task": {"task": "resume", "by": "ana", "epoch": epoch}});
+    let told = invoke(&handler, resume(2)).await;
+    assert_eq!(told.status, 429, "{}", told.body);
+    assert_eq!(invoke(&handler, resume(1)).await.status, 200);
+    assert_eq!(sweep(&handler).await, 200);
+    assert_eq!(world.endpoints(), [balancer("site-a")]);
+    // There is nothing to be resumed any more.
+    let told = invoke(&handler, resume(1)).await;
+    assert!(
+        told.body.contains("nothing says that it had come further"),
+        "{}",
+        told.body
+    );
+}
+
+/// It counts beside our own tag only, and for a register in which something is: a new one has no epoch to go back to.
+#[tokio::test(start_paused = true)]
+async fn what_was_noted_counts_where_it_is_ours() {
+    for (mark, rev, status) in [
+        (ours(), 8, 503),
+        (ours(), 9, 200),
+        (ours(), 0, 200),
+        (Mark::Absent, 8, 200),
+    ] {
+        let world = Memory::split();
+        says(&world, mark);
+        world.with(|state| {
+            state.record = (rev > 0).then(|| fencing::register::Record {
+                rev: fencing::words::Rev(rev),
+                ..fencing::register::Record::empty()
+            });
+            state.reached = Some(fencing::accelerator::Reached {
+                epoch: fencing::words::Epoch(3),
+                rev: fencing::words::Rev(9),
+            });
+        });
+        let handler = ready(&world).await;
+        let told = invoke(&handler, accusation("site-a", "site-b")).await;
+        assert_eq!(told.status, status, "{}", told.body);
+        if status == 200 {
+            assert_eq!(sweep(&handler).await, 200);
+        }
+    }
+}

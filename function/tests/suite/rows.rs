@@ -251,6 +251,37 @@ async fn a_drained_site_does_not_win_until_an_operator_says_so() {
     assert_eq!(remembered, [Some(128)]);
 }
 
+/// It was fenced while it was drained; who makes it the survivor wants it to serve.
+#[tokio::test(start_paused = true)]
+async fn a_drained_site_that_is_promoted_serves() {
+    let world = Memory::split();
+    weigh(&world, "site-b", 0);
+    let handler = fenced(&world).await;
+    let promote = |waited: Option<&str>| {
+        json!({"sitefence": "operate", "task": {
+            "task": "promote", "survivor": "site-b", "by": "ana", "survivor_is_lost": true, "waited": waited,
+        }})
+    };
+    invoke(&handler, promote(None)).await;
+    let token = world.with(|state| state.record.clone().unwrap().token.unwrap().to_string());
+    pass(Duration::from_secs(60)).await;
+    let told = invoke(&handler, promote(Some(&token))).await;
+    assert_eq!(told.status, 200, "{}", told.body);
+    let (ends, record) = world.with(|state| {
+        let ends = state.groups[0].endpoints.iter();
+        let ends: Vec<_> = ends
+            .map(|end| (end.config.id.clone(), end.config.weight))
+            .collect();
+        (ends, state.record.clone().unwrap())
+    });
+    assert_eq!(ends, [(balancer("site-b"), Some(128))]);
+    let evidence = record.decision.unwrap().evidence;
+    assert!(
+        evidence.ends_with("site-b was drained and gets its weight and its traffic dial back"),
+        "{evidence}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_holds_nobody_is_filled_again_once_an_hour() {
     let world = Memory::split();

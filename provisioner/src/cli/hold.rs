@@ -3,6 +3,7 @@
 use clap::Args;
 use fencing::contract::REASON_LIMIT;
 use fencing::step::Task;
+use fencing::words::Epoch;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cloud;
@@ -35,6 +36,10 @@ pub(super) struct Hold {
 pub(super) struct Release {
     #[command(flatten)]
     file: TopologyFile,
+    /// The register was restored from a backup and is to be believed all the same: the epoch that it says now. No hold
+    /// is taken off then
+    #[arg(long, value_name = "EPOCH")]
+    resume_epoch: Option<u64>,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -69,7 +74,12 @@ impl Hold {
 impl Release {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let loaded = self.file.load()?;
-        ask(&loaded, &self.file.name(), self.output, |by| Task::Release { by })
+        ask(&loaded, &self.file.name(), self.output, |by| {
+            match self.resume_epoch.map(Epoch) {
+                Some(epoch) => Task::Resume { by, epoch },
+                None => Task::Release { by },
+            }
+        })
     }
 }
 

@@ -7,8 +7,10 @@ mod apply;
 mod build;
 mod cloud;
 mod completions;
+mod consent;
 mod destroy;
 mod drill;
+mod force;
 mod history;
 mod hold;
 mod plan;
@@ -62,6 +64,8 @@ enum Verb {
     History(history::History),
     /// Take a site out as planned, by the same record as an alert's
     Fence(recover::Fence),
+    /// Write a fence by force into the register, and let the functions run again
+    Reconcile(force::Reconcile),
     /// Bring the fenced site back, step by step; stopped at any point, the same command goes on
     Rejoin(recover::Rejoin),
     /// Have the other site serve, because the survivor died after the decision
@@ -90,6 +94,7 @@ impl Verb {
             Self::Destroy(verb) => verb.run(),
             Self::History(verb) => verb.run(),
             Self::Fence(verb) => verb.run(),
+            Self::Reconcile(verb) => verb.run(),
             Self::Rejoin(verb) => verb.run(),
             Self::Promote(verb) => verb.run(),
             Self::Hold(verb) => verb.run(),

@@ -2,24 +2,20 @@
 //!
 //! Each shows how things stand first, says what it will do and what that costs, and has the site's name typed.
 
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
 
 use super::cloud;
+use super::consent::{DRY, LOOK_WITHIN, answer, consent};
+use super::force::Forced;
 use super::hold::reason;
 use super::{Exit, Failure, OutputFormat, TopologyFile, say};
 use crate::observed::status::StatusReading;
-use crate::report::{self, Operated};
+use crate::report;
 use crate::run::console::Console;
 use crate::run::keycloak::Hands;
 use crate::run::rejoin::{self, Way};
 use crate::run::{self, Scope, Session, recover, status};
-use crate::topology::{Interval, Loaded, Site, SiteName};
-
-/// How long the look before may take.
-const LOOK_WITHIN: Duration = Duration::from_secs(10);
-const DRY: &str = "nothing was changed: this was a dry run";
+use crate::topology::{Interval, Loaded, Site};
 
 /// Who handles the stale site's Keycloak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -69,6 +65,13 @@ pub(super) struct Fence {
     /// Why; it stands in the record
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
+    /// From this machine, with your rights: for when the functions or their register are out of reach. Stops the
+    /// functions where it has to; `provision reconcile` follows
+    #[arg(long)]
+    force: bool,
+    /// Only cut replication, because the accelerator's API is down, too. Both sites then serve
+    #[arg(long, requires = "force")]
+    cut_first: bool,
     /// Show the evidence, and stop there
     #[arg(long)]
     dry_run: bool,
@@ -152,6 +155,19 @@ impl Fence {
         let site = site_of(&loaded, &self.site)?;
         let topology = &loaded.topology;
         let file = self.file.name();
+        if self.force {
+            let forced = Forced {
+                loaded: &loaded,
+                file,
+                site,
+                reason: &self.reason,
+                cut_first: self.cut_first,
+                dry_run: self.dry_run,
+                yes: self.yes,
+                output: self.output,
+            };
+            return forced.run();
+        }
         cloud::finish(async {
             let session = Session::begin(topology, Console::new()).await?;
             let seen = status::look(&session, topology, &file, LOOK_WITHIN).await;
@@ -203,15 +219,6 @@ impl Promote {
     }
 }
 
-fn answer(output: OutputFormat, operated: &Operated) -> Result<Exit, run::Failure> {
-    cloud::answer(
-        output,
-        || report::operated_text(operated),
-        || report::operated_json(operated),
-    )?;
-    Ok(Exit::Done)
-}
-
 fn is_open(seen: &StatusReading) -> bool {
     seen.register
         .as_ref()
@@ -228,16 +235,4 @@ fn site_of<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Site, Failure> {
             Failure::new(Exit::Invalid, format!("`{name}` is not a site of this topology"))
                 .hint(format!("its sites are {a} and {b}"))
         })
-}
-
-/// The site's name typed, or agreed to beforehand.
-fn consent(console: &Console, given: bool, site: &SiteName) -> Result<(), run::Failure> {
-    if given {
-        return Ok(());
-    }
-    match console.ask(&format!("type {site} to go on:")) {
-        Ok(typed) if typed == site.as_str() => Ok(()),
-        Ok(_) => Err(run::Failure::Declined),
-        Err(_) => Err(run::Failure::NoTerminal),
-    }
 }

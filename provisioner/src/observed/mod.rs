@@ -19,6 +19,7 @@ pub mod cluster;
 pub mod cluster_endpoint;
 pub mod difference;
 pub mod failure_detection;
+pub mod forced;
 pub mod keycloak;
 pub mod objects;
 mod ownership;

@@ -10,6 +10,7 @@ use fencing::register::Record;
 use fencing::settings::Settings;
 use jiff::Timestamp;
 
+use super::forced::ForcedFence;
 use crate::topology::{Mode, SiteName};
 
 /// One source's answer, or why it gave none.
@@ -86,6 +87,8 @@ pub struct FunctionState {
     pub code: String,
     /// What it was told.
     pub settings: Result<Settings, String>,
+    /// What a forced fence has left there.
+    pub forced: Option<ForcedFence>,
 }
 
 /// A site's Keycloak.

@@ -15,6 +15,7 @@ pub mod destroy;
 pub mod drift;
 pub mod drill;
 pub mod failure;
+pub mod force;
 pub mod interrupt;
 pub mod keycloak;
 pub mod lock;

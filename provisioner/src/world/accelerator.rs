@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_globalaccelerator::Client;
 use aws_sdk_globalaccelerator::types::{Accelerator, AcceleratorStatus, Tag};
-use fencing::accelerator::OWNER_TAG;
+use fencing::accelerator::{OWNER_TAG, REACHED_TAG};
 
 use super::call::{Call, CallError};
 use crate::observed::status::{AcceleratorState, EndpointState};
@@ -87,7 +87,8 @@ impl Accelerators {
         Ok(tags.map(|tag| (tag.key, tag.value)).collect())
     }
 
-    /// Writes whose an accelerator is.
+    /// Writes whose an accelerator is. How far a register had come goes, if that is still there: it was the register of
+    /// the owner before, and a new one begins at nothing.
     pub async fn mark(&self, arn: &str, owner: &str) -> Result<(), CallError> {
         let tag = Tag::builder().key(OWNER_TAG).value(owner).build();
         self.client
@@ -97,15 +98,19 @@ impl Accelerators {
             .send()
             .await
             .map_err(|error| call("TagResource").failed(error))?;
-        Ok(())
+        self.untag(arn, &[REACHED_TAG]).await
     }
 
     /// Takes that away again.
     pub async fn unmark(&self, arn: &str) -> Result<(), CallError> {
+        self.untag(arn, &[OWNER_TAG, REACHED_TAG]).await
+    }
+
+    async fn untag(&self, arn: &str, keys: &[&str]) -> Result<(), CallError> {
         self.client
             .untag_resource()
             .resource_arn(arn)
-            .tag_keys(OWNER_TAG)
+            .set_tag_keys(Some(keys.iter().map(|key| (*key).to_owned()).collect()))
             .send()
             .await
             .map_err(|error| call("UntagResource").failed(error))?;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -159,6 +160,15 @@ impl Aws {
             Err(CredentialsError::CredentialsNotLoaded(_)) => Err(none()),
             Err(source) => Err(SignInError::Broken { source }),
         }
+    }
+
+    /// The credentials as they are now.
+    pub async fn credentials(&self) -> Result<Credentials, SignInError> {
+        let Some(provider) = self.shared.credentials_provider() else {
+            return Err(SignInError::NoCredentials { profile: None });
+        };
+        let credentials = provider.provide_credentials().await;
+        credentials.map_err(|source| SignInError::Broken { source })
     }
 
     /// The `AWS_ENDPOINT_URL*` that are set. Whoever has them set by mistake must be able to see it.

@@ -10,6 +10,7 @@ use fencing::settings::Settings;
 use serde_json::Value;
 
 use super::call::{Call, CallError};
+use crate::observed::forced::ForcedFence;
 use crate::observed::status::FunctionState;
 use crate::observed::{FunctionReading, LambdaLimits};
 use crate::topology::Region;
@@ -118,7 +119,12 @@ impl Functions {
         };
         let environment = variables(function.environment);
         let settings = Settings::from_environment(|name| environment.get(name).cloned());
+        // Whoever may not read tags sees by the register alone how things stand.
+        let tags = self
+            .tags(&function.function_arn.clone().unwrap_or_default())
+            .await;
         Ok(Some(FunctionState {
+            forced: tags.ok().and_then(|tags| ForcedFence::read(&tags)),
             // What Lambda leaves out is as it should be.
             state: function
                 .state
@@ -202,6 +208,78 @@ impl Functions {
                 .unwrap_or_default()),
             Err(error) if error.is("ResourceNotFoundException") => Ok(0),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The same, apart from none at all where nothing is reserved.
+    pub async fn reserved(&self, name: &str) -> Result<Option<u32>, CallError> {
+        let answer = self.client.get_function_concurrency().function_name(name).send();
+        let answer = answer
+            .await
+            .map_err(|error| self.call("GetFunctionConcurrency").failed(error))?;
+        let reserved = answer.reserved_concurrent_executions;
+        Ok(reserved.and_then(|number| u32::try_from(number).ok()))
+    }
+
+    /// Reserves so many executions for a function, or none; with 0 it does not begin any more.
+    pub async fn reserve(&self, name: &str, executions: Option<u32>) -> Result<(), CallError> {
+        let Some(executions) = executions else {
+            let freed = self
+                .client
+                .delete_function_concurrency()
+                .function_name(name)
+                .send();
+            return match freed.await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(self.call("DeleteFunctionConcurrency").failed(error)),
+            };
+        };
+        let reserved = self
+            .client
+            .put_function_concurrency()
+            .function_name(name)
+            .reserved_concurrent_executions(i32::try_from(executions).unwrap_or(i32::MAX))
+            .send();
+        match reserved.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.call("PutFunctionConcurrency").failed(error)),
+        }
+    }
+
+    /// What stands at a function as tags.
+    pub async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+        let answer = self.client.list_tags().resource(arn).send().await;
+        let answer = answer.map_err(|error| self.call("ListTags").failed(error))?;
+        Ok(answer.tags.unwrap_or_default().into_iter().collect())
+    }
+
+    /// Writes tags.
+    pub async fn tag(&self, arn: &str, tags: BTreeMap<String, String>) -> Result<(), CallError> {
+        let tags = tags.into_iter().collect();
+        let tagged = self
+            .client
+            .tag_resource()
+            .resource(arn)
+            .set_tags(Some(tags))
+            .send();
+        match tagged.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.call("TagResource").failed(error)),
+        }
+    }
+
+    /// Takes tags away.
+    pub async fn untag(&self, arn: &str, keys: &[&str]) -> Result<(), CallError> {
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        let untagged = self
+            .client
+            .untag_resource()
+            .resource(arn)
+            .set_tag_keys(Some(keys))
+            .send();
+        match untagged.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.call("UntagResource").failed(error)),
         }
     }
 

@@ -18,6 +18,7 @@ mod bounded;
 pub mod build;
 pub mod call;
 pub mod cloudformation;
+pub mod direct;
 pub mod functions;
 pub mod kubernetes;
 pub mod register;

@@ -83,6 +83,8 @@ pub enum Seen {
     Unexplained,
     /// Nothing was decided, because the accelerator is another topology's.
     Anothers,
+    /// The register had gone back, and nothing was done on its word.
+    GoneBack,
     /// The only site that was left to survive was drained.
     OnlyDrained,
     /// A drained site got its weight or its dial back.

@@ -232,6 +232,7 @@ impl Grounds {
     pub fn reading(&self, groups: &[Group], healths: [Health; 2], mark: Mark) -> Reading {
         Reading {
             mark,
+            reached: None,
             groups: groups
                 .iter()
                 .enumerate()

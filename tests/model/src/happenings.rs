@@ -1,5 +1,6 @@
 //! What happens beside the invocations: operators' commands go on, people do things, processes end.
 
+use fencing::register::State;
 use fencing::replication::{Backup, Push};
 use fencing::step::{Call, Event, Ticket};
 
@@ -150,6 +151,19 @@ impl Protocol {
                     }
                 }
                 any
+            }
+            Hand::RestoreTable => {
+                // What was written a moment ago and noted nowhere yet, nobody can miss.
+                let noted = world
+                    .reached
+                    .is_some_and(|reached| reached.rev >= world.record().rev);
+                let over = world.record().state == State::Open && world.others.is_none();
+                let restored = noted && over && world.backup.is_some();
+                if restored {
+                    world.register = world.backup.clone();
+                    world.restored = true;
+                }
+                restored
             }
             Hand::Sicken(site) => std::mem::take(&mut world.at_mut(site).healthy),
         };

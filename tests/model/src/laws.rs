@@ -105,7 +105,15 @@ impl Deed<'_> {
     pub fn judge(&self) -> Broken {
         let mut broken = Broken::default();
         broken.unless(!self.overdue, Law::I12);
+        // What the register says then was so once.
+        broken.unless(
+            !self.before.restored || matches!(self.call, Call::NoteReached(_)),
+            Law::I7,
+        );
         match self.call {
+            Call::NoteReached(reached) => {
+                broken.unless(reached.rev <= self.before.record().rev, Law::I7);
+            }
             // A write whose condition does not hold changes nothing.
             Call::WriteRegister { expect, record } if self.before.record().rev == *expect => {
                 self.recorded(&mut broken, record);
@@ -181,6 +189,9 @@ impl Deed<'_> {
             let fresh = new.decision.is_some() && new.state == State::Decided;
             let promoted = matches!(self.task(), Task::Promote { .. }) && old.state != State::Open;
             broken.unless(fresh && (promoted || old.state == State::Open), Law::I4);
+            if let (true, Some(decision)) = (promoted, &new.decision) {
+                broken.unless(self.has_it_serve(decision), Law::I13);
+            }
             if let (
                 Some(replaced),
                 Task::Promote {
@@ -276,6 +287,52 @@ impl Deed<'_> {
         Grounds::drained(&shown, member) && !Grounds::drained(&shown, 1 - member)
     }
 
+    /// Once a promotion is carried out its survivor serves, unless the other one was drained as well.
+    fn has_it_serve(&self, decision: &Decision) -> bool {
+        let survivor = self.grounds.site(&decision.survivor.0).index();
+        // People may have drained it since.
+        let shown = &self.by.shown;
+        let mut groups: Vec<Group> = (0..self.before.accelerator.len())
+            .map(|index| Group {
+                members: shown.groups[index].unwrap_or_default(),
+                closed: shown.groups[index].is_some() && shown.closed[index],
+                by_hand: false,
+            })
+            .collect();
+        let mut others = groups.clone();
+        for place in &self.carried_places() {
+            let index = self.grounds.group(&place.0);
+            let known = &mut others[index].members[1 - survivor];
+            *known = known.or(Some(place.1));
+        }
+        for write in &decision.outcome.groups {
+            let index = self.grounds.group(&write.arn);
+            groups[index] = self.grounds.written(write, groups[index]);
+            // Where nobody ever saw it, none is named, and it gets the usual one.
+            if write.endpoints.iter().any(|config| config.weight.is_none()) {
+                groups[index].members[survivor] = Some(128);
+            }
+        }
+        self.grounds.listeners().all(|range| {
+            !Grounds::drained(&groups[range.clone()], survivor)
+                || Grounds::drained(&others[range], 1 - survivor)
+        })
+    }
+
+    /// Where the register remembers who goes by a promotion, with the weight there.
+    fn carried_places(&self) -> Vec<(String, u8)> {
+        let old = self.before.record();
+        let survivor = old.decision.map(|decision| decision.survivor.0);
+        let places = old.places.into_iter();
+        places
+            .filter(|place| Some(&place.site) == survivor.as_ref())
+            .map(|place| {
+                let weight = place.config.weight.unwrap_or(128);
+                (place.group_arn, u8::try_from(weight).unwrap_or_default())
+            })
+            .collect()
+    }
+
     fn keeps_configuration(&self, decision: &Decision) -> bool {
         let survivor = self.grounds.site(&decision.survivor.0).index();
         decision.outcome.groups.iter().all(|write| {
@@ -331,7 +388,8 @@ impl Deed<'_> {
             broken.unless(people || !empty(self.after) || empty(self.before), Law::I1);
         }
         let wanted = self.carried().and_then(|record| record.decision.as_ref());
-        broken.unless(old.closed == new.closed || old.by_hand, Law::I13);
+        let opens = wanted.is_some_and(|decision| promoted(decision) && decision.outcome.restores());
+        broken.unless(old.closed == new.closed || old.by_hand || opens, Law::I13);
         for member in 0..3 {
             let added = old.members[member].is_none() && new.members[member].is_some();
             let changed = old.members[member].is_some()

@@ -102,7 +102,7 @@ impl Observed {
                 .as_ref()
                 .is_some_and(|decision| decision.survivor.0.as_str() == name)
         };
-        if let (Why::Planned, Some(decision)) = (why, &new.decision)
+        if let (Why::Planned | Why::Promoted, Some(decision)) = (why, &new.decision)
             && decision.outcome.restores()
         {
             self.seen.insert(Seen::Restored);

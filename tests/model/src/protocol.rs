@@ -226,6 +226,9 @@ impl Protocol {
             scene.running[index].invocation = next;
             return;
         };
+        if scene.world.restored && answer.sentence.contains("restored from a backup") {
+            self.observed().seen.insert(Seen::GoneBack);
+        }
         if !answered(&self.grounds, &next) {
             scene.broken.note(Law::I10);
         }
@@ -359,6 +362,7 @@ impl Model for Protocol {
                 world.before = Some(world.accelerator.clone());
             }
             world.seconds += REST;
+            world.backup = world.register.clone();
         }
         world.marked = self.configuration.marked;
         world.link = !matches!(from, From::Split | From::FencedAndSplit);

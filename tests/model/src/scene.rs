@@ -125,6 +125,8 @@ pub enum Hand {
     Recover(Site),
     /// Drains a site: in a Region of its own by the dial of its groups, beside the other by its weight.
     Drain(Site),
+    /// Restores the table from a backup that was made when the last decision was complete.
+    RestoreTable,
     /// Makes a site's health checks fail (a person, a deployment, or an outage of AWS).
     Sicken(Site),
 }
@@ -444,6 +446,7 @@ impl fmt::Display for Hand {
             ),
             Self::Recover(site) => write!(f, "brings {} back altogether", site.as_str()),
             Self::StartKeycloak(site) => write!(f, "starts Keycloak at {}", site.as_str()),
+            Self::RestoreTable => f.write_str("restores the table from a backup"),
             Self::Drain(site) => write!(f, "drains {}", site.as_str()),
             Self::Sicken(site) => write!(f, "makes {} look unhealthy", site.as_str()),
         }

@@ -94,6 +94,7 @@ fn who(invocation: &Invocation) -> String {
         Task::Promote { .. } => format!("r{name} (promote)"),
         Task::Hold { .. } => format!("r{name} (hold)"),
         Task::Release { .. } => format!("r{name} (release)"),
+        Task::Resume { .. } => format!("r{name} (resume)"),
     }
 }
 
@@ -135,6 +136,7 @@ pub fn what(grounds: &Grounds, call: &Call) -> String {
                 ids.join(", ")
             )
         }
+        Call::NoteReached(reached) => format!("notes {reached} at the accelerator"),
         Call::ReadView { at } => format!("asks {at} whom it sees"),
         Call::TakeOffline { at, backup } => format!("cuts replication from {at} to {backup}"),
         Call::BringOnline { at, backup } => format!("lets {at} replicate to {backup} again"),

@@ -153,6 +153,25 @@ fn fences() -> Vec<Configuration> {
             ..BASE
         },
         Configuration {
+            name: "a drained site is promoted",
+            about: "it was fenced while people had drained it, and the survivor dies",
+            layout: REGIONS,
+            chances: &[(AlertA, 1), (Chance::Hand, 1), (Impose, 1), (Sweep, 1)],
+            hands: DRAINS,
+            revisions: 9,
+            expects: &[Seen::ASurvives, Seen::Promoted, Seen::Restored],
+            ..BASE
+        },
+        Configuration {
+            name: "a drained site is promoted beside the other",
+            about: "the same with both in one endpoint group, and a call is not answered",
+            chances: &[(AlertA, 1), (Chance::Hand, 1), (Impose, 1), (Unanswered, 1)],
+            hands: DRAINS,
+            revisions: 9,
+            expects: &[Seen::ASurvives, Seen::Promoted, Seen::Restored, Seen::Late],
+            ..BASE
+        },
+        Configuration {
             name: "calls are not answered",
             about: "any call, also a conditional write that took effect and is repeated; claims run out",
             long: true,
@@ -470,6 +489,17 @@ fn operators() -> Vec<Configuration> {
             chances: &[(Rejoin, 1), (Unanswered, 1), (Restart, 1)],
             revisions: 40,
             expects: &[Seen::Rejoined, Seen::Late],
+            ..BASE
+        },
+        Configuration {
+            name: "the table is restored",
+            about: "from a backup of the time when the site was fenced, after it was brought back; alerts and the schedule go on",
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (Chance::Hand, 1), (Sweep, 2), (AlertA, 1)],
+            hands: &[Hand::RestoreTable],
+            revisions: 40,
+            executors: 1,
+            expects: &[Seen::Rejoined, Seen::GoneBack],
             ..BASE
         },
         Configuration {

@@ -7,7 +7,7 @@
 
 use std::hash::Hash;
 
-use fencing::accelerator::{Health, Mark, Marked};
+use fencing::accelerator::{Health, Mark, Marked, Reached, Reading};
 use fencing::register::Record;
 use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
 use fencing::step::{Call, Event, Written};
@@ -87,6 +87,12 @@ pub struct World {
     pub others: Option<Shared<Record>>,
     /// Whether the accelerator's tag says that it is ours; otherwise there is none.
     pub marked: bool,
+    /// How far the register had come, as the accelerator's other tag has it.
+    pub reached: Option<Reached>,
+    /// The table was restored from a backup.
+    pub restored: bool,
+    /// That backup: the register as it was when the decision that the story begins with was complete.
+    pub backup: Option<Shared<Record>>,
     /// The groups' content.
     pub accelerator: Vec<Group>,
     /// What a lagging read still shows; none where nothing lags.
@@ -121,6 +127,9 @@ impl World {
             register: None,
             others: None,
             marked: true,
+            reached: None,
+            restored: false,
+            backup: None,
             accelerator: grounds.whole(),
             before: lags.then(|| grounds.whole()),
             sites: [site; 2],
@@ -223,7 +232,11 @@ impl World {
                     Way::Unmarked => Mark::Unread("no answer".to_owned()),
                     _ => self.mark(),
                 };
-                Event::Accelerator(Ok(grounds.reading(shown, self.healths(), mark)))
+                let reading = grounds.reading(shown, self.healths(), mark);
+                Event::Accelerator(Ok(Reading {
+                    reached: self.reached.filter(|_| way != Way::Unmarked),
+                    ..reading
+                }))
             }
             // The deep check has just been there.
             Call::ReadMark => Event::Marked(Ok(Some(Marked {
@@ -235,6 +248,13 @@ impl World {
                 let group = grounds.written(write, self.accelerator[index]);
                 self.rebalance(index, group);
                 Event::Group(Ok(grounds.read(index, &group, self.healths())))
+            }
+            Call::NoteReached(reached) => {
+                self.reached = Some(*reached);
+                self.restored &= self
+                    .reached
+                    .is_some_and(|reached| reached.is_beyond(&self.record()));
+                Event::Done(Ok(()))
             }
             Call::ReadView { at } => Event::Views(Ok(self.views(grounds, grounds.site(at), way))),
             Call::TakeOffline { at, .. } => {

@@ -32,6 +32,7 @@ impl Lookout for Outside {
             Probe::Endpoints => Seen::Endpoints(fencing::accelerator::Reading {
                 groups: reality.groups.clone(),
                 mark: reality.mark.clone(),
+                reached: reality.reached,
             }),
             Probe::Infinispan { at, .. } => {
                 let index = reality.index(at);

@@ -339,6 +339,7 @@ pub(crate) fn tell(call: &Call) -> String {
                 .collect();
             format!("write group {} = {ends:?}", short(&write.arn))
         }
+        Call::NoteReached(reached) => format!("note {reached} at the accelerator"),
         Call::ReadView { at } => format!("read view of {at}"),
         Call::TakeOffline { at, .. } => format!("take-offline at {at}"),
         Call::BringOnline { at, .. } => format!("bring-online at {at}"),

@@ -62,6 +62,17 @@ impl Alertmanager {
         self.alert(labels, Some(Timestamp::now())).await
     }
 
+    /// The sum over all series of one of its own metrics, as whoever scrapes it sees them.
+    pub async fn metric(&self, name: &str) -> Result<f64, DaemonError> {
+        let page = self.daemon.page("/metrics").await?;
+        let of_series = |line: &str| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let of = series.split_once('{').map_or(series, |(name, _)| name);
+            (of == name).then(|| value.parse::<f64>().ok())?
+        };
+        Ok(page.lines().filter_map(of_series).sum())
+    }
+
     async fn alert(&self, labels: &Value, ends_at: Option<Timestamp>) -> Result<(), DaemonError> {
         let mut alert = json!({
             "labels": labels,

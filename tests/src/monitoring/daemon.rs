@@ -119,13 +119,24 @@ impl Daemon {
         &self.log
     }
 
-    /// A request to its API, and the answer's body.
+    /// A request to its API, and the answer's body; nothing where that is no JSON.
     pub(super) async fn ask(
         &self,
         method: Method,
         target: &str,
         body: Option<&Value>,
     ) -> Result<Value, DaemonError> {
+        let bytes = self.send(method, target, body).await?;
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// A page of it, as text.
+    pub(super) async fn page(&self, target: &str) -> Result<String, DaemonError> {
+        let bytes = self.send(Method::GET, target, None).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    async fn send(&self, method: Method, target: &str, body: Option<&Value>) -> Result<Bytes, DaemonError> {
         let request = format!("{method} http://{}{target}", self.address);
         let no_answer = |error: &dyn std::fmt::Display| DaemonError::NoAnswer {
             request: request.clone(),
@@ -166,7 +177,7 @@ impl Daemon {
                 body: String::from_utf8_lossy(&bytes).into_owned(),
             });
         }
-        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+        Ok(bytes)
     }
 }
 

@@ -381,6 +381,45 @@ async fn two_sites_that_report_each_other_leave_one_that_serves() {
     assert_eq!(cut.iter().filter(|it| **it).count(), 1);
 }
 
+/// People have an alert on notifications that fail. What the fenced site reports changes nothing until somebody acts, so it
+/// must not ring for as long as that takes.
+#[tokio::test]
+async fn what_the_fenced_site_reports_is_no_failed_notification() {
+    const SENT: &str = "alertmanager_notifications_total";
+    const FAILED: &str = "alertmanager_notifications_failed_total";
+    let test = "what_the_fenced_site_reports_is_no_failed_notification";
+    let Some(site) = Site::start(test, &EAGER).await else {
+        return;
+    };
+    // While the sites see each other a report is refused, and counts: else this would show nothing.
+    site.fire(&site.labels(SITE_OFFLINE, 0)).await;
+    site.until("a 429", |all| of(all, SITE_OFFLINE).any(|it| it.status == 429))
+        .await;
+    site.fencer.infinispan.cut_link();
+    site.until("a 200", |all| of(all, SITE_OFFLINE).any(|it| it.status == 200))
+        .await;
+    assert!(site.alertmanager.metric(FAILED).await.unwrap() >= 1.0);
+
+    let program = Program::Alertmanager.find().unwrap();
+    let mut configuration = configuration(&site.fencer, 1);
+    Scale {
+        group_interval: "500ms",
+        repeat_interval: "1s",
+    }
+    .apply(&mut configuration);
+    let fenced = Alertmanager::start(&program, &configuration).unwrap();
+    fenced.fire(&site.labels(SITE_OFFLINE, 1)).await.unwrap();
+    let by_the_fenced = |all: &[Delivery]| {
+        of(all, SITE_OFFLINE)
+            .filter(|it| it.payload["commonLabels"]["reporter"] == "site-b")
+            .count()
+    };
+    site.until("three reports of the fenced site", |all| by_the_fenced(all) >= 3)
+        .await;
+    assert!(fenced.metric(SENT).await.unwrap() >= 2.0);
+    assert!(fenced.metric(FAILED).await.unwrap() < 0.5);
+}
+
 /// The operator refuses some configurations only when it builds Alertmanager's, and Alertmanager some that the
 /// operator builds.
 #[test]

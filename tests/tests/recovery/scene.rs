@@ -106,7 +106,27 @@ impl Scene {
     /// Runs it until it says of a step what none before has said, then kills it where it stands; or to its end. Its exit
     /// code, and what it said.
     pub(crate) fn run_on(&self, arguments: &[&str], known: &mut Vec<String>) -> (Option<i32>, Vec<String>) {
-        let mut child = self.provision(arguments).spawn().unwrap();
+        Self::kill_at(self.provision(arguments), known)
+    }
+
+    /// The same where the register does not answer.
+    pub(crate) fn run_on_without_register(
+        &self,
+        arguments: &[&str],
+        known: &mut Vec<String>,
+    ) -> (Option<i32>, Vec<String>) {
+        Self::kill_at(self.without_register(arguments), known)
+    }
+
+    /// Nobody listens where the register is looked for.
+    pub(crate) fn without_register(&self, arguments: &[&str]) -> Provision {
+        self.provision(arguments)
+            .env("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+            .env("AWS_MAX_ATTEMPTS", "1")
+    }
+
+    fn kill_at(provision: Provision, known: &mut Vec<String>) -> (Option<i32>, Vec<String>) {
+        let mut child = provision.spawn().unwrap();
         let said = child.stderr.take().unwrap();
         let mut told = Vec::new();
         for line in BufReader::new(said).lines() {

@@ -53,6 +53,30 @@ async fn reading_needs_a_password_and_sites_need_the_right_to_administer() {
     assert_eq!((health.status, health.text.as_str()), (200, "HEALTHY"));
 }
 
+/// As real servers do that take Digest alone: a 403 without a challenge, as if a right were lacking.
+#[tokio::test]
+async fn a_mechanism_that_is_not_taken_is_refused_by_name() {
+    let pair = InfinispanPair::builder(["site-a", "site-b"])
+        .user(USER, PASSWORD, Role::Admin)
+        .digest_alone()
+        .start()
+        .unwrap();
+    let (asker, site) = (Asker::new(&pair), pair.site("site-a").unwrap());
+    let refused = asker
+        .as_user(Some((USER, PASSWORD)), Method::GET, site, BACKUP_B)
+        .await
+        .unwrap();
+    assert_eq!((refused.status, refused.challenge), (403, None));
+    assert!(
+        refused.text.starts_with("ISPN080052") && refused.text.contains("'BASIC'"),
+        "{}",
+        refused.text
+    );
+    let nobody = asker.as_user(None, Method::GET, site, BACKUP_B).await.unwrap();
+    assert_eq!(nobody.status, 401);
+    assert!(nobody.challenge.unwrap().starts_with("Digest "));
+}
+
 #[tokio::test]
 async fn ordered_faults_are_met_once_and_logged() {
     let pair = started();

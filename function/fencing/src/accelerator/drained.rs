@@ -2,8 +2,10 @@
 //!
 //! That is their own word that a site shall not serve, and it may be the reason why it looks as if it could: a drained
 //! site passes its health checks. So it does not win over one that is not drained. Where nobody else is left, people are
-//! told at once, and an operator's `fence` restores what the administrators had set: the one case in which a survivor's
-//! own configuration is changed.
+//! told at once, and an operator's `fence` restores what the administrators had set. So does `promote`: who is made the
+//! survivor is to serve. These are the two cases in which a survivor's own configuration is changed.
+
+use std::collections::BTreeSet;
 
 use super::{
     EndpointConfig, Group, GroupOutcome, Health, Outcome, Place, Reading, Unfit, account_of, listener_of,
@@ -109,6 +111,52 @@ impl Waiver<'_> {
 }
 
 impl Outcome {
+    /// The same outcome, in which a site that was drained serves again, as after an operator's fence: whoever promotes it
+    /// wants it to. Where the other one is drained, too, it is no difference between them.
+    ///
+    /// A fenced site is in no group, so its weights are what this outcome and `places` remember, and the dial is that of
+    /// the groups it belongs to. Of a group that could not be read nobody knows the dial, and it stays.
+    #[must_use]
+    pub fn serving(mut self, places: &[Place], seen: Option<&Reading>, fenced: &SiteName) -> Self {
+        let closed = |arn: &str| {
+            let mut groups = seen.into_iter().flat_map(|reading| &reading.groups);
+            groups.any(|group| group.arn == arn && group.closed)
+        };
+        let idle = |arn: &str, config: &EndpointConfig| closed(arn) || config.weight == Some(0);
+        let drained = |listener: &str| {
+            let here = |arn: &str| listener_of(arn) == listener;
+            let mut own = self.groups.iter().filter(|write| here(&write.arn));
+            let mut others = places
+                .iter()
+                .filter(|place| place.site == *fenced && here(&place.group_arn))
+                .peekable();
+            own.all(|write| write.endpoints.iter().all(|config| idle(&write.arn, config)))
+                && (others.peek().is_none() || !others.all(|place| idle(&place.group_arn, &place.config)))
+        };
+        let all: BTreeSet<&str> = self.listeners().collect();
+        let listeners: BTreeSet<String> = all
+            .into_iter()
+            .filter(|listener| drained(listener))
+            .map(str::to_owned)
+            .collect();
+        let writes = self
+            .groups
+            .iter_mut()
+            .filter(|write| !write.endpoints.is_empty() && listeners.contains(listener_of(&write.arn)));
+        for write in writes {
+            write.opens = closed(&write.arn);
+            for config in write
+                .endpoints
+                .iter_mut()
+                .filter(|config| config.weight == Some(0))
+            {
+                config.weight = Some(DEFAULT_WEIGHT);
+                write.reweighs = true;
+            }
+        }
+        self
+    }
+
     /// Whether it gives a drained site its weight or its dial back.
     pub fn restores(&self) -> bool {
         self.groups.iter().any(|write| write.reweighs || write.opens)
@@ -336,6 +384,62 @@ mod tests {
                 vec![ends[0].config.clone()],
             );
             assert_eq!(written, Ok(vec![kept]));
+        }
+    }
+
+    /// Site-a is to serve alone, and was fenced while it was drained: (its weight, its dial at 0, the other's weight).
+    #[test]
+    fn who_is_promoted_serves_again_unless_both_were_drained() {
+        let (one, two) = (
+            format!("{LISTENER}/endpoint-group/1"),
+            format!("{LISTENER}/endpoint-group/2"),
+        );
+        let place = |site: &str, arn: &str, weight: i32| Place {
+            site: name(site),
+            group_arn: arn.to_owned(),
+            config: end(site, weight, Healthy).config,
+        };
+        for (weight, closed, other, (expected, reweighs, opens)) in [
+            (0, false, Some(77), (128, true, false)),
+            (0, true, Some(77), (128, true, true)),
+            (9, true, Some(77), (9, false, true)),
+            (9, false, Some(77), (9, false, false)),
+            (0, false, Some(0), (0, false, false)),
+            (9, true, Some(0), (9, false, false)),
+            // Where the other one was is not known: it is nowhere drained.
+            (0, false, None, (128, true, false)),
+        ] {
+            let mut places = vec![place("site-a", &one, weight)];
+            places.extend(other.map(|weight| place("site-b", &two, weight)));
+            let outcome = Outcome {
+                groups: vec![
+                    GroupOutcome::holding(one.clone(), vec![end("site-a", weight, Healthy).config]),
+                    GroupOutcome::holding(two.clone(), Vec::new()),
+                ],
+            };
+            let seen = Reading {
+                groups: vec![group(LISTENER, 1, closed, &[]), group(LISTENER, 2, false, &[])],
+                ..Reading::default()
+            };
+            let written = outcome.clone().serving(&places, Some(&seen), &name("site-b"));
+            let first = GroupOutcome {
+                reweighs,
+                opens,
+                ..GroupOutcome::holding(one.clone(), vec![end("site-a", expected, Healthy).config])
+            };
+            assert_eq!(
+                written.groups,
+                [first, GroupOutcome::holding(two.clone(), Vec::new())],
+                "{weight} {closed} {other:?}"
+            );
+            // Nobody could look: its weight is remembered, its dial is not.
+            let blind = outcome.serving(&places, None, &name("site-b"));
+            assert!(!blind.groups.iter().any(|write| write.opens));
+            assert_eq!(
+                blind.groups[0].reweighs,
+                weight == 0 && other != Some(0),
+                "{weight} {closed} {other:?}"
+            );
         }
     }
 

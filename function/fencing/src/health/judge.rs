@@ -84,7 +84,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     };
     judge.secrets();
     judge.accelerator(record.as_ref());
-    let (marked, not_ours) = judge.owner(previous);
+    let (marked, not_ours) = judge.owner(record.as_ref(), previous);
     let (sights, divided) = judge.sights();
     let blind = sights
         .iter()
@@ -94,7 +94,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     let divided_since = judge.since(&divided, previous.map(|previous| &previous.divided_since));
     let unreachable = judge.infinispans(record.as_ref(), &blind_since, &divided_since);
     judge.certificates();
-    let unfenced = judge.unfenced(record.as_ref(), &sights, previous);
+    let unfenced = judge.unfenced(record.as_ref(), &sights, previous, marked.as_ref());
     judge.register(record.as_ref());
     judge.watchdogs();
     judge.notifications();

@@ -11,7 +11,7 @@
 use jiff::SignedDuration;
 
 use super::{Finding, Judge, fine, warns};
-use crate::accelerator::{Mark, Reading};
+use crate::accelerator::{Mark, Marked, Reading};
 use crate::health::{Checkup, Probe, Reason, Seen, UNFENCED_AFTER_SECONDS, Unfenced, seconds_from};
 use crate::register::{Record, State};
 use crate::replication::Sight;
@@ -33,6 +33,7 @@ impl Judge<'_> {
         record: Option<&Record>,
         sights: &std::collections::BTreeMap<SiteName, Sight>,
         previous: Option<&Checkup>,
+        marked: Option<&Marked>,
     ) -> Option<Unfenced> {
         let record = record.filter(|record| record.state == State::Open)?;
         let known = previous.and_then(|previous| previous.unfenced.as_ref());
@@ -43,11 +44,12 @@ impl Judge<'_> {
         let mut losses: Vec<(SiteName, Obstacle)> = Vec::new();
         for own in &self.settings.sites {
             let sight = sights.get(&own.name);
-            let blind = sight == Some(&Sight::Nothing) && known.is_some_and(|known| known.site == own.name);
+            let blind = matches!(sight, Some(Sight::Nothing | Sight::WrongSite))
+                && known.is_some_and(|known| known.site == own.name);
             if (misses(sight) || blind || still(&own.name))
                 && let Some(peer) = self.settings.peer_of(&own.name)
             {
-                let obstacle = self.obstacle(record, sight, &own.name, peer);
+                let obstacle = self.obstacle(record, sight, marked, &own.name, peer);
                 losses.push((own.name.clone(), obstacle));
             }
         }
@@ -76,7 +78,14 @@ impl Judge<'_> {
     }
 
     /// What stands between a report of `own` and a decision, by the rules that an alert is judged by.
-    fn obstacle(&self, record: &Record, sight: Option<&Sight>, own: &SiteName, peer: &SiteName) -> Obstacle {
+    fn obstacle(
+        &self,
+        record: &Record,
+        sight: Option<&Sight>,
+        marked: Option<&Marked>,
+        own: &SiteName,
+        peer: &SiteName,
+    ) -> Obstacle {
         let obstacle = |reason, why: String, hint| Obstacle { reason, why, hint };
         if let Some(hold) = &record.hold {
             return obstacle(
@@ -106,6 +115,15 @@ impl Judge<'_> {
                 "without its word it cannot survive: look at its Infinispan",
             );
         }
+        if sight == Some(&Sight::WrongSite) {
+            return obstacle(
+                Reason::Unheard,
+                format!(
+                    "{own}, which missed {peer}, is not heard any more: its address leads to another site"
+                ),
+                "the check of its Infinispan says where it leads",
+            );
+        }
         if !self.settings.may_survive(own) {
             return obstacle(
                 Reason::NeverSurvivor,
@@ -123,7 +141,14 @@ impl Judge<'_> {
             }
             Some(reading) => {
                 let ours = &self.settings.found.owner;
-                if let Mark::Names(owner) = &reading.mark
+                // As an alert has it: where the tag cannot be read, what was seen last counts for a while.
+                let mark = match &reading.mark {
+                    Mark::Unread(_) => marked
+                        .filter(|marked| marked.counts_at(self.now))
+                        .map_or(&reading.mark, |marked| &marked.mark),
+                    mark => mark,
+                };
+                if let Mark::Names(owner) = mark
                     && !ours.is_empty()
                     && owner != ours
                 {

@@ -102,6 +102,31 @@ fn each_reason() {
     }
 }
 
+/// Where the tag cannot be read, what was seen last counts for ten minutes, as it does for an alert.
+#[test]
+fn a_tag_that_cannot_be_read_counts_as_it_was_seen_last() {
+    let seen_at = |seconds: i64| {
+        Seen::Checkup(Some(Box::new(Checkup {
+            marked: Some(Marked {
+                mark: Mark::Names("another".to_owned()),
+                at: at(seconds),
+            }),
+            ..checkup(&[])
+        })))
+    };
+    let both = [balancer("site-a"), balancer("site-b")];
+    let both: Vec<&str> = both.iter().map(String::as_str).collect();
+    for (seconds, expected) in [(-600, Reason::NotOurs), (-601, Reason::NoReport)] {
+        let unread = marked(&both, Mark::Unread("no answer".to_owned()));
+        let checkup = judged(&[
+            (infinispan("site-a"), Ok(misses())),
+            (Probe::Endpoints, Ok(unread)),
+            (Probe::LastCheckup, Ok(seen_at(seconds))),
+        ]);
+        assert_eq!(checkup.unfenced.unwrap().reason, expected, "{seconds}");
+    }
+}
+
 /// Its own alert decides nothing, so people have to hear of it; where the other one misses it, that one decides.
 #[test]
 fn a_site_that_is_never_left_alone() {
@@ -189,7 +214,10 @@ fn it_ends_when_the_site_is_seen_or_somebody_is_fenced() {
     let known = (Probe::LastCheckup, Ok(before(-600)));
     let silent = [known.clone(), (infinispan("site-a"), silence())];
     let blind = [known.clone(), (infinispan("site-a"), Ok(tells(&[])))];
-    for but in [&silent[..], &blind[..]] {
+    // Somebody changed its address meanwhile: what answers is another site.
+    let stray = tells(&[relay("site-b", "n1", &["site-b", "site-a"])]);
+    let stray = [known.clone(), (infinispan("site-a"), Ok(stray))];
+    for but in [&silent[..], &blind[..], &stray[..]] {
         let unfenced = judged(but).unfenced.unwrap();
         assert_eq!((unfenced.reason, unfenced.since), (Reason::Unheard, at(-600)));
     }

@@ -1,21 +1,36 @@
 //! Whose the accelerator is.
 
 use super::{Finding, Judge, fails, fine, warns};
-use crate::accelerator::{Mark, Marked, OWNER_TAG};
+use crate::accelerator::{Mark, Marked, OWNER_TAG, Reached};
 use crate::health::{Checkup, Probe, Seen};
+use crate::register::Record;
+use crate::words::Rev;
 
 impl Judge<'_> {
     /// Returns what the tag said when it was last read, and whether it says now that the accelerator is not ours.
-    pub(super) fn owner(&mut self, previous: Option<&Checkup>) -> (Option<Marked>, bool) {
+    pub(super) fn owner(
+        &mut self,
+        record: Option<&Record>,
+        previous: Option<&Checkup>,
+    ) -> (Option<Marked>, bool) {
         let before = previous.and_then(|previous| previous.marked.clone());
         let ours = &self.settings.found.owner;
-        let mark = match self.seen(&Probe::Endpoints) {
-            Ok(Seen::Endpoints(reading)) if !ours.is_empty() => &reading.mark,
+        let (mark, reached) = match self.seen(&Probe::Endpoints) {
+            Ok(Seen::Endpoints(reading)) if !ours.is_empty() => (&reading.mark, reading.reached),
             // Nobody was told of the tag, or nothing was read: the check of the endpoints tells.
             _ => return (before, false),
         };
         let (finding, not_ours) = judged(mark, ours);
         self.say("owner", 0, finding);
+        if let (Some(reached), Mark::Names(owner)) = (reached, mark)
+            && owner == ours
+            && let Some(record) = record.filter(|record| reached.is_beyond(record) && record.rev != Rev(0))
+        {
+            // Both are looked at side by side, and somebody may have written in between: for once it is no fault.
+            let again =
+                previous.is_some_and(|previous| previous.checks.iter().any(|check| check.name == GONE_BACK));
+            self.say(GONE_BACK, 0, gone_back(record, reached, again));
+        }
         match mark {
             Mark::Unread(_) => (before, false),
             mark => {
@@ -26,6 +41,26 @@ impl Judge<'_> {
                 (Some(marked), not_ours)
             }
         }
+    }
+}
+
+const GONE_BACK: &str = "register-gone-back";
+
+/// See the step that refuses to act upon it.
+fn gone_back(record: &Record, reached: Reached, again: bool) -> Finding {
+    let found = format!(
+        "it says epoch {}, revision {}, and had come to epoch {}, revision {}: it was restored from a backup, and \
+         nothing is decided",
+        record.epoch, record.rev, reached.epoch, reached.rev
+    );
+    let hint = format!(
+        "compare what it says with what is so (`provision status`); `provision release --resume-epoch {}` has it \
+         believed",
+        record.epoch
+    );
+    match again {
+        true => fails(found, hint),
+        false => warns(found, hint),
     }
 }
 

@@ -4,12 +4,14 @@
 mod loss;
 
 use super::*;
-use crate::accelerator::{Endpoint, EndpointConfig, Group, GroupOutcome, Health, Mark, Marked, Outcome};
+use crate::accelerator::{
+    Endpoint, EndpointConfig, Group, GroupOutcome, Health, Mark, Marked, Outcome, Reached,
+};
 use crate::health::samples::{GROUP, at, balancer, checkup, relay, settings, site};
 use crate::health::{Ending, Reach, Refusal, probes};
 use crate::register::{Decision, Hold, Rejoin};
 use crate::replication::{Backup, View};
-use crate::words::Epoch;
+use crate::words::{Epoch, Rev};
 
 fn endpoint(id: &str, health: Health) -> Endpoint {
     Endpoint {
@@ -42,6 +44,7 @@ fn marked(ids: &[&str], mark: Mark) -> Seen {
     Seen::Endpoints(Reading {
         groups: vec![group(GROUP, ids)],
         mark,
+        reached: None,
     })
 }
 
@@ -793,6 +796,7 @@ fn a_drained_site_is_told_by_weight_and_by_dial() {
         let reading = Reading {
             groups: vec![groups],
             mark: Mark::Names(settings().found.owner),
+            reached: None,
         };
         let checkup = judged(&[(Probe::Endpoints, Ok(Seen::Endpoints(reading)))]);
         assert!(named(&checkup, Level::Fails).is_empty(), "{weight} {closed}");
@@ -861,6 +865,46 @@ fn nothing_looked_at_is_not_in_order() {
     // As JSON and back: that is how it is kept.
     let text = serde_json::to_string(&checkup).unwrap();
     assert_eq!(serde_json::from_str::<Checkup>(&text).unwrap(), checkup);
+}
+
+/// A table that was restored from a backup. Seen once it may be a write between two readings.
+#[test]
+fn a_register_that_has_gone_back_fails_when_it_is_seen_again() {
+    let both = [balancer("site-a"), balancer("site-b")];
+    let both: Vec<&str> = both.iter().map(String::as_str).collect();
+    let noted = |owner: &str| {
+        Seen::Endpoints(Reading {
+            groups: vec![group(GROUP, &both)],
+            mark: Mark::Names(owner.to_owned()),
+            reached: Some(Reached {
+                epoch: Epoch(5),
+                rev: Rev(40),
+            }),
+        })
+    };
+    let ours = settings().found.owner;
+    let seen = checkup(&[("register-gone-back", Level::Warns)]);
+    for (owner, rev, before, level) in [
+        (ours.as_str(), 39, None, Some(Level::Warns)),
+        (ours.as_str(), 39, Some(seen.clone()), Some(Level::Fails)),
+        (ours.as_str(), 40, Some(seen.clone()), None),
+        ("another", 39, Some(seen), None),
+    ] {
+        let record_there = Record {
+            rev: Rev(rev),
+            ..Record::empty()
+        };
+        let checkup = judged(&[
+            (Probe::Endpoints, Ok(noted(owner))),
+            (Probe::Register, Ok(record(record_there))),
+            (Probe::LastCheckup, Ok(Seen::Checkup(before.map(Box::new)))),
+        ]);
+        let found = checkup
+            .checks
+            .iter()
+            .find(|check| check.name == "register-gone-back");
+        assert_eq!(found.map(|check| check.level), level, "{owner} {rev}");
+    }
 }
 
 /// What the function decides by while the tag cannot be read.

@@ -114,16 +114,18 @@ impl Unread {
 
 impl Record {
     /// The record in an item. Its form is looked at first: of a newer one nothing else may be believed. What this
-    /// version does not know is passed over.
+    /// version does not know is passed over; what an older one did not know, and so left as it was, is not believed.
     pub fn read(item: Value) -> Result<Self, Unread> {
         let number = |name: &str| item.get(name).and_then(Value::as_u64);
         let epoch = Epoch(number("epoch").unwrap_or_default());
         match number("schema") {
             Some(schema) if schema > SCHEMA.into() => Err(Unread::Newer { schema, epoch }),
-            _ => serde_json::from_value(item).map_err(|error| Unread::Malformed {
-                reason: error.to_string(),
-                epoch,
-            }),
+            _ => serde_json::from_value::<Self>(item)
+                .map(Self::believed)
+                .map_err(|error| Unread::Malformed {
+                    reason: error.to_string(),
+                    epoch,
+                }),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::accelerator::{Group, GroupOutcome, Marked, Reading};
+use crate::accelerator::{Group, GroupOutcome, Marked, Reached, Reading};
 use crate::register::Record;
 use crate::replication::{Backup, CacheFailure, CachePush, View};
 use crate::words::{Rev, SiteName};
@@ -24,6 +24,9 @@ pub enum Call {
     ReadAccelerator,
     /// Read what the last deep check saw of that tag, if it saw it. [`Event::Marked`]
     ReadMark,
+    /// Note at the accelerator how far the register has come: its tag [`REACHED_TAG`](crate::accelerator::REACHED_TAG).
+    /// [`Event::Done`]
+    NoteReached(Reached),
     /// Write one group: `UpdateEndpointGroup` with the exact list, an explicit empty one where it is empty,
     /// or `RemoveEndpoints` where `remove` says so. [`Event::Group`]
     WriteGroup(GroupOutcome),
@@ -119,6 +122,7 @@ impl Call {
         match self {
             Self::WriteRegister { .. }
             | Self::WriteGroup(_)
+            | Self::NoteReached(_)
             | Self::TakeOffline { .. }
             | Self::BringOnline { .. }
             | Self::ClearCache { .. }
@@ -143,6 +147,7 @@ impl Call {
             | Self::WriteRegister { .. }
             | Self::ReadAccelerator
             | Self::ReadMark
+            | Self::NoteReached(_)
             | Self::WriteGroup(_)
             | Self::Pause { .. } => None,
             Self::ReadView { at }
@@ -178,7 +183,9 @@ impl Call {
             | Self::CancelReceive { .. } => Event::Switched(Err(fault)),
             Self::ReadBackup { .. } => Event::Backup(Err(fault)),
             Self::ReadPushes { .. } => Event::Pushes(Err(fault)),
-            Self::ClearCache { .. } | Self::ClearPushes { .. } => Event::Done(Err(fault)),
+            Self::NoteReached(_) | Self::ClearCache { .. } | Self::ClearPushes { .. } => {
+                Event::Done(Err(fault))
+            }
             Self::Pause { .. } => Event::Passed,
         }
     }
@@ -218,7 +225,7 @@ pub enum Event {
     Backup(Result<Backup, Fault>),
     /// To [`Call::ReadPushes`].
     Pushes(Result<Vec<CachePush>, Fault>),
-    /// To [`Call::ClearCache`] and [`Call::ClearPushes`].
+    /// To [`Call::ClearCache`], [`Call::ClearPushes`] and [`Call::NoteReached`].
     Done(Result<(), Fault>),
     /// To [`Call::Pause`].
     Passed,
@@ -270,6 +277,11 @@ mod tests {
             (Call::ReadAccelerator, false, accelerator),
             (Call::ReadMark, false, register),
             (Call::WriteGroup(group), true, accelerator),
+            (
+                Call::NoteReached(Reached::of(&Record::empty())),
+                true,
+                accelerator,
+            ),
             (Call::ReadView { at: site() }, false, infinispan),
             (
                 Call::TakeOffline {

@@ -266,11 +266,15 @@ fn to_write<'a>(outcome: &'a Outcome, evidence: Option<&Reading>) -> Vec<&'a Gro
 fn disagreement(group: &Group, write: &GroupOutcome) -> Option<Fault> {
     (!group.agrees_with(write)).then(|| Fault {
         whom: "the accelerator".to_owned(),
-        what: format!(
-            "a group still holds {} endpoints where {} belong",
-            group.endpoints.len(),
-            write.endpoints.len()
-        ),
+        what: if group.holds_those_of(write) {
+            "the survivor is still drained there: its weight or its traffic dial is 0".to_owned()
+        } else {
+            format!(
+                "a group holds {} endpoints, and not the {} that belong there",
+                group.endpoints.len(),
+                write.endpoints.len()
+            )
+        },
     })
 }
 

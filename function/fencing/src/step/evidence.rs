@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use super::restored::not_gone_back;
 use super::script::{Halt, Place, Script};
 use super::{Call, Fault};
-use crate::accelerator::{Mark, Reading, Unfit, Waiver, remember};
+use crate::accelerator::{Mark, Outcome, Reading, Unfit, Waiver, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Record};
 use crate::replication::{self, Sight};
@@ -157,15 +158,16 @@ pub(super) fn reading(script: &mut Script<'_>, asked: Place) -> Result<Reading, 
     }
 }
 
-/// The last deep check's look at the accelerator's tag counts for so long where the tag cannot be read now.
-const MARK_COUNTS_FOR: SignedDuration = SignedDuration::from_mins(10);
-
 /// Refuses where the accelerator is another deployment's: each has its own register, so both would decide, and
 /// together leave nobody in it.
 ///
+/// And refuses where the register has gone back.
+///
 /// It is the last thing in the way of a fence that somebody is waiting for, and a tag. So one that is gone is no
 /// reason to refuse, and one that cannot be read only if the last deep check saw another's: an alarm tells either.
-pub(super) fn owned(script: &mut Script<'_>, mark: &Mark) -> Result<(), Halt> {
+pub(super) fn owned(script: &mut Script<'_>, record: &Record, reading: &Reading) -> Result<(), Halt> {
+    not_gone_back(script, record, reading)?;
+    let mark = &reading.mark;
     let ours = script.settings.found.owner.clone();
     if ours.is_empty() {
         return Ok(());
@@ -180,10 +182,7 @@ pub(super) fn owned(script: &mut Script<'_>, mark: &Mark) -> Result<(), Halt> {
                 // It is in the register, without which nothing is decided anyway.
                 Err(fault) => return Err(script.failed(&fault)),
             };
-            let seen = seen.filter(|seen| {
-                // One from the future belongs to a wrong clock, and is as old as it is new.
-                script.now().duration_since(seen.at).abs() <= MARK_COUNTS_FOR
-            });
+            let seen = seen.filter(|seen| seen.counts_at(script.now()));
             match seen.map(|seen| seen.mark) {
                 Some(Mark::Names(owner)) => owner,
                 Some(_) => return Ok(()),
@@ -217,6 +216,14 @@ pub(super) struct Because<'a> {
     pub(super) waives_drained: bool,
 }
 
+/// What the evidence adds where a decision lets a drained site serve.
+pub(super) fn restored(outcome: &Outcome, survivor: &Survivor) -> String {
+    match outcome.restores() {
+        true => format!(", {survivor} was drained and gets its weight and its traffic dial back"),
+        false => String::new(),
+    }
+}
+
 /// Turns complete evidence into a decision in the register, and returns the record as written.
 pub(super) fn decide(
     script: &mut Script<'_>,
@@ -226,7 +233,7 @@ pub(super) fn decide(
     fenced: &Fenced,
     because: &Because<'_>,
 ) -> Result<Record, Halt> {
-    owned(script, &reading.mark)?;
+    owned(script, record, reading)?;
     let settings = script.settings;
     if !settings.may_survive(&survivor.0) {
         // Where nobody else can survive either, the minute's check raises the alarm.
@@ -257,10 +264,7 @@ pub(super) fn decide(
     } else {
         format!("{fenced} already out of the accelerator")
     };
-    let restored = match outcome.restores() {
-        true => format!(", {survivor} was drained and gets its weight and its traffic dial back"),
-        false => String::new(),
-    };
+    let restored = restored(&outcome, survivor);
     let evidence = format!("{reason}, {out}{restored}");
     only_observed(script, &format!("fence {fenced}: {evidence}"))?;
     let decision = Decision {

@@ -26,6 +26,7 @@ mod evidence;
 mod held;
 mod operate;
 mod rejoin;
+mod restored;
 mod script;
 mod turn;
 pub mod verdict;
@@ -40,7 +41,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Notice};
-use crate::words::{Reporter, Rev, SiteName, Suspect, Token};
+use crate::words::{Epoch, Reporter, Rev, SiteName, Suspect, Token};
 
 /// How many nodes of a site are asked at most until its relay nodes have answered.
 pub const VIEW_ASKS: u8 = 10;
@@ -114,6 +115,13 @@ pub enum Task {
     Release {
         /// Who asks.
         by: String,
+    },
+    /// An operator says that the register is to be believed although it had come further: it was restored from a backup.
+    Resume {
+        /// Who asks.
+        by: String,
+        /// The epoch that it is at now: whoever names it has looked.
+        epoch: Epoch,
     },
 }
 

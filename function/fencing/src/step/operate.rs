@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::carry_out::{carried_out_once, claim, complete, decision_of};
-use super::evidence::{Because, decide, not_held, only_observed, owned, reading};
+use super::evidence::{Because, decide, not_held, only_observed, owned, reading, restored};
 use super::script::{Halt, Place, Script};
 use super::{Call, watch};
 use crate::accelerator::{Mark, Outcome, Reading, remember};
@@ -252,15 +252,21 @@ fn change(
     by: &str,
 ) -> Result<Answer, Halt> {
     match seen {
-        Some(reading) => owned(script, &reading.mark)?,
-        None => owned(script, &Mark::Unread("it does not answer".to_owned()))?,
+        Some(reading) => owned(script, record, reading)?,
+        None => {
+            let unread = Reading {
+                mark: Mark::Unread("it does not answer".to_owned()),
+                ..Reading::default()
+            };
+            owned(script, record, &unread)?;
+        }
     }
     let settings = script.settings;
     let read = seen.map(|reading| reading.places(settings)).unwrap_or_default();
     let places = remember(&record.places, &read);
     let outcome = match (Outcome::only(settings, &places, survivor), seen) {
-        (Ok(outcome), Some(reading)) => outcome.beside(reading),
-        (Ok(outcome), None) => outcome,
+        (Ok(outcome), Some(reading)) => outcome.beside(reading).serving(&places, seen, fenced),
+        (Ok(outcome), None) => outcome.serving(&places, None, fenced),
         (Err(unfit), _) => {
             let sentence = format!(
                 "{survivor} cannot be promoted: {unfit}; add its balancer by hand, then promote again"
@@ -269,12 +275,14 @@ fn change(
         }
     };
     only_observed(script, &format!("promote {survivor}"))?;
+    let survives = Survivor(survivor.clone());
+    let evidence = format!("promoted by {by}{}", restored(&outcome, &survives));
     let decision = Decision {
-        survivor: Survivor(survivor.clone()),
+        survivor: survives,
         fenced: Fenced(fenced.clone()),
         outcome,
         by: format!("operator {by}"),
-        evidence: format!("promoted by {by}"),
+        evidence,
         decided_at: script.now(),
     };
     let signed = format!("promote by {by} (request {})", script.executor());

@@ -116,7 +116,7 @@ fn begin(script: &mut Script<'_>, record: &Record, session: &str, by: &str) -> R
         return Ok(Answer::new(Status::NotNow, sentence));
     }
     let reading = reading(script, accelerator)?;
-    owned(script, &reading.mark)?;
+    owned(script, record, &reading)?;
     let first = Rejoin {
         session: session.to_owned(),
         step: RejoinStep::CutStale,
@@ -243,6 +243,7 @@ pub(super) fn abort(
         state: State::Decided,
         rejoin: None,
         waiting: false,
+        completed: true,
         unsettled: (record.waiting || record.claim.is_some()) && !has_waited,
         claim: script.fresh_claim(),
         ..record.revised(&signed, script.now())

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, watch};
+use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, restored, watch};
 use crate::accelerator::{Marked, Reading};
 use crate::answer::{Answer, Cause, Notice, Status};
 use crate::register::{self, Claim, Record, SCHEMA};
@@ -122,6 +122,7 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
             replace,
         } => operate::hold(&mut script, &by, &reason, until, replace),
         Task::Release { by } => operate::release(&mut script, &by),
+        Task::Resume { by, epoch } => restored::resume(&mut script, &by, epoch),
         Task::Rejoin {
             stale,
             session,
@@ -401,7 +402,7 @@ impl Script<'_> {
         let expect = crate::words::Rev(record.rev.0.saturating_sub(1));
         let record = Record {
             token: Some(Token::of(record.rev, &self.state.executor)),
-            ..record
+            ..record.sealed()
         };
         let place = self.start(Call::WriteRegister {
             expect,

@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 
 use super::evidence::{owned, reading};
 use super::rejoin::Sites;
+use super::restored::note_end;
 use super::script::{Halt, Script, Switched};
 use super::watch::infinispan;
 use super::{Call, Fault, Keycloak};
@@ -189,7 +190,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         let stale = &self.sites.stale;
         let asked = self.script.start(Call::ReadAccelerator);
         let reading = reading(self.script, asked)?;
-        owned(self.script, &reading.mark)?;
+        owned(self.script, &self.record, &reading)?;
         if !reading.holds(self.script.settings, stale) {
             return Ok(());
         }
@@ -418,7 +419,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
         let asked = self.script.start(Call::ReadAccelerator);
         let before = reading(self.script, asked)?;
-        owned(self.script, &before.mark)?;
+        owned(self.script, &self.record, &before)?;
         let settings = self.script.settings;
         if let Some(stranger) = before.stranger(settings) {
             // The write is absolute, and would take out whoever this is.
@@ -477,7 +478,8 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
             places: remember(&self.record.places, &after.places(script.settings)),
             ..self.record.opened(quiet_until, &signed, script.now())
         };
-        script.write(open)?;
+        let open = script.write(open)?;
+        note_end(script, &open, &after)?;
         let sentence = format!(
             "{stale} is back: both sites serve, epoch {} is over",
             self.record.epoch

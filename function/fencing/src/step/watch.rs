@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 
 use super::carry_out::{carried_out_once, claim, complete, decision_of, fenced};
 use super::evidence::{only_observed, owned, reading};
+use super::restored::{not_gone_back, note, note_end};
 use super::script::{Halt, Place, Script};
 use super::verdict::{Balance, Verdict, needs_pushed, needs_sight, verdict};
 use super::{Call, Fault};
@@ -133,6 +134,7 @@ pub(super) fn watch(
         None => script.start(Call::ReadAccelerator),
     };
     let reading = reading(script, accelerator)?;
+    not_gone_back(script, record, &reading)?;
     let standing = reading.standing(settings, &decision.outcome, &survivor.0);
     if standing != Standing::Everywhere {
         if asked.is_some() {
@@ -183,6 +185,9 @@ pub(super) fn watch(
             if script.for_the_schedule() && !record.pushes_are_cleared() {
                 forget_pushes(script, record, &decision)?;
             }
+            if script.for_the_schedule() {
+                note(script, record, &reading)?;
+            }
             let sentence = format!("{fenced} is fenced, {survivor} survives, epoch {epoch}");
             Ok(Answer::new(Status::Done, sentence))
         }
@@ -201,7 +206,7 @@ pub(super) fn watch(
             finish(script, claimed)
         }
         Verdict::Refence => {
-            owned(script, &reading.mark)?;
+            owned(script, record, &reading)?;
             let (counted, episode) = record.happening(PUT_BACK, script.now());
             let back = Record {
                 state: State::Decided,
@@ -346,7 +351,7 @@ fn survivor_missing(
             "a listener holds nobody again, within an hour of being filled".to_owned()
         }
         Standing::Emptied => {
-            owned(script, &reading.mark)?;
+            owned(script, record, reading)?;
             let back = Record {
                 state: State::Decided,
                 completed: true,
@@ -417,7 +422,8 @@ fn recovered(
             places: remember(&record.places, &reading.places(script.settings)),
             ..record.opened(quiet_until, &by, now)
         };
-        script.write(open)?;
+        let open = script.write(open)?;
+        note_end(script, &open, reading)?;
         let sentence =
             format!("both sites are back and see each other: epoch {epoch} is over, recovered by hand");
         script.say(Cause::Adopted, sentence.clone());

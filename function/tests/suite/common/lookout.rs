@@ -26,6 +26,7 @@ fn sight(state: &State, probe: &Probe) -> Seen {
         Probe::Endpoints => Seen::Endpoints(Reading {
             groups,
             mark: state.mark.clone(),
+            reached: state.reached,
         }),
         Probe::Infinispan { at, .. } => {
             Seen::Infinispan(Reach::Answers(state.backups[at], vec![state.views[at].clone()]))

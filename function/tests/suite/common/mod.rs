@@ -101,6 +101,7 @@ pub(crate) struct State {
     pub(crate) published: Vec<Vec<Measured>>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) mark: fencing::accelerator::Mark,
+    pub(crate) reached: Option<fencing::accelerator::Reached>,
     pub(crate) settled: u32,
     pub(crate) wall_offset: jiff::SignedDuration,
 }
@@ -171,6 +172,7 @@ impl Memory {
                 published: Vec::new(),
                 notices: Vec::new(),
                 mark: fencing::accelerator::Mark::Names(settings().found.owner),
+                reached: None,
                 settled: 0,
                 wall_offset: jiff::SignedDuration::ZERO,
             }),
@@ -266,7 +268,12 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
         Call::ReadAccelerator => Event::Accelerator(Ok(Reading {
             groups: state.groups.clone(),
             mark: state.mark.clone(),
+            reached: state.reached,
         })),
+        Call::NoteReached(reached) => {
+            state.reached = Some(*reached);
+            Event::Done(Ok(()))
+        }
         Call::ReadMark => {
             let checkup = state.kept.checkup.as_ref();
             Event::Marked(Ok(checkup.and_then(|checkup| checkup.marked.clone())))

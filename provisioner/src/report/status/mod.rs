@@ -17,6 +17,7 @@ use fencing::settings::Mode as Told;
 use fencing::words::SiteName;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::observed::forced::{ForcedFence, ForcedStep};
 use crate::observed::status::{AcceleratorState, EndpointState, RegisterItems, StatusReading};
 use crate::topology::Mode;
 
@@ -107,6 +108,15 @@ pub fn herald(topology: &str, record: &Record, mode: Mode, file: &str) -> Option
 /// The judgement over everything that was seen.
 pub fn verdict(seen: &StatusReading) -> Verdict {
     let topology = &seen.topology;
+    if let Some(left) = forced(seen) {
+        let complaints = seen.register.as_ref().map(|items| complaints(seen, items));
+        return Verdict {
+            condition: Condition::Fenced,
+            sentence: format!("{topology}: {}", of_forced(left)),
+            next: Some(format!("provision reconcile {}", seen.file)),
+            complaints: complaints.unwrap_or_default(),
+        };
+    }
     let items = match &seen.register {
         Ok(items) => items,
         Err(reason) => {
@@ -155,6 +165,30 @@ pub fn verdict(seen: &StatusReading) -> Verdict {
         sentence,
         next: None,
         complaints,
+    }
+}
+
+/// What a fence by force has left at a function.
+fn forced(seen: &StatusReading) -> Option<&ForcedFence> {
+    let functions = seen.functions.values();
+    functions
+        .filter_map(|function| function.as_ref().ok()?.as_ref()?.forced.as_ref())
+        .max_by_key(|left| left.step != ForcedStep::Stopped)
+}
+
+fn of_forced(left: &ForcedFence) -> String {
+    let (fenced, by, since) = (&left.fenced, &left.by, to_the_second(left.at));
+    match left.step {
+        ForcedStep::Stopped => format!(
+            "the functions are stopped since {since}, by {by}, who wanted to fence {fenced} by force; nothing was done yet"
+        ),
+        ForcedStep::Begun => format!(
+            "{fenced} was fenced by force, begun {since} by {by}, and no function runs until that is written down"
+        ),
+        ForcedStep::CutAlone => format!(
+            "replication to {fenced} was cut by force, begun {since} by {by}: both sites serve apart from each other, and \
+             no function runs until that is written down"
+        ),
     }
 }
 

@@ -86,6 +86,7 @@ fn healthy() -> StatusReading {
                 update: "Successful".to_owned(),
                 code: "c2hhMjU2".to_owned(),
                 settings: Ok(fencing::settings::sample::settings()),
+                forced: None,
             })),
         )]
         .into(),
@@ -455,4 +456,37 @@ fn a_warning_is_shown_and_degrades_nothing() {
         verdict.complaints[0].what,
         "notifications (eu-west-1): nobody has subscribed"
     );
+}
+
+/// The register does not answer, and the functions say why nobody runs.
+#[test]
+fn a_fence_by_force_is_told_whatever_the_register_says() {
+    use crate::observed::forced::{ForcedFence, ForcedStep};
+    for (step, told) in [
+        (ForcedStep::Stopped, "nothing was done yet"),
+        (ForcedStep::Begun, "site-b was fenced by force"),
+        (ForcedStep::CutAlone, "both sites serve apart from each other"),
+    ] {
+        for answers in [true, false] {
+            let mut seen = healthy();
+            if !answers {
+                seen.register = Err("no answer".to_owned());
+            }
+            for function in seen.functions.values_mut() {
+                let function = function.as_mut().unwrap().as_mut().unwrap();
+                function.forced = Some(ForcedFence {
+                    fenced: SiteName::new("site-b").unwrap(),
+                    step,
+                    at: seen.at,
+                    by: "ana".to_owned(),
+                    concurrency: None,
+                });
+            }
+            let verdict = verdict(&seen);
+            assert_eq!(verdict.condition, Condition::Fenced, "{step:?}");
+            assert!(verdict.sentence.contains(told), "{}", verdict.sentence);
+            let next = verdict.next.unwrap();
+            assert!(next.starts_with("provision reconcile "), "{next}");
+        }
+    }
 }

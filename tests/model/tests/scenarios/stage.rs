@@ -313,6 +313,7 @@ fn asked(task: &Task) -> String {
         ),
         Task::Hold { .. } => "hold".to_owned(),
         Task::Release { .. } => "release".to_owned(),
+        Task::Resume { epoch, .. } => format!("release --resume-epoch {epoch}"),
     }
 }
 

@@ -37,6 +37,36 @@ fn another_survivor_in_two_regions() {
         .is("another_survivor_in_two_regions");
 }
 
+/// Who is made the survivor serves, also where administrators had drained it.
+#[test]
+fn a_drained_site_is_promoted() {
+    let mut scene = Scene::split();
+    scene
+        .now("site-b is drained", |world| {
+            world.accelerator[0].members[1] = Some(0);
+        })
+        .ask(Chance::AlertA)
+        .now("site-a dies", |world| world.sites[0].alive = false)
+        .drive(Verb::Promote(Site::B), 1)
+        .is("a_drained_site_is_promoted");
+}
+
+#[test]
+fn a_site_drained_by_its_dial_is_promoted() {
+    let mut scene = Scene::at(Layout {
+        listeners: 1,
+        two_regions: true,
+    });
+    scene
+        .now("site-b's group is dialled to 0", |world| {
+            world.accelerator[1].closed = true;
+        })
+        .ask(Chance::AlertA)
+        .now("site-a dies", |world| world.sites[0].alive = false)
+        .drive(Verb::Promote(Site::B), 1)
+        .is("a_site_drained_by_its_dial_is_promoted");
+}
+
 /// Both calls pasted at once, as from an example; the token of another wait; the right one, too early; in time.
 #[test]
 fn nobody_skips_the_wait_of_a_promotion() {

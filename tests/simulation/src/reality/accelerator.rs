@@ -70,6 +70,7 @@ impl Reality {
         Reading {
             groups: groups.clone(),
             mark,
+            reached: self.reached,
         }
     }
 

@@ -10,7 +10,7 @@ mod site;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use fencing::accelerator::{Group, Mark, Outcome, listener_of};
+use fencing::accelerator::{Group, Mark, Outcome, Reached, listener_of};
 use fencing::health::Checkup;
 use fencing::register::Record;
 use fencing::replication::Backup;
@@ -65,6 +65,8 @@ pub struct Reality {
     pub no_relay: u64,
     /// What the accelerator's tag says.
     pub mark: Mark,
+    /// How far the register had come, as its other tag has it.
+    pub reached: Option<Reached>,
     /// It cannot be read, so many times in a thousand.
     pub unread: u64,
     /// Our last deep check.
@@ -101,6 +103,7 @@ impl Reality {
             cache_failures: 0,
             no_relay: 0,
             mark: Mark::Names(settings.found.owner.clone()),
+            reached: None,
             unread: 0,
             checkup: None,
             others: Others::beside(&settings),
@@ -152,6 +155,7 @@ impl Reality {
     pub fn delete_table(&mut self) {
         self.table_stands = false;
         self.record = None;
+        self.reached = None;
     }
 
     /// A site's backup to the other.
@@ -239,6 +243,10 @@ impl Reality {
                 Event::Marked(Ok(checkup.and_then(|checkup| checkup.marked.clone())))
             }
             Call::WriteGroup(outcome) => self.write_group(outcome, now),
+            Call::NoteReached(reached) => {
+                self.reached = Some(*reached);
+                Event::Done(Ok(()))
+            }
             Call::ReadView { at }
             | Call::TakeOffline { at, .. }
             | Call::BringOnline { at, .. }

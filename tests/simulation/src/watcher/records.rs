@@ -91,6 +91,17 @@ impl Watcher {
                 format!("I7: {id} promotes without waiting for others")
             });
             self.is_promoted(id, kind, old, reality);
+            self.counts.restored += u64::from(decision.outcome.restores());
+            let weighs = decision
+                .outcome
+                .groups
+                .iter()
+                .flat_map(|write| &write.endpoints)
+                .any(|config| config.weight != Some(0));
+            let both = old.places.iter().all(|place| place.config.weight == Some(0));
+            self.demand(weighs || both, || {
+                format!("I13: {id} has {} serve with no weight at all", decision.survivor)
+            });
             return;
         }
         self.demand(old.state == State::Open, || {

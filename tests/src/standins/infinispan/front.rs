@@ -43,6 +43,8 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) world: World,
     pub(super) users: Vec<User>,
+    /// How callers may say who they are.
+    pub(super) mechanisms: &'static [Mechanism],
 }
 
 #[derive(Debug)]
@@ -68,8 +70,8 @@ impl SiteFront {
                 rest::misfit(&request.method, request.uri.path(), query)
                     .unwrap_or_else(|| unknown(&request.method, &request.uri.to_string())),
             ),
-            Some(asked) => match admitted(&state.users, request, asked.operation.permission()) {
-                Err(refusal) => answered(refusal.response()),
+            Some(asked) => match admitted(&state, request, asked.operation.permission()) {
+                Err(refusal) => answered(refusal.response(state.mechanisms)),
                 Ok(()) => self.carry_out(asked, &mut state.world, node, &request.body),
             },
         };
@@ -104,7 +106,7 @@ impl SiteFront {
             Some(Fault::Status(status)) => {
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 let response = if status == StatusCode::UNAUTHORIZED {
-                    Refusal::NotThisPassword(Mechanism::Basic).response()
+                    Refusal::NotThisPassword(Mechanism::Basic).response(&[Mechanism::Basic])
                 } else {
                     rest::text(status, "the stand-in was told to say so")
                 };
@@ -138,10 +140,15 @@ fn answered(response: Response<Bytes>) -> (Outcome, Reply) {
 
 /// How a caller may say who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mechanism {
+pub(super) enum Mechanism {
     Digest,
     Basic,
 }
+
+/// What a server of no special configuration takes.
+pub(super) const EITHER: &[Mechanism] = &[Mechanism::Digest, Mechanism::Basic];
+/// What many are configured to take.
+pub(super) const DIGEST_ALONE: &[Mechanism] = &[Mechanism::Digest];
 
 impl Mechanism {
     fn challenge(self) -> HeaderValue {
@@ -160,15 +167,23 @@ enum Refusal {
     Unauthenticated,
     /// What it said is wrong, and only the way in which it said it is offered again.
     NotThisPassword(Mechanism),
+    /// It is not among those that are taken, which no challenge names then.
+    NotTaken(Mechanism),
     LacksAdmin {
         user: String,
     },
 }
 
 impl Refusal {
-    fn response(&self) -> Response<Bytes> {
+    fn response(&self, taken: &'static [Mechanism]) -> Response<Bytes> {
         let offered: &[Mechanism] = match self {
-            Self::Unauthenticated => &[Mechanism::Digest, Mechanism::Basic],
+            Self::Unauthenticated => taken,
+            Self::NotTaken(mechanism) => {
+                let name = format!("{mechanism:?}").to_uppercase();
+                let message =
+                    format!("ISPN080052: The request authentication mechanism '{name}' is not supported");
+                return rest::text(StatusCode::FORBIDDEN, &message);
+            }
             Self::NotThisPassword(mechanism) => &[*mechanism],
             Self::LacksAdmin { user } => {
                 let message = format!(
@@ -188,26 +203,34 @@ impl Refusal {
     }
 }
 
-fn admitted(users: &[User], request: &Received, permission: Permission) -> Result<(), Refusal> {
+fn admitted(state: &State, request: &Received, permission: Permission) -> Result<(), Refusal> {
     if permission == Permission::Anyone {
         return Ok(());
     }
+    let users = &state.users;
     let said = request
         .headers
         .get("authorization")
         .and_then(|said| said.to_str().ok())
         .ok_or(Refusal::Unauthenticated)?;
-    let (mechanism, user) = match said.strip_prefix("Digest ") {
+    let mechanism = match said.starts_with("Digest ") {
+        true => Mechanism::Digest,
+        false => Mechanism::Basic,
+    };
+    if !state.mechanisms.contains(&mechanism) {
+        return Err(Refusal::NotTaken(mechanism));
+    }
+    let user = match said.strip_prefix("Digest ") {
         Some(said) => {
             let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
             let known =
                 |user: &&User| digest::proves(said, &request.method, target, &user.name, &user.password);
-            (Mechanism::Digest, users.iter().find(known))
+            users.iter().find(known)
         }
         None => {
             let (name, password) = basic(&request.headers).ok_or(Refusal::Unauthenticated)?;
             let known = |user: &&User| user.name == name && user.password == password;
-            (Mechanism::Basic, users.iter().find(known))
+            users.iter().find(known)
         }
     };
     match user {

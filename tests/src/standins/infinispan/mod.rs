@@ -135,6 +135,7 @@ pub struct Builder {
     users: Vec<User>,
     certificates: BTreeMap<String, ServerCertificate>,
     release: Release,
+    mechanisms: &'static [front::Mechanism],
 }
 
 impl fmt::Debug for Builder {
@@ -185,6 +186,13 @@ impl Builder {
         self
     }
 
+    /// Takes Digest and nothing else.
+    #[must_use]
+    pub fn digest_alone(mut self) -> Self {
+        self.mechanisms = front::DIGEST_ALONE;
+        self
+    }
+
     pub fn start(self) -> Result<InfinispanPair, StartError> {
         let authority = TestAuthority::new("Sitefence test authority")?;
         let stranger = TestAuthority::new("nobody's authority")?;
@@ -195,6 +203,7 @@ impl Builder {
             state: Mutex::new(State {
                 world,
                 users: self.users.clone(),
+                mechanisms: self.mechanisms,
             }),
             calls: CallLog::default(),
         });
@@ -250,6 +259,7 @@ impl InfinispanPair {
             users: Vec::new(),
             certificates: BTreeMap::new(),
             release: Release::default(),
+            mechanisms: front::EITHER,
         }
     }
 

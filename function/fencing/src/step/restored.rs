@@ -1,0 +1,114 @@
+//! A register that has gone back: its table was restored from a backup.
+//!
+//! ```text
+//!   register ─▶ complete, epoch 4 ─▶ open ─▶ complete, epoch 5 ─▶ open          what happened
+//!                     ▲                                             │
+//!                     └────────────── restored ─────────────────────┘          what it says now
+//! ```
+//!
+//! What it says then was so once: the next sweep would find the site of epoch 4 in the accelerator "too early" and fence
+//! it, a command would go on with a rejoin that ended long ago, and the next decision would bear the number of one that
+//! was carried out. Nothing inside the table can tell, since all of it was restored together. So each epoch is noted
+//! where it survives that, at the accelerator, beside the tag that says whose it is and is read anyway: once by the
+//! schedule when its decision is complete, and once more when it is over. A record with a lower revision than the one
+//! that was noted is not acted upon until an operator has looked at both and says that it is to be believed.
+//!
+//! The tag is no lock, and others may strip it; then nobody knows, and everything goes on as if nothing had been
+//! restored, for it is the last thing in the way of a fence that somebody is waiting for. `provision` takes it away with
+//! the mark of the owner, and before it writes that anew: a new table begins at nothing.
+
+use super::Call;
+use super::evidence::{only_observed, reading};
+use super::script::{Halt, Script};
+use crate::accelerator::{Mark, Reached, Reading};
+use crate::answer::{Answer, Cause, Status};
+use crate::register::Record;
+use crate::words::{Epoch, Rev};
+
+fn is_ours(script: &Script<'_>, reading: &Reading) -> bool {
+    matches!(&reading.mark, Mark::Names(owner) if *owner == script.settings.found.owner)
+}
+
+/// How far the register had come, as far as our own tag says so.
+fn noted(script: &Script<'_>, reading: &Reading) -> Option<Reached> {
+    reading.reached.filter(|_| is_ours(script, reading))
+}
+
+/// Refuses to act upon a register that has gone back.
+pub(super) fn not_gone_back(script: &mut Script<'_>, record: &Record, reading: &Reading) -> Result<(), Halt> {
+    let Some(reached) = noted(script, reading).filter(|reached| reached.is_beyond(record)) else {
+        return Ok(());
+    };
+    // Both were read side by side, and somebody may have written in between.
+    let again = script.start(Call::ReadRegister);
+    let newer = script.register(again)?;
+    if !reached.is_beyond(&newer) {
+        return Err(Halt::Rerun(Box::new(newer)));
+    }
+    if newer.rev == Rev(0) {
+        // Nothing is in it that could be carried out, so it is a new one, and the tag is what another has left behind.
+        let noted = script.start(Call::NoteReached(Reached::of(&newer)));
+        let _ = script.done(noted)?;
+        return Ok(());
+    }
+    let sentence = format!(
+        "the register says epoch {}, revision {}, and had come to epoch {}, revision {}: it was restored from a backup, so \
+         nothing is decided and nothing carried out until `provision release --resume-epoch {}` says that it is to be \
+         believed",
+        record.epoch, record.rev, reached.epoch, reached.rev, record.epoch
+    );
+    script.say(Cause::DependencyFailed, sentence.clone());
+    Err(Halt::Answer(Answer::new(Status::Retry, sentence)))
+}
+
+/// Notes at the accelerator how far the register has come, unless that is known. Whether it succeeds does not matter: the
+/// next minute tries again, or the next epoch.
+pub(super) fn note(script: &mut Script<'_>, record: &Record, reading: &Reading) -> Result<(), Halt> {
+    match reading.reached {
+        Some(reached) if reached.epoch >= record.epoch => Ok(()),
+        _ => note_end(script, record, reading),
+    }
+}
+
+/// The same of an epoch that is over.
+pub(super) fn note_end(script: &mut Script<'_>, record: &Record, reading: &Reading) -> Result<(), Halt> {
+    if !is_ours(script, reading) || only_observed(script, "note the epoch").is_err() {
+        return Ok(());
+    }
+    let noted = script.start(Call::NoteReached(Reached::of(record)));
+    let _ = script.done(noted)?;
+    Ok(())
+}
+
+/// An operator says that the register is to be believed.
+pub(super) fn resume(script: &mut Script<'_>, by: &str, epoch: Epoch) -> Result<Answer, Halt> {
+    let register = script.start(Call::ReadRegister);
+    let accelerator = script.start(Call::ReadAccelerator);
+    let record = script.register(register)?;
+    let reading = reading(script, accelerator)?;
+    let Some(reached) = noted(script, &reading).filter(|reached| reached.is_beyond(&record)) else {
+        let sentence = format!(
+            "the register is at epoch {}, and nothing says that it had come further",
+            record.epoch
+        );
+        return Ok(Answer::new(Status::Done, sentence));
+    };
+    if epoch != record.epoch {
+        let sentence = format!(
+            "the register is at epoch {} and {}, not at epoch {epoch}: look at it, then name what it says",
+            record.epoch, record.state
+        );
+        return Ok(Answer::new(Status::NotNow, sentence));
+    }
+    only_observed(script, &format!("resume at epoch {epoch}"))?;
+    let noted = script.start(Call::NoteReached(Reached::of(&record)));
+    if let Err(fault) = script.done(noted)? {
+        return Err(script.failed(&fault));
+    }
+    let sentence = format!(
+        "epoch {epoch} is believed from now on, by {by}: it is {}; the register had come to epoch {}",
+        record.state, reached.epoch
+    );
+    script.say(Cause::HoldChanged, sentence.clone());
+    Ok(Answer::new(Status::Done, sentence))
+}
