@@ -13,6 +13,7 @@ mod infinispan;
 mod owner;
 mod process;
 mod regions;
+mod rehearsals;
 mod rows;
 mod strangers;
 mod views;

@@ -15,10 +15,10 @@ use crate::run::console::Console;
 use crate::run::keycloak::Hands;
 use crate::run::rejoin::{self, Way};
 use crate::run::{self, Scope, Session, recover, status};
-use crate::topology::{Interval, Loaded, Site, SiteName};
+use crate::topology::{Interval, Loaded, Site};
 
 /// How long the look before may take.
-const LOOK_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const LOOK_WITHIN: Duration = Duration::from_secs(10);
 const DRY: &str = "nothing was changed: this was a dry run";
 
 /// Who handles the stale site's Keycloak.
@@ -135,7 +135,7 @@ impl Rejoin {
                 say(DRY);
                 return Ok(Exit::Done);
             }
-            consent(&session.console, self.yes, &site.name)?;
+            consent(&session.console, self.yes, site.name.as_str())?;
             let way = Way {
                 hands,
                 when_healed: self.when_healed.then(|| cloud::duration(self.give_up_after)),
@@ -165,7 +165,7 @@ impl Fence {
                 say(DRY);
                 return Ok(Exit::Done);
             }
-            consent(&session.console, self.yes, &site.name)?;
+            consent(&session.console, self.yes, site.name.as_str())?;
             let operated = recover::fence(&session, topology, &site.name, &self.reason).await?;
             answer(self.output, &operated)
         })
@@ -196,7 +196,7 @@ impl Promote {
             ));
             // Whoever gives a site up names that one.
             let named = if self.survivor_is_lost { other } else { site };
-            consent(&session.console, self.yes, &named.name)?;
+            consent(&session.console, self.yes, named.name.as_str())?;
             let operated = recover::promote(&session, topology, &site.name, self.survivor_is_lost).await?;
             answer(self.output, &operated)
         })
@@ -231,12 +231,12 @@ fn site_of<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Site, Failure> {
 }
 
 /// The site's name typed, or agreed to beforehand.
-fn consent(console: &Console, given: bool, site: &SiteName) -> Result<(), run::Failure> {
+pub(super) fn consent(console: &Console, given: bool, name: &str) -> Result<(), run::Failure> {
     if given {
         return Ok(());
     }
-    match console.ask(&format!("type {site} to go on:")) {
-        Ok(typed) if typed == site.as_str() => Ok(()),
+    match console.ask(&format!("type {name} to go on:")) {
+        Ok(typed) if typed == name => Ok(()),
         Ok(_) => Err(run::Failure::Declined),
         Err(_) => Err(run::Failure::NoTerminal),
     }

@@ -19,10 +19,10 @@ pub mod cluster;
 pub mod cluster_endpoint;
 pub mod difference;
 pub mod failure_detection;
-pub mod keycloak;
 pub mod objects;
 mod ownership;
 pub mod status;
+pub mod workload;
 
 use self::cluster::{ClusterReading, Looks};
 pub use self::ownership::{Mark, Neighbour};

@@ -10,6 +10,8 @@ use fencing::words::Epoch;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::drill::seconds;
+
 /// The revisions of one epoch, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chapter {
@@ -148,10 +150,6 @@ pub fn chapter_text(chapter: &Chapter) -> String {
     text
 }
 
-fn seconds(ms: i64) -> String {
-    format!("{}.{} s", ms / 1000, (ms % 1000).abs() / 100)
-}
-
 /// The same for programs.
 pub fn history_json(chapters: &[Chapter]) -> Value {
     let epochs = chapters.iter().filter_map(|chapter| {
@@ -196,6 +194,7 @@ mod tests {
             by: "site-a's alert".to_owned(),
             evidence: "site-a does not see site-b".to_owned(),
             decided_at: "2026-11-21T20:00:00Z".parse().unwrap(),
+            alerted_at: None,
         };
         Record {
             epoch: Epoch(epoch),

@@ -23,3 +23,4 @@ pub mod kubernetes;
 pub mod register;
 pub mod secrets;
 pub mod topics;
+pub mod webhook;

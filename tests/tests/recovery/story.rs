@@ -33,6 +33,7 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     assert!(run.stderr.contains("there is nothing to bring back"), "{run}");
 
     held_and_released(&scene);
+    rehearsed(&scene);
 
     // Something that only one of them has afterwards.
     scene
@@ -161,6 +162,28 @@ fn held_and_released(scene: &Scene) {
         "{run}"
     );
     assert_eq!(scene.status().0, 0);
+}
+
+/// A rehearsal goes the real way to the real function, and leaves no trace.
+fn rehearsed(scene: &Scene) {
+    let before = scene.status().1["register"].clone();
+    let run = scene.run(&["drill", EXAMPLE, "--output", "json"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let drill: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let rehearsals = drill["rehearsals"].as_array().unwrap();
+    assert_eq!(rehearsals.len(), 2, "{run}");
+    for (rehearsal, [reporter, suspect]) in rehearsals.iter().zip([[KEPT, STALE], [STALE, KEPT]]) {
+        assert_eq!(
+            rehearsal["sentence"],
+            format!(
+                "would fence {suspect}: {reporter} reports it offline and does not see it, both endpoints present, epoch 1"
+            )
+        );
+        assert_eq!(rehearsal["sight"], "sees", "{run}");
+        assert!(rehearsal["calls"].as_array().unwrap().len() >= 3, "{run}");
+    }
+    assert_eq!(scene.status().1["register"], before);
+    assert_eq!(scene.endpoints(), [KEPT, STALE]);
 }
 
 fn its_history(scene: &Scene) {
