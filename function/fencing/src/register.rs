@@ -141,6 +141,23 @@ pub enum RejoinStep {
     Readd,
 }
 
+impl RejoinStep {
+    /// How many there are.
+    pub const COUNT: u8 = 6;
+
+    /// Which one it is, from 1 on.
+    pub fn number(&self) -> u8 {
+        match self {
+            Self::CutStale => 1,
+            Self::Clear(_) => 2,
+            Self::RestoreStale => 3,
+            Self::Push => 4,
+            Self::AwaitPush => 5,
+            Self::Readd => Self::COUNT,
+        }
+    }
+}
+
 /// A rejoin under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rejoin {

@@ -13,7 +13,7 @@ pub(super) fn seconds(ms: i64) -> String {
 }
 
 /// Seconds of the stages until the alert fires, from then on to the request, and of the function.
-fn promised(case: Option<&TimeToFence>) -> [Option<u32>; 3] {
+pub(super) fn promised(case: Option<&TimeToFence>) -> [Option<u32>; 3] {
     let Some(case) = case else {
         return [None; 3];
     };

@@ -3,6 +3,7 @@
 mod drill;
 mod failure;
 mod history;
+mod incident;
 mod json;
 mod objects;
 mod operate;
@@ -16,6 +17,7 @@ mod status;
 pub use self::drill::{split_brain_json, split_brain_text};
 pub use self::failure::{causes_json, failure_text, problems_text};
 pub use self::history::{Chapter, chapter_json, chapter_text, chapters, history_json, history_text};
+pub use self::incident::{Around, incident_html};
 pub use self::json::{applied_json, destroyed_json, package_json, plan_json};
 pub use self::objects::{left_out, unknown_kinds};
 pub use self::operate::{drilled_json, drilled_text, operated_json, operated_text};

@@ -235,6 +235,10 @@ pub enum Failure {
         #[source]
         source: std::io::Error,
     },
+    #[error("epoch {epoch} decided nothing, so that there is nothing to report")]
+    NothingDecided { epoch: u64 },
+    #[error("the page cannot be made")]
+    Page(#[source] tera::Error),
     #[error("the answer cannot be printed: {reason}")]
     Unprintable { reason: String },
     /// A fault of this program.
@@ -347,7 +351,7 @@ impl Failure {
                 Status::Foreign => Kind::Usage,
                 Status::Retry | Status::Done => Kind::Failed,
             },
-            Self::NoTerminal | Self::Envelope(_) | Self::NoSuchEpoch { .. } => Kind::Usage,
+            Self::NoTerminal | Self::Envelope(_) | Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => Kind::Usage,
             _ => Kind::Failed,
         }
     }
@@ -386,7 +390,7 @@ impl Failure {
             Self::KeycloakCameBack { .. } => "keycloakCameBack",
             Self::ClusterNeeded { .. } => "clusterNeeded",
             Self::RegisterUnread { .. } => "registerUnread",
-            Self::NoSuchEpoch { .. } => "noSuchEpoch",
+            Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => "noSuchEpoch",
             Self::StillApart { .. } => "stillApart",
             Self::SurvivorLives { .. } => "survivorLives",
             Self::Unposted { .. } => "webhookUnreachable",
@@ -396,7 +400,7 @@ impl Failure {
             Self::Declined => "declined",
             Self::NoTerminal => "noTerminal",
             Self::Unwritable { .. } | Self::Unprintable { .. } => "unwritable",
-            Self::Documents(_) => "renderFailed",
+            Self::Documents(_) | Self::Page(_) => "renderFailed",
             Self::FaultyPlan { .. } => "faultyPlan",
         }
     }
@@ -418,7 +422,7 @@ impl Failure {
             Self::Package(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::File { .. } => Some("name a zip that `provision build` wrote, or let it be built".into()),
-            Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Documents(_) => None,
+            Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Documents(_) | Self::Page(_) => None,
             Self::Problems(_) | Self::Envelope(_) => None,
             Self::Cluster(error) => error
                 .hint()
@@ -518,7 +522,7 @@ impl Failure {
                 Some("bring the cluster into reach, or stop Keycloak yourself, with --keycloak manual".into())
             }
             Self::RegisterUnread { .. } => Some("run the same command again; it goes on from what stands".into()),
-            Self::NoSuchEpoch { .. } => Some("`provision history` lists those that there were".into()),
+            Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => Some("`provision history` lists those that there were".into()),
             Self::StillApart { .. } => {
                 Some("repair the link between the sites; --give-up-after waits longer".into())
             }

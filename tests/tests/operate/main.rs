@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod drill;
+mod page;
+mod rejoin;
 
 use std::sync::{Arc, Mutex};
 
