@@ -62,8 +62,12 @@ pub fn chromium() -> Option<PathBuf> {
 pub fn look(chromium: &PathBuf, html: &str, widths: &[u32]) -> io::Result<Vec<Looks>> {
     let quoted = |html: &str| html.replace('&', "&amp;").replace('"', "&quot;");
     let frames = widths.iter().flat_map(|width| {
-        [html.to_owned(), html.replace(DARK, "@media all")]
-            .map(|page| format!(r#"<iframe style="border:0;width:{width}px;height:900px" srcdoc="{}"></iframe>"#, quoted(&page)))
+        [html.to_owned(), html.replace(DARK, "@media all")].map(|page| {
+            format!(
+                r#"<iframe style="border:0;width:{width}px;height:900px" srcdoc="{}"></iframe>"#,
+                quoted(&page)
+            )
+        })
     });
     let frames: String = frames.collect();
     let page = MEASURE.replace("<script>", &format!("{frames}<script>"));
@@ -71,8 +75,18 @@ pub fn look(chromium: &PathBuf, html: &str, widths: &[u32]) -> io::Result<Vec<Lo
     let file = folder.path().join("frames.html");
     std::fs::write(&file, page)?;
     let output = Command::new(chromium)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=10000", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--virtual-time-budget=10000",
+            "--dump-dom",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ))
         .arg(format!("file://{}", file.display()))
         .stdin(Stdio::null())
         .output()?;
@@ -80,7 +94,12 @@ pub fn look(chromium: &PathBuf, html: &str, widths: &[u32]) -> io::Result<Vec<Lo
     let measured = shown
         .split_once(r#"<pre id="measured">"#)
         .and_then(|(_, rest)| rest.split_once("</pre>"))
-        .map(|(measured, _)| measured.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"));
+        .map(|(measured, _)| {
+            measured
+                .replace("&lt;", "<")
+                .replace("&gt;", ">")
+                .replace("&amp;", "&")
+        });
     let failed = || io::Error::other(format!("{}\n{shown}", String::from_utf8_lossy(&output.stderr)));
     serde_json::from_str(&measured.ok_or_else(failed)?).map_err(|_| failed())
 }

@@ -65,7 +65,7 @@ impl Cloud {
             accelerator: Accelerator::new(&aws, &settings.found),
             infinispan: Infinispan::new(settings, root.as_deref().map(Path::new), &secrets),
             secrets,
-            notices: Notices::new(&aws, settings),
+            notices: Notices::new(&aws, settings, lookup("AWS_LAMBDA_LOG_GROUP_NAME").as_deref()),
             measured: Mutex::default(),
             began: Instant::now(),
         })

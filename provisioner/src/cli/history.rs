@@ -49,7 +49,9 @@ impl History {
             let failure = Failure::new(Exit::Invalid, "one epoch and one topology file are taken");
             return Err(failure.hint("provision history 4 topology.yaml"));
         }
-        let topology = files.first().map_or_else(|| PathBuf::from("topology.yaml"), |file| (*file).clone());
+        let topology = files
+            .first()
+            .map_or_else(|| PathBuf::from("topology.yaml"), |file| (*file).clone());
         Ok((TopologyFile { topology }, self.epoch.or(stated)))
     }
 
@@ -59,7 +61,10 @@ impl History {
         let topology = &loaded.topology;
         if epoch.is_none() && self.report.is_some() {
             let failure = Failure::new(Exit::Invalid, "a page is made of one epoch");
-            return Err(failure.hint(format!("provision history EPOCH {} --report FILE.html", file.name())));
+            return Err(failure.hint(format!(
+                "provision history EPOCH {} --report FILE.html",
+                file.name()
+            )));
         }
         cloud::finish(async {
             let session = Session::begin(topology, Console::new()).await?;

@@ -180,10 +180,16 @@ impl Page {
             sentence: sentence(chapter, decision),
             bars,
             bars_height,
-            stages: stages.iter().zip(1..).map(|(stage, kind)| row(stage, kind)).collect(),
+            stages: stages
+                .iter()
+                .zip(1..)
+                .map(|(stage, kind)| row(stage, kind))
+                .collect(),
             clocks: match drill {
                 Some(_) => "By the clocks of the drill's machine, of the monitoring and of the function.",
-                None => "By the clocks of the monitoring and of the function. When the link itself was lost no record tells.",
+                None => {
+                    "By the clocks of the monitoring and of the function. When the link itself was lost no record tells."
+                }
             },
             marks,
             line_height,
@@ -204,7 +210,12 @@ fn sentence(chapter: &Chapter, decision: &Decision) -> String {
     let (survivor, fenced) = (&decision.survivor, &decision.fenced);
     let cut = chapter.first(State::Complete).map_or_else(
         || ", and that was never complete".to_owned(),
-        |at| format!(", complete after {}", seconds(ms_between(decision.decided_at, at))),
+        |at| {
+            format!(
+                ", complete after {}",
+                seconds(ms_between(decision.decided_at, at))
+            )
+        },
     );
     let end = match chapter.end() {
         Some(end) => format!(
@@ -267,8 +278,11 @@ fn row(stage: &Measured, kind: u8) -> Stage {
 
 /// Two bars on one scale.
 fn bars(stages: &[Measured]) -> (Vec<Bar>, u32) {
-    let sum = |of: fn(&Measured) -> Option<i64>| -> i64 { stages.iter().filter_map(of).map(|ms| ms.max(0)).sum() };
-    let whole = sum(|stage| stage.promised_ms).max(sum(|stage| stage.took_ms)).max(1);
+    let sum =
+        |of: fn(&Measured) -> Option<i64>| -> i64 { stages.iter().filter_map(of).map(|ms| ms.max(0)).sum() };
+    let whole = sum(|stage| stage.promised_ms)
+        .max(sum(|stage| stage.took_ms))
+        .max(1);
     #[allow(clippy::cast_precision_loss, reason = "a picture's pixels")]
     let pixels = |ms: i64| ms as f64 / whole as f64 * WIDTH;
     let bar = |title: &str, of: fn(&Measured) -> Option<i64>, number: u32| {
@@ -295,7 +309,11 @@ fn bars(stages: &[Measured]) -> (Vec<Bar>, u32) {
     };
     let mut all = vec![bar("promised at most", |stage| stage.promised_ms, 0)];
     let known = stages.iter().all(|stage| stage.took_ms.is_some());
-    let title = if known { "measured" } else { "measured, as far as known" };
+    let title = if known {
+        "measured"
+    } else {
+        "measured, as far as known"
+    };
     all.push(bar(title, |stage| stage.took_ms, 1));
     (all, 2 * BAR + 2)
 }
@@ -303,8 +321,16 @@ fn bars(stages: &[Measured]) -> (Vec<Bar>, u32) {
 fn marks(chapter: &Chapter, decision: &Decision, drill: Option<&SplitBrain>) -> Vec<Mark> {
     let mut all: Vec<(Timestamp, u8, String)> = Vec::new();
     all.extend(drill.map(|drill| (drill.lost_at, 1, "the link was cut, by a drill".to_owned())));
-    all.extend(decision.alerted_at.map(|at| (at, 1, "the alert fired".to_owned())));
-    all.push((decision.decided_at, 2, format!("decided: {} goes", decision.fenced)));
+    all.extend(
+        decision
+            .alerted_at
+            .map(|at| (at, 1, "the alert fired".to_owned())),
+    );
+    all.push((
+        decision.decided_at,
+        2,
+        format!("decided: {} goes", decision.fenced),
+    ));
     let mut before = State::Decided;
     let mut was_complete = false;
     for entry in &chapter.entries {
@@ -434,20 +460,34 @@ fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<Ch
         .count();
     if chapter.end().is_none() {
         say(
-            format!("{} is still out. Bring it back once the link is repaired:", decision.fenced),
-            Some(format!("provision rejoin {} {file} --when-healed", decision.fenced)),
+            format!(
+                "{} is still out. Bring it back once the link is repaired:",
+                decision.fenced
+            ),
+            Some(format!(
+                "provision rejoin {} {file} --when-healed",
+                decision.fenced
+            )),
         );
     } else {
-        say("How things stand now:".to_owned(), Some(format!("provision status {file}")));
+        say(
+            "How things stand now:".to_owned(),
+            Some(format!("provision status {file}")),
+        );
     }
     if repeated > 0 {
         say(
-            format!("The decision had to be carried out again {repeated} times: who or what put the site back?"),
+            format!(
+                "The decision had to be carried out again {repeated} times: who or what put the site back?"
+            ),
             None,
         );
     }
     if chapter.has_gaps() {
-        say("Revisions are missing above: the function's log has what it did then.".to_owned(), None);
+        say(
+            "Revisions are missing above: the function's log has what it did then.".to_owned(),
+            None,
+        );
     }
     if decision.alerted_at.is_none() {
         say(
@@ -481,8 +521,8 @@ fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<Ch
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::history::tests::told;
     use super::super::chapters;
+    use super::super::history::tests::told;
     use super::*;
     use crate::sample;
     use crate::topology::time_to_fence::{Detections, worst_cases};

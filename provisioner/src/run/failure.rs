@@ -351,7 +351,9 @@ impl Failure {
                 Status::Foreign => Kind::Usage,
                 Status::Retry | Status::Done => Kind::Failed,
             },
-            Self::NoTerminal | Self::Envelope(_) | Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => Kind::Usage,
+            Self::NoTerminal | Self::Envelope(_) | Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => {
+                Kind::Usage
+            }
             _ => Kind::Failed,
         }
     }

@@ -20,11 +20,15 @@ struct Scripted {
 }
 
 async fn identity(State(scripted): State<Scripted>) -> Response {
-    let mut expired = scripted.expired.lock().unwrap();
-    if *expired == 0 {
+    let is_expired = {
+        let mut expired = scripted.expired.lock().unwrap();
+        let is_expired = *expired > 0;
+        *expired = expired.saturating_sub(1);
+        is_expired
+    };
+    if !is_expired {
         return sts().await.into_response();
     }
-    *expired -= 1;
     let body = r#"<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
         <Code>ExpiredToken</Code><Message>The security token included in the request is expired</Message></Error>
         <RequestId>r</RequestId></ErrorResponse>"#;
@@ -101,9 +105,17 @@ fn a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_befo
     let name = "a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_before";
     let answers = || {
         [
-            says("site-b's Keycloak has to be scaled to zero", Some("stop-keycloak"), 1),
+            says(
+                "site-b's Keycloak has to be scaled to zero",
+                Some("stop-keycloak"),
+                1,
+            ),
             says("site-b no longer replicates to site-a", Some("again"), 1),
-            says("site-b is in step: its Keycloak can be started", Some("start-keycloak"), 6),
+            says(
+                "site-b is in step: its Keycloak can be started",
+                Some("start-keycloak"),
+                6,
+            ),
             says("site-b is back: both sites serve", None, 6),
         ]
     };
@@ -128,14 +140,24 @@ fn a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_befo
     ] {
         assert!(seen.contains(said), "{said}: {seen}");
     }
-    let told: Vec<Value> = all.asked.lock().unwrap().iter().map(|task| task["keycloak"].clone()).collect();
+    let told: Vec<Value> = all
+        .asked
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|task| task["keycloak"].clone())
+        .collect();
     assert_eq!(told, ["unknown", "stopped", "stopped", "ready"]);
 
     // Whoever types something else has agreed to nothing.
     let stopped = scripted(answers());
     let url = serve(&runtime, &stopped);
     let (code, seen) = on_a_terminal(home.path(), &url, rejoin, "site-b\nno\n").unwrap();
-    assert_eq!((code, stopped.asked.lock().unwrap().len()), (Some(1), 1), "{seen}");
+    assert_eq!(
+        (code, stopped.asked.lock().unwrap().len()),
+        (Some(1), 1),
+        "{seen}"
+    );
     let other = scripted(answers());
     let url = serve(&runtime, &other);
     let (code, seen) = on_a_terminal(home.path(), &url, rejoin, "site-a\n").unwrap();
@@ -155,10 +177,21 @@ fn credentials_that_run_out_cost_nothing_but_the_time_to_sign_in_again() {
         .env("AWS_ENDPOINT_URL", &url)
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
-        .args(["rejoin", "site-b", "topology.yaml", "--keycloak", "manual", "--yes"])
+        .args([
+            "rejoin",
+            "site-b",
+            "topology.yaml",
+            "--keycloak",
+            "manual",
+            "--yes",
+        ])
         .run()
         .unwrap();
     assert_eq!(run.code, Some(0), "{run}");
-    assert!(run.stderr.contains("the AWS credentials have run out: sign in again"), "{run}");
+    assert!(
+        run.stderr
+            .contains("the AWS credentials have run out: sign in again"),
+        "{run}"
+    );
     assert_eq!(run.stdout, "site-b is back: both sites serve\n", "{run}");
 }

@@ -185,7 +185,11 @@ fn watched_in_a_loop(scene: &Scene) {
     assert!(again.unwrap().ends_with(": watched"));
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(5), "as it was when it was stopped");
+    assert_eq!(
+        child.wait().unwrap().code(),
+        Some(5),
+        "as it was when it was stopped"
+    );
     let run = scene.run(&["release", EXAMPLE]);
     assert_eq!(run.code, Some(0), "{run}");
 }
