@@ -25,10 +25,11 @@ use crate::credentials::{self, Expected, Key};
 use crate::event::{Event, Request};
 use crate::moment::Moment;
 use crate::recent::Recent;
+use crate::rehearse;
 use crate::remembered::Remembered;
 use crate::run::{Budget, Ran, run};
 use crate::waiting::Waiting;
-use crate::webhook::{self, Accusation, Authentic, Delivery, Refusal, Route};
+use crate::webhook::{self, Accusation, Authentic, Delivery, Foreign, Refusal, Route};
 use crate::world::Lookout;
 
 /// The longest a read of the secret may take.
@@ -110,6 +111,8 @@ struct Memory {
     waiting: Waiting,
     turned_away: u32,
     complained: Option<Moment>,
+    /// How many invocations have begun.
+    invocations: u64,
 }
 
 impl<W> fmt::Debug for Handler<W> {
@@ -150,6 +153,7 @@ impl<W: Lookout> Handler<W> {
 
     /// Serves one invocation.
     pub async fn handle(&self, event: Event, invocation: &Invocation) -> Reply {
+        self.memory().invocations += 1;
         let reply = self.serve(event, invocation).await;
         self.world.put_away();
         self.world.publish();
@@ -236,9 +240,16 @@ impl<W: Lookout> Handler<W> {
 
     /// Does what a payload asks for; its answer is the worst of its parts.
     async fn deliver(&self, delivery: Delivery, invocation: &Invocation, budget: Budget) -> Reply {
+        if let Some(rehearsed) = &delivery.rehearsed
+            && delivery.accusations.is_empty()
+            && delivery.watchdogs.is_empty()
+        {
+            return self.rehearsed(rehearsed, invocation, budget).await;
+        }
         let mut answers: Vec<Answer> = Vec::new();
         for accusation in &delivery.accusations {
-            answers.push(self.accusation(accusation, invocation, budget).await);
+            let since = delivery.since.get(accusation).copied();
+            answers.push(self.accusation(accusation, since, invocation, budget).await);
         }
         answers.extend(self.watchdogs(&delivery, budget).await);
         answers.extend(self.foreign(&delivery, budget).await);
@@ -256,7 +267,53 @@ impl<W: Lookout> Handler<W> {
         Reply::web(status.unwrap_or(Status::Done).http(), body.join("\n"))
     }
 
-    async fn accusation(&self, accusation: &Accusation, invocation: &Invocation, budget: Budget) -> Answer {
+    /// Answers what an alert would come to. It is measured by nobody and remembered nowhere.
+    async fn rehearsed(
+        &self,
+        rehearsed: &Result<Accusation, Foreign>,
+        invocation: &Invocation,
+        budget: Budget,
+    ) -> Reply {
+        let accusation = match rehearsed {
+            Ok(accusation) => accusation,
+            Err(foreign) => {
+                return Reply::web(
+                    Status::Foreign.http(),
+                    format!("the rehearsed alert is not for this deployment: {foreign}"),
+                );
+            }
+        };
+        let is_cold = self.memory().invocations == 1;
+        let rehearsal = rehearse::rehearse(
+            &self.settings,
+            &self.world,
+            &invocation.request_id,
+            accusation,
+            budget,
+            is_cold,
+        )
+        .await;
+        tracing::info!(
+            topology = %self.settings.topology,
+            request_id = invocation.request_id,
+            took_ms = rehearsal.took_ms,
+            "rehearsed, nothing is done: {}",
+            rehearsal.sentence
+        );
+        Reply::Web {
+            status: Status::Done.http(),
+            headers: &[("content-type", "application/json")],
+            body: json!(rehearsal).to_string(),
+        }
+    }
+
+    async fn accusation(
+        &self,
+        accusation: &Accusation,
+        since: Option<Timestamp>,
+        invocation: &Invocation,
+        budget: Budget,
+    ) -> Answer {
         let Accusation { reporter, suspect } = accusation;
         let now = self.world.moment();
         let repeated = self
@@ -270,6 +327,7 @@ impl<W: Lookout> Handler<W> {
         let task = Task::Alert {
             reporter: reporter.clone(),
             suspect: suspect.clone(),
+            since,
         };
         let answer = self.task(task, invocation, budget).await;
         let took = self.world.moment().uptime.saturating_sub(now.uptime);

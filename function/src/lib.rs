@@ -23,6 +23,7 @@ pub mod logging;
 pub mod moment;
 mod payload;
 pub mod recent;
+mod rehearse;
 pub mod remembered;
 pub mod run;
 pub mod waiting;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use fencing::contract::label;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 /// A payload.
@@ -41,6 +42,9 @@ pub(crate) struct Alert {
     pub(crate) state: State,
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    /// Taken as it comes: an alert whose time cannot be read is an alert all the same.
+    #[serde(default, rename = "startsAt")]
+    starts_at: serde_json::Value,
 }
 
 impl Alert {
@@ -62,6 +66,11 @@ impl Alert {
     /// Whom it is about.
     pub(crate) fn site(&self) -> Option<&str> {
         self.label(label::SITE)
+    }
+
+    /// Since when it has been firing, if it says so in a way that can be read.
+    pub(crate) fn starts_at(&self) -> Option<Timestamp> {
+        self.starts_at.as_str()?.parse().ok()
     }
 
     fn label(&self, name: &str) -> Option<&str> {

@@ -12,14 +12,15 @@
 //! group that is still firing carries resolved ones), labels may belong to another deployment whose
 //! operator pasted the wrong URL, and ten thousand copies of one alert are one accusation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fencing::contract::alert::{SITE_OFFLINE, WATCHDOG};
+use fencing::contract::alert::{REHEARSAL, SITE_OFFLINE, WATCHDOG};
 use fencing::contract::{label, path};
 use fencing::settings::Settings;
 use fencing::words::{Reporter, SiteName, Suspect};
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use crate::credentials::{Claim, Expected};
@@ -149,8 +150,12 @@ pub struct Accusation {
 pub struct Delivery {
     /// Identical alerts are one accusation; two sites can make two.
     pub accusations: BTreeSet<Accusation>,
+    /// Since when each has been firing, by the oldest of its alerts that says so.
+    pub since: BTreeMap<Accusation, Timestamp>,
     /// Sites whose path was shown to be whole.
     pub watchdogs: BTreeSet<Reporter>,
+    /// The first accusation that somebody rehearses, or why it is not for us.
+    pub rehearsed: Option<Result<Accusation, Foreign>>,
     /// Why firing alerts that should concern us do not, each reason once.
     pub foreign: BTreeSet<Foreign>,
     /// How many of our alerts are over.
@@ -250,6 +255,11 @@ impl Delivery {
     /// Judges one alert by its own status and labels.
     fn sort_in(&mut self, settings: &Settings, alert: &Alert) {
         let name = alert.name();
+        if name == Some(REHEARSAL) {
+            // Nobody is to hear of it, so it is told apart from what is foreign in earnest.
+            self.rehearsed.get_or_insert_with(|| accusation(settings, alert));
+            return;
+        }
         if !matches!(name, Some(SITE_OFFLINE | WATCHDOG)) {
             self.ignored += 1;
             return;
@@ -258,15 +268,19 @@ impl Delivery {
             self.resolved += 1;
             return;
         }
-        let judged = reporter(settings, alert).and_then(|reporter| {
-            if name == Some(WATCHDOG) {
+        let judged = if name == Some(WATCHDOG) {
+            reporter(settings, alert).map(|reporter| {
                 self.watchdogs.insert(reporter);
-                return Ok(());
-            }
-            let suspect = suspect(settings, alert, &reporter)?;
-            self.accusations.insert(Accusation { reporter, suspect });
-            Ok(())
-        });
+            })
+        } else {
+            accusation(settings, alert).map(|accusation| {
+                if let Some(at) = alert.starts_at() {
+                    let since = self.since.entry(accusation.clone()).or_insert(at);
+                    *since = at.min(*since);
+                }
+                self.accusations.insert(accusation);
+            })
+        };
         if let Err(foreign) = judged {
             // A thousand different wrong labels are told by a few.
             if self.foreign.len() < 8 {
@@ -274,6 +288,12 @@ impl Delivery {
             }
         }
     }
+}
+
+fn accusation(settings: &Settings, alert: &Alert) -> Result<Accusation, Foreign> {
+    let reporter = reporter(settings, alert)?;
+    let suspect = suspect(settings, alert, &reporter)?;
+    Ok(Accusation { reporter, suspect })
 }
 
 fn reporter(settings: &Settings, alert: &Alert) -> Result<Reporter, Foreign> {

@@ -269,6 +269,7 @@ pub(crate) fn table(state: &str) -> TableReading {
                 by: "site-a".to_owned(),
                 evidence: "a test".to_owned(),
                 decided_at: Timestamp::UNIX_EPOCH,
+                alerted_at: None,
             }),
             ..Record::empty()
         })),

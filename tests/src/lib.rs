@@ -9,6 +9,7 @@
 //!
 //! The same modules serve the demo and the tests, so that what a reader watches is what is tested.
 
+pub mod browser;
 pub mod crds;
 pub mod demo;
 pub mod monitoring;

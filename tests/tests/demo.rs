@@ -3,8 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tests::{provision, tools};
 
@@ -37,4 +38,49 @@ fn every_claim_of_the_demo_is_true() {
 #[test]
 fn every_claim_of_its_scene_with_two_regions_is_true() {
     play(&["--two-regions"]);
+}
+
+/// Somebody who is new types what the screen says, and stops it.
+#[test]
+fn a_stage_that_is_kept_can_be_tried_and_is_gone_after_an_interrupt() {
+    let function = tools::target_directory().unwrap().join("debug/bootstrap");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"))
+        .arg("--keep")
+        .arg(provision::binary().unwrap())
+        .arg(function)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let script = shown
+        .by_ref()
+        .map(Result::unwrap)
+        .find_map(|line| Some(line.split_once("$ . ")?.1.to_owned()))
+        .unwrap();
+    assert!(
+        shown
+            .by_ref()
+            .map(Result::unwrap)
+            .any(|line| line.contains("Ctrl-C takes all of it down"))
+    );
+    let typed = |command: &str| {
+        let shell = Command::new("bash")
+            .args(["-ec", &format!(". '{script}'\n{command}")])
+            .output()
+            .unwrap();
+        format!("{shell:?}")
+    };
+    let drill = typed("provision drill local.yaml");
+    assert!(drill.contains("would fence site-b"), "{drill}");
+    assert!(drill.contains("nothing was changed"), "{drill}");
+    let pid = rustix::process::Pid::from_child(&demo);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let last: Vec<String> = shown.map(Result::unwrap).collect();
+    assert!(demo.wait().unwrap().success(), "{last:?}");
+    assert!(
+        last.iter().any(|line| line.contains("nothing of it is left")),
+        "{last:?}"
+    );
+    assert!(!Path::new(&script).exists());
 }

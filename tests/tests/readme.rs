@@ -234,3 +234,40 @@ fn the_readme_fits_on_a_screen_and_a_half_and_leads_to_every_page() {
         assert!(readme.contains(&link), "README.md does not lead to {link}");
     }
 }
+
+/// What the manifests give is what the page lists, and what a program asks for there is in one of them.
+#[test]
+fn every_right_of_the_manifests_is_among_those_that_the_page_lists() {
+    let page = source("docs/permissions.md").to_lowercase();
+    let (_, after) = page.split_once("needs in the clusters").unwrap();
+    let rows: Vec<&str> = after
+        .split("\n## ")
+        .next()
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .collect();
+    let mut seen = 0;
+    for name in ["provision.yaml", "rejoin.yaml", "drill.yaml"] {
+        assert!(page.contains(name), "{name} is not named");
+        for document in source(&format!("examples/rbac/{name}")).split("\n---\n") {
+            let role: serde_json::Value = serde_yaml::from_str(document).unwrap();
+            for rule in role["rules"].as_array().into_iter().flatten() {
+                let words = |field: &str| -> Vec<String> {
+                    let all = rule[field].as_array().into_iter().flatten();
+                    all.filter_map(|word| word.as_str().map(str::to_owned)).collect()
+                };
+                for resource in words("resources") {
+                    let one = resource.strip_suffix("es").filter(|_| resource.ends_with("sses"));
+                    let one = one.unwrap_or(resource.trim_end_matches('s'));
+                    for verb in words("verbs") {
+                        let is_listed = |row: &&str| row.contains(one) && row.contains(&format!("`{verb}`"));
+                        assert!(rows.iter().any(is_listed), "{name}: {verb} on {resource}");
+                        seen += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} rights were found");
+}

@@ -45,6 +45,18 @@ pub struct Answer {
     /// What the operator's command does next; nothing for alerts and the schedule.
     #[serde(default, skip_serializing_if = "Next::is_nothing")]
     pub next: Next,
+    /// Which step of how many this was, for an operator who waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
+}
+
+/// One of several steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Step {
+    /// Which, from 1 on.
+    pub number: u8,
+    /// Of how many.
+    pub of: u8,
 }
 
 /// What an operator's command has to do after an answer.
@@ -87,7 +99,15 @@ impl Answer {
             status,
             sentence: sentence.into(),
             next: Next::Nothing,
+            step: None,
         }
+    }
+
+    /// The same as one step of several.
+    #[must_use]
+    pub fn as_step(mut self, number: u8, of: u8) -> Self {
+        self.step = Some(Step { number, of });
+        self
     }
 
     /// The same with a next step for the operator's command.

@@ -28,7 +28,11 @@ pub mod alert {
     /// The alert that always fires, and only shows that the path is whole.
     pub const WATCHDOG: &str = "FencingPathWatchdog";
 
-    /// All of them.
+    /// What a rehearsal posts in the place of [`SITE_OFFLINE`]. No rule has this name, and a function that does not know
+    /// it passes over it.
+    pub const REHEARSAL: &str = "RehearsedLoss";
+
+    /// All that there are rules of.
     pub const ALL: [&str; 5] = [
         SITE_OFFLINE,
         SITE_LOST,
@@ -158,6 +162,9 @@ impl Envelope {
             Self::Drill {
                 task: Drill::FailHealth { by, .. },
             } => texts.push(("the name of who asks", by, NAME_LIMIT)),
+            Self::Drill {
+                task: Drill::Keep { measured },
+            } => texts.push(("the name of who drilled", &measured.by, NAME_LIMIT)),
         }
         for (what, text, limit) in texts {
             let characters = text.chars().count();

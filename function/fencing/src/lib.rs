@@ -22,6 +22,7 @@
 //! * [`accelerator`], [`replication`]: readings of the two things that get changed, and how to judge them.
 //! * [`health`]: whether a fence would work, and what whoever asks is told.
 //! * [`metrics`]: what is measured, and how it is written down.
+//! * [`rehearsal`]: what an alert would come to that nobody sent in earnest.
 //! * [`step`]: the protocol. Production, the model checker and the crash simulation call the same function.
 //!
 //! Safety does not come from a lock: Global Accelerator takes no token, so a holder that wakes late still
@@ -36,6 +37,7 @@ pub mod credentials;
 pub mod health;
 pub mod metrics;
 pub mod register;
+pub mod rehearsal;
 pub mod replication;
 pub mod settings;
 pub mod step;

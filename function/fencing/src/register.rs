@@ -84,6 +84,10 @@ pub struct Decision {
     pub evidence: String,
     /// When.
     pub decided_at: Timestamp,
+    /// Since when the alert that it was decided on had been firing, by the clock of the site's monitoring. None where no
+    /// alert was, or where it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerted_at: Option<Timestamp>,
 }
 
 /// Who carries out a decision just now. An economy: two executors doing the same calls are safe, only
@@ -135,6 +139,23 @@ pub enum RejoinStep {
     AwaitPush,
     /// S's endpoint goes back into the accelerator, once its Keycloak is ready.
     Readd,
+}
+
+impl RejoinStep {
+    /// How many there are.
+    pub const COUNT: u8 = 6;
+
+    /// Which one it is, from 1 on.
+    pub fn number(&self) -> u8 {
+        match self {
+            Self::CutStale => 1,
+            Self::Clear(_) => 2,
+            Self::RestoreStale => 3,
+            Self::Push => 4,
+            Self::AwaitPush => 5,
+            Self::Readd => Self::COUNT,
+        }
+    }
 }
 
 /// A rejoin under way.
@@ -520,6 +541,7 @@ mod tests {
                 by: "site-a's alert".to_owned(),
                 evidence: "a test".to_owned(),
                 decided_at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(60),
+                alerted_at: Some(Timestamp::UNIX_EPOCH),
             }),
             claim: Some(Claim {
                 owner: "r1".to_owned(),

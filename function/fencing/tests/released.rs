@@ -189,6 +189,7 @@ fn records() -> Vec<Record> {
             by: "site-a".to_owned(),
             evidence: "…".to_owned(),
             decided_at: now,
+            alerted_at: Some(now),
         }),
         claim: Some(Claim {
             owner: "request".to_owned(),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use fencing::answer::{Answer, Status};
-use fencing::health::{self, Drill, Probe, Seen};
+use fencing::health::{self, Drill, Forced, Probe, Seen};
 use fencing::register::Record;
+use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use futures_util::future::join;
 
@@ -94,8 +95,12 @@ impl<W: Lookout> Handler<W> {
     }
 
     pub(super) async fn drill(&self, drill: &Drill, budget: Budget) -> Answer {
+        let (by, seconds) = match drill {
+            Drill::FailHealth { by, seconds } => (by, *seconds),
+            Drill::Keep { measured } => return self.keep_drill(measured, budget).await,
+        };
         let now = self.world.moment();
-        let forced = drill.forced(now.wall);
+        let forced = Forced::lasting(by, seconds, now.wall);
         let kept = self.within(budget.left_beside(now), self.world.force(&forced));
         match kept.await.unwrap_or_else(|| Err(late("the register"))) {
             Ok(()) => {
@@ -111,6 +116,18 @@ impl<W: Lookout> Handler<W> {
                 Answer::new(Status::Done, sentence)
             }
             Err(fault) => Answer::new(Status::Retry, format!("nothing is rehearsed: {fault}")),
+        }
+    }
+
+    async fn keep_drill(&self, measured: &SplitBrain, budget: Budget) -> Answer {
+        let left = budget.left_beside(self.world.moment());
+        let kept = self.within(left, self.world.measured_by_drill(measured));
+        match kept.await.unwrap_or_else(|| Err(late("the register"))) {
+            Ok(()) => Answer::new(Status::Done, "what the drill measured is kept"),
+            Err(fault) => Answer::new(
+                Status::Retry,
+                format!("what the drill measured is not kept: {fault}"),
+            ),
         }
     }
 }

@@ -71,7 +71,7 @@ impl Cloud {
             accelerator: Accelerator::new(&aws, &settings.found),
             infinispan: Infinispan::new(settings, root.as_deref().map(Path::new), &secrets),
             secrets,
-            notices: Notices::new(&aws, settings),
+            notices: Notices::new(&aws, settings, lookup("AWS_LAMBDA_LOG_GROUP_NAME").as_deref()),
             readings: settings.found.endpoint_group_arns.len() + 1,
             register_region: settings
                 .register_role_arn

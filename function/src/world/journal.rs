@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use fencing::health::{Checkup, Forced, Kept};
-use fencing::register::items::{self, CHECKUP, KEY, Stamp};
+use fencing::register::items::{self, CHECKUP, KEY, MEASURED, Stamp};
+use fencing::rehearsal::SplitBrain;
 use fencing::settings::Settings;
 use fencing::step::Fault;
 use fencing::words::{SiteName, TopologyName};
@@ -68,12 +69,18 @@ impl Journal {
 
     /// Keeps what a deep check came to.
     pub async fn keep(&self, checkup: &Checkup) -> Result<(), Fault> {
-        self.set(CHECKUP, checkup).await
+        self.set(self.deep(), CHECKUP, checkup).await
     }
 
     /// Keeps a rehearsal.
     pub async fn force(&self, forced: &Forced) -> Result<(), Fault> {
-        self.set(FORCED, forced).await
+        self.set(self.deep(), FORCED, forced).await
+    }
+
+    /// Keeps what a drill measured, in the place of what the drill before did.
+    pub async fn measured_by_drill(&self, measured: &SplitBrain) -> Result<(), Fault> {
+        let key = AttributeValue::S(items::drill(&self.topology));
+        self.set(key, MEASURED, measured).await
     }
 
     /// Reads both.
@@ -98,13 +105,13 @@ impl Journal {
         }
     }
 
-    async fn set<T: Serialize>(&self, attribute: &str, value: &T) -> Result<(), Fault> {
+    async fn set<T: Serialize>(&self, key: AttributeValue, attribute: &str, value: &T) -> Result<(), Fault> {
         let value: AttributeValue = serde_dynamo::to_attribute_value(value)
             .map_err(|error| fault(format!("a result cannot be stored: {error}")))?;
         self.client
             .update_item()
             .table_name(&self.table)
-            .key(KEY, self.deep())
+            .key(KEY, key)
             .update_expression("SET #what = :what")
             .expression_attribute_names("#what", attribute)
             .expression_attribute_values(":what", value)

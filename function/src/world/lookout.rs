@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use fencing::credentials::ends_a_line;
 use fencing::health::{Checkup, Forced, Kept, Probe, Seen};
 use fencing::metrics::{self, Measured};
+use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -53,6 +54,10 @@ impl Lookout for Cloud {
 
     async fn force(&self, forced: &Forced) -> Result<(), Fault> {
         self.journal.force(forced).await
+    }
+
+    async fn measured_by_drill(&self, measured: &SplitBrain) -> Result<(), Fault> {
+        self.journal.measured_by_drill(measured).await
     }
 
     async fn kept(&self) -> Result<Kept, Fault> {

@@ -42,6 +42,7 @@ use fencing::answer::Notice;
 use fencing::health::{Checkup, Forced, Kept, Probe, Seen};
 use fencing::metrics::Measured;
 use fencing::register::Record;
+use fencing::rehearsal::SplitBrain;
 use fencing::step::{Call, Event, Fault};
 use fencing::words::Reporter;
 use secrecy::SecretString;
@@ -105,6 +106,9 @@ pub trait Lookout: World {
 
     /// Keeps a rehearsal.
     fn force(&self, forced: &Forced) -> impl Future<Output = Result<(), Fault>>;
+
+    /// Keeps what a drill measured.
+    fn measured_by_drill(&self, measured: &SplitBrain) -> impl Future<Output = Result<(), Fault>>;
 
     /// Reads what is kept.
     fn kept(&self) -> impl Future<Output = Result<Kept, Fault>>;

@@ -6,6 +6,7 @@ use fencing::health::Seen;
 use fencing::settings::Settings;
 use fencing::step::Fault;
 use fencing::words::TopologyName;
+use jiff::Timestamp;
 
 use crate::world::aws::{Aws, describe};
 
@@ -14,15 +15,18 @@ use crate::world::aws::{Aws, describe};
 pub struct Notices {
     topology: TopologyName,
     topic: Option<(aws_sdk_sns::Client, String)>,
+    /// Where the function's log is looked at.
+    log: Option<String>,
 }
 
 impl Notices {
     /// To the topic of the settings, if there is one.
-    pub fn new(aws: &Aws, settings: &Settings) -> Self {
+    pub fn new(aws: &Aws, settings: &Settings, log_group: Option<&str>) -> Self {
         let arn = &settings.found.topic_arn;
         Self {
             topology: settings.topology.clone(),
             topic: (!arn.is_empty()).then(|| (aws.notifications(), arn.clone())),
+            log: log_group.map(|group| console(&aws.region, group)),
         }
     }
 
@@ -36,7 +40,12 @@ impl Notices {
             .publish()
             .topic_arn(arn)
             .subject(subject(&self.topology, notice.cause))
-            .message(&notice.sentence)
+            .message(message(
+                &self.topology,
+                &notice.sentence,
+                self.log.as_deref(),
+                Timestamp::now(),
+            ))
             .send()
             .await;
         if let Err(error) = sent {
@@ -73,6 +82,24 @@ impl Notices {
     }
 }
 
+/// What a mail says: what happened, when, what to do next, and where to read on.
+fn message(topology: &TopologyName, sentence: &str, log: Option<&str>, now: Timestamp) -> String {
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let log = log.map(|log| format!("\nlog:      {log}")).unwrap_or_default();
+    format!(
+        "{sentence}\n\nwhen:     {now}\nnext:     provision status TOPOLOGY, with the file of {topology}: it says which site \
+         serves, and which command comes next\nrunbook:  docs/runbook.md, chapter Mails{log}\n"
+    )
+}
+
+/// The log's page in AWS's console, which writes the group's slashes in a way of its own.
+fn console(region: &str, group: &str) -> String {
+    let group = group.replace('/', "$252F");
+    format!(
+        "https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}"
+    )
+}
+
 /// The subject of a mail; SNS allows 100 ASCII characters.
 fn subject(topology: &TopologyName, cause: Cause) -> String {
     let what = match cause {
@@ -102,6 +129,23 @@ fn subject(topology: &TopologyName, cause: Cause) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_mail_says_what_happened_when_and_where_to_go_on() {
+        let topology = TopologyName::new("keycloak-prod").unwrap();
+        let log = console("eu-west-1", "/aws/lambda/sitefence-keycloak-prod-fencing");
+        let at = "2026-11-21T20:00:00.25Z".parse().unwrap();
+        assert_eq!(
+            message(&topology, "fenced site-b", Some(&log), at),
+            "fenced site-b\n\n\
+             when:     2026-11-21T20:00:00Z\n\
+             next:     provision status TOPOLOGY, with the file of keycloak-prod: it says which site serves, and which \
+             command comes next\n\
+             runbook:  docs/runbook.md, chapter Mails\n\
+             log:      https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/\
+             $252Faws$252Flambda$252Fsitefence-keycloak-prod-fencing\n"
+        );
+    }
 
     #[test]
     fn a_subject_fits_into_a_mail() {

@@ -250,6 +250,7 @@ mod tests {
                 by: "site-a".to_owned(),
                 evidence: "…".to_owned(),
                 decided_at: now,
+                alerted_at: None,
             }),
             claim: Some(Claim {
                 owner: "request".to_owned(),

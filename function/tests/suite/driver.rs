@@ -16,6 +16,7 @@ fn task() -> Task {
     Task::Alert {
         reporter: Reporter(crate::common::site("site-a")),
         suspect: Suspect(crate::common::site("site-b")),
+        since: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod infinispan;
 mod owner;
 mod process;
 mod regions;
+mod rehearsals;
 mod round_trips;
 mod rows;
 mod strangers;

@@ -6,7 +6,6 @@ use super::{Exit, OutputFormat, cloud};
 use crate::report::{self, Operated};
 use crate::run;
 use crate::run::console::Console;
-use crate::topology::SiteName;
 
 /// How long the look before may take.
 pub(super) const LOOK_WITHIN: Duration = Duration::from_secs(10);
@@ -22,13 +21,13 @@ pub(super) fn answer(output: OutputFormat, operated: &Operated) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// The site's name typed, or agreed to beforehand.
-pub(super) fn consent(console: &Console, given: bool, site: &SiteName) -> Result<(), run::Failure> {
+/// The name typed, or agreed to beforehand.
+pub(super) fn consent(console: &Console, given: bool, name: &str) -> Result<(), run::Failure> {
     if given {
         return Ok(());
     }
-    match console.ask(&format!("type {site} to go on:")) {
-        Ok(typed) if typed == site.as_str() => Ok(()),
+    match console.ask(&format!("type {name} to go on:")) {
+        Ok(typed) if typed == name => Ok(()),
         Ok(_) => Err(run::Failure::Declined),
         Err(_) => Err(run::Failure::NoTerminal),
     }

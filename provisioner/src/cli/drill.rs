@@ -3,20 +3,47 @@
 use clap::Args;
 use fencing::health::FORCED_AT_MOST_SECONDS;
 
-use super::{Exit, Failure, OutputFormat, TopologyFile, cloud};
+use super::consent::{LOOK_WITHIN, consent};
+use super::{Exit, Failure, OutputFormat, TopologyFile, cloud, say};
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{Session, drill};
-use crate::topology::Interval;
+use crate::run::keycloak::Hands;
+use crate::run::rejoin::{self, Way};
+use crate::run::split_brain::{self, Parts};
+use crate::run::{self, Scope, Session, drill, status};
+use crate::topology::time_to_fence::{Detections, worst_cases};
+use crate::topology::{Interval, Topology};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Without an option the loss of each site is rehearsed: an alert through the function's real URL with \
+    the real credentials, judged from what is seen now as if the link were down, and answered without doing anything. \
+    Exit codes: 0 each loss would be dealt with · 5 one would not"
+)]
 pub(super) struct Drill {
     #[command(flatten)]
     file: TopologyFile,
-    /// Answer the health question with a failure for so long (10m, an hour at most; 0s ends it), to see whether
-    /// Route 53 notices and people hear of it. Fences nobody, and ends by itself
-    #[arg(long, value_name = "DURATION", value_parser = lasting, required = true)]
-    fail_health: Option<Interval>,
+    /// Rehearse the way from the health question to people: it is answered with a failure for so long (10m, an hour at
+    /// most; 0s ends it). Fences nobody, and ends by itself
+    #[arg(long, alias = "fail-health", value_name = "DURATION", value_parser = lasting)]
+    path: Option<Interval>,
+    /// Cut the link between the sites for real: the Infinispan operators and the gossip routers of both clusters are
+    /// scaled to none until a site is fenced, and back whatever happens; then the site is brought back. It shows how long
+    /// each stage took beside what was promised. Users of the fenced site log in anew
+    #[arg(long, conflicts_with = "path")]
+    split_brain: bool,
+    /// Put back what a drill scaled that was killed, on whatever machine
+    #[arg(long, conflicts_with_all = ["path", "split_brain"])]
+    restore: bool,
+    /// For how long the sites may take to see each other again, after --split-brain
+    #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "1h", requires = "split_brain")]
+    give_up_after: Interval,
+    /// For how long Keycloak's pods may take to go, or to come, after --split-brain
+    #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "15m", requires = "split_brain")]
+    keycloak_within: Interval,
+    /// Agree beforehand
+    #[arg(short = 'y', long)]
+    yes: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -34,20 +61,123 @@ fn lasting(text: &str) -> Result<Interval, String> {
 impl Drill {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let loaded = self.file.load()?;
-        // Asked for by clap, since it is the only rehearsal so far.
-        let lasts = self.fail_health.unwrap_or(Interval::from_seconds(0));
         let file = self.file.name();
+        if self.split_brain || self.restore {
+            return cloud::finish(self.scaling(&loaded.topology, &file));
+        }
         cloud::finish(async {
             let session = Session::begin(&loaded.topology, Console::new()).await?;
             cloud::herald(&session, &loaded.topology, &file).await;
-            let drilled = drill::fail_health(&session, &loaded.topology, lasts).await?;
-            cloud::answer(
-                self.output,
-                || report::drilled_text(&drilled),
-                || report::drilled_json(&drilled),
-            )?;
-            Ok(Exit::Done)
+            match self.path {
+                Some(lasts) => self.fail_health(&session, &loaded.topology, lasts).await,
+                None => self.rehearse(&session, &loaded.topology).await,
+            }
         })
+    }
+
+    /// What scales something in the clusters.
+    async fn scaling(&self, topology: &Topology, file: &str) -> Result<Exit, run::Failure> {
+        let session = Session::over(topology, &Scope::all(topology), Console::new()).await?;
+        let parts = Parts::of(&session, topology)?;
+        if self.restore {
+            cloud::herald(&session, topology, file).await;
+            let restored = split_brain::restore(&session, &parts).await?;
+            say(&match restored {
+                0 => "no drill keeps anything at none".to_owned(),
+                _ => format!("put back; if a site was fenced meanwhile: provision status {file}"),
+            });
+            return Ok(Exit::Done);
+        }
+        let seen = status::look(&session, topology, file, LOOK_WITHIN).await;
+        split_brain::check(topology, &seen, &parts, file).await?;
+        let mut hands = Vec::new();
+        for site in &topology.sites {
+            let within = cloud::duration(self.keycloak_within);
+            hands.push((&site.name, Hands::ours(&session, site, within).await?));
+        }
+        let cases = worst_cases(topology, &Detections::new());
+        say(report::verdict(&seen).line().as_str());
+        say(
+            "the link between the sites is to be cut for real: the Infinispan operators and the gossip routers of both \
+             clusters are scaled to none. One site is fenced, the other serves all users alone, writes at both fail until \
+             that is done, and whoever has a session at the fenced site logs in anew. Then everything is put back and the \
+             site is brought back",
+        );
+        if !self.yes {
+            confirm(&session.console)?;
+        }
+        consent(&session.console, self.yes, topology.name.as_str())?;
+        let fenced = split_brain::split(&session, topology, &parts, &cases).await;
+        let fenced =
+            fenced.inspect_err(|_| say(&format!("how things stand now: provision status {file}")))?;
+        let measured = split_brain::measured(&session, topology, &fenced, &cases).await?;
+        say(report::split_brain_text(&measured, &cases).trim_end());
+        if let Err(failure) = split_brain::keep(&session, topology, &measured).await {
+            say(&format!("`status` will not show it: {failure}"));
+        }
+        let stale = &fenced.decision.fenced.0;
+        say(&format!(
+            "\n{stale} is brought back; stopped, this goes on: provision rejoin {stale} {file} --when-healed"
+        ));
+        for (site, hands) in hands {
+            if let Some(site) = topology
+                .sites
+                .iter()
+                .find(|it| it.name == *site && it.name == *stale)
+            {
+                let way = Way {
+                    hands,
+                    when_healed: Some(cloud::duration(self.give_up_after)),
+                };
+                let operated = rejoin::rejoin(&session, topology, site, &way).await?;
+                say(&operated.answer.sentence);
+            }
+        }
+        let name = topology.name.as_str();
+        cloud::answer(
+            self.output,
+            || report::split_brain_text(&measured, &cases),
+            || report::split_brain_json(name, &measured, &cases),
+        )?;
+        Ok(Exit::Done)
+    }
+
+    async fn fail_health(
+        &self,
+        session: &Session,
+        topology: &Topology,
+        lasts: Interval,
+    ) -> Result<Exit, run::Failure> {
+        let drilled = drill::fail_health(session, topology, lasts).await?;
+        cloud::answer(
+            self.output,
+            || report::drilled_text(&drilled),
+            || report::drilled_json(&drilled),
+        )?;
+        Ok(Exit::Done)
+    }
+
+    async fn rehearse(&self, session: &Session, topology: &Topology) -> Result<Exit, run::Failure> {
+        let rehearsed = drill::rehearse(session, topology).await?;
+        let name = topology.name.as_str();
+        cloud::answer(
+            self.output,
+            || report::rehearsed_text(name, &rehearsed),
+            || report::rehearsed_json(name, &rehearsed),
+        )?;
+        Ok(match report::would_all_be_fenced(&rehearsed) {
+            true => Exit::Done,
+            false => Exit::Degraded,
+        })
+    }
+}
+
+/// The first of two questions: the second is answered with a name.
+fn confirm(console: &Console) -> Result<(), run::Failure> {
+    match console.ask("do your users know? yes or no:") {
+        Ok(answer) if answer == "yes" => Ok(()),
+        Ok(_) => Err(run::Failure::Declined),
+        Err(_) => Err(run::Failure::NoTerminal),
     }
 }
 

@@ -46,7 +46,7 @@ impl Forced<'_> {
                 say(DRY);
                 return Ok(Exit::Done);
             }
-            consent(&session.console, self.yes, site)?;
+            consent(&session.console, self.yes, site.as_str())?;
             let operated =
                 force::fence(&session, self.loaded, self.site, self.reason, self.cut_first).await?;
             answer(self.output, &operated)

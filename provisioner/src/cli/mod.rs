@@ -37,7 +37,7 @@ pub use topology_file::TopologyFile;
 #[command(name = "provision", version, propagate_version = true, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done · 1 failed · 2 usage or invalid topology · 3 refused because unsafe · \
-    4 `plan --detailed-exitcode` found changes · 5 `status` degraded · 6 `status` fenced"
+    4 `plan --detailed-exitcode` found changes · 5 `status` degraded, `drill` found that a loss would not be fenced · 6 `status` fenced"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -74,7 +74,7 @@ enum Verb {
     Hold(hold::Hold),
     /// Allow new decisions again
     Release(hold::Release),
-    /// Rehearse: let the health question fail for a while, to see whether people hear of it
+    /// Rehearse the loss of a site through the real address with the real credentials; changes nothing
     Drill(drill::Drill),
     /// Print the JSON Schema of a topology, for editors
     Schema(schema::Schema),

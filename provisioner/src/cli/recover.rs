@@ -138,7 +138,7 @@ impl Rejoin {
                 say(DRY);
                 return Ok(Exit::Done);
             }
-            consent(&session.console, self.yes, &site.name)?;
+            consent(&session.console, self.yes, site.name.as_str())?;
             let way = Way {
                 hands,
                 when_healed: self.when_healed.then(|| cloud::duration(self.give_up_after)),
@@ -181,7 +181,7 @@ impl Fence {
                 say(DRY);
                 return Ok(Exit::Done);
             }
-            consent(&session.console, self.yes, &site.name)?;
+            consent(&session.console, self.yes, site.name.as_str())?;
             let operated = recover::fence(&session, topology, &site.name, &self.reason).await?;
             answer(self.output, &operated)
         })
@@ -212,7 +212,7 @@ impl Promote {
             ));
             // Whoever gives a site up names that one.
             let named = if self.survivor_is_lost { other } else { site };
-            consent(&session.console, self.yes, &named.name)?;
+            consent(&session.console, self.yes, named.name.as_str())?;
             let operated = recover::promote(&session, topology, &site.name, self.survivor_is_lost).await?;
             answer(self.output, &operated)
         })

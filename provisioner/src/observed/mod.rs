@@ -20,10 +20,10 @@ pub mod cluster_endpoint;
 pub mod difference;
 pub mod failure_detection;
 pub mod forced;
-pub mod keycloak;
 pub mod objects;
 mod ownership;
 pub mod status;
+pub mod workload;
 
 use self::cluster::{ClusterReading, Looks};
 pub use self::ownership::{Mark, Neighbour};

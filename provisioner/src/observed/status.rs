@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use fencing::health::Checkup;
 use fencing::register::Record;
+use fencing::rehearsal::SplitBrain;
 use fencing::settings::Settings;
 use jiff::Timestamp;
 
@@ -48,6 +49,8 @@ pub struct RegisterItems {
     pub watchdogs: BTreeMap<SiteName, Timestamp>,
     /// By Region: what its function's last deep check came to.
     pub checkups: BTreeMap<String, Checkup>,
+    /// What the last drill measured that cut the link.
+    pub drill: Option<SplitBrain>,
 }
 
 /// An accelerator with all its endpoints.

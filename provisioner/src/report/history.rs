@@ -10,6 +10,8 @@ use fencing::words::Epoch;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::drill::seconds;
+
 /// The revisions of one epoch, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chapter {
@@ -37,12 +39,12 @@ pub fn chapters(mut entries: Vec<Record>) -> Vec<Chapter> {
 }
 
 impl Chapter {
-    fn decision(&self) -> Option<&fencing::register::Decision> {
+    pub(super) fn decision(&self) -> Option<&fencing::register::Decision> {
         self.entries.iter().find_map(|entry| entry.decision.as_ref())
     }
 
     /// When it first reached a state, after the decision.
-    fn first(&self, state: State) -> Option<Timestamp> {
+    pub(super) fn first(&self, state: State) -> Option<Timestamp> {
         let entry = self.entries.iter().find(|entry| entry.state == state)?;
         Some(entry.written_at)
     }
@@ -55,7 +57,7 @@ impl Chapter {
     }
 
     /// How it ended, if it did.
-    fn end(&self) -> Option<&Record> {
+    pub(super) fn end(&self) -> Option<&Record> {
         let last = self.entries.last()?;
         let was_decided = self.entries.iter().any(|entry| entry.decision.is_some());
         (was_decided && last.state == State::Open).then(|| {
@@ -68,7 +70,7 @@ impl Chapter {
     }
 
     /// Whether a revision between its first and its last is missing.
-    fn has_gaps(&self) -> bool {
+    pub(super) fn has_gaps(&self) -> bool {
         let pairs = self.entries.iter().zip(self.entries.iter().skip(1));
         let mut pairs = pairs.filter(|(before, after)| before.rev.next() != after.rev);
         pairs.next().is_some()
@@ -148,10 +150,6 @@ pub fn chapter_text(chapter: &Chapter) -> String {
     text
 }
 
-fn seconds(ms: i64) -> String {
-    format!("{}.{} s", ms / 1000, (ms % 1000).abs() / 100)
-}
-
 /// The same for programs.
 pub fn history_json(chapters: &[Chapter]) -> Value {
     let epochs = chapters.iter().filter_map(|chapter| {
@@ -179,7 +177,7 @@ pub fn chapter_json(chapter: &Chapter) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use fencing::accelerator::Outcome;
     use fencing::register::Decision;
@@ -196,6 +194,7 @@ mod tests {
             by: "site-a's alert".to_owned(),
             evidence: "site-a does not see site-b".to_owned(),
             decided_at: "2026-11-21T20:00:00Z".parse().unwrap(),
+            alerted_at: None,
         };
         Record {
             epoch: Epoch(epoch),
@@ -208,7 +207,7 @@ mod tests {
         }
     }
 
-    fn told() -> Vec<Record> {
+    pub(in crate::report) fn told() -> Vec<Record> {
         vec![
             entry(1, 5, State::Open, "30:00", "rejoin by ana"),
             entry(1, 6, State::Open, "31:00", "hold by ben"),

@@ -1,8 +1,10 @@
 //! Plans, progress and outcomes as text and JSON. Pure: a value in, a string out.
 
 mod cost;
+mod drill;
 mod failure;
 mod history;
+mod incident;
 mod json;
 mod objects;
 mod operate;
@@ -10,19 +12,23 @@ mod outcome;
 mod package;
 mod plan;
 mod properties;
+mod rehearsal;
 mod status;
 
 pub use self::cost::{Cost, cost_text, monthly};
+pub use self::drill::{split_brain_json, split_brain_text};
 pub use self::failure::{causes_json, failure_text, problems_text};
 pub use self::history::{Chapter, chapter_json, chapter_text, chapters, history_json, history_text};
+pub use self::incident::{Around, incident_html};
 pub use self::json::{applied_json, destroyed_json, package_json, plan_json};
 pub use self::objects::{left_out, unknown_kinds};
 pub use self::operate::{drilled_json, drilled_text, operated_json, operated_text};
-pub use self::outcome::{Applied, Destroyed, Operated, Preview};
+pub use self::outcome::{Applied, Destroyed, Operated, Preview, Rehearsed};
 pub use self::package::package_text;
 pub use self::plan::{
     applied_text, changes, destroyed_text, destruction_text, latency_text, plan_text, step,
 };
+pub use self::rehearsal::{rehearsed_json, rehearsed_text, would_all_be_fenced};
 pub use self::status::{
     Complaint, Condition, Verdict, changes_between, herald, sign_of_life, status_json, status_text, verdict,
 };

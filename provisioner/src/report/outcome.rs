@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use fencing::answer::Answer;
+use fencing::rehearsal::Rehearsal;
 use serde::Serialize;
 
 use crate::observed::changes::StackDifference;
@@ -66,6 +67,19 @@ pub struct Operated {
     /// What it answered.
     #[serde(flatten)]
     pub answer: Answer,
+}
+
+/// One rehearsed alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rehearsed {
+    /// Whose function answered.
+    pub region: Region,
+    /// From here to the answer, in milliseconds.
+    pub round_trip_ms: u64,
+    /// What it answered.
+    #[serde(flatten)]
+    pub rehearsal: Rehearsal,
 }
 
 /// By Region and stack: what would change in it.

@@ -17,6 +17,8 @@ use crate::world::call::CallError;
 /// How often a call is made again that a dependency failed, and after how long.
 const RETRIES: u32 = 10;
 const RETRY_AFTER: Duration = Duration::from_secs(3);
+/// How often it is said that nothing has changed.
+const REMIND_EVERY: Duration = Duration::from_secs(30);
 /// For how long credentials that ran out are waited for, and how often they are looked for again.
 const CREDENTIALS_WITHIN: Duration = Duration::from_secs(3600);
 const CREDENTIALS_EVERY: Duration = Duration::from_secs(15);
@@ -34,6 +36,9 @@ pub(super) struct Calls<'a> {
     topology: &'a Topology,
     began: Instant,
     said: String,
+    /// Since when that is so, and when it was said last.
+    since: Instant,
+    reminded: Instant,
 }
 
 impl<'a> Calls<'a> {
@@ -43,6 +48,8 @@ impl<'a> Calls<'a> {
             topology,
             began: Instant::now(),
             said: String::new(),
+            since: Instant::now(),
+            reminded: Instant::now(),
         }
     }
 
@@ -73,8 +80,18 @@ impl<'a> Calls<'a> {
             };
             let sentence = operated.answer.sentence.clone();
             if sentence != self.said {
-                self.say(&sentence);
+                let step = operated.answer.step;
+                let step = step.map(|step| format!("step {} of {}: ", step.number, step.of));
+                self.say(&format!("{}{sentence}", step.unwrap_or_default()));
                 self.said = sentence;
+                self.since = Instant::now();
+                self.reminded = self.since;
+            } else if self.reminded.elapsed() >= REMIND_EVERY {
+                self.reminded = Instant::now();
+                let seconds = self.since.elapsed().as_secs();
+                self.session
+                    .console
+                    .say(&format!("        still so after {seconds} s: {sentence}"));
             }
             let is_to_be_repeated =
                 operated.answer.status == Status::Retry && operated.answer.next == Next::Nothing;

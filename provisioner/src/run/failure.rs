@@ -10,7 +10,7 @@ use crate::check::DocumentError;
 use crate::check::plan::PlanBreach;
 use crate::observed::RegisterReading;
 use crate::observed::cause::Cause;
-use crate::observed::keycloak::Owner;
+use crate::observed::workload::Owner;
 use crate::package::PackageError;
 use crate::package::elf::ElfError;
 use crate::preflight::causes;
@@ -180,19 +180,31 @@ pub enum Failure {
         name: String,
         namespace: String,
     },
-    #[error("Keycloak of site `{site}` was waited for {until}, for {seconds} seconds in vain")]
-    KeycloakSlow {
+    #[error("site `{site}` has no Deployment `{name}` in the namespace `{namespace}`, which would be {what}")]
+    NoDeployment {
         site: SiteName,
+        what: &'static str,
+        name: String,
+        namespace: String,
+    },
+    #[error("{what} was waited for {until}, for {seconds} seconds in vain")]
+    WorkloadSlow {
+        what: String,
+        code: &'static str,
         until: String,
         seconds: u64,
     },
     #[error("{object} is kept as it is by `{}`, which would undo its being scaled", owner.name)]
-    KeycloakControlled { object: String, owner: Owner },
+    Controlled {
+        object: String,
+        code: &'static str,
+        owner: Owner,
+    },
     #[error(
         "Keycloak of site `{site}` has {pods} pods again: somebody started it while its caches are brought in step"
     )]
     KeycloakCameBack { site: SiteName, pods: usize },
-    #[error("the cluster of site `{site}` is needed, to scale its Keycloak: {what}")]
+    #[error("the cluster of site `{site}` is needed, to scale what runs there: {what}")]
     ClusterNeeded { site: SiteName, what: String },
     #[error("the register cannot be read: {reason}")]
     RegisterUnread { reason: String },
@@ -202,6 +214,26 @@ pub enum Failure {
     StillApart { seconds: u64, why: String },
     #[error("`{survivor}` looks alive: {sign}")]
     SurvivorLives { survivor: SiteName, sign: String },
+    #[error("the function's URL in {region} cannot be reached: {reason}")]
+    Unposted { region: Region, reason: String },
+    #[error("the function's URL in {region} answers {status}: {said}")]
+    NotRehearsed {
+        region: Region,
+        status: u16,
+        said: String,
+    },
+    #[error("a drill that cuts the link wants everything in order: {sentence}")]
+    NotInOrder { sentence: String },
+    #[error("an earlier drill still keeps {} at none", objects.join(", "))]
+    DrillLeft { objects: Vec<String>, file: String },
+    #[error(
+        "a site was to be fenced within {promised} seconds in the worst case, and none was within {seconds}: {why}"
+    )]
+    NotFenced {
+        promised: u32,
+        seconds: u64,
+        why: String,
+    },
     #[error("something changed between planning and starting")]
     Overtaken,
     #[error("stopped; nothing is lost")]
@@ -216,6 +248,10 @@ pub enum Failure {
         #[source]
         source: std::io::Error,
     },
+    #[error("epoch {epoch} decided nothing, so that there is nothing to report")]
+    NothingDecided { epoch: u64 },
+    #[error("the page cannot be made")]
+    Page(#[source] tera::Error),
     #[error("the answer cannot be printed: {reason}")]
     Unprintable { reason: String },
     /// A fault of this program.
@@ -223,6 +259,29 @@ pub enum Failure {
     FaultyPlan { breaches: Vec<PlanBreach> },
     #[error(transparent)]
     Documents(#[from] DocumentError),
+}
+
+/// The code of a Keycloak that somebody keeps as it is.
+pub(super) const KEYCLOAK_CONTROLLED: &str = "keycloakControlled";
+
+/// What to do about an answer that is no rehearsal's.
+fn about_answer(status: u16) -> &'static str {
+    match status {
+        200 => "the function is older than this command and knows no rehearsals: `provision apply` first",
+        401 => "something on the way drops the credentials: Alertmanager's alerts are answered the same",
+        403 => {
+            "if the function said so, its secret was changed in the last minute, or is not the one in Secrets Manager; if \
+             Lambda said so (`Forbidden`), the URL lacks one of its two permissions: `provision apply` puts both back"
+        }
+        404 | 405 => {
+            "the address leads elsewhere: `provision plan` shows whether the function's URL has changed"
+        }
+        422 => "the function was deployed for another topology: `provision plan` shows the difference",
+        429 => {
+            "Lambda lets no more through just now; alerts meet the same: raise function.reservedConcurrency"
+        }
+        _ => "the function's log says more; alerts are answered the same",
+    }
 }
 
 fn silent_text(sites: &[SilentSite]) -> String {
@@ -294,7 +353,9 @@ impl Failure {
             Self::Problems(problems) if problems.iter().any(Problem::is_unsafe) => Kind::Refused,
             Self::Locked { .. }
             | Self::DecidedMeanwhile { .. }
-            | Self::KeycloakControlled { .. }
+            | Self::Controlled { .. }
+            | Self::NotInOrder { .. }
+            | Self::DrillLeft { .. }
             | Self::KeycloakCameBack { .. }
             | Self::SurvivorLives { .. }
             | Self::NotMarked { .. } => Kind::Refused,
@@ -303,7 +364,9 @@ impl Failure {
                 Status::Foreign => Kind::Usage,
                 Status::Retry | Status::Done => Kind::Failed,
             },
-            Self::NoTerminal | Self::Envelope(_) | Self::NoSuchEpoch { .. } => Kind::Usage,
+            Self::NoTerminal | Self::Envelope(_) | Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => {
+                Kind::Usage
+            }
             _ => Kind::Failed,
         }
     }
@@ -336,20 +399,25 @@ impl Failure {
             Self::DecidedMeanwhile { .. } => "decidedMeanwhile",
             Self::NotMarked { .. } => "notMarked",
             Self::NoKeycloak { .. } => "noKeycloak",
-            Self::KeycloakSlow { .. } => "keycloakSlow",
-            Self::KeycloakControlled { .. } => "keycloakControlled",
+            Self::WorkloadSlow { code, .. } | Self::Controlled { code, .. } => code,
+            Self::NoDeployment { .. } => "noDeployment",
+            Self::NotInOrder { .. } => "notInOrder",
+            Self::DrillLeft { .. } => "drillLeft",
+            Self::NotFenced { .. } => "notFenced",
             Self::KeycloakCameBack { .. } => "keycloakCameBack",
             Self::ClusterNeeded { .. } => "clusterNeeded",
             Self::RegisterUnread { .. } => "registerUnread",
-            Self::NoSuchEpoch { .. } => "noSuchEpoch",
+            Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => "noSuchEpoch",
             Self::StillApart { .. } => "stillApart",
             Self::SurvivorLives { .. } => "survivorLives",
+            Self::Unposted { .. } => "webhookUnreachable",
+            Self::NotRehearsed { .. } => "notRehearsed",
             Self::Overtaken => "overtaken",
             Self::Interrupted => "interrupted",
             Self::Declined => "declined",
             Self::NoTerminal => "noTerminal",
             Self::Unwritable { .. } | Self::Unprintable { .. } => "unwritable",
-            Self::Documents(_) => "renderFailed",
+            Self::Documents(_) | Self::Page(_) => "renderFailed",
             Self::FaultyPlan { .. } => "faultyPlan",
         }
     }
@@ -371,7 +439,7 @@ impl Failure {
             Self::Package(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::File { .. } => Some("name a zip that `provision build` wrote, or let it be built".into()),
-            Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Documents(_) => None,
+            Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Documents(_) | Self::Page(_) => None,
             Self::Problems(_) | Self::Envelope(_) => None,
             Self::Cluster(error) => error
                 .hint()
@@ -455,13 +523,24 @@ impl Failure {
                 "name it in the site's `keycloak`; where it runs elsewhere, stop it yourself and add --keycloak manual"
                     .into(),
             ),
-            Self::KeycloakSlow { .. } => Some(
+            Self::NoDeployment { .. } => Some(
+                "name it, and its namespace, in the site's `operator` or `router` in the topology".into(),
+            ),
+            Self::NotInOrder { .. } => Some("put that right first; `provision drill` without options needs less".into()),
+            Self::DrillLeft { file, .. } => Some(format!("provision drill {file} --restore")),
+            Self::NotFenced { .. } => Some(
+                "the link is whole again; `provision drill` without options shows how far an alert gets, the runbook's \
+                 chapter `A drill that fenced nobody` where to look"
+                    .into(),
+            ),
+            Self::WorkloadSlow { .. } => Some(
                 "look at the pods of that namespace; then run the same command again, it goes on from what stands".into(),
             ),
-            Self::KeycloakControlled { owner, .. } => Some(format!(
+            Self::Controlled { owner, code, .. } if *code == KEYCLOAK_CONTROLLED => Some(format!(
                 "pause it first: {}; or stop Keycloak yourself, with --keycloak manual",
                 owner.pause
             )),
+            Self::Controlled { owner, .. } => Some(format!("pause it first: {}", owner.pause)),
             Self::KeycloakCameBack { .. } => Some(
                 "the rejoin is off and the site stays fenced; find out who did, then run the same command again".into(),
             ),
@@ -469,7 +548,7 @@ impl Failure {
                 Some("bring the cluster into reach, or stop Keycloak yourself, with --keycloak manual".into())
             }
             Self::RegisterUnread { .. } => Some("run the same command again; it goes on from what stands".into()),
-            Self::NoSuchEpoch { .. } => Some("`provision history` lists those that there were".into()),
+            Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => Some("`provision history` lists those that there were".into()),
             Self::StillApart { .. } => {
                 Some("repair the link between the sites; --give-up-after waits longer".into())
             }
@@ -477,6 +556,11 @@ impl Failure {
                 "a survivor that lives has what the other site has not; if you know that it is lost: --survivor-is-lost"
                     .into(),
             ),
+            Self::Unposted { .. } => Some(
+                "Alertmanager may reach it all the same: it goes out another way; behind a proxy, set HTTPS_PROXY here"
+                    .into(),
+            ),
+            Self::NotRehearsed { status, .. } => Some(about_answer(*status).into()),
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {
                 Some("run the same command again to go on; what was begun at a server goes on there meanwhile".into())

@@ -94,7 +94,7 @@ impl<'a> Forcing<'a> {
     async fn begin(session: &'a Session, loaded: &'a Loaded) -> Result<Self, Failure> {
         let topology = &loaded.topology;
         let name = topology.function_name();
-        let by = observe::identity(&session.aws, topology).await?.arn;
+        let by = observe::identity(session, topology).await?.arn;
         let mut deployed = Vec::new();
         for region in &topology.regions {
             let functions = Functions::new(session.aws.lambda(region), region);

@@ -25,6 +25,8 @@ pub mod operate;
 pub mod preview;
 pub mod recover;
 pub mod rejoin;
+mod scaling;
+pub mod split_brain;
 pub mod stacks;
 pub mod status;
 pub mod subscriptions;
@@ -47,7 +49,7 @@ use crate::package::{self, PackedFunction, elf};
 use crate::preflight::problem::Problem;
 use crate::render::ObjectDocument;
 use crate::render::StackDocument;
-use crate::topology::{CaBundle, SiteName, Topology};
+use crate::topology::{CaBundle, Site, SiteName, Topology};
 use crate::world::aws::Aws;
 use crate::world::kubernetes::{Cluster, ConnectError, Contexts};
 
@@ -114,6 +116,22 @@ impl Session {
         })
     }
 
+    /// The client of a site's cluster, where nothing can be done without it.
+    fn cluster_of(&self, site: &Site) -> Result<Cluster, Failure> {
+        let what = match self.clusters.get(&site.name) {
+            Some(Ok(cluster)) => return Ok(cluster.clone()),
+            Some(Err(ConnectError::Problem(problem))) => {
+                return Err(Failure::Problems(vec![Problem::Cluster(problem.clone().into())]));
+            }
+            Some(Err(ConnectError::Unreached(unreached))) => unreached.what.clone(),
+            None => "it is not in scope".to_owned(),
+        };
+        Err(Failure::ClusterNeeded {
+            site: site.name.clone(),
+            what,
+        })
+    }
+
     /// Fails where somebody has to do something before a cluster can be asked at all, as with a context that the
     /// kubeconfig does not know.
     pub fn connected(&self) -> Result<(), Failure> {
@@ -143,7 +161,7 @@ async fn connect(topology: &Topology, scope: &Scope) -> BTreeMap<SiteName, Resul
         return BTreeMap::new();
     }
     let contexts = Contexts::read();
-    let connect = async |site: Option<&crate::topology::Site>| match site {
+    let connect = async |site: Option<&Site>| match site {
         Some(site) => Some((site.name.clone(), contexts.connect(site).await)),
         None => None,
     };

@@ -172,7 +172,7 @@ async fn drive(
     let mut calls = Calls::new(session, topology);
     loop {
         let came_back = if knows == Keycloak::Stopped {
-            hands.pods(stale).await?
+            hands.pods().await?
         } else {
             0
         };

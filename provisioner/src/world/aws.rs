@@ -97,6 +97,8 @@ impl SignInError {
 #[derive(Clone)]
 pub struct Aws {
     shared: SdkConfig,
+    /// Whom calls trust that do not go to an API of AWS.
+    trust: TlsContext,
     endpoints: BTreeMap<String, String>,
 }
 
@@ -115,6 +117,7 @@ impl Aws {
         // Installing fails only when a provider is there already; any is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let context = tls_context(std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from))?;
+        let trust = context.clone();
         let http = Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder()
                 .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
@@ -147,6 +150,7 @@ impl Aws {
         }
         let aws = Self {
             shared: loader.load().await,
+            trust,
             endpoints: overridden_endpoints(std::env::vars()),
         };
         let none = || SignInError::NoCredentials {
@@ -169,6 +173,15 @@ impl Aws {
         };
         let credentials = provider.provide_credentials().await;
         credentials.map_err(|source| SignInError::Broken { source })
+    }
+
+    /// A connector for addresses that are no API of AWS: the same authorities, the same proxy.
+    pub(super) fn connector(&self) -> Connector {
+        Connector::builder()
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .tls_context(self.trust.clone())
+            .proxy_config(ProxyConfig::from_env())
+            .build()
     }
 
     /// The `AWS_ENDPOINT_URL*` that are set. Whoever has them set by mistake must be able to see it.

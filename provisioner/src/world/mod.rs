@@ -24,3 +24,4 @@ pub mod kubernetes;
 pub mod register;
 pub mod secrets;
 pub mod topics;
+pub mod webhook;

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use fencing::register::Record;
-use fencing::register::items::{self, CHECKUP, KEY, Stamp, Unread};
+use fencing::register::items::{self, CHECKUP, KEY, MEASURED, Stamp, Unread};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -231,8 +231,9 @@ impl Table {
                 item.and_then(|mut item| serde_dynamo::from_attribute_value(item.remove(CHECKUP)?).ok());
             Ok::<_, CallError>(checkup.map(|checkup| (region.clone(), checkup)))
         });
-        let (record, watchdogs, checkups) = tokio::try_join!(
+        let (record, drill, watchdogs, checkups) = tokio::try_join!(
             self.raw(items::record(topology)),
+            self.raw(items::drill(topology)),
             try_join_all(watchdogs),
             try_join_all(checkups),
         )?;
@@ -245,6 +246,7 @@ impl Table {
             record,
             watchdogs: watchdogs.into_iter().flatten().collect(),
             checkups: checkups.into_iter().flatten().collect(),
+            drill: drill.and_then(|mut item| serde_dynamo::from_attribute_value(item.remove(MEASURED)?).ok()),
         })
     }
 
@@ -371,6 +373,7 @@ mod tests {
                 by: "site-a".to_owned(),
                 evidence: "a test".to_owned(),
                 decided_at: Timestamp::UNIX_EPOCH,
+                alerted_at: None,
             }),
             ..Record::empty()
         }

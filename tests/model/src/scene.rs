@@ -318,6 +318,7 @@ pub fn task_of(grounds: &Grounds, chance: Chance) -> Option<Task> {
     let alert = |site: Site| Task::Alert {
         reporter: Reporter(grounds.name(site).clone()),
         suspect: Suspect(grounds.name(site.other()).clone()),
+        since: None,
     };
     Some(match chance {
         Chance::AlertA => alert(Site::A),

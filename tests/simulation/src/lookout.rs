@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
 use fencing::metrics::{Measured, Metric};
+use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use function::world::Lookout;
 use secrecy::SecretString;
@@ -64,6 +65,10 @@ impl Lookout for Outside {
     async fn keep(&self, checkup: &Checkup) -> Result<(), Fault> {
         self.sim().sleep(LOOK).await;
         self.sim().core().reality.keep(self.whose(), checkup.clone());
+        Ok(())
+    }
+
+    async fn measured_by_drill(&self, _: &SplitBrain) -> Result<(), Fault> {
         Ok(())
     }
 

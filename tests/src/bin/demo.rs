@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tests::demo::{Programs, play, play_two_regions};
+use tests::demo::{Programs, keep, play, play_two_regions};
 
-const USAGE: &str = "usage: demo [--two-regions] PROVISION FUNCTION EXAMPLES\n\n  \
+const USAGE: &str = "usage: demo [--two-regions | --keep] PROVISION FUNCTION EXAMPLES\n\n  \
     PROVISION  the program `provision`\n  \
     FUNCTION   the function's binary, built for this machine\n  \
     EXAMPLES   the directory with the example topologies\n\n\
@@ -15,12 +15,12 @@ const USAGE: &str = "usage: demo [--two-regions] PROVISION FUNCTION EXAMPLES\n\n
 
 fn main() -> ExitCode {
     let mut arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let two_regions = arguments
-        .first()
-        .is_some_and(|first| first.as_os_str() == "--two-regions");
-    if two_regions {
+    let is_flag = |argument: &PathBuf| argument.to_string_lossy().starts_with("--");
+    let flag = arguments.first().filter(|first| is_flag(first)).cloned();
+    if flag.is_some() {
         arguments.remove(0);
     }
+    let flag = flag.map(|flag| flag.display().to_string());
     let Ok([provision, function, examples]) = <[PathBuf; 3]>::try_from(arguments) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
@@ -34,10 +34,10 @@ fn main() -> ExitCode {
     let played = match runtime {
         Ok(runtime) => runtime
             .block_on(async {
-                if two_regions {
-                    play_two_regions(&programs).await
-                } else {
-                    play(&programs).await
+                match flag.as_deref() {
+                    Some("--two-regions") => play_two_regions(&programs).await,
+                    Some("--keep") => keep(&programs).await,
+                    _ => play(&programs).await,
                 }
             })
             .map_err(|error| chain(&error)),

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 
 pub use alert::payload;
 pub use monitoring::{basic, value_of};
-pub use play::play;
+pub use play::{keep, play};
 pub use screen::Untrue;
 pub use stage::{ACCELERATOR, EXAMPLE, Stage};
 pub use two_regions::play as play_two_regions;

@@ -1,6 +1,7 @@
 //! The chapters.
 
 mod back;
+mod keep;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ use super::stage::{EXAMPLE, Stage};
 use super::{DemoError, Programs, alert, clusters, leftovers};
 use crate::standins::infinispan::BackupStatus;
 use crate::standins::local_aws::HttpAnswer;
+
+pub use keep::keep;
 
 /// The alert that says a site is gone.
 pub(super) const SITE_OFFLINE: &str = "SiteOffline";

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::{DemoError, clusters};
 use crate::standins::accelerator::{Accelerator, AcceleratorStandIn, World};
+use crate::standins::function_urls::FunctionUrls;
 use crate::standins::infinispan::{InfinispanPair, Role};
 use crate::standins::kubernetes::ClusterStandIn;
 use crate::standins::local_aws::LocalAws;
@@ -20,6 +21,9 @@ pub const EXAMPLE: &str = "local.yaml";
 
 /// The file with both clusters' contexts, beside the topology.
 const KUBECONFIG: &str = "kubeconfig";
+
+/// The file with the authority of Function URLs, beside it.
+const INTERNET_AUTHORITY: &str = "internet.pem";
 
 /// More accelerators than one page of the API holds come before the one that is wanted.
 const OTHER_ACCELERATORS: usize = 11;
@@ -36,6 +40,7 @@ pub struct Stage {
     pub infinispan: InfinispanPair,
     pub accelerator: AcceleratorStandIn,
     pub aws: LocalAws,
+    function_urls: FunctionUrls,
     /// Each site's balancer, by ARN.
     pub balancers: [String; 2],
     /// Each site's cluster.
@@ -102,6 +107,10 @@ impl Stage {
             .prefix("sitefence-demo-")
             .tempdir()
             .map_err(DemoError::file(std::env::temp_dir()))?;
+        let regions: Vec<&str> = topology.regions.iter().map(|region| region.as_str()).collect();
+        let function_urls = FunctionUrls::start(&aws, &regions)?;
+        let authority = folder.path().join(INTERNET_AUTHORITY);
+        fs::write(&authority, function_urls.authority().pem()).map_err(DemoError::file(&authority))?;
         let clusters = clusters::start(&topology)?;
         let kubeconfig = folder.path().join(KUBECONFIG);
         clusters::write_contexts(&kubeconfig, &topology, &clusters).map_err(DemoError::file(&kubeconfig))?;
@@ -113,6 +122,7 @@ impl Stage {
             infinispan,
             accelerator,
             aws,
+            function_urls,
             balancers,
             folder,
         };
@@ -124,7 +134,12 @@ impl Stage {
     pub fn environment(&self) -> Vec<(String, String)> {
         let kubeconfig = self.folder.path().join(KUBECONFIG);
         let mut environment = self.aws.client_environment();
-        environment.push(("KUBECONFIG".to_owned(), kubeconfig.display().to_string()));
+        let authority = self.folder.path().join(INTERNET_AUTHORITY);
+        environment.extend([
+            ("KUBECONFIG".to_owned(), kubeconfig.display().to_string()),
+            ("HTTPS_PROXY".to_owned(), self.function_urls.proxy_url()),
+            ("AWS_CA_BUNDLE".to_owned(), authority.display().to_string()),
+        ]);
         environment
     }
 

@@ -21,6 +21,7 @@ pub mod certificates;
 pub mod exporter;
 pub mod faults;
 pub mod function_url;
+pub mod function_urls;
 pub mod gate;
 pub mod infinispan;
 pub mod kubernetes;

@@ -22,8 +22,20 @@ pub struct Proxy {
     _stop: oneshot::Sender<()>,
 }
 
+/// Where names lead that nobody resolves: a part of the name, and the address.
+type Detour = Option<(&'static str, SocketAddr)>;
+
 impl Proxy {
     pub fn start() -> Result<Self, StartError> {
+        Self::taking(None)
+    }
+
+    /// The same, where every name with `part` in it leads to `address`.
+    pub fn leading(part: &'static str, address: SocketAddr) -> Result<Self, StartError> {
+        Self::taking(Some((part, address)))
+    }
+
+    fn taking(detour: Detour) -> Result<Self, StartError> {
         const WHAT: &str = "a proxy";
         let port = |source| StartError::Port { what: WHAT, source };
         let thread = |source| StartError::Thread { what: WHAT, source };
@@ -42,7 +54,7 @@ impl Proxy {
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        _ = accept(listener, recording) => {}
+                        _ = accept(listener, recording, detour) => {}
                         _ = stopped => {}
                     }
                 });
@@ -65,16 +77,20 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, asked: Arc<CallLog<String>>) -> io::Result<()> {
+async fn accept(
+    listener: std::net::TcpListener,
+    asked: Arc<CallLog<String>>,
+    detour: Detour,
+) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;
         // A tunnel that breaks is its two ends' business.
-        tokio::spawn(tunnel(stream, Arc::clone(&asked)));
+        tokio::spawn(tunnel(stream, Arc::clone(&asked), detour));
     }
 }
 
-async fn tunnel(mut client: TcpStream, asked: Arc<CallLog<String>>) -> io::Result<()> {
+async fn tunnel(mut client: TcpStream, asked: Arc<CallLog<String>>, detour: Detour) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
@@ -85,7 +101,11 @@ async fn tunnel(mut client: TcpStream, asked: Arc<CallLog<String>>) -> io::Resul
         return client.write_all(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n").await;
     };
     asked.record(target.to_owned());
-    let Ok(mut server) = TcpStream::connect(target).await else {
+    let connected = match detour.filter(|(part, _)| target.contains(part)) {
+        Some((_, address)) => TcpStream::connect(address).await,
+        None => TcpStream::connect(target).await,
+    };
+    let Ok(mut server) = connected else {
         return client.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
     };
     client

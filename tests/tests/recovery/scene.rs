@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
+use provisioner::topology::Platform;
 use serde_json::{Value, json};
 use tests::demo::{ACCELERATOR, EXAMPLE, Stage, basic, payload, value_of};
 use tests::provision::{Provision, Run};
@@ -60,24 +62,34 @@ impl Scene {
             "--no-wait",
         ]);
         assert_eq!(run.code, Some(0), "{run}");
-        scene.as_ada();
+        scene.as_ada(&["rejoin.yaml"]);
         scene
     }
 
-    /// From now on `provision` has the rights of the manifest for whoever brings a site back, and no others.
-    fn as_ada(&self) {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rbac/rejoin.yaml");
-        let text = std::fs::read_to_string(path).unwrap();
-        let manifests: Vec<Value> = text
-            .replace(
+    /// From now on `provision` has the rights of these manifests in each cluster, and no others.
+    pub(crate) fn as_ada(&self, files: &[&str]) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/rbac");
+        let manifests = |operators: &str| -> Vec<Value> {
+            let texts = files
+                .iter()
+                .map(|file| std::fs::read_to_string(format!("{folder}/{file}")).unwrap());
+            let text = texts.collect::<Vec<_>>().join("\n---\n");
+            text.replace(
                 "kind: Group\n    name: sitefence-operators",
                 "kind: User\n    name: ada",
             )
+            .replace("openshift-operators", operators)
             .split("\n---\n")
             .map(|document| serde_yaml::from_str(document).unwrap())
-            .collect();
+            .collect()
+        };
         let contexts = [0, 1].map(|index| {
             let cluster = &self.stage.clusters[index];
+            let operators = match self.stage.topology.sites[index].platform {
+                Platform::Openshift => "openshift-operators",
+                Platform::Kubernetes => "operators",
+            };
+            let manifests = manifests(operators);
             Context {
                 name: self.stage.site(index),
                 cluster,
@@ -106,7 +118,7 @@ impl Scene {
     /// Runs it until it says of a step what none before has said, then kills it where it stands; or to its end. Its exit
     /// code, and what it said.
     pub(crate) fn run_on(&self, arguments: &[&str], known: &mut Vec<String>) -> (Option<i32>, Vec<String>) {
-        Self::kill_at(self.provision(arguments), known)
+        Self::kill_at_new_step(self.provision(arguments), known)
     }
 
     /// The same where the register does not answer.
@@ -115,7 +127,7 @@ impl Scene {
         arguments: &[&str],
         known: &mut Vec<String>,
     ) -> (Option<i32>, Vec<String>) {
-        Self::kill_at(self.without_register(arguments), known)
+        Self::kill_at_new_step(self.without_register(arguments), known)
     }
 
     /// Nobody listens where the register is looked for.
@@ -125,17 +137,34 @@ impl Scene {
             .env("AWS_MAX_ATTEMPTS", "1")
     }
 
-    fn kill_at(provision: Provision, known: &mut Vec<String>) -> (Option<i32>, Vec<String>) {
+    fn kill_at_new_step(provision: Provision, known: &mut Vec<String>) -> (Option<i32>, Vec<String>) {
+        Self::kill_at(provision, |line| {
+            let step = line.split_once(STEP).map(|(_, step)| step.to_owned());
+            let new = step.filter(|step| !step.starts_with("waiting") && !known.contains(step));
+            let is_new = new.is_some();
+            known.extend(new);
+            is_new
+        })
+    }
+
+    /// Runs it until it says such a line, then kills it where it stands; or to its end. Its exit code, and what it said.
+    pub(crate) fn run_until(
+        &self,
+        arguments: &[&str],
+        is_there: impl FnMut(&str) -> bool,
+    ) -> (Option<i32>, Vec<String>) {
+        Self::kill_at(self.provision(arguments), is_there)
+    }
+
+    fn kill_at(provision: Provision, mut is_there: impl FnMut(&str) -> bool) -> (Option<i32>, Vec<String>) {
         let mut child = provision.spawn().unwrap();
         let said = child.stderr.take().unwrap();
         let mut told = Vec::new();
         for line in BufReader::new(said).lines() {
             let line = line.unwrap();
             told.push(line.clone());
-            let step = line.split_once(STEP).map(|(_, step)| step.to_owned());
-            if let Some(step) = step.filter(|step| !step.starts_with("waiting") && !known.contains(step)) {
+            if is_there(&line) {
                 child.kill().unwrap();
-                known.push(step);
                 break;
             }
         }
@@ -202,6 +231,46 @@ impl Scene {
             assert_eq!(status, 200, "{body}");
         }
         self.minute();
+    }
+
+    /// How many gossip routers run, in both clusters.
+    pub(crate) fn routers(&self) -> usize {
+        let count = |index: usize| {
+            let world = self.stage.clusters[index].world();
+            let pods = world.of("Pod", "keycloak");
+            pods.iter()
+                .filter(|pod| pod["metadata"]["labels"]["name"] == "infinispan-router")
+                .count()
+        };
+        count(0) + count(1)
+    }
+
+    /// What happens around an operator's command while it runs: without gossip routers the link is down, and the
+    /// monitoring of the first site reports it; minutes pass.
+    pub(crate) fn meanwhile<T>(&self, command: impl FnOnce() -> T) -> T {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut is_cut = false;
+                while !over.load(Ordering::SeqCst) {
+                    let cut = self.routers() == 0;
+                    match (is_cut, cut) {
+                        (false, true) => self.stage.infinispan.cut_link(),
+                        (true, false) => self.stage.infinispan.heal_link(),
+                        _ => {}
+                    }
+                    is_cut = cut;
+                    if cut {
+                        self.report(0);
+                    }
+                    self.minute();
+                }
+            });
+            // Also where the command panics: the other thread must end.
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(command));
+            over.store(true, Ordering::SeqCst);
+            ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// What `status` comes to, for programs.

@@ -1,5 +1,7 @@
 //! Healthy → split → fenced → healed → brought back → healthy, stopped after each step.
 
+use std::io::{BufRead as _, BufReader};
+
 use tests::demo::EXAMPLE;
 use tests::standins::infinispan::BackupStatus::{Offline, Online};
 
@@ -33,6 +35,8 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     assert!(run.stderr.contains("there is nothing to bring back"), "{run}");
 
     held_and_released(&scene);
+    rehearsed(&scene);
+    watched_in_a_loop(&scene);
 
     // Something that only one of them has afterwards.
     scene
@@ -163,6 +167,55 @@ fn held_and_released(scene: &Scene) {
     assert_eq!(scene.status().0, 0);
 }
 
+/// `status --watch` says what changes, until somebody stops it.
+fn watched_in_a_loop(scene: &Scene) {
+    let mut child = scene
+        .provision(&["status", EXAMPLE, "--watch", "--within", "20s"])
+        .spawn()
+        .unwrap();
+    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = shown.next().unwrap().unwrap();
+    assert!(first.starts_with("demo: both sites serve"), "{first}");
+    let run = scene.run(&["hold", EXAMPLE, "--reason", "watched"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let changed = said.find_map(|line| line.ok().filter(|line| line.starts_with("changed at ")));
+    assert!(changed.is_some());
+    let again = shown.find_map(|line| line.ok().filter(|line| line.contains("none will be: ")));
+    assert!(again.unwrap().ends_with(": watched"));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(
+        child.wait().unwrap().code(),
+        Some(5),
+        "as it was when it was stopped"
+    );
+    let run = scene.run(&["release", EXAMPLE]);
+    assert_eq!(run.code, Some(0), "{run}");
+}
+
+/// A rehearsal goes the real way to the real function, and leaves no trace.
+fn rehearsed(scene: &Scene) {
+    let before = scene.status().1["register"].clone();
+    let run = scene.run(&["drill", EXAMPLE, "--output", "json"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let drill: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let rehearsals = drill["rehearsals"].as_array().unwrap();
+    assert_eq!(rehearsals.len(), 2, "{run}");
+    for (rehearsal, [reporter, suspect]) in rehearsals.iter().zip([[KEPT, STALE], [STALE, KEPT]]) {
+        assert_eq!(
+            rehearsal["sentence"],
+            format!(
+                "would fence {suspect}: {reporter} reports it offline and does not see it, both endpoints present, epoch 1"
+            )
+        );
+        assert_eq!(rehearsal["sight"], "sees", "{run}");
+        assert!(rehearsal["calls"].as_array().unwrap().len() >= 3, "{run}");
+    }
+    assert_eq!(scene.status().1["register"], before);
+    assert_eq!(scene.endpoints(), [KEPT, STALE]);
+}
+
 fn its_history(scene: &Scene) {
     let run = scene.run(&["history", EXAMPLE, "--output", "json"]);
     assert_eq!(run.code, Some(0), "{run}");
@@ -188,6 +241,12 @@ fn its_history(scene: &Scene) {
     }
     let run = scene.run(&["history", EXAMPLE, "--epoch", "9"]);
     assert_eq!(run.code, Some(2), "{run}");
+    let run = scene.run(&["history", "1", EXAMPLE, "--report", "incident.html"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    let page = std::fs::read_to_string(scene.stage.folder.path().join("incident.html")).unwrap();
+    for text in ["was fenced", "the alert fired", "both serve again", "rejoin by "] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
 }
 
 /// The site that came back is fenced again for work on it; then the other one dies.

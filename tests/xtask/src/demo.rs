@@ -10,14 +10,17 @@ const FUNCTION_PROFILE: &str = "quick";
 
 /// What the demo can be asked for.
 const TWO_REGIONS: &str = "--two-regions";
+const KEEP: &str = "--keep";
 
 /// Builds and plays.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    let other = arguments.iter().find(|argument| *argument != TWO_REGIONS);
+    let other = arguments
+        .iter()
+        .find(|argument| ![TWO_REGIONS, KEEP].contains(&argument.as_str()));
     if let Some(other) = other {
         return Err(Failure::Usage {
             what: format!("`demo` does not know `{other}`"),
-            hint: format!("it takes `{TWO_REGIONS}`, or nothing"),
+            hint: format!("it takes `{TWO_REGIONS}`, `{KEEP}` or nothing"),
         });
     }
     // The whole workspace, as `cargo xtask test` builds it: another choice of packages would settle the features of

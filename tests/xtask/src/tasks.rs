@@ -28,7 +28,7 @@ pub(crate) struct Task {
 const TASKS: &[Task] = &[
     Task {
         name: "demo",
-        arguments: "[--two-regions]",
+        arguments: "[--two-regions | --keep]",
         about: "plays a split brain against a local AWS: deploy, fence, destroy",
         run: demo::run,
     },

@@ -38,6 +38,7 @@ fn complete() -> Record {
             by: "site-a".to_owned(),
             evidence: String::new(),
             decided_at: at(-1000),
+            alerted_at: None,
         }),
         ..Record::empty()
     }

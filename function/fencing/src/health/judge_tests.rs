@@ -69,6 +69,7 @@ fn decided(state: State, decided_at: Timestamp) -> Record {
             by: "site-a".to_owned(),
             evidence: String::new(),
             decided_at,
+            alerted_at: None,
         }),
         ..Record::empty()
     }

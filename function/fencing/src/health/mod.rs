@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Group, Marked, Reading};
 use crate::register::{Record, State};
+use crate::rehearsal::SplitBrain;
 use crate::replication::{Backup, Sight, View};
 use crate::settings::Settings;
 use crate::step::Fault;
@@ -408,7 +409,7 @@ pub struct Kept {
     pub forced: Option<Forced>,
 }
 
-/// What operators ask for to rehearse. It fences nobody and touches nothing but the health question's answer.
+/// What operators ask for to rehearse. It fences nobody and touches nothing but what is kept beside the register.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "task")]
 pub enum Drill {
@@ -419,17 +420,21 @@ pub enum Drill {
         /// For how long, [`FORCED_AT_MOST_SECONDS`] at most; 0 ends an earlier one.
         seconds: u32,
     },
+    /// Keep what a drill measured, for everybody to read.
+    Keep {
+        /// That.
+        measured: Box<SplitBrain>,
+    },
 }
 
-impl Drill {
-    /// What is to be kept for it.
-    pub fn forced(&self, now: Timestamp) -> Forced {
-        let Self::FailHealth { by, seconds } = self;
-        let seconds = (*seconds).min(FORCED_AT_MOST_SECONDS);
+impl Forced {
+    /// From now on, for so long.
+    pub fn lasting(by: &str, seconds: u32, now: Timestamp) -> Self {
+        let seconds = seconds.min(FORCED_AT_MOST_SECONDS);
         // In whole seconds, for the sentences' sake. Beyond the calendar's end nothing is rehearsed.
         let until = now.as_second().checked_add(seconds.into());
-        Forced {
-            by: by.clone(),
+        Self {
+            by: by.to_owned(),
             until: until
                 .and_then(|until| Timestamp::from_second(until).ok())
                 .unwrap_or(now),

@@ -6,6 +6,7 @@
 //! | `<topology>#history#<epoch>#<rev>` | a copy of each revision before the current one, for people |
 //! | `<topology>#seen#<site>` | when that site's watchdog alert last came through: [`Stamp`] |
 //! | `<topology>#probe#<region>` | the last conditional write that showed that the table takes one |
+//! | `<topology>#drill` | what the last drill measured that cut the link |
 //! | `<topology>#deep#<region>` | the last deep check's result, and a rehearsal's end, each written by itself |
 //!
 //! The key's first part is the topology's name, which is all that the function's role reaches.
@@ -56,6 +57,14 @@ pub fn probe(topology: &TopologyName, region: &str) -> String {
 /// The key of a Region's deep check.
 pub fn deep(topology: &TopologyName, region: &str) -> String {
     format!("{}deep#{region}", others(topology))
+}
+
+/// The attribute of the drill's item that holds what was measured.
+pub const MEASURED: &str = "measured";
+
+/// The key of the last drill.
+pub fn drill(topology: &TopologyName) -> String {
+    format!("{}drill", others(topology))
 }
 
 /// That a site's watchdog alert came through.
@@ -148,6 +157,7 @@ mod tests {
         assert_eq!(stamp(&topology, &site("site-a")), "keycloak-prod#seen#site-a");
         assert_eq!(probe(&topology, "eu-west-1"), "keycloak-prod#probe#eu-west-1");
         assert_eq!(deep(&topology, "eu-west-1"), "keycloak-prod#deep#eu-west-1");
+        assert_eq!(drill(&topology), "keycloak-prod#drill");
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //!     → read back, record                                beside or after
 //! ```
 
+use jiff::Timestamp;
+
 use super::carry_out::{carried_out_once, claim, complete, fenced};
 use super::evidence::{Because, allowed, decide, missed, misses, reading};
 use super::rejoin::{Off, abort};
@@ -21,9 +23,15 @@ use crate::words::{Fenced, Reporter, Survivor, Suspect};
 struct Asked {
     accelerator: Place,
     view: Place,
+    since: Option<Timestamp>,
 }
 
-pub(super) fn alert(script: &mut Script<'_>, reporter: &Reporter, suspect: &Suspect) -> Result<Answer, Halt> {
+pub(super) fn alert(
+    script: &mut Script<'_>,
+    reporter: &Reporter,
+    suspect: &Suspect,
+    since: Option<Timestamp>,
+) -> Result<Answer, Halt> {
     if script.settings.peer_of(&reporter.0) != Some(&suspect.0) {
         let sentence = format!("{reporter} and {suspect} are not this topology's two sites");
         script.say(Cause::ForeignLabels, sentence.clone());
@@ -35,6 +43,7 @@ pub(super) fn alert(script: &mut Script<'_>, reporter: &Reporter, suspect: &Susp
         view: script.start(Call::ReadView {
             at: reporter.0.clone(),
         }),
+        since,
     };
     let record = script.register(register)?;
     script.rounds(record, |script, record| {
@@ -63,6 +72,7 @@ fn judge(
                 &Because {
                     by: &format!("{reporter}'s alert"),
                     reason: &format!("{reporter} reports it offline and does not see it"),
+                    alerted_at: asked.since,
                     waives_drained: false,
                 },
             )?;

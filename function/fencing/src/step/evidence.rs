@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::restored::not_gone_back;
 use super::script::{Halt, Place, Script};
@@ -212,6 +212,8 @@ pub(super) struct Because<'a> {
     pub(super) by: &'a str,
     /// The first half of the evidence; what the accelerator shows is added.
     pub(super) reason: &'a str,
+    /// Since when the alert has been firing, if it is one.
+    pub(super) alerted_at: Option<Timestamp>,
     /// Whether it outweighs that of the administrators who have drained the survivor.
     pub(super) waives_drained: bool,
 }
@@ -243,7 +245,12 @@ pub(super) fn decide(
         );
         return Err(Halt::Answer(Answer::new(Status::NotNow, sentence)));
     }
-    let Because { by, reason, .. } = because;
+    let Because {
+        by,
+        reason,
+        alerted_at,
+        ..
+    } = because;
     let waiver = because.waives_drained.then_some(Waiver {
         places: &record.places,
     });
@@ -274,6 +281,7 @@ pub(super) fn decide(
         by: (*by).to_owned(),
         evidence: evidence.clone(),
         decided_at: script.now(),
+        alerted_at: *alerted_at,
     };
     let by = format!("{by} (request {})", script.executor());
     let served = reading.clone().restored(&decision.outcome);

@@ -57,6 +57,8 @@ pub enum Task {
         reporter: Reporter,
         /// Of whom.
         suspect: Suspect,
+        /// Since when, by that site's clock, if it says so. It is noted and decides nothing.
+        since: Option<Timestamp>,
     },
     /// The schedule: finish what is unfinished, look whether the world still fits. It has an envelope of its own.
     #[serde(skip)]

@@ -102,6 +102,7 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
                     &Because {
                         by: &format!("operator {by}"),
                         reason: &format!("planned by {by}"),
+                        alerted_at: None,
                         waives_drained: true,
                     },
                 )?;
@@ -284,6 +285,7 @@ fn change(
         by: format!("operator {by}"),
         evidence,
         decided_at: script.now(),
+        alerted_at: None,
     };
     let signed = format!("promote by {by} (request {})", script.executor());
     let promoted = Record {

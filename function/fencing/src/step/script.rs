@@ -106,7 +106,11 @@ fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
         unwritten: None,
     };
     let end = match script.state.task.clone() {
-        Task::Alert { reporter, suspect } => alert::alert(&mut script, &reporter, &suspect),
+        Task::Alert {
+            reporter,
+            suspect,
+            since,
+        } => alert::alert(&mut script, &reporter, &suspect, since),
         Task::Sweep { waited } => watch::sweep(&mut script, waited),
         Task::Fence { fenced, by } => operate::fence(&mut script, &fenced, &by),
         Task::Promote {

@@ -56,6 +56,12 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     }
 
     pub(super) fn take(&mut self, step: RejoinStep, keycloak: Keycloak) -> Result<Answer, Halt> {
+        let number = step.number();
+        let answer = self.answer(step, keycloak)?;
+        Ok(answer.as_step(number, RejoinStep::COUNT))
+    }
+
+    fn answer(&mut self, step: RejoinStep, keycloak: Keycloak) -> Result<Answer, Halt> {
         // Until S is in step nobody may write there.
         if step != RejoinStep::Readd && keycloak != Keycloak::Stopped {
             return Ok(stop_keycloak(&self.sites.stale));
@@ -356,9 +362,12 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
             return self.begin_anew(sending, pushes.len());
         }
         if sending > 0 {
+            let under_way = pushes.iter().filter(|push| push.push == Push::Sending);
+            let names: Vec<&str> = under_way.map(|push| push.cache.as_str()).collect();
             let sentence = format!(
-                "{sending} of {} caches are still being pushed to {stale}",
-                pushes.len()
+                "{sending} of {} caches are still being pushed to {stale}: {}",
+                pushes.len(),
+                names.join(", ")
             );
             return Ok(Answer::new(Status::NotNow, sentence).then(Next::Poll));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fencing::accelerator::Reading;
 use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
 use fencing::metrics::Measured;
+use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use function::world::Lookout;
 use secrecy::SecretString;
@@ -87,6 +88,11 @@ impl Lookout for &Memory {
             state.kept.checkup = Some(checkup.clone());
             Ok(())
         })
+    }
+
+    async fn measured_by_drill(&self, measured: &SplitBrain) -> Result<(), Fault> {
+        self.with(|state| state.drilled = Some(measured.clone()));
+        Ok(())
     }
 
     async fn force(&self, forced: &Forced) -> Result<(), Fault> {

@@ -15,6 +15,7 @@ use fencing::answer::{Cause, Notice};
 use fencing::health::{Kept, Probe, Seen};
 use fencing::metrics::Measured;
 use fencing::register::Record;
+use fencing::rehearsal::SplitBrain;
 use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
 use fencing::step::{Call, Event, Fault, Written};
 use fencing::words::{Reporter, Rev, SiteName};
@@ -95,6 +96,7 @@ pub(crate) struct State {
     /// Looks that do not see what is there.
     pub(crate) sights: Vec<(Sees, Sight)>,
     pub(crate) kept: Kept,
+    pub(crate) drilled: Option<SplitBrain>,
     pub(crate) keep_fails: bool,
     measured: Vec<Measured>,
     /// What was measured, invocation by invocation.
@@ -167,6 +169,7 @@ impl Memory {
                 looks: Vec::new(),
                 sights: Vec::new(),
                 kept: Kept::default(),
+                drilled: None,
                 keep_fails: false,
                 measured: Vec::new(),
                 published: Vec::new(),

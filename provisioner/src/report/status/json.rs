@@ -37,6 +37,7 @@ pub fn status_json(seen: &StatusReading) -> Value {
         "sites": sites,
         "register": known(&seen.register, |items| json!(items.record)),
         "checkups": known(&seen.register, |items| json!(items.checkups)),
+        "lastDrill": known(&seen.register, |items| json!(items.drill)),
         "accelerator": known(&seen.accelerator, |state| json!({
             "enabled": state.enabled, "deployed": state.deployed,
         })),

@@ -432,7 +432,7 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// What of a rejoin comes next, in words.
-fn next_step(step: &RejoinStep) -> &'static str {
+pub(super) fn next_step(step: &RejoinStep) -> &'static str {
     match step {
         RejoinStep::CutStale => "stop its Keycloak, and have it stop replicating",
         RejoinStep::Clear(_) => "clear its caches",

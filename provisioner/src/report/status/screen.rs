@@ -72,6 +72,19 @@ pub fn status_text(seen: &StatusReading) -> String {
             lines.say("Infinispan", &format!("{site}  {} ({past} ago)", check.found));
         }
     }
+    if let Ok(items) = &seen.register {
+        let drill = items.drill.as_ref().map_or_else(
+            || "never: `provision drill --split-brain` shows how long a fence really takes".to_owned(),
+            |drill| {
+                format!(
+                    "{} ago: {}",
+                    ago(drill.lost_at, seen.at),
+                    super::super::drill::last_drill(drill)
+                )
+            },
+        );
+        lines.say("last drill", &drill);
+    }
     text.push_str(&lines.0);
     let complaints = verdict.complaints.iter().map(|complaint| {
         let hint = complaint.hint.iter().map(|hint| format!("    hint: {hint}\n"));

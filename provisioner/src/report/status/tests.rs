@@ -73,6 +73,7 @@ fn healthy() -> StatusReading {
             record: Record::empty(),
             watchdogs: sites.iter().map(of_each).collect(),
             checkups: [("eu-west-1".to_owned(), checkup)].into(),
+            drill: None,
         }),
         accelerator: Ok(AcceleratorState {
             enabled: true,
@@ -118,6 +119,7 @@ fn decided(state: State) -> Record {
             by: "site-a's alert".to_owned(),
             evidence: "site-a reports it offline and does not see it".to_owned(),
             decided_at: time("20:00:00"),
+            alerted_at: None,
         }),
         rejoin: (state == State::Rejoining).then(|| Rejoin {
             session: "ana's laptop".to_owned(),

@@ -8,8 +8,8 @@
 //! a few times within it. What an answer means is the planner's business.
 
 mod call;
-mod keycloak;
 mod kubeconfig;
+mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

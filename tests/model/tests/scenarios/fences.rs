@@ -279,6 +279,7 @@ fn what_is_not_ours() {
         .ask_for(Task::Alert {
             reporter: Reporter(foreign.clone()),
             suspect: Suspect(scene.grounds.name(Site::A).clone()),
+            since: None,
         })
         .ask_for(Task::Fence {
             fenced: foreign.clone(),

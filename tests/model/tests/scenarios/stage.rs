@@ -283,7 +283,9 @@ fn small_print(grounds: &Grounds, record: &Record) -> String {
 
 fn asked(task: &Task) -> String {
     match task {
-        Task::Alert { reporter, suspect } => format!("{reporter} reports {suspect}"),
+        Task::Alert {
+            reporter, suspect, ..
+        } => format!("{reporter} reports {suspect}"),
         Task::Sweep { waited: None } => "the schedule".to_owned(),
         Task::Sweep { waited: Some(rev) } => format!("the schedule, having waited for rev {rev}"),
         Task::Fence { fenced, .. } => format!("fence {fenced}"),

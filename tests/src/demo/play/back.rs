@@ -81,6 +81,21 @@ impl Play {
             has(self),
             || "it is not there".to_owned(),
         )?;
-        self.claim_writes("with one more write to the accelerator", 2)
+        self.claim_writes("with one more write to the accelerator", 2)?;
+        let ran = self
+            .provision
+            .run(
+                &self.screen,
+                &["history", "1", EXAMPLE, "--report", "incident.html"],
+            )
+            .await?;
+        let page = std::fs::read_to_string(self.stage.folder.path().join("incident.html"));
+        let page = page.unwrap_or_default();
+        self.screen.claim(
+            "and for the post-mortem a page: what happened when, why, who did what",
+            ran.code == Some(0) && page.contains("the alert fired") && page.contains("both serve again"),
+            || format!("{}\n{page}", ran.seen()),
+        )?;
+        Ok(())
     }
 }

@@ -38,7 +38,7 @@ impl Play {
                 format!("{answer:?}")
             })?;
 
-        let arguments = ["drill", EXAMPLE, "--fail-health", "1m"];
+        let arguments = ["drill", EXAMPLE, "--path", "1m"];
         let ran = self.provision.run(&self.screen, &arguments).await?;
         let answer = self.ask().await?;
         self.screen.claim(

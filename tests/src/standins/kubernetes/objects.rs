@@ -89,7 +89,19 @@ impl SiteObjects {
                 ),
             ),
         ];
-        for name in ["infinispan-operator", "infinispan-router"] {
+        // Where OLM puts operators that watch all namespaces.
+        let operators = match platform {
+            Platform::Openshift => "openshift-operators",
+            Platform::Kubernetes => "operators",
+        };
+        objects.push((
+            "kubectl-create",
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": operators}}),
+        ));
+        for (name, of) in [
+            ("infinispan-operator-controller-manager", operators),
+            ("infinispan-router", namespace),
+        ] {
             let rest = json!({"status": running, "spec": {
                 "replicas": 1,
                 "selector": {"matchLabels": {"name": name}},
@@ -98,7 +110,9 @@ impl SiteObjects {
                     "spec": {"containers": [{"name": name, "image": name}]},
                 },
             }});
-            objects.push(("olm", namespaced("apps/v1", "Deployment", name, rest)));
+            let mut deployment = namespaced("apps/v1", "Deployment", name, rest);
+            deployment["metadata"]["namespace"] = json!(of);
+            objects.push(("olm", deployment));
         }
         let external = format!("{infinispan}-external");
         match (&self.exposure, platform) {

@@ -12,6 +12,7 @@ fn alert() -> State {
     let task = Task::Alert {
         reporter: Reporter(site("site-b")),
         suspect: Suspect(site("site-a")),
+        since: None,
     };
     start(&settings(), "r1", task, NOW).0
 }
@@ -25,6 +26,7 @@ fn complete() -> Event {
         by: "site-a's alert".to_owned(),
         evidence: "a test".to_owned(),
         decided_at: NOW,
+        alerted_at: None,
     };
     let record = Record {
         epoch: Epoch(1),

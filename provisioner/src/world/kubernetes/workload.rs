@@ -1,4 +1,5 @@
-//! A site's Keycloak, looked for: the custom resource, else the StatefulSet or the Deployment; and its pods.
+//! What is scaled, looked for. A site's Keycloak is the custom resource, else the StatefulSet or the Deployment; what a
+//! drill scales is a Deployment. And the pods.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +9,12 @@ use serde_json::Value;
 
 use super::{Cluster, ClusterError, Target};
 use crate::observed::cluster::{DEPLOYMENTS, KEYCLOAKS, PODS, STATEFUL_SETS};
-use crate::observed::keycloak::Keycloak;
+use crate::observed::workload::{BY_DRILL, BY_REJOIN, Workload};
 use crate::topology::Site;
 
 impl Cluster {
     /// A site's Keycloak and its pods; `None` where there is none of the topology's name.
-    pub async fn keycloak(&self, site: &Site) -> Result<Option<Keycloak>, ClusterError> {
+    pub async fn keycloak(&self, site: &Site) -> Result<Option<Workload>, ClusterError> {
         let name = site.keycloak.name.to_string();
         let namespace = site
             .keycloak
@@ -40,9 +41,32 @@ impl Cluster {
         };
         let mut pods = self.list(PODS, &namespace).await?;
         pods.retain(|pod| is_chosen(pod, &chosen));
-        Ok(Some(Keycloak {
+        Ok(Some(Workload {
+            annotation: BY_REJOIN,
             resource,
             namespace,
+            object,
+            pods,
+        }))
+    }
+
+    /// A Deployment and its pods, as a drill scales it; `None` where there is none.
+    pub async fn deployment(&self, namespace: &str, name: &str) -> Result<Option<Workload>, ClusterError> {
+        let found = self.get(Target {
+            resource: DEPLOYMENTS,
+            namespace,
+            name,
+        });
+        let Some(object) = found.await? else {
+            return Ok(None);
+        };
+        let chosen = selector(Some(&object), name);
+        let mut pods = self.list(PODS, namespace).await?;
+        pods.retain(|pod| is_chosen(pod, &chosen));
+        Ok(Some(Workload {
+            annotation: BY_DRILL,
+            resource: DEPLOYMENTS,
+            namespace: namespace.to_owned(),
             object,
             pods,
         }))

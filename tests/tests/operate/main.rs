@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod drill;
+mod page;
+mod rejoin;
+
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -72,15 +76,14 @@ fn run(lambda: Lambda, arguments: &[&str]) -> (Run, Vec<(String, Value)>) {
     run_in(&[("eu-west-1", lambda)], arguments)
 }
 
-/// The same where each of these Regions has a function.
-fn run_in(lambdas: &[(&'static str, Lambda)], arguments: &[&str]) -> (Run, Vec<(String, Value)>) {
+/// A folder with a topology whose functions are in these Regions.
+fn topology_of(regions: &[&str]) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let site = |name: &str| {
         format!(
             "  - name: {name}\n    region: eu-west-1\n    platform: openshift\n    context: {name}\n    namespace: keycloak\n    infinispan: {{ endpoint: infinispan.{name}.example.com }}\n"
         )
     };
-    let regions: Vec<&str> = lambdas.iter().map(|(region, _)| *region).collect();
     let topology = format!(
         "name: demo\nregions: [{}]\naccelerator: a3da6a6cbd4e27b02.awsglobalaccelerator.com\n\
          infinispan: {{ username: developer, passwordSecret: demo/infinispan }}\nsites:\n{}{}",
@@ -89,6 +92,13 @@ fn run_in(lambdas: &[(&'static str, Lambda)], arguments: &[&str]) -> (Run, Vec<(
         site("site-b")
     );
     std::fs::write(home.path().join("topology.yaml"), topology).unwrap();
+    home
+}
+
+/// The same where each of these Regions has a function.
+fn run_in(lambdas: &[(&'static str, Lambda)], arguments: &[&str]) -> (Run, Vec<(String, Value)>) {
+    let regions: Vec<&str> = lambdas.iter().map(|(region, _)| *region).collect();
+    let home = topology_of(&regions);
     let aws = Aws {
         lambdas: lambdas.to_vec(),
         invoked: Arc::default(),
@@ -263,6 +273,7 @@ fn a_rehearsal_that_stops_halfway_tells_where_it_goes_on() {
             says("retry", "nothing is rehearsed: the register is silent"),
         ),
     ];
+    // By the name that it had first.
     let (run, _) = run_in(&lambdas, &["drill", "topology.yaml", "--fail-health", "10m"]);
     assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run}");
     assert!(
@@ -275,7 +286,7 @@ fn a_rehearsal_that_stops_halfway_tells_where_it_goes_on() {
     );
     let (run, _) = run_in(
         &[("eu-west-1", Lambda::Absent)],
-        &["drill", "topology.yaml", "--fail-health", "10m"],
+        &["drill", "topology.yaml", "--path", "10m"],
     );
     assert_eq!(run.code, Some(1), "{run}");
     assert!(!run.stderr.contains("stopped at"), "{run}");

@@ -1,4 +1,5 @@
-//! A site's Keycloak in its cluster, and the pods that it runs.
+//! What is scaled to none for a while, and the pods that it runs: a site's Keycloak for a rejoin, the Infinispan
+//! operator and the gossip router for a drill.
 //!
 //! ```text
 //!   Keycloak custom resource, spec.instances ─▶ its operator ─▶ StatefulSet of the same name ─▶ pods
@@ -13,8 +14,10 @@ use super::access::word;
 use super::cluster::{FIELD_MANAGER, KEYCLOAKS, Resource};
 use super::status::KeycloakState;
 
-/// The annotation with the count from before, while a rejoin keeps it at none.
-pub const REMEMBERED: &str = "sitefence.io/keycloak-replicas";
+/// The annotation with the count from before, while a rejoin keeps a Keycloak at none.
+pub const BY_REJOIN: &str = "sitefence.io/keycloak-replicas";
+/// The same while a drill keeps a Deployment at none.
+pub const BY_DRILL: &str = "sitefence.io/drill-replicas";
 /// Managers that put a field back to what stands in a repository.
 const CONTROLLERS: [&str; 4] = ["argocd", "kustomize-controller", "helm-controller", "flux"];
 /// What those write on the objects that they keep: by which name they know them.
@@ -33,9 +36,11 @@ pub struct Owner {
     pub pause: String,
 }
 
-/// A Keycloak as found.
+/// A workload as found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Keycloak {
+pub struct Workload {
+    /// The annotation that remembers its count while it is kept at none.
+    pub annotation: &'static str,
     /// The kind of the object that says how many replicas there are to be.
     pub resource: Resource,
     /// Where it is.
@@ -46,7 +51,7 @@ pub struct Keycloak {
     pub pods: Vec<Value>,
 }
 
-impl Keycloak {
+impl Workload {
     fn field(&self) -> &'static str {
         if self.resource == KEYCLOAKS {
             "instances"
@@ -70,8 +75,9 @@ impl Keycloak {
         )
     }
 
-    fn remembered(&self) -> Option<u64> {
-        let text = self.object["metadata"]["annotations"][REMEMBERED].as_str();
+    /// The count from before, if it is kept at none.
+    pub fn remembered(&self) -> Option<u64> {
+        let text = self.object["metadata"]["annotations"][self.annotation].as_str();
         text.and_then(|text| text.parse().ok())
     }
 
@@ -131,7 +137,7 @@ impl Keycloak {
         let mut object = self.object.clone();
         // Both kinds mean one by saying nothing. A count of none was remembered earlier, or was there before us.
         let before = self.remembered().or(self.asked_for()).unwrap_or(1);
-        object["metadata"]["annotations"][REMEMBERED] = json!(before.to_string());
+        object["metadata"]["annotations"][self.annotation] = json!(before.to_string());
         object["spec"][self.field()] = json!(0);
         object
     }
@@ -144,7 +150,7 @@ impl Keycloak {
         if let Some(metadata) = object["metadata"].as_object_mut()
             && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
         {
-            annotations.remove(REMEMBERED);
+            annotations.remove(self.annotation);
             if annotations.is_empty() {
                 metadata.remove("annotations");
             }
@@ -182,8 +188,9 @@ fn is_ready(pod: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn keycloak(object: Value) -> Keycloak {
-        Keycloak {
+    fn keycloak(object: Value) -> Workload {
+        Workload {
+            annotation: BY_REJOIN,
             resource: KEYCLOAKS,
             namespace: "keycloak".to_owned(),
             object,
@@ -284,7 +291,8 @@ mod tests {
             "metadata": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         });
         let state = |pod: &Value| {
-            let keycloak = Keycloak {
+            let keycloak = Workload {
+                annotation: BY_REJOIN,
                 resource: KEYCLOAKS,
                 namespace: "keycloak".to_owned(),
                 object: json!({"spec": {"instances": 2}}),

@@ -1,0 +1,170 @@
+//! An alert that is rehearsed: judged by the same step function, from the same readings, and nothing written.
+//!
+//! One thing is pretended: the reporter's Infinispan does not see the suspect. Everything else is as it is at that
+//! moment, so the answer tells what a loss of the link would come to now: a fence, or the reason why there would be
+//! none. A rehearsed alert has a name of its own. A function that does not know the name passes over it as over every
+//! other alert that is not for it, so that no rehearsal can fence anybody, whatever version it meets.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::accelerator::Outcome;
+use crate::answer::Status;
+use crate::register::State;
+use crate::replication::Sight;
+use crate::step::Call;
+use crate::words::{Epoch, Fenced, Reporter, Survivor, Suspect};
+
+/// What a rehearsed alert came to. It is the body of the answer, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rehearsal {
+    /// Whose alert it would be.
+    pub reporter: Reporter,
+    /// About whom.
+    pub suspect: Suspect,
+    /// What the reporter's Infinispan shows of the suspect as it is, if it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sight: Option<Sight>,
+    /// What the alert would be answered.
+    pub status: Status,
+    /// What would be done, or why nothing would.
+    pub sentence: String,
+    /// The decision that would be taken, if one would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_decide: Option<WouldDecide>,
+    /// Each call that was made, in the order of the answers.
+    pub calls: Vec<TimedCall>,
+    /// Whether the process had served nobody before.
+    pub is_cold: bool,
+    /// How long it had been running when the alert arrived.
+    pub up_ms: u64,
+    /// How long the alert took inside the function.
+    pub took_ms: u64,
+}
+
+/// The decision of a rehearsal: what would be in the register, and in the accelerator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WouldDecide {
+    /// Its number.
+    pub epoch: Epoch,
+    /// Who would stay.
+    pub survivor: Survivor,
+    /// Who would go.
+    pub fenced: Fenced,
+    /// Why.
+    pub evidence: String,
+    /// What the accelerator would hold.
+    pub outcome: Outcome,
+}
+
+/// What a drill that cut the link measured. Times are by the clock of whoever drilled and by that of the function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SplitBrain {
+    /// Who drilled.
+    pub by: String,
+    /// When no gossip router was left.
+    pub lost_at: Timestamp,
+    /// What it came to in the register.
+    pub epoch: Epoch,
+    /// Who stayed.
+    pub survivor: Survivor,
+    /// Who went.
+    pub fenced: Fenced,
+    /// From the loss until the alert was firing, if that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerted_after_ms: Option<i64>,
+    /// From the loss to the decision.
+    pub decided_after_ms: i64,
+    /// Until the accelerator held the survivor alone, if that was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_after_ms: Option<i64>,
+    /// Until replication was cut.
+    pub cut_after_ms: i64,
+    /// The most that it was to take, in the worst case.
+    pub promised_seconds: u32,
+}
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TimedCall {
+    /// Which, for people.
+    pub what: String,
+    /// How long it took.
+    pub ms: u64,
+    /// Why there was no usable answer, if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// A call that only looks, as people name it.
+pub fn title(call: &Call) -> String {
+    match call {
+        Call::ReadRegister => "read the register".to_owned(),
+        Call::ReadAccelerator => "read the accelerator".to_owned(),
+        Call::ReadMark => "read whose the accelerator was last".to_owned(),
+        Call::ReadView { at } => format!("ask {at}'s Infinispan whom it sees"),
+        Call::ReadBackup { at, backup } => format!("ask {at}'s Infinispan whether it replicates to {backup}"),
+        Call::ReadPushes { at, backup } => format!("ask {at}'s Infinispan what it pushed to {backup}"),
+        Call::Pause { .. } => "wait".to_owned(),
+        writes => would(writes),
+    }
+}
+
+/// A call that would change something, as people name what is not done.
+pub fn would(call: &Call) -> String {
+    match call {
+        Call::WriteRegister { record, .. } => match (record.state, record.fenced()) {
+            (State::Decided, Some(fenced)) => format!("decide epoch {}: fence {fenced}", record.epoch),
+            (state, _) => format!("note epoch {} as {state} in the register", record.epoch),
+        },
+        Call::WriteGroup(outcome) => format!("change the endpoint group {}", outcome.arn),
+        Call::TakeOffline { at, backup } => format!("cut replication from {at} to {backup}"),
+        Call::BringOnline { at, backup } => format!("let {at} replicate to {backup}"),
+        Call::ClearCache { at, cache } => format!("clear {cache} of {at}"),
+        other => other
+            .site()
+            .map_or_else(|| title(other), |site| format!("change pushes of {site}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::register::Record;
+    use crate::settings::sample::site;
+    use crate::words::Rev;
+
+    #[test]
+    fn every_call_has_a_name_for_people() {
+        let at = || site("site-a");
+        for (call, name) in [
+            (Call::ReadRegister, "read the register"),
+            (
+                Call::ReadView { at: at() },
+                "ask site-a's Infinispan whom it sees",
+            ),
+            (
+                Call::WriteRegister {
+                    expect: Rev(0),
+                    record: Box::new(Record::empty()),
+                },
+                "note epoch 0 as open in the register",
+            ),
+            (
+                Call::ClearPushes {
+                    at: at(),
+                    caches: Vec::new(),
+                },
+                "change pushes of site-a",
+            ),
+            (Call::Pause { seconds: 1 }, "wait"),
+        ] {
+            assert_eq!(title(&call), name);
+        }
+    }
+}

@@ -1,0 +1,590 @@
+//! One epoch as a page that people put into a post-mortem: one file, no script, nothing from elsewhere.
+//!
+//! ```text
+//!   the epoch's records ─┐
+//!   the topology ────────┼─▶ Page: ready texts and numbers ─▶ the template, which only places them
+//!   a drill's own time ──┘
+//! ```
+//!
+//! Every value is escaped by the engine; the template names no other way. What no record tells is said to be unknown.
+
+use fencing::register::{Decision, Record, State};
+use fencing::rehearsal::SplitBrain;
+use jiff::Timestamp;
+use serde::Serialize;
+use tera::{Context, Tera};
+
+use super::drill::{promised, seconds};
+use super::history::Chapter;
+use crate::topology::Topology;
+use crate::topology::time_to_fence::TimeToFence;
+
+const NAME: &str = "incident.html";
+const TEMPLATE: &str = include_str!("../../../templates/report/incident.html");
+/// The pictures' width, in which a phone shows them without shrinking.
+const WIDTH: f64 = 308.0;
+const BAR: u32 = 44;
+const MARK: u32 = 46;
+
+/// What the page is made from, beside the epoch.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// The topology as its file says it now.
+    pub topology: &'a Topology,
+    /// The file's name, for commands.
+    pub file: &'a str,
+    /// The worst cases that the file promises.
+    pub worst_cases: &'a [TimeToFence],
+    /// The last drill, which knows when the link was lost if this epoch was its own.
+    pub drill: Option<&'a SplitBrain>,
+    /// When the page is made.
+    pub now: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Page {
+    topology: String,
+    epoch: u64,
+    survivor: String,
+    fenced: String,
+    decided_at: String,
+    sentence: String,
+    bars: Vec<Bar>,
+    bars_height: u32,
+    stages: Vec<Stage>,
+    clocks: &'static str,
+    marks: Vec<Mark>,
+    line_height: u32,
+    evidence: String,
+    by: String,
+    entries: Vec<Entry>,
+    has_gaps: bool,
+    endpoints: Vec<Endpoint>,
+    settings: Vec<Setting>,
+    checks: Vec<Check>,
+    made_at: String,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Bar {
+    title: String,
+    y: u32,
+    parts: Vec<Part>,
+}
+
+#[derive(Serialize)]
+struct Part {
+    kind: u8,
+    x: String,
+    width: String,
+    title: String,
+}
+
+#[derive(Serialize)]
+struct Stage {
+    kind: u8,
+    name: &'static str,
+    promised: String,
+    measured: String,
+    late: bool,
+}
+
+#[derive(Serialize)]
+struct Mark {
+    kind: u8,
+    y: u32,
+    what: String,
+    at: String,
+    after: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    rev: u64,
+    at: String,
+    after: Option<String>,
+    state: String,
+    note: Option<String>,
+    by: String,
+}
+
+#[derive(Serialize)]
+struct Endpoint {
+    group: String,
+    holds: String,
+}
+
+#[derive(Serialize)]
+struct Setting {
+    name: &'static str,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct Check {
+    what: String,
+    command: Option<String>,
+}
+
+/// A stage with what it may take and what it took.
+struct Measured {
+    name: &'static str,
+    promised_ms: Option<i64>,
+    took_ms: Option<i64>,
+}
+
+/// The page; `None` where nothing was decided in that epoch.
+pub fn incident_html(chapter: &Chapter, around: &Around<'_>) -> Option<Result<String, tera::Error>> {
+    let page = Page::of(chapter, chapter.decision()?, around);
+    Some(fill(&page))
+}
+
+fn fill(page: &Page) -> Result<String, tera::Error> {
+    let mut tera = Tera::default();
+    tera.autoescape_on([".html"]);
+    tera.add_raw_template(NAME, TEMPLATE)?;
+    tera.render(NAME, &Context::from_serialize(page)?)
+}
+
+fn ms_between(from: Timestamp, to: Timestamp) -> i64 {
+    i64::try_from(to.duration_since(from).as_millis()).unwrap_or(i64::MAX)
+}
+
+fn to_the_second(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+/// A duration as people say it: `12.3 s`, `7 min`, `3 h 20 min`.
+fn spoken(ms: i64) -> String {
+    match ms / 1000 {
+        0..120 => seconds(ms),
+        whole @ 120..7200 => format!("{} min", whole / 60),
+        whole => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+impl Page {
+    fn of(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Self {
+        let drill = around.drill.filter(|drill| drill.epoch == chapter.epoch);
+        let stages = measured(chapter, decision, drill, around.worst_cases);
+        let marks = marks(chapter, decision, drill);
+        let (bars, bars_height) = bars(&stages);
+        let line_height = u32::try_from(marks.len()).unwrap_or(0) * MARK + 8;
+        Self {
+            topology: around.topology.name.to_string(),
+            epoch: chapter.epoch.0,
+            survivor: decision.survivor.to_string(),
+            fenced: decision.fenced.to_string(),
+            decided_at: to_the_second(decision.decided_at),
+            sentence: sentence(chapter, decision),
+            bars,
+            bars_height,
+            stages: stages
+                .iter()
+                .zip(1..)
+                .map(|(stage, kind)| row(stage, kind))
+                .collect(),
+            clocks: match drill {
+                Some(_) => "By the clocks of the drill's machine, of the monitoring and of the function.",
+                None => {
+                    "By the clocks of the monitoring and of the function. When the link itself was lost no record tells."
+                }
+            },
+            marks,
+            line_height,
+            evidence: decision.evidence.clone(),
+            by: decision.by.clone(),
+            entries: entries(chapter),
+            has_gaps: chapter.has_gaps(),
+            endpoints: endpoints(decision),
+            settings: settings(around.topology),
+            checks: checks(chapter, decision, around),
+            made_at: to_the_second(around.now),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+fn sentence(chapter: &Chapter, decision: &Decision) -> String {
+    let (survivor, fenced) = (&decision.survivor, &decision.fenced);
+    let cut = chapter.first(State::Complete).map_or_else(
+        || ", and that was never complete".to_owned(),
+        |at| {
+            format!(
+                ", complete after {}",
+                seconds(ms_between(decision.decided_at, at))
+            )
+        },
+    );
+    let end = match chapter.end() {
+        Some(end) => format!(
+            " {survivor} served alone for {}, until both served again.",
+            spoken(ms_between(decision.decided_at, end.written_at))
+        ),
+        None => format!(" {survivor} serves alone until {fenced} is brought back."),
+    };
+    format!(
+        "{fenced} was taken out at {}: {}{cut}.{end}",
+        to_the_second(decision.decided_at),
+        decision.evidence
+    )
+}
+
+fn measured(
+    chapter: &Chapter,
+    decision: &Decision,
+    drill: Option<&SplitBrain>,
+    worst_cases: &[TimeToFence],
+) -> Vec<Measured> {
+    let case = worst_cases
+        .iter()
+        .find(|case| case.fenced == decision.fenced.0.as_str());
+    let [firing, sent, function] =
+        promised(case).map(|seconds| seconds.map(|seconds| i64::from(seconds) * 1000));
+    let lost = drill.map(|drill| drill.lost_at);
+    let between = |from: Option<Timestamp>, to: Option<Timestamp>| Some(ms_between(from?, to?));
+    let (alerted, decided) = (decision.alerted_at, Some(decision.decided_at));
+    let complete = chapter.first(State::Complete);
+    vec![
+        Measured {
+            name: "link lost, until the alert fires",
+            promised_ms: firing,
+            took_ms: between(lost, alerted),
+        },
+        Measured {
+            name: "alert fires, until the decision",
+            promised_ms: sent,
+            took_ms: between(alerted, decided),
+        },
+        Measured {
+            name: "decision, until replication is cut",
+            promised_ms: function,
+            took_ms: between(decided, complete),
+        },
+    ]
+}
+
+fn row(stage: &Measured, kind: u8) -> Stage {
+    let late = stage.took_ms.zip(stage.promised_ms);
+    Stage {
+        kind,
+        name: stage.name,
+        promised: stage.promised_ms.map_or_else(|| "-".to_owned(), seconds),
+        measured: stage.took_ms.map_or_else(|| "unknown".to_owned(), seconds),
+        late: late.is_some_and(|(took, promised)| took > promised),
+    }
+}
+
+/// Two bars on one scale.
+fn bars(stages: &[Measured]) -> (Vec<Bar>, u32) {
+    let sum =
+        |of: fn(&Measured) -> Option<i64>| -> i64 { stages.iter().filter_map(of).map(|ms| ms.max(0)).sum() };
+    let whole = sum(|stage| stage.promised_ms)
+        .max(sum(|stage| stage.took_ms))
+        .max(1);
+    #[allow(clippy::cast_precision_loss, reason = "a picture's pixels")]
+    let pixels = |ms: i64| ms as f64 / whole as f64 * WIDTH;
+    let bar = |title: &str, of: fn(&Measured) -> Option<i64>, number: u32| {
+        let mut at = 0;
+        let mut parts = Vec::new();
+        for (stage, kind) in stages.iter().zip(1..) {
+            let Some(ms) = of(stage).map(|ms| ms.max(0)) else {
+                continue;
+            };
+            parts.push(Part {
+                kind,
+                x: format!("{:.1}", pixels(at)),
+                // One that took no time is seen all the same.
+                width: format!("{:.1}", pixels(ms).max(2.0)),
+                title: format!("{}: {}", stage.name, seconds(ms)),
+            });
+            at += ms;
+        }
+        Bar {
+            title: format!("{title}: {}", seconds(at)),
+            y: number * BAR + 14,
+            parts,
+        }
+    };
+    let mut all = vec![bar("promised at most", |stage| stage.promised_ms, 0)];
+    let known = stages.iter().all(|stage| stage.took_ms.is_some());
+    let title = if known {
+        "measured"
+    } else {
+        "measured, as far as known"
+    };
+    all.push(bar(title, |stage| stage.took_ms, 1));
+    (all, 2 * BAR + 2)
+}
+
+fn marks(chapter: &Chapter, decision: &Decision, drill: Option<&SplitBrain>) -> Vec<Mark> {
+    let mut all: Vec<(Timestamp, u8, String)> = Vec::new();
+    all.extend(drill.map(|drill| (drill.lost_at, 1, "the link was cut, by a drill".to_owned())));
+    all.extend(
+        decision
+            .alerted_at
+            .map(|at| (at, 1, "the alert fired".to_owned())),
+    );
+    all.push((
+        decision.decided_at,
+        2,
+        format!("decided: {} goes", decision.fenced),
+    ));
+    let mut before = State::Decided;
+    let mut was_complete = false;
+    for entry in &chapter.entries {
+        let what = match entry.state {
+            state if state == before => continue,
+            State::Isolated => "out of the accelerator".to_owned(),
+            State::Complete if was_complete => "carried out again".to_owned(),
+            State::Complete => "replication cut: complete".to_owned(),
+            State::Rejoining => format!("{} is being brought back", decision.fenced),
+            State::Open => "both serve again".to_owned(),
+            State::Decided => "the decision is carried out again".to_owned(),
+        };
+        was_complete |= entry.state == State::Complete;
+        before = entry.state;
+        let kind = match entry.state {
+            State::Open => 3,
+            State::Rejoining => 4,
+            _ => 2,
+        };
+        all.push((entry.written_at, kind, what));
+    }
+    all.sort_by_key(|(at, ..)| *at);
+    let mut last = None;
+    let mut marks = Vec::new();
+    for ((at, kind, what), number) in all.into_iter().zip(0..) {
+        marks.push(Mark {
+            kind,
+            y: number * MARK + 14,
+            what,
+            at: to_the_second(at),
+            after: last.map(|last| format!("+{}", spoken(ms_between(last, at)))),
+        });
+        last = Some(at);
+    }
+    marks
+}
+
+fn entries(chapter: &Chapter) -> Vec<Entry> {
+    let mut before: Option<&Record> = None;
+    let mut all = Vec::new();
+    for entry in &chapter.entries {
+        let note = match (&entry.hold, before.and_then(|before| before.hold.as_ref())) {
+            (Some(hold), None) => Some(format!("held by {}: {}", hold.by, hold.reason)),
+            (None, Some(_)) => Some("no longer held".to_owned()),
+            _ => entry
+                .rejoin
+                .as_ref()
+                .map(|rejoin| format!("next: {}", super::status::next_step(&rejoin.step))),
+        };
+        all.push(Entry {
+            rev: entry.rev.0,
+            at: entry.written_at.to_string(),
+            after: before.map(|before| spoken(ms_between(before.written_at, entry.written_at))),
+            state: entry.state.to_string(),
+            note,
+            by: entry.by.clone(),
+        });
+        before = Some(entry);
+    }
+    all
+}
+
+fn endpoints(decision: &Decision) -> Vec<Endpoint> {
+    let groups = decision.outcome.groups.iter();
+    groups
+        .map(|group| Endpoint {
+            group: group.arn.rsplit('/').next().unwrap_or_default().to_owned(),
+            holds: match group.endpoints.is_empty() {
+                true => "nothing".to_owned(),
+                false => {
+                    let holds = group.endpoints.iter().map(|endpoint| {
+                        let weight = endpoint.weight.map(|weight| format!(", weight {weight}"));
+                        format!("{}{}", endpoint.id, weight.unwrap_or_default())
+                    });
+                    holds.collect::<Vec<_>>().join("; ")
+                }
+            },
+        })
+        .collect()
+}
+
+fn settings(topology: &Topology) -> Vec<Setting> {
+    let alerting = &topology.alerting;
+    let mut all = vec![
+        Setting {
+            name: "sites",
+            value: topology
+                .sites
+                .iter()
+                .map(|site| format!("{} ({})", site.name, site.region))
+                .collect::<Vec<_>>()
+                .join(", "),
+        },
+        Setting {
+            name: "alert",
+            value: format!(
+                "scrape {}, evaluation {}, for {}, groupWait {}, groupInterval {}",
+                alerting.scrape_interval,
+                alerting.evaluation_interval,
+                alerting.pending,
+                alerting.group_wait,
+                alerting.group_interval
+            ),
+        },
+        Setting {
+            name: "quiet time",
+            value: topology.register.cooldown.to_string(),
+        },
+    ];
+    if let Some(preferred) = &topology.preferred_survivor {
+        all.push(Setting {
+            name: "preferred survivor",
+            value: preferred.to_string(),
+        });
+    }
+    all
+}
+
+fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<Check> {
+    let file = around.file;
+    let mut all = Vec::new();
+    let mut say = |what: String, command: Option<String>| all.push(Check { what, command });
+    let repeated = chapter
+        .entries
+        .windows(2)
+        .filter(|pair| pair[0].state == State::Complete && pair[1].state == State::Decided)
+        .count();
+    if chapter.end().is_none() {
+        say(
+            format!(
+                "{} is still out. Bring it back once the link is repaired:",
+                decision.fenced
+            ),
+            Some(format!(
+                "provision rejoin {} {file} --when-healed",
+                decision.fenced
+            )),
+        );
+    } else {
+        say(
+            "How things stand now:".to_owned(),
+            Some(format!("provision status {file}")),
+        );
+    }
+    if repeated > 0 {
+        say(
+            format!(
+                "The decision had to be carried out again {repeated} times: who or what put the site back?"
+            ),
+            None,
+        );
+    }
+    if chapter.has_gaps() {
+        say(
+            "Revisions are missing above: the function's log has what it did then.".to_owned(),
+            None,
+        );
+    }
+    if decision.alerted_at.is_none() {
+        say(
+            "No alert's time is known: an operator decided, or the function was older.".to_owned(),
+            None,
+        );
+    }
+    say(
+        format!(
+            "Why the sites lost each other: the link, the gossip routers, {} as a whole. No record here tells.",
+            decision.fenced
+        ),
+        None,
+    );
+    say(
+        format!(
+            "What only {} had: sessions that began there while it was cut off, logins under way, failed logins.",
+            decision.fenced
+        ),
+        None,
+    );
+    if around.drill.is_none() {
+        say(
+            "No drill has ever measured how long a fence takes here:".to_owned(),
+            Some(format!("provision drill {file} --split-brain")),
+        );
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::chapters;
+    use super::super::history::tests::told;
+    use super::*;
+    use crate::sample;
+    use crate::topology::time_to_fence::{Detections, worst_cases};
+
+    fn page(entries: Vec<Record>, epoch: u64) -> String {
+        let topology = sample::topology();
+        let cases = worst_cases(&topology, &Detections::new());
+        let chapters = chapters(entries);
+        let chapter = chapters.iter().find(|chapter| chapter.epoch.0 == epoch).unwrap();
+        let around = Around {
+            topology: &topology,
+            file: "topology.yaml",
+            worst_cases: &cases,
+            drill: None,
+            now: "2026-11-22T08:00:00Z".parse().unwrap(),
+        };
+        incident_html(chapter, &around).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_recorded_history_becomes_a_page() {
+        let mut entries = told();
+        for entry in &mut entries {
+            if let Some(decision) = &mut entry.decision {
+                decision.alerted_at = Some("2026-11-21T19:59:53Z".parse().unwrap());
+            }
+        }
+        insta::assert_snapshot!(page(entries, 1));
+    }
+
+    #[test]
+    fn what_is_not_over_says_how_it_ends_and_what_is_unknown_is_said_to_be() {
+        let html = page(told(), 2);
+        for text in [
+            "is still out",
+            "provision rejoin site-b topology.yaml --when-healed",
+            "No alert&#x27;s time is known",
+            "unknown",
+            "never complete",
+        ] {
+            assert!(html.contains(text), "{text}: {html}");
+        }
+    }
+
+    /// Names, reasons and evidence come from other machines and other people.
+    #[test]
+    fn no_value_becomes_markup() {
+        let hostile = "</td></title><script>alert(1)</script>\"'&amp;{{ 7*7 }}";
+        let mut entries = told();
+        for entry in &mut entries {
+            entry.by = hostile.to_owned();
+            if let Some(decision) = &mut entry.decision {
+                decision.evidence = hostile.to_owned();
+                decision.by = hostile.to_owned();
+            }
+        }
+        let html = page(entries, 1);
+        assert!(!html.contains("<script"), "{html}");
+        assert_eq!(html.matches("&lt;script&gt;").count(), 2 + 1 + 6, "{html}");
+        assert!(html.contains("&amp;amp;{{ 7*7 }}"), "{html}");
+        for elsewhere in ["http://", "https://", "url(", "@import", "src="] {
+            assert!(!html.contains(elsewhere), "{elsewhere}");
+        }
+    }
+}

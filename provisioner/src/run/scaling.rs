@@ -1,0 +1,233 @@
+//! Scales something in a site's cluster to none and back, and waits until its pods are gone or ready.
+//!
+//! The former count is remembered in an annotation of the very object that is scaled, in the same write: so whoever goes
+//! on, from whatever machine, finds it, and no crash can come between the two.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{Failure, Session};
+use crate::observed::workload::Workload;
+use crate::topology::{Platform, Site};
+use crate::world::kubernetes::{Cluster, Target, Written};
+
+/// How often pods are counted while they go or come.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often a write is tried that somebody else was faster than.
+const ATTEMPTS: usize = 5;
+
+/// What is scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The site's Keycloak.
+    Keycloak,
+    /// The Infinispan operator, which would put the gossip router back.
+    Operator,
+    /// The gossip router, over which the sites see each other.
+    Router,
+}
+
+/// Whether waiting ends when somebody wants to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It does.
+    Interruptible,
+    /// What was taken down has to come up again first.
+    ToTheEnd,
+}
+
+impl Patience {
+    pub(super) async fn pause(self, session: &Session, duration: Duration) -> Result<(), Failure> {
+        match self {
+            Self::Interruptible => session.interrupt.pause(duration).await,
+            Self::ToTheEnd => {
+                tokio::time::sleep(duration).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// One of them, in its cluster.
+#[derive(Debug, Clone)]
+pub struct Scaled {
+    cluster: Cluster,
+    site: Site,
+    part: Part,
+}
+
+impl Scaled {
+    pub(super) fn new(cluster: Cluster, site: &Site, part: Part) -> Self {
+        Self {
+            cluster,
+            site: site.clone(),
+            part,
+        }
+    }
+
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// As sentences name it.
+    pub(super) fn what(&self) -> String {
+        let what = match self.part {
+            Part::Keycloak => "Keycloak",
+            Part::Operator => "the Infinispan operator",
+            Part::Router => "the gossip router",
+        };
+        format!("{what} of {}", self.site.name)
+    }
+
+    fn name(&self) -> &str {
+        match self.part {
+            Part::Keycloak => self.site.keycloak.name.as_str(),
+            Part::Operator => self.site.operator.deployment.as_str(),
+            Part::Router => self.site.router.deployment.as_str(),
+        }
+    }
+
+    fn namespace(&self) -> String {
+        let (stated, usual) = match self.part {
+            Part::Keycloak => (&self.site.keycloak.namespace, self.site.namespace.as_str()),
+            Part::Router => (&self.site.router.namespace, self.site.namespace.as_str()),
+            Part::Operator => (
+                &self.site.operator.namespace,
+                match self.site.platform {
+                    Platform::Openshift => "openshift-operators",
+                    Platform::Kubernetes => "operators",
+                },
+            ),
+        };
+        stated
+            .as_ref()
+            .map_or_else(|| usual.to_owned(), ToString::to_string)
+    }
+
+    /// It, where there has to be one.
+    pub(super) async fn find(&self) -> Result<Workload, Failure> {
+        let namespace = self.namespace();
+        let found = match self.part {
+            Part::Keycloak => self.cluster.keycloak(&self.site).await?,
+            Part::Operator | Part::Router => self.cluster.deployment(&namespace, self.name()).await?,
+        };
+        let (site, name) = (self.site.name.clone(), self.name().to_owned());
+        found.ok_or(match self.part {
+            Part::Keycloak => Failure::NoKeycloak {
+                site,
+                name,
+                namespace,
+            },
+            Part::Operator | Part::Router => Failure::NoDeployment {
+                site,
+                what: match self.part {
+                    Part::Operator => "the Infinispan operator",
+                    _ => "the gossip router",
+                },
+                name,
+                namespace,
+            },
+        })
+    }
+
+    async fn write(&self, change: impl Fn(&Workload) -> Value) -> Result<(), Failure> {
+        for _ in 0..ATTEMPTS {
+            let found = self.find().await?;
+            let changed = change(&found);
+            if changed == found.object {
+                return Ok(());
+            }
+            let target = Target {
+                resource: found.resource,
+                namespace: &found.namespace,
+                name: self.name(),
+            };
+            if self.cluster.replace(target, &changed, false).await? == Written::Done {
+                return Ok(());
+            }
+        }
+        Err(Failure::Overtaken)
+    }
+
+    /// Asks for none, and remembers how many there were.
+    pub(super) async fn stop(&self) -> Result<(), Failure> {
+        self.write(Workload::stopped).await
+    }
+
+    /// Asks for as many as there were, and says how many that is.
+    pub(super) async fn start(&self) -> Result<usize, Failure> {
+        // Read before the annotation goes with the write.
+        let (_, wanted) = self.find().await?.started();
+        self.write(|found| found.started().0).await?;
+        // The count is theirs again: whoever applies it next meets no conflict with us.
+        self.write(Workload::given_back).await?;
+        Ok(usize::try_from(wanted).unwrap_or(usize::MAX))
+    }
+
+    /// Returns when no pod is left.
+    pub(super) async fn gone(
+        &self,
+        session: &Session,
+        patience: Patience,
+        within: Duration,
+    ) -> Result<(), Failure> {
+        let none = |found: &Workload| found.pods.is_empty();
+        self.wait(session, patience, within, "until none is left", none)
+            .await
+    }
+
+    /// Returns when so many pods are ready.
+    pub(super) async fn ready(
+        &self,
+        session: &Session,
+        patience: Patience,
+        within: Duration,
+        wanted: usize,
+    ) -> Result<(), Failure> {
+        let until = format!("until {wanted} are ready");
+        let enough = |found: &Workload| found.state().ready >= wanted;
+        self.wait(session, patience, within, &until, enough).await
+    }
+
+    async fn wait(
+        &self,
+        session: &Session,
+        patience: Patience,
+        within: Duration,
+        until: &str,
+        is_there: impl Fn(&Workload) -> bool,
+    ) -> Result<(), Failure> {
+        let began = Instant::now();
+        let mut said = None;
+        loop {
+            let found = self.find().await?;
+            if is_there(&found) {
+                return Ok(());
+            }
+            let state = found.state();
+            if said.as_ref() != Some(&state) {
+                session.console.say(&format!(
+                    "        {} has {} pods, {} ready; waiting {until}",
+                    self.what(),
+                    state.pods,
+                    state.ready
+                ));
+                said = Some(state);
+            }
+            if began.elapsed() >= within {
+                return Err(Failure::WorkloadSlow {
+                    what: self.what(),
+                    code: match self.part {
+                        Part::Keycloak => "keycloakSlow",
+                        Part::Operator | Part::Router => "deploymentSlow",
+                    },
+                    until: until.to_owned(),
+                    seconds: within.as_secs(),
+                });
+            }
+            patience.pause(session, LOOK_EVERY).await?;
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! `drill --split-brain`: the link between the sites is cut for real, fencing is watched and timed, all is put back.
+//!
+//! ```text
+//!   all in order? ─▶ operators to none ─▶ gossip routers to none ─▶ watch the register: decided, out, cut
+//!                          └───────────────────┴──────────┬───────────────┘ whatever happens
+//!                                                         ▼
+//!                                        routers back, operators back ─▶ rejoin ─▶ keep what was measured
+//! ```
+//!
+//! The sites lose sight of each other because nobody passes their messages on any more: neither site's servers are
+//! touched. What was scaled is remembered at the Deployments themselves, so a drill that was killed is undone by
+//! [`restore`], from any machine.
+
+use std::time::Duration;
+
+use fencing::contract::Envelope;
+use fencing::health::Drill;
+use fencing::register::{Decision, Record, State};
+use fencing::rehearsal::SplitBrain;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::scaling::{Part, Patience, Scaled};
+use super::{Failure, Session, observe, operate, status};
+use crate::observed::status::StatusReading;
+use crate::report::{Condition, verdict};
+use crate::topology::Topology;
+use crate::topology::time_to_fence::TimeToFence;
+
+/// How often the register is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the register is waited for.
+const REGISTER_WITHIN: Duration = Duration::from_secs(5);
+/// How long pods may take to go, and to come.
+const PODS_WITHIN: Duration = Duration::from_secs(300);
+/// How long the promised worst case is waited beyond.
+const BEYOND: u32 = 60;
+
+/// What a drill scales: in both clusters, the operators first, since they would put the routers back.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    operators: Vec<Scaled>,
+    routers: Vec<Scaled>,
+}
+
+impl Parts {
+    /// Of both sites.
+    pub fn of(session: &Session, topology: &Topology) -> Result<Self, Failure> {
+        let of = |part| -> Result<Vec<Scaled>, Failure> {
+            let sites = topology.sites.iter();
+            sites
+                .map(|site| Ok(Scaled::new(session.cluster_of(site)?, site, part)))
+                .collect()
+        };
+        Ok(Self {
+            operators: of(Part::Operator)?,
+            routers: of(Part::Router)?,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Scaled> {
+        self.operators.iter().chain(&self.routers)
+    }
+}
+
+/// Fails unless all is in order: a drill in disorder is an outage.
+pub async fn check(
+    topology: &Topology,
+    seen: &StatusReading,
+    parts: &Parts,
+    file: &str,
+) -> Result<(), Failure> {
+    let mut left = Vec::new();
+    for part in parts.all() {
+        let found = part.find().await?;
+        if found.remembered().is_some() {
+            left.push(found.title());
+        } else if let Some(owner) = found.controller() {
+            return Err(Failure::Controlled {
+                object: found.title(),
+                code: "deploymentControlled",
+                owner,
+            });
+        }
+    }
+    if !left.is_empty() {
+        return Err(Failure::DrillLeft {
+            objects: left,
+            file: file.to_owned(),
+        });
+    }
+    let judged = verdict(seen);
+    if judged.condition != Condition::Healthy {
+        let sentence = judged.sentence;
+        let own = format!("{}: ", topology.name);
+        return Err(Failure::NotInOrder {
+            sentence: sentence.strip_prefix(&own).unwrap_or(&sentence).to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// A link that was cut, what it came to, and what is to be done about the site that was fenced.
+#[derive(Debug, Clone)]
+pub struct Fenced {
+    /// When no gossip router was left.
+    pub lost_at: Timestamp,
+    /// The decision.
+    pub decision: Decision,
+    /// The revisions of its epoch.
+    pub entries: Vec<Record>,
+}
+
+/// Cuts the link, waits until a site is fenced, and puts the link back whatever came of it.
+pub async fn split(
+    session: &Session,
+    topology: &Topology,
+    parts: &Parts,
+    worst_cases: &[TimeToFence],
+) -> Result<Fenced, Failure> {
+    let fenced = cut_and_watch(session, topology, parts, worst_cases).await;
+    if fenced.is_err() {
+        session
+            .console
+            .say("the link is put back; Ctrl-C again leaves that to `provision drill --restore`");
+    }
+    // What became of the drill is the lesser news where the link stays cut.
+    restore(session, parts).await?;
+    fenced
+}
+
+async fn cut_and_watch(
+    session: &Session,
+    topology: &Topology,
+    parts: &Parts,
+    worst_cases: &[TimeToFence],
+) -> Result<Fenced, Failure> {
+    let before = register(session, topology).await?;
+    for scaled in [&parts.operators, &parts.routers] {
+        for part in scaled {
+            session.interrupt.check()?;
+            part.stop().await?;
+            session
+                .console
+                .say(&format!("{} is to have no pods", part.what()));
+        }
+        for part in scaled {
+            part.gone(session, Patience::Interruptible, PODS_WITHIN).await?;
+            session.console.say(&format!("{} has no pods", part.what()));
+        }
+    }
+    let (lost_at, began) = (Timestamp::now(), Instant::now());
+    let promised = worst_cases
+        .iter()
+        .map(|case| case.total_seconds)
+        .max()
+        .unwrap_or_default();
+    session.console.say(&format!(
+        "the link is cut; a site is fenced within {promised} s in the worst case"
+    ));
+    let within = Duration::from_secs((promised + BEYOND).into());
+    let mut said = State::Open;
+    loop {
+        let record = register(session, topology).await;
+        let why = match &record {
+            Ok(record) if record.epoch > before.epoch => {
+                if record.state != said {
+                    session.console.say(&format!(
+                        "{:>4} s  epoch {}: {}",
+                        began.elapsed().as_secs(),
+                        record.epoch,
+                        record.state
+                    ));
+                    said = record.state;
+                }
+                if let (State::Complete, Some(decision)) = (record.state, &record.decision) {
+                    let mut entries = status::history(session, topology).await?;
+                    entries.retain(|entry| entry.epoch == record.epoch);
+                    return Ok(Fenced {
+                        lost_at,
+                        decision: decision.clone(),
+                        entries,
+                    });
+                }
+                format!("epoch {} is {}", record.epoch, record.state)
+            }
+            Ok(_) => "nothing was decided".to_owned(),
+            Err(failure) => failure.to_string(),
+        };
+        if began.elapsed() >= within {
+            return Err(Failure::NotFenced {
+                promised,
+                seconds: within.as_secs(),
+                why,
+            });
+        }
+        session.interrupt.pause(LOOK_EVERY).await?;
+    }
+}
+
+async fn register(session: &Session, topology: &Topology) -> Result<Record, Failure> {
+    let items = status::register_of(session, topology, REGISTER_WITHIN).await;
+    items
+        .map(|items| items.record)
+        .map_err(|reason| Failure::RegisterUnread { reason })
+}
+
+/// Puts back what a drill has scaled, this one or another, and says how many objects that were. The routers first:
+/// they are what is missed.
+pub async fn restore(session: &Session, parts: &Parts) -> Result<usize, Failure> {
+    let mut started = Vec::new();
+    let mut failed = None;
+    for part in parts.routers.iter().chain(&parts.operators) {
+        let start = async {
+            if part.find().await?.remembered().is_none() {
+                return Ok(None);
+            }
+            part.start().await.map(Some)
+        };
+        match start.await {
+            Ok(Some(wanted)) => {
+                session
+                    .console
+                    .say(&format!("{} is to have {wanted} pods again", part.what()));
+                started.push((part, wanted));
+            }
+            Ok(None) => {}
+            // The others are put back all the same.
+            Err(failure) => {
+                session
+                    .console
+                    .say(&format!("{} is not put back: {failure}", part.what()));
+                failed.get_or_insert(failure);
+            }
+        }
+    }
+    for (part, wanted) in &started {
+        part.ready(session, Patience::ToTheEnd, PODS_WITHIN, *wanted)
+            .await?;
+        session.console.say(&format!("{} is ready", part.what()));
+    }
+    match failed {
+        Some(failure) => Err(failure),
+        None => Ok(started.len()),
+    }
+}
+
+/// What was measured.
+pub async fn measured(
+    session: &Session,
+    topology: &Topology,
+    fenced: &Fenced,
+    worst_cases: &[TimeToFence],
+) -> Result<SplitBrain, Failure> {
+    let by = observe::identity(session, topology).await?.arn;
+    let first = |state| fenced.entries.iter().find(|entry| entry.state == state);
+    let after =
+        |at: Timestamp| i64::try_from(at.duration_since(fenced.lost_at).as_millis()).unwrap_or(i64::MAX);
+    let decision = &fenced.decision;
+    let promised = worst_cases
+        .iter()
+        .find(|case| case.fenced == decision.fenced.0.as_str())
+        .map_or(0, |case| case.total_seconds);
+    let cut = first(State::Complete).map_or(decision.decided_at, |entry| entry.written_at);
+    Ok(SplitBrain {
+        by,
+        lost_at: fenced.lost_at,
+        epoch: fenced
+            .entries
+            .first()
+            .map_or_else(Default::default, |entry| entry.epoch),
+        survivor: decision.survivor.clone(),
+        fenced: decision.fenced.clone(),
+        alerted_after_ms: decision.alerted_at.map(after),
+        decided_after_ms: after(decision.decided_at),
+        out_after_ms: first(State::Isolated).map(|entry| after(entry.written_at)),
+        cut_after_ms: after(cut),
+        promised_seconds: promised,
+    })
+}
+
+/// Keeps it beside the register, where `status` finds it.
+pub async fn keep(session: &Session, topology: &Topology, measured: &SplitBrain) -> Result<(), Failure> {
+    let task = Drill::Keep {
+        measured: Box::new(measured.clone()),
+    };
+    let event = Envelope::Drill { task }.event();
+    let region = topology.first_region();
+    let operated = operate::ask(session, topology, region, &event).await?;
+    let operated = operated.ok_or_else(|| Failure::NotDeployed {
+        function: topology.function_name(),
+        regions: vec![region.to_string()],
+    })?;
+    operated.done().map(drop)
+}

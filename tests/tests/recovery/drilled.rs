@@ -1,0 +1,123 @@
+//! The drill that cuts the link for real, killed after each thing it says, and then to its end.
+
+use tests::demo::EXAMPLE;
+use tests::standins::infinispan::BackupStatus::Online;
+
+use super::scene::{KEPT, STALE, Scene};
+
+const DRILL: [&str; 4] = ["drill", EXAMPLE, "--split-brain", "--yes"];
+const RESTORE: [&str; 3] = ["drill", EXAMPLE, "--restore"];
+const PARTS: [(&str, &str); 2] = [
+    ("keycloak", "infinispan-router"),
+    ("", "infinispan-operator-controller-manager"),
+];
+
+/// What each Deployment of a drill asks for, and whether it carries anything of ours, in both clusters.
+fn scaled(scene: &Scene) -> Vec<(String, u64, bool)> {
+    let mut all = Vec::new();
+    for (index, operators) in [(0, "openshift-operators"), (1, "operators")] {
+        let world = scene.stage.clusters[index].world();
+        for (namespace, name) in PARTS {
+            let namespace = if namespace.is_empty() {
+                operators
+            } else {
+                namespace
+            };
+            let deployment = world.get("Deployment", namespace, name).unwrap();
+            let marked = deployment["metadata"]["annotations"]["sitefence.io/drill-replicas"].is_string();
+            all.push((
+                format!("{index} {name}"),
+                deployment["spec"]["replicas"].as_u64().unwrap(),
+                marked,
+            ));
+        }
+    }
+    all
+}
+
+fn is_whole(scene: &Scene) -> bool {
+    scaled(scene)
+        .iter()
+        .all(|(_, replicas, marked)| *replicas == 1 && !marked)
+}
+
+#[test]
+fn a_drill_cuts_the_link_measures_and_puts_everything_back_whatever_kills_it() {
+    let scene = Scene::deployed();
+    scene.as_ada(&["rejoin.yaml", "drill.yaml"]);
+
+    // Nothing is cut where something is not in order.
+    let run = scene.run(&DRILL);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.stderr.contains("wants everything in order"), "{run}");
+    assert!(is_whole(&scene), "{:?}", scaled(&scene));
+    scene.watched();
+    // Nobody agreed, and there is nobody to ask.
+    let run = scene.run(&DRILL[..3]);
+    assert_eq!(run.code, Some(2), "{run}");
+    let run = scene.run(&RESTORE);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.stderr.contains("no drill keeps anything at none"), "{run}");
+
+    // Killed after each thing that it says until the link is cut; whoever comes next puts it back.
+    for attempt in 1.. {
+        let mut said = 0;
+        let mut cut = false;
+        let (code, told) = scene.run_until(&DRILL, |line| {
+            said += usize::from(line.contains(" pods") && !line.contains("waiting"));
+            cut = line.starts_with("the link is cut");
+            said >= attempt || cut
+        });
+        assert_eq!(code, None, "{told:#?}");
+        assert!(!is_whole(&scene), "{told:#?}");
+        // It is not begun anew on top of that.
+        let run = scene.run(&DRILL);
+        assert_eq!(run.code, Some(3), "{run}");
+        assert!(
+            run.stderr.contains("hint: provision drill local.yaml --restore"),
+            "{run}"
+        );
+        let run = scene.run(&RESTORE);
+        assert_eq!(run.code, Some(0), "{run}");
+        assert!(is_whole(&scene), "{:?}", scaled(&scene));
+        assert!(attempt < 12);
+        if cut {
+            break;
+        }
+    }
+
+    scene.watched();
+    let run = scene.meanwhile(|| scene.run(&[&DRILL[..], &["--output", "json"]].concat()));
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(is_whole(&scene), "{:?}", scaled(&scene));
+    let drill: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let measured = &drill["drill"];
+    assert_eq!(
+        (&measured["fenced"], &measured["survivor"]),
+        (&STALE.into(), &KEPT.into()),
+        "{run}"
+    );
+    assert!(
+        measured["cutAfterMs"].as_i64() >= measured["decidedAfterMs"].as_i64(),
+        "{run}"
+    );
+    assert!(measured["alertedAfterMs"].is_i64(), "{run}");
+    for said in ["until the alert fires", "all of it", "at most"] {
+        assert!(run.stderr.contains(said), "{said}: {run}");
+    }
+    // Brought back, to the end.
+    assert_eq!(scene.endpoints(), [KEPT, STALE]);
+    assert_eq!(scene.replication(), [Some(Online), Some(Online)]);
+    assert_eq!(scene.keycloak(), (2, 2));
+    let (_, status) = scene.status();
+    assert_eq!(status["register"]["state"], "open", "{status}");
+    assert_eq!(status["lastDrill"], *measured, "{status}");
+    let run = scene.run(&["status", EXAMPLE, "--within", "20s"]);
+    assert!(run.stdout.contains("last drill  "), "{run}");
+    for (index, operators) in [(0, "openshift-operators"), (1, "operators")] {
+        let world = scene.stage.clusters[index].world();
+        let operator = world.get("Deployment", operators, PARTS[1].1).unwrap();
+        let managers = operator["metadata"]["managedFields"].to_string();
+        assert!(!managers.contains("\"provision\""), "{managers}");
+    }
+}
