@@ -5,8 +5,10 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
 
 use super::cloud;
+use super::completions::sites;
 use super::hold::reason;
 use super::{Exit, Failure, OutputFormat, TopologyFile, say};
 use crate::observed::status::StatusReading;
@@ -34,6 +36,7 @@ enum KeycloakBy {
 #[derive(Debug, Args)]
 pub(super) struct Rejoin {
     /// The site to bring back
+    #[arg(add = ArgValueCandidates::new(sites))]
     site: String,
     #[command(flatten)]
     file: TopologyFile,
@@ -63,6 +66,7 @@ pub(super) struct Rejoin {
 #[derive(Debug, Args)]
 pub(super) struct Fence {
     /// The site to take out
+    #[arg(add = ArgValueCandidates::new(sites))]
     site: String,
     #[command(flatten)]
     file: TopologyFile,
@@ -83,6 +87,7 @@ pub(super) struct Fence {
 #[derive(Debug, Args)]
 pub(super) struct Promote {
     /// The site that is to serve from now on
+    #[arg(add = ArgValueCandidates::new(sites))]
     site: String,
     #[command(flatten)]
     file: TopologyFile,
