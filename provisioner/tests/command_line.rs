@@ -209,7 +209,12 @@ fn fields_are_explained_as_people_read_it() {
     ] {
         let output = provision(folder.path(), &["explain", field]).output().unwrap();
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-        assert!(text(&output.stdout).lines().all(|line| line.chars().count() <= 80), "{said}");
+        assert!(
+            text(&output.stdout)
+                .lines()
+                .all(|line| line.chars().count() <= 80),
+            "{said}"
+        );
         page.push_str(&format!("$ provision explain {field}\n{said}\n"));
     }
     insta::assert_snapshot!("explain", page);

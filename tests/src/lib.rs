@@ -11,6 +11,7 @@
 
 pub mod crds;
 pub mod demo;
+pub mod json_style;
 pub mod monitoring;
 pub mod programs;
 pub mod provision;
