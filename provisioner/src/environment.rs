@@ -5,8 +5,11 @@
 //! empty one is to them an address that cannot be called, a profile without a name, a file that is not there, and
 //! some of them panic over it. So the process starts over without such variables before anything has looked:
 //! changing one's own environment is not safe, and would have to be done before the first thread runs anyway.
+//! `--profile` and `--region` become variables in the same way.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
+use std::process::Command;
 
 /// Variables that somebody reads here, beside all that begin with `AWS_`.
 const READ: [&str; 13] = [
@@ -42,30 +45,59 @@ fn is_read(name: &OsStr) -> bool {
 }
 
 /// Starts the process over without the variables that are set to nothing, if there are any.
-#[cfg(unix)]
 pub fn without_empty_variables() {
+    let empty = empty(std::env::vars_os());
+    if !empty.is_empty() {
+        // Comes back only where it failed; then the verb runs with the variables as they are.
+        let _ = start_over(|again| {
+            for name in &empty {
+                again.env_remove(name);
+            }
+        });
+    }
+}
+
+/// Starts the process over with these variables, each set or taken out, unless they are so already.
+pub fn start_over_with(variables: &[(&str, Option<&str>)]) -> io::Result<()> {
+    let is_so =
+        |(name, value): &(&str, Option<&str>)| std::env::var_os(name).as_deref() == value.map(OsStr::new);
+    if variables.iter().all(is_so) {
+        return Ok(());
+    }
+    Err(start_over(|again| {
+        for (name, value) in variables {
+            match value {
+                Some(value) => again.env(name, value),
+                None => again.env_remove(name),
+            };
+        }
+    }))
+}
+
+/// Starts the process over in an environment that `change` alters. Comes back only where that failed.
+#[cfg(unix)]
+fn start_over(change: impl FnOnce(&mut Command)) -> io::Error {
     use std::os::unix::process::CommandExt;
 
-    let empty = empty(std::env::vars_os());
-    let (false, Ok(program)) = (empty.is_empty(), std::env::current_exe()) else {
-        return;
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
     };
     let mut arguments = std::env::args_os();
-    let mut again = std::process::Command::new(program);
+    let mut again = Command::new(program);
     if let Some(name) = arguments.next() {
         again.arg0(name);
     }
     again.args(arguments);
-    for name in empty {
-        again.env_remove(name);
-    }
-    // Comes back only where it failed; then the verb runs with the variables as they are.
-    let _ = again.exec();
+    change(&mut again);
+    again.exec()
 }
 
-/// Starts the process over without the variables that are set to nothing, if there are any.
+/// Other systems cannot put a program in a process's place.
 #[cfg(not(unix))]
-pub fn without_empty_variables() {}
+fn start_over(_: impl FnOnce(&mut Command)) -> io::Error {
+    io::ErrorKind::Unsupported.into()
+}
 
 #[cfg(test)]
 mod tests {

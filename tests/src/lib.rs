@@ -12,6 +12,7 @@
 pub mod browser;
 pub mod crds;
 pub mod demo;
+pub mod json_style;
 pub mod monitoring;
 pub mod programs;
 pub mod provision;

@@ -9,6 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use serde_json::{Deserializer, Value};
+
+use crate::json_style;
 use crate::tools::{self, ToolsError};
 
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +24,10 @@ pub enum ProvisionError {
     NotBuilt(PathBuf),
     #[error("provision cannot be started")]
     Start(#[source] io::Error),
+    #[error("asked for JSON, it answered: {0}")]
+    NoJson(String),
+    #[error("these keys of its JSON are not in camelCase: {0:?}")]
+    OddKeys(Vec<String>),
 }
 
 /// The binary, as it was built last. One that is older than its sources is told of and used: a test's own output is
@@ -114,10 +121,38 @@ impl Provision {
 
     /// Runs it to its end.
     pub fn run(mut self) -> Result<Run, ProvisionError> {
-        self.command
+        let run = self
+            .command
             .output()
             .map(Run::from)
-            .map_err(ProvisionError::Start)
+            .map_err(ProvisionError::Start)?;
+        self.judge(&run)?;
+        Ok(run)
+    }
+
+    /// What programs read is JSON in one style, whatever the test is about.
+    fn judge(&self, run: &Run) -> Result<(), ProvisionError> {
+        let words: Vec<&OsStr> = self.command.get_args().collect();
+        let is_asked = words.windows(2).any(|pair| pair == ["--output", "json"]);
+        // One that was killed said what it said.
+        if !is_asked || run.code.is_none() {
+            return Ok(());
+        }
+        let mut odd = Vec::new();
+        let mut documents = 0;
+        for document in Deserializer::from_str(&run.stdout).into_iter::<Value>() {
+            let document = document.map_err(|_| ProvisionError::NoJson(run.to_string()))?;
+            odd.extend(json_style::odd_keys(&document));
+            documents += 1;
+        }
+        if documents == 0 {
+            return Err(ProvisionError::NoJson(run.to_string()));
+        }
+        if odd.is_empty() {
+            Ok(())
+        } else {
+            Err(ProvisionError::OddKeys(odd))
+        }
     }
 
     /// Starts it; whoever called kills it or waits for it.

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::cloud::{self, FunctionArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
@@ -16,7 +16,7 @@ pub(super) struct Build {
     #[command(flatten)]
     file: TopologyFile,
     /// Where the zip goes
-    #[arg(short = 'o', long, value_name = "FILE", default_value = "function.zip")]
+    #[arg(short = 'o', long, value_name = "FILE", default_value = "function.zip", value_hint = ValueHint::FilePath)]
     out: PathBuf,
     #[command(flatten)]
     function: FunctionArgs,
@@ -30,7 +30,7 @@ impl Build {
         let loaded = self.file.load()?;
         cloud::finish(async {
             let console = Console::new();
-            let (function, binary) = cloud::function(&loaded, &self.function, &console).await?;
+            let (function, binary) = cloud::built(&loaded, &self.function, &console).await?;
             write(&self.out, &function.zip).map_err(|source| run::Failure::Unwritable {
                 path: self.out.clone(),
                 source,

@@ -5,15 +5,17 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
+use clap_complete::ArgValueCandidates;
 use serde_json::{Value, json};
 
+use super::completions::parts;
 use super::{Exit, Failure, OutputFormat, print, print_json};
 use crate::check;
 use crate::files;
 use crate::observed::cluster::Unreached;
 use crate::package::elf::Binary;
-use crate::package::{self, PackedFunction};
+use crate::package::{self, PackedFunction, embedded};
 use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::preflight::ours::{Choices, OURS};
 use crate::render::DocumentKind;
@@ -22,7 +24,7 @@ use crate::render::StackDocument;
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{self, Scope, Session, Wanted, status};
-use crate::topology::{Interval, Loaded, Topology};
+use crate::topology::{Architecture, Interval, Loaded, Topology};
 use crate::world::build::{self, Profile};
 
 /// How long the register is waited for before a verb begins.
@@ -32,7 +34,7 @@ const HERALD_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScopeArgs {
     /// Work on one part only: `aws`, `clusters`, or the cluster of one site. May be given twice
-    #[arg(long, value_name = "PART")]
+    #[arg(long, value_name = "PART", add = ArgValueCandidates::new(parts))]
     pub(super) only: Vec<String>,
 }
 
@@ -78,15 +80,15 @@ pub(super) fn duration(interval: Interval) -> Duration {
 /// Where the function comes from.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FunctionArgs {
-    /// Take the `bootstrap` of this zip instead of building the function
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "profile"])]
+    /// Take the `bootstrap` of this zip instead of this program's own function, or of building one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["source", "build_profile"])]
     pub(super) function_zip: Option<PathBuf>,
     /// Build from this checkout of Sitefence
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) source: Option<PathBuf>,
     /// How much the compiler tries: what tests deploy need not be small
     #[arg(long, value_enum, hide = true)]
-    pub(super) profile: Option<ProfileArg>,
+    pub(super) build_profile: Option<ProfileArg>,
 }
 
 /// A [`Profile`] as an argument.
@@ -108,14 +110,38 @@ impl From<ProfileArg> for Profile {
 }
 
 impl FunctionArgs {
-    /// Whether getting the function takes minutes. What can be known to be wrong before is then told before.
-    fn builds(&self) -> bool {
+    /// Whether the function that this program carries is meant: where no other one is named, and no build asked for.
+    fn is_embedded(&self, architecture: Architecture) -> bool {
         self.function_zip.is_none()
+            && self.source.is_none()
+            && self.build_profile.is_none()
+            && embedded::is_embedded(architecture)
+    }
+
+    /// Whether getting the function takes minutes. What can be known to be wrong before is then told before.
+    fn builds(&self, architecture: Architecture) -> bool {
+        self.function_zip.is_none() && !self.is_embedded(architecture)
     }
 }
 
-/// Gets the function: builds it, or takes it from a zip, and packs it with the topology's authorities.
-pub(super) async fn function(
+/// Gets the function as `plan` and `apply` do: this program's own, unless told otherwise.
+async fn function(
+    loaded: &Loaded,
+    arguments: &FunctionArgs,
+    console: &Console,
+) -> Result<PackedFunction, run::Failure> {
+    let topology = &loaded.topology;
+    let architecture = topology.function.architecture;
+    if arguments.is_embedded(architecture)
+        && let Some(bootstrap) = embedded::bootstrap(architecture)?
+    {
+        return Ok(run::pack(topology, &bootstrap, &loaded.ca_bundles)?.0);
+    }
+    Ok(built(loaded, arguments, console).await?.0)
+}
+
+/// Builds the function, or takes it from a zip, and packs it with the topology's authorities.
+pub(super) async fn built(
     loaded: &Loaded,
     arguments: &FunctionArgs,
     console: &Console,
@@ -131,8 +157,8 @@ pub(super) async fn function(
             package::bootstrap_of(&zip)?
         }
         None => {
-            let profile = arguments.profile.map(Profile::from).unwrap_or_default();
-            let say = |line: &str| console.say(line);
+            let profile = arguments.build_profile.map(Profile::from).unwrap_or_default();
+            let say = |line: &str| console.progress(line);
             build::build(
                 topology.function.architecture,
                 profile,
@@ -180,11 +206,11 @@ pub(super) async fn wanted<'a>(
         resume_epoch,
     };
     if choices.aws {
-        if arguments.builds() {
+        if arguments.builds(topology.function.architecture) {
             session.connected()?;
             run::apply::look(session, &wanted, choices).await?;
         }
-        wanted.function = Some(function(loaded, arguments, &session.console).await?.0);
+        wanted.function = Some(function(loaded, arguments, &session.console).await?);
     }
     Ok(wanted)
 }

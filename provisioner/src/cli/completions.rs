@@ -1,12 +1,29 @@
-//! `provision completions`: what a shell needs to complete our words.
+//! `provision completions`, and what a shell asks while somebody types.
+//!
+//! ```text
+//!   completions bash ─▶ a script that calls `COMPLETE=bash provision -- WORDS…` at each Tab
+//!                        └─▶ verbs, flags, files; sites of the topology, contexts of the kubeconfig, Regions, profiles
+//! ```
+//!
+//! What is proposed is read from files of this machine; a cloud is never asked, and whatever cannot be read
+//! proposes nothing.
 
-use clap::{Args, CommandFactory};
-use clap_complete::Shell;
+use std::path::{Path, PathBuf};
 
-use super::{Cli, Exit, Failure, print};
+use clap::Args;
+use clap_complete::env::{CompleteEnv, Shells};
+use clap_complete::{CompletionCandidate, Shell};
+
+use super::{Exit, Failure, print};
+use crate::files;
+use crate::topology::{self, Topology, explain, regions};
+use crate::world::kubernetes::Contexts;
+
+/// Set by the scripts, to the shell's name.
+const VARIABLE: &str = "COMPLETE";
+const PROGRAM: &str = "provision";
 
 #[derive(Debug, Args)]
-#[command(after_help = "For bash: provision completions bash > /etc/bash_completion.d/provision")]
 pub(super) struct Completions {
     /// The shell
     shell: Shell,
@@ -14,9 +31,148 @@ pub(super) struct Completions {
 
 impl Completions {
     pub(super) fn run(self) -> Result<Exit, Failure> {
+        let name = self.shell.to_string();
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "provision", &mut script);
+        if let Some(shell) = Shells::builtins().completer(&name) {
+            shell
+                .write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
+                .map_err(|error| Failure::new(Exit::Failed, error))?;
+        }
         print(&String::from_utf8_lossy(&script))?;
         Ok(Exit::Done)
+    }
+}
+
+/// Answers a shell, if it was one that started this process. True when it was.
+pub(super) fn answered() -> bool {
+    if std::env::var_os(VARIABLE).is_none() {
+        return false;
+    }
+    let here = std::env::current_dir().ok();
+    let words = std::env::args_os();
+    match CompleteEnv::with_factory(super::examples::command)
+        .var(VARIABLE)
+        .bin(PROGRAM)
+        .try_complete(words, here.as_deref())
+    {
+        Ok(is_answered) => is_answered,
+        // In the middle of somebody's command line nothing is said.
+        Err(_) => true,
+    }
+}
+
+fn candidates(words: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
+    words.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The verbs.
+pub(super) fn verbs() -> Vec<CompletionCandidate> {
+    let command = super::examples::command();
+    candidates(command.get_subcommands().map(|verb| verb.get_name().to_owned()))
+}
+
+/// The fields that can be explained.
+pub(super) fn fields() -> Vec<CompletionCandidate> {
+    candidates(explain::fields())
+}
+
+/// The sites of the topology that is being typed, or of the usual one.
+pub(super) fn sites() -> Vec<CompletionCandidate> {
+    let sites = topology_at_hand().map(|topology| topology.sites);
+    candidates(sites.into_iter().flatten().map(|site| site.name.to_string()))
+}
+
+/// What `--only` takes.
+pub(super) fn parts() -> Vec<CompletionCandidate> {
+    let mut parts = candidates(["aws", "clusters"].map(str::to_owned));
+    parts.extend(sites());
+    parts
+}
+
+/// The contexts of the kubeconfig.
+pub(super) fn contexts() -> Vec<CompletionCandidate> {
+    candidates(Contexts::read().names())
+}
+
+/// The Regions of AWS that a function can run in.
+pub(super) fn regions() -> Vec<CompletionCandidate> {
+    candidates(regions::known().map(str::to_owned))
+}
+
+/// The profiles of the AWS tools' files.
+pub(super) fn profiles() -> Vec<CompletionCandidate> {
+    let home = std::env::home_dir().map(|home| home.join(".aws"));
+    let place = |variable: &str, name: &str| {
+        std::env::var_os(variable)
+            .map(PathBuf::from)
+            .or_else(|| Some(home.as_ref()?.join(name)))
+    };
+    let files = [
+        place("AWS_CONFIG_FILE", "config"),
+        place("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+    ];
+    let mut names: Vec<String> = files
+        .into_iter()
+        .flatten()
+        .filter_map(|path| files::read(&path, files::TOPOLOGY_BYTES).ok())
+        .flat_map(|bytes| profile_names(&String::from_utf8_lossy(&bytes)))
+        .collect();
+    names.sort();
+    names.dedup();
+    candidates(names)
+}
+
+/// `[profile NAME]` of the one file and `[NAME]` of the other.
+fn profile_names(text: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']'))
+        .map(str::trim)
+        .filter(|heading| !heading.starts_with("sso-session ") && !heading.starts_with("services "))
+        .map(|heading| {
+            heading
+                .strip_prefix("profile ")
+                .unwrap_or(heading)
+                .trim()
+                .to_owned()
+        })
+        .collect()
+}
+
+/// The topology whose name stands among the words typed so far, else the usual one.
+fn topology_at_hand() -> Option<Topology> {
+    let typed = std::env::args_os().skip_while(|word| word != "--").skip(1);
+    let is_topology = |path: &Path| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        matches!(ending, Some("yaml" | "yml"))
+    };
+    let path = typed
+        .map(PathBuf::from)
+        .find(|path| is_topology(path) && path.is_file())
+        .unwrap_or_else(|| PathBuf::from(super::topology_file::USUAL));
+    let bytes = files::read(&path, files::TOPOLOGY_BYTES).ok()?;
+    topology::parse(&bytes, &path.to_string_lossy()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn profiles_are_read_from_either_file() {
+        let config = "[default]\nregion = x\n[profile prod]\n[sso-session corp]\n [ profile two words ] \n";
+        assert_eq!(profile_names(config), ["default", "prod", "two words"]);
+        assert_eq!(profile_names("[default]\n[ci]\n"), ["default", "ci"]);
+    }
+
+    #[test]
+    fn each_shell_has_a_script() {
+        for shell in Shell::value_variants() {
+            assert!(
+                Shells::builtins().completer(&shell.to_string()).is_some(),
+                "{shell}"
+            );
+        }
     }
 }

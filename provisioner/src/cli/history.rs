@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 
+use super::topology_file::USUAL;
 use super::{Exit, Failure, OutputFormat, TopologyFile, cloud, say};
 use crate::report::{self, Around, Chapter};
 use crate::run::console::Console;
@@ -31,6 +32,8 @@ pub(super) struct History {
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
+    #[arg(from_global)]
+    region: Option<String>,
 }
 
 /// A number among the words is an epoch, whichever stands first.
@@ -51,8 +54,11 @@ impl History {
         }
         let topology = files
             .first()
-            .map_or_else(|| PathBuf::from("topology.yaml"), |file| (*file).clone());
-        Ok((TopologyFile { topology }, self.epoch.or(stated)))
+            .map_or_else(|| PathBuf::from(USUAL), |file| (*file).clone());
+        Ok((
+            TopologyFile::named(topology, self.region.clone()),
+            self.epoch.or(stated),
+        ))
     }
 
     pub(super) fn run(self) -> Result<Exit, Failure> {
@@ -135,6 +141,7 @@ mod tests {
                 epoch,
                 report: None,
                 output: OutputFormat::Text,
+                region: None,
             };
             history.meant().ok().map(|(file, epoch)| (file.name(), epoch))
         };

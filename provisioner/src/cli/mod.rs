@@ -10,9 +10,13 @@ mod completions;
 mod consent;
 mod destroy;
 mod drill;
+mod examples;
+mod explain;
 mod force;
+mod globals;
 mod history;
 mod hold;
+mod man;
 mod plan;
 mod recover;
 mod render;
@@ -27,7 +31,7 @@ use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use topology_file::TopologyFile;
 
@@ -40,6 +44,8 @@ pub use topology_file::TopologyFile;
     4 `plan --detailed-exitcode` found changes · 5 `status` degraded, `drill` found that a loss would not be fenced · 6 `status` fenced"
 )]
 struct Cli {
+    #[command(flatten)]
+    globals: globals::Globals,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -78,8 +84,12 @@ enum Verb {
     Drill(drill::Drill),
     /// Print the JSON Schema of a topology, for editors
     Schema(schema::Schema),
+    /// Say what a field of the topology is for, and what it may hold
+    Explain(explain::Explain),
     /// Print completions for a shell
     Completions(completions::Completions),
+    /// Print the manual page of a verb
+    Man(man::ManPages),
 }
 
 impl Verb {
@@ -101,7 +111,9 @@ impl Verb {
             Self::Release(verb) => verb.run(),
             Self::Drill(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
+            Self::Explain(verb) => verb.run(),
             Self::Completions(verb) => verb.run(),
+            Self::Man(verb) => verb.run(),
         }
     }
 }
@@ -268,10 +280,16 @@ impl fmt::Display for Failure {
 
 /// Runs the command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    if completions::answered() {
+        return Exit::Done.into();
+    }
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let wants_json = wants_json(&arguments);
-    let failure = match Cli::try_parse_from(arguments) {
-        Ok(cli) => match cli.verb.run() {
+    let parsed = examples::command()
+        .try_get_matches_from(arguments)
+        .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    let failure = match parsed {
+        Ok(cli) => match cli.globals.apply().and_then(|()| cli.verb.run()) {
             Ok(exit) => return exit.into(),
             Err(failure) => {
                 say(&failure.to_string());
@@ -348,11 +366,10 @@ pub fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        examples::command().debug_assert();
     }
 
     #[test]

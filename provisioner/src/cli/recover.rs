@@ -3,8 +3,10 @@
 //! Each shows how things stand first, says what it will do and what that costs, and has the site's name typed.
 
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
 
 use super::cloud;
+use super::completions::sites;
 use super::consent::{DRY, LOOK_WITHIN, answer, consent};
 use super::force::Forced;
 use super::hold::reason;
@@ -30,6 +32,7 @@ enum KeycloakBy {
 #[derive(Debug, Args)]
 pub(super) struct Rejoin {
     /// The site to bring back
+    #[arg(add = ArgValueCandidates::new(sites))]
     site: String,
     #[command(flatten)]
     file: TopologyFile,
@@ -59,6 +62,7 @@ pub(super) struct Rejoin {
 #[derive(Debug, Args)]
 pub(super) struct Fence {
     /// The site to take out
+    #[arg(add = ArgValueCandidates::new(sites))]
     site: String,
     #[command(flatten)]
     file: TopologyFile,
@@ -86,6 +90,7 @@ pub(super) struct Fence {
 #[derive(Debug, Args)]
 pub(super) struct Promote {
     /// The site that is to serve from now on
+    #[arg(add = ArgValueCandidates::new(sites))]
     site: String,
     #[command(flatten)]
     file: TopologyFile,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use serde_json::json;
 
 use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json, say};
@@ -14,7 +14,7 @@ pub(super) struct Render {
     #[command(flatten)]
     file: TopologyFile,
     /// The folder to write to; left out, all documents go to stdout
-    #[arg(short = 'o', long = "out", value_name = "FOLDER")]
+    #[arg(short = 'o', long = "out", value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     folder: Option<PathBuf>,
     /// Also overwrite or remove files that were edited by hand, or that `render` did not write
     #[arg(long, requires = "folder")]

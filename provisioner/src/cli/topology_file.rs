@@ -3,21 +3,32 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, say};
 use crate::files;
-use crate::topology::{self, Diagnostic, Loaded};
+use crate::topology::{self, Diagnostic, Loaded, Topology};
+
+/// The one that is meant where none is named.
+pub(super) const USUAL: &str = "topology.yaml";
 
 /// The topology file.
 #[derive(Debug, Args)]
 pub struct TopologyFile {
     /// The topology file; `-` is stdin
-    #[arg(value_name = "TOPOLOGY", default_value = "topology.yaml")]
+    #[arg(value_name = "TOPOLOGY", default_value = USUAL, value_hint = ValueHint::FilePath)]
     pub topology: PathBuf,
+    /// The flag of all verbs, which cannot say where things go.
+    #[arg(from_global)]
+    region: Option<String>,
 }
 
 impl TopologyFile {
+    /// For a verb that finds the file among other words; what goes with it is the flag of all verbs.
+    pub(super) fn named(topology: PathBuf, region: Option<String>) -> Self {
+        Self { topology, region }
+    }
+
     /// Its name, for messages.
     pub fn name(&self) -> String {
         if self.is_stdin() {
@@ -33,7 +44,23 @@ impl TopologyFile {
 
     /// Reads it, or says everything that is wrong with it.
     pub fn load(&self) -> Result<Loaded, Failure> {
-        self.examine()?.map_err(|mistakes| invalid(&mistakes))
+        let loaded = self.examine()?.map_err(|mistakes| invalid(&mistakes))?;
+        self.warn_of_region(&loaded.topology);
+        Ok(loaded)
+    }
+
+    /// Whoever names a Region that is none of the topology's may think that it decides where things go.
+    fn warn_of_region(&self, topology: &Topology) {
+        let sites = topology.sites.iter().map(|site| &site.region);
+        let mut known = topology.regions.iter().chain(sites);
+        if let Some(region) = &self.region
+            && !known.any(|known| known.as_str() == region)
+        {
+            say(&format!(
+                "warning: {region} is none of the Regions in {}: --region is for signing in, and where things are deployed the topology says",
+                self.name()
+            ));
+        }
     }
 
     /// Reads it; its mistakes are an answer, not a failure.

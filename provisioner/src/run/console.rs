@@ -4,11 +4,34 @@
 //! plain line. Consent is asked for on a terminal only: a pipe cannot agree to anything.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// How much is said. A process has one person to talk to, so this is the process's, as a log's level is.
+static VOLUME: AtomicU8 = AtomicU8::new(Volume::Usual as u8);
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volume {
+    /// Results, warnings and errors.
+    Quiet,
+    /// Progress, too.
+    Usual,
+    /// And each call, between whose lines no bar can stand.
+    Calls,
+}
+
+/// Sets how much is said from now on.
+pub fn set_volume(volume: Volume) {
+    VOLUME.store(volume as u8, Ordering::Relaxed);
+}
+
+fn is(volume: Volume) -> bool {
+    VOLUME.load(Ordering::Relaxed) == volume as u8
+}
 
 /// Where talk goes.
 #[derive(Debug, Clone)]
@@ -55,9 +78,16 @@ impl Console {
         });
     }
 
+    /// Says how far things are, unless that is not wanted.
+    pub fn progress(&self, line: &str) {
+        if !is(Volume::Quiet) {
+            self.say(line);
+        }
+    }
+
     /// Starts to count steps.
     pub fn begin(&self, steps: usize) {
-        if !self.is_terminal || steps == 0 {
+        if !self.is_terminal || steps == 0 || !is(Volume::Usual) {
             return;
         }
         let bar = ProgressBar::new(steps as u64);
@@ -72,6 +102,9 @@ impl Console {
 
     /// Says which step is next.
     pub fn step(&self, text: &str) {
+        if is(Volume::Quiet) {
+            return;
+        }
         self.with_bar(|bar| match bar {
             Some(bar) => {
                 bar.set_message(text.to_owned());

@@ -15,6 +15,7 @@ mod checks;
 mod decode;
 mod defaults;
 mod diagnostic;
+pub mod explain;
 mod grammar;
 mod interval;
 pub mod names;

@@ -59,7 +59,7 @@ fn one_line(schema: &mut Value) {
     }
 }
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(json_schema);
+pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(json_schema);
 
 /// The schemas from the root to the field at `path`.
 fn along(path: &Path) -> Option<Vec<&'static Value>> {
@@ -148,7 +148,7 @@ pub(super) fn remedy(path: &Path, written: &str) -> Option<String> {
 }
 
 /// What `schema` stands for, if it only refers to another.
-fn resolved(schema: &'static Value) -> Option<&'static Value> {
+pub(super) fn resolved(schema: &'static Value) -> Option<&'static Value> {
     match schema.get("$ref").and_then(Value::as_str) {
         Some(reference) => SCHEMA.pointer(reference.strip_prefix('#')?),
         None => Some(schema),

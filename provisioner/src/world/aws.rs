@@ -19,10 +19,12 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::shared::IntoShared;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::bounded::{self, Bounded};
+use super::calls::Told;
 use crate::files;
 use crate::topology::{self, names::ACCELERATOR_REGION};
 
@@ -131,7 +133,7 @@ impl Aws {
             }
             connector.build()
         });
-        let http = Bounded::new(http, bounded::MOST_BYTES);
+        let http = Bounded::new(Told(http).into_shared(), bounded::MOST_BYTES);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.to_owned()))
             .http_client(http)

@@ -17,6 +17,7 @@ pub mod balancers;
 mod bounded;
 pub mod build;
 pub mod call;
+pub mod calls;
 pub mod cloudformation;
 pub mod direct;
 pub mod functions;

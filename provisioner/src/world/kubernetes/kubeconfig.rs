@@ -19,6 +19,7 @@ use crate::observed::access::AccessProblem;
 use crate::observed::cluster::Unreached;
 use crate::topology::{Site, SiteName};
 use crate::world::bounded::MOST_BYTES;
+use crate::world::calls::Asked;
 
 /// Long enough for a person to sign in by a browser that the plugin opened.
 const SIGN_IN_SECONDS: u64 = 120;
@@ -48,6 +49,16 @@ impl Contexts {
             }
         }
         Self(Kubeconfig::read().map_err(|error| words(&error)))
+    }
+
+    /// The contexts there are.
+    pub fn names(&self) -> Vec<String> {
+        let contexts = self.0.as_ref().map(|kubeconfig| kubeconfig.contexts.iter());
+        contexts
+            .into_iter()
+            .flatten()
+            .map(|context| context.name.clone())
+            .collect()
     }
 
     /// A client for `site`.
@@ -113,11 +124,17 @@ async fn client(site: &SiteName, context: &str, config: Config) -> Result<Client
         resource: "to the cluster".to_owned(),
         namespace: None,
     };
-    let made = tokio::task::spawn_blocking(move || {
+    let cluster = site.to_string();
+    let made = tokio::task::spawn_blocking(move || -> kube::Result<Client> {
         let bounded = MapResponseLayer::new(|response: http::Response<_>| {
             response.map(|body| Limited::new(body, MOST_BYTES))
         });
-        ClientBuilder::try_from(config).map(|builder| builder.with_layer(&bounded).build())
+        let asked = tower::layer::layer_fn(|inner| Asked {
+            inner,
+            cluster: cluster.clone(),
+        });
+        let builder = ClientBuilder::try_from(config)?;
+        Ok(builder.with_layer(&bounded).with_layer(&asked).build())
     });
     match tokio::time::timeout(Duration::from_secs(SIGN_IN_SECONDS), made).await {
         Ok(Ok(client)) => client.map_err(|error| call().failed(error)),

@@ -2,6 +2,7 @@
 
 mod apply;
 mod conflicts;
+mod documents;
 mod found;
 mod interruption;
 mod outage;

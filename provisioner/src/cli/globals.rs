@@ -1,0 +1,91 @@
+//! What every verb takes: whose credentials, and how much is said.
+//!
+//! `--profile` and `--region` mean what `AWS_PROFILE` and `AWS_REGION` mean, for everything that reads these: the
+//! SDK, `credential_process`, and the plugins that sign in to clusters (`aws eks get-token`). So the process starts
+//! over with the variables set. Keys in the environment would win over a profile there, and whoever types `--profile`
+//! does not mean those: they are taken out, as the AWS CLI does.
+
+use std::io::IsTerminal;
+
+use clap::{ArgAction, Args};
+use clap_complete::ArgValueCandidates;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use super::completions::{profiles, regions};
+use super::{Exit, Failure};
+use crate::environment;
+use crate::run::console::{self, Volume};
+use crate::world::calls;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(super) struct Globals {
+    /// Sign in to AWS by this profile, as AWS_PROFILE
+    #[arg(long, global = true, value_name = "NAME", add = ArgValueCandidates::new(profiles))]
+    profile: Option<String>,
+    /// Sign in by this Region, as AWS_REGION; where things are deployed, the topology says
+    #[arg(long, global = true, value_name = "REGION", add = ArgValueCandidates::new(regions))]
+    region: Option<String>,
+    /// Show each call to AWS and to the clusters, with -vv also its address and request id; never what it carries
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Do not report progress: only results, warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+impl Globals {
+    /// Puts them into effect.
+    pub(super) fn apply(&self) -> Result<(), Failure> {
+        self.into_environment()?;
+        console::set_volume(match (self.quiet, self.verbose) {
+            (true, _) => Volume::Quiet,
+            (false, 0) => Volume::Usual,
+            (false, _) => Volume::Calls,
+        });
+        if self.verbose > 0 {
+            let level = if self.verbose == 1 {
+                LevelFilter::DEBUG
+            } else {
+                LevelFilter::TRACE
+            };
+            let lines = fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_level(false)
+                .with_target(false)
+                .without_time();
+            // Ours alone: libraries tell headers and bodies, and secrets stand in these.
+            let ours = Targets::new().with_target(calls::TARGET, level);
+            // Fails only where somebody listens already.
+            let _ = tracing_subscriber::registry()
+                .with(lines.with_filter(ours))
+                .try_init();
+        }
+        Ok(())
+    }
+
+    fn into_environment(&self) -> Result<(), Failure> {
+        let mut wanted = Vec::new();
+        if let Some(profile) = &self.profile {
+            wanted.push(("AWS_PROFILE", Some(profile.as_str())));
+            for key in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+                wanted.push((key, None));
+            }
+        }
+        if let Some(region) = &self.region {
+            wanted.push(("AWS_REGION", Some(region.as_str())));
+        }
+        environment::start_over_with(&wanted).map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("--profile and --region cannot be passed on: {error}"),
+            )
+            .hint("set AWS_PROFILE and AWS_REGION instead")
+        })
+    }
+}
