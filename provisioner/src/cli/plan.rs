@@ -33,6 +33,9 @@ pub(super) struct Plan {
     /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects
     #[arg(long)]
     move_user_alerts: bool,
+    /// Leave OpenShift's user-workload-monitoring-config alone: somebody else adds the two lines
+    #[arg(long)]
+    skip_user_workload: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -47,6 +50,7 @@ impl Plan {
             aws: scope.aws,
             force_conflicts: self.force_conflicts,
             moves_user_alerts: self.move_user_alerts,
+            skips_user_workload: self.skip_user_workload,
             waits: false,
             only_looks: true,
         };
@@ -63,12 +67,7 @@ impl Plan {
             let preview = preview::preview(&session, topology, &plan).await?;
             plan.drifts = drift::drifts(&session, &plan).await?;
             let endings = endings(&loaded.ca_bundles, Timestamp::now()).into_iter();
-            plan.warnings.extend(endings.map(|ending| Warning::AuthorityEnds {
-                site: ending.site,
-                file: ending.path.display().to_string(),
-                authority: ending.authority,
-                at: ending.at,
-            }));
+            plan.warnings.extend(endings.map(Warning::from));
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }

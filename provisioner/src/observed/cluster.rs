@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::access::AccessProblem;
 pub use super::access::Denied;
+use super::infinispan::InfinispanReading;
 use crate::render::ObjectKind;
-use crate::topology::{FailureDetection, SiteName};
+use crate::topology::SiteName;
 
 /// A kind of object, as the API addresses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -206,15 +207,6 @@ pub enum Comparison {
     Absent,
 }
 
-/// The site's Infinispan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InfinispanReading {
-    /// `spec.service.sites.local.name`.
-    pub site: Option<String>,
-    /// What `spec.container.extraJvmOpts` says of failure detection; nothing where the operator's own is in force.
-    pub failure_detection: Option<FailureDetection>,
-}
-
 /// How far a StatefulSet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rollout {
@@ -237,6 +229,8 @@ pub struct ClusterReading {
     pub kinds: BTreeMap<&'static str, BTreeSet<String>>,
     /// The Infinispan that the topology names.
     pub infinispan: Option<InfinispanReading>,
+    /// Whether the Secret is there that the PodMonitor signs in with, where that may be asked and matters.
+    pub has_operator_secret: Option<bool>,
     /// The Infinispans of the namespace.
     pub infinispans: Vec<String>,
     /// Where Infinispan answers from outside, as `host[:port]`, if that was asked for and is to be seen.

@@ -20,9 +20,11 @@ pub mod cluster_endpoint;
 pub mod difference;
 pub mod failure_detection;
 pub mod forced;
+pub mod infinispan;
 pub mod keycloak;
 pub mod objects;
 mod ownership;
+pub mod repository;
 pub mod status;
 
 use self::cluster::{ClusterReading, Looks};

@@ -119,6 +119,51 @@ pub fn other_holders<'a>(object: &'a Value, path: &'a [Segment]) -> impl Iterato
         .map(|(manager, _, _)| manager.to_owned())
 }
 
+/// A field of an object of ours that somebody else added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// Who, as the object's `managedFields` say.
+    pub manager: String,
+    /// Which field, as `.spec.sampleLimit`.
+    pub field: String,
+    /// The same as a JSON Patch names it.
+    pub pointer: String,
+}
+
+/// The fields directly below `spec` that only others hold: what they set there stays whatever we apply, and is no
+/// conflict.
+pub fn added_by_others(object: &Value) -> Vec<Added> {
+    let below_spec = |fields: &Value| -> Vec<String> {
+        let names = fields["f:spec"].as_object();
+        let names = names.into_iter().flat_map(|names| names.keys());
+        names
+            .filter_map(|name| name.strip_prefix("f:").map(str::to_owned))
+            .collect()
+    };
+    let is_ours = |manager: &str, operation: &str| manager == FIELD_MANAGER && operation == "Apply";
+    if !is_managed_by_us(object) {
+        // Before the first application everything is somebody else's.
+        return Vec::new();
+    }
+    let ours: Vec<String> = managers(object)
+        .filter(|(manager, operation, _)| is_ours(manager, operation))
+        .flat_map(|(_, _, fields)| below_spec(fields))
+        .collect();
+    let mut added: Vec<Added> = managers(object)
+        .filter(|(manager, operation, _)| !is_ours(manager, operation))
+        .flat_map(|(manager, _, fields)| {
+            let names = below_spec(fields).into_iter().filter(|name| !ours.contains(name));
+            names.map(|name| Added {
+                manager: manager.to_owned(),
+                field: format!(".spec.{name}"),
+                pointer: format!("/spec/{name}"),
+            })
+        })
+        .collect();
+    added.dedup_by(|a, b| a.field == b.field);
+    added
+}
+
 /// The keys below `path` that we hold.
 pub fn held_by_us(object: &Value, path: &str) -> Vec<String> {
     managers(object)
@@ -261,6 +306,30 @@ mod tests {
             field: ".spec.groups".into(),
         };
         assert_eq!(drift(std::slice::from_ref(&conflict)), [conflict]);
+    }
+
+    #[test]
+    fn what_others_added_beside_ours_is_found() {
+        let limited = object(
+            &json!({"groups": [], "sampleLimit": 10}),
+            &[(
+                "kubectl-edit",
+                json!({ "f:spec": { "f:sampleLimit": {}, "f:groups": {} }, "f:metadata": { "f:annotations": {} } }),
+            )],
+        );
+        let added = added_by_others(&limited);
+        assert_eq!(
+            added,
+            [Added {
+                manager: "kubectl-edit".into(),
+                field: ".spec.sampleLimit".into(),
+                pointer: "/spec/sampleLimit".into(),
+            }]
+        );
+        assert_eq!(added_by_others(&object(&json!({}), &[])), []);
+        let mut never_applied = limited;
+        never_applied["metadata"]["managedFields"].as_array_mut().unwrap().remove(0);
+        assert_eq!(added_by_others(&never_applied), []);
     }
 
     #[test]

@@ -241,6 +241,14 @@ pub fn pending(topology: &Topology, site: &Site) -> Interval {
     }
 }
 
+/// The names of the pods of the site's Infinispan: there may be others in its namespace, with sites of their own. The
+/// operator's StatefulSet is called like the custom resource, with a number behind it after a rolling upgrade. In a
+/// pattern the grammar of names has only a dot that means more than itself.
+fn pods(site: &Site) -> String {
+    let cluster = site.infinispan.cluster.as_str().replace('.', r"\\.");
+    format!("{cluster}-([0-9]+-)?[0-9]+")
+}
+
 fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
     #[derive(Serialize)]
     struct Values {
@@ -268,7 +276,11 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
     }
     let peer = &topology.peer_of(site).name;
     // Namespace and site have grammars without any character that means something inside PromQL's quotes.
-    let about = format!(r#"namespace="{}",site="{peer}""#, site.namespace);
+    let about = format!(
+        r#"namespace="{}",pod=~"{}",site="{peer}""#,
+        site.namespace,
+        pods(site)
+    );
     fill(
         "prometheusrule.yaml",
         &Values {

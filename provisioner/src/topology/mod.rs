@@ -29,7 +29,7 @@ mod types;
 #[cfg(test)]
 mod robustness;
 
-pub use bundles::{CaBundle, Ending, ReadFile, endings};
+pub use bundles::{CaBundle, Ending, ReadFile, Validity, endings};
 pub use diagnostic::{Diagnostic, Position};
 pub use fencing::words::{SiteName, TopologyName};
 pub use grammar::{

@@ -126,12 +126,16 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn site(&mut self) {
+        let config_map = self.reading.standing.user_workload.as_ref();
+        // Where somebody else adds the lines, there may be no Alertmanager to wait for yet.
+        let is_left = self.clusters.choices.skips_user_workload && user_workload::switches_on(config_map);
         let is_openshift = self.site.platform == Platform::Openshift
+            && !is_left
             && !user_workload::uses_platform(
                 self.reading.cluster_monitoring.as_ref(),
                 self.reading.standing.user_workload.as_ref(),
             );
-        let merges = is_openshift && self.user_workload();
+        let merges = is_openshift && !self.clusters.choices.skips_user_workload && self.user_workload();
         for kind in OURS {
             let document = self
                 .clusters

@@ -196,7 +196,163 @@ fn whoever_did_not_answer_is_not_said_to_have_nothing_to_do() {
     sites.applied();
     sites.b.go_away();
     let run = sites.apply();
-    assert!(!run.stderr.contains("nothing to do\n"), "{run}");
+    assert!(!run.stderr.contains("nothing to do"), "{run}");
+    assert!(
+        run.stderr
+            .contains("nothing could be done: not everything answered"),
+        "{run}"
+    );
+    for plan in [PLAN, &["plan", "--only", "clusters"]] {
+        let plan = sites.run(plan);
+        assert!(!plan.to_string().contains("nothing to do"), "{plan}");
+        assert!(plan.stderr.contains("site-b is not planned for"), "{plan}");
+    }
+}
+
+#[test]
+fn an_infinispan_that_makes_fences_unlikely_or_wrong_is_told_about() {
+    let sites = Sites::new();
+    let infinispan = ["Infinispan", NAMESPACE, "infinispan"];
+    let edit = |world: &mut tests::standins::kubernetes::World, edit: fn(&mut Value)| {
+        world.edit_as("kubectl-edit", infinispan, edit).unwrap();
+    };
+    edit(&mut sites.a.world(), |it| {
+        it["spec"]["service"]["sites"]["local"]["maxRelayNodes"] = json!(1);
+        it["spec"]["upgrades"]["type"] = json!("Shutdown");
+    });
+    edit(&mut sites.b.world(), |it| {
+        it["spec"]["security"] = json!({});
+        it["spec"]["service"]["sites"]["locations"] = json!([{"name": "paris"}]);
+    });
     let plan = sites.run(PLAN);
-    assert!(!plan.stdout.contains("nothing to do\n"), "{plan}");
+    assert_eq!(plan.code, Some(0), "{plan}");
+    for told in [
+        "warning: site `site-a`: its Infinispan `infinispan` has one relay node",
+        "warning: site `site-a`: its Infinispan `infinispan` is upgraded by stopping all its nodes",
+        "warning: site `site-b`: its Infinispan `infinispan` answers in plain HTTP",
+        "warning: site `site-b`: its Infinispan `infinispan` has no location `site-a` in \
+         `spec.service.sites.locations` (there is paris)",
+    ] {
+        assert!(plan.stderr.contains(told), "{told}\n{plan}");
+    }
+    assert_eq!(plan.stderr.matches("its Infinispan").count(), 4, "{plan}");
+}
+
+#[test]
+fn the_operator_s_secret_is_looked_for_before_prometheus_waits_for_it() {
+    let sites = Sites::new();
+    let name = "infinispan-generated-operator-secret";
+    assert!(sites.b.world().remove("Secret", NAMESPACE, name));
+    let plan = sites.run(PLAN);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    let told = "namespace keycloak of site `site-b` has no Secret `infinispan-generated-operator-secret`";
+    assert!(plan.stderr.contains(told), "{plan}");
+    let refused = sites.apply();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.stderr.contains(told), "{refused}");
+    assert_eq!(sites.cloud.counter.changes(), [""; 0]);
+    // Where the metrics are read another way, nobody signs in with it.
+    sites.write_topology("monitoring: { podMonitor: false }");
+    let plan = sites.run(PLAN);
+    assert!(!plan.stderr.contains(name), "{plan}");
+}
+
+#[test]
+fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() {
+    let sites = Sites::new();
+    sites.applied();
+    let pod_monitor = ["PodMonitor", NAMESPACE, NAME];
+    sites
+        .b
+        .world()
+        .edit_as("kubectl-edit", pod_monitor, |it| it["spec"]["sampleLimit"] = json!(1))
+        .unwrap();
+    let plan = sites.run(PLAN);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    let told = "PodMonitor sitefence-demo: .spec.sampleLimit was set by `kubectl-edit` beside what we set; to take it \
+                out: kubectl --context site-b -n keycloak patch podmonitor sitefence-demo --type json -p \
+                '[{\"op\": \"remove\", \"path\": \"/spec/sampleLimit\"}]'";
+    assert!(plan.stderr.contains(told), "{plan}");
+    // What widens our own field is drift like any other.
+    sites
+        .b
+        .world()
+        .edit_as("kubectl-edit", pod_monitor, |it| {
+            it["spec"]["namespaceSelector"] = json!({"any": true});
+        })
+        .unwrap();
+    let refused = sites.apply();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.stderr.contains("`kubectl-edit` holds .spec.namespaceSelector"), "{refused}");
+}
+
+#[test]
+fn a_config_map_that_a_repository_keeps_gets_its_lines_there() {
+    let sites = Sites::new();
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {
+            "name": USER_WORKLOAD[2], "namespace": USER_WORKLOAD[1],
+            "annotations": {"argocd.argoproj.io/tracking-id": "monitoring:/ConfigMap:x/y"},
+        },
+        "data": {"config.yaml": "prometheus: {}\n"},
+    });
+    sites.a.world().put_as("argocd-controller", map).unwrap();
+    let plan = sites.run(PLAN);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    let refused = sites.apply();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    for run in [&plan, &refused] {
+        for told in [
+            "is kept by Argo CD's application monitoring, which takes out what `apply` adds to it",
+            "add `enabled: true` and `enableAlertmanagerConfig: true` below `alertmanager:`",
+            "--skip-user-workload",
+        ] {
+            assert!(run.stderr.contains(told), "{told}\n{run}");
+        }
+    }
+    assert_eq!(sites.cloud.counter.changes(), [""; 0]);
+    // Nobody needs rights on what is left alone.
+    sites.a.deny("update", "configmaps", None);
+    sites.a.deny("list", "prometheusrules", None);
+    let [kind, namespace, name] = USER_WORKLOAD;
+    let before = sites.a.world().get(kind, namespace, name).cloned();
+    let skipped = sites.apply_with(&["--skip-user-workload"]);
+    assert_eq!(skipped.code, Some(0), "{skipped}");
+    assert_eq!(sites.a.world().get(kind, namespace, name).cloned(), before);
+    let plan = sites.run(&[PLAN, &["--skip-user-workload"]].concat());
+    assert!(
+        plan.stderr
+            .contains("lacks `enabled: true` and `enableAlertmanagerConfig: true`"),
+        "{plan}"
+    );
+    // Argo CD has synchronised.
+    sites
+        .a
+        .world()
+        .edit_as("argocd-controller", USER_WORKLOAD, |map| {
+            map["data"]["config.yaml"] =
+                json!("prometheus: {}\nalertmanager:\n  enabled: true\n  enableAlertmanagerConfig: true\n");
+        })
+        .unwrap();
+    let applied = sites.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    assert_eq!(sites.run(PLAN).code, Some(0));
+}
+
+#[test]
+fn a_token_file_may_end_with_a_line_s_end() {
+    let sites = Sites::new();
+    let file = sites.cloud.home.path().join("token");
+    std::fs::write(&file, format!("{}\n", sites.a.token())).unwrap();
+    sites.write_kubeconfig(&[
+        Context {
+            name: "site-a",
+            cluster: &sites.a,
+            credentials: tests::standins::kubernetes::Credentials::TokenFile(file),
+            proxy_url: None,
+        },
+        Context::administrator("site-b", &sites.b),
+    ]);
+    sites.applied();
 }
