@@ -10,7 +10,7 @@ use crate::preflight::ours::Choices;
 use crate::preflight::problem::Warning;
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{Session, apply, drift, preview};
+use crate::run::{Session, apply, drift, handshake, preview};
 use crate::topology::{endings, time_to_fence};
 
 #[derive(Debug, Args)]
@@ -68,6 +68,12 @@ impl Plan {
             plan.drifts = drift::drifts(&session, &plan).await?;
             let endings = endings(&loaded.ca_bundles, Timestamp::now()).into_iter();
             plan.warnings.extend(endings.map(Warning::from));
+            let mistrusted = handshake::look(topology, &loaded.ca_bundles, &observed.infinispan_urls).await;
+            plan.warnings.extend(
+                mistrusted
+                    .into_iter()
+                    .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust }),
+            );
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }

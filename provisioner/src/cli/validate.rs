@@ -38,10 +38,8 @@ impl Validate {
                 if !useless.is_empty() {
                     return Err(untrusted(&file, useless));
                 }
-                let warnings: Vec<String> = soon
-                    .into_iter()
-                    .map(|it| Warning::from(it).to_string())
-                    .collect();
+                let warnings: Vec<String> =
+                    soon.into_iter().map(|it| Warning::from(it).to_string()).collect();
                 match output {
                     OutputFormat::Text => {
                         print(&format!("{file} is valid: {}\n", summary(&loaded.topology)))?;

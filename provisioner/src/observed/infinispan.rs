@@ -43,7 +43,13 @@ pub struct InfinispanReading {
 pub fn read(object: &Value) -> InfinispanReading {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
-    let list = |pointer: &str| object.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    let list = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
     let site = text("/spec/service/sites/local/name");
     let locations = list("/spec/service/sites/locations")
         .filter_map(|location| location["name"].as_str())
@@ -120,7 +126,10 @@ mod tests {
         assert_eq!((read.replicas, read.relay_nodes), (Some(3), Some(2)));
         assert_eq!(
             read.unwell,
-            [("CrossSiteViewFormed".to_owned(), "Cross-Site view not formed".to_owned())]
+            [(
+                "CrossSiteViewFormed".to_owned(),
+                "Cross-Site view not formed".to_owned()
+            )]
         );
         assert!(read.has_encryption && !read.is_monitored);
         let bare = super::read(&json!({"spec": {}}));

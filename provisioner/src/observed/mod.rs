@@ -20,6 +20,7 @@ pub mod cluster_endpoint;
 pub mod difference;
 pub mod failure_detection;
 pub mod forced;
+pub mod handshake;
 pub mod infinispan;
 pub mod keycloak;
 pub mod objects;

@@ -126,42 +126,62 @@ pub struct Added {
     pub manager: String,
     /// Which field, as `.spec.sampleLimit`.
     pub field: String,
-    /// The same as a JSON Patch names it.
-    pub pointer: String,
+    /// The same as a JSON Patch names it; nothing inside of a list, whose elements it counts.
+    pub pointer: Option<String>,
 }
 
-/// The fields directly below `spec` that only others hold: what they set there stays whatever we apply, and is no
-/// conflict.
+/// The fields of `spec` that only others hold: what they set there stays whatever we apply, and is no conflict.
 pub fn added_by_others(object: &Value) -> Vec<Added> {
-    let below_spec = |fields: &Value| -> Vec<String> {
-        let names = fields["f:spec"].as_object();
-        let names = names.into_iter().flat_map(|names| names.keys());
-        names
-            .filter_map(|name| name.strip_prefix("f:").map(str::to_owned))
-            .collect()
-    };
-    let is_ours = |manager: &str, operation: &str| manager == FIELD_MANAGER && operation == "Apply";
-    if !is_managed_by_us(object) {
-        // Before the first application everything is somebody else's.
-        return Vec::new();
+    let spec = |entry: &(&str, &str, &'_ Value)| entry.2.get("f:spec").cloned();
+    let (ours, others): (Vec<_>, Vec<_>) = managers(object)
+        .partition(|(manager, operation, _)| *manager == FIELD_MANAGER && *operation == "Apply");
+    let ours: Vec<Value> = ours.iter().filter_map(spec).collect();
+    let mut added = Vec::new();
+    // Before the first application everything is somebody else's.
+    if !ours.is_empty() {
+        for other in &others {
+            if let Some(fields) = spec(other) {
+                let ours: Vec<&Value> = ours.iter().collect();
+                only_theirs(&fields, &ours, (".spec", Some("/spec")), &mut |field, pointer| {
+                    added.push(Added {
+                        manager: other.0.to_owned(),
+                        field,
+                        pointer,
+                    });
+                });
+            }
+        }
     }
-    let ours: Vec<String> = managers(object)
-        .filter(|(manager, operation, _)| is_ours(manager, operation))
-        .flat_map(|(_, _, fields)| below_spec(fields))
-        .collect();
-    let mut added: Vec<Added> = managers(object)
-        .filter(|(manager, operation, _)| !is_ours(manager, operation))
-        .flat_map(|(manager, _, fields)| {
-            let names = below_spec(fields).into_iter().filter(|name| !ours.contains(name));
-            names.map(|name| Added {
-                manager: manager.to_owned(),
-                field: format!(".spec.{name}"),
-                pointer: format!("/spec/{name}"),
-            })
-        })
-        .collect();
+    added.sort_by(|a, b| a.field.cmp(&b.field));
     added.dedup_by(|a, b| a.field == b.field);
     added
+}
+
+/// Tells of each field, or element of a list, that is in `theirs` and in none of `ours`.
+fn only_theirs(
+    theirs: &Value,
+    ours: &[&Value],
+    (field, pointer): (&str, Option<&str>),
+    tell: &mut impl FnMut(String, Option<String>),
+) {
+    for (key, below) in theirs.as_object().into_iter().flatten() {
+        let (field, pointer) = match (key.strip_prefix("f:"), key.split_once(':')) {
+            (Some(name), _) => (
+                format!("{field}.{name}"),
+                pointer.map(|it| format!("{it}/{name}")),
+            ),
+            (None, Some((_, element))) => (format!("{field}[{element}]"), None),
+            // `.` is the field itself.
+            (None, None) => continue,
+        };
+        let same: Vec<&Value> = ours.iter().filter_map(|ours| ours.get(key)).collect();
+        let is_whole = |ours: &&Value| ours.as_object().is_none_or(serde_json::Map::is_empty);
+        if same.is_empty() {
+            tell(field, pointer);
+        } else if !same.iter().any(is_whole) {
+            only_theirs(below, &same, (&field, pointer.as_deref()), tell);
+        }
+    }
 }
 
 /// The keys below `path` that we hold.
@@ -317,18 +337,44 @@ mod tests {
                 json!({ "f:spec": { "f:sampleLimit": {}, "f:groups": {} }, "f:metadata": { "f:annotations": {} } }),
             )],
         );
+        let mut widened = limited.clone();
+        widened["metadata"]["managedFields"] = json!([
+            { "manager": "provision", "operation": "Apply", "fieldsV1": { "f:spec": {
+                "f:namespaceSelector": { "f:matchNames": {} }, "f:groups": { "k:{\"name\":\"a\"}": { ".": {} } },
+            } } },
+            { "manager": "x", "operation": "Update", "fieldsV1": { "f:spec": {
+                "f:namespaceSelector": { "f:any": {} }, "f:groups": { "k:{\"name\":\"b\"}": { ".": {} } },
+            } } },
+        ]);
+        let told: Vec<(String, Option<String>)> = added_by_others(&widened)
+            .into_iter()
+            .map(|it| (it.field, it.pointer))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (".spec.groups[{\"name\":\"b\"}]".to_owned(), None),
+                (
+                    ".spec.namespaceSelector.any".to_owned(),
+                    Some("/spec/namespaceSelector/any".to_owned())
+                ),
+            ]
+        );
         let added = added_by_others(&limited);
         assert_eq!(
             added,
             [Added {
                 manager: "kubectl-edit".into(),
                 field: ".spec.sampleLimit".into(),
-                pointer: "/spec/sampleLimit".into(),
+                pointer: Some("/spec/sampleLimit".into()),
             }]
         );
         assert_eq!(added_by_others(&object(&json!({}), &[])), []);
         let mut never_applied = limited;
-        never_applied["metadata"]["managedFields"].as_array_mut().unwrap().remove(0);
+        never_applied["metadata"]["managedFields"]
+            .as_array_mut()
+            .unwrap()
+            .remove(0);
         assert_eq!(added_by_others(&never_applied), []);
     }
 

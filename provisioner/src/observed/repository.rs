@@ -46,9 +46,18 @@ mod tests {
     #[test]
     fn a_keeper_is_known_by_its_marks() {
         for (metadata, expected) in [
-            (json!({"annotations": {"argocd.argoproj.io/tracking-id": "mon:/ConfigMap:x/y"}}), Some("Argo CD's application mon")),
-            (json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "cluster"}}), Some("Flux's kustomization cluster")),
-            (json!({"managedFields": [{"manager": "argocd-controller"}]}), Some("`argocd-controller`")),
+            (
+                json!({"annotations": {"argocd.argoproj.io/tracking-id": "mon:/ConfigMap:x/y"}}),
+                Some("Argo CD's application mon"),
+            ),
+            (
+                json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "cluster"}}),
+                Some("Flux's kustomization cluster"),
+            ),
+            (
+                json!({"managedFields": [{"manager": "argocd-controller"}]}),
+                Some("`argocd-controller`"),
+            ),
             (json!({"managedFields": [{"manager": "kubectl-edit"}]}), None),
             (json!({}), None),
         ] {

@@ -58,7 +58,9 @@ pub enum ClusterProblem {
         keeper: String,
         missing: Vec<&'static str>,
     },
-    #[error("namespace {namespace} of site `{site}` has no Secret `{name}`, which the PodMonitor signs in with")]
+    #[error(
+        "namespace {namespace} of site `{site}` has no Secret `{name}`, which the PodMonitor signs in with"
+    )]
     NoOperatorSecret {
         site: SiteName,
         namespace: String,

@@ -298,7 +298,10 @@ impl Judge<'_> {
             }
             return;
         }
-        if let Some(keeper) = config_map.filter(|_| !missing.is_empty()).and_then(repository::keeper) {
+        if let Some(keeper) = config_map
+            .filter(|_| !missing.is_empty())
+            .and_then(repository::keeper)
+        {
             self.refused_by_apply(ClusterProblem::KeptElsewhere {
                 site: site(),
                 keeper,
@@ -342,18 +345,23 @@ impl Judge<'_> {
         let ours = current.filter(|current| objects::is_of(current, self.topology.name.as_str()));
         let object = object_ref(self.topology, self.site, kind);
         for added in ours.map(objects::added_by_others).unwrap_or_default() {
-            self.warnings.push(Warning::SetByOthers {
-                command: format!(
-                    "kubectl --context {} -n {} patch {} {} --type json -p '[{{\"op\": \"remove\", \"path\": \"{}\"}}]'",
-                    word(self.site.context.as_str()),
-                    object.namespace,
-                    object.kind.word().to_lowercase(),
-                    object.name,
-                    added.pointer
+            let place = format!(
+                "kubectl --context {} -n {}",
+                word(self.site.context.as_str()),
+                object.namespace
+            );
+            let which = format!("{} {}", object.kind.word().to_lowercase(), object.name);
+            let command = match added.pointer {
+                Some(pointer) => format!(
+                    "{place} patch {which} --type json -p '[{{\"op\": \"remove\", \"path\": \"{pointer}\"}}]'"
                 ),
+                None => format!("{place} edit {which}"),
+            };
+            self.warnings.push(Warning::SetByOthers {
                 object: object.clone(),
                 manager: added.manager,
                 field: added.field,
+                command,
             });
         }
     }

@@ -86,7 +86,11 @@ pub fn oddities(topology: &Topology, site: &Site, reading: &ClusterReading) -> V
         found.push(Oddity::OneRelayNode);
     }
     locations(topology, site, infinispan, &mut found);
-    if infinispan.upgrade.as_deref().is_none_or(|upgrade| upgrade == "Shutdown") {
+    if infinispan
+        .upgrade
+        .as_deref()
+        .is_none_or(|upgrade| upgrade == "Shutdown")
+    {
         found.push(Oddity::UpgradeByShutdown);
     }
     found.extend(plain(site, infinispan));
@@ -96,10 +100,15 @@ pub fn oddities(topology: &Topology, site: &Site, reading: &ClusterReading) -> V
     if !infinispan.is_monitored && !topology.monitoring.pod_monitor {
         found.push(Oddity::NotMonitored);
     }
-    found.extend(infinispan.unwell.iter().map(|(condition, message)| Oddity::Unwell {
-        condition: condition.clone(),
-        message: message.clone(),
-    }));
+    found.extend(
+        infinispan
+            .unwell
+            .iter()
+            .map(|(condition, message)| Oddity::Unwell {
+                condition: condition.clone(),
+                message: message.clone(),
+            }),
+    );
     found
 }
 

@@ -8,6 +8,7 @@ use super::cluster_problem::{ClusterProblem, lines};
 use super::infinispan::Oddity;
 use crate::observed::RegisterReading;
 use crate::observed::cluster::ObjectRef;
+use crate::observed::handshake::Mistrust;
 use crate::render::user_workload::names;
 use crate::topology::{Ending, Region, RegisterKind, Validity};
 
@@ -553,6 +554,12 @@ pub enum Warning {
         site: SiteName,
         name: String,
         oddity: Oddity,
+    },
+    #[error("site `{site}`: the function will not trust the Infinispan at {url}: {mistrust}")]
+    Mistrusted {
+        site: SiteName,
+        url: String,
+        mistrust: Mistrust,
     },
     #[error("{}: {field} was set by `{manager}` beside what we set; to take it out: {command}", object.title())]
     SetByOthers {

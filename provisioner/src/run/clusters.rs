@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use super::Session;
 use super::webhook::WebhookValues;
 use crate::observed::cluster::{
-    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, DryRun, INFINISPANS, INGRESSES,
-    Look, Looks, MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, ROUTES, Resource, SECRETS,
-    SERVICES, STATEFUL_SETS,
+    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, DryRun, INFINISPANS, INGRESSES, Look, Looks,
+    MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, ROUTES, Resource, SECRETS, SERVICES,
+    STATEFUL_SETS,
 };
 use crate::observed::{cluster_endpoint, infinispan};
 use crate::preflight::ours::{Choices, OURS, resource};

@@ -20,6 +20,7 @@ impl Default for SiteInfinispan {
         Self {
             endpoint: None,
             ca_bundle: None,
+            server_name: None,
             cluster: ObjectName::literal("infinispan"),
             failure_detection: None,
         }

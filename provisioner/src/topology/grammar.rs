@@ -234,6 +234,14 @@ text!(
     explained no_host
 );
 text!(
+    /// The name that a server's certificate is made out to.
+    ServerName, "a server's name", max 253,
+    "^(\\*\\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
+    "a DNS name as the certificate has it, as in infinispan.keycloak.svc; without a port",
+    tidied host_in_canonical_form,
+    also no_wildcard
+);
+text!(
     /// A file, relative to the topology file.
     FilePath, "a path", max 500, "^[A-Za-z0-9._/~+@-][A-Za-z0-9._/~+@ -]*$",
     "give a path relative to the topology file, with / between folders",
@@ -377,6 +385,16 @@ fn no_host(text: &str) -> Option<Cow<'static, str>> {
     }))
 }
 
+/// A certificate may be made out to a wildcard; who is asked for is one server.
+fn no_wildcard(text: &str) -> Result<(), Cow<'static, str>> {
+    match text.strip_prefix("*.") {
+        Some(domain) => Err(Cow::Owned(format!(
+            "write one name of them, as in infinispan.{domain}: a certificate for `{text}` proves it"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// What a name means inside a cluster, or on the machine itself, it does not mean to a Lambda function.
 fn reachable_from_lambda(text: &str) -> Result<(), Cow<'static, str>> {
     port_in_range(text)?;
@@ -493,6 +511,7 @@ mod tests {
                 Namespace: ["keycloak", "a1"] not ["", "Keycloak", "a.b", "-a", "a-"];
         ObjectName: ["infinispan"] not ["", "Infinispan", "a_b"];
         Endpoint: ["infinispan.site-a.example.com", "h:11222", "10.0.0.1:8443"] not ["", "infinispan.keycloak.svc", "infinispan.keycloak.svc.cluster.local:11222", "https://h", "h/path", "h:0", "h:70000", "h:", "-h", "a..b"];
+        ServerName: ["infinispan.keycloak.svc", "Infinispan.Keycloak.SVC.", "h"] not ["", "h:11222", "https://h", "a..b", "*.keycloak.svc", "-h"];
         FilePath: ["certs/site-a.pem", "/etc/ssl/a b.pem", "../ca.pem"] not ["", " a", "a\tb"];
         RoleArn: ["arn:aws:iam::123456789012:role/path/register"] not ["", "arn:aws:iam::1:role/x", "arn:aws:iam::123456789012:user/x"];
         PolicyArn: ["arn:aws:iam::123456789012:policy/b", "arn:aws:iam::aws:policy/b"] not ["", "arn:aws:iam::123456789012:role/b"];

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::grammar::{
     Accelerator, CacheName, ContextName, Email, Endpoint, FilePath, KeyArn, LabelKey, LabelValue, Namespace,
-    ObjectName, PolicyArn, Region, RoleArn, SecretReference, SecurityGroupId, SubnetId, TableName, TagKey,
-    TagValue, TopicArn, Username,
+    ObjectName, PolicyArn, Region, RoleArn, SecretReference, SecurityGroupId, ServerName, SubnetId,
+    TableName, TagKey, TagValue, TopicArn, Username,
 };
 use super::interval::Interval;
 
@@ -181,6 +181,10 @@ pub struct SiteInfinispan {
     /// topology file. Left out, public authorities are trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<FilePath>,
+    /// What its certificate is made out to where that is not the host of `endpoint`, as behind a Route that passes TLS
+    /// on. Left out, with a `caBundle`, also `CLUSTER.NAMESPACE.svc` is taken, which OpenShift's service CA writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<ServerName>,
     /// The name of the Infinispan custom resource.
     pub cluster: ObjectName,
     /// How soon it suspects the other site: what `-Djgroups.xsite.fd.interval` and `…timeout` in the custom

@@ -20,6 +20,7 @@ pub mod call;
 pub mod cloudformation;
 pub mod direct;
 pub mod functions;
+pub mod handshake;
 pub mod kubernetes;
 pub mod register;
 pub mod secrets;

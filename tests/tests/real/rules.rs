@@ -115,7 +115,10 @@ impl Subject<'_> {
         let mut cases = vec![
             Case {
                 name: "both pods answer and the relay sees the other site",
-                series: vec![self.view("infinispan-0", peer, "1x30"), self.view("infinispan-1", peer, "2x30")],
+                series: vec![
+                    self.view("infinispan-0", peer, "1x30"),
+                    self.view("infinispan-1", peer, "2x30"),
+                ],
                 expected: vec![
                     (0, "SiteOffline", vec![]),
                     (150, "SiteOffline", vec![]),
@@ -169,7 +172,10 @@ impl Subject<'_> {
             },
             Case {
                 name: "no pod is a relay: that is not the same as a lost site",
-                series: vec![self.view("infinispan-0", peer, "2x60"), self.view("infinispan-1", peer, "2x60")],
+                series: vec![
+                    self.view("infinispan-0", peer, "2x60"),
+                    self.view("infinispan-1", peer, "2x60"),
+                ],
                 expected: vec![
                     (last(pending), "SiteOffline", vec![]),
                     (300, "SiteOffline", vec![]),

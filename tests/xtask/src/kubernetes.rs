@@ -42,7 +42,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
 /// would take longer than the tests.
 pub(crate) fn run_where_it_is(workspace: &Workspace) -> Result<(), Failure> {
     let (_, program) = place(workspace)?;
-    let store = Command::new(workspace, "etcd", "").arguments(&["--version"]).answer();
+    let store = Command::new(workspace, "etcd", "")
+        .arguments(&["--version"])
+        .answer();
     if program.is_file() && store.is_some() {
         return judged(workspace, &program, IN_EVERY_RUN);
     }

@@ -338,7 +338,10 @@ impl ClusterStandIn {
         });
         if let Some(lease) = &state.lease {
             let granted = lease.upstream.grant(name, manifests);
-            assert!(granted.is_ok(), "the rights of {name} cannot be granted: {granted:?}");
+            assert!(
+                granted.is_ok(),
+                "the rights of {name} cannot be granted: {granted:?}"
+            );
         }
         token
     }

@@ -205,7 +205,7 @@ fn whoever_did_not_answer_is_not_said_to_have_nothing_to_do() {
     for plan in [PLAN, &["plan", "--only", "clusters"]] {
         let plan = sites.run(plan);
         assert!(!plan.to_string().contains("nothing to do"), "{plan}");
-        assert!(plan.stderr.contains("site-b is not planned for"), "{plan}");
+        assert!(plan.stderr.contains("site `site-b` is not planned for"), "{plan}");
     }
 }
 
@@ -265,7 +265,9 @@ fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() 
     sites
         .b
         .world()
-        .edit_as("kubectl-edit", pod_monitor, |it| it["spec"]["sampleLimit"] = json!(1))
+        .edit_as("kubectl-edit", pod_monitor, |it| {
+            it["spec"]["sampleLimit"] = json!(1)
+        })
         .unwrap();
     let plan = sites.run(PLAN);
     assert_eq!(plan.code, Some(0), "{plan}");
@@ -273,7 +275,7 @@ fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() 
                 out: kubectl --context site-b -n keycloak patch podmonitor sitefence-demo --type json -p \
                 '[{\"op\": \"remove\", \"path\": \"/spec/sampleLimit\"}]'";
     assert!(plan.stderr.contains(told), "{plan}");
-    // What widens our own field is drift like any other.
+    // What widens a field of ours takes it from us, and stays beside it when we have it back.
     sites
         .b
         .world()
@@ -281,9 +283,20 @@ fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() 
             it["spec"]["namespaceSelector"] = json!({"any": true});
         })
         .unwrap();
-    let refused = sites.apply();
-    assert_eq!(refused.code, Some(1), "{refused}");
-    assert!(refused.stderr.contains("`kubectl-edit` holds .spec.namespaceSelector"), "{refused}");
+    let applied = sites.apply();
+    assert_eq!(applied.code, Some(0), "{applied}");
+    assert!(
+        applied
+            .stderr
+            .contains(".spec.namespaceSelector was set by `kubectl-edit`"),
+        "{applied}"
+    );
+    let plan = sites.run(PLAN);
+    assert!(
+        plan.stderr
+            .contains(".spec.namespaceSelector.any was set by `kubectl-edit`"),
+        "{plan}"
+    );
 }
 
 #[test]
@@ -355,4 +368,51 @@ fn a_token_file_may_end_with_a_line_s_end() {
         Context::administrator("site-b", &sites.b),
     ]);
     sites.applied();
+}
+
+/// OpenShift's reference: a Route that passes TLS on, and a certificate for the Service's name.
+#[test]
+fn a_certificate_that_the_function_would_not_trust_is_told_by_the_plan() {
+    use tests::standins::certificates::{TestAuthority, Validity};
+    let sites = Sites::new();
+    let authority = TestAuthority::new("service CA").unwrap();
+    std::fs::write(sites.cloud.home.path().join("ca.pem"), authority.pem()).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("localhost:{}", listener.local_addr().unwrap().port());
+    let server = authority
+        .server(&["infinispan.keycloak.svc"], Validity::Current)
+        .unwrap();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut connection = rustls::ServerConnection::new(server.clone()).unwrap();
+            let _ = connection.complete_io(&mut stream);
+        }
+    });
+    let topology = sites.cloud.home.path().join("topology.yaml");
+    let text = std::fs::read_to_string(&topology).unwrap();
+    let plan_with = |infinispan: &str| {
+        let of_a = format!("namespace: {NAMESPACE}, infinispan: {{ endpoint: '{endpoint}'{infinispan} }} }}");
+        let changed = text.replacen(&format!("namespace: {NAMESPACE} }}"), &of_a, 1);
+        std::fs::write(&topology, changed).unwrap();
+        let plan = sites.run(PLAN);
+        assert_eq!(plan.code, Some(0), "{plan}");
+        plan
+    };
+    // What OpenShift's service CA writes is known.
+    let plan = plan_with(", caBundle: ca.pem");
+    assert!(!plan.stderr.contains("will not trust"), "{plan}");
+    let plan = plan_with(", caBundle: ca.pem, serverName: infinispan.keycloak.svc");
+    assert!(!plan.stderr.contains("will not trust"), "{plan}");
+    let plan = plan_with(", caBundle: ca.pem, serverName: other.keycloak.svc");
+    assert!(
+        plan.stderr
+            .contains("its certificate proves infinispan.keycloak.svc, and neither"),
+        "{plan}"
+    );
+    let plan = plan_with("");
+    assert!(
+        plan.stderr
+            .contains("its certificate is signed by no authority of the public ones"),
+        "{plan}"
+    );
 }
