@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
-use crate::observed::failure_detection;
+use crate::observed::cluster;
 use crate::preflight::ours::Choices;
 use crate::preflight::problem::Warning;
 use crate::report;
@@ -77,7 +77,7 @@ impl Plan {
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }
-            let read = failure_detection::read(&observed.clusters);
+            let read = cluster::failure_detections(&observed.clusters);
             let (cases, advice) = (
                 time_to_fence::worst_cases(topology, &read),
                 time_to_fence::advice(topology, &read),

@@ -13,7 +13,7 @@ use super::access::AccessProblem;
 pub use super::access::Denied;
 use super::infinispan::InfinispanReading;
 use crate::render::ObjectKind;
-use crate::topology::SiteName;
+use crate::topology::{FailureDetection, SiteName};
 
 /// A kind of object, as the API addresses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -237,6 +237,8 @@ pub struct ClusterReading {
     pub infinispan_endpoint: Option<String>,
     /// For each of our documents what applying it would come to.
     pub dry_runs: BTreeMap<ObjectKind, DryRun>,
+    /// Its AlertmanagerConfig does not know how to take the proxy from the environment, and the topology does not insist.
+    pub lacks_environment_proxy: bool,
     /// By key of our Secret: how its value compares; keys whose right value is not known yet are absent.
     pub secret: BTreeMap<String, Comparison>,
     /// AlertmanagerConfigs in our namespace that are not ours.
@@ -253,4 +255,15 @@ pub struct ClusterReading {
     pub config_map_refused: Option<String>,
     /// PrometheusRules of other projects on OpenShift, if they may be counted.
     pub others_rules: Option<usize>,
+}
+
+/// What was read of failure detection at each site whose Infinispan was seen; the operator's own where it says nothing.
+pub fn failure_detections(looks: &Looks<ClusterReading>) -> BTreeMap<SiteName, Option<FailureDetection>> {
+    looks
+        .iter()
+        .filter_map(|(site, look)| {
+            let infinispan = look.seen()?.infinispan.as_ref()?;
+            Some((site.clone(), infinispan.failure_detection))
+        })
+        .collect()
 }

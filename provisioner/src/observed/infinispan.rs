@@ -5,7 +5,6 @@
 
 use serde_json::Value;
 
-use super::cluster::ClusterReading;
 use super::failure_detection;
 use crate::topology::FailureDetection;
 
@@ -86,13 +85,6 @@ pub fn read(object: &Value) -> InfinispanReading {
 /// What the operator calls the Secret with its own credentials, which the metrics port asks for.
 pub fn operator_secret(cluster: &str) -> String {
     format!("{cluster}-generated-operator-secret")
-}
-
-impl ClusterReading {
-    /// Whether the Secret that the PodMonitor signs in with is known to be missing.
-    pub fn lacks_operator_secret(&self) -> bool {
-        self.has_operator_secret == Some(false)
-    }
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ pub enum ClusterProblem {
 }
 
 /// What the API server says of a field that a schema does not have.
-const UNDECLARED: &str = ": field not declared in schema";
+pub const UNDECLARED: &str = ": field not declared in schema";
 /// The version that the rendered objects were tried with.
 const KNOWN_OPERATOR: &str = "0.85";
 

@@ -124,6 +124,11 @@ impl Judge<'_> {
         if self.site.platform == Platform::Openshift {
             self.user_workload();
         }
+        if self.reading.lacks_environment_proxy {
+            self.warnings.push(Warning::NoEnvironmentProxy {
+                site: self.site.name.clone(),
+            });
+        }
         self.guide();
         self.objects();
     }
@@ -255,7 +260,7 @@ impl Judge<'_> {
 
     /// Whether the metrics can be read.
     fn metrics(&mut self) {
-        if self.reading.infinispan.is_some() && self.reading.lacks_operator_secret() {
+        if self.reading.infinispan.is_some() && self.reading.has_operator_secret == Some(false) {
             self.refused_by_apply(ClusterProblem::NoOperatorSecret {
                 site: self.site.name.clone(),
                 namespace: self.site.namespace.to_string(),
@@ -341,10 +346,15 @@ impl Judge<'_> {
 
     /// Fields that others added to one of our objects. Applying it leaves them: they are nobody's that we could take
     /// back from.
-    fn set_by_others(&mut self, kind: ObjectKind, current: Option<&Value>) {
+    fn set_by_others(&mut self, kind: ObjectKind, current: Option<&Value>, dry_run: Option<&DryRun>) {
         let ours = current.filter(|current| objects::is_of(current, self.topology.name.as_str()));
         let object = object_ref(self.topology, self.site, kind);
-        for added in ours.map(objects::added_by_others).unwrap_or_default() {
+        // As it will be when we have what is ours, or what they hold of that would be told twice.
+        let after = match (ours, dry_run) {
+            (Some(_), Some(DryRun::Accepted { after, .. })) => after,
+            _ => return,
+        };
+        for added in objects::added_by_others(after) {
             let place = format!(
                 "kubectl --context {} -n {}",
                 word(self.site.context.as_str()),
@@ -374,7 +384,7 @@ impl Judge<'_> {
             }
             let current = self.reading.standing.objects.get(&kind);
             let dry_run = self.reading.dry_runs.get(&kind);
-            self.set_by_others(kind, current);
+            self.set_by_others(kind, current, dry_run);
             if current.is_some_and(|current| !objects::is_of(current, self.topology.name.as_str())) {
                 self.problems.push(ClusterProblem::ForeignObject { object });
                 continue;

@@ -555,6 +555,12 @@ pub enum Warning {
         name: String,
         oddity: Oddity,
     },
+    #[error(
+        "the AlertmanagerConfig of site `{site}`'s cluster does not know `proxyFromEnvironment`, which prometheus-operator \
+         has from 0.78 on: Alertmanager goes to the function straight; where only a proxy leads out, set monitoring.proxy to \
+         its URL"
+    )]
+    NoEnvironmentProxy { site: SiteName },
     #[error("site `{site}`: the function will not trust the Infinispan at {url}: {mistrust}")]
     Mistrusted {
         site: SiteName,

@@ -17,10 +17,10 @@ use crate::observed::cluster::{
     STATEFUL_SETS,
 };
 use crate::observed::{cluster_endpoint, infinispan};
+use crate::preflight::cluster_problem::UNDECLARED;
 use crate::preflight::ours::{Choices, OURS, resource};
-use crate::render::ObjectDocument;
-use crate::render::ObjectKind;
 use crate::render::user_workload::{self, Change, names};
+use crate::render::{ENVIRONMENT_PROXY, ObjectDocument, ObjectKind, without_environment_proxy};
 use crate::topology::{Endpoint, Platform, SecretDelivery, Site, SiteName, Topology};
 use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, ConnectError, Target};
 
@@ -188,6 +188,12 @@ fn failed<T>(error: &ClusterError) -> Look<T> {
     } else {
         Look::Unusable(vec![error.problem()])
     }
+}
+
+/// Whether a definition is too old for a field that is only there by default.
+fn knows_no_environment_proxy(answer: &Result<Applied, ClusterError>) -> bool {
+    matches!(answer, Err(ClusterError::Refused { message, .. })
+        if message.contains(UNDECLARED) && message.contains(ENVIRONMENT_PROXY))
 }
 
 /// One look at one cluster.
@@ -513,6 +519,11 @@ impl<'a> Looker<'a> {
         };
         let mode = |force| ApplyMode { dry_run: true, force };
         let mut answer = self.cluster.apply(target, &body, mode(is_secret)).await;
+        if self.topology.monitoring.proxy.is_none() && knows_no_environment_proxy(&answer) {
+            self.reading.lacks_environment_proxy = true;
+            body = without_environment_proxy(body);
+            answer = self.cluster.apply(target, &body, mode(is_secret)).await;
+        }
         let mut conflicts = Vec::new();
         if let Ok(Applied::Conflicts(found)) = &answer {
             conflicts.clone_from(found);

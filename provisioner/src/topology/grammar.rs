@@ -288,6 +288,18 @@ text!(
     "it looks like oncall@example.com, one address per list entry"
 );
 text!(
+    /// A proxy, or the word for where to find one or none.
+    Proxy, "a proxy", max 300,
+    "^(environment|none|https?://[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:[0-9]{1,5})?)$",
+    "`environment`, `none`, or a URL as in http://proxy.example.com:3128",
+    tidied without_last_slash,
+    explained secret_in_url
+);
+text!(
+    /// A key of a ConfigMap.
+    DataKey, "a key of a ConfigMap", max 253, "^[A-Za-z0-9._-]+$", "letters, digits, and - _ ."
+);
+text!(
     /// A label's key.
     LabelKey, "a label's key", max 317,
     "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
@@ -395,6 +407,17 @@ fn no_wildcard(text: &str) -> Result<(), Cow<'static, str>> {
     }
 }
 
+fn without_last_slash(text: String) -> String {
+    text.strip_suffix('/').map(str::to_owned).unwrap_or(text)
+}
+
+fn secret_in_url(text: &str) -> Option<Cow<'static, str>> {
+    (text.contains("://") && text.contains('@')).then_some(Cow::Borrowed(
+        "no user and no password may stand here, for the file and the object in the cluster are read by many: let the proxy \
+         know Alertmanager by its address, or give Alertmanager the proxy in its environment and write `environment`",
+    ))
+}
+
 /// What a name means inside a cluster, or on the machine itself, it does not mean to a Lambda function.
 fn reachable_from_lambda(text: &str) -> Result<(), Cow<'static, str>> {
     port_in_range(text)?;
@@ -423,6 +446,18 @@ fn free_tag_key(text: &str) -> Result<(), Cow<'static, str>> {
         return Err(Cow::Borrowed("keys that begin with aws: or sitefence: are taken"));
     }
     Ok(())
+}
+
+impl Proxy {
+    /// Whether Alertmanager's own environment says.
+    pub fn is_of_environment(&self) -> bool {
+        self.0 == "environment"
+    }
+
+    /// The URL, if it is one.
+    pub fn url(&self) -> Option<&str> {
+        self.0.contains("://").then_some(&self.0)
+    }
 }
 
 impl Endpoint {
@@ -521,6 +556,8 @@ mod tests {
         SecurityGroupId: ["sg-0123456789abcdef0"] not ["", "sg-"];
         TableName: ["sitefence-register"] not ["", "ab", "a/b", "a b"];
         Email: ["oncall@example.com", "a.b+c@x-y.example.org"] not ["", "oncall", "a@b", "a@@b.c", "a b@c.d", "a@b.c, d@e.f"];
+        Proxy: ["environment", "none", "http://proxy.example.com:3128", "https://p", "http://p/"] not ["", "direct", "proxy:3128", "http://u:p@proxy:3128", "socks5://p:1", "http://p/path", "http://p:"];
+        DataKey: ["ca-bundle.crt", "a_b"] not ["", "a/b", "a b"];
         LabelKey: ["release", "app.kubernetes.io/name"] not ["", "a b", "a/b/c", "-a"];
         LabelValue: ["", "kube-prometheus-stack", "a_b.c"] not ["a b", "-a", "a/b"];
         TagKey: ["Cost Center", "team"] not ["", "aws:x", "AWS:x", "sitefence:topology", " a"];

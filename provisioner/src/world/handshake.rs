@@ -53,7 +53,8 @@ fn config(expected: &Expected) -> Option<ClientConfig> {
     match &expected.authorities {
         // What cannot be read there `validate` has told.
         Some(pem) => {
-            drop(roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok)))
+            let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
+            let _ = roots.add_parsable_certificates(certificates);
         }
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     }

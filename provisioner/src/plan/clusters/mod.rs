@@ -18,8 +18,8 @@ use crate::observed::cluster::{ClusterReading, ClusterStanding, DryRun, Look, Lo
 use crate::observed::objects::{self, ObjectChange};
 use crate::plan::{Step, Unchanged};
 use crate::preflight::ours::{Clusters, OURS, object_ref, secret_change, url_keys};
-use crate::render::ObjectKind;
 use crate::render::user_workload::{self, Change, names};
+use crate::render::{ObjectKind, without_environment_proxy};
 use crate::topology::{Platform, Region, SecretDelivery, Site, SiteName, Topology};
 
 /// What is applied.
@@ -147,6 +147,9 @@ impl Planner<'_> {
                     if self.topology.secret_delivery == SecretDelivery::Apply {
                         self.secret(&document.value);
                     }
+                }
+                (ObjectKind::AlertmanagerConfig, Some(document)) if self.reading.lacks_environment_proxy => {
+                    self.document(kind, &without_environment_proxy(document.value.clone()));
                 }
                 (_, Some(document)) => self.document(kind, &document.value),
                 (_, None) => self.leftover(kind),

@@ -288,7 +288,7 @@ fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() 
     assert!(
         applied
             .stderr
-            .contains(".spec.namespaceSelector was set by `kubectl-edit`"),
+            .contains(".spec.namespaceSelector.any was set by `kubectl-edit`"),
         "{applied}"
     );
     let plan = sites.run(PLAN);
@@ -415,4 +415,55 @@ fn a_certificate_that_the_function_would_not_trust_is_told_by_the_plan() {
             .contains("its certificate is signed by no authority of the public ones"),
         "{plan}"
     );
+}
+
+#[test]
+fn the_environment_s_proxy_is_left_out_where_the_definition_does_not_know_it() {
+    if monitoring_definitions(Platform::Kubernetes).is_err() {
+        return;
+    }
+    let sites = Sites::new();
+    sites
+        .b
+        .world()
+        .edit_as(
+            "olm",
+            [DEFINITION, "", "alertmanagerconfigs.monitoring.coreos.com"],
+            |definition| {
+                let fields = definition.pointer_mut(
+                    "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/receivers/items/properties\
+                     /webhookConfigs/items/properties/httpConfig/properties",
+                );
+                let fields = fields.unwrap().as_object_mut().unwrap();
+                assert!(fields.remove("proxyFromEnvironment").is_some());
+            },
+        )
+        .unwrap();
+    let told = "the AlertmanagerConfig of site `site-b`'s cluster does not know `proxyFromEnvironment`";
+    let plan = sites.run(PLAN);
+    assert_eq!(plan.code, Some(0), "{plan}");
+    assert!(plan.stderr.contains(told), "{plan}");
+    sites.applied();
+    let goes_by_environment = |config: Option<Value>| {
+        let receivers = config.unwrap()["spec"]["receivers"].clone();
+        receivers[1]["webhookConfigs"][0]["httpConfig"]["proxyFromEnvironment"].clone()
+    };
+    assert_eq!(goes_by_environment(sites.at_b("AlertmanagerConfig")), Value::Null);
+    assert_eq!(goes_by_environment(sites.at_a("AlertmanagerConfig")), true);
+    assert!(sites.apply().stderr.contains("nothing to do"));
+    // Whoever asks for it hears that it cannot be had.
+    sites.write_topology("monitoring: { proxy: environment }");
+    let refused = sites.apply();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(
+        refused
+            .stderr
+            .contains("the custom resource definition of AlertmanagerConfig does not know"),
+        "{refused}"
+    );
+    sites.write_topology("monitoring: { proxy: 'http://proxy.example.com:3128' }");
+    sites.applied();
+    let config = sites.at_b("AlertmanagerConfig").unwrap();
+    let http = &config["spec"]["receivers"][1]["webhookConfigs"][0]["httpConfig"];
+    assert_eq!(http["proxyUrl"], "http://proxy.example.com:3128");
 }

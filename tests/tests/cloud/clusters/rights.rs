@@ -45,8 +45,13 @@ fn the_manifest_s_rights_are_enough_for_every_verb() {
     let sites = Sites::new();
     as_ada(&sites);
     let before = sites.inventory();
-    let plan = sites.run(PLAN);
-    assert_eq!(plan.code, Some(0), "{plan}");
+    // As somebody new to it goes about it.
+    for first in [&["validate"][..], &["render", "-o", "out"], PLAN] {
+        let run = sites.run(first);
+        assert_eq!(run.code, Some(0), "{run}");
+        assert!(!run.stderr.contains("forbidden"), "{run}");
+    }
+    assert_eq!(sites.inventory(), before);
     sites.applied();
     assert!(sites.apply().stderr.contains("nothing to do"));
     let destroyed = sites.run(DESTROY);
