@@ -25,6 +25,8 @@ const COMMON_NAME: [u64; 4] = [2, 5, 4, 3];
 pub struct Certificate {
     /// Its common name, or nothing.
     pub name: String,
+    /// Before that nobody trusts it.
+    pub begins: Timestamp,
     /// From then on nobody trusts it.
     pub ends: Timestamp,
     subject: Vec<u8>,
@@ -34,7 +36,7 @@ pub struct Certificate {
 impl Certificate {
     /// Reads it; none where it is no certificate.
     pub fn read(der: &[u8]) -> Option<Self> {
-        let (issuer, ends, subject) = yasna::parse_der(der, |reader| {
+        let (issuer, (begins, ends), subject) = yasna::parse_der(der, |reader| {
             reader.read_sequence(|certificate| {
                 let read = certificate.next().read_sequence(|signed| {
                     signed
@@ -42,14 +44,13 @@ impl Certificate {
                     let _serial_number = signed.next().read_der()?;
                     let _algorithm = signed.next().read_der()?;
                     let issuer = signed.next().read_der()?;
-                    let ends = signed.next().read_sequence(|validity| {
-                        let _begins = validity.next().read_der()?;
-                        time(validity.next())
-                    })?;
+                    let validity = signed
+                        .next()
+                        .read_sequence(|validity| Ok((time(validity.next())?, time(validity.next())?)))?;
                     let subject = signed.next().read_der()?;
                     // The key and what extends it; of no interest, and to be read to the end.
                     while signed.read_optional(|rest| rest.read_der())?.is_some() {}
-                    Ok((issuer, ends, subject))
+                    Ok((issuer, validity, subject))
                 })?;
                 let _algorithm = certificate.next().read_der()?;
                 let _signature = certificate.next().read_der()?;
@@ -59,6 +60,7 @@ impl Certificate {
         .ok()?;
         Some(Self {
             name: common_name(&subject).unwrap_or_default(),
+            begins: Timestamp::from_second(begins).ok()?,
             ends: Timestamp::from_second(ends).ok()?,
             subject,
             issuer,

@@ -136,6 +136,10 @@ described! {
         /// The Infinispan user, with ADMIN rights.
         infinispan_username: String =
             INFINISPAN_USERNAME("SITEFENCE_INFINISPAN_USERNAME", Source::Literal, Filled);
+        /// What a site's certificate may be made out to instead of the host that is dialled: `site=name,…`. A router
+        /// that passes TLS on goes by the host, and the server behind it proves the name that it has in its cluster.
+        infinispan_names: BTreeMap<SiteName, String> =
+            INFINISPAN_NAMES("SITEFENCE_INFINISPAN_NAMES", Source::Literal, MayBeEmpty);
         /// The Region of the secret with Infinispan's password.
         secrets_region: String = SECRETS_REGION("SITEFENCE_SECRETS_REGION", Source::Literal, Filled);
         /// The register's Region.
@@ -480,6 +484,9 @@ fn joined<'a>(items: impl Iterator<Item = (&'a SiteName, &'a String)>) -> String
 }
 
 fn pairs(text: &str) -> Result<Vec<(SiteName, String)>, String> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
     text.split(',')
         .map(|pair| {
             let (site, value) = pair

@@ -4,6 +4,10 @@
 //! fence. It is shown at each full handshake, so looking at it costs no connection of its own. It is noted only after
 //! it was verified: [`Noting`] asks the verifier that would have been asked anyway and passes its verdict on, whatever
 //! that is.
+//!
+//! Its verdict on one point only may be asked for twice: a certificate that does not prove the host that was dialled may
+//! prove the name that the topology has for the server. By whom it is signed and until when is verified all the same,
+//! and what the handshake asks for (SNI) stays the host, for routers go by it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +15,7 @@ use fencing::certificate::Certificate;
 use fencing::health::Ending;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 /// What was shown last, and the authorities that vouch for it where they are the topology's own.
@@ -50,13 +54,33 @@ impl Shown {
 pub struct Noting {
     verifier: Arc<WebPkiServerVerifier>,
     shown: Arc<Shown>,
+    /// The server's other name.
+    name: Option<ServerName<'static>>,
 }
 
 impl Noting {
     /// In front of a verifier.
-    pub fn new(verifier: Arc<WebPkiServerVerifier>, shown: Arc<Shown>) -> Self {
-        Self { verifier, shown }
+    pub fn new(
+        verifier: Arc<WebPkiServerVerifier>,
+        shown: Arc<Shown>,
+        name: Option<ServerName<'static>>,
+    ) -> Self {
+        Self {
+            verifier,
+            shown,
+            name,
+        }
     }
+}
+
+/// Whether a certificate was found in order but for whom it is made out to.
+fn is_for_another(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+        )
+    )
 }
 
 impl ServerCertVerifier for Noting {
@@ -68,9 +92,14 @@ impl ServerCertVerifier for Noting {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified =
+        let ask = |name: &ServerName<'_>| {
             self.verifier
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+                .verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
+        };
+        let verified = match (ask(server_name), &self.name) {
+            (Err(error), Some(name)) if is_for_another(&error) => ask(name).map_err(|_| error)?,
+            (verdict, _) => verdict?,
+        };
         let chain = std::iter::once(end_entity).chain(intermediates);
         let chain = chain
             .map(|certificate| certificate.clone().into_owned())

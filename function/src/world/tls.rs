@@ -13,8 +13,8 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::client::WebPkiServerVerifier;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
 
 use crate::world::certificates::{Noting, Shown};
 use crate::world::connection::{Orderly, Resetting};
@@ -47,6 +47,9 @@ pub enum TlsError {
     /// Nothing to verify by.
     #[error("no certificate can be verified")]
     Verifier(#[source] rustls::client::VerifierBuilderError),
+    /// No name that a certificate could have.
+    #[error("the server's name is none")]
+    Name(#[source] rustls_pki_types::InvalidDnsNameError),
     /// Never with the versions compiled in.
     #[error("no TLS version is available")]
     Versions(#[source] rustls::Error),
@@ -102,8 +105,17 @@ pub fn connector(roots: RootCertStore, plain: Plain) -> Result<Connector, TlsErr
     Ok(over(config, plain))
 }
 
-/// The same, `https://` only, which notes what certificates it is shown.
-pub fn noting_connector(roots: RootCertStore, shown: &Arc<Shown>) -> Result<Connector, TlsError> {
+/// The same, `https://` only, which notes what certificates it is shown, and takes those that are made out to the
+/// server's other name, too.
+pub fn noting_connector(
+    roots: RootCertStore,
+    shown: &Arc<Shown>,
+    name: Option<&str>,
+) -> Result<Connector, TlsError> {
+    let name = name
+        .map(|name| ServerName::try_from(name.to_owned()))
+        .transpose()
+        .map_err(TlsError::Name)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
@@ -113,7 +125,7 @@ pub fn noting_connector(roots: RootCertStore, shown: &Arc<Shown>) -> Result<Conn
         .map_err(TlsError::Versions)?
         // Dangerous is what a verifier of one's own may leave out; this one asks the usual one and adds nothing.
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Noting::new(verifier, Arc::clone(shown))))
+        .with_custom_certificate_verifier(Arc::new(Noting::new(verifier, Arc::clone(shown), name)))
         .with_no_client_auth();
     Ok(over(config, Plain::Refused))
 }

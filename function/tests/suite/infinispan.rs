@@ -41,6 +41,16 @@ async fn scene_of(
     password: Arc<Mutex<String>>,
     script: impl Fn(&Asked) -> Given + Send + Sync + 'static,
 ) -> Scene {
+    scene_called(None, authority, password, script).await
+}
+
+/// The settings know another name of the server than the host that is dialled.
+async fn scene_called(
+    name: Option<&str>,
+    authority: Authority,
+    password: Arc<Mutex<String>>,
+    script: impl Fn(&Asked) -> Given + Send + Sync + 'static,
+) -> Scene {
     let server = Server::tls(&authority, script).await;
     let ca = tempfile::tempdir().unwrap();
     std::fs::create_dir(ca.path().join("ca")).unwrap();
@@ -50,7 +60,12 @@ async fn scene_of(
         given(200, json!({"SecretString": secret}).to_string())
     })
     .await;
-    let infinispan = Infinispan::new(&at(server.port), Some(ca.path()), &secrets(&store));
+    let mut settings = at(server.port);
+    settings.infinispan_names = name
+        .map(|name| (site("site-a"), name.to_owned()))
+        .into_iter()
+        .collect();
+    let infinispan = Infinispan::new(&settings, Some(ca.path()), &secrets(&store));
     Scene {
         infinispan,
         server,
@@ -211,6 +226,36 @@ async fn a_look_tells_silence_from_refusal() {
     // Nobody listens.
     let nobody = Infinispan::new(&at(1), None, &secrets(&scene.secrets));
     assert!(nobody.reach(&a(), &b()).await.is_err());
+}
+
+/// Behind a router that passes TLS on the server proves the name that it has in its cluster, and is asked for by the
+/// host all the same, for the router goes by that. By whom its certificate is signed is verified in any case.
+#[tokio::test]
+async fn a_server_may_prove_its_own_name_and_is_asked_for_by_the_dialled_host() {
+    const OWN: &str = "infinispan.keycloak.svc";
+    for (proves, known, is_trusted) in [
+        (OWN, Some(OWN), true),
+        ("localhost", Some(OWN), true),
+        (OWN, None, false),
+        ("other.keycloak.svc", Some(OWN), false),
+    ] {
+        let password = Arc::new(Mutex::new("p:w".to_owned()));
+        let scene = scene_called(known, Authority::for_name(proves), password, |_| {
+            given(200, r#"{"status":"online"}"#)
+        })
+        .await;
+        let answer = scene.infinispan.backup(&a(), &b()).await;
+        assert_eq!(answer.is_ok(), is_trusted, "{proves} {known:?} {answer:?}");
+        if is_trusted {
+            assert_eq!(scene.server.names(), [Some("localhost".to_owned())], "{proves}");
+        } else {
+            let what = answer.unwrap_err().what;
+            assert!(what.contains("not valid for name \"localhost\""), "{what}");
+            assert_eq!(scene.server.asked().len(), 0);
+        }
+        // No bundle vouches for it at site-b.
+        assert!(scene.infinispan.backup(&b(), &a()).await.is_err());
+    }
 }
 
 /// There is a bundle for site-a and none for site-b, which is therefore verified against public roots.

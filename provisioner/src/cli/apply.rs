@@ -34,6 +34,9 @@ pub(super) struct Apply {
     /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects
     #[arg(long)]
     move_user_alerts: bool,
+    /// Leave OpenShift's user-workload-monitoring-config alone: somebody else adds the two lines
+    #[arg(long)]
+    skip_user_workload: bool,
     /// Wait at most so long for both sites' watchdog alerts to reach the function, as 90s or 10m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = cloud::interval, conflicts_with = "no_wait")]
     wait: Interval,
@@ -59,6 +62,7 @@ impl Apply {
             aws: scope.aws,
             force_conflicts: self.force_conflicts,
             moves_user_alerts: self.move_user_alerts,
+            skips_user_workload: self.skip_user_workload,
             waits: !self.no_wait,
             only_looks: false,
         };

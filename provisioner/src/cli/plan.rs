@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
 use crate::check;
-use crate::observed::failure_detection;
+use crate::observed::cluster;
 use crate::preflight::ours::Choices;
 use crate::preflight::problem::Warning;
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{Session, apply, drift, preview};
+use crate::run::{Session, apply, drift, handshake, preview};
 use crate::topology::{endings, time_to_fence};
 
 #[derive(Debug, Args)]
@@ -37,6 +37,9 @@ pub(super) struct Plan {
     /// Also say what the topology costs a month, and how that is counted
     #[arg(long)]
     cost: bool,
+    /// Leave OpenShift's user-workload-monitoring-config alone: somebody else adds the two lines
+    #[arg(long)]
+    skip_user_workload: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -51,6 +54,7 @@ impl Plan {
             aws: scope.aws,
             force_conflicts: self.force_conflicts,
             moves_user_alerts: self.move_user_alerts,
+            skips_user_workload: self.skip_user_workload,
             waits: false,
             only_looks: true,
         };
@@ -75,16 +79,17 @@ impl Plan {
             let preview = preview::preview(&session, topology, &plan).await?;
             plan.drifts = drift::drifts(&session, &plan).await?;
             let endings = endings(&loaded.ca_bundles, Timestamp::now()).into_iter();
-            plan.warnings.extend(endings.map(|ending| Warning::AuthorityEnds {
-                site: ending.site,
-                file: ending.path.display().to_string(),
-                authority: ending.authority,
-                at: ending.at,
-            }));
+            plan.warnings.extend(endings.map(Warning::from));
+            let mistrusted = handshake::look(topology, &loaded.ca_bundles, &observed.infinispan_urls).await;
+            plan.warnings.extend(
+                mistrusted
+                    .into_iter()
+                    .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust }),
+            );
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }
-            let read = failure_detection::read(&observed.clusters);
+            let read = cluster::failure_detections(&observed.clusters);
             let (cases, advice) = (
                 time_to_fence::worst_cases(topology, &read),
                 time_to_fence::advice(topology, &read),

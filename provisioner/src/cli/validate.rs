@@ -1,13 +1,15 @@
 //! `provision validate`: everything that can be known about a topology without a network.
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::topology_file::invalid;
 use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json};
 use crate::check;
+use crate::preflight::problem::Warning;
 use crate::topology::time_to_fence::{Advice, advice};
-use crate::topology::{Diagnostic, FailureDetection, Topology};
+use crate::topology::{Diagnostic, Ending, FailureDetection, Topology, Validity, endings};
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
@@ -29,15 +31,28 @@ impl Validate {
                 let sites = loaded.topology.sites.iter();
                 let supposed = sites.map(|site| (site.name.clone(), Some(FailureDetection::OF_THE_GUIDE)));
                 let advice = advice(&loaded.topology, &supposed.collect());
+                let endings = endings(&loaded.ca_bundles, Timestamp::now());
+                let (soon, useless): (Vec<Ending>, Vec<Ending>) = endings
+                    .into_iter()
+                    .partition(|ending| ending.validity == Validity::EndsSoon);
+                if !useless.is_empty() {
+                    return Err(untrusted(&file, useless));
+                }
+                let warnings: Vec<String> =
+                    soon.into_iter().map(|it| Warning::from(it).to_string()).collect();
                 match output {
                     OutputFormat::Text => {
                         print(&format!("{file} is valid: {}\n", summary(&loaded.topology)))?;
                         for Advice { path, what } in advice {
                             print(&format!("  shorter or surer: {path}: {what}\n"))?;
                         }
+                        for warning in &warnings {
+                            print(&format!("  warning: {warning}\n"))?;
+                        }
                     }
                     OutputFormat::Json => print_json(&json!({
                         "valid": true, "file": file, "topology": loaded.topology, "mistakes": [], "advice": advice,
+                        "warnings": warnings,
                     }))?,
                 }
                 Ok(Exit::Done)
@@ -50,6 +65,17 @@ impl Validate {
             }
         }
     }
+}
+
+/// Bundles in which no authority is valid: the topology is in order, what it names is not.
+fn untrusted(file: &str, endings: Vec<Ending>) -> Failure {
+    let lines: Vec<String> = endings
+        .into_iter()
+        .map(|ending| Warning::from(ending).to_string())
+        .collect();
+    Failure::new(Exit::Invalid, lines.join("\n"))
+        .code("untrustedAuthority")
+        .at(file)
 }
 
 fn summary(topology: &Topology) -> String {

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::access::AccessProblem;
 pub use super::access::Denied;
+use super::infinispan::InfinispanReading;
 use crate::render::ObjectKind;
 use crate::topology::{FailureDetection, SiteName};
 
@@ -206,15 +207,6 @@ pub enum Comparison {
     Absent,
 }
 
-/// The site's Infinispan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InfinispanReading {
-    /// `spec.service.sites.local.name`.
-    pub site: Option<String>,
-    /// What `spec.container.extraJvmOpts` says of failure detection; nothing where the operator's own is in force.
-    pub failure_detection: Option<FailureDetection>,
-}
-
 /// How far a StatefulSet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rollout {
@@ -237,12 +229,16 @@ pub struct ClusterReading {
     pub kinds: BTreeMap<&'static str, BTreeSet<String>>,
     /// The Infinispan that the topology names.
     pub infinispan: Option<InfinispanReading>,
+    /// Whether the Secret is there that the PodMonitor signs in with, where that may be asked and matters.
+    pub has_operator_secret: Option<bool>,
     /// The Infinispans of the namespace.
     pub infinispans: Vec<String>,
     /// Where Infinispan answers from outside, as `host[:port]`, if that was asked for and is to be seen.
     pub infinispan_endpoint: Option<String>,
     /// For each of our documents what applying it would come to.
     pub dry_runs: BTreeMap<ObjectKind, DryRun>,
+    /// Its AlertmanagerConfig does not know how to take the proxy from the environment, and the topology does not insist.
+    pub lacks_environment_proxy: bool,
     /// By key of our Secret: how its value compares; keys whose right value is not known yet are absent.
     pub secret: BTreeMap<String, Comparison>,
     /// AlertmanagerConfigs in our namespace that are not ours.
@@ -259,4 +255,15 @@ pub struct ClusterReading {
     pub config_map_refused: Option<String>,
     /// PrometheusRules of other projects on OpenShift, if they may be counted.
     pub others_rules: Option<usize>,
+}
+
+/// What was read of failure detection at each site whose Infinispan was seen; the operator's own where it says nothing.
+pub fn failure_detections(looks: &Looks<ClusterReading>) -> BTreeMap<SiteName, Option<FailureDetection>> {
+    looks
+        .iter()
+        .filter_map(|(site, look)| {
+            let infinispan = look.seen()?.infinispan.as_ref()?;
+            Some((site.clone(), infinispan.failure_detection))
+        })
+        .collect()
 }

@@ -4,12 +4,9 @@
 //! options fill: `-Djgroups.xsite.fd.interval` and `-Djgroups.xsite.fd.timeout`, in milliseconds. The custom resource's
 //! `heartbeats` are the tunnel's to the gossip routers, and shorten nothing here.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use super::cluster::{ClusterReading, Looks};
-use crate::topology::{FailureDetection, Interval, SiteName};
+use crate::topology::{FailureDetection, Interval};
 
 const INTERVAL: &str = "-Djgroups.xsite.fd.interval=";
 const TIMEOUT: &str = "-Djgroups.xsite.fd.timeout=";
@@ -35,17 +32,6 @@ fn seconds(options: &str, option: &str) -> Option<Interval> {
         .filter_map(|word| word.trim_matches(['"', '\'']).strip_prefix(option));
     let milliseconds: u32 = given.next_back()?.parse().ok()?;
     Some(Interval::from_seconds(milliseconds.div_ceil(1000)))
-}
-
-/// What was read of each site whose Infinispan was seen; the operator's own where it says nothing.
-pub fn read(looks: &Looks<ClusterReading>) -> BTreeMap<SiteName, Option<FailureDetection>> {
-    looks
-        .iter()
-        .filter_map(|(site, look)| {
-            let infinispan = look.seen()?.infinispan.as_ref()?;
-            Some((site.clone(), infinispan.failure_detection))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -20,8 +20,11 @@ pub mod cluster_endpoint;
 pub mod difference;
 pub mod failure_detection;
 pub mod forced;
+pub mod handshake;
+pub mod infinispan;
 pub mod objects;
 mod ownership;
+pub mod repository;
 pub mod status;
 pub mod workload;
 

@@ -119,6 +119,71 @@ pub fn other_holders<'a>(object: &'a Value, path: &'a [Segment]) -> impl Iterato
         .map(|(manager, _, _)| manager.to_owned())
 }
 
+/// A field of an object of ours that somebody else added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// Who, as the object's `managedFields` say.
+    pub manager: String,
+    /// Which field, as `.spec.sampleLimit`.
+    pub field: String,
+    /// The same as a JSON Patch names it; nothing inside of a list, whose elements it counts.
+    pub pointer: Option<String>,
+}
+
+/// The fields of `spec` that only others hold: what they set there stays whatever we apply, and is no conflict.
+pub fn added_by_others(object: &Value) -> Vec<Added> {
+    let spec = |entry: &(&str, &str, &'_ Value)| entry.2.get("f:spec").cloned();
+    let (ours, others): (Vec<_>, Vec<_>) = managers(object)
+        .partition(|(manager, operation, _)| *manager == FIELD_MANAGER && *operation == "Apply");
+    let ours: Vec<Value> = ours.iter().filter_map(spec).collect();
+    let mut added = Vec::new();
+    // Before the first application everything is somebody else's.
+    if !ours.is_empty() {
+        for other in &others {
+            if let Some(fields) = spec(other) {
+                let ours: Vec<&Value> = ours.iter().collect();
+                only_theirs(&fields, &ours, (".spec", Some("/spec")), &mut |field, pointer| {
+                    added.push(Added {
+                        manager: other.0.to_owned(),
+                        field,
+                        pointer,
+                    });
+                });
+            }
+        }
+    }
+    added.sort_by(|a, b| a.field.cmp(&b.field));
+    added.dedup_by(|a, b| a.field == b.field);
+    added
+}
+
+/// Tells of each field, or element of a list, that is in `theirs` and in none of `ours`.
+fn only_theirs(
+    theirs: &Value,
+    ours: &[&Value],
+    (field, pointer): (&str, Option<&str>),
+    tell: &mut impl FnMut(String, Option<String>),
+) {
+    for (key, below) in theirs.as_object().into_iter().flatten() {
+        let (field, pointer) = match (key.strip_prefix("f:"), key.split_once(':')) {
+            (Some(name), _) => (
+                format!("{field}.{name}"),
+                pointer.map(|it| format!("{it}/{name}")),
+            ),
+            (None, Some((_, element))) => (format!("{field}[{element}]"), None),
+            // `.` is the field itself.
+            (None, None) => continue,
+        };
+        let same: Vec<&Value> = ours.iter().filter_map(|ours| ours.get(key)).collect();
+        let is_whole = |ours: &&Value| ours.as_object().is_none_or(serde_json::Map::is_empty);
+        if same.is_empty() {
+            tell(field, pointer);
+        } else if !same.iter().any(is_whole) {
+            only_theirs(below, &same, (&field, pointer.as_deref()), tell);
+        }
+    }
+}
+
 /// The keys below `path` that we hold.
 pub fn held_by_us(object: &Value, path: &str) -> Vec<String> {
     managers(object)
@@ -261,6 +326,56 @@ mod tests {
             field: ".spec.groups".into(),
         };
         assert_eq!(drift(std::slice::from_ref(&conflict)), [conflict]);
+    }
+
+    #[test]
+    fn what_others_added_beside_ours_is_found() {
+        let limited = object(
+            &json!({"groups": [], "sampleLimit": 10}),
+            &[(
+                "kubectl-edit",
+                json!({ "f:spec": { "f:sampleLimit": {}, "f:groups": {} }, "f:metadata": { "f:annotations": {} } }),
+            )],
+        );
+        let mut widened = limited.clone();
+        widened["metadata"]["managedFields"] = json!([
+            { "manager": "provision", "operation": "Apply", "fieldsV1": { "f:spec": {
+                "f:namespaceSelector": { "f:matchNames": {} }, "f:groups": { "k:{\"name\":\"a\"}": { ".": {} } },
+            } } },
+            { "manager": "x", "operation": "Update", "fieldsV1": { "f:spec": {
+                "f:namespaceSelector": { "f:any": {} }, "f:groups": { "k:{\"name\":\"b\"}": { ".": {} } },
+            } } },
+        ]);
+        let told: Vec<(String, Option<String>)> = added_by_others(&widened)
+            .into_iter()
+            .map(|it| (it.field, it.pointer))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (".spec.groups[{\"name\":\"b\"}]".to_owned(), None),
+                (
+                    ".spec.namespaceSelector.any".to_owned(),
+                    Some("/spec/namespaceSelector/any".to_owned())
+                ),
+            ]
+        );
+        let added = added_by_others(&limited);
+        assert_eq!(
+            added,
+            [Added {
+                manager: "kubectl-edit".into(),
+                field: ".spec.sampleLimit".into(),
+                pointer: Some("/spec/sampleLimit".into()),
+            }]
+        );
+        assert_eq!(added_by_others(&object(&json!({}), &[])), []);
+        let mut never_applied = limited;
+        never_applied["metadata"]["managedFields"]
+            .as_array_mut()
+            .unwrap()
+            .remove(0);
+        assert_eq!(added_by_others(&never_applied), []);
     }
 
     #[test]

@@ -12,20 +12,13 @@ use serde_json::{Value, json};
 
 use super::access::word;
 use super::cluster::{FIELD_MANAGER, KEYCLOAKS, Resource};
+use super::repository::{ARGO_CD, CONTROLLERS, FLUX};
 use super::status::KeycloakState;
 
 /// The annotation with the count from before, while a rejoin keeps a Keycloak at none.
 pub const BY_REJOIN: &str = "sitefence.io/keycloak-replicas";
 /// The same while a drill keeps a Deployment at none.
 pub const BY_DRILL: &str = "sitefence.io/drill-replicas";
-/// Managers that put a field back to what stands in a repository.
-const CONTROLLERS: [&str; 4] = ["argocd", "kustomize-controller", "helm-controller", "flux"];
-/// What those write on the objects that they keep: by which name they know them.
-const ARGO_CD: &str = "argocd.argoproj.io/tracking-id";
-const FLUX: [(&str, &str); 2] = [
-    ("kustomize.toolkit.fluxcd.io/name", "kustomization"),
-    ("helm.toolkit.fluxcd.io/name", "helmrelease"),
-];
 
 /// Who would put the count of replicas back as soon as it is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,6 +48,24 @@ pub enum ClusterProblem {
         others(*rules)
     )]
     MovesAlerts { site: SiteName, rules: Option<usize> },
+    #[error(
+        "{}/{} of site `{site}` is kept by {keeper}, which takes out what `apply` adds to it",
+        names::NAMESPACE,
+        names::CONFIG
+    )]
+    KeptElsewhere {
+        site: SiteName,
+        keeper: String,
+        missing: Vec<&'static str>,
+    },
+    #[error(
+        "namespace {namespace} of site `{site}` has no Secret `{name}`, which the PodMonitor signs in with"
+    )]
+    NoOperatorSecret {
+        site: SiteName,
+        namespace: String,
+        name: String,
+    },
     #[error("the cluster of site `{site}` has no Infinispan `{name}` in namespace {namespace}")]
     NoInfinispan {
         site: SiteName,
@@ -98,7 +116,7 @@ pub enum ClusterProblem {
 }
 
 /// What the API server says of a field that a schema does not have.
-const UNDECLARED: &str = ": field not declared in schema";
+pub const UNDECLARED: &str = ": field not declared in schema";
 /// The version that the rendered objects were tried with.
 const KNOWN_OPERATOR: &str = "0.85";
 
@@ -126,6 +144,8 @@ impl ClusterProblem {
             | Self::NoNamespace { site, .. }
             | Self::Terminating { site, .. }
             | Self::MovesAlerts { site, .. }
+            | Self::KeptElsewhere { site, .. }
+            | Self::NoOperatorSecret { site, .. }
             | Self::NoInfinispan { site, .. }
             | Self::AnotherSite { site, .. }
             | Self::UserWorkloadOff { site }
@@ -217,9 +237,26 @@ impl ClusterProblem {
                 names::CLUSTER_NAMESPACE,
                 names::CLUSTER_CONFIG
             ),
+            Self::KeptElsewhere { missing, .. } => format!(
+                "add {} to its {} where {} is kept; until then --skip-user-workload does everything else",
+                lines(missing),
+                names::KEY,
+                names::CONFIG
+            ),
+            Self::NoOperatorSecret { .. } => {
+                "the Infinispan operator makes it; without it Prometheus reads no metrics and no alert fires. Does the \
+                 operator run? Where the metrics are read another way, set monitoring.podMonitor: false"
+                    .into()
+            }
             Self::NoFunction => "apply without --only first".into(),
         }
     }
+}
+
+/// The settings of the users' Alertmanager as they stand in YAML.
+pub(super) fn lines(missing: &[&'static str]) -> String {
+    let lines: Vec<String> = missing.iter().map(|name| format!("`{name}: true`")).collect();
+    format!("{} below `alertmanager:`", lines.join(" and "))
 }
 
 fn others(rules: Option<usize>) -> String {

@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::cluster_problem::ClusterProblem;
+use super::infinispan;
 use super::ours::{Clusters, OURS, object_ref, secret_change, url_keys};
 use crate::observed::Standing;
-use crate::observed::access::AccessProblem;
+use crate::observed::access::{AccessProblem, word};
 use crate::observed::cluster::{ClusterReading, Denied, DryRun, Look, Looks, MONITORING, OPENSHIFT};
-use crate::observed::objects;
+use crate::observed::infinispan::operator_secret;
+use crate::observed::{objects, repository};
 use crate::preflight::problem::{Problem, Warning};
 use crate::render::user_workload;
 use crate::render::{ObjectKind, api_version};
@@ -118,8 +120,14 @@ impl Judge<'_> {
             return;
         }
         self.infinispan();
+        self.metrics();
         if self.site.platform == Platform::Openshift {
             self.user_workload();
+        }
+        if self.reading.lacks_environment_proxy {
+            self.warnings.push(Warning::NoEnvironmentProxy {
+                site: self.site.name.clone(),
+            });
         }
         self.guide();
         self.objects();
@@ -237,7 +245,27 @@ impl Judge<'_> {
                     found: infinispan.site.clone(),
                 });
             }
-            None | Some(_) => {}
+            None => {}
+            Some(_) => {
+                let found = infinispan::oddities(self.topology, self.site, self.reading);
+                self.warnings
+                    .extend(found.into_iter().map(|oddity| Warning::Infinispan {
+                        site: site.clone(),
+                        name: name.clone(),
+                        oddity,
+                    }));
+            }
+        }
+    }
+
+    /// Whether the metrics can be read.
+    fn metrics(&mut self) {
+        if self.reading.infinispan.is_some() && self.reading.has_operator_secret == Some(false) {
+            self.refused_by_apply(ClusterProblem::NoOperatorSecret {
+                site: self.site.name.clone(),
+                namespace: self.site.namespace.to_string(),
+                name: operator_secret(self.site.infinispan.cluster.as_str()),
+            });
         }
     }
 
@@ -264,6 +292,26 @@ impl Judge<'_> {
         let config_map = self.reading.standing.user_workload.as_ref();
         if user_workload::uses_platform(self.reading.cluster_monitoring.as_ref(), config_map) {
             return;
+        }
+        let missing = user_workload::missing(config_map).unwrap_or_default();
+        if self.clusters.choices.skips_user_workload {
+            if !missing.is_empty() {
+                self.warnings.push(Warning::UserWorkloadSkipped {
+                    site: site(),
+                    missing,
+                });
+            }
+            return;
+        }
+        if let Some(keeper) = config_map
+            .filter(|_| !missing.is_empty())
+            .and_then(repository::keeper)
+        {
+            self.refused_by_apply(ClusterProblem::KeptElsewhere {
+                site: site(),
+                keeper,
+                missing,
+            });
         }
         if let Some(what) = self.reading.config_map_refused.clone() {
             self.problems
@@ -296,6 +344,38 @@ impl Judge<'_> {
         }
     }
 
+    /// Fields that others added to one of our objects. Applying it leaves them: they are nobody's that we could take
+    /// back from.
+    fn set_by_others(&mut self, kind: ObjectKind, current: Option<&Value>, dry_run: Option<&DryRun>) {
+        let ours = current.filter(|current| objects::is_of(current, self.topology.name.as_str()));
+        let object = object_ref(self.topology, self.site, kind);
+        // As it will be when we have what is ours, or what they hold of that would be told twice.
+        let after = match (ours, dry_run) {
+            (Some(_), Some(DryRun::Accepted { after, .. })) => after,
+            _ => return,
+        };
+        for added in objects::added_by_others(after) {
+            let place = format!(
+                "kubectl --context {} -n {}",
+                word(self.site.context.as_str()),
+                object.namespace
+            );
+            let which = format!("{} {}", object.kind.word().to_lowercase(), object.name);
+            let command = match added.pointer {
+                Some(pointer) => format!(
+                    "{place} patch {which} --type json -p '[{{\"op\": \"remove\", \"path\": \"{pointer}\"}}]'"
+                ),
+                None => format!("{place} edit {which}"),
+            };
+            self.warnings.push(Warning::SetByOthers {
+                object: object.clone(),
+                manager: added.manager,
+                field: added.field,
+                command,
+            });
+        }
+    }
+
     fn objects(&mut self) {
         for kind in OURS {
             let object = object_ref(self.topology, self.site, kind);
@@ -304,6 +384,7 @@ impl Judge<'_> {
             }
             let current = self.reading.standing.objects.get(&kind);
             let dry_run = self.reading.dry_runs.get(&kind);
+            self.set_by_others(kind, current, dry_run);
             if current.is_some_and(|current| !objects::is_of(current, self.topology.name.as_str())) {
                 self.problems.push(ClusterProblem::ForeignObject { object });
                 continue;

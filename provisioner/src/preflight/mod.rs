@@ -7,6 +7,7 @@ mod accelerator;
 pub mod causes;
 pub mod cluster_problem;
 mod clusters;
+pub mod infinispan;
 mod keepers;
 pub mod ours;
 pub mod problem;

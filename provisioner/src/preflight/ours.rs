@@ -32,6 +32,8 @@ pub struct Choices {
     pub force_conflicts: bool,
     /// Whether the alerts of all user projects may move to another Alertmanager.
     pub moves_user_alerts: bool,
+    /// Somebody else keeps OpenShift's ConfigMap for user workloads.
+    pub skips_user_workload: bool,
     /// Whether `apply` waits for the watchdogs.
     pub waits: bool,
     /// Nothing will be done, so that what others changed can be shown instead of refused.
@@ -44,6 +46,7 @@ impl Default for Choices {
             aws: true,
             force_conflicts: false,
             moves_user_alerts: false,
+            skips_user_workload: false,
             waits: true,
             only_looks: false,
         }

@@ -4,10 +4,13 @@ use fencing::accelerator::OWNER_TAG;
 use fencing::words::SiteName;
 use jiff::Timestamp;
 
-use super::cluster_problem::ClusterProblem;
+use super::cluster_problem::{ClusterProblem, lines};
+use super::infinispan::Oddity;
 use crate::observed::RegisterReading;
 use crate::observed::cluster::ObjectRef;
-use crate::topology::{Region, RegisterKind};
+use crate::observed::handshake::Mistrust;
+use crate::render::user_workload::names;
+use crate::topology::{Ending, Region, RegisterKind, Validity};
 
 /// Before a site is put into the accelerator by hand.
 const IN_STEP: &str = "a stale site that serves loses writes; once it is in step with the other, its caches cleared and \
@@ -506,6 +509,20 @@ impl Problem {
     }
 }
 
+fn ends(validity: Validity, at: Timestamp) -> String {
+    match validity {
+        Validity::EndsSoon => format!("ends at {at}: put its successor beside it and apply before that"),
+        Validity::Ended => format!(
+            "ended at {at}, and none of the file is valid: the function trusts nobody there; put the authority's successor \
+             into it and apply"
+        ),
+        Validity::NotYet => format!(
+            "is valid from {at} on only, and none of the file is valid now: the function trusts nobody there; put the \
+             present authority beside it and apply"
+        ),
+    }
+}
+
 /// Something worth knowing that does not stop anyone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
@@ -568,13 +585,13 @@ pub enum Warning {
         runs: String,
     },
     #[error(
-        "an authority in {file}, {authority}, by which {site}'s Infinispan is verified, ends at {at}: put its successor \
-         beside it and apply before that"
+        "an authority in {file}, {authority}, by which {site}'s Infinispan is verified, {}", ends(*validity, *at)
     )]
     AuthorityEnds {
         site: SiteName,
         file: String,
         authority: String,
+        validity: Validity,
         at: Timestamp,
     },
     #[error(
@@ -584,6 +601,55 @@ pub enum Warning {
     FewExecutions { region: Region, executions: u32 },
     #[error("{_0}; apply refuses until it is settled: {}", _0.hint())]
     Cluster(ClusterProblem),
+    #[error("site `{site}`: its Infinispan `{name}` {oddity}")]
+    Infinispan {
+        site: SiteName,
+        name: String,
+        oddity: Oddity,
+    },
+    #[error(
+        "the AlertmanagerConfig of site `{site}`'s cluster does not know `proxyFromEnvironment`, which prometheus-operator \
+         has from 0.78 on: Alertmanager goes to the function straight; where only a proxy leads out, set monitoring.proxy to \
+         its URL"
+    )]
+    NoEnvironmentProxy { site: SiteName },
+    #[error("site `{site}`: the function will not trust the Infinispan at {url}: {mistrust}")]
+    Mistrusted {
+        site: SiteName,
+        url: String,
+        mistrust: Mistrust,
+    },
+    #[error("{}: {field} was set by `{manager}` beside what we set; to take it out: {command}", object.title())]
+    SetByOthers {
+        object: ObjectRef,
+        manager: String,
+        field: String,
+        command: String,
+    },
+    #[error(
+        "--skip-user-workload: {}/{} at site `{site}` lacks {}; until somebody adds {}, no alert of this site reaches the \
+         function",
+        names::NAMESPACE,
+        names::CONFIG,
+        lines(missing),
+        if missing.len() == 1 { "it" } else { "them" }
+    )]
+    UserWorkloadSkipped {
+        site: SiteName,
+        missing: Vec<&'static str>,
+    },
     #[error("{endpoint} is set to {url}: this is not AWS itself")]
     OtherEndpoint { endpoint: String, url: String },
+}
+
+impl From<Ending> for Warning {
+    fn from(ending: Ending) -> Self {
+        Self::AuthorityEnds {
+            site: ending.site,
+            file: ending.path.display().to_string(),
+            authority: ending.authority,
+            validity: ending.validity,
+            at: ending.at,
+        }
+    }
 }

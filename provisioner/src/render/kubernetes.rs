@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::engine::{Filled, RenderError, fill};
 use crate::topology::names::{LABEL_MANAGED_BY, LABEL_TOPOLOGY, MANAGED_BY};
-use crate::topology::{Interval, Platform, Site, Topology};
+use crate::topology::{Interval, Platform, Proxy, Site, Topology};
 
 /// OpenShift evaluates rules with this label beside the series, not one hop further in Thanos.
 const LEAF_LABEL: (&str, &str) = ("openshift.io/prometheus-rule-evaluation-scope", "leaf-prometheus");
@@ -194,8 +194,19 @@ fn alertmanager_config(topology: &Topology, site: &Site) -> Result<Filled, Rende
         watchdog_repeat_interval: String,
         secret_name: String,
         url_keys: Vec<String>,
+        environment_proxy: bool,
+        /// One or none.
+        proxy_urls: Vec<String>,
+        proxy_ca: Vec<Ca>,
+    }
+    #[derive(Serialize)]
+    struct Ca {
+        config_map: String,
+        key: String,
     }
     let alerting = &topology.alerting;
+    let proxy = topology.monitoring.proxy.as_ref();
+    let ca = topology.monitoring.proxy_ca.as_ref();
     fill(
         "alertmanagerconfig.yaml",
         &Values {
@@ -213,8 +224,43 @@ fn alertmanager_config(topology: &Topology, site: &Site) -> Result<Filled, Rende
             watchdog_repeat_interval: WATCHDOG_REPEAT_INTERVAL.to_string(),
             secret_name: topology.object_name(),
             url_keys: url_keys(topology),
+            environment_proxy: proxy.is_none_or(Proxy::is_of_environment),
+            proxy_urls: proxy
+                .and_then(Proxy::url)
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
+            proxy_ca: ca
+                .map(|ca| Ca {
+                    config_map: ca.config_map.to_string(),
+                    key: ca.key.to_string(),
+                })
+                .into_iter()
+                .collect(),
         },
     )
+}
+
+/// The field that an older AlertmanagerConfig does not know.
+pub const ENVIRONMENT_PROXY: &str = "proxyFromEnvironment";
+
+/// An AlertmanagerConfig without the field, for a cluster whose definition does not know it.
+#[must_use]
+pub fn without_environment_proxy(mut config: serde_json::Value) -> serde_json::Value {
+    let receivers = config
+        .pointer_mut("/spec/receivers")
+        .and_then(|it| it.as_array_mut());
+    for receiver in receivers.into_iter().flatten() {
+        let webhooks = receiver
+            .get_mut("webhookConfigs")
+            .and_then(|it| it.as_array_mut());
+        for webhook in webhooks.into_iter().flatten() {
+            if let Some(http) = webhook.get_mut("httpConfig").and_then(|it| it.as_object_mut()) {
+                http.remove(ENVIRONMENT_PROXY);
+            }
+        }
+    }
+    config
 }
 
 /// The version of AlertmanagerConfig that a platform serves: v1beta1 needs a conversion webhook, which
@@ -240,6 +286,14 @@ pub fn pending(topology: &Topology, site: &Site) -> Interval {
     } else {
         pending
     }
+}
+
+/// The names of the pods of the site's Infinispan: there may be others in its namespace, with sites of their own. The
+/// operator's StatefulSet is called like the custom resource, with a number behind it after a rolling upgrade. In a
+/// pattern the grammar of names has only a dot that means more than itself.
+fn pods(site: &Site) -> String {
+    let cluster = site.infinispan.cluster.as_str().replace('.', r"\\.");
+    format!("{cluster}-([0-9]+-)?[0-9]+")
 }
 
 fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
@@ -269,7 +323,11 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
     }
     let peer = &topology.peer_of(site).name;
     // Namespace and site have grammars without any character that means something inside PromQL's quotes.
-    let about = format!(r#"namespace="{}",site="{peer}""#, site.namespace);
+    let about = format!(
+        r#"namespace="{}",pod=~"{}",site="{peer}""#,
+        site.namespace,
+        pods(site)
+    );
     fill(
         "prometheusrule.yaml",
         &Values {

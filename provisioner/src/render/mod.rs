@@ -24,7 +24,9 @@ use serde_json::Value;
 pub use aws::{parameters, schedule_input};
 pub use engine::RenderError;
 pub use health::health_host_parameter;
-pub use kubernetes::{ObjectKind, WATCHDOG_REPEAT_INTERVAL, api_version, pending};
+pub use kubernetes::{
+    ENVIRONMENT_PROXY, ObjectKind, WATCHDOG_REPEAT_INTERVAL, api_version, pending, without_environment_proxy,
+};
 
 use crate::topology::names::StackKind;
 use crate::topology::{Region, SiteName, Topology};

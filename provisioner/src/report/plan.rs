@@ -191,7 +191,7 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
     } else {
         writeln!(
             text,
-            "\nnothing to do where there was an answer; what did not answer is not known"
+            "\nno changes where there was an answer; what did not answer is not known"
         )
     };
     text

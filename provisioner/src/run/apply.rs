@@ -56,7 +56,7 @@ pub const WATCHDOGS_WITHIN: Duration = Duration::from_secs(300);
 /// Looks, and says all that stands in the way as far as that can be known without the function: for whoever is
 /// about to spend minutes on building it.
 pub async fn look(session: &Session, wanted: &Wanted<'_>, choices: Choices) -> Result<(), Failure> {
-    let observed = observe::observe(session, wanted.topology, &wanted.objects).await?;
+    let observed = observe::observe(session, wanted.topology, &wanted.objects, choices).await?;
     judge(session, wanted, choices, &observed).map(drop)
 }
 
@@ -66,7 +66,7 @@ pub async fn plan(
     wanted: &Wanted<'_>,
     choices: Choices,
 ) -> Result<(Observed, Plan), Failure> {
-    let observed = observe::observe(session, wanted.topology, &wanted.objects).await?;
+    let observed = observe::observe(session, wanted.topology, &wanted.objects, choices).await?;
     let findings = judge(session, wanted, choices, &observed)?;
     let plan = plan::plan(
         wanted.topology,

@@ -12,15 +12,15 @@ use tokio::task::JoinSet;
 use super::Session;
 use super::webhook::WebhookValues;
 use crate::observed::cluster::{
-    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, DryRun, INFINISPANS, INGRESSES,
-    InfinispanReading, Look, Looks, MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, ROUTES, Resource,
-    SERVICES, STATEFUL_SETS,
+    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, DryRun, INFINISPANS, INGRESSES, Look, Looks,
+    MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, ROUTES, Resource, SECRETS, SERVICES,
+    STATEFUL_SETS,
 };
-use crate::observed::{cluster_endpoint, failure_detection};
-use crate::preflight::ours::{OURS, resource};
-use crate::render::ObjectDocument;
-use crate::render::ObjectKind;
+use crate::observed::{cluster_endpoint, infinispan};
+use crate::preflight::cluster_problem::UNDECLARED;
+use crate::preflight::ours::{Choices, OURS, resource};
 use crate::render::user_workload::{self, Change, names};
+use crate::render::{ENVIRONMENT_PROXY, ObjectDocument, ObjectKind, without_environment_proxy};
 use crate::topology::{Endpoint, Platform, SecretDelivery, Site, SiteName, Topology};
 use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, ConnectError, Target};
 
@@ -80,7 +80,12 @@ impl Seen {
 }
 
 /// Everything that `plan` and `apply` need to know of the clusters in scope.
-pub async fn look(session: &Session, topology: &Topology, documents: &[ObjectDocument]) -> Seen {
+pub async fn look(
+    session: &Session,
+    topology: &Topology,
+    documents: &[ObjectDocument],
+    choices: Choices,
+) -> Seen {
     let mut asked = JoinSet::new();
     let mut seen = Seen {
         looks: Looks::new(),
@@ -97,7 +102,7 @@ pub async fn look(session: &Session, topology: &Topology, documents: &[ObjectDoc
                 let (topology, site, cluster) = (topology.clone(), site.clone(), cluster.clone());
                 asked.spawn(async move {
                     let looker = Looker::new(&topology, &site, &cluster);
-                    let look = looker.reading(&documents).await;
+                    let look = looker.reading(&documents, choices).await;
                     (site.name.clone(), look)
                 });
             }
@@ -183,6 +188,12 @@ fn failed<T>(error: &ClusterError) -> Look<T> {
     } else {
         Look::Unusable(vec![error.problem()])
     }
+}
+
+/// Whether a definition is too old for a field that is only there by default.
+fn knows_no_environment_proxy(answer: &Result<Applied, ClusterError>) -> bool {
+    matches!(answer, Err(ClusterError::Refused { message, .. })
+        if message.contains(UNDECLARED) && message.contains(ENVIRONMENT_PROXY))
 }
 
 /// One look at one cluster.
@@ -284,6 +295,7 @@ impl<'a> Looker<'a> {
     async fn reading(
         mut self,
         documents: &[ObjectDocument],
+        choices: Choices,
     ) -> Result<(ClusterReading, Option<BTreeMap<String, SecretSlice<u8>>>), ClusterError> {
         self.reading.groups = self.cluster.groups().await?;
         for group in [MONITORING, INFINISPANS.group] {
@@ -317,7 +329,9 @@ impl<'a> Looker<'a> {
                 .get(STATEFUL_SETS, names::NAMESPACE, names::STATEFUL_SET)
                 .await?;
             self.reading.rollout = Some(cluster_endpoint::rollout(stateful_set.as_ref()));
-            self.user_workload().await?;
+            if !choices.skips_user_workload {
+                self.user_workload().await?;
+            }
         }
         for document in documents {
             self.dry_run(document).await?;
@@ -413,13 +427,7 @@ impl<'a> Looker<'a> {
         let name = self.site.infinispan.cluster.to_string();
         if self.is_served(&INFINISPANS) {
             let found = self.get(INFINISPANS, &namespace, &name).await?;
-            self.reading.infinispan = found.map(|object| InfinispanReading {
-                site: object
-                    .pointer("/spec/service/sites/local/name")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned),
-                failure_detection: failure_detection::of_infinispan(&object),
-            });
+            self.reading.infinispan = found.as_ref().map(infinispan::read);
             if self.reading.infinispan.is_none() {
                 let answer = self.cluster.list(INFINISPANS, &namespace).await;
                 let all = self.noted(answer)?;
@@ -430,9 +438,28 @@ impl<'a> Looker<'a> {
                     .collect();
             }
         }
+        if self.topology.monitoring.pod_monitor {
+            self.operator_secret(&namespace, &name).await?;
+        }
         if self.site.infinispan.endpoint.is_none() {
             self.endpoint(&namespace, &name).await?;
         }
+        Ok(())
+    }
+
+    /// Whether the credentials are there that the metrics port asks for. That nobody may ask is no reason to stop.
+    async fn operator_secret(&mut self, namespace: &str, cluster: &str) -> Result<(), ClusterError> {
+        let name = infinispan::operator_secret(cluster);
+        let target = Target {
+            resource: SECRETS,
+            namespace,
+            name: &name,
+        };
+        self.reading.has_operator_secret = match self.cluster.is_there(target).await {
+            Ok(is_there) => Some(is_there),
+            Err(error) if error.denied().is_some() => None,
+            Err(error) => return Err(error),
+        };
         Ok(())
     }
 
@@ -492,6 +519,11 @@ impl<'a> Looker<'a> {
         };
         let mode = |force| ApplyMode { dry_run: true, force };
         let mut answer = self.cluster.apply(target, &body, mode(is_secret)).await;
+        if self.topology.monitoring.proxy.is_none() && knows_no_environment_proxy(&answer) {
+            self.reading.lacks_environment_proxy = true;
+            body = without_environment_proxy(body);
+            answer = self.cluster.apply(target, &body, mode(is_secret)).await;
+        }
         let mut conflicts = Vec::new();
         if let Ok(Applied::Conflicts(found)) = &answer {
             conflicts.clone_from(found);

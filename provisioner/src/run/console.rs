@@ -40,6 +40,8 @@ pub struct Console {
     bar: Arc<Mutex<Option<ProgressBar>>>,
     /// Whether a question waits for its answer.
     asking: Arc<AtomicBool>,
+    /// The steps that are under way: one at a time in AWS, one for each cluster.
+    under_way: Arc<Mutex<Vec<String>>>,
 }
 
 /// Nobody is there who could be asked.
@@ -59,6 +61,7 @@ impl Console {
             is_terminal: std::io::stderr().is_terminal(),
             bar: Arc::new(Mutex::new(None)),
             asking: Arc::new(AtomicBool::new(false)),
+            under_way: Arc::default(),
         }
     }
 
@@ -102,6 +105,7 @@ impl Console {
 
     /// Says which step is next.
     pub fn step(&self, text: &str) {
+        self.with_steps(|steps| steps.push(text.to_owned()));
         if is(Volume::Quiet) {
             return;
         }
@@ -116,8 +120,18 @@ impl Console {
         });
     }
 
-    /// A step is done.
-    pub fn done(&self) {
+    fn with_steps<T>(&self, act: impl FnOnce(&mut Vec<String>) -> T) -> T {
+        act(&mut self.under_way.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is being done just now.
+    pub fn under_way(&self) -> Vec<String> {
+        self.with_steps(|steps| steps.clone())
+    }
+
+    /// A step is done; `text` is what was said when it began, if anything was.
+    pub fn done(&self, text: Option<&str>) {
+        self.with_steps(|steps| steps.retain(|step| Some(step.as_str()) != text));
         self.with_bar(|bar| {
             if let Some(bar) = bar {
                 bar.inc(1);

@@ -33,7 +33,15 @@ impl Interrupt {
                 console.say("");
                 std::process::exit(EXIT_BY_SIGNAL);
             }
-            console.say("stopping after the current call; Ctrl-C again to stop at once");
+            let under_way = console.under_way();
+            let at = if under_way.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", under_way.join("; "))
+            };
+            console.say(&format!(
+                "stopping after the current call{at}; Ctrl-C again to stop at once"
+            ));
             // Nobody listens any more when the work has ended meanwhile.
             let _ = sender.send(true);
             if signal().await.is_ok() {

@@ -16,6 +16,7 @@ pub mod drift;
 pub mod drill;
 pub mod failure;
 pub mod force;
+pub mod handshake;
 pub mod interrupt;
 pub mod keycloak;
 pub mod lock;

@@ -26,6 +26,7 @@ use crate::observed::{
 use crate::package::PACKAGES;
 use crate::plan::OutputReading;
 use crate::plan::clusters::heard;
+use crate::preflight::ours::Choices;
 use crate::preflight::{former_registers, infinispan_urls, sites_to_search};
 use crate::render::ObjectDocument;
 use crate::topology::names::{HEALTH_REGION, StackKind, health_region};
@@ -224,10 +225,11 @@ pub async fn observe(
     session: &Session,
     topology: &Topology,
     objects: &[ObjectDocument],
+    choices: Choices,
 ) -> Result<Observed, CallError> {
     let aws = &session.aws;
     let (seen, standing, infinispan_secrets, own_secrets, accelerators, regions, boundary_exists) = tokio::try_join!(
-        async { Ok(clusters::look(session, topology, objects).await) },
+        async { Ok(clusters::look(session, topology, objects, choices).await) },
         standing(session, topology),
         infinispan_secrets(aws, topology),
         own_secrets(aws, topology),

@@ -169,7 +169,7 @@ impl Walk<'_> {
 
     /// A step came to its end.
     pub(super) fn done(&self, step: &Step) {
-        self.session.console.done();
+        self.session.console.done(report::step(step).as_deref());
         if let Some(completed) = self.completed {
             completed.add(step);
         }

@@ -28,7 +28,18 @@ pub struct CaBundle {
     pub pem: Vec<u8>,
 }
 
-/// An authority in a bundle that ends soon.
+/// How an authority stands in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// It is trusted, and will not be for long.
+    EndsSoon,
+    /// Nobody trusts it any more, nor any other of its bundle.
+    Ended,
+    /// Nobody trusts it yet, nor any other of its bundle.
+    NotYet,
+}
+
+/// An authority in a bundle that ends soon, or one of a bundle in which none is trusted now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
     /// Whose Infinispan it verifies.
@@ -37,12 +48,14 @@ pub struct Ending {
     pub path: PathBuf,
     /// Its name.
     pub authority: String,
-    /// From then on nobody trusts it.
+    /// How it stands.
+    pub validity: Validity,
+    /// From then on nobody trusts it; where nobody does yet, from then on they do.
     pub at: Timestamp,
 }
 
 /// The authorities that end within the days in which the function's check tells of certificates. One that has ended
-/// stays behind its successor as a rule, and harms nobody; where all have ended, that is the one to be told.
+/// stays behind its successor as a rule, and harms nobody; where none of a bundle is trusted now, all of it is told.
 pub fn endings(bundles: &[CaBundle], now: Timestamp) -> Vec<Ending> {
     let soon = now.saturating_add(SignedDuration::from_hours(24 * i64::from(ENDING_WARNS_DAYS)));
     let soon = soon.unwrap_or(Timestamp::MAX);
@@ -50,15 +63,26 @@ pub fn endings(bundles: &[CaBundle], now: Timestamp) -> Vec<Ending> {
         let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(&bundle.pem).filter_map(Result::ok);
         let certificates: Vec<Certificate> =
             sections.filter_map(|(_, der)| Certificate::read(&der)).collect();
-        let all_over = certificates.iter().all(|it| it.ends <= now);
-        let told = certificates
-            .into_iter()
-            .filter(move |it| it.ends <= soon && (all_over || it.ends > now));
-        told.map(|it| Ending {
+        let is_trusted = |it: &Certificate| it.begins <= now && now < it.ends;
+        let none_is = !certificates.iter().any(is_trusted);
+        let told = certificates.into_iter().filter_map(move |it| {
+            let (validity, at) = if none_is && it.ends <= now {
+                (Validity::Ended, it.ends)
+            } else if none_is {
+                (Validity::NotYet, it.begins)
+            } else if is_trusted(&it) && it.ends <= soon {
+                (Validity::EndsSoon, it.ends)
+            } else {
+                return None;
+            };
+            Some((it.name, validity, at))
+        });
+        told.map(|(authority, validity, at)| Ending {
             site: bundle.site.clone(),
             path: bundle.path.clone(),
-            authority: it.name,
-            at: it.ends,
+            authority,
+            validity,
+            at,
         })
     });
     of_bundle.collect()
@@ -180,10 +204,12 @@ mod tests {
         let pem = |years: &[i32]| {
             let mut pem = Vec::new();
             for year in years {
+                let begins = if *year > 2040 { 2030 } else { 2020 };
                 let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
                 params
                     .distinguished_name
                     .push(rcgen::DnType::CommonName, format!("root of {year}"));
+                params.not_before = rcgen::date_time_ymd(begins, 1, 1);
                 params.not_after = rcgen::date_time_ymd(*year, 1, 1);
                 let key = rcgen::KeyPair::generate().unwrap();
                 pem.extend(params.self_signed(&key).unwrap().pem().into_bytes());
@@ -192,10 +218,18 @@ mod tests {
         };
         for (years, told) in [
             (&[2031][..], &[][..]),
-            (&[2027], &["root of 2027"]),
-            (&[2027, 2031], &["root of 2027"]),
-            (&[2026, 2031], &[]),
-            (&[2026], &["root of 2026"]),
+            (&[2027], &[("root of 2027", Validity::EndsSoon)]),
+            (&[2027, 2031], &[("root of 2027", Validity::EndsSoon)]),
+            (&[2026, 2031, 2041], &[]),
+            (&[2026], &[("root of 2026", Validity::Ended)]),
+            (&[2041], &[("root of 2041", Validity::NotYet)]),
+            (
+                &[2026, 2041],
+                &[
+                    ("root of 2026", Validity::Ended),
+                    ("root of 2041", Validity::NotYet),
+                ],
+            ),
         ] {
             let bundle = CaBundle {
                 site: SiteName::new("site-a").unwrap(),
@@ -203,7 +237,10 @@ mod tests {
                 pem: pem(years),
             };
             let endings = endings(&[bundle], now);
-            let names: Vec<&str> = endings.iter().map(|ending| ending.authority.as_str()).collect();
+            let names: Vec<(&str, Validity)> = endings
+                .iter()
+                .map(|ending| (ending.authority.as_str(), ending.validity))
+                .collect();
             assert_eq!(names, told, "{years:?}");
         }
     }

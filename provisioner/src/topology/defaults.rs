@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Alerting, Architecture, CacheName, Claim, Function, Health, Interval, LabelValue, Monitoring, Notify,
-    ObjectName, Operator, Register, RegisterKind, Router, SiteInfinispan, SiteKeycloak, Username, Webhook,
+    Alerting, Architecture, CacheName, Claim, DataKey, Function, Health, Interval, LabelValue, Monitoring,
+    Notify, ObjectName, Operator, Register, RegisterKind, Router, SiteInfinispan, SiteKeycloak, Username,
+    Webhook,
 };
 
 impl Default for Webhook {
@@ -20,6 +21,7 @@ impl Default for SiteInfinispan {
         Self {
             endpoint: None,
             ca_bundle: None,
+            server_name: None,
             cluster: ObjectName::literal("infinispan"),
             failure_detection: None,
         }
@@ -134,8 +136,15 @@ impl Default for Monitoring {
             labels: BTreeMap::new(),
             pod_monitor: true,
             dashboard: true,
+            proxy: None,
+            proxy_ca: None,
         }
     }
+}
+
+/// Where OpenShift puts its trusted authorities.
+pub(super) fn trusted_bundle_key() -> DataKey {
+    DataKey::literal("ca-bundle.crt")
 }
 
 /// The caches that hold what must not outlive a fenced site's absence (Keycloak's list).

@@ -234,6 +234,14 @@ text!(
     explained no_host
 );
 text!(
+    /// The name that a server's certificate is made out to.
+    ServerName, "a server's name", max 253,
+    "^(\\*\\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
+    "a DNS name as the certificate has it, as in infinispan.keycloak.svc; without a port",
+    tidied host_in_canonical_form,
+    also no_wildcard
+);
+text!(
     /// A file, relative to the topology file.
     FilePath, "a path", max 500, "^[A-Za-z0-9._/~+@-][A-Za-z0-9._/~+@ -]*$",
     "give a path relative to the topology file, with / between folders",
@@ -278,6 +286,18 @@ text!(
     Email, "an e-mail address", max 254,
     "^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$",
     "it looks like oncall@example.com, one address per list entry"
+);
+text!(
+    /// A proxy, or the word for where to find one or none.
+    Proxy, "a proxy", max 300,
+    "^(environment|none|https?://[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:[0-9]{1,5})?)$",
+    "`environment`, `none`, or a URL as in http://proxy.example.com:3128",
+    tidied without_last_slash,
+    explained secret_in_url
+);
+text!(
+    /// A key of a ConfigMap.
+    DataKey, "a key of a ConfigMap", max 253, "^[A-Za-z0-9._-]+$", "letters, digits, and - _ ."
 );
 text!(
     /// A label's key.
@@ -377,6 +397,27 @@ fn no_host(text: &str) -> Option<Cow<'static, str>> {
     }))
 }
 
+/// A certificate may be made out to a wildcard; who is asked for is one server.
+fn no_wildcard(text: &str) -> Result<(), Cow<'static, str>> {
+    match text.strip_prefix("*.") {
+        Some(domain) => Err(Cow::Owned(format!(
+            "write one name of them, as in infinispan.{domain}: a certificate for `{text}` proves it"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn without_last_slash(text: String) -> String {
+    text.strip_suffix('/').map(str::to_owned).unwrap_or(text)
+}
+
+fn secret_in_url(text: &str) -> Option<Cow<'static, str>> {
+    (text.contains("://") && text.contains('@')).then_some(Cow::Borrowed(
+        "no user and no password may stand here, for the file and the object in the cluster are read by many: let the proxy \
+         know Alertmanager by its address, or give Alertmanager the proxy in its environment and write `environment`",
+    ))
+}
+
 /// What a name means inside a cluster, or on the machine itself, it does not mean to a Lambda function.
 fn reachable_from_lambda(text: &str) -> Result<(), Cow<'static, str>> {
     port_in_range(text)?;
@@ -405,6 +446,18 @@ fn free_tag_key(text: &str) -> Result<(), Cow<'static, str>> {
         return Err(Cow::Borrowed("keys that begin with aws: or sitefence: are taken"));
     }
     Ok(())
+}
+
+impl Proxy {
+    /// Whether Alertmanager's own environment says.
+    pub fn is_of_environment(&self) -> bool {
+        self.0 == "environment"
+    }
+
+    /// The URL, if it is one.
+    pub fn url(&self) -> Option<&str> {
+        self.0.contains("://").then_some(&self.0)
+    }
 }
 
 impl Endpoint {
@@ -493,6 +546,7 @@ mod tests {
                 Namespace: ["keycloak", "a1"] not ["", "Keycloak", "a.b", "-a", "a-"];
         ObjectName: ["infinispan"] not ["", "Infinispan", "a_b"];
         Endpoint: ["infinispan.site-a.example.com", "h:11222", "10.0.0.1:8443"] not ["", "infinispan.keycloak.svc", "infinispan.keycloak.svc.cluster.local:11222", "https://h", "h/path", "h:0", "h:70000", "h:", "-h", "a..b"];
+        ServerName: ["infinispan.keycloak.svc", "Infinispan.Keycloak.SVC.", "h"] not ["", "h:11222", "https://h", "a..b", "*.keycloak.svc", "-h"];
         FilePath: ["certs/site-a.pem", "/etc/ssl/a b.pem", "../ca.pem"] not ["", " a", "a\tb"];
         RoleArn: ["arn:aws:iam::123456789012:role/path/register"] not ["", "arn:aws:iam::1:role/x", "arn:aws:iam::123456789012:user/x"];
         PolicyArn: ["arn:aws:iam::123456789012:policy/b", "arn:aws:iam::aws:policy/b"] not ["", "arn:aws:iam::123456789012:role/b"];
@@ -502,6 +556,8 @@ mod tests {
         SecurityGroupId: ["sg-0123456789abcdef0"] not ["", "sg-"];
         TableName: ["sitefence-register"] not ["", "ab", "a/b", "a b"];
         Email: ["oncall@example.com", "a.b+c@x-y.example.org"] not ["", "oncall", "a@b", "a@@b.c", "a b@c.d", "a@b.c, d@e.f"];
+        Proxy: ["environment", "none", "http://proxy.example.com:3128", "https://p", "http://p/"] not ["", "direct", "proxy:3128", "http://u:p@proxy:3128", "socks5://p:1", "http://p/path", "http://p:"];
+        DataKey: ["ca-bundle.crt", "a_b"] not ["", "a/b", "a b"];
         LabelKey: ["release", "app.kubernetes.io/name"] not ["", "a b", "a/b/c", "-a"];
         LabelValue: ["", "kube-prometheus-stack", "a_b.c"] not ["a b", "-a", "a/b"];
         TagKey: ["Cost Center", "team"] not ["", "aws:x", "AWS:x", "sitefence:topology", " a"];

@@ -30,12 +30,12 @@ mod types;
 #[cfg(test)]
 mod robustness;
 
-pub use bundles::{CaBundle, Ending, ReadFile, endings};
+pub use bundles::{CaBundle, Ending, ReadFile, Validity, endings};
 pub use diagnostic::{Diagnostic, Position};
 pub use fencing::words::{SiteName, TopologyName};
 pub use grammar::{
-    Accelerator, CacheName, ContextName, Email, Endpoint, FilePath, GrammarError, KeyArn, LabelKey,
-    LabelValue, Namespace, ObjectName, PolicyArn, Region, RoleArn, SecretReference, SecurityGroupId,
+    Accelerator, CacheName, ContextName, DataKey, Email, Endpoint, FilePath, GrammarError, KeyArn, LabelKey,
+    LabelValue, Namespace, ObjectName, PolicyArn, Proxy, Region, RoleArn, SecretReference, SecurityGroupId,
     SubnetId, TableName, TagKey, TagValue, TopicArn, Username,
 };
 pub use interval::Interval;

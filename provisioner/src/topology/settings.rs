@@ -4,6 +4,19 @@ use fencing::settings::{self, ClaimSettings, Found, Settings};
 
 use super::{Mode, Region, RegisterKind, Site, Topology};
 
+impl Site {
+    /// What its Infinispan's certificate may be made out to beside the host that is dialled. Left out, it is the name
+    /// that OpenShift's service authority writes, but only where the topology says by whom it is to be verified: no
+    /// public authority vouches for a name like this.
+    pub fn server_name(&self) -> Option<String> {
+        match (&self.infinispan.server_name, &self.infinispan.ca_bundle) {
+            (Some(name), _) => Some(name.to_string()),
+            (None, Some(_)) => Some(format!("{}.{}.svc", self.infinispan.cluster, self.namespace)),
+            (None, None) => None,
+        }
+    }
+}
+
 impl Topology {
     /// What the function of `region` is told; `found` is what only a look at the two clouds can tell.
     ///
@@ -28,6 +41,11 @@ impl Topology {
                 .collect(),
             webhook_username: self.webhook.username.to_string(),
             infinispan_username: self.infinispan.username.to_string(),
+            infinispan_names: self
+                .sites
+                .iter()
+                .filter_map(|site| Some((site.name.clone(), site.server_name()?)))
+                .collect(),
             secrets_region: region.to_string(),
             register_region: self.register_region(region).to_string(),
             register_role_arn: self

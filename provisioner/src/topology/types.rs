@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::grammar::{
-    Accelerator, CacheName, ContextName, Email, Endpoint, FilePath, KeyArn, LabelKey, LabelValue, Namespace,
-    ObjectName, PolicyArn, Region, RoleArn, SecretReference, SecurityGroupId, SubnetId, TableName, TagKey,
-    TagValue, TopicArn, Username,
+    Accelerator, CacheName, ContextName, DataKey, Email, Endpoint, FilePath, KeyArn, LabelKey, LabelValue,
+    Namespace, ObjectName, PolicyArn, Proxy, Region, RoleArn, SecretReference, SecurityGroupId, ServerName,
+    SubnetId, TableName, TagKey, TagValue, TopicArn, Username,
 };
 use super::interval::Interval;
 
@@ -181,6 +181,10 @@ pub struct SiteInfinispan {
     /// topology file. Left out, public authorities are trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<FilePath>,
+    /// What its certificate is made out to where that is not the host of `endpoint`, as behind a Route that passes TLS
+    /// on. Left out, with a `caBundle`, also `CLUSTER.NAMESPACE.svc` is taken, which OpenShift's service CA writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<ServerName>,
     /// The name of the Infinispan custom resource.
     pub cluster: ObjectName,
     /// How soon it suspects the other site: what `-Djgroups.xsite.fd.interval` and `…timeout` in the custom
@@ -458,6 +462,25 @@ pub struct Monitoring {
     pub pod_monitor: bool,
     /// Make a dashboard in CloudWatch for each of the function's Regions, at 3 USD a month. The alarms do without.
     pub dashboard: bool,
+    /// How Alertmanager goes out to the function: `environment` by the proxy of its own environment, `none` straight, or
+    /// the proxy's URL. Left out, `environment` where the cluster's AlertmanagerConfig knows it (prometheus-operator
+    /// 0.78 and newer), for a receiver of our own does not inherit it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Proxy>,
+    /// The ConfigMap in the site's namespace with the authority of a proxy that opens TLS to look into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_ca: Option<ConfigMapKey>,
+}
+
+/// A key of a ConfigMap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfigMapKey {
+    /// The ConfigMap's name.
+    pub config_map: ObjectName,
+    /// The key; left out, the one that OpenShift fills where the ConfigMap asks for its trusted authorities.
+    #[serde(default = "super::defaults::trusted_bundle_key")]
+    pub key: DataKey,
 }
 
 /// Who writes the Secret with the webhook's address and password into the clusters.

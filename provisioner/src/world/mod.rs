@@ -21,6 +21,7 @@ pub mod calls;
 pub mod cloudformation;
 pub mod direct;
 pub mod functions;
+pub mod handshake;
 pub mod kubernetes;
 pub mod register;
 pub mod secrets;

@@ -31,7 +31,8 @@ pub(super) fn start(topology: &Topology) -> Result<[ClusterStandIn; 2], DemoErro
             Err(NoSchemas::NoGo | NoSchemas::Fetch(_)) => open_monitoring_definitions(site.platform),
             Err(error) => return Err(error.into()),
         };
-        let objects = SiteObjects::new(site.name.as_str(), site.namespace.as_str());
+        let mut objects = SiteObjects::new(site.name.as_str(), site.namespace.as_str());
+        objects.peer = topology.sites[1 - index].name.to_string();
         let cluster = ClusterStandIn::builder(site.name.as_str(), site.platform)
             .definitions(operators_definitions(site.platform))
             .definitions(definitions)

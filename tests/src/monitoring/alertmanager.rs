@@ -11,6 +11,35 @@ use tempfile::TempDir;
 use super::daemon::{Daemon, DaemonError};
 use crate::standins::calls::CallLog;
 
+/// The first version with `proxy_from_environment`.
+const ENVIRONMENT_PROXY_FROM: (u32, u32) = (0, 26);
+
+/// Whether this Alertmanager can take its proxy from its environment.
+pub fn knows_environment_proxy(program: &Path) -> bool {
+    let said = std::process::Command::new(program).arg("--version").output();
+    let said =
+        said.map(|output| String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned());
+    let said = said.unwrap_or_default();
+    // alertmanager, version 0.25.0 (branch: …)
+    let version = said.split("version ").nth(1).unwrap_or_default();
+    let mut numbers = version
+        .split(['.', '+', ' '])
+        .map_while(|number| number.parse().ok());
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (major, minor) >= ENVIRONMENT_PROXY_FROM
+}
+
+fn drop_environment_proxy(configuration: &mut Value) {
+    match configuration {
+        Value::Object(fields) => {
+            fields.remove("proxy_from_environment");
+            fields.values_mut().for_each(drop_environment_proxy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_environment_proxy),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// A running Alertmanager; dropping it ends it.
 #[derive(Debug)]
 pub struct Alertmanager {
@@ -21,12 +50,26 @@ pub struct Alertmanager {
 
 impl Alertmanager {
     pub fn start(program: &Path, configuration: &Value) -> Result<Self, DaemonError> {
+        Self::start_with(program, configuration, &[])
+    }
+
+    /// With variables in its environment.
+    pub fn start_with(
+        program: &Path,
+        configuration: &Value,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, DaemonError> {
         let failed = |source| DaemonError::Start {
             what: "Alertmanager",
             source,
         };
         let folder = tempfile::tempdir().map_err(failed)?;
         let file = folder.path().join("alertmanager.yml");
+        let mut configuration = configuration.clone();
+        if !knows_environment_proxy(program) {
+            // As prometheus-operator does, which knows the version that it runs.
+            drop_environment_proxy(&mut configuration);
+        }
         // JSON is YAML, too.
         std::fs::write(&file, configuration.to_string()).map_err(failed)?;
         let arguments = [
@@ -36,7 +79,14 @@ impl Alertmanager {
             "--cluster.listen-address=".to_owned(),
             "--log.level=debug".to_owned(),
         ];
-        let daemon = Daemon::start("Alertmanager", program, &arguments, folder.path(), "Listening on")?;
+        let daemon = Daemon::start(
+            "Alertmanager",
+            program,
+            &arguments,
+            environment,
+            folder.path(),
+            "Listening on",
+        )?;
         Ok(Self {
             daemon,
             _folder: folder,

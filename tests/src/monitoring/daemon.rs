@@ -55,6 +55,7 @@ impl Daemon {
         what: &'static str,
         program: &Path,
         arguments: &[String],
+        environment: &[(&str, &str)],
         folder: &Path,
         mark: &str,
     ) -> Result<Self, DaemonError> {
@@ -66,6 +67,7 @@ impl Daemon {
             .current_dir(folder)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -11,6 +11,6 @@ mod daemon;
 pub mod operator;
 mod prometheus;
 
-pub use alertmanager::Alertmanager;
+pub use alertmanager::{Alertmanager, knows_environment_proxy};
 pub use daemon::DaemonError;
 pub use prometheus::Prometheus;

@@ -155,7 +155,8 @@ impl Source<'_> {
     fn webhook(&self, webhook: &Value, place: &str) -> Result<Value, OperatorError> {
         only(webhook, &["urlSecret", "sendResolved", "httpConfig"], place)?;
         let http = &webhook["httpConfig"];
-        only(http, &["followRedirects", "basicAuth"], place)?;
+        let known = ["followRedirects", "basicAuth", "proxyFromEnvironment", "proxyUrl"];
+        only(http, &known, place)?;
         let url = self.secret(&webhook["urlSecret"], place)?;
         let mut out = json!({"url": url.trim(), "http_config": {}});
         if !webhook["sendResolved"].is_null() {
@@ -163,6 +164,14 @@ impl Source<'_> {
         }
         if !http["followRedirects"].is_null() {
             out["http_config"]["follow_redirects"] = http["followRedirects"].clone();
+        }
+        for (theirs, alertmanagers) in [
+            ("proxyFromEnvironment", "proxy_from_environment"),
+            ("proxyUrl", "proxy_url"),
+        ] {
+            if !http[theirs].is_null() {
+                out["http_config"][alertmanagers] = http[theirs].clone();
+            }
         }
         if !http["basicAuth"].is_null() {
             out["http_config"]["basic_auth"] = self.basic_auth(&http["basicAuth"], place)?;

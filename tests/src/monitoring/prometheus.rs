@@ -51,7 +51,14 @@ impl Prometheus {
             "--rules.alert.resend-delay=1s".to_owned(),
             "--log.level=info".to_owned(),
         ];
-        let daemon = Daemon::start("Prometheus", program, &arguments, folder.path(), "Listening on")?;
+        let daemon = Daemon::start(
+            "Prometheus",
+            program,
+            &arguments,
+            &[],
+            folder.path(),
+            "Listening on",
+        )?;
         Ok(Self {
             daemon,
             _folder: folder,

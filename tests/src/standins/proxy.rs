@@ -14,6 +14,9 @@ use tokio::sync::oneshot;
 use super::calls::CallLog;
 use super::server::StartError;
 
+/// Only a test that fails waits so long.
+const ASKED_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// A running proxy; dropping it stops it.
 #[derive(Debug)]
 pub struct Proxy {
@@ -69,6 +72,12 @@ impl Proxy {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// `host:port` of the first tunnel that is asked for; nothing, where nobody asks for one for long.
+    pub async fn first_asked(&self) -> Option<String> {
+        self.asked.reached(ASKED_WITHIN, |asked| !asked.is_empty()).await;
+        self.asked.all().into_iter().next()
     }
 
     /// `host:port` of every tunnel that was asked for.

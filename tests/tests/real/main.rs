@@ -5,6 +5,7 @@ mod alertmanager;
 mod drained;
 mod examples;
 mod fencer;
+mod proxy;
 mod rules;
 mod two_topologies;
 mod whole_path;

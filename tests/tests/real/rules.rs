@@ -21,6 +21,8 @@ struct Subject<'a> {
     rules: &'a Value,
     spelling: Spelling,
     namespace: String,
+    /// The Infinispan resource, whose pods are called after it.
+    cluster: String,
     reporter: String,
     peer: String,
     /// `for` of `SiteOffline`, in seconds.
@@ -45,13 +47,18 @@ impl Subject<'_> {
             .unwrap()
     }
 
+    /// What `infinispan-0` is called here.
+    fn pod(&self, name: &str) -> String {
+        name.replace("infinispan", &self.cluster)
+    }
+
     /// A series of the view, at one pod, about one site.
     fn view(&self, pod: &str, site: &str, values: &str) -> Value {
         self.view_in(&self.namespace, pod, site, values)
     }
 
     fn view_in(&self, namespace: &str, pod: &str, site: &str, values: &str) -> Value {
-        let metric = self.spelling.view();
+        let (metric, pod) = (self.spelling.view(), self.pod(pod));
         json!({
             "series": format!(
                 "{metric}{{namespace=\"{namespace}\",pod=\"{pod}\",node=\"{pod}-1\",cache_manager=\"default\",site=\"{site}\"}}"
@@ -61,6 +68,7 @@ impl Subject<'_> {
     }
 
     fn cut(&self, cache: &str, pod: &str, site: &str, values: &str) -> Value {
+        let pod = self.pod(pod);
         json!({
             "series": format!(
                 "{}{{namespace=\"{}\",pod=\"{pod}\",cache=\"{cache}\",site=\"{site}\"}}",
@@ -107,7 +115,10 @@ impl Subject<'_> {
         let mut cases = vec![
             Case {
                 name: "both pods answer and the relay sees the other site",
-                series: vec![self.view("pod-0", peer, "1x30"), self.view("pod-1", peer, "2x30")],
+                series: vec![
+                    self.view("infinispan-0", peer, "1x30"),
+                    self.view("infinispan-1", peer, "2x30"),
+                ],
                 expected: vec![
                     (0, "SiteOffline", vec![]),
                     (150, "SiteOffline", vec![]),
@@ -117,8 +128,8 @@ impl Subject<'_> {
             Case {
                 name: "the relay loses the other site, while another pod is no relay",
                 series: vec![
-                    self.view("pod-0", peer, &format!("1x4 0x{}", enough + 10)),
-                    self.view("pod-1", peer, "2x60"),
+                    self.view("infinispan-0", peer, &format!("1x4 0x{}", enough + 10)),
+                    self.view("infinispan-1", peer, "2x60"),
                 ],
                 expected: vec![
                     // Out of view from the fifth sample after the first, which is at 25 s.
@@ -130,9 +141,9 @@ impl Subject<'_> {
             Case {
                 name: "a pod that lost itself from the others takes itself for the primary, and sees nobody",
                 series: vec![
-                    self.view("pod-0", peer, "1x60"),
-                    self.view("pod-1", peer, "2x4 0x60"),
-                    self.view("pod-2", peer, "2x60"),
+                    self.view("infinispan-0", peer, "1x60"),
+                    self.view("infinispan-1", peer, "2x4 0x60"),
+                    self.view("infinispan-2", peer, "2x60"),
                 ],
                 expected: vec![
                     (last(25 + pending), "SiteOffline", vec![]),
@@ -142,9 +153,9 @@ impl Subject<'_> {
             Case {
                 name: "nobody sees the other site, whoever takes himself for the primary",
                 series: vec![
-                    self.view("pod-0", peer, "0x60"),
-                    self.view("pod-1", peer, "2x4 0x60"),
-                    self.view("pod-2", peer, "2x60"),
+                    self.view("infinispan-0", peer, "0x60"),
+                    self.view("infinispan-1", peer, "2x4 0x60"),
+                    self.view("infinispan-2", peer, "2x60"),
                 ],
                 expected: vec![
                     (pending - STEP, "SiteOffline", vec![]),
@@ -153,7 +164,7 @@ impl Subject<'_> {
             },
             Case {
                 name: "the view comes back",
-                series: vec![self.view("pod-0", peer, &format!("0x{enough} 1x20"))],
+                series: vec![self.view("infinispan-0", peer, &format!("0x{enough} 1x20"))],
                 expected: vec![
                     (pending, "SiteOffline", self.offline()),
                     (last(pending) + STEP, "SiteOffline", vec![]),
@@ -161,7 +172,10 @@ impl Subject<'_> {
             },
             Case {
                 name: "no pod is a relay: that is not the same as a lost site",
-                series: vec![self.view("pod-0", peer, "2x60"), self.view("pod-1", peer, "2x60")],
+                series: vec![
+                    self.view("infinispan-0", peer, "2x60"),
+                    self.view("infinispan-1", peer, "2x60"),
+                ],
                 expected: vec![
                     (last(pending), "SiteOffline", vec![]),
                     (300, "SiteOffline", vec![]),
@@ -170,8 +184,8 @@ impl Subject<'_> {
             Case {
                 name: "a pod that becomes relay shows 0 for less than `for`",
                 series: vec![
-                    self.view("pod-0", peer, "1x5 stale"),
-                    self.view("pod-1", peer, &format!("2x6 0x{short} 1x40")),
+                    self.view("infinispan-0", peer, "1x5 stale"),
+                    self.view("infinispan-1", peer, &format!("2x6 0x{short} 1x40")),
                 ],
                 expected: (0..40)
                     .map(|index| (index * STEP, "SiteOffline", vec![]))
@@ -179,14 +193,14 @@ impl Subject<'_> {
             },
             Case {
                 name: "a pod that goes away in the middle leaves no series and no alert of a lost site",
-                series: vec![self.view("pod-0", peer, &format!("1x5 0x{short} stale _x60"))],
+                series: vec![self.view("infinispan-0", peer, &format!("1x5 0x{short} stale _x60"))],
                 expected: (0..60)
                     .map(|index| (index * STEP, "SiteOffline", vec![]))
                     .collect(),
             },
             Case {
                 name: "the link flaps faster than `for`",
-                series: vec![self.view("pod-0", peer, &"0 1 ".repeat(60))],
+                series: vec![self.view("infinispan-0", peer, &"0 1 ".repeat(60))],
                 expected: (0..120)
                     .map(|index| (index * STEP, "SiteOffline", vec![]))
                     .collect(),
@@ -194,8 +208,8 @@ impl Subject<'_> {
             Case {
                 name: "only what the reporter says about itself is 0",
                 series: vec![
-                    self.view("pod-0", &self.reporter, "0x60"),
-                    self.view("pod-0", peer, "1x60"),
+                    self.view("infinispan-0", &self.reporter, "0x60"),
+                    self.view("infinispan-0", peer, "1x60"),
                 ],
                 expected: vec![
                     (last(pending), "SiteOffline", vec![]),
@@ -205,12 +219,24 @@ impl Subject<'_> {
             Case {
                 name: "another Infinispan of the same cluster lost a site of that name",
                 series: vec![
-                    self.view_in("elsewhere", "pod-0", peer, "0x60"),
-                    self.view("pod-0", peer, "1x60"),
+                    self.view_in("elsewhere", "infinispan-0", peer, "0x60"),
+                    self.view("infinispan-0", peer, "1x60"),
                 ],
                 expected: vec![
                     (last(pending), "SiteOffline", vec![]),
                     (300, "SiteOffline", vec![]),
+                ],
+            },
+            Case {
+                name: "a second Infinispan of the namespace lost a site of that name, and its first is upgraded",
+                series: vec![
+                    self.view("second-0", peer, "0x60"),
+                    self.view("infinispan-2-0", peer, "1x60"),
+                ],
+                expected: vec![
+                    (last(pending), "SiteOffline", vec![]),
+                    (300, "SiteOffline", vec![]),
+                    (300, "SiteViewAbsent", vec![]),
                 ],
             },
         ];
@@ -234,22 +260,27 @@ impl Subject<'_> {
             },
             Case {
                 name: "only the series about the reporter itself is there",
-                series: vec![self.view("pod-0", &self.reporter, "1x60")],
+                series: vec![self.view("infinispan-0", &self.reporter, "1x60")],
+                expected: vec![(125, "SiteViewAbsent", vec![self.fires("SiteViewAbsent", &[])])],
+            },
+            Case {
+                name: "only the series of another Infinispan of the namespace is there",
+                series: vec![self.view("second-0", peer, "1x60")],
                 expected: vec![(125, "SiteViewAbsent", vec![self.fires("SiteViewAbsent", &[])])],
             },
             Case {
                 name: "the series comes back in time",
-                series: vec![self.view("pod-0", peer, "_x20 1x40")],
+                series: vec![self.view("infinispan-0", peer, "_x20 1x40")],
                 expected: vec![(120, "SiteViewAbsent", vec![]), (300, "SiteViewAbsent", vec![])],
             },
             Case {
                 name: "replication is cut although the sites see each other",
                 series: vec![
-                    self.view("pod-0", peer, "1x60"),
-                    self.cut("sessions", "pod-0", peer, "1 0x60"),
-                    self.cut("sessions", "pod-1", peer, "1x60"),
-                    self.cut("work", "pod-0", peer, "1x60"),
-                    self.cut("work", "pod-0", &self.reporter, "0x60"),
+                    self.view("infinispan-0", peer, "1x60"),
+                    self.cut("sessions", "infinispan-0", peer, "1 0x60"),
+                    self.cut("sessions", "infinispan-1", peer, "1x60"),
+                    self.cut("work", "infinispan-0", peer, "1x60"),
+                    self.cut("work", "infinispan-0", &self.reporter, "0x60"),
                 ],
                 expected: vec![
                     (60, "ReplicationCut", vec![]),
@@ -259,7 +290,7 @@ impl Subject<'_> {
             },
             Case {
                 name: "the watchdog fires from the first evaluation on, whatever the series say",
-                series: vec![self.view("pod-0", peer, "0x60")],
+                series: vec![self.view("infinispan-0", peer, "0x60")],
                 expected: vec![
                     (
                         0,
@@ -297,6 +328,7 @@ fn subjects(example: &Example, spelling: Spelling) -> Vec<Subject<'_>> {
                 rules: example.document(site, "PrometheusRule"),
                 spelling,
                 namespace: site.namespace.to_string(),
+                cluster: site.infinispan.cluster.to_string(),
                 reporter: site.name.to_string(),
                 peer: peer.name.to_string(),
                 pending: 0,
@@ -396,6 +428,8 @@ fn rules_that_are_wrong_are_found_out() {
         ("\"for\":\"10s\"", "\"for\":\"5s\""),
         ("max by (namespace, site)", "min by (namespace, site)"),
         (" != 2)", ")"),
+        ("infinispan-([0-9]+-)?[0-9]+", ".+"),
+        ("infinispan-([0-9]+-)?[0-9]+", "infinispan-[0-9]+"),
         ("vector(1)", "vector(1) == 0"),
     ] {
         assert!(right.contains(from), "{from}: {right}");

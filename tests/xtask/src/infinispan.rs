@@ -2,7 +2,7 @@
 
 use crate::command::Command;
 use crate::failure::Failure;
-use crate::tasks::with_tools;
+use crate::tasks::{programs, with_tools};
 use crate::workspace::Workspace;
 
 /// The test program. What takes minutes is left out of `cargo xtask test` there, and played here.
@@ -22,8 +22,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
             hint: format!("it takes words that names of scenes contain, and `{RECORD}`"),
         });
     }
-    // The same choice of packages as for all tests, or the AWS SDK would be compiled again.
-    Command::cargo(workspace, &["build", "--workspace", "--bins"]).run()?;
+    programs(workspace).run()?;
     let mut command = Command::cargo(workspace, &["test", "--workspace", "--test", SCENES, "--"])
         .arguments(&["--include-ignored", "--nocapture", "--test-threads", "1"])
         .arguments(&words);

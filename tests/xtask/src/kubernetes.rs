@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Command;
 use crate::failure::Failure;
-use crate::tasks::with_tools;
+use crate::tasks::{programs, with_tools};
 use crate::workspace::Workspace;
 
 /// Where its main module is, which pins what it is made of.
@@ -13,14 +13,18 @@ const MODULE: &str = "tests/real/apiserver";
 const REQUIRES: &str = "k8s.io/kubernetes v";
 const HINT: &str = "install Go 1.24 or newer; on Debian and Ubuntu it is in the package golang-go";
 
-/// Whose test binaries speak to it, and which of their tests.
-const SUITES: &[(&str, &[&str])] = &[("standins_kubernetes", &[]), ("cloud", &["clusters::"])];
+/// A test program that speaks to it, and which of its tests.
+type Suite = (&'static str, &'static [&'static str]);
+
+const SUITES: &[Suite] = &[("standins_kubernetes", &[]), ("cloud", &["clusters::"])];
+
+/// What a run of all tests asks of it: the whole of what the stand-in claims, and the clusters by the least rights.
+const IN_EVERY_RUN: &[Suite] = &[("standins_kubernetes", &[]), ("cloud", &["clusters::rights"])];
 
 /// Runs the suites; with arguments, one `cargo test` of one's own, or after `--` any command.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let server = built(workspace)?;
-    // As `cargo xtask test` builds: another choice of packages would compile the AWS SDK again.
-    Command::cargo(workspace, &["build", "--workspace", "--bins"]).run()?;
+    programs(workspace).run()?;
     if let Some(("--", command)) = arguments
         .split_first()
         .map(|(first, rest)| (first.as_str(), rest))
@@ -29,14 +33,38 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     }
     if !arguments.is_empty() {
         let test = ["cargo", "test"].map(str::to_owned);
-        return beside(workspace, &server, &[&test, arguments].concat()).run();
+        return beside(workspace, &server, &[&test, arguments].concat()).run_tests();
     }
-    for (suite, tests) in SUITES {
+    judged(workspace, &server, SUITES)
+}
+
+/// As part of all tests: where the server was built before and its store is there. Elsewhere that is said; building it
+/// would take longer than the tests.
+pub(crate) fn run_where_it_is(workspace: &Workspace) -> Result<(), Failure> {
+    let (_, program) = place(workspace)?;
+    let store = Command::new(workspace, "etcd", "")
+        .arguments(&["--version"])
+        .answer();
+    if program.is_file() && store.is_some() {
+        return judged(workspace, &program, IN_EVERY_RUN);
+    }
+    let missing = if store.is_none() {
+        "etcd is not installed; on Debian and Ubuntu it is in the package etcd-server"
+    } else {
+        "no kube-apiserver is kept here; `cargo xtask real kubernetes` builds one, once, which takes minutes"
+    };
+    println!("skipped: the suites of the clusters on a real API server: {missing}");
+    Ok(())
+}
+
+/// All suites, also after one that failed.
+fn judged(workspace: &Workspace, server: &Path, suites: &[Suite]) -> Result<(), Failure> {
+    suites.iter().fold(Ok(()), |verdict, (suite, tests)| {
         let test = ["cargo", "test", "--workspace", "--test", suite, "--"];
         let test: Vec<String> = test.iter().chain(*tests).map(|it| (*it).to_owned()).collect();
-        beside(workspace, &server, &test).run()?;
-    }
-    Ok(())
+        let judged = beside(workspace, server, &test).run_tests();
+        verdict.and(judged)
+    })
 }
 
 /// A command with two API servers beside it, which end with it.
@@ -49,24 +77,28 @@ fn beside(workspace: &Workspace, server: &Path, command: &[String]) -> Command {
     with_tools(workspace, command)
 }
 
-/// The server in the version that the module requires: what is kept, or a new one.
-fn built(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    let module = workspace.root.join(MODULE);
-    let requirements = module.join("go.mod");
+/// The version that the module requires, and where a server of it is kept.
+fn place(workspace: &Workspace) -> Result<(String, PathBuf), Failure> {
+    let requirements = workspace.root.join(MODULE).join("go.mod");
     let text = std::fs::read_to_string(&requirements).map_err(|source| Failure::File {
         path: requirements,
         source,
     })?;
     let version = required(&text).unwrap_or("unknown");
     let folder = workspace.tools.join(format!("kube-apiserver-{version}"));
-    let program = folder.join("kube-apiserver");
+    Ok((version.to_owned(), folder.join("kube-apiserver")))
+}
+
+/// The server: what is kept, or a new one.
+fn built(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let (version, program) = place(workspace)?;
     // Go puts a program there as its last step, and the version is part of the place.
     if program.is_file() {
         return Ok(program);
     }
     eprintln!(
         "building kube-apiserver {version}, once, into {}; this takes minutes",
-        folder.display()
+        program.display()
     );
     let mut of_version = format!("-s -w -X k8s.io/component-base/version.gitVersion=v{version}");
     for (name, number) in ["Major", "Minor"].into_iter().zip(version.split('.')) {
@@ -74,7 +106,7 @@ fn built(workspace: &Workspace) -> Result<PathBuf, Failure> {
         let _ = write!(of_version, " -X k8s.io/component-base/version.git{name}={number}");
     }
     Command::new(workspace, "go", HINT)
-        .arguments(&[Path::new("-C"), &module])
+        .arguments(&[Path::new("-C"), &workspace.root.join(MODULE)])
         .arguments(&["build", "-trimpath", "-ldflags", &of_version, "-o"])
         .arguments(&[&program])
         .arguments(&["."])

@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::demo;
 use crate::deny;
 use crate::failure::Failure;
+use crate::kubernetes;
 use crate::protocol;
 use crate::real;
 use crate::workspace::Workspace;
@@ -131,10 +132,9 @@ pub(crate) fn with_tools(workspace: &Workspace, command: Command) -> Command {
     }
 }
 
-/// Every test of the workspace, with the programs that they start made first.
-fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    // The programs that tests start come with the tests of their own packages. `cargo build` would settle the features
-    // of shared crates without what only tests ask for, and compile the AWS SDK a second time.
+/// The programs that tests start. They come with the tests of their own packages: `cargo build` would settle the
+/// features of shared crates without what only tests ask for, and compile the AWS SDK a second time.
+pub(crate) fn programs(workspace: &Workspace) -> Command {
     let programs = [
         "test",
         "--workspace",
@@ -143,8 +143,15 @@ fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
         "suite",
         "--test",
         "render",
+        "--test",
+        "standins_kubernetes",
     ];
-    Command::cargo(workspace, &programs).run()?;
+    Command::cargo(workspace, &programs)
+}
+
+/// Every test of the workspace, with the programs that they start made first.
+fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    programs(workspace).run()?;
     let mut command = Command::cargo(workspace, &["test"]);
     if arguments.is_empty() {
         // One run tells of every failure, not only of the first crate that has one.
@@ -157,7 +164,12 @@ fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         command = command.environment("RUST_TEST_THREADS", (2 * processors).to_string());
     }
-    with_tools(workspace, command).run_tests()
+    let tested = with_tools(workspace, command).run_tests();
+    if arguments.is_empty() {
+        let judged = kubernetes::run_where_it_is(workspace);
+        return tested.and(judged);
+    }
+    tested
 }
 
 /// The crash simulation at length. Chosen alone, its package leaves the AWS SDK out, so it is compiled with

@@ -49,6 +49,7 @@ pub fn settings() -> Settings {
         never_survivors: Vec::new(),
         webhook_username: "keycloak".to_owned(),
         infinispan_username: "developer".to_owned(),
+        infinispan_names: BTreeMap::new(),
         secrets_region: REGION.to_owned(),
         register_region: REGION.to_owned(),
         register_role_arn: String::new(),

@@ -10,6 +10,7 @@ fn settings() -> Settings {
     let mut settings = Settings {
         mode: Mode::Observe,
         never_survivors: vec![name("site-b")],
+        infinispan_names: [(name("site-a"), "infinispan.keycloak.svc".to_owned())].into(),
         register_role_arn: "arn:aws:iam::123456789012:role/register".into(),
         cleared_caches: vec!["work".into(), "actionTokens".into()],
         ..sample::settings()

@@ -61,8 +61,9 @@ impl Infinispan {
             .map(|(site, url)| {
                 let rest = roots(root, site).and_then(|(roots, authorities)| {
                     let shown = Arc::new(Shown::new(authorities));
+                    let name = settings.infinispan_names.get(site).map(String::as_str);
                     let connector =
-                        tls::noting_connector(roots, &shown).map_err(|error| tls::chain(&error))?;
+                        tls::noting_connector(roots, &shown, name).map_err(|error| tls::chain(&error))?;
                     Rest::new(url, connector, shown, Arc::clone(secrets))
                 });
                 if let Err(problem) = &rest {

@@ -81,6 +81,7 @@ pub(crate) struct Server {
     connections: Arc<AtomicUsize>,
     broken_off: Arc<AtomicUsize>,
     ended: Arc<AtomicUsize>,
+    names: Arc<Mutex<Vec<Option<String>>>>,
     task: JoinHandle<()>,
 }
 
@@ -123,6 +124,11 @@ impl Server {
         self.ended.load(Ordering::SeqCst)
     }
 
+    /// What each handshake that was finished had asked for (SNI).
+    pub(crate) fn names(&self) -> Vec<Option<String>> {
+        self.names.lock().unwrap().clone()
+    }
+
     async fn start(tls: Option<TlsAcceptor>, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -132,18 +138,25 @@ impl Server {
         let accepted = Arc::clone(&connections);
         let (broken_off, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (breaks, ends) = (Arc::clone(&broken_off), Arc::clone(&ended));
+        let names = Arc::new(Mutex::new(Vec::new()));
+        let named = Arc::clone(&names);
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let connection = accepted.fetch_add(1, Ordering::SeqCst);
                 let (tls, script, seen) = (tls.clone(), Arc::clone(&script), Arc::clone(&seen));
                 let (breaks, ends) = (Arc::clone(&breaks), Arc::clone(&ends));
+                let named = Arc::clone(&named);
                 tokio::spawn(async move {
                     let whole = match tls {
                         None => serve(stream, connection, script, seen).await,
                         // A client that does not trust us hangs up; that is its right.
                         Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => serve(stream, connection, script, seen).await,
+                            Ok(stream) => {
+                                let name = stream.get_ref().1.server_name().map(str::to_owned);
+                                named.lock().unwrap().push(name);
+                                serve(stream, connection, script, seen).await
+                            }
                             Err(_) => false,
                         },
                     };
@@ -158,6 +171,7 @@ impl Server {
             connections,
             broken_off,
             ended,
+            names,
             task,
         }
     }
@@ -209,6 +223,15 @@ impl Authority {
 
     /// One that ends at the beginning of a year, and has signed a certificate that ends at that of another.
     pub(crate) fn ending(authority: i32, certificate: i32) -> Self {
+        Self::made(authority, certificate, "localhost")
+    }
+
+    /// One that has signed a certificate for another name than the host that is dialled.
+    pub(crate) fn for_name(name: &str) -> Self {
+        Self::made(2050, 2040, name)
+    }
+
+    fn made(authority: i32, certificate: i32, name: &str) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -217,7 +240,7 @@ impl Authority {
         let pem = ca.self_signed(&ca_key).unwrap().pem();
         let issuer = Issuer::new(ca, ca_key);
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, "the server");
         params.not_after = date_time_ymd(certificate, 1, 1);
         let certificate = params.signed_by(&key, &issuer).unwrap();

@@ -18,8 +18,8 @@ use crate::observed::cluster::{ClusterReading, ClusterStanding, DryRun, Look, Lo
 use crate::observed::objects::{self, ObjectChange};
 use crate::plan::{Step, Unchanged};
 use crate::preflight::ours::{Clusters, OURS, object_ref, secret_change, url_keys};
-use crate::render::ObjectKind;
 use crate::render::user_workload::{self, Change, names};
+use crate::render::{ObjectKind, without_environment_proxy};
 use crate::topology::{Platform, Region, SecretDelivery, Site, SiteName, Topology};
 
 /// What is applied.
@@ -126,12 +126,16 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn site(&mut self) {
+        let config_map = self.reading.standing.user_workload.as_ref();
+        // Where somebody else adds the lines, there may be no Alertmanager to wait for yet.
+        let is_left = self.clusters.choices.skips_user_workload && user_workload::switches_on(config_map);
         let is_openshift = self.site.platform == Platform::Openshift
+            && !is_left
             && !user_workload::uses_platform(
                 self.reading.cluster_monitoring.as_ref(),
                 self.reading.standing.user_workload.as_ref(),
             );
-        let merges = is_openshift && self.user_workload();
+        let merges = is_openshift && !self.clusters.choices.skips_user_workload && self.user_workload();
         for kind in OURS {
             let document = self
                 .clusters
@@ -143,6 +147,9 @@ impl Planner<'_> {
                     if self.topology.secret_delivery == SecretDelivery::Apply {
                         self.secret(&document.value);
                     }
+                }
+                (ObjectKind::AlertmanagerConfig, Some(document)) if self.reading.lacks_environment_proxy => {
+                    self.document(kind, &without_environment_proxy(document.value.clone()));
                 }
                 (_, Some(document)) => self.document(kind, &document.value),
                 (_, None) => self.leftover(kind),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::heard;
 use crate::observed::cluster::*;
+use crate::observed::infinispan::InfinispanReading;
 use crate::observed::objects::ObjectAction;
 use crate::plan::{Plan, Step, Unchanged, destroy, plan};
 use crate::preflight::ours::{Choices, Clusters, OURS};
@@ -69,7 +70,13 @@ pub(crate) fn bare(topology: &Topology, site: usize) -> ClusterReading {
         .into(),
         infinispan: Some(InfinispanReading {
             site: Some(site.name.to_string()),
-            failure_detection: None,
+            replicas: Some(3),
+            relay_nodes: Some(2),
+            locations: vec![topology.peer_of(site).name.to_string()],
+            upgrade: Some("HotRodRolling".to_owned()),
+            has_encryption: true,
+            is_monitored: true,
+            ..InfinispanReading::default()
         }),
         cluster_monitoring: Some(config_map("enableUserWorkload: true\n")),
         rollout: Some(Rollout::Absent),
@@ -479,17 +486,14 @@ fn every_kind_of_wrong_cluster_is_refused_with_what_was_found() {
             |it| {
                 it.infinispan = Some(InfinispanReading {
                     site: Some("site-b".to_owned()),
-                    failure_detection: None,
+                    ..InfinispanReading::default()
                 });
             },
             "site `site-a` of the topology is `site-b` to its Infinispan `infinispan` in namespace keycloak",
         ),
         (
             |it| {
-                it.infinispan = Some(InfinispanReading {
-                    site: None,
-                    failure_detection: None,
-                });
+                it.infinispan = Some(InfinispanReading::default());
             },
             "site `site-a` of the topology is no site to its Infinispan `infinispan` in namespace keycloak",
         ),

@@ -6,11 +6,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use http_body_util::Limited;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
-use tower::util::MapResponseLayer;
+use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::call::ClusterCall;
 use super::{CALL_SECONDS, Cluster, ClusterError};
@@ -95,7 +97,8 @@ impl Contexts {
         config.write_timeout = Some(Duration::from_secs(CALL_SECONDS));
         // Its own repetitions go on for many minutes; ours end with the call's deadline.
         config.default_retry = false;
-        client(&site.name, &context, config)
+        let token = TokenFile::of(&mut config);
+        client(&site.name, &context, config, token)
             .await
             .map(|client| Cluster::new(client, &site.name, &context))
             .map_err(|error| ConnectError::Unreached(error.unreached()))
@@ -115,8 +118,39 @@ fn paths() -> Vec<PathBuf> {
     }
 }
 
+/// A token that stands in a file, as a projected one does, and is renewed there. The client's own reading takes the
+/// file to its last byte, and a line's end is no part of a header; kubectl cuts it off.
+#[derive(Debug, Clone)]
+struct TokenFile(PathBuf);
+
+impl TokenFile {
+    /// Takes it out of a configuration. One that cannot be read stays there, and is told by the client.
+    fn of(config: &mut Config) -> Option<Self> {
+        let user = &mut config.auth_info;
+        let path = user.token_file.as_ref().filter(|_| user.token.is_none())?;
+        let file = Self(PathBuf::from(path));
+        file.header()?;
+        user.token_file = None;
+        Some(file)
+    }
+
+    /// As it is now: renewed in place, it is read for each call.
+    fn header(&self) -> Option<HeaderValue> {
+        let token = files::read(&self.0, files::KUBECONFIG_BYTES).ok()?;
+        let token = String::from_utf8(token).ok()?;
+        let mut header = HeaderValue::from_str(&format!("Bearer {}", token.trim())).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    }
+}
+
 /// Makes the client. Credential plugins are waited for where waiting hinders nobody.
-async fn client(site: &SiteName, context: &str, config: Config) -> Result<Client, ClusterError> {
+async fn client(
+    site: &SiteName,
+    context: &str,
+    config: Config,
+    token: Option<TokenFile>,
+) -> Result<Client, ClusterError> {
     let call = || ClusterCall {
         site: site.clone(),
         context: context.to_owned(),
@@ -129,12 +163,23 @@ async fn client(site: &SiteName, context: &str, config: Config) -> Result<Client
         let bounded = MapResponseLayer::new(|response: http::Response<_>| {
             response.map(|body| Limited::new(body, MOST_BYTES))
         });
+        let signed = MapRequestLayer::new(move |mut request: http::Request<_>| {
+            let header = token.as_ref().and_then(TokenFile::header);
+            if let Some(header) = header {
+                request.headers_mut().insert(AUTHORIZATION, header);
+            }
+            request
+        });
         let asked = tower::layer::layer_fn(|inner| Asked {
             inner,
             cluster: cluster.clone(),
         });
         let builder = ClientBuilder::try_from(config)?;
-        Ok(builder.with_layer(&bounded).with_layer(&asked).build())
+        Ok(builder
+            .with_layer(&bounded)
+            .with_layer(&signed)
+            .with_layer(&asked)
+            .build())
     });
     match tokio::time::timeout(Duration::from_secs(SIGN_IN_SECONDS), made).await {
         Ok(Ok(client)) => client.map_err(|error| call().failed(error)),
@@ -191,6 +236,22 @@ contexts:
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_token_file_s_last_line_may_end() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, b"token-1\n").unwrap();
+        let mut config = Config::new("http://127.0.0.1:1".parse().unwrap());
+        config.auth_info.token_file = Some(file.path().display().to_string());
+        let token = TokenFile::of(&mut config).unwrap();
+        assert_eq!(token.header().unwrap(), "Bearer token-1");
+        assert_eq!(config.auth_info.token_file, None);
+        std::fs::write(file.path(), "token-2").unwrap();
+        assert_eq!(token.header().unwrap(), "Bearer token-2");
+        config.auth_info.token_file = Some("/nowhere/token".to_owned());
+        assert!(TokenFile::of(&mut config).is_none(), "the client says why");
+        assert!(config.auth_info.token_file.is_some());
     }
 
     #[tokio::test]

@@ -199,6 +199,14 @@ impl Cluster {
         }
     }
 
+    /// Whether an object is there. Of what it holds nothing is sent.
+    pub async fn is_there(&self, target: Target<'_>) -> Result<bool, ClusterError> {
+        let api = self.api(&target.resource, target.namespace);
+        let call = self.call("get", &target.resource, Some(target.namespace));
+        let found = self.ask(call, || api.get_metadata_opt(target.name)).await?;
+        Ok(found.is_some())
+    }
+
     /// Whether the caller may do this to one object: asked, not tried.
     pub async fn may(&self, verb: &'static str, target: Target<'_>) -> Result<(), ClusterError> {
         let reviews = Resource {

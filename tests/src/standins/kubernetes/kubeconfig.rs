@@ -1,7 +1,7 @@
 //! The file that `KUBECONFIG` names, for any number of clusters and users.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -15,6 +15,8 @@ pub enum Credentials {
     Token(String),
     /// A program that prints an ExecCredential, and its arguments.
     Exec(Vec<String>),
+    /// A file that holds the token.
+    TokenFile(PathBuf),
     Nobody,
 }
 
@@ -69,6 +71,7 @@ fn user(context: &Context<'_>) -> Value {
     let user = match &context.credentials {
         Credentials::Nobody => json!({}),
         Credentials::Token(token) => json!({"token": token}),
+        Credentials::TokenFile(file) => json!({"tokenFile": file}),
         Credentials::Exec(words) => json!({"exec": {
             "apiVersion": "client.authentication.k8s.io/v1",
             "command": words.first(),

@@ -324,6 +324,9 @@ impl ClusterStandIn {
     }
 
     /// Another user, with what the Roles, ClusterRoles and bindings among `manifests` grant; his token.
+    ///
+    /// # Panics
+    /// Where a real API server does not take them.
     pub fn add_user(&self, name: &str, manifests: &[Value]) -> String {
         let token = format!("token-of-{name}");
         let mut state = self.front.state.lock();
@@ -334,8 +337,11 @@ impl ClusterStandIn {
             rights: Rights::of_manifests(name, manifests),
         });
         if let Some(lease) = &state.lease {
-            // Then the tests that need the rights say what is missing.
-            let _ = lease.upstream.grant(name, manifests);
+            let granted = lease.upstream.grant(name, manifests);
+            assert!(
+                granted.is_ok(),
+                "the rights of {name} cannot be granted: {granted:?}"
+            );
         }
         token
     }

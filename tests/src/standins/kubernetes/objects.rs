@@ -20,6 +20,8 @@ pub enum Exposure {
 pub struct SiteObjects {
     /// The site's name in Infinispan's own configuration.
     pub site: String,
+    /// The other site, as its configuration names it.
+    pub peer: String,
     pub namespace: String,
     /// The Infinispan resource.
     pub infinispan: String,
@@ -32,6 +34,7 @@ impl SiteObjects {
     pub fn new(site: &str, namespace: &str) -> Self {
         Self {
             site: site.to_owned(),
+            peer: if site == "site-a" { "site-b" } else { "site-a" }.to_owned(),
             namespace: namespace.to_owned(),
             infinispan: "infinispan".to_owned(),
             exposure: Exposure::Route(format!("infinispan.{site}.example.com")),
@@ -187,9 +190,15 @@ impl SiteObjects {
                 // As Keycloak's guide has it.
                 "container": {"extraJvmOpts": "-Djgroups.xsite.fd.interval=2000 -Djgroups.xsite.fd.timeout=15000"},
                 "expose": expose,
-                "service": {"type": "DataGrid", "sites": {"local": {
-                    "name": self.site, "expose": {"type": "Route"}, "discovery": {"type": "relay"},
-                }}},
+                "security": {"endpointEncryption": {"type": "Secret", "certSecretName": "infinispan-tls"}},
+                "upgrades": {"type": "HotRodRolling"},
+                "service": {"type": "DataGrid", "sites": {
+                    "local": {
+                        "name": self.site, "expose": {"type": "Route"}, "maxRelayNodes": 2,
+                        "discovery": {"type": "gossiprouter"},
+                    },
+                    "locations": [{"name": self.peer, "clusterName": self.infinispan, "namespace": self.namespace}],
+                }},
             },
             "status": {"conditions": [
                 {"type": "PreliminaryChecksPassed", "status": "True"},

@@ -393,9 +393,12 @@ impl Upstream {
             self.put(&of(manifest), "kubectl-create", manifest)?;
         }
         for binding in bindings {
+            // Roles of several namespaces may share a name.
             let role = roles.iter().find(|role| {
                 role["kind"] == binding["roleRef"]["kind"]
                     && role["metadata"]["name"] == binding["roleRef"]["name"]
+                    && (role["kind"] == "ClusterRole"
+                        || role["metadata"]["namespace"] == binding["metadata"]["namespace"])
             });
             let rule = role
                 .map(|role| &role["rules"][0])

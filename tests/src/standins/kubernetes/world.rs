@@ -257,8 +257,10 @@ impl World {
             for object in upstream.list(kind) {
                 let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
                 let key = Self::key(kind, &text("namespace"), &text("name"));
-                // A kind of several versions is listed in each; the first is kept.
-                self.objects.entry(key).or_insert(object);
+                // A kind of several versions is listed in each; kept is the one that it was written in.
+                if !self.objects.contains_key(&key) || was_written_in(&object, &kind.api_version()) {
+                    self.objects.insert(key, object);
+                }
             }
         }
     }
@@ -518,4 +520,13 @@ fn timeless(object: &Value) -> Value {
 /// Now, as the API server writes it.
 pub(super) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Whether somebody wrote the object in this version.
+fn was_written_in(object: &Value, api_version: &str) -> bool {
+    let managers = object["metadata"]["managedFields"].as_array();
+    managers
+        .into_iter()
+        .flatten()
+        .any(|entry| entry["apiVersion"] == api_version)
 }

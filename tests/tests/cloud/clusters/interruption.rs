@@ -131,7 +131,7 @@ fn ctrl_c_between_objects_stops_both_sites_and_lets_the_lock_go() {
     assert_eq!(stopped.code, Some(1), "{stopped}");
     assert_eq!(stopped.stderr.matches("error: ").count(), 1, "{stopped}");
     assert!(
-        stopped.stderr.contains("stopping after the current call"),
+        stopped.stderr.contains("stopping after the current call ("),
         "{stopped}"
     );
     // The one call that the gate broke off; the other site only stopped.

@@ -1,0 +1,48 @@
+//! What a handshake with a site's Infinispan showed: whether the function would trust it.
+
+/// Why the function would not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Mistrust {
+    /// In order but for the name.
+    #[error(
+        "its certificate proves {}, and neither this host nor the server's name: set sites[].infinispan.serverName to one \
+         that it proves",
+        names(proves)
+    )]
+    Name {
+        /// The names that it proves.
+        proves: Vec<String>,
+    },
+    /// Signed by somebody else.
+    #[error(
+        "its certificate is signed by no authority of {}: put the one that signed it there",
+        if *is_own { "its caBundle" } else { "the public ones; name a file with its own in sites[].infinispan.caBundle, or" }
+    )]
+    Authority {
+        /// Whether the topology names a bundle.
+        is_own: bool,
+    },
+    /// Too late.
+    #[error("its certificate has ended: renew it")]
+    Ended,
+    /// Too early.
+    #[error("its certificate is not valid yet: renew it, or set the clock that wrote it")]
+    NotYet,
+    /// No TLS at all.
+    #[error(
+        "it answers in plain HTTP, and the function signs in by HTTPS only, for its password would be readable on the way: \
+         set the Infinispan's spec.security.endpointEncryption"
+    )]
+    Plain,
+    /// Whatever else the TLS library says.
+    #[error("no connection by TLS comes about: {0}")]
+    Other(String),
+}
+
+fn names(proves: &[String]) -> String {
+    if proves.is_empty() {
+        "no name".to_owned()
+    } else {
+        proves.join(", ")
+    }
+}
