@@ -4,11 +4,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fencing::answer::{Notice, Status};
+use fencing::answer::{Next, Notice, Status};
 use fencing::register::{Record, State};
 use fencing::replication::Backup;
 use fencing::step::{Call, Event, Fault, Task};
-use fencing::words::Reporter;
+use fencing::words::{Reporter, Suspect};
 use function::moment::Moment;
 use function::run::{Budget, run};
 use function::world::World;
@@ -119,8 +119,7 @@ async fn a_fence_without_its_register_is_whole_wherever_it_was_stopped() {
     assert_eq!(most, 4, "reads, takes out, cuts, looks");
 }
 
-/// Writing it down is stopped at each call, and begun again: also where an alert of the other site had decided for that one
-/// before anybody forced anything, and died.
+/// Writing it down is stopped at each call, and begun again.
 #[tokio::test(start_paused = true)]
 async fn what_was_forced_is_written_down_wherever_that_was_stopped() {
     for calls in 0..40 {
@@ -141,4 +140,69 @@ async fn what_was_forced_is_written_down_wherever_that_was_stopped() {
         let record = world.with(|state| state.record.clone().unwrap());
         assert_eq!((record.state, record.epoch.0), (State::Complete, 1));
     }
+}
+
+/// Nobody can read it, but the other site's alert had decided for that one, and whoever carried it out died half-way. What
+/// was forced against that wins, and is written down before anything runs again; where the other site no longer
+/// replicates, or is alone in the accelerator, nothing can be forced.
+#[tokio::test(start_paused = true)]
+async fn a_decision_the_other_way_is_overruled_or_stands_and_never_are_both_cut() {
+    let mut ends = [0; 3];
+    for calls in 0..12 {
+        let world = Memory::split();
+        let until = Until {
+            memory: &world,
+            calls: AtomicUsize::new(calls),
+        };
+        let alert = Task::Alert {
+            reporter: Reporter(site("site-b")),
+            suspect: Suspect(site("site-a")),
+        };
+        drive(&until, alert).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        if world.backup("site-b") == Backup::Offline {
+            // `provision` reads that first, and refuses.
+            ends[0] += 1;
+            continue;
+        }
+        let before = world.endpoints();
+        let answer = drive(&Apart::from(&&world), fence()).await;
+        if answer.status != Status::Done {
+            assert_eq!(before, [balancer("site-b")], "{calls}: {}", answer.sentence);
+            assert_eq!(world.endpoints(), before, "{calls}");
+            assert_eq!(world.backup("site-a"), Backup::Online, "{calls}");
+            ends[1] += 1;
+            continue;
+        }
+        is_safe(&world, &format!("forced after {calls}"));
+        ends[2] += 1;
+        let mut waited = None;
+        for _ in 0..4 {
+            let record = world.with(|state| state.record.clone());
+            let decided = record.as_ref().is_some_and(|record| record.decision.is_some());
+            let task = match decided {
+                true => Task::Promote {
+                    survivor: site("site-a"),
+                    by: "ana by force".to_owned(),
+                    waited: waited.clone(),
+                    survivor_is_lost: true,
+                },
+                false => fence(),
+            };
+            let answer = drive(&&world, task).await;
+            is_safe(&world, &format!("written down after {calls}"));
+            if let Next::Wait { seconds, token } = answer.next {
+                tokio::time::advance(Duration::from_secs(seconds.into())).await;
+                waited = Some(token);
+            }
+            if answer.status == Status::Done {
+                break;
+            }
+        }
+        let record = world.with(|state| state.record.clone().unwrap());
+        assert_eq!(record.state, State::Complete, "{calls}");
+        assert_eq!(record.fenced(), Some(&site("site-b")), "{calls}");
+        assert_eq!(world.endpoints(), [balancer("site-a")], "{calls}");
+    }
+    assert!(ends.iter().all(|end| *end > 0), "{ends:?}");
 }

@@ -103,7 +103,7 @@ impl<'a> Forcing<'a> {
             };
             let settings = Settings::from_environment(|name| function.environment.get(name).cloned());
             let settings = settings
-                .map_err(|_| failed(format!("the function of {region} does not say what it was told")))?;
+                .map_err(|_| failed(format!("the settings of the function of {region} cannot be read")))?;
             deployed.push(Deployed {
                 left: ForcedFence::read(&functions.tags(&function.arn).await?),
                 region: region.clone(),
@@ -444,7 +444,7 @@ impl<'a> Forcing<'a> {
     }
 }
 
-/// With a decision the other way in force, half carried out or wholly, whoever finishes or repairs it would undo this.
+/// With a decision the other way in force, half carried out or wholly, finishing or repairing it would undo this.
 fn not_the_other_way(record: &Record, fenced: &SiteName) -> Result<(), Failure> {
     match &record.decision {
         Some(decision) if decision.fenced.0 != *fenced => Err(refused(format!(
