@@ -153,6 +153,8 @@ impl Stage {
             ("SECRETS_REGION", "eu-west-1".to_owned()),
             ("WEBHOOK_USER", "keycloak".to_owned()),
             ("WEBHOOK_USER_SECRET", "webhook".to_owned()),
+            // It stands among our sources, and leaves nothing behind there.
+            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
         ];
         let theirs = theirs.map(|(name, value)| (name.to_owned(), value));
         Ok(Self {
