@@ -8,8 +8,8 @@
 use crate::observed::cause::Cause;
 use crate::preflight::problem::quoted;
 
-/// What CloudFormation says when its own look at a change set failed, without a word of why.
-const EARLY_VALIDATION: &str = "EarlyValidation";
+/// What CloudFormation says when its own look ahead failed, without a word of why: at a change set, and at its execution.
+const WITHHELD: [&str; 3] = ["EarlyValidation", "DescribeEvents", "FAILED event for details"];
 /// After something was changed.
 const THEN: &str = "then run the same command again: it goes on from what stands";
 
@@ -223,9 +223,9 @@ pub fn hint(cause: &Cause, region: &str) -> Option<String> {
     Some(tell(cause, region))
 }
 
-/// Whether a change set's reason only says that there is one.
+/// Whether a reason only says that there is one.
 pub fn is_withheld(reason: &str) -> bool {
-    reason.contains(EARLY_VALIDATION)
+    WITHHELD.iter().any(|words| reason.contains(words))
 }
 
 /// Whether a name is in the way.

@@ -17,7 +17,7 @@ use crate::preflight::causes;
 use crate::report;
 use crate::topology::{Region, Topology};
 use crate::world::call::CallError;
-use crate::world::cloudformation::{ChangeSetRequest, StackEvent, Stacks};
+use crate::world::cloudformation::{ChangeSetRequest, STACK, StackEvent, Stacks};
 use crate::world::secrets::Secrets;
 
 /// The change set that is executed. One name, so that the next run finds what an interrupted one left.
@@ -97,6 +97,11 @@ impl<'a> Driver<'a> {
                 status,
                 cause: Some(mut cause),
             }) => {
+                if cause.kind == STACK && causes::is_withheld(&cause.reason) {
+                    // Without the right to look what is known is told.
+                    let failures = self.stacks.failures_of_stack(&stack_id).await.unwrap_or_default();
+                    cause = failures.into_iter().next().map_or(cause, Box::new);
+                }
                 self.complete(goal, &mut cause, &stack_id).await;
                 Err(Failure::Stack {
                     stack,
@@ -197,7 +202,7 @@ impl<'a> Driver<'a> {
 
     /// Why a change set cannot be made. That more cannot be read is no reason to say less.
     async fn refused(&self, goal: &StackGoal, change_set: ChangeSetReading) -> Failure {
-        let (mut causes, unread) = match self.stacks.failures(&change_set.id).await {
+        let (mut causes, unread) = match self.stacks.failures_of_change_set(&change_set.id).await {
             Ok(causes) => (causes, None),
             Err(error) => (Vec::new(), Some(Box::new(error))),
         };
@@ -363,7 +368,7 @@ impl<'a> Driver<'a> {
                         cause: cause
                             .or_else(|| {
                                 let reason = reading.reason?;
-                                Some(Cause::new(stack, "AWS::CloudFormation::Stack", None, &reason))
+                                Some(Cause::new(stack, STACK, None, &reason))
                             })
                             .map(Box::new),
                     });

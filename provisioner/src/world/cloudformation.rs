@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeSetType, EventFilter, HookFailureMode, OnStackFailure, OperationEvent, Parameter,
     StackDriftDetectionStatus, StackResource, StackResourceDrift, StackResourceDriftStatus, Tag,
@@ -16,6 +17,9 @@ use crate::observed::changes::{
 };
 use crate::observed::{ResourceReading, StackReading};
 use crate::topology::Region;
+
+/// The type of a stack among its own resources.
+pub const STACK: &str = "AWS::CloudFormation::Stack";
 
 /// The stacks of one Region.
 #[derive(Debug, Clone)]
@@ -331,24 +335,29 @@ impl Stacks {
     }
 
     /// What failed while a change set was made, resource by resource. Its description tells only that something did.
-    pub async fn failures(&self, change_set: &str) -> Result<Vec<Cause>, CallError> {
+    pub async fn failures_of_change_set(&self, arn: &str) -> Result<Vec<Cause>, CallError> {
+        self.failures(self.client.describe_events().change_set_name(arn))
+            .await
+    }
+
+    /// What failed in the last operation on a stack that failed at all, resource by resource, where its events only
+    /// refer to these.
+    pub async fn failures_of_stack(&self, id: &str) -> Result<Vec<Cause>, CallError> {
+        self.failures(self.client.describe_events().stack_name(id)).await
+    }
+
+    async fn failures(&self, asked: DescribeEventsFluentBuilder) -> Result<Vec<Cause>, CallError> {
         let failed = EventFilter::builder().failed_events(true).build();
-        let mut pages = self
-            .client
-            .describe_events()
-            .change_set_name(change_set)
-            .filters(failed)
-            .into_paginator()
-            .send();
-        let mut causes = Vec::new();
+        let mut pages = asked.filters(failed).into_paginator().send();
+        let (mut operation, mut causes) = (None, Vec::new());
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.call("DescribeEvents").failed(error))?;
-            causes.extend(
-                page.operation_events
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(failure),
-            );
+            for event in page.operation_events.unwrap_or_default() {
+                // What failed another day explains nothing.
+                if *operation.get_or_insert_with(|| event.operation_id.clone()) == event.operation_id {
+                    causes.extend(failure(event));
+                }
+            }
         }
         Ok(causes)
     }
@@ -454,6 +463,10 @@ fn failure(event: OperationEvent) -> Option<Cause> {
         event.resource_status_reason,
     ];
     let reason = reasons.into_iter().flatten().find(|reason| !reason.is_empty())?;
+    // A stack's own event only counts those of its resources.
+    if event.resource_type.as_deref() == Some(STACK) {
+        return None;
+    }
     let warns = [event.validation_failure_mode, event.hook_failure_mode];
     if warns.contains(&Some(HookFailureMode::Warn)) {
         return None;

@@ -3,8 +3,10 @@
 //! The local AWS does not look at a change set before it is executed, as AWS does since November 2025. What AWS
 //! answers then is laid ready in the gate, in the shape that its reference documents.
 
+use aws_sdk_s3::types::CreateBucketConfiguration;
+
 use crate::assert_run;
-use crate::world::Cloud;
+use crate::world::{Cloud, REGION, block_on};
 
 /// As `DescribeChangeSet` tells of a change set that the early validation refused: without a word of why.
 const REFUSED: &str = "<DescribeChangeSetResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">
@@ -88,4 +90,90 @@ fn where_the_events_cannot_be_read_the_right_for_it_is_named() {
             && !run.stderr.contains("hint: run the same command again"),
         "{run}"
     );
+}
+
+/// The local AWS looks at a bucket's name when the change set is executed, as AWS does since July 2026: the stack's events
+/// only refer to those of the operation.
+#[test]
+fn a_bucket_that_is_there_already_is_named_with_what_to_do() {
+    let cloud = Cloud::new();
+    let bucket = format!("sitefence-demo-{}-eu-west-1", cloud.account);
+    let (s3, name) = (cloud.s3(), bucket.clone());
+    block_on(async move {
+        let place = CreateBucketConfiguration::builder()
+            .location_constraint(REGION.into())
+            .build();
+        let made = s3.create_bucket().bucket(name).create_bucket_configuration(place);
+        made.send().await.unwrap();
+    });
+    let run = cloud.apply();
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(
+        run.stderr.contains(&format!(
+            "Bucket (AWS::S3::Bucket `{bucket}`): Resource of type 'AWS::S3::Bucket' with identifier '{bucket}' already exists."
+        )) && run.stderr.contains(&format!("aws s3 rb --force s3://{bucket}")),
+        "{run}"
+    );
+    // What was in the way is gone, and the same command goes on.
+    let s3 = cloud.s3();
+    block_on(async move { s3.delete_bucket().bucket(bucket).send().await.unwrap() });
+    let run = cloud.apply();
+    assert_eq!(run.code, Some(0), "{run}");
+}
+
+/// What can be looked at before is told before, and nothing is begun.
+#[test]
+fn names_that_are_taken_are_told_before_anything_is_begun() {
+    for (taken, says, hint) in [
+        (
+            "role",
+            "the role `sitefence-demo-eu-west-1` exists in eu-west-1 and does not belong to the stack",
+            "or give the topology",
+        ),
+        (
+            "secret",
+            "the secret `sitefence/demo/webhook` exists in eu-west-1 and does not belong to the stack",
+            "or give the topology",
+        ),
+        (
+            "deleted secret",
+            "the secret `sitefence/demo/health`, which is the topology's own, is waiting to be deleted in eu-west-1",
+            "aws secretsmanager delete-secret --region eu-west-1 --secret-id sitefence/demo/health --force-delete-without-recovery",
+        ),
+    ] {
+        let cloud = Cloud::new();
+        let config = cloud.aws.sdk_config(REGION);
+        block_on(async {
+            let secrets = aws_sdk_secretsmanager::Client::new(&config);
+            match taken {
+                "role" => {
+                    let role = aws_sdk_iam::Client::new(&config).create_role();
+                    let role = role.role_name("sitefence-demo-eu-west-1");
+                    role.assume_role_policy_document("{}")
+                        .send()
+                        .await
+                        .map(drop)
+                        .unwrap();
+                }
+                "secret" => {
+                    let secret = secrets.create_secret().name("sitefence/demo/webhook");
+                    secret.secret_string("theirs").send().await.map(drop).unwrap();
+                }
+                _ => {
+                    let name = "sitefence/demo/health";
+                    let secret = secrets.create_secret().name(name);
+                    secret.secret_string("old").send().await.unwrap();
+                    let deleted = secrets.delete_secret().secret_id(name).recovery_window_in_days(7);
+                    deleted.send().await.map(drop).unwrap();
+                }
+            }
+        });
+        cloud.counter.reset();
+        let run = cloud.apply();
+        assert!(
+            run.stderr.contains(says) && run.stderr.contains(hint),
+            "{taken}: {run}"
+        );
+        assert_eq!(cloud.counter.changes(), [""; 0], "{taken}");
+    }
 }
