@@ -21,9 +21,9 @@ struct Keeper {
     does: &'static str,
 }
 
-const TERRAFORM: &str = "its next apply puts back the endpoints that the configuration names and strips the tag \
-                         `sitefence:owner`: set `lifecycle { ignore_changes = [endpoint_configuration] }` on the endpoint groups \
-                         and `ignore_tags { keys = [\"sitefence:owner\"] }` on the provider";
+const TERRAFORM: &str = "its next apply puts back the endpoints that the configuration names and strips the tags \
+                         `sitefence:…`: set `lifecycle { ignore_changes = [endpoint_configuration] }` on the endpoint groups \
+                         and `ignore_tags { key_prefixes = [\"sitefence:\"] }` on the provider";
 
 /// By the sources of the controllers, and by what people write by custom: Terraform itself writes nothing.
 const KEEPERS: [Keeper; 9] = [
@@ -31,7 +31,7 @@ const KEEPERS: [Keeper; 9] = [
         key: "aga.k8s.aws/stack",
         word: None,
         who: |value| format!("the AWS Load Balancer Controller (GlobalAccelerator {value})"),
-        does: "it puts a fenced site's endpoint back within minutes and strips the tag `sitefence:owner`: keep the accelerator by \
+        does: "it puts a fenced site's endpoint back within minutes and strips the tags `sitefence:…`: keep the accelerator by \
                other means, since that controller cannot be told to leave endpoints alone",
     },
     Keeper {
@@ -51,14 +51,14 @@ const KEEPERS: [Keeper; 9] = [
         key: "crossplane-kind",
         word: None,
         who: |_| "Crossplane".to_owned(),
-        does: "it puts a fenced site's endpoint back within minutes and strips the tag `sitefence:owner`: leave \
+        does: "it puts a fenced site's endpoint back within minutes and strips the tags `sitefence:…`: leave \
                `endpointConfiguration` to `initProvider`, and the tags, too",
     },
     Keeper {
         key: "pulumi:",
         word: None,
         who: |_| "Pulumi".to_owned(),
-        does: "its next update puts back the endpoints that the program names and strips the tag `sitefence:owner`: set \
+        does: "its next update puts back the endpoints that the program names and strips the tags `sitefence:…`: set \
                `ignoreChanges` for both",
     },
     Keeper {
