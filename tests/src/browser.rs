@@ -24,9 +24,11 @@ addEventListener('load', () => { document.getElementById('measured').textContent
   const spilt = [...page.querySelectorAll('svg text')].filter(text => { const own = text.getBoundingClientRect();
     const around = text.closest('svg').getBoundingClientRect();
     return own.right > around.right + 0.5 || own.bottom > around.bottom + 0.5; }).map(text => text.textContent);
+  const narrow = [...page.querySelectorAll('th, td')].filter(cell => cell.clientWidth > 0 && cell.clientWidth < 40)
+    .map(cell => cell.textContent);
   const [a, b] = [light(style.color), light(style.backgroundColor)];
   return { width: frame.clientWidth, needed: page.documentElement.scrollWidth, pictures: pictures.filter(p => p.width > 100 &&
-    p.height > 40).length, spilt, contrast: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), paper: b, scripts:
+    p.height > 40).length, spilt, narrow, contrast: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), paper: b, scripts:
     page.scripts.length };
 })); });
 </script>"#;
@@ -42,6 +44,8 @@ pub struct Looks {
     pub pictures: usize,
     /// Texts that leave their picture.
     pub spilt: Vec<String>,
+    /// Cells in which words have to be broken.
+    pub narrow: Vec<String>,
     /// Of text on paper; 1 is none, 21 the most.
     pub contrast: f64,
     /// How light the paper is, 0 to 1.

@@ -559,7 +559,7 @@ mod tests {
         for text in [
             "is still out",
             "provision rejoin site-b topology.yaml --when-healed",
-            "No alert&#x27;s time is known",
+            "time is known: an operator decided",
             "unknown",
             "never complete",
         ] {

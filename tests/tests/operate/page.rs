@@ -28,6 +28,7 @@ fn the_page_of_an_incident_fits_a_desk_and_a_phone_light_and_dark() {
         );
         assert_eq!((look.pictures, look.scripts), (2, 0), "{look:?}");
         assert_eq!(look.spilt, Vec::<String>::new(), "{look:?}");
+        assert_eq!(look.narrow, Vec::<String>::new(), "{look:?}");
         assert!(look.contrast >= 7.0, "{look:?}");
     }
     let papers: Vec<bool> = looks.iter().map(|look| look.paper > 0.5).collect();

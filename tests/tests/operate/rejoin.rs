@@ -19,8 +19,9 @@ struct Scripted {
     asked: Arc<Mutex<Vec<Value>>>,
 }
 
-async fn identity(State(scripted): State<Scripted>) -> Response {
-    let is_expired = {
+/// STS; DynamoDB is asked at the same address, and has no table here.
+async fn identity(State(scripted): State<Scripted>, body: String) -> Response {
+    let is_expired = body.contains("Action=GetCallerIdentity") && {
         let mut expired = scripted.expired.lock().unwrap();
         let is_expired = *expired > 0;
         *expired = expired.saturating_sub(1);

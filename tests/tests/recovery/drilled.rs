@@ -64,7 +64,7 @@ fn a_drill_cuts_the_link_measures_and_puts_everything_back_whatever_kills_it() {
         let mut said = 0;
         let mut cut = false;
         let (code, told) = scene.run_until(&DRILL, |line| {
-            said += usize::from(line.contains(" pods") && !line.contains("waiting"));
+            said += usize::from(line.contains(" no pods"));
             cut = line.starts_with("the link is cut");
             said >= attempt || cut
         });
