@@ -1,7 +1,7 @@
 //! Takes the function into the program, for those who have no compiler.
 //!
-//! `cargo xtask dist` builds the function for both processors first and names the folder with the two binaries, each
-//! compressed by gzip, in `SITEFENCE_FUNCTIONS`. A program that is built without it builds the function when it is
+//! Whoever packages it builds the function for both processors first and names the folder with the two binaries,
+//! `arm64.gz` and `x86_64.gz`, in `SITEFENCE_FUNCTIONS`. A program that is built without it builds the function when it is
 //! needed, from the checkout that it was itself built from; one that has it does not know where that was, so that it
 //! is the same wherever it was built.
 

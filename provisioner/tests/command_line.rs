@@ -22,6 +22,7 @@ const VERBS: &[&[&str]] = &[
     &["destroy", "--yes"],
     &["history"],
     &["fence", "site-b", "--reason", "work", "--yes"],
+    &["reconcile"],
     &["rejoin", "site-b", "--yes"],
     &["promote", "site-b", "--yes"],
     &["hold", "--reason", "work"],
@@ -303,7 +304,7 @@ fn a_shell_completes_verbs_files_sites_regions_and_profiles() {
     std::fs::create_dir(at.join(".aws")).unwrap();
     std::fs::write(at.join(".aws/config"), "[profile prod]\n[profile pilot]\n").unwrap();
     for (words, expected) in [
-        (&["re"][..], &["render", "rejoin", "release"][..]),
+        (&["rel"][..], &["release"][..]),
         (&["validate", "to"], &["topology.yaml"]),
         (&["rejoin", "s"], &["site-a", "site-b"]),
         (&["plan", "other.yaml", "--only", "d"], &["dc-a", "dc-b"]),

@@ -6,8 +6,8 @@
 use serde_json::Value;
 
 /// Maps with keys that are others' words: CloudFormation's parameters, tags and labels of the topology, Infinispan's
-/// caches.
-const MAPS: &[&str] = &["parameters", "tags", "labels", "vpc"];
+/// caches, Regions.
+const MAPS: &[&str] = &["parameters", "tags", "labels", "vpc", "webhookUrls", "functions"];
 
 /// The keys that are not in camelCase, each with its place.
 pub fn odd_keys(document: &Value) -> Vec<String> {

@@ -67,6 +67,11 @@ impl Certificate {
         })
     }
 
+    /// Whether it vouches for itself, as an authority's own does.
+    pub fn is_self_issued(&self) -> bool {
+        self.subject == self.issuer
+    }
+
     /// Of the certificates on the way from the first of `shown` to its authority, by the names of their issuers, the
     /// one that ends first, and whether it is an authority's.
     pub fn first_to_end(shown: &[Self], authorities: &[Self]) -> Option<(Self, bool)> {

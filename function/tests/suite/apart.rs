@@ -157,6 +157,7 @@ async fn a_decision_the_other_way_is_overruled_or_stands_and_never_are_both_cut(
         let alert = Task::Alert {
             reporter: Reporter(site("site-b")),
             suspect: Suspect(site("site-a")),
+            since: None,
         };
         drive(&until, alert).await;
         tokio::time::advance(Duration::from_secs(60)).await;

@@ -215,6 +215,17 @@ pub(super) async fn wanted<'a>(
     Ok(wanted)
 }
 
+/// Runs a look at the world that goes on without whatever does not answer.
+pub(super) fn finish_without_failure<T>(look: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    Ok(runtime
+        .map_err(|error| Failure::new(Exit::Failed, error))?
+        .block_on(look))
+}
+
 /// Runs a verb that talks to the world to its end.
 pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -13,6 +13,20 @@ type Example = (&'static str, &'static str);
 /// By verb, in the order of a deployment's life.
 const EXAMPLES: &[(&str, &[Example])] = &[
     (
+        "init",
+        &[
+            ("provision init", "asks on a terminal"),
+            (
+                "provision init --from-clusters --context site-a --context site-b",
+                "finds what it can in both clusters and in AWS",
+            ),
+            (
+                "provision init --site site-a --site site-b --context a --context b --site-region eu-west-1 --platform openshift --namespace keycloak -o prod.yaml",
+                "from flags; what they do not say is marked",
+            ),
+        ],
+    ),
+    (
         "validate",
         &[
             ("provision validate", "topology.yaml in this folder"),
@@ -96,9 +110,22 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     (
         "fence",
+        &[
+            (
+                "provision fence site-b --reason 'firmware of its storage'",
+                "takes it out for planned work",
+            ),
+            (
+                "provision fence site-b --force --reason 'the function is out of reach'",
+                "from this machine, with your own rights",
+            ),
+        ],
+    ),
+    (
+        "reconcile",
         &[(
-            "provision fence site-b --reason 'firmware of its storage'",
-            "takes it out for planned work",
+            "provision reconcile",
+            "writes a fence by force down, and lets the functions run again",
         )],
     ),
     (

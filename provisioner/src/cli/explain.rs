@@ -90,11 +90,13 @@ fn presence(explained: &Explained) -> String {
 }
 
 fn list(fields: &[Explained], indentation: usize, text: &mut String) {
-    let blank = " ".repeat(indentation);
     for field in fields {
         let name = field.path.rsplit('.').next().unwrap_or_default();
         let (name, presence) = (name.trim_end_matches("[]"), presence(field));
-        text.push_str(&format!("{blank}{name} <{}>, {presence}\n", field.kind));
+        text.push_str(&wrapped(
+            &format!("{name} <{}>, {presence}", field.kind),
+            indentation,
+        ));
         text.push_str(&wrapped(&field.description, indentation + 4));
         list(&field.fields, indentation + 4, text);
     }

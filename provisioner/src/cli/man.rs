@@ -60,8 +60,8 @@ fn page(command: &Command) -> Result<String, Failure> {
     let mut page = Vec::new();
     Man::new(command.clone())
         .title(title.to_uppercase())
-        .source(format!("Sitefence {}", env!("CARGO_PKG_VERSION")))
-        .manual("Sitefence")
+        .source(format!("provision {}", env!("CARGO_PKG_VERSION")))
+        .manual("provision")
         // The same bytes whenever it is made.
         .date("")
         .render(&mut page)

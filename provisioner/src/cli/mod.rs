@@ -16,6 +16,7 @@ mod force;
 mod globals;
 mod history;
 mod hold;
+mod init;
 mod man;
 mod plan;
 mod recover;
@@ -52,6 +53,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Write a topology to go on with: from flags, from two clusters and AWS, or by questions
+    Init(init::Init),
     /// Check a topology offline: all mistakes at once, each with its place and what to do
     Validate(validate::Validate),
     /// Write every document to review or to commit; no credentials, no network
@@ -95,6 +98,7 @@ enum Verb {
 impl Verb {
     fn run(self) -> Result<Exit, Failure> {
         match self {
+            Self::Init(verb) => verb.run(),
             Self::Validate(verb) => verb.run(),
             Self::Render(verb) => verb.run(),
             Self::Build(verb) => verb.run(),

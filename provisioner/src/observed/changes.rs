@@ -32,6 +32,7 @@ pub enum Replacement {
 
 /// One property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PropertyChange {
     /// Which, as a dotted path.
     pub path: String,
@@ -65,6 +66,7 @@ impl PropertyChange {
 
 /// One resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ResourceChange {
     /// What happens to it.
     pub action: Action,
@@ -105,6 +107,7 @@ pub struct ResourceDrift {
 
 /// A stack with such resources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StackDrift {
     /// Where.
     pub region: Region,

@@ -92,12 +92,15 @@ resources! {
     ALERTMANAGER_CONFIGS_V1ALPHA1 = "monitoring.coreos.com" "v1alpha1" "AlertmanagerConfig" "alertmanagerconfigs";
     /// PrometheusRules.
     PROMETHEUS_RULES = "monitoring.coreos.com" "v1" "PrometheusRule" "prometheusrules";
+    /// The Prometheus servers that prometheus-operator runs.
+    PROMETHEUSES = "monitoring.coreos.com" "v1" "Prometheus" "prometheuses";
     /// PodMonitors.
     POD_MONITORS = "monitoring.coreos.com" "v1" "PodMonitor" "podmonitors";
 }
 
 /// One of our objects in one of the clusters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     /// The cluster's site.
     pub site: SiteName,
@@ -144,6 +147,7 @@ impl<T> Look<T> {
 
 /// A cluster that did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Unreached {
     /// Its site.
     pub site: SiteName,
@@ -172,6 +176,7 @@ pub struct ClusterStanding {
 
 /// Another manager of a field whose value differs from ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Conflict {
     /// Who, as the object's `managedFields` name it.
     pub manager: String,

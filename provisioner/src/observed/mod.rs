@@ -20,6 +20,7 @@ pub mod cluster_endpoint;
 pub mod difference;
 pub mod failure_detection;
 pub mod forced;
+pub mod found;
 pub mod handshake;
 pub mod infinispan;
 pub mod objects;

@@ -16,6 +16,7 @@ use crate::topology::{Region, SiteName, Topology};
 
 /// A Region that did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct UnreachedRegion {
     /// Which.
     pub region: Region,
@@ -44,6 +45,7 @@ impl fmt::Display for Place {
 
 /// Something that could be reached and has to wait all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Deferred {
     /// Where it is.
     pub place: Place,

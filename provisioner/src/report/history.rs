@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::drill::seconds;
+use super::spelling::camel_case;
 
 /// The revisions of one epoch, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,9 +172,14 @@ pub fn history_json(chapters: &[Chapter]) -> Value {
     json!({ "epochs": epochs.collect::<Vec<_>>() })
 }
 
-/// One epoch for programs: its entries are the register's own records.
+/// One epoch for programs: its entries are the register's records, with keys spelt as everywhere here.
 pub fn chapter_json(chapter: &Chapter) -> Value {
-    json!({"epoch": chapter.epoch, "isWhole": !chapter.has_gaps(), "entries": chapter.entries})
+    let decisions = chapter.entries.iter().filter_map(|entry| entry.decision.as_ref());
+    let names: Vec<&str> = decisions
+        .flat_map(|it| [it.survivor.0.as_str(), it.fenced.0.as_str()])
+        .collect();
+    let entries = camel_case(json!(chapter.entries), &names);
+    json!({"epoch": chapter.epoch, "isWhole": !chapter.has_gaps(), "entries": entries})
 }
 
 #[cfg(test)]

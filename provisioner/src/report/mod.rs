@@ -1,6 +1,7 @@
 //! Plans, progress and outcomes as text and JSON. Pure: a value in, a string out.
 
 mod cost;
+pub mod draft;
 mod drill;
 mod failure;
 mod history;
@@ -13,6 +14,7 @@ mod package;
 mod plan;
 mod properties;
 mod rehearsal;
+mod spelling;
 mod status;
 
 pub use self::cost::{Cost, cost_text, monthly};

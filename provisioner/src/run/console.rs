@@ -151,9 +151,14 @@ impl Console {
         self.asking.load(Ordering::SeqCst)
     }
 
+    /// Whether somebody is there who could be asked.
+    pub fn can_ask(&self) -> bool {
+        self.is_terminal && std::io::stdin().is_terminal()
+    }
+
     /// Asks a question and reads one line.
     pub fn ask(&self, question: &str) -> Result<String, NoTerminal> {
-        if !self.is_terminal || !std::io::stdin().is_terminal() {
+        if !self.can_ask() {
             return Err(NoTerminal);
         }
         let mut stderr = anstream::stderr();

@@ -17,6 +17,7 @@ pub mod drill;
 pub mod failure;
 pub mod force;
 pub mod handshake;
+pub mod init;
 pub mod interrupt;
 pub mod keycloak;
 pub mod lock;

@@ -15,7 +15,8 @@ use fencing::accelerator::OWNER_TAG;
 use fencing::words::SiteName;
 use jiff::Timestamp;
 
-use self::accelerator::{endpoints, look_at_accelerator, tagged_balancers};
+pub(super) use self::accelerator::endpoints;
+use self::accelerator::{look_at_accelerator, tagged_balancers};
 use self::answers::{Answers, all, each, first_answer};
 use super::Session;
 use super::clusters;
@@ -41,7 +42,7 @@ use crate::world::register::Table;
 use crate::world::secrets::Secrets;
 
 /// Environment variables by which the guide's function is known.
-const GUIDE_VARIABLES: [&str; 2] = ["INFINISPAN_SITE_ENDPOINTS", "WEBHOOK_USER_SECRET"];
+pub(super) const GUIDE_VARIABLES: [&str; 2] = ["INFINISPAN_SITE_ENDPOINTS", "WEBHOOK_USER_SECRET"];
 
 /// Who is signed in, as the first of the function's Regions that answers has it.
 pub(super) async fn identity(session: &Session, topology: &Topology) -> Result<Identity, CallError> {

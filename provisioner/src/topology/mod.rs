@@ -30,6 +30,7 @@ mod types;
 #[cfg(test)]
 mod robustness;
 
+pub use crate::yaml::MARK;
 pub use bundles::{CaBundle, Ending, ReadFile, Validity, endings};
 pub use diagnostic::{Diagnostic, Position};
 pub use fencing::words::{SiteName, TopologyName};

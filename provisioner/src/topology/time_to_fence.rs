@@ -44,6 +44,7 @@ pub enum Basis {
 
 /// One stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Stage {
     /// Its name.
     pub name: &'static str,
@@ -57,6 +58,7 @@ pub struct Stage {
 
 /// The stages of fencing one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TimeToFence {
     /// The site that is lost.
     pub fenced: String,
@@ -74,6 +76,7 @@ pub const FEW: u32 = 50;
 
 /// A setting that makes fencing slower or less sure than it need be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Advice {
     /// Where it stands in the topology.
     pub path: &'static str,

@@ -1,5 +1,7 @@
 //! Load balancers and their tag `site`.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_elasticloadbalancingv2::Client;
 
 use super::call::{Call, CallError};
@@ -61,6 +63,24 @@ impl Balancers {
             }
         }
         Ok(Some(readings))
+    }
+
+    /// The host names of all balancers of the Region, by ARN.
+    pub async fn hosts(&self) -> Result<BTreeMap<String, String>, CallError> {
+        let mut pages = self.client.describe_load_balancers().into_paginator().send();
+        let mut hosts = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.call("DescribeLoadBalancers").failed(error))?;
+            hosts.extend(
+                page.load_balancers
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|balancer| {
+                        Some((balancer.load_balancer_arn?, balancer.dns_name?.to_lowercase()))
+                    }),
+            );
+        }
+        Ok(hosts)
     }
 
     /// The ARNs of all balancers of the Region.

@@ -23,6 +23,7 @@ pub mod direct;
 pub mod functions;
 pub mod handshake;
 pub mod kubernetes;
+pub mod presented;
 pub mod register;
 pub mod secrets;
 pub mod topics;

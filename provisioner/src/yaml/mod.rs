@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::granit_parser;
 
-pub use self::slips::lookalike;
+pub use self::slips::{MARK, lookalike};
 pub use self::tree::{Fault, tree};
 
 /// One step from a node to a child.

@@ -7,6 +7,9 @@
 
 use super::{Fault, Path, Span, lines};
 
+/// What `init` writes where nobody knew a value.
+pub const MARK: &str = "FILL-IN";
+
 /// Characters that a reader cannot see, or takes for others.
 const LOOKALIKES: &[(char, &str, &str)] = &[
     ('\u{a0}', "no-break space", "an ordinary space"),
@@ -61,6 +64,17 @@ pub(super) fn slips(text: &str) -> Vec<Fault> {
             continue;
         }
         let code = without_comment(line);
+        if let Some(start) = marked(code) {
+            faults.push(fault(
+                (number, start + 1),
+                MARK.len(),
+                match key_on(code).1.split_once(':') {
+                    Some((key, _)) if is_key(key) => format!("`{key}` was left for you to fill in"),
+                    _ => "this was left for you to fill in".to_owned(),
+                },
+                "`provision init` did not find it; its comment says where it is found, `provision explain` what it is for",
+            ));
+        }
         for (open, close) in [("{{", "}}"), ("{%", "%}"), ("<%", "%>")] {
             if let Some((start, width)) = placeholder(code, open, close) {
                 faults.push(fault(
@@ -123,6 +137,15 @@ fn without_comment(line: &str) -> &str {
         previous = c;
     }
     line
+}
+
+/// Where the mark stands as a value of its own.
+fn marked(code: &str) -> Option<usize> {
+    let start = code.find(MARK)?;
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '[' | ']' | ',' | ':' | '"' | '\'');
+    let (before, after) = (&code[..start], &code[start + MARK.len()..]);
+    let is_alone = before.ends_with(is_end) && (after.is_empty() || after.starts_with(is_end));
+    is_alone.then(|| before.chars().count())
 }
 
 /// Where a placeholder stands in a line, and how wide it is, in characters.

@@ -3,7 +3,7 @@
 use tests::standins::accelerator::{Accelerator, World};
 
 use crate::assert_run;
-use crate::world::{Cloud, Flaws, REGION, block_on, fake_function};
+use crate::world::{Cloud, Flaws, REGION, fake_function};
 
 const PLAN: &[&str] = &["plan", "--function-zip", "given.zip"];
 
@@ -88,37 +88,7 @@ fn a_second_listener_without_a_site_is_seen() {
 #[test]
 fn a_live_deployment_of_the_guide_is_a_second_fencer() {
     let cloud = Cloud::new();
-    block_on(async {
-        use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
-        let role = aws_sdk_iam::Client::new(&cloud.aws.sdk_config(REGION))
-            .create_role()
-            .role_name("guide")
-            .assume_role_policy_document("{}")
-            .send()
-            .await
-            .unwrap();
-        let environment = Environment::builder()
-            .variables("INFINISPAN_SITE_ENDPOINTS", "{}")
-            .variables("WEBHOOK_USER_SECRET", "webhook-password")
-            .build();
-        let code = FunctionCode::builder()
-            .zip_file(aws_sdk_lambda::primitives::Blob::new(fake_function(
-                "the guide's",
-                62,
-            )))
-            .build();
-        aws_sdk_lambda::Client::new(&cloud.aws.sdk_config(REGION))
-            .create_function()
-            .function_name("keycloak-failover")
-            .role(role.role.unwrap().arn)
-            .runtime(Runtime::Providedal2023)
-            .handler("bootstrap")
-            .code(code)
-            .environment(environment)
-            .send()
-            .await
-            .unwrap();
-    });
+    cloud.deploy_the_guides(&[]);
     let run = cloud.apply();
     assert_run!(run, cloud);
     assert_eq!(cloud.counter.changes(), [""; 0]);

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use super::screen::{infinispan, latest};
 use super::{at, observes, verdict};
 use crate::observed::status::{Source, StatusReading};
+use crate::report::spelling::camel_case;
 
 /// Everything that was seen.
 pub fn status_json(seen: &StatusReading) -> Value {
     let verdict = verdict(seen);
+    let names: Vec<&str> = seen.sites.iter().map(SiteName::as_str).collect();
     let sites: Vec<Value> = seen.sites.iter().map(|site| site_json(seen, site)).collect();
     let functions: serde_json::Map<String, Value> = seen
         .functions
@@ -35,8 +37,8 @@ pub fn status_json(seen: &StatusReading) -> Value {
         "complaints": complaints.collect::<Vec<_>>(),
         "mode": if observes(seen) { "observe" } else { "act" },
         "sites": sites,
-        "register": known(&seen.register, |items| json!(items.record)),
-        "checkups": known(&seen.register, |items| json!(items.checkups)),
+        "register": known(&seen.register, |items| camel_case(json!(items.record), &names)),
+        "checkups": known(&seen.register, |items| camel_case(json!(items.checkups), &names)),
         "lastDrill": known(&seen.register, |items| json!(items.drill)),
         "accelerator": known(&seen.accelerator, |state| json!({
             "enabled": state.enabled, "deployed": state.deployed,

@@ -58,12 +58,15 @@ fn balancer_region(endpoint: &str) -> Option<Region> {
 }
 
 /// What the endpoints are, and which Regions did not tell.
-pub(super) struct Endpoints {
-    pub(super) readings: BTreeMap<String, EndpointReading>,
+pub(in crate::run) struct Endpoints {
+    pub(in crate::run) readings: BTreeMap<String, EndpointReading>,
     pub(super) unreached: BTreeMap<Region, String>,
 }
 
-pub(super) async fn endpoints(aws: &Aws, listeners: &[ListenerReading]) -> Result<Endpoints, CallError> {
+pub(in crate::run) async fn endpoints(
+    aws: &Aws,
+    listeners: &[ListenerReading],
+) -> Result<Endpoints, CallError> {
     let mut readings = BTreeMap::new();
     let mut by_region: BTreeMap<Region, BTreeSet<String>> = BTreeMap::new();
     for endpoint in listeners

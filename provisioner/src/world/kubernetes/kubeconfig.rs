@@ -65,17 +65,22 @@ impl Contexts {
 
     /// A client for `site`.
     pub async fn connect(&self, site: &Site) -> Result<Cluster, ConnectError> {
-        let context = site.context.to_string();
+        self.reach(&site.name, site.context.as_str()).await
+    }
+
+    /// A client for the cluster of a context, which belongs to the site of this name.
+    pub async fn reach(&self, site: &SiteName, context: &str) -> Result<Cluster, ConnectError> {
+        let context = context.to_owned();
         let kubeconfig = self.0.as_ref().map_err(|what| {
             ConnectError::Problem(AccessProblem::NoKubeconfig {
-                site: site.name.clone(),
+                site: site.clone(),
                 context: context.clone(),
                 what: what.clone(),
             })
         })?;
         if !kubeconfig.contexts.iter().any(|known| known.name == context) {
             return Err(ConnectError::Problem(AccessProblem::UnknownContext {
-                site: site.name.clone(),
+                site: site.clone(),
                 context,
                 known: kubeconfig.contexts.iter().map(|it| it.name.clone()).collect(),
             }));
@@ -87,7 +92,7 @@ impl Contexts {
         let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await;
         let mut config = config.map_err(|error| {
             ConnectError::Problem(AccessProblem::BrokenContext {
-                site: site.name.clone(),
+                site: site.clone(),
                 context: context.clone(),
                 what: words(&error),
             })
@@ -98,9 +103,9 @@ impl Contexts {
         // Its own repetitions go on for many minutes; ours end with the call's deadline.
         config.default_retry = false;
         let token = TokenFile::of(&mut config);
-        client(&site.name, &context, config, token)
+        client(site, &context, config, token)
             .await
-            .map(|client| Cluster::new(client, &site.name, &context))
+            .map(|client| Cluster::new(client, site, &context))
             .map_err(|error| ConnectError::Unreached(error.unreached()))
     }
 }

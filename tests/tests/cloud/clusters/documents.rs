@@ -66,10 +66,14 @@ fn each_verb_s_document_keeps_its_shape() {
         ("plan of a first apply", PLAN),
         ("apply", &[APPLY, &["--no-wait"]].concat()),
         ("plan of nothing", PLAN),
+        ("plan of an update", PLAN),
         ("status", &["status"]),
         ("history", &["history"]),
         ("destroy", DESTROY),
     ] {
+        if title == "plan of an update" {
+            sites.write_topology("alerting: { for: 15s }\nnotify: { emails: [oncall@example.com] }");
+        }
         let run = sites.run(&[arguments, &["--output", "json"]].concat());
         let document: Value =
             serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"));

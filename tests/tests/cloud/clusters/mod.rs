@@ -4,6 +4,7 @@ mod apply;
 mod conflicts;
 mod documents;
 mod found;
+mod init;
 mod interruption;
 mod outage;
 mod proxies;

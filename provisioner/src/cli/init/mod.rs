@@ -1,0 +1,369 @@
+//! `provision init`: a topology to go on with, from flags, from what two clusters and AWS have, from a conversation.
+//!
+//! Flags win over what was found; on a terminal, what is left is asked for, and what was found is proposed. Nothing is
+//! changed anywhere but for the files that are written: the topology, and the authority of each Infinispan that shows
+//! a certificate of its own. Such a file counts only once somebody compared its fingerprint.
+
+mod conversation;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+use clap_complete::ArgValueCandidates;
+use serde_json::json;
+
+use self::conversation::{
+    Conversation, Judge, as_accelerator, as_context, as_name, as_namespace, as_platform, as_region,
+    as_secret, as_site, as_username, settle_regions,
+};
+use super::cloud;
+use super::completions::{contexts, regions};
+use super::{Exit, Failure, OutputFormat, print, print_json, say, topology_file};
+use crate::files;
+use crate::observed::found::{Authority, AwsFound, ClusterFound};
+use crate::report::draft::{Draft, Entry, SiteDraft, found};
+use crate::run::console::Console;
+use crate::run::init;
+use crate::topology::{self, Region, SiteName};
+use crate::world::kubernetes::Contexts;
+
+/// What is proposed where nothing says otherwise.
+const USUAL_NAME: &str = "keycloak";
+const USUAL_REGION: &str = "us-east-1";
+/// Why it was not seen differs from machine to machine, and helps nobody who reads the file later.
+const UNSEEN_CERTIFICATE: &str = "Its Infinispan's certificate could not be looked at from here. Where an authority of your \
+                                  own issued it, name that authority's PEM file as infinispan.caBundle.";
+const BY_FLAG: &str = "";
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// Where the topology is written; `-` is stdout
+    #[arg(short = 'o', long, value_name = "FILE", default_value = topology_file::USUAL, value_hint = ValueHint::FilePath)]
+    out: PathBuf,
+    /// Overwrite files that are there
+    #[arg(long)]
+    force: bool,
+    /// Look at the clusters of the two --context, and at AWS, for all that can be found
+    #[arg(long)]
+    from_clusters: bool,
+    /// Ask nothing, also on a terminal
+    #[arg(long)]
+    no_questions: bool,
+    /// The deployment's name
+    #[arg(long)]
+    name: Option<String>,
+    /// The function's Regions, joined by commas
+    #[arg(long, value_name = "REGION", value_delimiter = ',', add = ArgValueCandidates::new(regions))]
+    regions: Vec<String>,
+    /// The Region of the register, where the sites are in two Regions
+    #[arg(long, value_name = "REGION", add = ArgValueCandidates::new(regions))]
+    register_region: Option<String>,
+    /// The accelerator's DNS name or ARN
+    #[arg(long)]
+    accelerator: Option<String>,
+    /// The Infinispan user with ADMIN rights
+    #[arg(long, value_name = "USER")]
+    username: Option<String>,
+    /// The secret with its password
+    #[arg(long, value_name = "SECRET")]
+    password_secret: Option<String>,
+    /// Of each site: its name. Once for each, in the same order as all that follow
+    #[arg(long, value_name = "NAME", help_heading = "Sites")]
+    site: Vec<String>,
+    /// The kubeconfig's context
+    #[arg(long, value_name = "CONTEXT", help_heading = "Sites", add = ArgValueCandidates::new(contexts))]
+    context: Vec<String>,
+    /// The Region of its balancer; given once, it is both sites'
+    #[arg(long, value_name = "REGION", help_heading = "Sites", add = ArgValueCandidates::new(regions))]
+    site_region: Vec<String>,
+    /// openshift or kubernetes; given once, it is both sites'
+    #[arg(long, value_name = "PLATFORM", help_heading = "Sites")]
+    platform: Vec<String>,
+    /// The namespace of its Infinispan; given once, it is both sites'
+    #[arg(long, value_name = "NAMESPACE", help_heading = "Sites")]
+    namespace: Vec<String>,
+    /// SHA-256 of an authority that you vouch for, with or without colons
+    #[arg(long, value_name = "FINGERPRINT", help_heading = "Sites")]
+    trust: Vec<String>,
+    /// Where AWS is asked first, and the Region that is proposed.
+    #[arg(from_global)]
+    region: Option<String>,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t)]
+    output: OutputFormat,
+}
+
+impl Init {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        self.refuse_what_is_there(&self.out)?;
+        let mut draft = if self.from_clusters {
+            self.found()?
+        } else {
+            blank()
+        };
+        self.flags(&mut draft)?;
+        let console = Console::new();
+        if !self.no_questions && console.can_ask() {
+            Conversation { console: &console }.hold(&mut draft)?;
+        }
+        self.trusted(&mut draft);
+        self.written(&draft)
+    }
+
+    fn refuse_what_is_there(&self, path: &Path) -> Result<(), Failure> {
+        if self.force || is_stdout(path) || !path.exists() {
+            return Ok(());
+        }
+        Err(
+            Failure::new(Exit::Invalid, format!("{} is there already", path.display()))
+                .code("wouldOverwrite")
+                .hint("name another file with -o, or overwrite it with --force"),
+        )
+    }
+
+    fn found(&self) -> Result<Draft, Failure> {
+        let [a, b] = self.context.as_slice() else {
+            return Err(
+                Failure::new(Exit::Invalid, "--from-clusters looks at two clusters")
+                    .hint("name them: --context A --context B"),
+            );
+        };
+        let known = Contexts::read();
+        for context in [a, b] {
+            if !known.names().contains(context) {
+                let names = known.names();
+                let hint = match names.as_slice() {
+                    [] => "there is no kubeconfig, or none that can be read: set KUBECONFIG".to_owned(),
+                    names => format!("it has {}", names.join(", ")),
+                };
+                return Err(Failure::new(
+                    Exit::Invalid,
+                    format!("the kubeconfig has no context `{context}`"),
+                )
+                .code("unknownContext")
+                .hint(hint));
+            }
+        }
+        let region = self.region.clone().or_else(|| std::env::var("AWS_REGION").ok());
+        let region = Region::new(region.unwrap_or_else(|| USUAL_REGION.to_owned()))
+            .map_err(|error| Failure::new(Exit::Invalid, error.to_string()).hint(error.hint.into_owned()))?;
+        let (clusters, aws, authorities) = cloud::finish_without_failure(async {
+            // Until they tell their own names.
+            let named = |name: &str| SiteName::new(name);
+            let clusters = match (named("first-cluster"), named("second-cluster")) {
+                (Ok(first), Ok(second)) => {
+                    let (a, b) = tokio::join!(
+                        init::cluster(&known, &first, a),
+                        init::cluster(&known, &second, b)
+                    );
+                    [a, b]
+                }
+                _ => <[ClusterFound; 2]>::default(),
+            };
+            let (aws, authorities) =
+                tokio::join!(init::aws(&region, &clusters), init::authorities(&clusters));
+            (clusters, aws, authorities)
+        })?;
+        Ok(drafted(clusters, &aws, authorities))
+    }
+
+    /// What the flags say wins over what was found.
+    fn flags(&self, draft: &mut Draft) -> Result<(), Failure> {
+        let set = |entry: &mut Entry, flag: &str, value: Option<&String>, judge: Judge| {
+            let Some(value) = value else { return Ok(()) };
+            judge(value).map_err(|error| Failure::new(Exit::Invalid, format!("--{flag}: {error}")))?;
+            *entry = Entry::known(value, BY_FLAG);
+            Ok::<(), Failure>(())
+        };
+        set(&mut draft.name, "name", self.name.as_ref(), as_name)?;
+        set(
+            &mut draft.accelerator,
+            "accelerator",
+            self.accelerator.as_ref(),
+            as_accelerator,
+        )?;
+        set(
+            &mut draft.username,
+            "username",
+            self.username.as_ref(),
+            as_username,
+        )?;
+        set(
+            &mut draft.password_secret,
+            "password-secret",
+            self.password_secret.as_ref(),
+            as_secret,
+        )?;
+        for (index, site) in draft.sites.iter_mut().enumerate() {
+            set(&mut site.name, "site", self.site.get(index), as_site)?;
+            set(&mut site.context, "context", self.context.get(index), as_context)?;
+            let shared = |values: &'_ [String]| match values {
+                [both] => Some(both.clone()),
+                each => each.get(index).cloned(),
+            };
+            set(
+                &mut site.region,
+                "site-region",
+                shared(&self.site_region).as_ref(),
+                as_region,
+            )?;
+            set(
+                &mut site.platform,
+                "platform",
+                shared(&self.platform).as_ref(),
+                as_platform,
+            )?;
+            set(
+                &mut site.namespace,
+                "namespace",
+                shared(&self.namespace).as_ref(),
+                as_namespace,
+            )?;
+        }
+        for region in &self.regions {
+            as_region(region).map_err(|error| Failure::new(Exit::Invalid, format!("--regions: {error}")))?;
+        }
+        if !self.regions.is_empty() {
+            draft.regions.values.clone_from(&self.regions);
+            draft.regions.remark.clear();
+        }
+        settle_regions(draft);
+        if let Some(region) = &self.register_region {
+            let entry = draft.register_region.get_or_insert_default();
+            set(entry, "register-region", Some(region), as_region)?;
+        }
+        Ok(())
+    }
+
+    /// Who was vouched for by a flag.
+    fn trusted(&self, draft: &mut Draft) {
+        let bare = |text: &str| text.replace(':', "").to_lowercase();
+        let given: Vec<String> = self.trust.iter().map(|it| bare(it)).collect();
+        for authority in draft.sites.iter_mut().filter_map(|site| site.authority.as_mut()) {
+            authority.is_trusted |= given.contains(&bare(&authority.fingerprint));
+        }
+    }
+
+    fn written(&self, draft: &Draft) -> Result<Exit, Failure> {
+        let text = draft.text();
+        if is_stdout(&self.out) {
+            print(&text)?;
+            return Ok(Exit::Done);
+        }
+        let folder = self.out.parent().unwrap_or(Path::new(""));
+        let mut files = Vec::new();
+        for authority in draft.sites.iter().filter_map(|site| site.authority.as_ref()) {
+            let path = folder.join(&authority.file);
+            self.refuse_what_is_there(&path)?;
+            files.push((path, authority.pem.clone()));
+        }
+        files.push((self.out.clone(), text.clone()));
+        for (path, content) in &files {
+            let unwritable = |error: std::io::Error| {
+                Failure::new(
+                    Exit::Failed,
+                    format!("{} cannot be written: {error}", path.display()),
+                )
+            };
+            if let Some(parent) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+                std::fs::create_dir_all(parent).map_err(unwritable)?;
+            }
+            std::fs::write(path, content).map_err(unwritable)?;
+        }
+        let file = self.out.display().to_string();
+        let missing = draft.missing();
+        let mistakes = topology::load(text.as_bytes(), &file, &|path| {
+            files::read(path, files::CA_BUNDLE_BYTES)
+        })
+        .err()
+        .unwrap_or_default();
+        let next = ["validate", "plan", "apply"].map(|verb| match file.as_str() {
+            topology_file::USUAL => format!("provision {verb}"),
+            _ => format!("provision {verb} {}", shlex::try_quote(&file).unwrap_or_default()),
+        });
+        match self.output {
+            OutputFormat::Text => {
+                let mut answer: String = files
+                    .iter()
+                    .map(|(path, _)| format!("{}\n", path.display()))
+                    .collect();
+                print(&std::mem::take(&mut answer))?;
+                for missing in &missing {
+                    say(&format!("left to fill in: {}: {}", missing.path, missing.remark));
+                }
+                for site in &draft.sites {
+                    if let Some(it) = site.authority.as_ref().filter(|it| !it.is_trusted) {
+                        say(&format!(
+                            "nobody vouched for `{}`, which {} shows: SHA-256 {}",
+                            it.name, it.file, it.fingerprint
+                        ));
+                    }
+                }
+                let [validate, plan, apply] = &next;
+                say(&format!(
+                    "next:\n  {validate}    everything that can be known offline\n  {plan}        what would change, and how long fencing takes\n  {apply}       puts it in place"
+                ));
+            }
+            OutputFormat::Json => print_json(&json!({
+                "files": files.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>(),
+                "missing": missing.iter().map(|it| json!({"path": it.path, "remark": it.remark})).collect::<Vec<_>>(),
+                "mistakes": mistakes.iter().map(topology::Diagnostic::as_json).collect::<Vec<_>>(),
+                "authorities": draft.sites.iter().filter_map(|site| site.authority.as_ref()).map(|it| json!({
+                    "file": it.file, "name": it.name, "sha256": it.fingerprint, "trusted": it.is_trusted,
+                })).collect::<Vec<_>>(),
+                "next": next,
+            }))?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Nothing was looked at.
+fn blank() -> Draft {
+    let site = |name: &str| SiteDraft {
+        name: Entry::unknown(
+            "as `spec.service.sites.local.name` of its Infinispan, and the tag `site` of its balancer",
+        ),
+        region: Entry::unknown("the Region of its balancer"),
+        platform: Entry::unknown("openshift or kubernetes"),
+        context: Entry::unknown(format!("of {name}: `kubectl config get-contexts`")),
+        namespace: Entry::unknown("its Infinispan's"),
+        ..SiteDraft::default()
+    };
+    Draft {
+        name: Entry::known(USUAL_NAME, "yours to choose, until the first apply"),
+        regions: Entry::unknown("for two zones of one Region that Region"),
+        accelerator: Entry::unknown("`aws globalaccelerator list-accelerators --region us-west-2`"),
+        username: Entry::unknown(
+            "a user of both Infinispans with ADMIN rights; Keycloak's guide calls it developer",
+        ),
+        password_secret: Entry::unknown(
+            "the secret's name: `aws secretsmanager create-secret --name keycloak/infinispan --secret-string …`",
+        ),
+        sites: [site("the first site"), site("the second site")],
+        ..Draft::default()
+    }
+}
+
+fn drafted(
+    clusters: [ClusterFound; 2],
+    aws: &AwsFound,
+    authorities: [Option<Result<Authority, String>>; 2],
+) -> Draft {
+    let mut clusters = clusters;
+    for (cluster, authority) in clusters.iter_mut().zip(&authorities) {
+        cluster.problems.sort();
+        cluster.problems.dedup();
+        if matches!(authority, Some(Err(_))) {
+            cluster.problems.push(UNSEEN_CERTIFICATE.to_owned());
+        }
+    }
+    let authorities = authorities.map(|it| it.and_then(Result::ok));
+    let mut draft = found::drafted(&clusters, aws, &authorities);
+    draft.name = Entry::known(USUAL_NAME, "yours to choose, until the first apply");
+    draft
+}
