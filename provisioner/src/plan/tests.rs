@@ -241,6 +241,7 @@ fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
             true,
             &[
                 "lock",
+                "upload eu-west-1",
                 "delete eu-west-1 fencing",
                 "create eu-west-1 fencing",
                 "ready eu-west-1",

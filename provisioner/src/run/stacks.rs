@@ -95,19 +95,24 @@ impl<'a> Driver<'a> {
                 stack,
                 region,
                 status,
-                cause: Some(mut cause),
+                cause,
             }) => {
-                if cause.kind == STACK && causes::is_withheld(&cause.reason) {
-                    // Without the right to look what is known is told.
+                let of_stack = cause.as_ref().is_none_or(|cause| cause.kind == STACK);
+                let mut cause = cause;
+                if of_stack {
+                    // The stack's own events only count what its operation's tell. Without the right to look what is
+                    // known is told.
                     let failures = self.stacks.failures_of_stack(&stack_id).await.unwrap_or_default();
-                    cause = failures.into_iter().next().map_or(cause, Box::new);
+                    cause = failures.into_iter().next().map(Box::new).or(cause);
                 }
-                self.complete(goal, &mut cause, &stack_id).await;
+                if let Some(cause) = &mut cause {
+                    self.complete(goal, cause, &stack_id).await;
+                }
                 Err(Failure::Stack {
                     stack,
                     region,
                     status,
-                    cause: Some(cause),
+                    cause,
                 })
             }
             other => other,
@@ -367,7 +372,7 @@ impl<'a> Driver<'a> {
                         status: status.to_owned(),
                         cause: cause
                             .or_else(|| {
-                                let reason = reading.reason?;
+                                let reason = reading.reason.filter(|reason| !reason.is_empty())?;
                                 Some(Cause::new(stack, STACK, None, &reason))
                             })
                             .map(Box::new),
