@@ -64,6 +64,15 @@ impl Completed {
     }
 }
 
+/// Steps that may go on side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// What functions stand on: buckets with their packages, and the register.
+    Grounds,
+    /// Functions.
+    Functions,
+}
+
 impl Walk<'_> {
     /// Carries out every step. `lock` may be held already; what is still held at a failure is released.
     pub async fn all(&self, plan: &Plan, mut lock: Option<Lock>) -> Result<(), Failure> {
@@ -88,7 +97,12 @@ impl Walk<'_> {
                 rest = others;
                 continue;
             }
-            let of_lanes = rest.iter().take_while(|step| self.lane(step).is_some()).count();
+            // A function waits for every bucket and for the register.
+            let phase = self.phase(step);
+            let of_lanes = rest
+                .iter()
+                .take_while(|step| phase.is_some() && self.phase(step) == phase)
+                .count();
             if of_lanes > 1 {
                 let (of_lanes, others) = rest.split_at(of_lanes);
                 self.lanes(of_lanes, lock.as_ref()).await?;
@@ -124,6 +138,15 @@ impl Walk<'_> {
             StackKind::Health => true,
         };
         (!waits).then(|| (region.clone(), kind))
+    }
+
+    /// Which steps may go on side by side at all: those of one phase.
+    fn phase(&self, step: &Step) -> Option<Phase> {
+        let (_, kind) = self.lane(step)?;
+        Some(match kind {
+            StackKind::Fencing => Phase::Functions,
+            _ => Phase::Grounds,
+        })
     }
 
     /// Carries out steps side by side, those of each lane in their order. None is cut off by another's failure.
