@@ -209,7 +209,7 @@ impl Authentic {
                 serde_json::error::Category::Eof => "it ends too early",
                 serde_json::error::Category::Syntax => "it is not JSON",
                 serde_json::error::Category::Data => {
-                    "a field is missing, stands twice, or is of another type"
+                    "a field is missing, appears twice, or has the wrong type"
                 }
                 serde_json::error::Category::Io => "it cannot be read",
             },

@@ -191,7 +191,7 @@ fn credentials_come_before_everything_else() {
     );
 }
 
-const OTHER: &str = "a field is missing, stands twice, or is of another type";
+const OTHER: &str = "a field is missing, appears twice, or has the wrong type";
 
 #[test]
 fn malformed_bodies_are_refused_with_a_place_and_without_their_text() {

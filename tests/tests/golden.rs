@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use provisioner::check::documents as render;
 use provisioner::render::Document;
+use provisioner::topology::explain::explain;
 use provisioner::topology::load;
+use serde_json::Value;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -115,4 +117,93 @@ fn first_difference(committed: &str, rendered: &str) -> String {
 #[test]
 fn rendering_is_deterministic() {
     assert_eq!(examples(), examples());
+}
+
+/// `docs/topology.md`: every field with what it holds, what holds without it, and a value, by the schema itself.
+fn reference() -> String {
+    let examples = ["every-setting", "two-zones", "two-regions", "minimal"].map(|name| {
+        let text = std::fs::read_to_string(root().join(format!("examples/{name}.yaml"))).unwrap();
+        provisioner::yaml::read::<Value>(&text).unwrap()
+    });
+    let example = |path: &str| {
+        let pointer = path.replace("[]", "/0").replace('.', "/");
+        examples.iter().find_map(|it| it.pointer(&format!("/{pointer}")))
+    };
+    let shown = |value: &Value| match value {
+        Value::String(text) => format!("`{text}`"),
+        other => format!("`{}`", serde_json::to_string(other).unwrap()),
+    };
+
+    let minimal = std::fs::read_to_string(root().join("examples/minimal.yaml")).unwrap();
+    let mut page = format!(
+        "# The topology file\n\nOne YAML file says everything about a deployment. This is all that is required:\n\n```yaml\n\
+         {minimal}```\n\nEverything else has a default. `examples/every-setting.yaml` uses every field once. `provision \
+         explain FIELD` shows a field's entry in a terminal, `provision schema` prints the JSON Schema for editors, and \
+         `provision validate` finds all mistakes at once.\n\nA duration is written as `90s`, `5m`, `1m30s` or `2h`. Files \
+         are named relative to the topology. Unknown fields are refused, with what may be meant.\n\n<!-- made from the \
+         schema; UPDATE_GOLDEN=1 rewrites this page -->\n"
+    );
+    let mut blocks = vec![String::new()];
+    let mut next = 0;
+    while let Some(path) = blocks.get(next).cloned() {
+        next += 1;
+        let block = explain(&path).unwrap();
+        if path.is_empty() {
+            page.push_str("\n## The topology\n");
+        } else {
+            page.push_str(&format!("\n## {path}\n\n{}\n", block.description));
+        }
+        page.push_str("\n| field | holds | without it | example | what it is for |\n|---|---|---|---|---|\n");
+        let mut inner = Vec::new();
+        for field in &block.fields {
+            let name = field.path.rsplit('.').next().unwrap().trim_end_matches("[]");
+            let mut holds = vec![field.kind.clone()];
+            holds.extend(field.limits.iter().cloned());
+            let without = match &field.default {
+                Some(value) => shown(value),
+                None if field.required => "refused".to_owned(),
+                None => String::new(),
+            };
+            let is_block = field.kind == "block" || field.kind == "list of blocks";
+            let value = example(&field.path)
+                .filter(|_| !is_block)
+                .map_or_else(String::new, shown);
+            let mut what = field.description.clone();
+            for meaning in &field.values {
+                what.push_str(&format!(" `{}`: {}", meaning.value, meaning.meaning));
+            }
+            let name = if is_block {
+                inner.push(field.path.clone());
+                let anchor: String = field
+                    .path
+                    .to_lowercase()
+                    .chars()
+                    .filter(|c| c.is_alphanumeric())
+                    .collect();
+                format!("[{name}](#{anchor})")
+            } else {
+                format!("`{name}`")
+            };
+            let cells = [name, holds.join(", "), without, value, what].map(|cell| cell.replace('|', "\\|"));
+            page.push_str(&format!("| {} |\n", cells.join(" | ")));
+        }
+        // Depth first: a block stands right behind the one that it belongs to.
+        blocks.splice(next..next, inner);
+    }
+    page
+}
+
+#[test]
+fn the_page_about_the_topology_says_what_the_schema_says() {
+    let path = root().join("docs/topology.md");
+    let page = reference();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == page,
+        "docs/topology.md: {}\nUPDATE_GOLDEN=1 rewrites it.",
+        first_difference(&committed, &page)
+    );
 }

@@ -21,7 +21,7 @@ pub mod alert {
     pub const SITE_OFFLINE: &str = "SiteOffline";
     /// The same for people, with the severity by which their pagers, silences and inhibitions go. It fences nobody.
     pub const SITE_LOST: &str = "SiteLost";
-    /// Nothing tells whether the other site is in view.
+    /// Nothing shows whether the other site is in view.
     pub const SITE_VIEW_ABSENT: &str = "SiteViewAbsent";
     /// A cache is not replicated: the state that a healed link hides.
     pub const REPLICATION_CUT: &str = "ReplicationCut";
@@ -59,7 +59,7 @@ pub mod label {
 pub mod path {
     /// Where Alertmanager posts to.
     pub const WEBHOOK: &str = "/webhook";
-    /// What the path of the health question begins with; the secret follows.
+    /// What the path of the health check begins with; the secret follows.
     pub const HEALTH: &str = "/health/";
 }
 

@@ -106,7 +106,7 @@ pub fn title(call: &Call) -> String {
         Call::ReadRegister => "read the register".to_owned(),
         Call::ReadAccelerator => "read the accelerator".to_owned(),
         Call::ReadMark => "read whose the accelerator was last".to_owned(),
-        Call::ReadView { at } => format!("ask {at}'s Infinispan whom it sees"),
+        Call::ReadView { at } => format!("ask {at}'s Infinispan which sites it sees"),
         Call::ReadBackup { at, backup } => format!("ask {at}'s Infinispan whether it replicates to {backup}"),
         Call::ReadPushes { at, backup } => format!("ask {at}'s Infinispan what it pushed to {backup}"),
         Call::Pause { .. } => "wait".to_owned(),
@@ -146,7 +146,7 @@ mod tests {
             (Call::ReadRegister, "read the register"),
             (
                 Call::ReadView { at: at() },
-                "ask site-a's Infinispan whom it sees",
+                "ask site-a's Infinispan which sites it sees",
             ),
             (
                 Call::WriteRegister {

@@ -182,7 +182,7 @@ described! {
     struct Found {
         /// The secret with the webhook's password, by ARN, in the function's own Region.
         webhook_secret: String = WEBHOOK_SECRET("SITEFENCE_WEBHOOK_SECRET", Source::Resource, Filled);
-        /// The secret in the path of the health question, by ARN, in the function's own Region.
+        /// The secret in the path of the health check, by ARN, in the function's own Region.
         health_secret: String = HEALTH_SECRET("SITEFENCE_HEALTH_SECRET", Source::Resource, Filled);
         /// The secret with Infinispan's password, by ARN (or name).
         infinispan_secret: String =
@@ -450,7 +450,7 @@ impl Value for BTreeMap<SiteName, String> {
         let mut map = Self::new();
         for (site, value) in pairs(text)? {
             if map.insert(site.clone(), value).is_some() {
-                return Err(format!("site `{site}` stands twice"));
+                return Err(format!("site `{site}` appears twice"));
             }
         }
         Ok(map)

@@ -29,7 +29,7 @@ impl<W: Lookout> Handler<W> {
             .await
             .unwrap_or_else(|| Err(late("Secrets Manager")))?;
         let key = Key::parse(&secret).map_err(|error| Fault {
-            whom: "the health question's secret".to_owned(),
+            whom: "the health check's secret".to_owned(),
             what: error.to_string(),
         })?;
         self.memory().health.learned(key.clone());
@@ -106,7 +106,7 @@ impl<W: Lookout> Handler<W> {
             Ok(()) => {
                 let sentence = if forced.until > now.wall {
                     format!(
-                        "the health question fails until {} for a rehearsal by {}; it ends by itself",
+                        "the health check fails until {} for a rehearsal by {}; it ends by itself",
                         forced.until, forced.by
                     )
                 } else {

@@ -26,7 +26,7 @@ impl Lookout for Cloud {
             Probe::HealthSecret => {
                 let secret = self.secrets.health().await?;
                 let key = Key::parse(&secret).map_err(|error| Fault {
-                    whom: "the health question's secret".to_owned(),
+                    whom: "the health check's secret".to_owned(),
                     what: error.to_string(),
                 })?;
                 Seen::secret(key.ends_a_line())

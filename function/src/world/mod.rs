@@ -98,7 +98,7 @@ pub trait Lookout: World {
     /// Takes one look; a fault is silence. It may take as long as it likes.
     fn look(&self, probe: &Probe) -> impl Future<Output = Result<Seen, Fault>>;
 
-    /// Reads the secret in the path of the health question as it is stored now.
+    /// Reads the secret in the path of the health check as it is stored now.
     fn health_secret(&self) -> impl Future<Output = Result<SecretString, Fault>>;
 
     /// Keeps what a deep check came to.

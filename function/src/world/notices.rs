@@ -73,7 +73,7 @@ impl Notices {
             attributes
                 .get(name)
                 .and_then(|text| text.parse().ok())
-                .ok_or_else(|| fault(format!("its attributes do not tell {name}")))
+                .ok_or_else(|| fault(format!("its attributes do not say {name}")))
         };
         Ok(Seen::Subscriptions {
             confirmed: number("SubscriptionsConfirmed")?,

@@ -94,10 +94,10 @@ impl Secrets {
         })
     }
 
-    /// The secret in the path of the health question as it is stored now.
+    /// The secret in the path of the health check as it is stored now.
     pub async fn health(&self) -> Result<SecretString, Fault> {
         self.health.read().await.map_err(|what| Fault {
-            whom: "the health question's secret".to_owned(),
+            whom: "the health check's secret".to_owned(),
             what,
         })
     }

@@ -80,7 +80,7 @@ async fn a_healthy_deployment_is_told_what_a_loss_would_come_to() {
     assert_eq!(
         calls,
         [
-            ("ask site-a's Infinispan whom it sees", 10),
+            ("ask site-a's Infinispan which sites it sees", 10),
             ("read the accelerator", 10),
             ("read the register", 10),
         ]

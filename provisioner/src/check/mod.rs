@@ -153,7 +153,7 @@ const PROMISES: &[Promise] = &[
         aws::schedule_reaches_the_function,
     ),
     (
-        "an alarm on a heartbeat takes silence for failure, and everything is told once",
+        "an alarm on a heartbeat takes silence for failure, and every loss is notified once",
         watch::alarms_hear_silence,
     ),
     (
@@ -161,7 +161,7 @@ const PROMISES: &[Promise] = &[
         watch::metrics_are_the_functions,
     ),
     (
-        "whoever asks from outside asks each function rightly, and is heard",
+        "each function is asked from outside, rightly, and an alarm listens",
         watch::everyone_is_asked_from_outside,
     ),
     ("secrets are generated, never written", aws::secrets_are_generated),

@@ -70,9 +70,9 @@ pub(super) fn alarms_hear_silence(case: &mut Case<'_>) {
             let is_told_already = TOLD_BY_THE_FUNCTION.iter().any(|cause| cause.metric() == metric);
             if as_list(alarm.get("AlarmActions").unwrap_or(&Value::Null)).is_empty() != is_told_already {
                 let fault = if is_told_already {
-                    "tells a second time"
+                    "notifies a second time"
                 } else {
-                    "tells nobody"
+                    "notifies nobody"
                 };
                 case.breach(document, format!("`{id}` {fault}"));
             }

@@ -28,7 +28,7 @@ pub(super) struct Apply {
     break_lock: bool,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Take fields of our objects back from whoever changed them
+    /// Take back fields of our objects that others changed
     #[arg(long)]
     force_conflicts: bool,
     /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects

@@ -17,14 +17,14 @@ use crate::topology::Loaded;
 pub(super) struct Hold {
     #[command(flatten)]
     file: TopologyFile,
-    /// Why; everybody who is refused meanwhile is told
+    /// Why; shown to everybody who is refused meanwhile
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
     /// When it is meant to end: a time such as 2026-11-21T22:00:00Z, or a span such as 2h30m. It does not end
     /// by itself: after that an alarm reminds
     #[arg(long, value_name = "WHEN", value_parser = When::parse)]
     until: Option<When>,
-    /// Put this hold in the place of another person's; without it theirs stays, and you are told
+    /// Put this hold in the place of another person's; without it theirs stays, and the command is refused
     #[arg(long)]
     replace: bool,
     /// How to answer

@@ -28,7 +28,7 @@ pub(super) struct Plan {
     detailed_exitcode: bool,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Plan to take fields of our objects back from whoever changed them
+    /// Plan to take back fields of our objects that others changed
     #[arg(long)]
     force_conflicts: bool,
     /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects

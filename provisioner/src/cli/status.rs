@@ -18,7 +18,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(5);
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 healthy · 5 degraded · 6 a site is fenced · 1 cannot tell")]
+#[command(after_help = "Exit codes: 0 healthy · 5 degraded · 6 a site is fenced · 1 unknown")]
 pub(super) struct Status {
     #[command(flatten)]
     file: TopologyFile,

@@ -798,7 +798,7 @@ fn what_rests_on_a_silent_region_waits_for_it() {
     );
     assert_eq!(
         deferred(&plan),
-        ["eu-central-1 sitefence-prod-fencing: it needs what eu-west-1 will tell"]
+        ["eu-central-1 sitefence-prod-fencing: it needs what eu-west-1 will say"]
     );
     let half = carried_out(empty_world(), &two_regions().0, &plan, &findings());
     let rest = planned_without(&half, &package(), &[]);

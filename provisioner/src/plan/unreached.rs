@@ -119,7 +119,7 @@ pub(super) fn settle(
         }
         match known.and_then(|known| known.get(name)) {
             Some(told) => *value = ParameterValue::Known(told.clone()),
-            None => return Err(format!("it needs what {region} will tell")),
+            None => return Err(format!("it needs what {region} will say")),
         }
     }
     // Nobody knows whether the register stands, unless a function does, which came after it.

@@ -72,8 +72,8 @@ const ROWS: [Row; 24] = [
             match cause.kind.as_str() {
                 "AWS::Logs::LogGroup" => "CloudWatch Logs (logs.REGION.amazonaws.com)",
                 "AWS::SNS::Topic" => "CloudWatch and SNS (cloudwatch.amazonaws.com, sns.amazonaws.com)",
-                "AWS::S3::Bucket" => "whoever runs provision",
-                _ => "the function's role and whoever runs provision",
+                "AWS::S3::Bucket" => "the caller of provision",
+                _ => "the function's role and the caller of provision",
             }
         )
     }),
@@ -135,7 +135,7 @@ const ROWS: [Row; 24] = [
     (
         &["following hook(s) failed", "following hook(s)/validation failed"],
         |_, _| {
-            "a hook of this account refuses what would be deployed: whoever looks after its CloudFormation hooks can say why"
+            "a hook of this account refuses what would be deployed: the people who look after its CloudFormation hooks can say why"
                 .to_owned()
         },
     ),
@@ -209,7 +209,7 @@ const ROWS: [Row; 24] = [
             "timeout",
         ],
         |_, _| {
-            "AWS had trouble of its own: run the same command again; its health dashboard tells more"
+            "AWS had trouble of its own: run the same command again; its health dashboard says more"
                 .to_owned()
         },
     ),

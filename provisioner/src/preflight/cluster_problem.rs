@@ -111,7 +111,7 @@ pub enum ClusterProblem {
     },
     #[error("the cluster of site `{}` would not take {}: {message}", object.site, object.title())]
     Refused { object: ObjectRef, message: String },
-    #[error("the function does not stand yet, and without it nothing can be told to the clusters")]
+    #[error("the function does not stand yet, and without it there is nothing to put into the clusters")]
     NoFunction,
 }
 

@@ -32,7 +32,7 @@ const KEEPERS: [Keeper; 9] = [
         word: None,
         who: |value| format!("the AWS Load Balancer Controller (GlobalAccelerator {value})"),
         does: "it puts a fenced site's endpoint back within minutes and strips the tags `sitefence:…`: keep the accelerator by \
-               other means, since that controller cannot be told to leave endpoints alone",
+               other means, since that controller has no setting to leave endpoints alone",
     },
     Keeper {
         key: "aws-global-accelerator-controller-managed",

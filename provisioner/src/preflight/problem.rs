@@ -48,7 +48,7 @@ pub enum Problem {
     ForeignEndpoint { endpoint: String, group: String },
     #[error("the endpoint {arn} names a load balancer that is gone")]
     GoneBalancer { arn: String, group: String },
-    #[error("nobody can tell which site the endpoint {arn} belongs to: {region} does not answer")]
+    #[error("it is not known which site the endpoint {arn} belongs to: {region} does not answer")]
     UnseenBalancer { arn: String, region: Region },
     #[error("site `{site}` has {} load balancers in one listener (port {ports}): {}", arns.len(), arns.join(", "))]
     SeveralBalancers {
@@ -213,7 +213,7 @@ pub enum Problem {
     DecisionInForce { what: String, register: RegisterReading },
     #[error("{what} cannot change while it is not known whether a decision is in force: {why}")]
     RegisterUnread { what: String, why: String },
-    #[error("nobody can tell whether a site is fenced: {why}")]
+    #[error("it is not known whether a site is fenced: {why}")]
     RegisterSilent { why: String },
     #[error("the register is `{}`, epoch {}{}", register.state(), register.epoch(), fenced(register))]
     NotOpen { register: RegisterReading },
@@ -468,7 +468,7 @@ impl Problem {
                  aws cloudformation delete-stack --region {region} --stack-name {stack} --retain-resources {resource}"
             ),
             Self::RegisterNotKept { .. } => {
-                "`provision apply` first, which tells the stack to keep it; or take register.retain out and have it deleted"
+                "`provision apply` first, which has the stack keep it; or take register.retain out and have it deleted"
                     .into()
             }
             Self::UnknownParameter { .. } => "this is a mistake in Sitefence; please report it".into(),

@@ -816,7 +816,7 @@ fn of_a_silent_region_is_known_what_the_functions_were_told() {
     let found = problems(&topology(), &with(unseen));
     assert!(
         found.contains(&format!(
-            "nobody can tell which site the endpoint {} belongs to: eu-central-1 does not answer",
+            "it is not known which site the endpoint {} belongs to: eu-central-1 does not answer",
             balancer("b")
         )),
         "{found:#?}"

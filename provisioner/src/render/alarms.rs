@@ -123,7 +123,7 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
     b.cause("SurvivorMissing", "survivor-missing", Cause::SurvivorMissing, 1, "A site is fenced, and the other one, which survives, is missing in the accelerator: nobody who comes there is served as decided. The function does not put it back where others are, while an operator holds everything, or twice within an hour: put it back by hand now.");
     b.cause("AnothersAccelerator", "anothers-accelerator", Cause::AnothersAccelerator, 1, "A site was not fenced, or not brought back, because the accelerator's tag names another deployment. Two of them would empty it between them: destroy one, then apply the other.");
     b.cause("OwnerUnknown", "owner-unknown", Cause::OwnerUnknown, 1, "A decision was taken although the accelerator's tag could not be read for ten minutes. If another deployment stands on the same accelerator, look at its endpoints now.");
-    b.cause("StateUnexplained", "state-unexplained", Cause::Unexplained, 2, "Accelerator and Infinispan do not fit what the register says, so the function leaves them alone. Its log tells the difference.");
+    b.cause("StateUnexplained", "state-unexplained", Cause::Unexplained, 2, "Accelerator and Infinispan do not fit what the register says, so the function leaves them alone. Its log says what differs.");
     b.cause("DependencyFailed", "dependency-failed", Cause::DependencyFailed, 3, "For three minutes the function could not reach something it needs: register, accelerator, Infinispan or a secret. Its log names it. No site can be fenced until it is back.");
     b.cause("ForeignAlerts", "foreign-alerts", Cause::ForeignLabels, 1, "Authenticated alerts of another deployment arrive here: a webhook's address was copied together with its password.");
 
@@ -170,7 +170,7 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
 
     b.cry("DeepCheckFailing", "deep-check-failing", Metric::DeepCheckFailures, 3, "For three minutes something that a fence needs has been out of order. The function's log and /health name it.");
     b.cry("OwnerTagWrong", "accelerator-not-ours", Metric::NotOurs, 2, "The accelerator has lost the tag that says whose it is, or it names another deployment. While it does, this one fences nobody; without it nothing keeps another one away. `provision apply` writes a tag that is gone.");
-    let not_running = b.alarm("DeepCheckNotRunning", "deep-check-not-running", Metric::DeepCheckRan.name(), Silence::IsFailure, "The function's look at everything that a fence needs has not come to an end for three minutes: is the schedule on, does the function start?");
+    let not_running = b.alarm("DeepCheckNotRunning", "deep-check-not-running", Metric::DeepCheckRan.name(), Silence::IsFailure, "The function's check of everything that a fence needs has not finished for three minutes: is the schedule on, does the function start?");
     b.alarms.push(Alarm {
         evaluation_periods: 3,
         datapoints_to_alarm: 3,

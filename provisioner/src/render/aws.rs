@@ -261,7 +261,7 @@ pub(super) fn fencing(topology: &Topology, region: &Region) -> Result<Filled, Re
         webhook_secret_description: format!("Sitefence {name}: Alertmanager's password for the webhook"),
         replica_regions: others().map(replica).collect(),
         health_secret_name: topology.health_secret_name(),
-        health_secret_description: format!("Sitefence {name}: the path of the health question"),
+        health_secret_description: format!("Sitefence {name}: the path of the health check"),
         health_replica_regions: health_replicas,
         topic_name: topic_arn.is_none().then(|| topology.topic_name()),
         environment: environment(topology, region, is_first, topic_arn.as_deref()),

@@ -67,7 +67,7 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
         widget("metric", half, 4, half, 6, graph("How long it takes, in milliseconds", "Maximum", vec![
             ours(Metric::FenceMilliseconds, "alert to answer"),
         ])),
-        widget("metric", 0, 10, half, 6, graph("Watchdogs heard, by site", "Sum", watchdogs)),
+        widget("metric", 0, 10, half, 6, graph("Watchdogs received, by site", "Sum", watchdogs)),
         widget("metric", half, 10, half, 6, graph("Deep check", "Sum", vec![
             ours(Metric::DeepCheckRan, "ran"),
             ours(Metric::DeepCheckFailures, "failures"),

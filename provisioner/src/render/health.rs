@@ -76,7 +76,7 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
         .map(|check| HealthAlarm {
             id: format!("{}Unhealthy", check.id),
             name: format!("{}-unhealthy", check.name),
-            description: "Route 53 hears from outside that this function could not fence, or hears nothing."
+            description: "Route 53 finds from outside that this function could not fence, or gets no answer."
                 .to_owned(),
             check: check.id.clone(),
         })

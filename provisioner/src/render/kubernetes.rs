@@ -343,7 +343,7 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
                 "min by (namespace, cache, site) ({{{ADMIN_STATUS},{about}}}) == 0"
             ),
             site_offline_summary: format!("Site {peer} is out of {}'s sight", site.name),
-            site_view_absent_summary: format!("Nothing tells whether {} sees {peer}", site.name),
+            site_view_absent_summary: format!("Nothing shows whether {} sees {peer}", site.name),
             watchdog_summary: format!("The way from {} to the fencing function works", site.name),
             pending: pending(topology, site).to_string(),
             severity: topology.alerting.severity.to_string(),

@@ -188,7 +188,7 @@ impl Page {
             clocks: match drill {
                 Some(_) => "By the clocks of the drill's machine, of the monitoring and of the function.",
                 None => {
-                    "By the clocks of the monitoring and of the function. When the link itself was lost no record tells."
+                    "By the clocks of the monitoring and of the function. No record says when the link itself was lost."
                 }
             },
             marks,
@@ -497,7 +497,7 @@ fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<Ch
     }
     say(
         format!(
-            "Why the sites lost each other: the link, the gossip routers, {} as a whole. No record here tells.",
+            "Why the sites lost each other: the link, the gossip routers, {} as a whole. No record here says so.",
             decision.fenced
         ),
         None,

@@ -178,9 +178,9 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
     }
     let (create, change, delete) = counts(plan);
     let _ = if plan.plan_again && plan.has_changes() {
-        writeln!(text, "\nmore can be told once that is done")
+        writeln!(text, "\nmore is known once that is done")
     } else if plan.plan_again {
-        writeln!(text, "\nmore can be told once that is over; `apply` waits for it")
+        writeln!(text, "\nmore is known once that is over; `apply` waits for it")
     } else if plan.has_changes() {
         writeln!(
             text,

@@ -187,7 +187,7 @@ pub enum Failure {
         name: String,
         namespace: String,
     },
-    #[error("{what} was waited for {until}, for {seconds} seconds in vain")]
+    #[error("{what} was waited for {until}, for {seconds} seconds without success")]
     WorkloadSlow {
         what: String,
         code: &'static str,
@@ -210,7 +210,7 @@ pub enum Failure {
     RegisterUnread { reason: String },
     #[error("the register knows of no epoch {epoch}")]
     NoSuchEpoch { epoch: u64 },
-    #[error("the sites were waited for {seconds} seconds in vain: {why}")]
+    #[error("the sites were waited for {seconds} seconds without success: {why}")]
     StillApart { seconds: u64, why: String },
     #[error("`{survivor}` looks alive: {sign}")]
     SurvivorLives { survivor: SiteName, sign: String },

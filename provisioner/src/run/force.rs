@@ -340,7 +340,7 @@ impl<'a> Forcing<'a> {
             }
         }
         Err(failed(
-            "the register does not come to say what was forced; the functions stay stopped".to_owned(),
+            "the register was not brought to say what was forced; the functions stay stopped".to_owned(),
         ))
     }
 

@@ -163,7 +163,7 @@ async fn accelerator(
         .and_then(|place| place.group_arn.split("/listener/").next())
         .map(str::to_owned);
     let arn = told.map(|told| told.found.accelerator_arn.clone()).or(of_places);
-    let arn = arn.ok_or("neither a function nor the register tells which one it is")?;
+    let arn = arn.ok_or("neither a function nor the register says which one it is")?;
     let state = Accelerators::new(session.aws.global_accelerator())
         .state(&arn)
         .await;

@@ -30,12 +30,12 @@ pub async fn warn_of_pending(session: &Session, topology: &Topology, unreached: 
         match found {
             Ok(0) => {}
             Ok(count) => session.console.say(&format!(
-                "warning: {count} subscription(s) of the stack {} in {region} wait to be confirmed: whoever owns the \
-                 address follows the link in the mail from AWS, or hears of no fence",
+                "warning: {count} subscription(s) of the stack {} in {region} wait to be confirmed: the owner of the \
+                 address follows the link in the mail from AWS, or gets no mail about a fence",
                 topology.stack_name(kind)
             )),
             Err(error) => session.console.say(&format!(
-                "warning: whether anybody would be told of a fence is not known: {error}"
+                "warning: whether anybody would be notified of a fence is not known: {error}"
             )),
         }
     }

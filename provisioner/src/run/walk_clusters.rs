@@ -285,7 +285,7 @@ fn beyond(others_came: bool) -> String {
             .to_owned()
     } else {
         "all objects stand; does Prometheus select our rule and Alertmanager our AlertmanagerConfig \
-         (monitoring.labels), and may the cluster's egress reach the function's URL? The function's log tells whether \
+         (monitoring.labels), and may the cluster's egress reach the function's URL? The function's log says whether \
          anything arrives"
             .to_owned()
     }

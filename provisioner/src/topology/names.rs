@@ -97,7 +97,7 @@ impl Topology {
         format!("{PREFIX}/{}/webhook", self.name)
     }
 
-    /// The secret in the path of the health question, in every function Region.
+    /// The secret in the path of the health check, in every function Region.
     pub fn health_secret_name(&self) -> String {
         format!("{PREFIX}/{}/health", self.name)
     }

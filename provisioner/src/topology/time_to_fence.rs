@@ -291,7 +291,7 @@ pub fn advice(topology: &Topology, read: &Detections) -> Vec<Advice> {
             path,
             format!(
                 "{} is never left alone: while it misses the other site and that does not report it, nobody is fenced, \
-                 and the alarm loss-not-fenced tells",
+                 and the alarm loss-not-fenced says so",
                 site.name
             ),
         );
@@ -304,7 +304,7 @@ pub fn advice(topology: &Topology, read: &Detections) -> Vec<Advice> {
         say(
             "function.reservedConcurrency",
             format!(
-                "with {reserved} reserved, Lambda turns away all but {} requests a second, whoever sends them, and the \
+                "with {reserved} reserved, Lambda turns away all but {} requests a second, from anybody, and the \
                  URL is public: strangers can keep alerts out for as long as they like. Leave it out, or reserve {FEW} \
                  or more",
                 reserved.saturating_mul(REQUESTS_PER_UNIT)

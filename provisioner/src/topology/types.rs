@@ -71,7 +71,7 @@ pub struct Topology {
     #[serde(default)]
     #[garde(dive)]
     pub health: Health,
-    /// Who is told.
+    /// Who is notified.
     #[serde(default)]
     #[garde(dive)]
     pub notify: Notify,
@@ -131,7 +131,7 @@ pub struct Site {
     /// The namespace of its Infinispan. Our objects go there too.
     pub namespace: Namespace,
     /// Never leave this site alone, for want of capacity or a license: its own alert fences nobody. A split then
-    /// fences it, at the other one's alert; where the other one has died, an alarm tells, and `promote` is for people.
+    /// fences it, at the other one's alert; where the other one has died, an alarm says so, and `promote` is for people.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_survivor: bool,
     /// Its Infinispan.
@@ -433,7 +433,7 @@ pub struct Health {
     pub checker_regions: Vec<Region>,
 }
 
-/// Who is told when the function fences, is held, or breaks.
+/// Who is notified when the function fences, is held, or breaks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]

@@ -137,7 +137,7 @@ fn words(why: Why) -> (&'static str, &'static str) {
         ),
         Why::PushesForgotten => (
             "pushes forgotten",
-            "The survivor forgets what it pushed before: only a push after the fence vouches for a recovery by hand.",
+            "The survivor forgets what it pushed before: only a push after the fence counts for a recovery by hand.",
         ),
         Why::Forgotten => (
             "cut forgotten",

@@ -137,7 +137,7 @@ pub fn what(grounds: &Grounds, call: &Call) -> String {
             )
         }
         Call::NoteReached(reached) => format!("notes {reached} at the accelerator"),
-        Call::ReadView { at } => format!("asks {at} whom it sees"),
+        Call::ReadView { at } => format!("asks {at} which sites it sees"),
         Call::TakeOffline { at, backup } => format!("cuts replication from {at} to {backup}"),
         Call::BringOnline { at, backup } => format!("lets {at} replicate to {backup} again"),
         Call::ReadBackup { at, .. } => format!("reads {at}'s backup"),

@@ -181,7 +181,10 @@ impl Play {
         let wrong = monitoring::basic(user.as_str(), "changeme");
         let answer = self.post(&wrong, 0).await?.0;
         self.screen.claim(
-            &format!("whoever does not know the password is answered {}", answer.status),
+            &format!(
+                "a caller who does not know the password is answered {}",
+                answer.status
+            ),
             answer.status == 403 || answer.status == 401,
             || format!("{answer:?}"),
         )?;
@@ -225,7 +228,7 @@ impl Play {
         ));
         let (answer, _) = self.report(1).await?;
         self.screen.claim(
-            &format!("answered {}: heard, and nothing is to be done", answer.status),
+            &format!("answered {}: received, and there is nothing to do", answer.status),
             answer.status == 200,
             || format!("{answer:?}"),
         )?;

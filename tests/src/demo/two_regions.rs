@@ -210,7 +210,7 @@ impl Play {
             .filter(|delivered| delivered.answer.status == 200)
             .collect();
         self.screen.claim(
-            "whoever was answered 200 is the survivor's Alertmanager, or was told that nothing changes",
+            "a 200 went to the survivor's Alertmanager, or said that nothing changes",
             done.iter()
                 .any(|delivered| self.sites()[delivered.reporter] == survivor)
                 && done.iter().all(|delivered| {
@@ -225,7 +225,7 @@ impl Play {
             },
         )?;
         self.screen.claim(
-            "the others are told to come again (503), or that the other site survives",
+            "the others were answered to try again (503), or that the other site survives",
             all.iter()
                 .all(|delivered| [200, 503].contains(&delivered.answer.status)),
             || format!("{:?}", all.map(|delivered| delivered.answer.clone())),
@@ -409,7 +409,7 @@ impl Play {
         self.screen
             .claim(
                 &format!(
-                    "the register tells: decided, epoch 1, and who was at work until when ({})",
+                    "the register says: decided, epoch 1, and who was at work until when ({})",
                     claim
                         .as_ref()
                         .map(|claim| claim.until.to_string())
@@ -434,7 +434,7 @@ impl Play {
         let mut last = self.deliver(0, &there).await?;
         self.tell(&[&last]);
         self.screen.claim(
-            "at first it is told that somebody is at work, and does nothing",
+            "at first the answer is that somebody is at work, and nothing is done",
             last.answer.status == 503 && self.writes().len() == writes && self.cuts().is_empty(),
             || format!("{:?}", last.answer),
         )?;

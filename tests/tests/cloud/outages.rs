@@ -307,7 +307,7 @@ fn destroy_asks_the_register_first_and_takes_no_silence_for_an_answer() {
     assert!(
         refused
             .stderr
-            .contains("nobody can tell whether a site is fenced"),
+            .contains("it is not known whether a site is fenced"),
         "{refused}"
     );
     assert_eq!(everything(&cloud), before);

@@ -93,7 +93,7 @@ fn rehearsal() -> Value {
         },
         "calls": [
             {"what": "read the register", "ms": 4},
-            {"what": "ask site-a's Infinispan whom it sees", "ms": 31},
+            {"what": "ask site-a's Infinispan which sites it sees", "ms": 31},
             {"what": "read the accelerator", "ms": 118},
         ],
         "isCold": true, "upMs": 12, "tookMs": 122,

@@ -265,7 +265,7 @@ fn what_one_region_cannot_do_just_now_the_next_is_asked_to() {
 
 #[test]
 fn a_rehearsal_that_stops_halfway_tells_where_it_goes_on() {
-    let begun = done("the health question fails until 10:00; it ends by itself");
+    let begun = done("the health check fails until 10:00; it ends by itself");
     let lambdas = [
         ("eu-west-1", begun),
         (
@@ -279,7 +279,7 @@ fn a_rehearsal_that_stops_halfway_tells_where_it_goes_on() {
     assert!(
         run.stderr.contains(
             "stopped at eu-central-1; the Regions before it said:\n\
-             eu-west-1  the health question fails until 10:00; it ends by itself\n\
+             eu-west-1  the health check fails until 10:00; it ends by itself\n\
              error: nothing is rehearsed: the register is silent\n"
         ),
         "{run}"

@@ -259,7 +259,7 @@ impl<'a> Judge<'a> {
 
     /// Whether the endpoint groups that the settings name are those that hold the sites.
     fn groups(&self, listing: &Listing) -> Finding {
-        const AGAIN: &str = "`provision apply` looks again and tells the function";
+        const AGAIN: &str = "`provision apply` looks again and updates the function";
         let known = &self.settings.found.endpoint_group_arns;
         let is_there = |arn: &&String| listing.groups.iter().any(|group| group.arn == **arn);
         if let Some(lost) = known.iter().find(|arn| !is_there(arn)) {
@@ -315,7 +315,7 @@ impl<'a> Judge<'a> {
         if let Some(stranger) = unfit(|unfit| matches!(unfit, Unfit::Unknown { .. } | Unfit::Nobody)) {
             return fails(
                 stranger.to_string(),
-                "was a balancer replaced? `provision apply` looks again; whoever does not belong there has to be \
+                "was a balancer replaced? `provision apply` looks again; what does not belong there has to be \
                  taken out by hand",
             );
         }
@@ -418,7 +418,7 @@ impl<'a> Judge<'a> {
                     "{pending} of {} subscriptions wait to be confirmed",
                     pending + confirmed
                 ),
-                "whoever owns the address follows the link in the mail from AWS; it expires after days, and \
+                "the owner of the address follows the link in the mail from AWS; it expires after days, and \
                  `provision apply` does not send another",
             ),
             Ok(Seen::Subscriptions { confirmed: 0, .. }) => warns(
@@ -429,7 +429,7 @@ impl<'a> Judge<'a> {
             Ok(_) => warns("they were not looked at", "this is a fault of the function"),
             Err(fault) => warns(
                 fault.to_string(),
-                "nobody may be told of a fence: is the topic there, and may the role publish to it?",
+                "nobody may be notified of a fence: is the topic there, and may the role publish to it?",
             ),
         };
         self.say_of(&probe, finding);

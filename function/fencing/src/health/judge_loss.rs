@@ -118,9 +118,7 @@ impl Judge<'_> {
         if sight == Some(&Sight::WrongSite) {
             return obstacle(
                 Reason::Unheard,
-                format!(
-                    "{own}, which missed {peer}, is not heard any more: its address leads to another site"
-                ),
+                format!("{own}, which missed {peer}, no longer counts: its address leads to another site"),
                 "the check of its Infinispan says where it leads",
             );
         }
@@ -183,7 +181,7 @@ impl Judge<'_> {
         obstacle(
             Reason::NoReport,
             format!("no report of {own} has led to a decision, and nothing is known that forbids one"),
-            "look along Prometheus, its rule, Alertmanager, the way out of the cluster; the function's log tells what \
+            "look along Prometheus, its rule, Alertmanager, the way out of the cluster; the function's log says what \
              it answered",
         )
     }

@@ -71,7 +71,7 @@ pub const FORCED_AT_MOST_SECONDS: u32 = 3600;
 pub enum Probe {
     /// The webhook's secret, which must be usable. [`Seen::Whole`]
     WebhookSecret,
-    /// The secret in the path of the health question, likewise. [`Seen::Whole`]
+    /// The secret in the path of the health check, likewise. [`Seen::Whole`]
     HealthSecret,
     /// Infinispan's secret as it is stored now, likewise. [`Seen::Whole`]
     InfinispanSecret,

@@ -71,7 +71,7 @@ impl Lookout for &Memory {
         })
         .map(SecretString::from)
         .map_err(|what| Fault {
-            whom: "the health question's secret".to_owned(),
+            whom: "the health check's secret".to_owned(),
             what,
         })
     }

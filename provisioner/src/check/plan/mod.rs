@@ -69,7 +69,7 @@ const PROMISES: &[Promise] = &[
         packages_are_uploaded_first,
     ),
     (
-        "a cluster is told of a function only when its URL is known",
+        "a cluster gets a function's URL only when it is known",
         urls_are_known,
     ),
     (

@@ -414,13 +414,10 @@ const BREAKS: &[Break] = &[
         let at = position(plan, |step| matches!(step, Step::Upload { .. }));
         plan.steps.remove(at);
     }),
-    (
-        "a cluster is told of a function only when its URL is known",
-        |plan| {
-            let at = position(plan, makes(StackKind::Fencing));
-            plan.steps.remove(at);
-        },
-    ),
+    ("a cluster gets a function's URL only when it is known", |plan| {
+        let at = position(plan, makes(StackKind::Fencing));
+        plan.steps.remove(at);
+    }),
     ("nothing outside the topology's names is deleted", |plan| {
         for step in &mut plan.steps {
             if let Step::DeleteStack { stack, .. } = step {

@@ -587,7 +587,7 @@ fn without_the_aws_half_a_function_must_stand_already() {
     case.choices.aws = false;
     assert_eq!(
         case.problems(),
-        ["the function does not stand yet, and without it nothing can be told to the clusters"]
+        ["the function does not stand yet, and without it there is nothing to put into the clusters"]
     );
     let mut standing = standing();
     let mut fencing = stack("CREATE_COMPLETE", &[]);

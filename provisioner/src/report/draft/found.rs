@@ -250,10 +250,7 @@ fn guide(draft: &mut Draft, aws: &AwsFound) {
     let of_guide = |variable: &str| {
         let (name, variables) = told?;
         let value = variables.get(variable).filter(|value| !value.is_empty())?;
-        Some(Entry::known(
-            value,
-            format!("as the guide's function {name} was told"),
-        ))
+        Some(Entry::known(value, format!("as in the guide's function {name}")))
     };
     draft.username = of_guide("INFINISPAN_USER").unwrap_or_else(|| {
         Entry::unknown("a user of both Infinispans with ADMIN rights; Keycloak's guide calls it developer")

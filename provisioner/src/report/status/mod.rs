@@ -122,7 +122,7 @@ pub fn verdict(seen: &StatusReading) -> Verdict {
         Err(reason) => {
             return Verdict {
                 condition: Condition::Unknown,
-                sentence: format!("{topology}: nobody can tell: the register cannot be read: {reason}"),
+                sentence: format!("{topology}: unknown: the register cannot be read: {reason}"),
                 next: None,
                 complaints: Vec::new(),
             };

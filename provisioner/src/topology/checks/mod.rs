@@ -211,7 +211,7 @@ fn nothing_stands_twice(t: &Topology, found: &mut Vec<Complaint>) {
                 found.push(Complaint {
                     at: path,
                     rests_on: vec![Path::of(at)],
-                    message: format!("`{}` stands twice in `{at}`", item.to_string()),
+                    message: format!("`{}` appears twice in `{at}`", item.to_string()),
                     hint: "remove one of the two".to_owned(),
                 });
             }
@@ -506,7 +506,7 @@ fn labels_are_free(t: &Topology, found: &mut Vec<Complaint>) {
             found.push(complaint(
                 Path::of("monitoring.labels").key(text),
                 &[],
-                format!("the label `{text}` is ours: it tells which objects `destroy` may remove"),
+                format!("the label `{text}` is ours: it marks the objects that `destroy` may remove"),
                 "use another key",
             ));
         }

@@ -81,7 +81,7 @@ impl Mistake {
                 Some(owner) => format!("{owner} has no `{field}`"),
                 None => format!("the topology has no `{field}`"),
             },
-            What::Kind { wanted, found, .. } => format!("{wanted} is wanted here, not {found}"),
+            What::Kind { wanted, found, .. } => format!("{wanted} is expected here, not {found}"),
             What::Word { text, known } => format!("`{text}` is not one of {}", listed(known)),
             What::Length { wanted, found } => {
                 format!("exactly {wanted} `{}` are wanted, not {found}", self.path)

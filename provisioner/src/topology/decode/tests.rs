@@ -77,11 +77,11 @@ fn every_kind_of_mistake_is_told_in_one_run() {
         "nmae: unknown field `nmae`",
         "wait: `soon` is not a duration",
         "list[1]: `narnia` is not an AWS Region",
-        "list[2]: a text is wanted here, not the number 5",
+        "list[2]: a text is expected here, not the number 5",
         "map.nowhere: `nowhere` is not an AWS Region",
-        "map.eu-west-1: a whole number up to 255 is wanted here, not the number 300",
-        "flag: true or false is wanted here, not the text `yes`",
-        "pair[0].x: a whole number is wanted here, not the number -1",
+        "map.eu-west-1: a whole number up to 255 is expected here, not the number 300",
+        "flag: true or false is expected here, not the text `yes`",
+        "pair[0].x: a whole number is expected here, not the number -1",
         "pair[0].kind: `tabel` is not one of `table`, `strong`",
         "pair[1].y: unknown field `y`",
         "pair[1].x: `pair[1]` has no `x`",
@@ -141,7 +141,7 @@ fn one_too_many_or_too_few_does_not_hide_the_others() {
         if found > 0 {
             assert_eq!(
                 told[1],
-                "pair[0].x: a whole number is wanted here, not the text `a`"
+                "pair[0].x: a whole number is expected here, not the text `a`"
             );
         }
     }
@@ -152,20 +152,20 @@ fn a_block_of_the_wrong_kind_is_one_mistake() {
     for (text, expected) in [
         (
             "just text",
-            ": a block of fields is wanted here, not the text `just text`",
+            ": a block of fields is expected here, not the text `just text`",
         ),
-        ("[1]", ": a block of fields is wanted here, not a list"),
+        ("[1]", ": a block of fields is expected here, not a list"),
         (
             "name: eu-west-1\npair: 5",
-            "pair: a list is wanted here, not the number 5",
+            "pair: a list is expected here, not the number 5",
         ),
         (
             "name: eu-west-1\npair:",
-            "pair: a list is wanted here, not nothing",
+            "pair: a list is expected here, not nothing",
         ),
         (
             "name: [a]\npair: [{x: 1, kind: table}, {x: 1, kind: table}]",
-            "name: a text is wanted here, not a list",
+            "name: a text is expected here, not a list",
         ),
     ] {
         let (value, told, spoiled) = run(text);

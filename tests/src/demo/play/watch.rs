@@ -10,7 +10,7 @@ impl Play {
     pub(super) async fn watch_the_watchman(&mut self) -> Result<(), DemoError> {
         self.screen.chapter("The watchman is watched");
         self.screen.say(
-            "Each minute the function looks whether it could fence, and changes nothing. Whoever knows the secret asks.",
+            "Each minute the function looks whether it could fence, and changes nothing. Those who know the secret may ask.",
         );
         let answer = self.health_after_a_minute().await?;
         self.screen.claim(
