@@ -148,10 +148,20 @@ fn lists(before: &[Value], after: &[Value], path: &mut Vec<Segment>, found: &mut
             );
             path.pop();
         }
-        // Nothing but the order may differ, and in routes the first one that matches counts.
-        if old.order != new.order && old.by_name == new.by_name {
-            let joined = |names: &[&str]| Value::String(names.join(", "));
-            note(path, Some(&joined(&old.order)), Some(&joined(&new.order)), found);
+        // The order may differ, too, and in routes the first one that matches counts.
+        let kept = |list: &Named<'_>, other: &Named<'_>| -> Vec<String> {
+            let names = list
+                .order
+                .iter()
+                .filter(|name| other.by_name.contains_key(**name));
+            names.map(|name| (*name).to_owned()).collect()
+        };
+        let (was, is) = (kept(&old, &new), kept(&new, &old));
+        // Tags and dimensions have names and values, and no order that counts.
+        let counts = !old.are_pairs || !new.are_pairs;
+        if was != is && counts {
+            let joined = |names: &[String]| Value::String(names.join(", "));
+            note(path, Some(&joined(&was)), Some(&joined(&is)), found);
         }
         return;
     }
@@ -187,6 +197,8 @@ fn lists(before: &[Value], after: &[Value], path: &mut Vec<Segment>, found: &mut
 
 /// A list whose elements have names.
 struct Named<'a> {
+    /// Whether each is nothing but a name and its value.
+    are_pairs: bool,
     order: Vec<&'a str>,
     by_name: BTreeMap<&'a str, &'a Value>,
 }
@@ -194,12 +206,14 @@ struct Named<'a> {
 fn named(list: &[Value]) -> Option<Named<'_>> {
     if list.is_empty() {
         return Some(Named {
+            are_pairs: true,
             order: Vec::new(),
             by_name: BTreeMap::new(),
         });
     }
     NAMES.iter().find_map(|key| {
         let mut named = Named {
+            are_pairs: true,
             order: Vec::new(),
             by_name: BTreeMap::new(),
         };
@@ -209,7 +223,10 @@ fn named(list: &[Value]) -> Option<Named<'_>> {
             // A name with nothing but its value is told by the value.
             let value = match fields.get(VALUE) {
                 Some(value) if fields.len() == 2 => value,
-                _ => element,
+                _ => {
+                    named.are_pairs = false;
+                    element
+                }
             };
             named.order.push(name);
             if named.by_name.insert(name, value).is_some() {
@@ -256,6 +273,11 @@ mod tests {
                 json!([{"name": "a"}, {"name": "b"}]),
                 json!([{"name": "b"}, {"name": "a"}]),
                 &[": a, b → b, a"],
+            ),
+            (
+                json!([{"name": "a", "v": 1}, {"name": "b", "v": 1}]),
+                json!([{"name": "b", "v": 2}, {"name": "a", "v": 1}]),
+                &["[b].v: 1 → 2", ": a, b → b, a"],
             ),
             (
                 json!({"a": ["x", "y"]}),

@@ -168,7 +168,8 @@ fn only_theirs(
         let (field, pointer) = match (key.strip_prefix("f:"), key.split_once(':')) {
             (Some(name), _) => (
                 format!("{field}.{name}"),
-                pointer.map(|it| format!("{it}/{name}")),
+                // As RFC 6901 has it: a key may have a slash.
+                pointer.map(|it| format!("{it}/{}", name.replace('~', "~0").replace('/', "~1"))),
             ),
             (None, Some((_, element))) => (format!("{field}[{element}]"), None),
             // `.` is the field itself.

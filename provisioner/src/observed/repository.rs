@@ -2,17 +2,22 @@
 
 use serde_json::Value;
 
-/// The managers that put a field back to what stands in a repository, by a part of their names.
-pub const CONTROLLERS: [&str; 4] = ["argocd", "kustomize-controller", "helm-controller", "flux"];
+/// The managers that put a field back to what stands in a repository, by how their names begin.
+const CONTROLLERS: [&str; 4] = ["argocd", "kustomize-controller", "helm-controller", "flux"];
 /// What those write on the objects that they keep: by which name they know them.
 pub const ARGO_CD: &str = "argocd.argoproj.io/tracking-id";
-/// Argo CD's older way, which it shares with Helm: only together with its manager does it say anything.
+/// Argo CD's older way, where it is set up not to use the label that Helm uses, too.
 const ARGO_CD_LABEL: &str = "argocd.argoproj.io/instance";
 /// Flux's labels, each with the kind that keeps the object.
 pub const FLUX: [(&str, &str); 2] = [
     ("kustomize.toolkit.fluxcd.io/name", "kustomization"),
     ("helm.toolkit.fluxcd.io/name", "helmrelease"),
 ];
+
+/// Whether this field manager puts back what it finds changed.
+pub fn puts_back(manager: &str) -> bool {
+    CONTROLLERS.iter().any(|known| manager.starts_with(known))
+}
 
 /// By which name the one is known that keeps the whole object, if somebody does.
 pub fn keeper(object: &Value) -> Option<String> {
@@ -33,7 +38,7 @@ pub fn keeper(object: &Value) -> Option<String> {
         .into_iter()
         .flatten()
         .filter_map(|entry| entry["manager"].as_str())
-        .find(|manager| CONTROLLERS.iter().any(|known| manager.contains(known)))
+        .find(|manager| puts_back(manager))
         .map(|manager| format!("`{manager}`"))
 }
 
@@ -59,6 +64,7 @@ mod tests {
                 Some("`argocd-controller`"),
             ),
             (json!({"managedFields": [{"manager": "kubectl-edit"}]}), None),
+            (json!({"managedFields": [{"manager": "influxdb-operator"}]}), None),
             (json!({}), None),
         ] {
             let found = keeper(&json!({ "metadata": metadata }));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::access::word;
 use super::cluster::{FIELD_MANAGER, KEYCLOAKS, Resource};
-use super::repository::{ARGO_CD, CONTROLLERS, FLUX};
+use super::repository::{self, ARGO_CD, FLUX};
 use super::status::KeycloakState;
 
 /// The annotation with the count from before, while a rejoin keeps a Keycloak at none.
@@ -82,7 +82,7 @@ impl Workload {
             .iter()
             .filter(|entry| !entry["fieldsV1"]["f:spec"][&field].is_null())
             .filter_map(|entry| entry["manager"].as_str())
-            .find(|manager| CONTROLLERS.iter().any(|known| manager.contains(known)))?;
+            .find(|manager| repository::puts_back(manager))?;
         Some(Owner {
             name: name.to_owned(),
             pause: self.pause(),

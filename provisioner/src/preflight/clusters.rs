@@ -362,9 +362,13 @@ impl Judge<'_> {
             );
             let which = format!("{} {}", object.kind.word().to_lowercase(), object.name);
             let command = match added.pointer {
-                Some(pointer) => format!(
-                    "{place} patch {which} --type json -p '[{{\"op\": \"remove\", \"path\": \"{pointer}\"}}]'"
-                ),
+                Some(pointer) => {
+                    let patch = serde_json::json!([{ "op": "remove", "path": pointer }]);
+                    format!(
+                        "{place} patch {which} --type json -p {}",
+                        word(&patch.to_string())
+                    )
+                }
                 None => format!("{place} edit {which}"),
             };
             self.warnings.push(Warning::SetByOthers {

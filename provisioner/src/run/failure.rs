@@ -347,6 +347,24 @@ impl Failure {
         }
     }
 
+    /// Of two things that failed side by side, the one to go on with, and the other one. A fault of its own comes before
+    /// an interruption, whose author knows of it, and that before an outage, after which the rest is tried again: else a
+    /// refusal would be met twice, and an interruption would be followed by a whole new look.
+    #[must_use]
+    pub fn weighed(self, other: Self) -> (Self, Self) {
+        let weight = |failure: &Self| match failure {
+            Self::Interrupted => 1,
+            Self::Overtaken => 0,
+            outage if outage.outage().is_some() => 0,
+            _ => 2,
+        };
+        if weight(&other) > weight(&self) {
+            (other, self)
+        } else {
+            (self, other)
+        }
+    }
+
     /// Which of the exit codes it calls for.
     pub fn kind(&self) -> Kind {
         match self {
@@ -570,6 +588,45 @@ impl Failure {
             }
             Self::Declined => None,
             Self::NoTerminal => Some("add --yes to agree beforehand; `provision plan` shows to what".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::call::Call;
+
+    fn outage() -> Failure {
+        Failure::Call(CallError::Refused {
+            call: Call::new("DynamoDB", "GetItem", "eu-west-1"),
+            code: "ServiceUnavailable".to_owned(),
+            message: "later".to_owned(),
+        })
+    }
+
+    /// Whatever the order in which things failed.
+    #[test]
+    fn a_fault_comes_before_an_interruption_and_that_before_an_outage() {
+        let faults: [fn() -> Failure; 4] = [
+            || Failure::Declined,
+            || Failure::Interrupted,
+            outage,
+            || Failure::Overtaken,
+        ];
+        for (higher, worse) in faults.iter().enumerate() {
+            for other in &faults[higher + 1..] {
+                let (lost, first) = (worse().to_string(), other().to_string());
+                if higher == 2 {
+                    // Two of the same weight: the first of them is told.
+                    assert_eq!(worse().weighed(other()).0.to_string(), lost);
+                    assert_eq!(other().weighed(worse()).0.to_string(), first);
+                    continue;
+                }
+                assert_eq!(worse().weighed(other()).0.to_string(), lost);
+                assert_eq!(other().weighed(worse()).0.to_string(), lost);
+                assert_eq!(other().weighed(worse()).1.to_string(), first);
+            }
         }
     }
 }

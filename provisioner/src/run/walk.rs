@@ -174,20 +174,20 @@ impl Walk<'_> {
             }
             Ok::<(), Failure>(())
         });
-        let mut failures = join_all(walks).await.into_iter().filter_map(Result::err);
-        let Some(first) = failures.next() else {
-            return Ok(());
-        };
-        failures
-            .try_fold(first, |first, other| match (first, other) {
-                // Whoever interrupts knows it, and sees no cause in it where something else went wrong, too.
-                (Failure::Interrupted, other) | (other, Failure::Interrupted) => Ok::<_, Failure>(other),
-                (first, other) => {
-                    self.session.console.say(&other.text());
-                    Ok(first)
-                }
-            })
-            .and_then(Err)
+        self.side_by_side(join_all(walks).await)
+    }
+
+    /// What came of things that were done side by side: the failure to go on with; others are said.
+    pub(super) fn side_by_side(&self, results: Vec<Result<(), Failure>>) -> Result<(), Failure> {
+        let failures = results.into_iter().filter_map(Result::err);
+        let worst = failures.reduce(|first, second| {
+            let (worse, other) = first.weighed(second);
+            if !matches!(other, Failure::Interrupted) {
+                self.session.console.say(&other.text());
+            }
+            worse
+        });
+        worst.map_or(Ok(()), Err)
     }
 
     /// A step came to its end.

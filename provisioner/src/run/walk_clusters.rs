@@ -37,15 +37,8 @@ impl Walk<'_> {
             .each_ref()
             .map(|site| self.cluster(site, steps, lock));
         // Neither is cut off by the other's failure.
-        match tokio::join!(a, b) {
-            // Whoever interrupts knows it, and sees no cause in it where something else went wrong, too.
-            (Err(Failure::Interrupted), Err(other)) | (Err(other), Err(Failure::Interrupted)) => Err(other),
-            (Err(first), Err(second)) => {
-                self.session.console.say(&second.text());
-                Err(first)
-            }
-            (first, second) => first.and(second),
-        }
+        let (first, second) = tokio::join!(a, b);
+        self.side_by_side(vec![first, second])
     }
 
     async fn cluster(&self, site: &Site, steps: &[Step], lock: Option<&Lock>) -> Result<(), Failure> {

@@ -376,16 +376,20 @@ impl Play {
     async fn show_log(&self) -> Result<(), DemoError> {
         let group = self.stage.topology.log_group_name();
         self.screen.say("What the function says about it in its log:");
+        let lines = self.stage.aws.log_lines(self.stage.region(), &group).await?;
+        let sentences = lines.iter().filter_map(|line| {
+            let entry: Value = serde_json::from_str(line).ok()?;
+            entry["message"].as_str().map(str::to_owned)
+        });
+        // What came before is the chapter about the watchman.
+        let about_it = sentences.skip_while(|sentence| !sentence.starts_with("fencing "));
         let mut last = String::new();
-        for line in self.stage.aws.log_lines(self.stage.region(), &group).await? {
-            if let Ok(entry) = serde_json::from_str::<Value>(&line)
-                && let Some(sentence) = entry["message"].as_str()
-                // The decision and the answer are the same sentence.
-                && last != sentence
-            {
-                self.screen.quote(sentence);
-                sentence.clone_into(&mut last);
+        // The decision and the answer are the same sentence, the first of them with the request's id.
+        for sentence in about_it.filter(|sentence| !sentence.is_empty()) {
+            if last.is_empty() || !last.starts_with(&sentence) {
+                self.screen.quote(&sentence);
             }
+            last = sentence;
         }
         Ok(())
     }

@@ -155,7 +155,13 @@ impl Source<'_> {
     fn webhook(&self, webhook: &Value, place: &str) -> Result<Value, OperatorError> {
         only(webhook, &["urlSecret", "sendResolved", "httpConfig"], place)?;
         let http = &webhook["httpConfig"];
-        let known = ["followRedirects", "basicAuth", "proxyFromEnvironment", "proxyUrl"];
+        let known = [
+            "followRedirects",
+            "basicAuth",
+            "proxyFromEnvironment",
+            "proxyUrl",
+            "tlsConfig",
+        ];
         only(http, &known, place)?;
         let url = self.secret(&webhook["urlSecret"], place)?;
         let mut out = json!({"url": url.trim(), "http_config": {}});
@@ -173,10 +179,21 @@ impl Source<'_> {
                 out["http_config"][alertmanagers] = http[theirs].clone();
             }
         }
+        if !http["tlsConfig"].is_null() {
+            out["http_config"]["tls_config"] = self.tls(&http["tlsConfig"], place)?;
+        }
         if !http["basicAuth"].is_null() {
             out["http_config"]["basic_auth"] = self.basic_auth(&http["basicAuth"], place)?;
         }
         Ok(out)
+    }
+
+    /// The operator mounts the ConfigMap's key as a file, and names that: asked for its value, `secrets` answers where
+    /// the file is.
+    fn tls(&self, tls: &Value, place: &str) -> Result<Value, OperatorError> {
+        only(tls, &["ca"], place)?;
+        only(&tls["ca"], &["configMap"], place)?;
+        Ok(json!({ "ca_file": self.secret(&tls["ca"]["configMap"], place)? }))
     }
 
     fn basic_auth(&self, basic: &Value, place: &str) -> Result<Value, OperatorError> {
