@@ -165,8 +165,7 @@ const ROWS: [Row; 24] = [
         ],
         |_, region| {
             format!(
-                "the account may not use {} yet: enable it, or another Region; {THEN}",
-                region
+                "the account may not use {region} yet: enable it, or another Region; {THEN}"
             )
         },
     ),

@@ -385,7 +385,7 @@ fn a_secret_under_a_key_that_the_function_may_not_use_is_a_warning() {
                 .get_mut(REGION)
                 .unwrap()
                 .key
-                .clone_from(&under)
+                .clone_from(&under);
         });
         let findings = judge(topology, &observed, 0).unwrap();
         let warned = findings.warnings.iter().any(|it| {

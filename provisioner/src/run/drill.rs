@@ -36,7 +36,7 @@ pub async fn rehearse(session: &Session, topology: &Topology) -> Result<Vec<Rehe
                 continue;
             };
             let posted = post(&webhook, &region, [&url, &user, &password], payload).await?;
-            rehearsed.push(understood(&values, region.clone(), posted)?);
+            rehearsed.push(understood(&values, region.clone(), &posted)?);
         }
     }
     Ok(rehearsed)
@@ -55,7 +55,7 @@ async fn post(
     })
 }
 
-fn understood(values: &WebhookValues, region: Region, posted: Posted) -> Result<Rehearsed, Failure> {
+fn understood(values: &WebhookValues, region: Region, posted: &Posted) -> Result<Rehearsed, Failure> {
     let rehearsal = match posted.status {
         200 => serde_json::from_str::<Rehearsal>(&posted.body).ok(),
         _ => None,

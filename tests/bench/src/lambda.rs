@@ -158,9 +158,12 @@ impl Process {
     }
 }
 
+/// An invocation that is under way: when it was handed out, and who waits for its answer.
+type UnderWay = (Instant, oneshot::Sender<(Instant, Instant, Value)>);
+
 struct State {
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<Handed>>,
-    current: Mutex<Option<(Instant, oneshot::Sender<(Instant, Instant, Value)>)>>,
+    current: Mutex<Option<UnderWay>>,
     polled: Mutex<Option<oneshot::Sender<Instant>>>,
 }
 

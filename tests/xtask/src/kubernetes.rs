@@ -59,12 +59,14 @@ pub(crate) fn run_where_it_is(workspace: &Workspace) -> Result<(), Failure> {
 
 /// All suites, also after one that failed.
 fn judged(workspace: &Workspace, server: &Path, suites: &[Suite]) -> Result<(), Failure> {
-    suites.iter().fold(Ok(()), |verdict, (suite, tests)| {
+    let mut verdict = Ok(());
+    for (suite, tests) in suites {
         let test = ["cargo", "test", "--workspace", "--test", suite, "--"];
         let test: Vec<String> = test.iter().chain(*tests).map(|it| (*it).to_owned()).collect();
         let judged = beside(workspace, server, &test).run_tests();
-        verdict.and(judged)
-    })
+        verdict = verdict.and(judged);
+    }
+    verdict
 }
 
 /// A command with two API servers beside it, which end with it.
