@@ -6,8 +6,20 @@
 use serde_json::Value;
 
 /// Maps with keys that are others' words: CloudFormation's parameters, tags and labels of the topology, Infinispan's
-/// caches, Regions.
-const MAPS: &[&str] = &["parameters", "tags", "labels", "vpc", "webhookUrls", "functions"];
+/// caches, Regions, sites; and the causes that are counted in episodes.
+const MAPS: &[&str] = &[
+    "parameters",
+    "tags",
+    "labels",
+    "vpc",
+    "webhookUrls",
+    "functions",
+    "checkups",
+    "sights",
+    "blindSince",
+    "dividedSince",
+    "episodes",
+];
 
 /// The keys that are not in camelCase, each with its place.
 pub fn odd_keys(document: &Value) -> Vec<String> {

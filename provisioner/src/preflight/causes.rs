@@ -163,11 +163,7 @@ const ROWS: [Row; 24] = [
             "needs a subscription",
             "is not enabled for this account",
         ],
-        |_, region| {
-            format!(
-                "the account may not use {region} yet: enable it, or another Region; {THEN}"
-            )
-        },
+        |_, region| format!("the account may not use {region} yet: enable it, or another Region; {THEN}"),
     ),
     (
         &[
