@@ -8,6 +8,7 @@ use fencing::replication::Sight;
 use serde_json::{Value, json};
 
 use super::outcome::Rehearsed;
+use super::spelling::camel_case;
 
 /// Whether every loss that was rehearsed would be dealt with.
 pub fn would_all_be_fenced(rehearsed: &[Rehearsed]) -> bool {
@@ -16,18 +17,15 @@ pub fn would_all_be_fenced(rehearsed: &[Rehearsed]) -> bool {
 
 /// Each loss: what would be done, what is seen, how long it took.
 pub fn rehearsed_text(topology: &str, rehearsed: &[Rehearsed]) -> String {
-    let mut text = match would_all_be_fenced(rehearsed) {
-        true => format!("{topology}: rehearsed, and nothing was changed; each loss would be dealt with\n"),
-        false => {
-            format!("{topology}: rehearsed, and nothing was changed; NOT each loss would be dealt with\n")
-        }
-    };
+    let each = if would_all_be_fenced(rehearsed) { "each" } else { "NOT each" };
+    let mut text = format!("{topology}: rehearsed, and nothing was changed; {each} loss would be dealt with\n");
     for one in rehearsed {
         let told = &one.rehearsal;
         let (reporter, suspect) = (&told.reporter, &told.suspect);
-        let start = match told.is_cold {
-            true => format!("a process that had just started, {} ms before", told.up_ms),
-            false => "a process that was running".to_owned(),
+        let start = if told.is_cold {
+            format!("a process that had just started, {} ms before", told.up_ms)
+        } else {
+            "a process that was running".to_owned()
         };
         // Writing to a String cannot fail.
         let _ = write!(
@@ -72,6 +70,6 @@ pub fn rehearsed_json(topology: &str, rehearsed: &[Rehearsed]) -> Value {
     json!({
         "topology": topology,
         "wouldAllBeFenced": would_all_be_fenced(rehearsed),
-        "rehearsals": rehearsed,
+        "rehearsals": camel_case(json!(rehearsed), &[]),
     })
 }
