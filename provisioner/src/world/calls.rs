@@ -84,7 +84,7 @@ fn without_query(uri: &str) -> &str {
 }
 
 /// An address without the user and the password that may stand before its host.
-fn without_user(uri: &str) -> String {
+pub fn without_user(uri: &str) -> String {
     let Some((scheme, rest)) = uri.split_once("://") else {
         return uri.to_owned();
     };
@@ -193,7 +193,10 @@ mod tests {
     #[test]
     fn an_address_is_shown_without_its_user() {
         for (uri, shown) in [
-            ("http://user:s3cret@127.0.0.1:1/a?b=@c", "http://127.0.0.1:1/a?b=@c"),
+            (
+                "http://user:s3cret@127.0.0.1:1/a?b=@c",
+                "http://127.0.0.1:1/a?b=@c",
+            ),
             ("https://user@x", "https://x"),
             ("https://user:a@b@x:443?q", "https://x:443?q"),
             ("https://x/a@b", "https://x/a@b"),

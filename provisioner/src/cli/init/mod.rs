@@ -34,6 +34,12 @@ const USUAL_REGION: &str = "us-east-1";
 const UNSEEN_CERTIFICATE: &str = "Its Infinispan's certificate could not be looked at from here. Where an authority of your \
                                   own issued it, name that authority's PEM file as infinispan.caBundle.";
 const BY_FLAG: &str = "";
+/// What follows, and what for.
+const VERBS: [(&str, &str); 3] = [
+    ("validate", "everything that can be known offline"),
+    ("plan", "what would change, and how long fencing takes"),
+    ("apply", "puts it in place"),
+];
 
 #[derive(Debug, Args)]
 pub(super) struct Init {
@@ -95,6 +101,7 @@ pub(super) struct Init {
 
 impl Init {
     pub(super) fn run(self) -> Result<Exit, Failure> {
+        self.refuse_what_means_nothing()?;
         self.refuse_what_is_there(&self.out)?;
         let mut draft = if self.from_clusters {
             self.found()?
@@ -106,8 +113,38 @@ impl Init {
         if !self.no_questions && console.can_ask() {
             Conversation { console: &console }.hold(&mut draft)?;
         }
-        self.trusted(&mut draft);
-        self.written(&draft)
+        self.trusted(&mut draft)?;
+        self.written(draft)
+    }
+
+    /// Flags that nothing would be made of.
+    fn refuse_what_means_nothing(&self) -> Result<(), Failure> {
+        for (flag, values) in [
+            ("site", &self.site),
+            ("context", &self.context),
+            ("site-region", &self.site_region),
+            ("platform", &self.platform),
+            ("namespace", &self.namespace),
+        ] {
+            if values.len() > 2 {
+                return Err(Failure::new(
+                    Exit::Invalid,
+                    format!(
+                        "--{flag} is given {} times, and there are two sites",
+                        values.len()
+                    ),
+                )
+                .hint("give each flag once for each site, in the same order"));
+            }
+        }
+        if !self.trust.is_empty() && !self.from_clusters {
+            return Err(Failure::new(
+                Exit::Invalid,
+                "--trust needs --from-clusters: without looking, there is no authority to trust",
+            )
+            .hint("add --from-clusters --context A --context B, or leave --trust out"));
+        }
+        Ok(())
     }
 
     fn refuse_what_is_there(&self, path: &Path) -> Result<(), Failure> {
@@ -235,21 +272,43 @@ impl Init {
         Ok(())
     }
 
-    /// Who was vouched for by a flag.
-    fn trusted(&self, draft: &mut Draft) {
+    /// Who was vouched for by a flag. A fingerprint that nobody showed is a mistake, or worse.
+    fn trusted(&self, draft: &mut Draft) -> Result<(), Failure> {
         let bare = |text: &str| text.replace(':', "").to_lowercase();
         let given: Vec<String> = self.trust.iter().map(|it| bare(it)).collect();
+        let shown: Vec<&str> = draft
+            .sites
+            .iter()
+            .filter_map(|site| Some(site.authority.as_ref()?.fingerprint.as_str()))
+            .collect();
+        for (it, written) in given.iter().zip(&self.trust) {
+            if !shown.iter().any(|shown| bare(shown) == *it) {
+                let hint = match shown.as_slice() {
+                    [] => "neither showed an authority of its own".to_owned(),
+                    shown => format!("shown was SHA-256 {}", shown.join(", ")),
+                };
+                return Err(Failure::new(
+                    Exit::Invalid,
+                    format!("no Infinispan shows the authority of --trust {written}"),
+                )
+                .hint(hint));
+            }
+        }
         for authority in draft.sites.iter_mut().filter_map(|site| site.authority.as_mut()) {
             authority.is_trusted |= given.contains(&bare(&authority.fingerprint));
         }
+        Ok(())
     }
 
-    fn written(&self, draft: &Draft) -> Result<Exit, Failure> {
-        let text = draft.text();
+    fn written(&self, mut draft: Draft) -> Result<Exit, Failure> {
         if is_stdout(&self.out) {
-            print(&text)?;
+            for authority in draft.sites.iter_mut().filter_map(|site| site.authority.as_mut()) {
+                authority.is_written = false;
+            }
+            print(&draft.text())?;
             return Ok(Exit::Done);
         }
+        let text = draft.text();
         let folder = self.out.parent().unwrap_or(Path::new(""));
         let mut files = Vec::new();
         for authority in draft.sites.iter().filter_map(|site| site.authority.as_ref()) {
@@ -277,10 +336,22 @@ impl Init {
         })
         .err()
         .unwrap_or_default();
-        let next = ["validate", "plan", "apply"].map(|verb| match file.as_str() {
-            topology_file::USUAL => format!("provision {verb}"),
-            _ => format!("provision {verb} {}", shlex::try_quote(&file).unwrap_or_default()),
-        });
+        // A file that does not validate has nothing to be planned.
+        let verbs = if mistakes.is_empty() {
+            &VERBS[..]
+        } else {
+            &VERBS[..1]
+        };
+        let next: Vec<(String, &str)> = verbs
+            .iter()
+            .map(|(verb, purpose)| {
+                let line = match file.as_str() {
+                    topology_file::USUAL => format!("provision {verb}"),
+                    _ => format!("provision {verb} {}", shlex::try_quote(&file).unwrap_or_default()),
+                };
+                (line, *purpose)
+            })
+            .collect();
         match self.output {
             OutputFormat::Text => {
                 let mut answer: String = files
@@ -299,10 +370,19 @@ impl Init {
                         ));
                     }
                 }
-                let [validate, plan, apply] = &next;
-                say(&format!(
-                    "next:\n  {validate}    everything that can be known offline\n  {plan}        what would change, and how long fencing takes\n  {apply}       puts it in place"
-                ));
+                // Each mark is listed above.
+                let is_marked = |it: &&topology::Diagnostic| {
+                    missing.iter().any(|missing| it.path.starts_with(&missing.path))
+                };
+                for mistake in mistakes.iter().filter(|it| !is_marked(it)) {
+                    say(&mistake.to_string());
+                }
+                let width = next.iter().map(|(line, _)| line.chars().count()).max();
+                let lines: Vec<String> = next
+                    .iter()
+                    .map(|(line, purpose)| format!("  {line:0$}    {purpose}", width.unwrap_or_default()))
+                    .collect();
+                say(&format!("next:\n{}", lines.join("\n")));
             }
             OutputFormat::Json => print_json(&json!({
                 "files": files.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>(),
@@ -311,7 +391,7 @@ impl Init {
                 "authorities": draft.sites.iter().filter_map(|site| site.authority.as_ref()).map(|it| json!({
                     "file": it.file, "name": it.name, "sha256": it.fingerprint, "trusted": it.is_trusted,
                 })).collect::<Vec<_>>(),
-                "next": next,
+                "next": next.iter().map(|(line, _)| line).collect::<Vec<_>>(),
             }))?,
         }
         Ok(Exit::Done)

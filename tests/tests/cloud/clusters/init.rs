@@ -109,8 +109,8 @@ fn what_the_guide_s_function_was_told_is_taken_over() {
     let text = std::fs::read_to_string(sites.cloud.home.path().join("found.yaml")).unwrap();
     for line in [
         "of Keycloak's guide is here and fences, too",
-        "  username: developer  # as the guide's function keycloak-failover was told\n",
-        "  passwordSecret: demo/infinispan  # as the guide's function keycloak-failover was told\n",
+        "  username: developer  # as in the guide's function keycloak-failover\n",
+        "  passwordSecret: demo/infinispan  # as in the guide's function keycloak-failover\n",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
