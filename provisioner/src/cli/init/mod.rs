@@ -24,7 +24,7 @@ use crate::observed::found::{Authority, AwsFound, ClusterFound};
 use crate::report::draft::{Draft, Entry, SiteDraft, found};
 use crate::run::console::Console;
 use crate::run::init;
-use crate::topology::{self, Region, SiteName};
+use crate::topology::{self, MARK, Region, SiteName};
 use crate::world::kubernetes::Contexts;
 
 /// What is proposed where nothing says otherwise.
@@ -371,10 +371,7 @@ impl Init {
                     }
                 }
                 // Each mark is listed above.
-                let is_marked = |it: &&topology::Diagnostic| {
-                    missing.iter().any(|missing| it.path.starts_with(&missing.path))
-                };
-                for mistake in mistakes.iter().filter(|it| !is_marked(it)) {
+                for mistake in mistakes.iter().filter(|it| !it.snippet.contains(MARK)) {
                     say(&mistake.to_string());
                 }
                 let width = next.iter().map(|(line, _)| line.chars().count()).max();
