@@ -88,7 +88,7 @@ pub(super) struct Init {
     /// The namespace of its Infinispan; given once, it is both sites'
     #[arg(long, value_name = "NAMESPACE", help_heading = "Sites")]
     namespace: Vec<String>,
-    /// SHA-256 of an authority that you vouch for, with or without colons
+    /// SHA-256 of an authority that you have compared, with or without colons
     #[arg(long, value_name = "FINGERPRINT", help_heading = "Sites")]
     trust: Vec<String>,
     /// Where AWS is asked first, and the Region that is proposed.
@@ -272,7 +272,7 @@ impl Init {
         Ok(())
     }
 
-    /// Who was vouched for by a flag. A fingerprint that nobody showed is a mistake, or worse.
+    /// Who is trusted by a flag. A fingerprint that nobody showed is a mistake, or worse.
     fn trusted(&self, draft: &mut Draft) -> Result<(), Failure> {
         let bare = |text: &str| text.replace(':', "").to_lowercase();
         let given: Vec<String> = self.trust.iter().map(|it| bare(it)).collect();
@@ -365,7 +365,7 @@ impl Init {
                 for site in &draft.sites {
                     if let Some(it) = site.authority.as_ref().filter(|it| !it.is_trusted) {
                         say(&format!(
-                            "nobody vouched for `{}`, which {} shows: SHA-256 {}",
+                            "nobody confirmed `{}`, which is in {}: SHA-256 {}",
                             it.name, it.file, it.fingerprint
                         ));
                     }
@@ -443,4 +443,46 @@ fn drafted(
     let mut draft = found::drafted(&clusters, aws, &authorities);
     draft.name = Entry::known(USUAL_NAME, "yours to choose, until the first apply");
     draft
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Verb};
+    use crate::report::draft::AuthorityDraft;
+
+    fn trusting(fingerprint: &str) -> Init {
+        let words = ["provision", "init", "--from-clusters", "--trust", fingerprint];
+        match Cli::try_parse_from(words).unwrap().verb {
+            Verb::Init(init) => init,
+            _ => unreachable!("init is what was typed"),
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_that_nobody_showed_is_refused() {
+        let mut draft = blank();
+        let failure = trusting("AB:CD").trusted(&mut draft).unwrap_err();
+        assert!(failure.to_string().contains("neither showed"), "{failure}");
+        draft.sites[1].authority = Some(AuthorityDraft {
+            file: "certs/site-b.pem".to_owned(),
+            pem: String::new(),
+            name: "an authority".to_owned(),
+            fingerprint: "AB:CD".to_owned(),
+            is_trusted: false,
+            is_written: true,
+        });
+        let is_trusted = |draft: &Draft| draft.sites[1].authority.as_ref().unwrap().is_trusted;
+        let failure = trusting("AB:CE").trusted(&mut draft).unwrap_err();
+        assert!(
+            failure.to_string().contains("shown was SHA-256 AB:CD"),
+            "{failure}"
+        );
+        assert!(!is_trusted(&draft));
+        trusting("abcd").trusted(&mut draft).unwrap();
+        assert!(is_trusted(&draft));
+    }
 }

@@ -265,12 +265,12 @@ impl SiteDraft {
                     it.name
                 ),
                 (false, true) => format!(
-                    "It shows a certificate of `{}`, which nobody vouched for yet. Compare the fingerprint with that of \
+                    "It shows a certificate of `{}`, which nobody confirmed yet. Compare the fingerprint with that of \
                      your authority: if it is the same, take the # away",
                     it.name
                 ),
                 (false, false) => format!(
-                    "It shows a certificate of `{}`, which nobody vouched for yet. Compare the fingerprint with that of \
+                    "It shows a certificate of `{}`, which nobody confirmed yet. Compare the fingerprint with that of \
                      your authority: if it is the same, write the authority to the file below, and take the # away",
                     it.name
                 ),
