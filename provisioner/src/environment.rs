@@ -5,7 +5,8 @@
 //! empty one is to them an address that cannot be called, a profile without a name, a file that is not there, and
 //! some of them panic over it. So the process starts over without such variables before anything has looked:
 //! changing one's own environment is not safe, and would have to be done before the first thread runs anyway.
-//! `--profile` and `--region` become variables in the same way.
+//! `--profile` and `--region` become variables in the same way. Each of the two reasons starts the process over once at
+//! the most: a variable remembers the process that was started over, which keeps its id through it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -28,6 +29,10 @@ const READ: [&str; 13] = [
     "XDG_CACHE_HOME",
 ];
 
+/// Remember, for each reason, the process that was started over. A child has another id.
+const WITHOUT_EMPTY: &str = "PROVISION_STARTED_OVER_WITHOUT_EMPTY";
+const WITH_FLAGS: &str = "PROVISION_STARTED_OVER_WITH_FLAGS";
+
 /// The variables that are set to nothing, of those that somebody reads here.
 fn empty(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<OsString> {
     variables
@@ -49,7 +54,7 @@ pub fn without_empty_variables() {
     let empty = empty(std::env::vars_os());
     if !empty.is_empty() {
         // Comes back only where it failed; then the verb runs with the variables as they are.
-        let _ = start_over(|again| {
+        let _ = start_over(WITHOUT_EMPTY, |again| {
             for name in &empty {
                 again.env_remove(name);
             }
@@ -64,7 +69,7 @@ pub fn start_over_with(variables: &[(&str, Option<&str>)]) -> io::Result<()> {
     if variables.iter().all(is_so) {
         return Ok(());
     }
-    Err(start_over(|again| {
+    Err(start_over(WITH_FLAGS, |again| {
         for (name, value) in variables {
             match value {
                 Some(value) => again.env(name, value),
@@ -74,11 +79,16 @@ pub fn start_over_with(variables: &[(&str, Option<&str>)]) -> io::Result<()> {
     }))
 }
 
-/// Starts the process over in an environment that `change` alters. Comes back only where that failed.
+/// Starts the process over in an environment that `change` alters, once for each reason. Comes back only where that
+/// failed.
 #[cfg(unix)]
-fn start_over(change: impl FnOnce(&mut Command)) -> io::Error {
+fn start_over(reason: &str, change: impl FnOnce(&mut Command)) -> io::Error {
     use std::os::unix::process::CommandExt;
 
+    let id = std::process::id().to_string();
+    if std::env::var_os(reason).is_some_and(|it| it == *id) {
+        return io::Error::other("the process was started over for this already, and it did not help");
+    }
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return error,
@@ -90,12 +100,13 @@ fn start_over(change: impl FnOnce(&mut Command)) -> io::Error {
     }
     again.args(arguments);
     change(&mut again);
+    again.env(reason, id);
     again.exec()
 }
 
 /// Other systems cannot put a program in a process's place.
 #[cfg(not(unix))]
-fn start_over(_: impl FnOnce(&mut Command)) -> io::Error {
+fn start_over(_: &str, _: impl FnOnce(&mut Command)) -> io::Error {
     io::ErrorKind::Unsupported.into()
 }
 

@@ -250,6 +250,64 @@ fn a_profile_wins_over_keys_and_reaches_whoever_reads_it() {
 }
 
 #[test]
+fn a_profile_or_region_without_a_name_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("topology.yaml"), MINIMAL).unwrap();
+    for flags in [
+        &["--profile", ""][..],
+        &["--profile="],
+        &["--region", ""],
+        &["--region="],
+        &["--profile", "", "--region", ""],
+    ] {
+        // Starting over for ever would never end: no waiting for that.
+        let mut child = provision(at, &[&["validate"], flags].concat())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = std::time::Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status.code();
+            }
+            if began.elapsed().as_secs() > 30 {
+                child.kill().unwrap();
+                panic!("{flags:?} does not end");
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        assert_eq!(status, Some(2), "{flags:?}");
+    }
+    // Both reasons to start over, one after the other.
+    let output = provision(at, &["validate", "--profile", "prod", "--region", "eu-west-1"])
+        .env("AWS_PROFILE", "")
+        .env("AWS_REGION", "")
+        .env("AWS_ENDPOINT_URL", "")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_others_export_for_their_completion_stops_no_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    for (variable, value) in [
+        ("COMPLETE", "true"),
+        ("COMPLETE", "bash"),
+        ("PROVISION_COMPLETE", "true"),
+        ("PROVISION_COMPLETE", "bash"),
+    ] {
+        let output = provision(folder.path(), &["validate", "/nonexistent.yaml"])
+            .env(variable, value)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variable}={value}");
+        assert!(!output.stderr.is_empty(), "{variable}={value}");
+    }
+}
+
+#[test]
 fn calls_are_shown_when_asked_for_and_never_what_they_carry() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
@@ -281,7 +339,7 @@ fn calls_are_shown_when_asked_for_and_never_what_they_carry() {
 
 fn completed(folder: &Path, words: &[&str]) -> Vec<String> {
     let output = provision(folder, &[&["--", "provision"], words].concat())
-        .env("COMPLETE", "bash")
+        .env("PROVISION_COMPLETE", "bash")
         .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
         .env("_CLAP_IFS", "\n")
         .env("KUBECONFIG", folder.join("kubeconfig"))

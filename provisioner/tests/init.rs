@@ -115,6 +115,37 @@ fn what_flags_do_not_say_is_marked_and_validate_names_it() {
 }
 
 #[test]
+fn what_does_not_validate_is_said_and_is_not_planned() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // The same site twice: each flag is right, the two together are not.
+    let same: Vec<&str> = WHOLE
+        .iter()
+        .map(|word| if *word == "dc.2" { "LON" } else { *word })
+        .collect();
+    let said = run(at, &[&["init"], &same[..]].concat());
+    let validated = run(at, &["validate"]);
+    assert!(validated.contains("exit code 2"), "{validated}");
+    let mistake = validated
+        .lines()
+        .find(|line| line.starts_with("error: "))
+        .unwrap();
+    assert!(said.contains(mistake), "{said}\n{validated}");
+    assert!(
+        said.contains("provision validate") && !said.contains("provision plan"),
+        "{said}"
+    );
+    let answer = command(
+        at,
+        &[&["init", "--force", "--output", "json"], &same[..]].concat(),
+    )
+    .output()
+    .unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert_eq!(answer["next"], serde_json::json!(["provision validate"]));
+}
+
+#[test]
 fn sites_in_two_regions_need_a_register_in_a_third() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
@@ -157,6 +188,22 @@ fn nothing_is_overwritten_and_mistakes_in_flags_are_told() {
             "a",
             "--context",
             "b",
+        ],
+        &["init", "-o", "new.yaml", "--trust", "AB:CD"],
+        &[
+            "init", "-o", "new.yaml", "--site", "a", "--site", "b", "--site", "c",
+        ],
+        &[
+            "init",
+            "-o",
+            "new.yaml",
+            "--from-clusters",
+            "--context",
+            "a",
+            "--context",
+            "b",
+            "--context",
+            "c",
         ],
     ] {
         page.push_str(&run(at, arguments));

@@ -298,7 +298,7 @@ fn completions_are_registered_with_every_shell() {
         let output = provision(folder.path(), &["completions", shell]);
         let script = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(
-            output.status.success() && script.contains("provision") && script.contains("COMPLETE"),
+            output.status.success() && script.contains("provision") && script.contains("PROVISION_COMPLETE"),
             "{shell}"
         );
     }

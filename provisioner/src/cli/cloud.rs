@@ -15,7 +15,7 @@ use crate::check;
 use crate::files;
 use crate::observed::cluster::Unreached;
 use crate::package::elf::Binary;
-use crate::package::{self, PackedFunction, embedded};
+use crate::package::{self, PackedFunction};
 use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::preflight::ours::{Choices, OURS};
 use crate::render::DocumentKind;
@@ -24,7 +24,7 @@ use crate::render::StackDocument;
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{self, Scope, Session, Wanted, status};
-use crate::topology::{Architecture, Interval, Loaded, Topology};
+use crate::topology::{Interval, Loaded, Topology};
 use crate::world::build::{self, Profile};
 
 /// How long the register is waited for before a verb begins.
@@ -80,7 +80,7 @@ pub(super) fn duration(interval: Interval) -> Duration {
 /// Where the function comes from.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FunctionArgs {
-    /// Take the `bootstrap` of this zip instead of this program's own function, or of building one
+    /// Take the `bootstrap` of this zip instead of building one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["source", "build_profile"])]
     pub(super) function_zip: Option<PathBuf>,
     /// Build from this checkout of Sitefence
@@ -110,34 +110,10 @@ impl From<ProfileArg> for Profile {
 }
 
 impl FunctionArgs {
-    /// Whether the function that this program carries is meant: where no other one is named, and no build asked for.
-    fn is_embedded(&self, architecture: Architecture) -> bool {
-        self.function_zip.is_none()
-            && self.source.is_none()
-            && self.build_profile.is_none()
-            && embedded::is_embedded(architecture)
-    }
-
     /// Whether getting the function takes minutes. What can be known to be wrong before is then told before.
-    fn builds(&self, architecture: Architecture) -> bool {
-        self.function_zip.is_none() && !self.is_embedded(architecture)
+    fn builds(&self) -> bool {
+        self.function_zip.is_none()
     }
-}
-
-/// Gets the function as `plan` and `apply` do: this program's own, unless told otherwise.
-async fn function(
-    loaded: &Loaded,
-    arguments: &FunctionArgs,
-    console: &Console,
-) -> Result<PackedFunction, run::Failure> {
-    let topology = &loaded.topology;
-    let architecture = topology.function.architecture;
-    if arguments.is_embedded(architecture)
-        && let Some(bootstrap) = embedded::bootstrap(architecture)?
-    {
-        return Ok(run::pack(topology, &bootstrap, &loaded.ca_bundles)?.0);
-    }
-    Ok(built(loaded, arguments, console).await?.0)
 }
 
 /// Builds the function, or takes it from a zip, and packs it with the topology's authorities.
@@ -206,11 +182,11 @@ pub(super) async fn wanted<'a>(
         resume_epoch,
     };
     if choices.aws {
-        if arguments.builds(topology.function.architecture) {
+        if arguments.builds() {
             session.connected()?;
             run::apply::look(session, &wanted, choices).await?;
         }
-        wanted.function = Some(function(loaded, arguments, &session.console).await?);
+        wanted.function = Some(built(loaded, arguments, &session.console).await?.0);
     }
     Ok(wanted)
 }

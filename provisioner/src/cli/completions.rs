@@ -1,13 +1,14 @@
 //! `provision completions`, and what a shell asks while somebody types.
 //!
 //! ```text
-//!   completions bash ─▶ a script that calls `COMPLETE=bash provision -- WORDS…` at each Tab
+//!   completions bash ─▶ a script that calls `PROVISION_COMPLETE=bash provision -- WORDS…` at each Tab
 //!                        └─▶ verbs, flags, files; sites of the topology, contexts of the kubeconfig, Regions, profiles
 //! ```
 //!
 //! What is proposed is read from files of this machine; a cloud is never asked, and whatever cannot be read
 //! proposes nothing.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -19,8 +20,8 @@ use crate::files;
 use crate::topology::{self, Topology, explain, regions};
 use crate::world::kubernetes::Contexts;
 
-/// Set by the scripts, to the shell's name.
-const VARIABLE: &str = "COMPLETE";
+/// Set by the scripts, to the shell's name. Others export a plain `COMPLETE` for their own ends.
+const VARIABLE: &str = "PROVISION_COMPLETE";
 const PROGRAM: &str = "provision";
 
 #[derive(Debug, Args)]
@@ -43,13 +44,21 @@ impl Completions {
     }
 }
 
+/// Whether a script of ours started this process: it names a shell, and the words that were typed stand behind `--`.
+fn is_asked(shell: Option<&OsStr>, words: &[OsString]) -> bool {
+    let is_known = shell
+        .and_then(OsStr::to_str)
+        .is_some_and(|shell| Shells::builtins().completer(shell).is_some());
+    is_known && words.len() > 2 && words.get(1).is_some_and(|word| word == "--")
+}
+
 /// Answers a shell, if it was one that started this process. True when it was.
 pub(super) fn answered() -> bool {
-    if std::env::var_os(VARIABLE).is_none() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if !is_asked(std::env::var_os(VARIABLE).as_deref(), &words) {
         return false;
     }
     let here = std::env::current_dir().ok();
-    let words = std::env::args_os();
     match CompleteEnv::with_factory(super::examples::command)
         .var(VARIABLE)
         .bin(PROGRAM)
@@ -164,6 +173,18 @@ mod tests {
         let config = "[default]\nregion = x\n[profile prod]\n[sso-session corp]\n [ profile two words ] \n";
         assert_eq!(profile_names(config), ["default", "prod", "two words"]);
         assert_eq!(profile_names("[default]\n[ci]\n"), ["default", "ci"]);
+    }
+
+    #[test]
+    fn only_a_script_of_ours_is_answered() {
+        let asked = |shell: &str, line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            is_asked(Some(OsStr::new(shell)), &words)
+        };
+        assert!(asked("bash", "provision -- provision pl") && asked("zsh", "provision -- provision"));
+        assert!(!asked("true", "provision -- provision pl") && !asked("", "provision -- provision pl"));
+        assert!(!asked("bash", "provision plan") && !asked("bash", "provision plan -- x.yaml"));
+        assert!(!asked("bash", "provision --") && !is_asked(None, &["provision".into(), "--".into()]));
     }
 
     #[test]

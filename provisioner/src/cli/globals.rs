@@ -3,10 +3,12 @@
 //! `--profile` and `--region` mean what `AWS_PROFILE` and `AWS_REGION` mean, for everything that reads these: the
 //! SDK, `credential_process`, and the plugins that sign in to clusters (`aws eks get-token`). So the process starts
 //! over with the variables set. Keys in the environment would win over a profile there, and whoever types `--profile`
-//! does not mean those: they are taken out, as the AWS CLI does.
+//! does not mean those: they are taken out, as the AWS CLI does. An empty value is refused: it is a script's variable that
+//! is not set, and signing in as somebody else because of it helps nobody.
 
 use std::io::IsTerminal;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args};
 use clap_complete::ArgValueCandidates;
 use tracing::level_filters::LevelFilter;
@@ -25,10 +27,10 @@ use crate::world::calls;
 #[command(next_help_heading = "Everywhere")]
 pub(super) struct Globals {
     /// Sign in to AWS by this profile, as AWS_PROFILE
-    #[arg(long, global = true, value_name = "NAME", add = ArgValueCandidates::new(profiles))]
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCandidates::new(profiles))]
     profile: Option<String>,
     /// Sign in by this Region, as AWS_REGION; where things are deployed, the topology says
-    #[arg(long, global = true, value_name = "REGION", add = ArgValueCandidates::new(regions))]
+    #[arg(long, global = true, value_name = "REGION", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCandidates::new(regions))]
     region: Option<String>,
     /// Show each call to AWS and to the clusters, with -vv also its address and request id; never what it carries
     #[arg(short, long, global = true, action = ArgAction::Count)]

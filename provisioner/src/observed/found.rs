@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::failure_detection;
-use crate::topology::{FailureDetection, Platform, Region};
+use crate::topology::{
+    FailureDetection, LabelKey, LabelValue, Namespace, ObjectName, Platform, Region, SiteName, harmless,
+};
 
 /// One cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +31,50 @@ pub struct ClusterFound {
     pub balancers: BTreeSet<String>,
     /// What could not be read, each as a sentence.
     pub problems: Vec<String>,
+}
+
+/// More than any name of Kubernetes has.
+const SHOWN_CHARACTERS: usize = 64;
+
+impl ClusterFound {
+    /// Leaves out what cannot be a name: it would be written into a topology, and into the names of files and calls.
+    /// Each is noted as a problem.
+    pub fn drop_what_is_no_name(&mut self) {
+        let mut problems = Vec::new();
+        let mut refused = |what: &str, text: &str| {
+            let shown = harmless(text, SHOWN_CHARACTERS);
+            problems.push(format!(
+                "{what} is called `{shown}`, which cannot be a name: it is left out."
+            ));
+        };
+        let mut is_object = |what: &str, namespace: &str, name: &str| {
+            let is_namespace = Namespace::new(namespace).is_ok();
+            let is_name = ObjectName::new(name).is_ok();
+            if !is_namespace {
+                refused(&format!("The namespace of {what}"), namespace);
+            } else if !is_name {
+                refused(what, name);
+            }
+            is_namespace && is_name
+        };
+        self.infinispans
+            .retain(|it| is_object("An Infinispan", &it.namespace, &it.name));
+        self.keycloaks
+            .retain(|(namespace, name)| is_object("A Keycloak", namespace, name));
+        for infinispan in &mut self.infinispans {
+            if let Some(site) = infinispan.site.take_if(|it| SiteName::new(it).is_err()) {
+                refused("The site of its Infinispan", &site);
+            }
+        }
+        self.rule_labels.retain(|name, value| {
+            let is_label = LabelKey::new(name).is_ok() && LabelValue::new(value.as_str()).is_ok();
+            if !is_label {
+                refused("A label of its Prometheus", name);
+            }
+            is_label
+        });
+        self.problems.extend(problems);
+    }
 }
 
 /// An Infinispan.
@@ -158,6 +204,47 @@ mod tests {
         assert_eq!(found.site.as_deref(), Some("site-a"));
         assert_eq!((found.replicas, found.relay_nodes), (Some(3), Some(2)));
         assert_eq!(InfinispanFound::of(&json!({"metadata": {}})), None);
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_left_out_and_noted() {
+        let infinispan = |namespace: &str, name: &str, site: &str| InfinispanFound {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            site: Some(site.to_owned()),
+            endpoint: None,
+            failure_detection: None,
+            replicas: None,
+            relay_nodes: None,
+        };
+        let mut found = ClusterFound {
+            infinispans: vec![
+                infinispan("keycloak", "infinispan", "../../etc/x"),
+                infinispan("../../etc", "infinispan", "site-a"),
+                infinispan("keycloak", "a\u{1b}[2J\u{202e}b", "site-a"),
+            ],
+            keycloaks: vec![
+                ("a b".to_owned(), "keycloak".to_owned()),
+                ("a".to_owned(), "b".to_owned()),
+            ],
+            ..ClusterFound::default()
+        };
+        found.drop_what_is_no_name();
+        let once = found.clone();
+        found.drop_what_is_no_name();
+        assert_eq!(found, once);
+        let left = InfinispanFound {
+            site: None,
+            ..infinispan("keycloak", "infinispan", "")
+        };
+        assert_eq!(found.infinispans, [left]);
+        assert_eq!(found.keycloaks, [("a".to_owned(), "b".to_owned())]);
+        assert_eq!(found.problems.len(), 4, "{:?}", found.problems);
+        let all = found.problems.concat();
+        assert!(
+            all.contains("`../../etc/x`") && all.contains("`a\u{fffd}[2J\u{fffd}b`"),
+            "{all}"
+        );
     }
 
     #[test]

@@ -10,7 +10,6 @@
 
 mod digest;
 pub mod elf;
-pub mod embedded;
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
@@ -41,11 +40,6 @@ pub enum PackageError {
     NoBootstrap { entries: Vec<String> },
     #[error("`{BOOTSTRAP}` has {bytes} bytes, and Lambda takes {UNPACKED_LIMIT_BYTES}")]
     TooLarge { bytes: u64 },
-    #[error("the function that this program carries is damaged")]
-    Damaged {
-        #[source]
-        source: std::io::Error,
-    },
     #[error("the zip cannot be written")]
     Unwritable {
         #[source]
@@ -59,9 +53,6 @@ impl PackageError {
         match self {
             Self::NoZip { .. } | Self::NoBootstrap { .. } | Self::TooLarge { .. } => {
                 Some("`provision build` writes a zip that fits".into())
-            }
-            Self::Damaged { .. } => {
-                Some("take the program from its archive again, and compare the checksum".into())
             }
             Self::Unwritable { .. } => None,
         }

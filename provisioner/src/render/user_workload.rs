@@ -95,6 +95,12 @@ pub fn uses_platform(cluster_monitoring: Option<&Value>, config_map: Option<&Val
     ) && !setting(config_map, "/alertmanager/enabled")
 }
 
+/// Whether monitoring for user-defined projects is switched on; `None` where its settings cannot be read.
+pub fn is_enabled(cluster_monitoring: Option<&Value>) -> Option<bool> {
+    let settings = parsed(text(cluster_monitoring).unwrap_or_default()).ok()?;
+    Some(settings.get("enableUserWorkload") == Some(&Value::Bool(true)))
+}
+
 /// Whether the Alertmanager for user workloads is yet to be switched on.
 pub fn switches_on(config_map: Option<&Value>) -> bool {
     missing(config_map).is_ok_and(|missing| missing.contains(&"enabled"))
@@ -448,6 +454,23 @@ mod tests {
             let undone = replaced(undo(Some(&merged), "prod").unwrap());
             assert_eq!(undone, original, "{before:?}");
         }
+    }
+
+    #[test]
+    fn monitoring_for_user_projects_is_read_as_yaml() {
+        for (text, is_on) in [
+            ("enableUserWorkload: true\n", Some(true)),
+            ("enableUserWorkload:   true # since May\n", Some(true)),
+            ("{\"enableUserWorkload\": true}", Some(true)),
+            ("prometheusK8s:\n  enableUserWorkload: true\n", Some(false)),
+            ("# enableUserWorkload: true\n", Some(false)),
+            ("enableUserWorkload: false\n", Some(false)),
+            ("", Some(false)),
+            ("a: [", None),
+        ] {
+            assert_eq!(is_enabled(Some(&config_map(Some(text)))), is_on, "{text:?}");
+        }
+        assert_eq!(is_enabled(None), Some(false));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::observed::found::{
     rule_labels,
 };
 use crate::observed::{EndpointReading, cluster_endpoint};
-use crate::render::user_workload::names;
+use crate::render::user_workload::{self, names};
 use crate::topology::{Platform, Region, SiteName};
 use crate::world::accelerator::Accelerators;
 use crate::world::aws::Aws;
@@ -126,6 +126,7 @@ impl Looker {
         if serves(&INFINISPANS) {
             let objects = self.everywhere(INFINISPANS).await?;
             self.found.infinispans = objects.iter().filter_map(InfinispanFound::of).collect();
+            self.found.drop_what_is_no_name();
             for index in 0..self.found.infinispans.len() {
                 let endpoint = self.endpoint(index, is_openshift).await?;
                 self.found.infinispans[index].endpoint = endpoint;
@@ -139,6 +140,7 @@ impl Looker {
                     .keycloaks
                     .extend(text("/metadata/namespace").zip(text("/metadata/name")));
             }
+            self.found.drop_what_is_no_name();
         }
         let kinds = self.cluster.kinds(MONITORING, PROMETHEUS_RULES.version).await;
         let kinds: BTreeSet<String> = self.noted(kinds)?;
@@ -147,14 +149,7 @@ impl Looker {
             let config = self
                 .get(CONFIG_MAPS, names::CLUSTER_NAMESPACE, names::CLUSTER_CONFIG)
                 .await?;
-            let text = config
-                .as_ref()
-                .and_then(|it| it.pointer("/data/config.yaml")?.as_str());
-            let is_on = |text: &str| {
-                text.lines()
-                    .any(|line| line.replace(' ', "") == "enableUserWorkload:true")
-            };
-            self.found.user_workload = Some(text.is_some_and(is_on));
+            self.found.user_workload = user_workload::is_enabled(config.as_ref());
         } else if kinds.contains(PROMETHEUSES.kind) {
             let all = self.everywhere(PROMETHEUSES).await?;
             self.found.rule_labels = all

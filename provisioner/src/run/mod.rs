@@ -53,6 +53,7 @@ use crate::render::ObjectDocument;
 use crate::render::StackDocument;
 use crate::topology::{CaBundle, Site, SiteName, Topology};
 use crate::world::aws::Aws;
+use crate::world::calls::without_user;
 use crate::world::kubernetes::{Cluster, ConnectError, Contexts};
 
 /// What is worked on.
@@ -107,6 +108,7 @@ impl Session {
     pub async fn over(topology: &Topology, scope: &Scope, console: Console) -> Result<Self, Failure> {
         let aws = Aws::sign_in(topology.first_region().as_str()).await?;
         for (name, url) in aws.endpoints() {
+            let url = without_user(url);
             console.say(&format!("{name} is set: calls go to {url}"));
         }
         Ok(Self {

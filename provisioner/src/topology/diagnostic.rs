@@ -90,8 +90,7 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
         .chars()
         .map(|c| match c {
             '\t' => ' ',
-            c if c.is_control() || is_bidirectional_control(c) => '\u{fffd}',
-            c => c,
+            c => harmless_character(c),
         })
         .collect();
     let caret = column.saturating_sub(1).min(characters.len());
@@ -112,9 +111,32 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     (shown, caret)
 }
 
+/// A text of somebody else's, as it can be shown on a terminal and stand on one line of a file: at most so many
+/// characters, none that a terminal would obey.
+pub fn harmless(text: &str, most: usize) -> String {
+    let mut shown: String = text.chars().take(most).map(harmless_character).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn harmless_character(c: char) -> char {
+    if c.is_control() || is_line_end(c) || is_bidirectional_control(c) {
+        '\u{fffd}'
+    } else {
+        c
+    }
+}
+
+/// Characters that end a line to some readers of YAML, and are no control characters.
+fn is_line_end(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 /// Characters that reorder what a terminal shows, so that a line reads differently from what it says.
 fn is_bidirectional_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

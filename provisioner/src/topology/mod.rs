@@ -32,7 +32,7 @@ mod robustness;
 
 pub use crate::yaml::MARK;
 pub use bundles::{CaBundle, Ending, ReadFile, Validity, endings};
-pub use diagnostic::{Diagnostic, Position};
+pub use diagnostic::{Diagnostic, Position, harmless};
 pub use fencing::words::{SiteName, TopologyName};
 pub use grammar::{
     Accelerator, CacheName, ContextName, DataKey, Email, Endpoint, FilePath, GrammarError, KeyArn, LabelKey,

@@ -58,7 +58,7 @@ impl HttpConnector for ToldConnector {
             return self.0.call(request);
         }
         let call = aws_call(&request);
-        let address = without_query(request.uri()).to_owned();
+        let address = without_user(without_query(request.uri()));
         let since = Instant::now();
         let answer = self.0.call(request);
         HttpConnectorFuture::new(async move {
@@ -81,6 +81,17 @@ impl HttpConnector for ToldConnector {
 
 fn without_query(uri: &str) -> &str {
     uri.split('?').next().unwrap_or_default()
+}
+
+/// An address without the user and the password that may stand before its host.
+pub fn without_user(uri: &str) -> String {
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        return uri.to_owned();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 /// What a request to AWS is called.
@@ -142,7 +153,7 @@ where
             return Box::pin(self.inner.call(request));
         }
         let call = format!("{} {} {}", self.cluster, request.method(), request.uri().path());
-        let address = request.uri().to_string();
+        let address = without_user(&request.uri().to_string());
         let since = Instant::now();
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -177,6 +188,22 @@ mod tests {
             request.headers_mut().insert(*name, value);
         }
         request
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_user() {
+        for (uri, shown) in [
+            (
+                "http://user:s3cret@127.0.0.1:1/a?b=@c",
+                "http://127.0.0.1:1/a?b=@c",
+            ),
+            ("https://user@x", "https://x"),
+            ("https://user:a@b@x:443?q", "https://x:443?q"),
+            ("https://x/a@b", "https://x/a@b"),
+            ("/api/v1/a@b", "/api/v1/a@b"),
+        ] {
+            assert_eq!(without_user(uri), shown);
+        }
     }
 
     #[test]

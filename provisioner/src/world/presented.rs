@@ -18,10 +18,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::observed::found::Authority;
+use crate::topology::harmless;
 
 /// Longer than any honest handshake.
 const WITHIN: Duration = Duration::from_secs(5);
 const HTTPS: u16 = 443;
+/// As many as a common name may have by RFC 5280.
+const NAME_CHARACTERS: usize = 64;
 
 /// Who vouches for the server at `endpoint`, a host with or without a port. In words, why that is not known.
 pub async fn authority(endpoint: &str) -> Result<Authority, String> {
@@ -43,7 +46,10 @@ pub async fn authority(endpoint: &str) -> Result<Authority, String> {
             "{endpoint} shows its own certificate only, not the authority's"
         ));
     }
-    let name = read.map(|it| it.name).unwrap_or_default();
+    // Any server may show any name.
+    let name = read
+        .map(|it| harmless(&it.name, NAME_CHARACTERS))
+        .unwrap_or_default();
     Ok(Authority::Own {
         name,
         fingerprint: fingerprint(last),
@@ -191,9 +197,13 @@ mod tests {
 
     /// A server for `localhost` whose chain is its certificate, and the authority's if that is to be shown.
     async fn server(shows_authority: bool) -> (String, CertificateDer<'static>) {
+        server_of("an authority", shows_authority).await
+    }
+
+    async fn server_of(name: &str, shows_authority: bool) -> (String, CertificateDer<'static>) {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "an authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let authority = params.self_signed(&key).unwrap().der().clone();
         let own_key = KeyPair::generate().unwrap();
@@ -238,6 +248,18 @@ mod tests {
         };
         assert_eq!((name.as_str(), shown), ("an authority", fingerprint(&expected)));
         assert_eq!(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_a_terminal_would_obey_is_shown_as_what_it_is() {
+        let name = format!("good\nbad\r\u{1b}[2J\u{202e}ytirohtua\u{2028}{}", "x".repeat(100));
+        let (endpoint, _) = server_of(&name, true).await;
+        let Ok(Authority::Own { name, .. }) = authority(&endpoint).await else {
+            unreachable!("no public authority knows it");
+        };
+        let begins = "good\u{fffd}bad\u{fffd}\u{fffd}[2J\u{fffd}ytirohtua\u{fffd}xxx";
+        assert!(name.starts_with(begins), "{name:?}");
+        assert_eq!((name.chars().count(), name.chars().last()), (65, Some('…')));
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Posting to the function's URL as Alertmanager does: the address, the user and the password that it has, over
 //! HTTPS, through the proxy of the environment.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_smithy_http_client::Connector;
@@ -10,6 +11,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::Uri;
 use http_body_util::Limited;
 use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::time::Instant;
@@ -37,6 +39,11 @@ pub struct Posted {
 pub enum PostError {
     #[error("the address cannot be called")]
     Address,
+    #[error(
+        "the address is not of HTTPS, and nobody sends a password over anything else: only to this machine, where a \
+         local AWS listens"
+    )]
+    Bare,
     #[error("no answer within {} seconds", .0.as_secs())]
     Late(Duration),
     #[error("{0}")]
@@ -66,6 +73,7 @@ impl Webhook {
         body: String,
     ) -> Result<Posted, PostError> {
         let url = std::str::from_utf8(url.expose_secret()).map_err(|_| PostError::Address)?;
+        keeps_secrets(url)?;
         let pair = [username.expose_secret(), b":", password.expose_secret()].concat();
         let mut request = HttpRequest::new(SdkBody::from(body));
         let _ = request.set_method("POST").map_err(|_| PostError::Address)?;
@@ -92,6 +100,25 @@ impl Webhook {
     }
 }
 
+/// Whether a password may go to an address: over HTTPS, or without leaving this machine.
+fn keeps_secrets(url: &str) -> Result<(), PostError> {
+    let url: Uri = url.parse().map_err(|_| PostError::Address)?;
+    match (url.scheme_str(), url.host()) {
+        (Some("https"), Some(_)) => Ok(()),
+        (Some("http"), Some(host)) if is_this_machine(host) => Ok(()),
+        (Some(_), Some(_)) => Err(PostError::Bare),
+        _ => Err(PostError::Address),
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_lowercase();
+    // Names below `localhost` are this machine's by RFC 6761.
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// The innermost cause: what the layers around it say is that something went wrong.
 fn broken(error: impl std::error::Error + 'static) -> PostError {
     let mut innermost: &(dyn std::error::Error + 'static) = &error;
@@ -99,4 +126,33 @@ fn broken(error: impl std::error::Error + 'static) -> PostError {
         innermost = source;
     }
     PostError::Broken(innermost.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_goes_over_https_or_stays_on_this_machine() {
+        for url in [
+            "https://abc.lambda-url.eu-west-1.on.aws/webhook",
+            "http://127.0.0.1:4566/webhook",
+            "http://[::1]:4566/webhook",
+            "http://abc.lambda-url.eu-west-1.localhost:4566/webhook",
+        ] {
+            assert!(keeps_secrets(url).is_ok(), "{url}");
+        }
+        for url in [
+            "http://abc.lambda-url.eu-west-1.on.aws/webhook",
+            "http://127.0.0.1.example.com/",
+            "http://127.0.0.1@example.com/",
+            "http://localhost.example.com/",
+            "ftp://localhost/",
+        ] {
+            assert!(matches!(keeps_secrets(url), Err(PostError::Bare)), "{url}");
+        }
+        for url in ["", "/webhook", "127.0.0.1", "https://"] {
+            assert!(matches!(keeps_secrets(url), Err(PostError::Address)), "{url}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ use crate::observed::found::{Authority, AwsFound, ClusterFound};
 use crate::report::draft::{Draft, Entry, SiteDraft, found};
 use crate::run::console::Console;
 use crate::run::init;
-use crate::topology::{self, Region, SiteName};
+use crate::topology::{self, MARK, Region, SiteName};
 use crate::world::kubernetes::Contexts;
 
 /// What is proposed where nothing says otherwise.
@@ -34,6 +34,12 @@ const USUAL_REGION: &str = "us-east-1";
 const UNSEEN_CERTIFICATE: &str = "Its Infinispan's certificate could not be looked at from here. Where an authority of your \
                                   own issued it, name that authority's PEM file as infinispan.caBundle.";
 const BY_FLAG: &str = "";
+/// What follows, and what for.
+const VERBS: [(&str, &str); 3] = [
+    ("validate", "everything that can be known offline"),
+    ("plan", "what would change, and how long fencing takes"),
+    ("apply", "puts it in place"),
+];
 
 #[derive(Debug, Args)]
 pub(super) struct Init {
@@ -82,7 +88,7 @@ pub(super) struct Init {
     /// The namespace of its Infinispan; given once, it is both sites'
     #[arg(long, value_name = "NAMESPACE", help_heading = "Sites")]
     namespace: Vec<String>,
-    /// SHA-256 of an authority that you vouch for, with or without colons
+    /// SHA-256 of an authority that you have compared, with or without colons
     #[arg(long, value_name = "FINGERPRINT", help_heading = "Sites")]
     trust: Vec<String>,
     /// Where AWS is asked first, and the Region that is proposed.
@@ -95,6 +101,7 @@ pub(super) struct Init {
 
 impl Init {
     pub(super) fn run(self) -> Result<Exit, Failure> {
+        self.refuse_what_means_nothing()?;
         self.refuse_what_is_there(&self.out)?;
         let mut draft = if self.from_clusters {
             self.found()?
@@ -106,8 +113,38 @@ impl Init {
         if !self.no_questions && console.can_ask() {
             Conversation { console: &console }.hold(&mut draft)?;
         }
-        self.trusted(&mut draft);
-        self.written(&draft)
+        self.trusted(&mut draft)?;
+        self.written(draft)
+    }
+
+    /// Flags that nothing would be made of.
+    fn refuse_what_means_nothing(&self) -> Result<(), Failure> {
+        for (flag, values) in [
+            ("site", &self.site),
+            ("context", &self.context),
+            ("site-region", &self.site_region),
+            ("platform", &self.platform),
+            ("namespace", &self.namespace),
+        ] {
+            if values.len() > 2 {
+                return Err(Failure::new(
+                    Exit::Invalid,
+                    format!(
+                        "--{flag} is given {} times, and there are two sites",
+                        values.len()
+                    ),
+                )
+                .hint("give each flag once for each site, in the same order"));
+            }
+        }
+        if !self.trust.is_empty() && !self.from_clusters {
+            return Err(Failure::new(
+                Exit::Invalid,
+                "--trust needs --from-clusters: without looking, there is no authority to trust",
+            )
+            .hint("add --from-clusters --context A --context B, or leave --trust out"));
+        }
+        Ok(())
     }
 
     fn refuse_what_is_there(&self, path: &Path) -> Result<(), Failure> {
@@ -235,21 +272,43 @@ impl Init {
         Ok(())
     }
 
-    /// Who was vouched for by a flag.
-    fn trusted(&self, draft: &mut Draft) {
+    /// Who is trusted by a flag. A fingerprint that nobody showed is a mistake, or worse.
+    fn trusted(&self, draft: &mut Draft) -> Result<(), Failure> {
         let bare = |text: &str| text.replace(':', "").to_lowercase();
         let given: Vec<String> = self.trust.iter().map(|it| bare(it)).collect();
+        let shown: Vec<&str> = draft
+            .sites
+            .iter()
+            .filter_map(|site| Some(site.authority.as_ref()?.fingerprint.as_str()))
+            .collect();
+        for (it, written) in given.iter().zip(&self.trust) {
+            if !shown.iter().any(|shown| bare(shown) == *it) {
+                let hint = match shown.as_slice() {
+                    [] => "neither showed an authority of its own".to_owned(),
+                    shown => format!("shown was SHA-256 {}", shown.join(", ")),
+                };
+                return Err(Failure::new(
+                    Exit::Invalid,
+                    format!("no Infinispan shows the authority of --trust {written}"),
+                )
+                .hint(hint));
+            }
+        }
         for authority in draft.sites.iter_mut().filter_map(|site| site.authority.as_mut()) {
             authority.is_trusted |= given.contains(&bare(&authority.fingerprint));
         }
+        Ok(())
     }
 
-    fn written(&self, draft: &Draft) -> Result<Exit, Failure> {
-        let text = draft.text();
+    fn written(&self, mut draft: Draft) -> Result<Exit, Failure> {
         if is_stdout(&self.out) {
-            print(&text)?;
+            for authority in draft.sites.iter_mut().filter_map(|site| site.authority.as_mut()) {
+                authority.is_written = false;
+            }
+            print(&draft.text())?;
             return Ok(Exit::Done);
         }
+        let text = draft.text();
         let folder = self.out.parent().unwrap_or(Path::new(""));
         let mut files = Vec::new();
         for authority in draft.sites.iter().filter_map(|site| site.authority.as_ref()) {
@@ -277,10 +336,22 @@ impl Init {
         })
         .err()
         .unwrap_or_default();
-        let next = ["validate", "plan", "apply"].map(|verb| match file.as_str() {
-            topology_file::USUAL => format!("provision {verb}"),
-            _ => format!("provision {verb} {}", shlex::try_quote(&file).unwrap_or_default()),
-        });
+        // A file that does not validate has nothing to be planned.
+        let verbs = if mistakes.is_empty() {
+            &VERBS[..]
+        } else {
+            &VERBS[..1]
+        };
+        let next: Vec<(String, &str)> = verbs
+            .iter()
+            .map(|(verb, purpose)| {
+                let line = match file.as_str() {
+                    topology_file::USUAL => format!("provision {verb}"),
+                    _ => format!("provision {verb} {}", shlex::try_quote(&file).unwrap_or_default()),
+                };
+                (line, *purpose)
+            })
+            .collect();
         match self.output {
             OutputFormat::Text => {
                 let mut answer: String = files
@@ -294,15 +365,21 @@ impl Init {
                 for site in &draft.sites {
                     if let Some(it) = site.authority.as_ref().filter(|it| !it.is_trusted) {
                         say(&format!(
-                            "nobody vouched for `{}`, which {} shows: SHA-256 {}",
+                            "nobody confirmed `{}`, which is in {}: SHA-256 {}",
                             it.name, it.file, it.fingerprint
                         ));
                     }
                 }
-                let [validate, plan, apply] = &next;
-                say(&format!(
-                    "next:\n  {validate}    everything that can be known offline\n  {plan}        what would change, and how long fencing takes\n  {apply}       puts it in place"
-                ));
+                // Each mark is listed above.
+                for mistake in mistakes.iter().filter(|it| !it.snippet.contains(MARK)) {
+                    say(&mistake.to_string());
+                }
+                let width = next.iter().map(|(line, _)| line.chars().count()).max();
+                let lines: Vec<String> = next
+                    .iter()
+                    .map(|(line, purpose)| format!("  {line:0$}    {purpose}", width.unwrap_or_default()))
+                    .collect();
+                say(&format!("next:\n{}", lines.join("\n")));
             }
             OutputFormat::Json => print_json(&json!({
                 "files": files.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>(),
@@ -311,7 +388,7 @@ impl Init {
                 "authorities": draft.sites.iter().filter_map(|site| site.authority.as_ref()).map(|it| json!({
                     "file": it.file, "name": it.name, "sha256": it.fingerprint, "trusted": it.is_trusted,
                 })).collect::<Vec<_>>(),
-                "next": next,
+                "next": next.iter().map(|(line, _)| line).collect::<Vec<_>>(),
             }))?,
         }
         Ok(Exit::Done)
@@ -366,4 +443,46 @@ fn drafted(
     let mut draft = found::drafted(&clusters, aws, &authorities);
     draft.name = Entry::known(USUAL_NAME, "yours to choose, until the first apply");
     draft
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Verb};
+    use crate::report::draft::AuthorityDraft;
+
+    fn trusting(fingerprint: &str) -> Init {
+        let words = ["provision", "init", "--from-clusters", "--trust", fingerprint];
+        match Cli::try_parse_from(words).unwrap().verb {
+            Verb::Init(init) => init,
+            _ => unreachable!("init is what was typed"),
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_that_nobody_showed_is_refused() {
+        let mut draft = blank();
+        let failure = trusting("AB:CD").trusted(&mut draft).unwrap_err();
+        assert!(failure.to_string().contains("neither showed"), "{failure}");
+        draft.sites[1].authority = Some(AuthorityDraft {
+            file: "certs/site-b.pem".to_owned(),
+            pem: String::new(),
+            name: "an authority".to_owned(),
+            fingerprint: "AB:CD".to_owned(),
+            is_trusted: false,
+            is_written: true,
+        });
+        let is_trusted = |draft: &Draft| draft.sites[1].authority.as_ref().unwrap().is_trusted;
+        let failure = trusting("AB:CE").trusted(&mut draft).unwrap_err();
+        assert!(
+            failure.to_string().contains("shown was SHA-256 AB:CD"),
+            "{failure}"
+        );
+        assert!(!is_trusted(&draft));
+        trusting("abcd").trusted(&mut draft).unwrap();
+        assert!(is_trusted(&draft));
+    }
 }

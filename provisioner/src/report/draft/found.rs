@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{AuthorityDraft, Draft, Entry, SiteDraft};
 use crate::observed::found::{Authority, AwsFound, BalancerFound, ClusterFound, InfinispanFound};
-use crate::topology::{FailureDetection, Platform, Region};
+use crate::topology::{FailureDetection, Platform, Region, SecretReference, Username};
 
 /// The operator's own name for what it makes, and the topology's default.
 const USUAL_INFINISPAN: &str = "infinispan";
@@ -13,6 +13,11 @@ const USUAL_WEBHOOK: &str = "keycloak";
 
 /// The draft of a deployment, cluster by cluster.
 pub fn drafted(clusters: &[ClusterFound; 2], aws: &AwsFound, authorities: &[Option<Authority>; 2]) -> Draft {
+    let clusters = &clusters.each_ref().map(|cluster| {
+        let mut cluster = cluster.clone();
+        cluster.drop_what_is_no_name();
+        cluster
+    });
     let names = clusters
         .each_ref()
         .map(|cluster| chosen(cluster).and_then(|it| it.site.clone()));
@@ -46,7 +51,7 @@ pub fn drafted(clusters: &[ClusterFound; 2], aws: &AwsFound, authorities: &[Opti
         let mut site = site(cluster, endpoints, &names[index]);
         site.authority = authorities[index]
             .as_ref()
-            .and_then(|it| authority(it, site.name.value(), index));
+            .and_then(|it| authority(it, site.name.value(), index, draft.sites[0].authority.as_ref()));
         regions.extend(site.region.value().map(str::to_owned));
         draft.sites[index] = site;
     }
@@ -73,6 +78,13 @@ pub fn drafted(clusters: &[ClusterFound; 2], aws: &AwsFound, authorities: &[Opti
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect()
         });
+    if let [Some(a), Some(b)] = &names
+        && a == b
+    {
+        draft.notes.push(format!(
+            "Both Infinispans call their site `{a}`: the two names have to differ."
+        ));
+    }
     guide(&mut draft, aws);
     draft
 }
@@ -225,7 +237,13 @@ fn about_cluster(cluster: &ClusterFound, notes: &mut Vec<String>) {
     }
 }
 
-fn authority(found: &Authority, site: Option<&str>, index: usize) -> Option<AuthorityDraft> {
+/// The file of an authority. `other` is the one before it, whose file stays its own.
+fn authority(
+    found: &Authority,
+    site: Option<&str>,
+    index: usize,
+    other: Option<&AuthorityDraft>,
+) -> Option<AuthorityDraft> {
     let Authority::Own {
         name,
         fingerprint,
@@ -235,34 +253,114 @@ fn authority(found: &Authority, site: Option<&str>, index: usize) -> Option<Auth
         return None;
     };
     let site = site.map_or_else(|| format!("site-{}", index + 1), str::to_owned);
+    let mut file = format!("certs/{site}.pem");
+    // Not every file system tells capitals from small letters.
+    if other.is_some_and(|it| it.file.eq_ignore_ascii_case(&file)) {
+        file = format!("certs/{site}-{}.pem", index + 1);
+    }
     Some(AuthorityDraft {
-        file: format!("certs/{site}.pem"),
+        file,
         pem: pem.clone(),
         name: name.clone(),
         fingerprint: fingerprint.clone(),
         is_trusted: false,
+        is_written: true,
     })
 }
 
 /// What the guide's function was told is what ours needs, too.
 fn guide(draft: &mut Draft, aws: &AwsFound) {
     let told = aws.guides.first().map(|(name, variables)| (name, variables));
-    let of_guide = |variable: &str| {
+    let is_user = |text: &str| Username::new(text).is_ok();
+    let is_secret = |text: &str| SecretReference::new(text).is_ok();
+    let of_guide = |variable: &str, fits: &dyn Fn(&str) -> bool| {
         let (name, variables) = told?;
-        let value = variables.get(variable).filter(|value| !value.is_empty())?;
+        let value = variables.get(variable).filter(|value| fits(value))?;
         Some(Entry::known(value, format!("as in the guide's function {name}")))
     };
-    draft.username = of_guide("INFINISPAN_USER").unwrap_or_else(|| {
+    draft.username = of_guide("INFINISPAN_USER", &is_user).unwrap_or_else(|| {
         Entry::unknown("a user of both Infinispans with ADMIN rights; Keycloak's guide calls it developer")
     });
-    draft.password_secret = of_guide("INFINISPAN_USER_SECRET").unwrap_or_else(|| {
+    draft.password_secret = of_guide("INFINISPAN_USER_SECRET", &is_secret).unwrap_or_else(|| {
         Entry::unknown("the secret's name: `aws secretsmanager create-secret --name keycloak/infinispan --secret-string …`")
     });
-    draft.webhook_username = of_guide("WEBHOOK_USER").filter(|user| user.value() != Some(USUAL_WEBHOOK));
+    draft.webhook_username =
+        of_guide("WEBHOOK_USER", &is_user).filter(|user| user.value() != Some(USUAL_WEBHOOK));
     if let Some((name, _)) = told {
         draft.notes.push(format!(
             "The function `{name}` of Keycloak's guide is here and fences, too: `apply` refuses until it is out of the way \
              (docs/upgrading.md)."
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(site: &str, namespace: &str) -> ClusterFound {
+        ClusterFound {
+            infinispans: vec![InfinispanFound {
+                namespace: namespace.to_owned(),
+                name: USUAL_INFINISPAN.to_owned(),
+                site: Some(site.to_owned()),
+                endpoint: None,
+                failure_detection: None,
+                replicas: None,
+                relay_nodes: None,
+            }],
+            ..ClusterFound::default()
+        }
+    }
+
+    fn draft_of(clusters: &[ClusterFound; 2]) -> Draft {
+        let shown = Authority::Own {
+            name: "an authority".to_owned(),
+            fingerprint: "AB:CD".to_owned(),
+            pem: String::new(),
+        };
+        drafted(
+            clusters,
+            &AwsFound::default(),
+            &[Some(shown.clone()), Some(shown)],
+        )
+    }
+
+    fn files(draft: &Draft) -> Vec<&str> {
+        let all = draft.sites.iter().filter_map(|site| site.authority.as_ref());
+        all.map(|it| it.file.as_str()).collect()
+    }
+
+    #[test]
+    fn a_site_that_cannot_be_called_so_is_marked_and_names_no_file() {
+        let draft = draft_of(&[
+            cluster("../../etc/x", "keycloak"),
+            cluster("site-b", "../../etc/x"),
+        ]);
+        assert_eq!(files(&draft), ["certs/site-1.pem", "certs/site-2.pem"]);
+        let missing: Vec<String> = draft.missing().into_iter().map(|it| it.path).collect();
+        for path in ["sites[0].name", "sites[1].namespace"] {
+            assert!(missing.iter().any(|it| it == path), "{missing:?}");
+        }
+        let text = draft.text();
+        assert!(text.contains("  - name: FILL-IN"), "{text}");
+        for line in text.lines().filter(|line| line.contains("etc/x")) {
+            assert!(line.trim_start().starts_with('#'), "{text}");
+        }
+        assert_eq!(text.matches("`../../etc/x`").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn two_sites_never_share_a_file() {
+        for (a, b, expected) in [
+            ("site-a", "site-a", ["certs/site-a.pem", "certs/site-a-2.pem"]),
+            ("LON", "lon", ["certs/LON.pem", "certs/lon-2.pem"]),
+            ("site-2", "../x", ["certs/site-2.pem", "certs/site-2-2.pem"]),
+            ("site-a", "site-b", ["certs/site-a.pem", "certs/site-b.pem"]),
+        ] {
+            let draft = draft_of(&[cluster(a, "keycloak"), cluster(b, "keycloak")]);
+            assert_eq!(files(&draft), expected);
+            assert_eq!(draft.notes.iter().any(|it| it.contains("Both")), a == b);
+        }
     }
 }

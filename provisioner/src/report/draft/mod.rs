@@ -10,8 +10,8 @@
 
 pub mod found;
 
-use crate::topology::MARK;
 use crate::topology::explain::explain;
+use crate::topology::{MARK, harmless};
 
 /// How wide a comment is.
 const WIDTH: usize = 100;
@@ -91,6 +91,8 @@ pub struct AuthorityDraft {
     pub fingerprint: String,
     /// Whether somebody said that it is the right one.
     pub is_trusted: bool,
+    /// Whether its file is written: it is not beside a topology that goes to stdout.
+    pub is_written: bool,
 }
 
 /// The whole.
@@ -236,7 +238,10 @@ impl SiteDraft {
                 &entry.remark,
             );
         }
-        let trusted = self.authority.as_ref().filter(|it| it.is_trusted);
+        let trusted = self
+            .authority
+            .as_ref()
+            .filter(|it| it.is_trusted && it.is_written);
         if self.cluster.is_some() || trusted.is_some() {
             page.line(4, "infinispan:", "");
         }
@@ -253,21 +258,35 @@ impl SiteDraft {
                 &format!("Infinispan answers at {}: {}", shown(endpoint), endpoint.remark),
             );
         }
-        if let Some(it) = self.authority.as_ref().filter(|it| !it.is_trusted) {
-            page.comment(
-                4,
-                &format!(
-                    "It shows a certificate of `{}`, which nobody vouched for yet. Compare the fingerprint with that of \
+        if let Some(it) = self.authority.as_ref().filter(|_| trusted.is_none()) {
+            let sentence = match (it.is_trusted, it.is_written) {
+                (true, _) => format!(
+                    "It shows a certificate of `{}`. Write that authority to the file below, and take the # away",
+                    it.name
+                ),
+                (false, true) => format!(
+                    "It shows a certificate of `{}`, which nobody confirmed yet. Compare the fingerprint with that of \
                      your authority: if it is the same, take the # away",
                     it.name
                 ),
-            );
+                (false, false) => format!(
+                    "It shows a certificate of `{}`, which nobody confirmed yet. Compare the fingerprint with that of \
+                     your authority: if it is the same, write the authority to the file below, and take the # away",
+                    it.name
+                ),
+            };
+            page.comment(4, &sentence);
             page.comment(4, &format!("SHA-256 {}", it.fingerprint));
-            page.line(
-                4,
-                &format!("# infinispan: {{ caBundle: {} }}", scalar(&it.file)),
-                "",
-            );
+            // Without the # it belongs to the block that is there.
+            if self.cluster.is_some() {
+                page.line(6, &format!("# caBundle: {}", scalar(&it.file)), "");
+            } else {
+                page.line(
+                    4,
+                    &format!("# infinispan: {{ caBundle: {} }}", scalar(&it.file)),
+                    "",
+                );
+            }
         }
         if let Some((name, namespace)) = &self.keycloak {
             page.line(4, "keycloak:", "");
@@ -313,12 +332,13 @@ impl Page {
         let blank = " ".repeat(indentation);
         let mut line = String::new();
         for word in words.split_whitespace() {
+            let word = harmless(word, usize::MAX);
             if !line.is_empty() && indentation + 3 + line.chars().count() + word.chars().count() > WIDTH {
                 self.text.push_str(&format!("{blank}#{line}\n"));
                 line.clear();
             }
             line.push(' ');
-            line.push_str(word);
+            line.push_str(&word);
         }
         if !line.is_empty() {
             self.text.push_str(&format!("{blank}#{line}\n"));
@@ -329,7 +349,7 @@ impl Page {
         let remark = if remark.is_empty() {
             String::new()
         } else {
-            format!("  # {remark}")
+            format!("  # {}", harmless(remark, usize::MAX))
         };
         self.text
             .push_str(&format!("{}{code}{remark}\n", " ".repeat(indentation)));
@@ -398,6 +418,7 @@ mod tests {
             name: "an authority".to_owned(),
             fingerprint: "AB:CD".to_owned(),
             is_trusted: false,
+            is_written: true,
         });
         let text = draft.text();
         assert!(
@@ -411,6 +432,35 @@ mod tests {
         let text = draft.text();
         let trusted = "    infinispan:\n      caBundle: certs/site-a.pem  # an authority, SHA-256 AB:CD\n";
         assert!(text.contains(trusted), "{text}");
+        // A file that is not written is not referred to.
+        if let Some(authority) = &mut draft.sites[0].authority {
+            authority.is_written = false;
+        }
+        let text = draft.text();
+        assert!(
+            text.contains("    # infinispan: { caBundle: certs/site-a.pem }\n") && !text.contains(trusted),
+            "{text}"
+        );
+        draft.sites[0].cluster = Some(Entry::known("mine", ""));
+        let text = draft.text();
+        let in_its_block = "    infinispan:\n      cluster: mine\n";
+        assert!(text.contains(in_its_block), "{text}");
+        assert!(text.contains("\n      # caBundle: certs/site-a.pem\n"), "{text}");
+    }
+
+    #[test]
+    fn a_remark_stays_on_its_line() {
+        let draft = Draft {
+            name: Entry::known("keycloak", "one\nname: other\u{202e}"),
+            notes: vec!["a\u{1b}[2J\nnote".to_owned()],
+            ..Draft::default()
+        };
+        let text = draft.text();
+        assert!(
+            text.contains("name: keycloak  # one\u{fffd}name: other\u{fffd}\n"),
+            "{text}"
+        );
+        assert!(text.contains("# a\u{fffd}[2J note\n"), "{text}");
     }
 
     #[test]

@@ -195,8 +195,7 @@ fn find_source(given: Option<&Path>) -> Result<PathBuf, BuildError> {
         };
     }
     let here = std::env::current_dir().unwrap_or_default();
-    // Empty in a program that carries the function: it came from elsewhere.
-    let compiled_in = Some(Path::new(env!("SITEFENCE_SOURCE"))).filter(|path| path.is_absolute());
+    let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     here.ancestors()
         .chain(compiled_in)
         .find(|directory| is_source(directory))
