@@ -184,3 +184,49 @@ fn the_former_mark_stays_while_a_function_is_out_of_reach() {
         [format!("mark {}", ours()), "function".to_owned()]
     );
 }
+
+/// What is noted there is another register's, and the new one would seem to have gone back. Where the same register is
+/// used on, it has to stay.
+#[test]
+fn how_far_another_register_had_come_goes_with_a_mark() {
+    let noted = |standing: &Standing| {
+        let mut observed = observed();
+        observed.standing = standing.clone();
+        let tag = (fencing::accelerator::REACHED_TAG.to_owned(), "4/60".to_owned());
+        observed.accelerator_tags.extend([tag]);
+        observed
+    };
+    let mut used = deployed(&findings());
+    let mut held = table("open");
+    held.holds_item = true;
+    used.register = Some(held.clone());
+    let fresh = Standing {
+        register: Some(crate::observed::TableReading {
+            holds_item: false,
+            ..held
+        }),
+        ..used.clone()
+    };
+    let gone = Standing {
+        register: None,
+        ..used.clone()
+    };
+    let silent = Standing {
+        register_unread: Some("silence".to_owned()),
+        ..gone.clone()
+    };
+    for (name, standing, goes) in [
+        ("used", used, false),
+        ("fresh", fresh, true),
+        ("gone", gone, true),
+        ("silent", silent, false),
+    ] {
+        let mut observed = noted(&standing);
+        let is_unmarked = |observed: &crate::observed::Observed| {
+            judge(&topology(), observed, 0).map_or(goes, |findings| findings.unmarked)
+        };
+        assert_eq!(is_unmarked(&observed), goes, "{name}");
+        observed.accelerator_tags.clear();
+        assert!(judge(&topology(), &observed, 0).map_or(true, |findings| !findings.unmarked), "{name}");
+    }
+}
