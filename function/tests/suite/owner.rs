@@ -265,9 +265,24 @@ async fn what_was_under_way_in_a_restored_table_is_not_carried_out() {
     let sweeps = || json!({"sitefence": "sweep"});
     let reports = || accusation("site-b", "site-a");
     for (state, events) in [
-        (State::Decided, vec![sweeps(), reports(), fence.clone(), promote.clone()]),
-        (State::Isolated, vec![sweeps(), reports(), fence.clone(), promote.clone()]),
-        (State::Complete, vec![sweeps(), reports(), accusation("site-a", "site-b"), fence, promote]),
+        (
+            State::Decided,
+            vec![sweeps(), reports(), fence.clone(), promote.clone()],
+        ),
+        (
+            State::Isolated,
+            vec![sweeps(), reports(), fence.clone(), promote.clone()],
+        ),
+        (
+            State::Complete,
+            vec![
+                sweeps(),
+                reports(),
+                accusation("site-a", "site-b"),
+                fence,
+                promote,
+            ],
+        ),
         (State::Rejoining, vec![reports(), rejoin]),
     ] {
         for event in events {
@@ -301,7 +316,11 @@ async fn what_was_under_way_in_a_restored_table_is_not_carried_out() {
             let told = invoke(&handler, event.clone()).await;
             assert_eq!(told.status, 503, "{state}: {event}: {told:?}");
             let before = world.with(|state| state.record.clone().unwrap());
-            assert_eq!((before.epoch, before.state, world.effect_count()), (Epoch(4), state, 0), "{event}");
+            assert_eq!(
+                (before.epoch, before.state, world.effect_count()),
+                (Epoch(4), state, 0),
+                "{event}"
+            );
         }
     }
 }
@@ -309,7 +328,10 @@ async fn what_was_under_way_in_a_restored_table_is_not_carried_out() {
 /// A register that only observes notes nothing, and looks no longer than any other.
 #[tokio::test(start_paused = true)]
 async fn a_new_register_of_a_function_that_only_observes_notes_nothing() {
-    for (mode, effects) in [(fencing::settings::Mode::Observe, 0), (fencing::settings::Mode::Act, 1)] {
+    for (mode, effects) in [
+        (fencing::settings::Mode::Observe, 0),
+        (fencing::settings::Mode::Act, 1),
+    ] {
         let world = Memory::split();
         world.with(|state| {
             state.reached = Some(fencing::accelerator::Reached {
@@ -323,7 +345,9 @@ async fn a_new_register_of_a_function_that_only_observes_notes_nothing() {
         assert_eq!(told.status, 200, "{told:?}");
         let notes = world.with(|state| {
             let calls = state.calls.iter().map(|(_, call)| call);
-            calls.filter(|call| matches!(call, fencing::step::Call::NoteReached(_))).count()
+            calls
+                .filter(|call| matches!(call, Call::NoteReached(_)))
+                .count()
         });
         assert_eq!(notes.min(1), effects, "{mode:?}");
     }

@@ -161,7 +161,10 @@ async fn what_another_register_has_left_ends_no_rehearsal() {
         });
     });
     let rehearsal = rehearse(&world).await;
-    assert!(rehearsal.sentence.starts_with("would fence site-b: "), "{rehearsal:?}");
+    assert!(
+        rehearsal.sentence.starts_with("would fence site-b: "),
+        "{rehearsal:?}"
+    );
     assert!(rehearsal.would_decide.is_some());
     assert_eq!(world.with(|state| state.reached.unwrap().rev), Rev(60));
 }

@@ -227,6 +227,9 @@ fn how_far_another_register_had_come_goes_with_a_mark() {
         };
         assert_eq!(is_unmarked(&observed), goes, "{name}");
         observed.accelerator_tags.clear();
-        assert!(judge(&topology(), &observed, 0).map_or(true, |findings| !findings.unmarked), "{name}");
+        assert!(
+            judge(&topology(), &observed, 0).map_or(true, |findings| !findings.unmarked),
+            "{name}"
+        );
     }
 }

@@ -355,7 +355,9 @@ pub fn judge_history(
     resume_epoch: Option<u64>,
 ) -> Result<(), Vec<Problem>> {
     match &standing.register {
-        Some(table) if moves(topology, standing) && table.holds_item && resume_epoch != Some(table.item.epoch()) => {
+        Some(table)
+            if moves(topology, standing) && table.holds_item && resume_epoch != Some(table.item.epoch()) =>
+        {
             Err(vec![Problem::UsedRegister {
                 table: topology.table_name(),
                 region: topology.register_region(topology.first_region()).clone(),
