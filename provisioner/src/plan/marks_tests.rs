@@ -5,7 +5,7 @@
 use super::{Plan, Step, destroy, plan};
 use crate::observed::cluster::Looks;
 use crate::observed::{Mark, Standing};
-use crate::preflight::{Findings, judge};
+use crate::preflight::{self, Findings, judge};
 use crate::sample::*;
 use crate::topology::names::StackKind;
 
@@ -215,21 +215,23 @@ fn how_far_another_register_had_come_goes_with_a_mark() {
         register_unread: Some("silence".to_owned()),
         ..gone.clone()
     };
-    for (name, standing, goes) in [
-        ("used", used, false),
-        ("fresh", fresh, true),
-        ("gone", gone, true),
-        ("silent", silent, false),
+    // Through a role of the same account it has the same place by name, so the owner's tag stays.
+    let by_role = "register: { roleArn: 'arn:aws:iam::123456789012:role/register' }";
+    for (name, standing, topology, goes) in [
+        ("used", &used, topology(), false),
+        ("fresh", &fresh, topology(), true),
+        ("gone", &gone, topology(), true),
+        ("silent", &silent, topology(), false),
+        ("moves", &used, topology_from(by_role), true),
     ] {
-        let mut observed = noted(&standing);
-        let is_unmarked = |observed: &crate::observed::Observed| {
-            judge(&topology(), observed, 0).map_or(goes, |findings| findings.unmarked)
-        };
-        assert_eq!(is_unmarked(&observed), goes, "{name}");
+        assert_eq!(preflight::register_is_anew(&topology, standing), goes, "{name}");
+    }
+    for (standing, goes) in [(&used, false), (&fresh, true), (&gone, true)] {
+        let mut observed = noted(standing);
+        let findings = judge(&topology(), &observed, 0).unwrap();
+        let expected: Vec<String> = goes.then(|| format!("mark {}", ours())).into_iter().collect();
+        assert_eq!(of_marks_and_functions(&planned(standing, &findings)), expected);
         observed.accelerator_tags.clear();
-        assert!(
-            judge(&topology(), &observed, 0).map_or(true, |findings| !findings.unmarked),
-            "{name}"
-        );
+        assert!(!judge(&topology(), &observed, 0).unwrap().unmarked);
     }
 }

@@ -24,7 +24,7 @@ use fencing::words::SiteName;
 
 pub use self::accelerator::{is_wanted, sites_to_search};
 pub use self::clusters::{forbidden, judge_clusters, sends_site_offline, together, unusable};
-pub use self::register::{former_registers, is_elsewhere, judge_destruction, judge_history, wanted_register};
+pub use self::register::{former_registers, is_elsewhere, judge_destruction, judge_history, register_is_anew, wanted_register};
 
 use self::problem::{Problem, Warning};
 use crate::observed::cluster::{ClusterReading, Look, Looks};
@@ -100,7 +100,7 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
             unmarked: observed.owner.as_ref()
                 != Some(&topology.owner(&observed.standing.identity.account_id))
                 || observed.accelerator_tags.contains_key(REACHED_TAG)
-                    && register::is_anew(topology, &observed.standing),
+                    && register_is_anew(topology, &observed.standing),
             unreached: observed.unreached.clone(),
             warnings: judge.warnings,
         })

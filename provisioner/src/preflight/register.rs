@@ -339,7 +339,7 @@ fn moves(topology: &Topology, standing: &Standing) -> bool {
 
 /// Whether the register is another one than that whose way is noted on the accelerator: the topology moves to it, or
 /// nothing is in it. One that cannot be read may be the same.
-pub(super) fn is_anew(topology: &Topology, standing: &Standing) -> bool {
+pub fn register_is_anew(topology: &Topology, standing: &Standing) -> bool {
     let holds = match &standing.register {
         Some(table) => table.holds_item,
         None => standing.register_unread.is_some(),
