@@ -345,9 +345,7 @@ async fn a_new_register_of_a_function_that_only_observes_notes_nothing() {
         assert_eq!(told.status, 200, "{told:?}");
         let notes = world.with(|state| {
             let calls = state.calls.iter().map(|(_, call)| call);
-            calls
-                .filter(|call| matches!(call, Call::NoteReached(_)))
-                .count()
+            calls.filter(|call| matches!(call, Call::NoteReached(_))).count()
         });
         assert_eq!(notes.min(1), effects, "{mode:?}");
     }

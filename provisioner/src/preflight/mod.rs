@@ -24,7 +24,9 @@ use fencing::words::SiteName;
 
 pub use self::accelerator::{is_wanted, sites_to_search};
 pub use self::clusters::{forbidden, judge_clusters, sends_site_offline, together, unusable};
-pub use self::register::{former_registers, is_elsewhere, judge_destruction, judge_history, register_is_anew, wanted_register};
+pub use self::register::{
+    former_registers, is_elsewhere, judge_destruction, judge_history, register_is_anew, wanted_register,
+};
 
 use self::problem::{Problem, Warning};
 use crate::observed::cluster::{ClusterReading, Look, Looks};
