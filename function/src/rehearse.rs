@@ -152,6 +152,10 @@ impl<W: World> World for OnlyLooks<'_, W> {
     }
 
     async fn call(&self, call: &Call) -> Event {
+        if matches!(call, Call::NoteReached(_)) {
+            // How far the register has come is written beside a decision. It is none, and the rehearsal goes on.
+            return Event::Done(Ok(()));
+        }
         if call.writes() {
             self.withheld(call);
             return pending().await;

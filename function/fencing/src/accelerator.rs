@@ -165,9 +165,11 @@ impl Reached {
         })
     }
 
-    /// Whether a record has come less far: it was restored from a backup, or is another one than the one before.
+    /// Whether a record has come less far: it was restored from a backup, or is another one than the one before. The
+    /// epoch counts as well: revisions grow with every hold and with every claim, also those of a register that has gone
+    /// back, while an epoch stands for a decision.
     pub fn is_beyond(&self, record: &Record) -> bool {
-        self.rev > record.rev
+        self.rev > record.rev || self.epoch > record.epoch
     }
 }
 

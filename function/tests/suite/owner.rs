@@ -231,6 +231,7 @@ async fn what_was_noted_counts_where_it_is_ours() {
         says(&world, mark);
         world.with(|state| {
             state.record = (rev > 0).then(|| fencing::register::Record {
+                epoch: fencing::words::Epoch(3),
                 rev: fencing::words::Rev(rev),
                 ..fencing::register::Record::empty()
             });
@@ -245,5 +246,107 @@ async fn what_was_noted_counts_where_it_is_ours() {
         if status == 200 {
             assert_eq!(sweep(&handler).await, 200);
         }
+    }
+}
+
+/// A table can be restored to any second, also to one in which a decision or a rejoin was under way. Epoch 4 fenced site-a
+/// then and is over; epoch 5 has fenced site-b since, and site-a no longer replicates to it. Carried out now, epoch 4 would
+/// leave nobody's changes going anywhere.
+#[tokio::test(start_paused = true)]
+async fn what_was_under_way_in_a_restored_table_is_not_carried_out() {
+    use fencing::register::{Record, Rejoin, RejoinStep, State};
+    use fencing::words::{Epoch, Rev};
+    let operate = |task: serde_json::Value| json!({"sitefence": "operate", "task": task});
+    let fence = operate(json!({"task": "fence", "fenced": "site-a", "by": "ana"}));
+    let promote = operate(json!({"task": "promote", "survivor": "site-b", "by": "ana"}));
+    let rejoin = operate(json!({
+        "task": "rejoin", "stale": "site-a", "session": "s", "by": "ana", "keycloak": "stopped",
+    }));
+    let sweeps = || json!({"sitefence": "sweep"});
+    let reports = || accusation("site-b", "site-a");
+    for (state, events) in [
+        (
+            State::Decided,
+            vec![sweeps(), reports(), fence.clone(), promote.clone()],
+        ),
+        (
+            State::Isolated,
+            vec![sweeps(), reports(), fence.clone(), promote.clone()],
+        ),
+        (
+            State::Complete,
+            vec![
+                sweeps(),
+                reports(),
+                accusation("site-a", "site-b"),
+                fence,
+                promote,
+            ],
+        ),
+        (State::Rejoining, vec![reports(), rejoin]),
+    ] {
+        for event in events {
+            let world = Memory::split();
+            let handler = ready(&world).await;
+            assert_eq!(invoke(&handler, accusation("site-b", "site-a")).await.status, 200);
+            let rejoins = state == State::Rejoining;
+            world.with(|state_of| {
+                let complete = state_of.record.take().unwrap();
+                state_of.record = Some(Record {
+                    epoch: Epoch(4),
+                    state,
+                    claim: None,
+                    rejoin: rejoins.then(|| Rejoin {
+                        session: "s".to_owned(),
+                        step: RejoinStep::RestoreStale,
+                        restarts: 0,
+                    }),
+                    ..complete
+                });
+                // Every claim and every hold has raised the revision since: the epoch tells all the same.
+                state_of.reached = Some(fencing::accelerator::Reached {
+                    epoch: Epoch(5),
+                    rev: Rev(1),
+                });
+                state_of.notices.clear();
+                state_of.effects.clear();
+            });
+            // Another process: what this one has answered lately is no look.
+            let handler = ready(&world).await;
+            let told = invoke(&handler, event.clone()).await;
+            assert_eq!(told.status, 503, "{state}: {event}: {told:?}");
+            let before = world.with(|state| state.record.clone().unwrap());
+            assert_eq!(
+                (before.epoch, before.state, world.effect_count()),
+                (Epoch(4), state, 0),
+                "{event}"
+            );
+        }
+    }
+}
+
+/// A register that only observes notes nothing, and looks no longer than any other.
+#[tokio::test(start_paused = true)]
+async fn a_new_register_of_a_function_that_only_observes_notes_nothing() {
+    for (mode, effects) in [
+        (fencing::settings::Mode::Observe, 0),
+        (fencing::settings::Mode::Act, 1),
+    ] {
+        let world = Memory::split();
+        world.with(|state| {
+            state.reached = Some(fencing::accelerator::Reached {
+                epoch: fencing::words::Epoch(3),
+                rev: fencing::words::Rev(9),
+            });
+        });
+        let handler = Handler::new(Settings { mode, ..settings() }, &world);
+        handler.prepare().await;
+        let told = invoke(&handler, accusation("site-a", "site-b")).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        let notes = world.with(|state| {
+            let calls = state.calls.iter().map(|(_, call)| call);
+            calls.filter(|call| matches!(call, Call::NoteReached(_))).count()
+        });
+        assert_eq!(notes.min(1), effects, "{mode:?}");
     }
 }

@@ -149,3 +149,22 @@ async fn a_rehearsal_of_another_deployment_is_refused_and_nobody_is_told() {
     let told = invoke(&handler, post("keycloak", "wrong", &payload("firing", &[]))).await;
     assert_eq!(told.status, 403);
 }
+
+/// A new register beside what another has left on the accelerator: that is noted before the decision, and is none.
+#[tokio::test(start_paused = true)]
+async fn what_another_register_has_left_ends_no_rehearsal() {
+    let world = Memory::split();
+    world.with(|state| {
+        state.reached = Some(fencing::accelerator::Reached {
+            epoch: fencing::words::Epoch(4),
+            rev: Rev(60),
+        });
+    });
+    let rehearsal = rehearse(&world).await;
+    assert!(
+        rehearsal.sentence.starts_with("would fence site-b: "),
+        "{rehearsal:?}"
+    );
+    assert!(rehearsal.would_decide.is_some());
+    assert_eq!(world.with(|state| state.reached.unwrap().rev), Rev(60));
+}

@@ -5,7 +5,7 @@
 use super::{Plan, Step, destroy, plan};
 use crate::observed::cluster::Looks;
 use crate::observed::{Mark, Standing};
-use crate::preflight::{Findings, judge};
+use crate::preflight::{self, Findings, judge};
 use crate::sample::*;
 use crate::topology::names::StackKind;
 
@@ -183,4 +183,55 @@ fn the_former_mark_stays_while_a_function_is_out_of_reach() {
         of_marks_and_functions(&plan),
         [format!("mark {}", ours()), "function".to_owned()]
     );
+}
+
+/// What is noted there is another register's, and the new one would seem to have gone back. Where the same register is
+/// used on, it has to stay.
+#[test]
+fn how_far_another_register_had_come_goes_with_a_mark() {
+    let noted = |standing: &Standing| {
+        let mut observed = observed();
+        observed.standing = standing.clone();
+        let tag = (fencing::accelerator::REACHED_TAG.to_owned(), "4/60".to_owned());
+        observed.accelerator_tags.extend([tag]);
+        observed
+    };
+    let mut used = deployed(&findings());
+    let mut held = table("open");
+    held.holds_item = true;
+    used.register = Some(held.clone());
+    let fresh = Standing {
+        register: Some(crate::observed::TableReading {
+            holds_item: false,
+            ..held
+        }),
+        ..used.clone()
+    };
+    let gone = Standing {
+        register: None,
+        ..used.clone()
+    };
+    let silent = Standing {
+        register_unread: Some("silence".to_owned()),
+        ..gone.clone()
+    };
+    // Through a role of the same account it has the same place by name, so the owner's tag stays.
+    let by_role = "register: { roleArn: 'arn:aws:iam::123456789012:role/register' }";
+    for (name, standing, topology, goes) in [
+        ("used", &used, topology(), false),
+        ("fresh", &fresh, topology(), true),
+        ("gone", &gone, topology(), true),
+        ("silent", &silent, topology(), false),
+        ("moves", &used, topology_from(by_role), true),
+    ] {
+        assert_eq!(preflight::register_is_anew(&topology, standing), goes, "{name}");
+    }
+    for (standing, goes) in [(&used, false), (&fresh, true), (&gone, true)] {
+        let mut observed = noted(standing);
+        let findings = judge(&topology(), &observed, 0).unwrap();
+        let expected: Vec<String> = goes.then(|| format!("mark {}", ours())).into_iter().collect();
+        assert_eq!(of_marks_and_functions(&planned(standing, &findings)), expected);
+        observed.accelerator_tags.clear();
+        assert!(!judge(&topology(), &observed, 0).unwrap().unmarked);
+    }
 }

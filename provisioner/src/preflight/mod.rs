@@ -18,12 +18,15 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use fencing::accelerator::REACHED_TAG;
 use fencing::settings::{ENVIRONMENT_LIMIT_BYTES, Found, Settings};
 use fencing::words::SiteName;
 
 pub use self::accelerator::{is_wanted, sites_to_search};
 pub use self::clusters::{forbidden, judge_clusters, sends_site_offline, together, unusable};
-pub use self::register::{former_registers, is_elsewhere, judge_destruction, judge_history, wanted_register};
+pub use self::register::{
+    former_registers, is_elsewhere, judge_destruction, judge_history, register_is_anew, wanted_register,
+};
 
 use self::problem::{Problem, Warning};
 use crate::observed::cluster::{ClusterReading, Look, Looks};
@@ -46,7 +49,8 @@ pub struct Findings {
     pub infinispan_secrets: BTreeMap<Region, String>,
     /// The version of the health secret that Route 53 has to ask with, once it is there.
     pub health_secret_version: Option<String>,
-    /// Whether the accelerator does not say yet that it is this topology's, with its register where it shall be.
+    /// Whether the accelerator does not say yet that it is this topology's, with its register where it shall be; or
+    /// still says how far another register had come than the one that the functions are going to use.
     pub unmarked: bool,
     /// The Regions that did not answer, each with the call that shows it.
     pub unreached: BTreeMap<Region, String>,
@@ -96,7 +100,9 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
                 .and_then(|secrets| secrets.get(&topology.health_secret_name()))
                 .and_then(|secret| secret.version.clone()),
             unmarked: observed.owner.as_ref()
-                != Some(&topology.owner(&observed.standing.identity.account_id)),
+                != Some(&topology.owner(&observed.standing.identity.account_id))
+                || observed.accelerator_tags.contains_key(REACHED_TAG)
+                    && register_is_anew(topology, &observed.standing),
             unreached: observed.unreached.clone(),
             warnings: judge.warnings,
         })

@@ -328,6 +328,25 @@ pub fn former_registers(topology: &Topology, standing: &Standing) -> BTreeSet<Re
         .collect()
 }
 
+/// Whether the register moves: every function that stands uses another. Where one uses it already, the move has begun.
+fn moves(topology: &Topology, standing: &Standing) -> bool {
+    let mut used = standing
+        .told()
+        .filter_map(|told| RegisterPlace::of(&told))
+        .peekable();
+    used.peek().is_some() && used.all(|place| is_elsewhere(topology, &place))
+}
+
+/// Whether the register is another one than that whose way is noted on the accelerator: the topology moves to it, or
+/// nothing is in it. One that cannot be read may be the same.
+pub fn register_is_anew(topology: &Topology, standing: &Standing) -> bool {
+    let holds = match &standing.register {
+        Some(table) => table.holds_item,
+        None => standing.register_unread.is_some(),
+    };
+    !holds || moves(topology, standing)
+}
+
 /// Judges whether the register that is moved to is a fresh one. An item that is there already knows nothing of
 /// what was decided since it was written, so an operator has to say that its epoch is the one to go on from.
 pub fn judge_history(
@@ -335,14 +354,10 @@ pub fn judge_history(
     standing: &Standing,
     resume_epoch: Option<u64>,
 ) -> Result<(), Vec<Problem>> {
-    // Where one function uses it already, that was confirmed when the move began.
-    let mut used = standing
-        .told()
-        .filter_map(|told| RegisterPlace::of(&told))
-        .peekable();
-    let moves = used.peek().is_some() && used.all(|place| is_elsewhere(topology, &place));
     match &standing.register {
-        Some(table) if moves && table.holds_item && resume_epoch != Some(table.item.epoch()) => {
+        Some(table)
+            if moves(topology, standing) && table.holds_item && resume_epoch != Some(table.item.epoch()) =>
+        {
             Err(vec![Problem::UsedRegister {
                 table: topology.table_name(),
                 region: topology.register_region(topology.first_region()).clone(),

@@ -1,12 +1,14 @@
 //! What happens beside the invocations: operators' commands go on, people do things, processes end.
 
-use fencing::register::State;
+use fencing::register::{Record, Rejoin, RejoinStep, State};
 use fencing::replication::{Backup, Push};
 use fencing::step::{Call, Event, Ticket};
+use fencing::words::Rev;
 
 use crate::grounds::{Group, STRANGER, Site, WEIGHTS};
 use crate::protocol::Protocol;
 use crate::scene::{Hand, Phase, Scene};
+use crate::shared::Shared;
 use crate::world::{Data, World, unanswered};
 
 /// Twice the function's timeout.
@@ -152,7 +154,7 @@ impl Protocol {
                 }
                 any
             }
-            Hand::RestoreTable => {
+            Hand::RestoreTable(state) => {
                 // What was written a moment ago and noted nowhere yet, nobody can miss.
                 let noted = world
                     .reached
@@ -160,7 +162,11 @@ impl Protocol {
                 let over = world.record().state == State::Open && world.others.is_none();
                 let restored = noted && over && world.backup.is_some();
                 if restored {
-                    world.register = world.backup.clone();
+                    let next = format!("s{}", scene.typed);
+                    world.register = world
+                        .backup
+                        .as_deref()
+                        .map(|complete| Shared::new(backup(complete, state, next)));
                     world.restored = true;
                 }
                 restored
@@ -168,5 +174,29 @@ impl Protocol {
             Hand::Sicken(site) => std::mem::take(&mut world.at_mut(site).healthy),
         };
         changed.then_some(())
+    }
+}
+
+/// The record as a backup has it that was made while it was in that state; complete it was in the backup that the story
+/// begins with. A rejoin is the next command's own: it would go on with it without a wait.
+fn backup(complete: &Record, state: State, session: String) -> Record {
+    let (rev, rejoin) = match state {
+        State::Rejoining => {
+            let rejoin = Rejoin {
+                session,
+                step: RejoinStep::RestoreStale,
+                restarts: 0,
+            };
+            (Rev(complete.rev.0 + 1), Some(rejoin))
+        }
+        State::Decided => (Rev(complete.rev.0.saturating_sub(2)), None),
+        _ => (complete.rev, None),
+    };
+    Record {
+        state,
+        rev,
+        rejoin,
+        completed: state != State::Decided,
+        ..complete.clone()
     }
 }

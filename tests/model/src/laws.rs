@@ -8,6 +8,7 @@
 use fencing::register::{Decision, Record, State};
 use fencing::replication::Backup;
 use fencing::step::{Call, Keycloak, Task};
+use fencing::words::Rev;
 
 use crate::grounds::{Grounds, Group, STRANGER, Site};
 use crate::invocation::{Invocation, Shown};
@@ -105,11 +106,14 @@ impl Deed<'_> {
     pub fn judge(&self) -> Broken {
         let mut broken = Broken::default();
         broken.unless(!self.overdue, Law::I12);
-        // What the register says then was so once.
-        broken.unless(
-            !self.before.restored || matches!(self.call, Call::NoteReached(_)),
-            Law::I7,
-        );
+        // What the register says then was so once. Whoever had read it before writes over a revision that is not there.
+        let is_stale = |expect: &Rev| self.before.record().rev != *expect;
+        let changes_nothing = match self.call {
+            Call::NoteReached(_) => true,
+            Call::WriteRegister { expect, .. } => is_stale(expect),
+            _ => false,
+        };
+        broken.unless(!self.before.restored || changes_nothing, Law::I7);
         match self.call {
             Call::NoteReached(reached) => {
                 broken.unless(reached.rev <= self.before.record().rev, Law::I7);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use fencing::answer::{Next, Status};
+use fencing::register::State;
 use fencing::step::{Keycloak, Task, Ticket};
 use fencing::words::{Reporter, Rev, Suspect, Token};
 
@@ -125,8 +126,9 @@ pub enum Hand {
     Recover(Site),
     /// Drains a site: in a Region of its own by the dial of its groups, beside the other by its weight.
     Drain(Site),
-    /// Restores the table from a backup that was made when the last decision was complete.
-    RestoreTable,
+    /// Restores the table from a backup that was made when the last decision was there: decided, complete, or with a
+    /// rejoin under way.
+    RestoreTable(State),
     /// Makes a site's health checks fail (a person, a deployment, or an outage of AWS).
     Sicken(Site),
 }
@@ -447,7 +449,8 @@ impl fmt::Display for Hand {
             ),
             Self::Recover(site) => write!(f, "brings {} back altogether", site.as_str()),
             Self::StartKeycloak(site) => write!(f, "starts Keycloak at {}", site.as_str()),
-            Self::RestoreTable => f.write_str("restores the table from a backup"),
+            Self::RestoreTable(State::Complete) => f.write_str("restores the table from a backup"),
+            Self::RestoreTable(state) => write!(f, "restores the table from a backup in which it is {state}"),
             Self::Drain(site) => write!(f, "drains {}", site.as_str()),
             Self::Sicken(site) => write!(f, "makes {} look unhealthy", site.as_str()),
         }

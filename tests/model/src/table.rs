@@ -5,6 +5,8 @@
 //! order. What each allows is a line to read, and together they hold every mishap that the protocol is meant
 //! for, in every layout.
 
+use fencing::register::State;
+
 use crate::configuration::{Configuration, From, Seen};
 use crate::grounds::{Layout, Site};
 use crate::scene::Chance::{
@@ -496,8 +498,36 @@ fn operators() -> Vec<Configuration> {
             about: "from a backup of the time when the site was fenced, after it was brought back; alerts and the schedule go on",
             from: From::Fenced,
             chances: &[(Rejoin, 1), (Chance::Hand, 1), (Sweep, 2), (AlertA, 1)],
-            hands: &[Hand::RestoreTable],
+            hands: &[Hand::RestoreTable(State::Complete)],
             revisions: 40,
+            executors: 1,
+            expects: &[Seen::Rejoined, Seen::GoneBack],
+            ..BASE
+        },
+        Configuration {
+            name: "the table is restored to a decision under way",
+            about: "from a backup of the time when the fence was decided and not yet carried out, after the site was brought back; alerts, an operator and the schedule go on",
+            from: From::Fenced,
+            chances: &[
+                (Rejoin, 1),
+                (Chance::Hand, 1),
+                (Sweep, 1),
+                (AlertA, 1),
+                (Fence, 1),
+            ],
+            hands: &[Hand::RestoreTable(State::Decided)],
+            revisions: 40,
+            executors: 1,
+            expects: &[Seen::Rejoined, Seen::GoneBack],
+            ..BASE
+        },
+        Configuration {
+            name: "the table is restored to a rejoin",
+            about: "from a backup of a rejoin that has ended since; another command goes on with it, and the link is lost again",
+            from: From::Fenced,
+            chances: &[(Rejoin, 2), (Chance::Hand, 1), (Break, 1), (AlertA, 1)],
+            hands: &[Hand::RestoreTable(State::Rejoining)],
+            revisions: 19,
             executors: 1,
             expects: &[Seen::Rejoined, Seen::GoneBack],
             ..BASE

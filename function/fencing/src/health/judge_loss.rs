@@ -11,7 +11,7 @@
 use jiff::SignedDuration;
 
 use super::{Finding, Judge, fine, warns};
-use crate::accelerator::{Mark, Marked, Reading};
+use crate::accelerator::{Mark, Marked, Reached, Reading};
 use crate::health::{Checkup, Probe, Reason, Seen, UNFENCED_AFTER_SECONDS, Unfenced, seconds_from};
 use crate::register::{Record, State};
 use crate::replication::Sight;
@@ -154,6 +154,16 @@ impl Judge<'_> {
                         Reason::NotOurs,
                         format!("the accelerator belongs to `{owner}`"),
                         "the check `owner` says what to do",
+                    );
+                }
+                if let Some(reached) = self.gone_back_from(record, reading) {
+                    return obstacle(
+                        Reason::GoneBack,
+                        format!(
+                            "the register is at {}, and had reached {reached}: it was restored from a backup",
+                            Reached::of(record)
+                        ),
+                        "the check `register-gone-back` says what to do",
                     );
                 }
                 let (survivor, fenced) = (Survivor(own.clone()), Fenced(peer.clone()));

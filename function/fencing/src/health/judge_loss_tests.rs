@@ -36,6 +36,21 @@ fn doubted(since: i64) -> Record {
     }
 }
 
+/// Both sites are in, and our own tag says that the register had come to epoch 4.
+fn had_come_further() -> Seen {
+    let ours = Mark::Names(settings().found.owner);
+    match marked(&[&balancer("site-a"), &balancer("site-b")], ours) {
+        Seen::Endpoints(reading) => Seen::Endpoints(Reading {
+            reached: Some(Reached {
+                epoch: Epoch(4),
+                rev: Rev(60),
+            }),
+            ..reading
+        }),
+        other => other,
+    }
+}
+
 fn judged_in(mode: Mode, but: &[(Probe, Result<Seen, Fault>)]) -> Checkup {
     let settings = Settings {
         mode,
@@ -74,6 +89,24 @@ fn each_reason() {
             ))),
             misses(),
             Reason::NotOurs,
+        ),
+        (
+            Mode::Act,
+            Record {
+                rev: Rev(9),
+                ..Record::empty()
+            },
+            Some(Ok(had_come_further())),
+            misses(),
+            Reason::GoneBack,
+        ),
+        // Nothing is in a new one.
+        (
+            Mode::Act,
+            Record::empty(),
+            Some(Ok(had_come_further())),
+            misses(),
+            Reason::NoReport,
         ),
         (
             Mode::Act,

@@ -1,7 +1,7 @@
 //! Whose the accelerator is.
 
 use super::{Finding, Judge, fails, fine, warns};
-use crate::accelerator::{Mark, Marked, OWNER_TAG, Reached};
+use crate::accelerator::{Mark, Marked, OWNER_TAG, Reached, Reading};
 use crate::health::{Checkup, Probe, Seen};
 use crate::register::Record;
 use crate::words::Rev;
@@ -15,16 +15,16 @@ impl Judge<'_> {
     ) -> (Option<Marked>, bool) {
         let before = previous.and_then(|previous| previous.marked.clone());
         let ours = &self.settings.found.owner;
-        let (mark, reached) = match self.seen(&Probe::Endpoints) {
-            Ok(Seen::Endpoints(reading)) if !ours.is_empty() => (&reading.mark, reading.reached),
+        let mark = match self.seen(&Probe::Endpoints) {
+            Ok(Seen::Endpoints(reading)) if !ours.is_empty() => &reading.mark,
             // Nobody was told of the tag, or nothing was read: the check of the endpoints tells.
             _ => return (before, false),
         };
         let (finding, not_ours) = judged(mark, ours);
         self.say("owner", 0, finding);
-        if let (Some(reached), Mark::Names(owner)) = (reached, mark)
-            && owner == ours
-            && let Some(record) = record.filter(|record| reached.is_beyond(record) && record.rev != Rev(0))
+        if let Ok(Seen::Endpoints(reading)) = self.seen(&Probe::Endpoints)
+            && let Some(record) = record
+            && let Some(reached) = self.gone_back_from(record, reading)
         {
             // Both are looked at side by side, and somebody may have written in between: for once it is no fault.
             let again =
@@ -41,6 +41,16 @@ impl Judge<'_> {
                 (Some(marked), not_ours)
             }
         }
+    }
+
+    /// How far the register had come, where it says less now and something is in it: see the step that refuses to act
+    /// upon it.
+    pub(super) fn gone_back_from(&self, record: &Record, reading: &Reading) -> Option<Reached> {
+        let ours = &self.settings.found.owner;
+        let is_ours = !ours.is_empty() && matches!(&reading.mark, Mark::Names(owner) if owner == ours);
+        reading
+            .reached
+            .filter(|reached| is_ours && reached.is_beyond(record) && record.rev != Rev(0))
     }
 }
 

@@ -892,6 +892,7 @@ fn a_register_that_has_gone_back_fails_when_it_is_seen_again() {
         ("another", 39, Some(seen), None),
     ] {
         let record_there = Record {
+            epoch: Epoch(5),
             rev: Rev(rev),
             ..Record::empty()
         };

@@ -359,6 +359,8 @@ pub enum Reason {
     Dependency,
     /// The accelerator names another deployment as its owner.
     NotOurs,
+    /// The register has gone back: its table was restored from a backup.
+    GoneBack,
     /// The one who would survive is not fit to.
     Unfit,
     /// The one who would survive is never to be left alone.
@@ -380,6 +382,7 @@ impl Reason {
             Self::Cooldown => "cooldown",
             Self::Dependency => "dependency",
             Self::NotOurs => "not-ours",
+            Self::GoneBack => "gone-back",
             Self::Unfit => "unfit",
             Self::NeverSurvivor => "never-survivor",
             Self::Unheard => "unheard",

@@ -10,9 +10,10 @@
 
 use jiff::Timestamp;
 
-use super::carry_out::{carried_out_once, claim, complete, fenced};
+use super::carry_out::{carried_out_once, claim, complete, fenced, unclaimed};
 use super::evidence::{Because, allowed, decide, missed, misses, reading};
 use super::rejoin::{Off, abort};
+use super::restored::{believed, note_new};
 use super::script::{Halt, Place, Script};
 use super::{Call, watch};
 use crate::answer::{Answer, Cause, Status};
@@ -77,6 +78,7 @@ fn judge(
                 },
             )?;
             let record = complete(script, decided, Some(&reading))?;
+            note_new(script, &record, &reading)?;
             Ok(conclude(&record, reporter, false))
         }
         State::Decided | State::Isolated => {
@@ -87,6 +89,8 @@ fn judge(
             if record.carried_out_once() {
                 return Ok(carried_out_once(record));
             }
+            unclaimed(script, record)?;
+            believed(script, record, Some(asked.accelerator))?;
             let claimed = claim(script, record, &format!("{reporter}'s alert"))?;
             let reading = match claimed.state {
                 State::Isolated => script.accelerator(asked.accelerator)?.ok(),
@@ -96,17 +100,18 @@ fn judge(
             let record = complete(script, claimed, reading.as_ref())?;
             Ok(conclude(&record, reporter, again))
         }
-        State::Complete if record.fenced() == Some(&reporter.0) => Ok(conclude(record, reporter, true)),
+        State::Complete if record.fenced() == Some(&reporter.0) => {
+            believed(script, record, Some(asked.accelerator))?;
+            Ok(conclude(record, reporter, true))
+        }
         State::Complete => watch::watch(script, record, Some((asked.accelerator, asked.view)), None),
         State::Rejoining if record.fenced() == Some(&reporter.0) => Ok(rejoining(record)),
         State::Rejoining => match misses(script, asked.view, &reporter.0, &suspect.0)? {
-            Sight::Misses => abort(
-                script,
-                record,
-                false,
-                &format!("{reporter}'s alert"),
-                Off::LinkLost,
-            ),
+            Sight::Misses => {
+                believed(script, record, Some(asked.accelerator))?;
+                let by = format!("{reporter}'s alert");
+                abort(script, record, false, &by, Off::LinkLost)
+            }
             _ => Ok(rejoining(record)),
         },
     }

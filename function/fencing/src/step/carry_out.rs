@@ -16,6 +16,19 @@ use crate::words::SiteName;
 
 /// Takes over a decision under way, unless somebody else is at work.
 pub(super) fn claim(script: &mut Script<'_>, record: &Record, by: &str) -> Result<Record, Halt> {
+    unclaimed(script, record)?;
+    only_observed(script, &format!("carry out epoch {}: {by}", record.epoch))?;
+    let by = format!("{by} (request {})", script.executor());
+    let claimed = Record {
+        claim: script.fresh_claim(),
+        waiting: false,
+        ..record.revised(&by, script.now())
+    };
+    script.write(claimed)
+}
+
+/// Refuses while somebody else is at work.
+pub(super) fn unclaimed(script: &Script<'_>, record: &Record) -> Result<(), Halt> {
     let executor = script.executor();
     let ttl_seconds = script.settings.claim.ttl_seconds();
     if let Some(other) = record.claimed_by_another(&executor, script.now(), ttl_seconds) {
@@ -25,14 +38,7 @@ pub(super) fn claim(script: &mut Script<'_>, record: &Record, by: &str) -> Resul
         );
         return Err(Halt::Answer(Answer::new(Status::Retry, sentence)));
     }
-    only_observed(script, &format!("carry out epoch {}: {by}", record.epoch))?;
-    let by = format!("{by} (request {executor})");
-    let claimed = Record {
-        claim: script.fresh_claim(),
-        waiting: false,
-        ..record.revised(&by, script.now())
-    };
-    script.write(claimed)
+    Ok(())
 }
 
 /// Brings a claimed decision to its end, and returns the record as complete.
@@ -98,8 +104,10 @@ pub(super) fn complete(
         completed: true,
         ..record.revised(&record.by, script.now())
     };
-    // Both were read, so it is true whatever becomes of the write, and people hear of it beside that. What put it right
-    // again was said by whoever set out to.
+    let complete = script.write(complete)?;
+    // Not before it is written: where the write is lost somebody else completes it, and says so, or another decision has
+    // taken its place. The survivor writes again since the cut, and nobody waits for this. What put it right again was
+    // said by whoever set out to.
     if !again {
         let sentence = format!(
             "{} (request {})",
@@ -108,7 +116,7 @@ pub(super) fn complete(
         );
         script.say(Cause::Completed, sentence);
     }
-    script.write(complete)
+    Ok(complete)
 }
 
 /// What it means that a decision is carried out; `again` if it was before. Then it is no news who was fenced, and the

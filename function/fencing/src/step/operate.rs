@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::carry_out::{carried_out_once, claim, complete, decision_of};
+use super::carry_out::{carried_out_once, claim, complete, decision_of, unclaimed};
 use super::evidence::{Because, decide, not_held, only_observed, owned, reading, restored};
+use super::restored::{believed, note_new};
 use super::script::{Halt, Place, Script};
 use super::{Call, watch};
 use crate::accelerator::{Mark, Outcome, Reading, remember};
@@ -106,7 +107,9 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
                         waives_drained: true,
                     },
                 )?;
-                complete(script, decided, Some(&reading)).map(|record| fenced_now(&record, fenced))
+                let record = complete(script, decided, Some(&reading))?;
+                note_new(script, &record, &reading)?;
+                Ok(fenced_now(&record, fenced))
             }
             _ if other => Ok(Answer::new(
                 Status::NotNow,
@@ -121,6 +124,8 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
             )),
             State::Decided | State::Isolated if record.carried_out_once() => Ok(carried_out_once(record)),
             State::Decided | State::Isolated => {
+                unclaimed(script, record)?;
+                believed(script, record, Some(accelerator))?;
                 let claimed = claim(script, record, &format!("operator {by}"))?;
                 watch::finish(script, claimed)
             }
@@ -203,6 +208,8 @@ pub(super) fn promote(
             }
             State::Decided | State::Isolated if record.carried_out_once() => Ok(carried_out_once(record)),
             State::Decided | State::Isolated => {
+                unclaimed(script, record)?;
+                believed(script, record, None)?;
                 let claimed = claim(script, record, &format!("operator {by}"))?;
                 let done = watch::finish(script, claimed)?;
                 script.say(

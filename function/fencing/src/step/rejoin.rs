@@ -20,6 +20,7 @@
 use super::carry_out::decision_of;
 use super::evidence::{misses, only_observed, owned, reading};
 use super::operate::no_such_site;
+use super::restored::believed;
 use super::script::{Halt, Script};
 use super::turn::Turn;
 use super::watch::finish;
@@ -170,6 +171,7 @@ fn go_on(
             what,
         }));
     };
+    believed(script, record, None)?;
     if rejoin.session != session {
         if waited.is_some() {
             // It drove this rejoin until another command took it over. Taking it back would go on for ever.

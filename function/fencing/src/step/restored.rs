@@ -19,7 +19,7 @@
 
 use super::Call;
 use super::evidence::{only_observed, reading};
-use super::script::{Halt, Script};
+use super::script::{Halt, Place, Script};
 use crate::accelerator::{Mark, Reached, Reading};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::Record;
@@ -39,17 +39,16 @@ pub(super) fn not_gone_back(script: &mut Script<'_>, record: &Record, reading: &
     let Some(reached) = noted(script, reading).filter(|reached| reached.is_beyond(record)) else {
         return Ok(());
     };
+    if record.rev == Rev(0) {
+        // Nothing is in it that could be carried out, so it is a new one, and the tag is what another has left behind. It
+        // has to say so before anything is in the new one: from then on it would be this one that seems to have gone back.
+        return note_end(script, record, reading);
+    }
     // Both were read side by side, and somebody may have written in between.
     let again = script.start(Call::ReadRegister);
     let newer = script.register(again)?;
     if !reached.is_beyond(&newer) {
         return Err(Halt::Rerun(Box::new(newer)));
-    }
-    if newer.rev == Rev(0) {
-        // Nothing is in it that could be carried out, so it is a new one, and the tag is what another has left behind.
-        let noted = script.start(Call::NoteReached(Reached::of(&newer)));
-        let _ = script.done(noted)?;
-        return Ok(());
     }
     let sentence = format!(
         "the register says epoch {}, revision {}, and had come to epoch {}, revision {}: it was restored from a backup, so \
@@ -61,11 +60,33 @@ pub(super) fn not_gone_back(script: &mut Script<'_>, record: &Record, reading: &
     Err(Halt::Answer(Answer::new(Status::Retry, sentence)))
 }
 
+/// The same before a decision is carried out, or before it is put back into force. A table may be restored to any second
+/// of it, and the world has gone on since: the site that is to survive may be cut off by a later decision.
+///
+/// `asked` is the accelerator where that has been asked for already. What cannot be read says nothing: a decision that is
+/// under way must not wait for the accelerator to be well.
+pub(super) fn believed(script: &mut Script<'_>, record: &Record, asked: Option<Place>) -> Result<(), Halt> {
+    let asked = asked.unwrap_or_else(|| script.start(Call::ReadAccelerator));
+    match script.accelerator(asked)? {
+        Ok(reading) => not_gone_back(script, record, &reading),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Notes at the accelerator that a decision is complete in a register that had come less far than the one before, which
+/// the decision could not wait to see noted.
+pub(super) fn note_new(script: &mut Script<'_>, record: &Record, reading: &Reading) -> Result<(), Halt> {
+    match noted(script, reading) {
+        Some(reached) if reached.is_beyond(record) => note_end(script, record, reading),
+        _ => Ok(()),
+    }
+}
+
 /// Notes at the accelerator how far the register has come, unless that is known. Whether it succeeds does not matter: the
 /// next minute tries again, or the next epoch.
 pub(super) fn note(script: &mut Script<'_>, record: &Record, reading: &Reading) -> Result<(), Halt> {
     match reading.reached {
-        Some(reached) if reached.epoch >= record.epoch => Ok(()),
+        Some(reached) if reached.epoch >= record.epoch && !reached.is_beyond(record) => Ok(()),
         _ => note_end(script, record, reading),
     }
 }

@@ -6,9 +6,9 @@
 
 use jiff::SignedDuration;
 
-use super::carry_out::{carried_out_once, claim, complete, decision_of, fenced};
+use super::carry_out::{carried_out_once, claim, complete, decision_of, fenced, unclaimed};
 use super::evidence::{only_observed, owned, reading};
-use super::restored::{not_gone_back, note, note_end};
+use super::restored::{believed, not_gone_back, note, note_end};
 use super::script::{Halt, Place, Script};
 use super::verdict::{Balance, Verdict, needs_pushed, needs_sight, verdict};
 use super::{Call, Fault};
@@ -50,6 +50,8 @@ pub(super) fn sweep(script: &mut Script<'_>, waited: Option<Rev>) -> Result<Answ
                 record.unsettled = false;
                 record.state = State::Decided;
             }
+            unclaimed(script, &record)?;
+            believed(script, &record, None)?;
             let claimed = claim(script, &record, "the schedule")?;
             finish(script, claimed)
         }

@@ -146,16 +146,19 @@ impl Reality {
         self.table_stands
     }
 
-    /// The register is made, with nothing in it, unless it is there.
+    /// The register is made, with nothing in it, unless it is there. How far another had come goes from the
+    /// accelerator where nothing is in this one, as `provision` has it.
     pub fn create_table(&mut self) {
         self.table_stands = true;
+        if self.record.is_none() {
+            self.reached = None;
+        }
     }
 
     /// The register goes, with what is in it.
     pub fn delete_table(&mut self) {
         self.table_stands = false;
         self.record = None;
-        self.reached = None;
     }
 
     /// A site's backup to the other.
