@@ -17,7 +17,7 @@ const FENCE: [&str; 7] = [
     "--force",
     "--yes",
 ];
-const RECONCILE: [&str; 2] = ["reconcile", EXAMPLE];
+const RECONCILE: [&str; 3] = ["reconcile", EXAMPLE, "--yes"];
 
 /// Never nobody in the accelerator, never both cut.
 fn is_safe(scene: &Scene, when: &[String]) {
