@@ -242,7 +242,7 @@ impl<'a> Forcing<'a> {
         };
         match self.direct.register().await {
             Ok(record) => {
-                not_the_other_way(&record, fenced)?;
+                not_the_other_way(&record, fenced).map_err(|refusal| self.as_it_stands(refusal))?;
                 if !cut_first && self.left().is_none() {
                     self.say("the register answers: the fence is decided there, and carried out from here");
                     let answer = self
@@ -252,7 +252,8 @@ impl<'a> Forcing<'a> {
                 }
             }
             Err(fault) => {
-                self.is_out_of_reach(&fault.to_string()).await?;
+                let out = self.is_out_of_reach(&fault.to_string()).await;
+                out.map_err(|refusal| self.as_it_stands(refusal))?;
                 self.say(&format!(
                     "{fault}: the functions are stopped, so that nothing else decides"
                 ));
@@ -261,6 +262,14 @@ impl<'a> Forcing<'a> {
         let (own, _) = self.stop(fenced).await?;
         let answer = self.carry_out(site, task, cut_first, own).await?;
         self.done(answer)
+    }
+
+    /// What fails before this command has stopped anything; an earlier one may have.
+    fn as_it_stands(&self, failure: Failure) -> Halted {
+        Halted {
+            failure,
+            stays: self.left().is_some(),
+        }
     }
 
     /// Only where nobody can read the register may it be done without. Not having the right to, or another way to it
@@ -708,5 +717,26 @@ fn not_the_other_way(record: &Record, fenced: &SiteName) -> Result<(), Failure> 
             record.epoch, record.state
         ))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_while_functions_are_stopped_says_that_they_stay_so() {
+        for failure in [Failure::Interrupted, refused("no".to_owned()), failed("no".to_owned())] {
+            let (code, kind, text) = (failure.code(), failure.kind(), failure.to_string());
+            let hint = failure.hint();
+            let stays = Failure::from(Halted::from(failure));
+            assert_eq!((stays.code(), stays.kind(), stays.to_string()), (code, kind, text));
+            let said = stays.hint().unwrap();
+            assert!(said.starts_with(hint.as_deref().unwrap_or_default()), "{said}");
+            assert!(said.contains("stay stopped until `provision reconcile`"), "{said}");
+        }
+        // Somebody has let them run: nobody knows.
+        let overtaken = Failure::from(overtaken("somebody did".to_owned()));
+        assert_eq!((overtaken.code(), overtaken.hint()), ("notNow", None));
     }
 }
