@@ -6,6 +6,7 @@
 //! and it has to be written down afterwards.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::world::World;
 pub struct Apart<'w, W> {
     world: &'w W,
     record: Mutex<Option<Box<Record>>>,
+    touched: AtomicBool,
 }
 
 impl<'w, W: World> Apart<'w, W> {
@@ -31,7 +33,13 @@ impl<'w, W: World> Apart<'w, W> {
         Self {
             world,
             record: Mutex::default(),
+            touched: AtomicBool::default(),
         }
+    }
+
+    /// Whether anything outside was asked to change.
+    pub fn has_touched(&self) -> bool {
+        self.touched.load(Ordering::Relaxed)
     }
 
     fn write(&self, expect: Rev, record: &Record) -> Written {
@@ -64,7 +72,13 @@ impl<W: World> World for Apart<'_, W> {
             Call::ReadMark => Event::Marked(Ok(None)),
             // How far this record has come says nothing.
             Call::NoteReached(_) => Event::Done(Ok(())),
-            call => self.world.call(call).await,
+            Call::ReadAccelerator | Call::ReadView { .. } | Call::ReadBackup { .. } => {
+                self.world.call(call).await
+            }
+            call => {
+                self.touched.store(true, Ordering::Relaxed);
+                self.world.call(call).await
+            }
         }
     }
 

@@ -207,3 +207,38 @@ async fn a_decision_the_other_way_is_overruled_or_stands_and_never_are_both_cut(
     }
     assert!(ends.iter().all(|end| *end > 0), "{ends:?}");
 }
+
+/// `provision` does not say of a fence that was refused so that it was begun.
+#[tokio::test(start_paused = true)]
+async fn a_fence_that_is_refused_without_its_register_has_touched_nothing() {
+    let world = Memory::split();
+    let reached = &world;
+    let apart = Apart::from(&reached);
+    assert!(!apart.has_touched());
+    assert_eq!(drive(&apart, fence()).await.status, Status::Done);
+    assert!(apart.has_touched());
+
+    let world = Memory::split();
+    world.take_out("site-a");
+    let before = world.endpoints();
+    let reached = &world;
+    let apart = Apart::from(&reached);
+    let answer = drive(&apart, fence()).await;
+    assert_eq!(answer.status, Status::NotNow, "{}", answer.sentence);
+    assert!(!apart.has_touched());
+    assert_eq!(world.endpoints(), before);
+    assert_eq!(world.backup("site-a"), Backup::Online);
+
+    // However far it came before it was stopped, that it may have touched something is known.
+    for calls in 0..8 {
+        let world = Memory::split();
+        let until = Until {
+            memory: &world,
+            calls: AtomicUsize::new(calls),
+        };
+        let apart = Apart::from(&until);
+        drive(&apart, fence()).await;
+        let whole = world.endpoints().len() == 2 && world.backup("site-a") == Backup::Online;
+        assert!(whole || apart.has_touched(), "{calls}");
+    }
+}

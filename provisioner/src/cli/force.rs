@@ -7,7 +7,7 @@ use super::{Exit, Failure, OutputFormat, TopologyFile, cloud, say};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{Session, force, status};
-use crate::topology::{Loaded, Site};
+use crate::topology::{Loaded, Site, SiteName};
 
 /// What is asked for.
 pub(super) struct Forced<'a> {
@@ -61,6 +61,12 @@ pub(super) struct Reconcile {
     /// Write nothing down: only let the functions run again. What was forced may then be undone by them
     #[arg(long)]
     abandon: bool,
+    /// Take a hold off, too, that was there before the forced fence
+    #[arg(long, conflicts_with = "abandon")]
+    lift_hold: bool,
+    /// Agree beforehand
+    #[arg(short = 'y', long)]
+    yes: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -72,7 +78,12 @@ impl Reconcile {
         cloud::finish(async {
             let session = Session::begin(&loaded.topology, Console::new()).await?;
             cloud::herald(&session, &loaded.topology, &self.file.name()).await;
-            let operated = force::reconcile(&session, &loaded, self.abandon).await?;
+            let asked = force::Asked {
+                abandon: self.abandon,
+                lift_hold: self.lift_hold,
+            };
+            let agree = |site: &SiteName| consent(&session.console, self.yes, site.as_str());
+            let operated = force::reconcile(&session, &loaded, asked, agree).await?;
             answer(self.output, &operated)
         })
     }

@@ -33,6 +33,11 @@ pub enum ForcedStep {
 impl ForcedStep {
     const ALL: [Self; 3] = [Self::Stopped, Self::Begun, Self::CutAlone];
 
+    /// The tag of the step alone.
+    pub fn tag(self) -> BTreeMap<String, String> {
+        BTreeMap::from([(STEP.to_owned(), self.word().to_owned())])
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
@@ -73,6 +78,11 @@ impl ForcedFence {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
+    }
+
+    /// The tags of who is at it alone.
+    pub fn signature(at: Timestamp, by: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(AT.to_owned(), at.to_string()), (BY.to_owned(), by.to_owned())])
     }
 
     /// What tags say, if they say it.

@@ -238,6 +238,9 @@ pub enum Failure {
     Overtaken,
     #[error("stopped; nothing is lost")]
     Interrupted,
+    /// A fence by force did not end well, and nothing runs meanwhile.
+    #[error(transparent)]
+    StaysStopped(Box<Failure>),
     #[error("nothing was changed")]
     Declined,
     #[error("nobody can be asked for consent here")]
@@ -382,6 +385,7 @@ impl Failure {
                 Status::Foreign => Kind::Usage,
                 Status::Retry | Status::Done => Kind::Failed,
             },
+            Self::StaysStopped(failure) => failure.kind(),
             Self::NoTerminal | Self::Envelope(_) | Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => {
                 Kind::Usage
             }
@@ -432,6 +436,7 @@ impl Failure {
             Self::NotRehearsed { .. } => "notRehearsed",
             Self::Overtaken => "overtaken",
             Self::Interrupted => "interrupted",
+            Self::StaysStopped(failure) => failure.code(),
             Self::Declined => "declined",
             Self::NoTerminal => "noTerminal",
             Self::Unwritable { .. } | Self::Unprintable { .. } => "unwritable",
@@ -585,6 +590,13 @@ impl Failure {
             }
             Self::FaultyPlan { .. } => {
                 Some("this is a fault of provision; nothing was changed: please report it with the topology".into())
+            }
+            Self::StaysStopped(failure) => {
+                let stopped = "the functions stay stopped until `provision reconcile`";
+                Some(match failure.hint() {
+                    Some(hint) => format!("{hint}\nhint: {stopped}"),
+                    None => stopped.to_owned(),
+                })
             }
             Self::Declined => None,
             Self::NoTerminal => Some("add --yes to agree beforehand; `provision plan` shows to what".into()),

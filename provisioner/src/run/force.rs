@@ -14,8 +14,10 @@
 //!
 //! The functions stay stopped until the register says the same. Were they to run before that, and it held a decision the
 //! other way half carried out, the next sweep would finish it: both sites cut off, or nobody in the accelerator. What was
-//! done stands at the functions as tags, where `status` finds it.
+//! done stands at the functions as tags, where `status` finds it. They are also what two operators see of each other: see
+//! [`forced_rules`](super::forced_rules).
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use fencing::answer::{Answer, Next, Status};
@@ -27,10 +29,12 @@ use fencing::words::Token;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Failure, Session, observe};
+use super::forced_rules::{self as rules, Signed, Stands};
+use super::{Failure, Session, observe, status};
 use crate::observed::forced::{ForcedFence, ForcedStep, KEYS};
 use crate::report::Operated;
 use crate::topology::{Loaded, Region, Site, SiteName, Topology};
+use crate::world::call::CallError;
 use crate::world::direct::Direct;
 use crate::world::functions::Functions;
 
@@ -70,10 +74,63 @@ pub async fn fence(
     forcing.fence(site, reason, cut_first).await
 }
 
-/// Has the register say what was forced, and lets the functions run again; or only the latter.
-pub async fn reconcile(session: &Session, loaded: &Loaded, abandon: bool) -> Result<Operated, Failure> {
+/// What `reconcile` was asked to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Only to let the functions run again.
+    pub abandon: bool,
+    /// To take a hold off that was there before.
+    pub lift_hold: bool,
+}
+
+/// Has the register say what was forced, and lets the functions run again; or only the latter. `agree` is asked for the
+/// fenced site's name, where there is anything to do.
+pub async fn reconcile(
+    session: &Session,
+    loaded: &Loaded,
+    asked: Asked,
+    agree: impl FnOnce(&SiteName) -> Result<(), Failure>,
+) -> Result<Operated, Failure> {
     let forcing = Forcing::begin(session, loaded).await?;
-    forcing.reconcile(abandon).await
+    forcing.reconcile(asked, agree).await
+}
+
+/// Why a command ends after functions were stopped.
+struct Halted {
+    failure: Failure,
+    /// They are, and by this command.
+    stays: bool,
+}
+
+impl From<Failure> for Halted {
+    fn from(failure: Failure) -> Self {
+        Self { failure, stays: true }
+    }
+}
+
+impl From<CallError> for Halted {
+    fn from(error: CallError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl From<Halted> for Failure {
+    fn from(halted: Halted) -> Self {
+        match halted.stays {
+            true => Self::StaysStopped(Box::new(halted.failure)),
+            false => halted.failure,
+        }
+    }
+}
+
+/// Somebody else is at it, or has been: this command touches nothing more.
+fn overtaken(why: String) -> Halted {
+    Halted {
+        failure: refused(format!(
+            "{why}: nothing more is done by this command; see `provision status`, and begin again if it is still needed"
+        )),
+        stays: false,
+    }
 }
 
 fn refused(sentence: String) -> Failure {
@@ -155,7 +212,7 @@ impl<'a> Forcing<'a> {
     }
 
     fn left(&self) -> Option<&ForcedFence> {
-        self.deployed.iter().find_map(|one| one.left.as_ref())
+        rules::furthest(self.deployed.iter().filter_map(|one| one.left.as_ref()))
     }
 
     fn done(&self, answer: Answer) -> Result<Operated, Failure> {
@@ -171,8 +228,9 @@ impl<'a> Forcing<'a> {
     }
 
     async fn fence(&self, site: &Site, reason: &str, cut_first: bool) -> Result<Operated, Failure> {
-        let (fenced, survivor) = (&site.name, &self.topology.peer_of(site).name);
-        if let Some(left) = self.left().filter(|left| left.fenced != *fenced) {
+        let fenced = &site.name;
+        let mut lefts = self.deployed.iter().filter_map(|one| one.left.as_ref());
+        if let Some(left) = lefts.find(|left| left.fenced != *fenced) {
             return Err(refused(format!(
                 "{} was to be fenced by force since {}: `provision reconcile` first",
                 left.fenced, left.at
@@ -184,105 +242,247 @@ impl<'a> Forcing<'a> {
         };
         match self.direct.register().await {
             Ok(record) => {
-                not_the_other_way(&record, fenced)?;
+                not_the_other_way(&record, fenced).map_err(|refusal| self.as_it_stands(refusal))?;
                 if !cut_first && self.left().is_none() {
                     self.say("the register answers: the fence is decided there, and carried out from here");
-                    return self.done(self.persist(async || self.direct.run(task()).await).await?);
+                    let answer = self
+                        .persist(async || Ok::<_, Failure>(self.direct.run(task()).await))
+                        .await?;
+                    return self.done(answer);
                 }
             }
-            Err(fault) => self.say(&format!(
-                "{fault}: the functions are stopped, so that nothing else decides"
-            )),
+            Err(fault) => {
+                let out = self.is_out_of_reach(&fault.to_string()).await;
+                out.map_err(|refusal| self.as_it_stands(refusal))?;
+                self.say(&format!(
+                    "{fault}: the functions are stopped, so that nothing else decides"
+                ));
+            }
         }
-        self.stop(fenced, self.left().map_or(ForcedStep::Stopped, |left| left.step))
-            .await?;
+        let (own, _) = self.stop(fenced).await?;
+        let answer = self.carry_out(site, task, cut_first, own).await?;
+        self.done(answer)
+    }
+
+    /// What fails before this command has stopped anything; an earlier one may have.
+    fn as_it_stands(&self, failure: Failure) -> Halted {
+        Halted {
+            failure,
+            stays: self.left().is_some(),
+        }
+    }
+
+    /// Only where nobody can read the register may it be done without. Not having the right to, or another way to it
+    /// than the function's clients have, is for people to mend.
+    async fn is_out_of_reach(&self, fault: &str) -> Result<(), Failure> {
+        match status::record(self.session, self.topology).await {
+            Err(error) if rules::is_silent(&error) => Ok(()),
+            Err(error) => Err(refused(format!(
+                "the register is not out of reach, it only cannot be read from here, and nothing was touched: {error}"
+            ))),
+            Ok(_) => Err(refused(format!(
+                "the register answers `provision status`, and so is not to be passed over, but not the function's clients, \
+                 which use no proxy: {fault}. Nothing was touched; run this again, or from a machine that reaches AWS \
+                 directly"
+            ))),
+        }
+    }
+
+    /// From when the functions are stopped.
+    async fn carry_out(
+        &self,
+        site: &Site,
+        task: impl Fn() -> Task,
+        cut_first: bool,
+        own: Signed,
+    ) -> Result<Answer, Halted> {
+        let (fenced, survivor) = (&site.name, &self.topology.peer_of(site).name);
+        let earlier = self.left().map(|left| left.step);
         self.say(&format!(
             "waiting {} s: what a function has begun has ended by then",
             self.direct.wait().as_secs()
         ));
         self.session.interrupt.pause(self.direct.wait()).await?;
+        // Somebody may have let functions run meanwhile.
+        self.look(&own).await?;
         // Nothing has been touched by this command so far, and all is as it was read from here on.
         if let Ok(record) = self.direct.register().await
             && let Err(refusal) = not_the_other_way(&record, fenced)
         {
-            self.release().await?;
-            return Err(refusal);
+            return Err(self.back_out(earlier, &own, refusal).await);
         }
         // The register may hold what cannot be read: had the other site been decided for, it would not replicate.
         if let Ok(status @ (Backup::Offline | Backup::Mixed)) = self.direct.backup(fenced, survivor).await {
-            self.release().await?;
-            return Err(refused(format!(
+            let refusal = refused(format!(
                 "replication from {fenced} to {survivor} is {status}: {fenced} may have been made the survivor, and with both \
                  cut nobody could be brought back without loss"
-            )));
+            ));
+            return Err(self.back_out(earlier, &own, refusal).await);
         }
         self.session.interrupt.check()?;
-        match cut_first {
-            false => {
-                self.note(fenced, ForcedStep::Begun).await?;
-                self.say(&format!(
-                    "{fenced} leaves the accelerator, then {survivor} is cut off from it"
-                ));
-                let answer = self.persist(async || self.direct.run_apart(task()).await).await?;
-                if answer.status != Status::Done {
-                    return self.done(answer);
-                }
-            }
-            true => {
-                self.note(fenced, ForcedStep::CutAlone).await?;
-                self.say(&format!(
-                    "{survivor} is cut off from {fenced}; both stay in the accelerator"
-                ));
-                let cut = self.direct.cut(survivor, fenced).await;
-                cut.map_err(|fault| failed(fault.to_string()))?;
-            }
-        }
-        let sentence = match cut_first {
-            false => format!(
-                "{fenced} is fenced by force; no function runs until `provision reconcile` has it written down"
-            ),
-            true => format!(
+        if cut_first {
+            let own = self.note(own, ForcedStep::CutAlone).await?;
+            self.say(&format!(
+                "{survivor} is cut off from {fenced}; both stay in the accelerator"
+            ));
+            self.look(&own).await?;
+            let cut = self.direct.cut(survivor, fenced).await;
+            cut.map_err(|fault| failed(fault.to_string()))?;
+            let sentence = format!(
                 "{survivor} no longer waits for {fenced}, and both still serve: what is written at {fenced} is lost. Once \
                  the accelerator's API answers, `provision reconcile` takes {fenced} out and lets the functions run"
-            ),
+            );
+            return Ok(Answer::new(Status::Done, sentence));
+        }
+        let own = self.note(own, ForcedStep::Begun).await?;
+        self.say(&format!(
+            "{fenced} leaves the accelerator, then {survivor} is cut off from it"
+        ));
+        let touched = Cell::new(false);
+        let attempt = async || {
+            self.look(&own).await?;
+            let (answer, did) = self.direct.run_apart(task()).await;
+            touched.set(touched.get() || did);
+            Ok::<_, Halted>(answer)
         };
-        self.done(Answer::new(Status::Done, sentence))
+        let answer = self.persist(attempt).await?;
+        if answer.status == Status::Done {
+            let sentence = format!(
+                "{fenced} is fenced by force; no function runs until `provision reconcile` has it written down"
+            );
+            return Ok(Answer::new(Status::Done, sentence));
+        }
+        let step = rules::step_after(earlier, own.step, answer.status, touched.get());
+        let refusal = Failure::NotDone {
+            status: answer.status,
+            sentence: answer.sentence,
+        };
+        if step == own.step {
+            return Err(refusal.into());
+        }
+        let own = self.note(own, step).await?;
+        // A dependency that failed is soon tried again.
+        if answer.status == Status::Retry {
+            return Err(refusal.into());
+        }
+        self.look(&own).await?;
+        Err(self.back_out(earlier, &own, refusal).await)
     }
 
-    async fn reconcile(&self, abandon: bool) -> Result<Operated, Failure> {
+    /// Lets functions run again after a refusal, unless an earlier command has begun something that they would undo.
+    async fn back_out(&self, earlier: Option<ForcedStep>, own: &Signed, refusal: Failure) -> Halted {
+        if !rules::may_release(earlier) {
+            return refusal.into();
+        }
+        match self.release(Some(own)).await {
+            Ok(()) => Halted {
+                failure: refusal,
+                stays: false,
+            },
+            Err(halted) => halted,
+        }
+    }
+
+    async fn reconcile(
+        &self,
+        asked: Asked,
+        agree: impl FnOnce(&SiteName) -> Result<(), Failure>,
+    ) -> Result<Operated, Failure> {
         let Some(left) = self.left() else {
             let sentence = "no fence by force waits to be written down";
             return self.done(Answer::new(Status::Done, sentence));
         };
-        if left.step == ForcedStep::Stopped || abandon {
-            self.release().await?;
-            let sentence = match abandon {
-                true => format!("nothing of the forced fence of {} is written down", left.fenced),
-                false => format!("nothing was done to {} by force", left.fenced),
+        let fenced = &left.fenced;
+        let only_stopped = left.step == ForcedStep::Stopped;
+        self.say(&match (only_stopped, asked.abandon) {
+            (true, _) => format!(
+                "the functions are stopped since {}, by {}, and nothing was done to {fenced}: they are to run again",
+                left.at, left.by
+            ),
+            (false, true) => format!(
+                "{fenced} was fenced by force since {}, by {}: that is not written down, and the functions run again. What \
+                 they decide may undo it",
+                left.at, left.by
+            ),
+            (false, false) => format!(
+                "{fenced} was fenced by force since {}, by {}: that is written down, whatever the register says of it, and \
+                 the functions run again",
+                left.at, left.by
+            ),
+        });
+        agree(fenced)?;
+        if only_stopped || asked.abandon {
+            self.give_up(left).await?;
+            let sentence = match asked.abandon {
+                true => format!("nothing of the forced fence of {fenced} is written down"),
+                false => format!("nothing was done to {fenced} by force"),
             };
             return self.done(Answer::new(
                 Status::Done,
                 format!("{sentence}; the functions run again"),
             ));
         }
+        let answer = self.reconciled(left, asked.lift_hold).await?;
+        self.done(answer)
+    }
+
+    /// Lets functions run again without a word in the register.
+    async fn give_up(&self, left: &ForcedFence) -> Result<(), Halted> {
+        let begun = left.step != ForcedStep::Stopped;
+        if begun
+            && let Ok(record) = self.direct.register().await
+            && not_the_other_way(&record, &left.fenced).is_err()
+        {
+            return Err(refused(format!(
+                "the register keeps {} in epoch {}, against what was forced: functions that run would cut off both. \
+                 `provision reconcile` without --abandon has it say what was forced",
+                left.fenced, record.epoch
+            ))
+            .into());
+        }
+        let own = Signed {
+            at: Timestamp::now(),
+            by: self.by.clone(),
+            step: ForcedStep::Stopped,
+        };
+        // Whoever is still at it sees this before it touches anything, and this sees whether anything was begun.
+        for one in &self.deployed {
+            if self.stands(one).await?.left.is_some() {
+                let signature = ForcedFence::signature(own.at, &own.by);
+                one.functions.tag(&one.arn, signature).await?;
+            }
+        }
+        if begun {
+            self.pause_for("what the command that began it may have under way")
+                .await?;
+        }
+        self.release((!begun).then_some(&own)).await
+    }
+
+    async fn reconciled(&self, left: &ForcedFence, lift_hold: bool) -> Result<Answer, Halted> {
         let record = self.direct.register().await;
         record.map_err(|fault| Failure::RegisterUnread {
             reason: fault.to_string(),
         })?;
-        if self.stop(&left.fenced, left.step).await? {
+        let (own, ran) = self.stop(&left.fenced).await?;
+        if ran {
             self.say("somebody had let a function run again: waiting for what it may have begun");
             self.session.interrupt.pause(self.direct.wait()).await?;
         }
-        let answer = self.write_down(left).await?;
+        let answer = self.write_down(left, lift_hold).await?;
         if answer.status != Status::Done {
-            return self.done(answer);
+            let refusal = Failure::NotDone {
+                status: answer.status,
+                sentence: answer.sentence,
+            };
+            return Err(refusal.into());
         }
-        self.release().await?;
-        self.done(answer)
+        self.release(Some(&own)).await?;
+        Ok(answer)
     }
 
     /// Task by task, until the register says what was forced and the world shows it.
-    async fn write_down(&self, left: &ForcedFence) -> Result<Answer, Failure> {
+    async fn write_down(&self, left: &ForcedFence, lift_hold: bool) -> Result<Answer, Failure> {
         let by = || format!("{} by force", left.by);
         let mut waited: Option<Token> = None;
         for _ in 0..RETRIES {
@@ -292,9 +492,24 @@ impl<'a> Forcing<'a> {
                 reason: fault.to_string(),
             })?;
             if let Some(hold) = &record.hold {
-                // It was put on so that nobody decides beside what was forced, and nobody can.
+                // One that was put on afterwards was so that nobody decides beside what was forced, and nobody can.
+                if !lift_hold && !rules::hold_came_after(hold.since, left) {
+                    return Err(refused(format!(
+                        "the hold of {} since {} was there before the forced fence, for something else: {}. Where that is \
+                         over, `provision reconcile --lift-hold` takes it off",
+                        hold.by, hold.since, hold.reason
+                    )));
+                }
                 self.say(&format!("the hold of {} is taken off: {}", hold.by, hold.reason));
-                self.direct.run(Task::Release { by: by() }).await;
+                let answer = self.direct.run(Task::Release { by: by() }).await;
+                match answer.status {
+                    Status::Done => {}
+                    Status::Retry => {
+                        self.say(&answer.sentence);
+                        self.session.interrupt.pause(RETRY_AFTER).await?;
+                    }
+                    Status::NotNow | Status::Foreign => return Ok(answer),
+                }
                 continue;
             }
             let same = record.fenced() == Some(&left.fenced);
@@ -340,7 +555,7 @@ impl<'a> Forcing<'a> {
             }
         }
         Err(failed(
-            "the register was not brought to say what was forced; the functions stay stopped".to_owned(),
+            "the register was not brought to say what was forced".to_owned(),
         ))
     }
 
@@ -355,11 +570,11 @@ impl<'a> Forcing<'a> {
     }
 
     /// Runs a task again where a dependency failed.
-    async fn persist(&self, run: impl AsyncFn() -> Answer) -> Result<Answer, Failure> {
+    async fn persist<E: From<Failure>>(&self, run: impl AsyncFn() -> Result<Answer, E>) -> Result<Answer, E> {
         let mut said = String::new();
         let mut attempt = 0;
         loop {
-            let answer = run().await;
+            let answer = run().await?;
             attempt += 1;
             if answer.status != Status::Retry || attempt >= RETRIES {
                 return Ok(answer);
@@ -372,62 +587,111 @@ impl<'a> Forcing<'a> {
         }
     }
 
-    /// No function begins any more, in no Region. What was reserved before is remembered first. Whether one could have
-    /// begun until now.
-    async fn stop(&self, fenced: &SiteName, step: ForcedStep) -> Result<bool, Failure> {
-        let mut ran = false;
+    /// What stands at a function now: the tags first, since whoever stops it writes them first.
+    async fn stands(&self, one: &Deployed) -> Result<Stands, CallError> {
+        let left = ForcedFence::read(&one.functions.tags(&one.arn).await?);
+        Ok(Stands {
+            region: one.region.clone(),
+            reserved: one.functions.reserved(&self.name).await?,
+            left,
+        })
+    }
+
+    /// Fails unless every function is stopped, and by this command.
+    async fn look(&self, own: &Signed) -> Result<(), Halted> {
+        let mut all = Vec::new();
         for one in &self.deployed {
-            let reserved = one.functions.reserved(&self.name).await?;
-            ran |= reserved != Some(0);
-            let concurrency = match &one.left {
-                Some(left) => left.concurrency,
-                None => reserved,
+            all.push(self.stands(one).await?);
+        }
+        rules::may_act(&all, own).map_err(overtaken)
+    }
+
+    /// No function begins any more, in no Region. What was reserved before is remembered first. What it is signed with,
+    /// and whether a function could have begun until now.
+    async fn stop(&self, fenced: &SiteName) -> Result<(Signed, bool), Halted> {
+        let own = match self.left() {
+            Some(left) if left.step != ForcedStep::Stopped => Signed {
+                at: left.at,
+                by: left.by.clone(),
+                step: left.step,
+            },
+            // Where nothing was begun, this command takes it over.
+            _ => Signed {
+                at: Timestamp::now(),
+                by: self.by.clone(),
+                step: ForcedStep::Stopped,
+            },
+        };
+        let mut ran = false;
+        let mut stays = self.left().is_some();
+        for one in &self.deployed {
+            let stands = self.stands(one).await;
+            let stands = stands.map_err(|error| Halted {
+                failure: error.into(),
+                stays,
+            })?;
+            ran |= stands.reserved != Some(0);
+            let concurrency =
+                rules::reserved_before(&stands, one.left.as_ref()).map_err(|why| Halted {
+                    failure: refused(why),
+                    stays,
+                })?;
+            stays = true;
+            let tags = match &stands.left {
+                Some(_) => {
+                    let mut tags = ForcedFence::signature(own.at, &own.by);
+                    // Of what has stopped only, another command may just begin something: that it did must stay.
+                    if own.step != ForcedStep::Stopped {
+                        tags.extend(own.step.tag());
+                    }
+                    tags
+                }
+                None => {
+                    let left = ForcedFence {
+                        fenced: fenced.clone(),
+                        step: own.step,
+                        at: own.at,
+                        by: own.by.clone(),
+                        concurrency,
+                    };
+                    left.tags()
+                }
             };
-            let left = self.forced(fenced, step, concurrency, one.left.as_ref());
-            one.functions.tag(&one.arn, left.tags()).await?;
+            one.functions.tag(&one.arn, tags).await?;
             one.functions.reserve(&self.name, Some(0)).await?;
             if one.functions.reserved(&self.name).await? != Some(0) {
-                return Err(failed(format!(
-                    "the function of {} cannot be stopped, and nothing was touched; `provision reconcile` lets it run again",
+                let sentence = format!(
+                    "the function of {} cannot be stopped, and nothing was touched",
                     one.region
-                )));
+                );
+                return Err(failed(sentence).into());
             }
             self.say(&format!("the function of {} is stopped", one.region));
         }
-        Ok(ran)
+        Ok((own, ran))
     }
 
-    fn forced(
-        &self,
-        fenced: &SiteName,
-        step: ForcedStep,
-        concurrency: Option<u32>,
-        left: Option<&ForcedFence>,
-    ) -> ForcedFence {
-        ForcedFence {
-            fenced: fenced.clone(),
-            step,
-            at: left.map_or_else(Timestamp::now, |left| left.at),
-            by: left.map_or_else(|| self.by.clone(), |left| left.by.clone()),
-            concurrency,
-        }
-    }
-
-    /// Writes down how far it is, at every function.
-    async fn note(&self, fenced: &SiteName, step: ForcedStep) -> Result<(), Failure> {
+    /// Writes down how far it is, at every function. Only that: what is gone there is not written anew.
+    async fn note(&self, own: Signed, step: ForcedStep) -> Result<Signed, Halted> {
         for one in &self.deployed {
-            let stands = ForcedFence::read(&one.functions.tags(&one.arn).await?);
-            let concurrency = stands.as_ref().and_then(|left| left.concurrency);
-            let left = self.forced(fenced, step, concurrency, stands.as_ref());
-            one.functions.tag(&one.arn, left.tags()).await?;
+            rules::may_go_on(&self.stands(one).await?, &own).map_err(overtaken)?;
+            one.functions.tag(&one.arn, step.tag()).await?;
         }
-        Ok(())
+        Ok(Signed { step, ..own })
     }
 
-    /// Functions run again, with what was reserved before.
-    async fn release(&self) -> Result<(), Failure> {
+    /// Functions run again, with what was reserved before; where a signature is given, only while all is as it says.
+    async fn release(&self, own: Option<&Signed>) -> Result<(), Halted> {
+        let mut all = Vec::new();
         for one in &self.deployed {
-            let Some(left) = ForcedFence::read(&one.functions.tags(&one.arn).await?) else {
+            let stands = self.stands(one).await?;
+            if let Some(own) = own.filter(|_| stands.left.is_some()) {
+                rules::may_go_on(&stands, own).map_err(overtaken)?;
+            }
+            all.push((one, stands.left));
+        }
+        for (one, left) in all {
+            let Some(left) = left else {
                 continue;
             };
             one.functions.reserve(&self.name, left.concurrency).await?;
@@ -435,7 +699,8 @@ impl<'a> Forcing<'a> {
                 return Err(failed(format!(
                     "the function of {} does not get its concurrency back; the same command tries again",
                     one.region
-                )));
+                ))
+                .into());
             }
             one.functions.untag(&one.arn, &KEYS).await?;
             self.say(&format!("the function of {} runs again", one.region));
@@ -452,5 +717,26 @@ fn not_the_other_way(record: &Record, fenced: &SiteName) -> Result<(), Failure> 
             record.epoch, record.state
         ))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_while_functions_are_stopped_says_that_they_stay_so() {
+        for failure in [Failure::Interrupted, refused("no".to_owned()), failed("no".to_owned())] {
+            let (code, kind, text) = (failure.code(), failure.kind(), failure.to_string());
+            let hint = failure.hint();
+            let stays = Failure::from(Halted::from(failure));
+            assert_eq!((stays.code(), stays.kind(), stays.to_string()), (code, kind, text));
+            let said = stays.hint().unwrap();
+            assert!(said.starts_with(hint.as_deref().unwrap_or_default()), "{said}");
+            assert!(said.contains("stay stopped until `provision reconcile`"), "{said}");
+        }
+        // Somebody has let them run: nobody knows.
+        let overtaken = Failure::from(overtaken("somebody did".to_owned()));
+        assert_eq!((overtaken.code(), overtaken.hint()), ("notNow", None));
     }
 }

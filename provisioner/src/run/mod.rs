@@ -16,6 +16,7 @@ pub mod drift;
 pub mod drill;
 pub mod failure;
 pub mod force;
+mod forced_rules;
 pub mod handshake;
 pub mod init;
 pub mod interrupt;

@@ -68,6 +68,11 @@ pub async fn register_of(session: &Session, topology: &Topology, within: Duratio
     deadline.wait(register(session, topology)).await
 }
 
+/// The record, from the first of the register's replicas that answers.
+pub(super) async fn record(session: &Session, topology: &Topology) -> Result<Record, ItemsError> {
+    Ok(register(session, topology).await?.record)
+}
+
 /// When all answers have to be there.
 struct Deadline {
     at: Instant,

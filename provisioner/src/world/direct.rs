@@ -63,7 +63,8 @@ impl Direct {
             "AWS_SESSION_TOKEN" => credentials.session_token().map(str::to_owned),
             "AWS_REGION" => Some(region.to_owned()),
             "LAMBDA_TASK_ROOT" => Some(root.clone()),
-            name => aws.endpoints().get(name).cloned(),
+            name => of_the_environment(name, |name| std::env::var(name).ok())
+                .or_else(|| aws.endpoints().get(name).cloned()),
         };
         Ok(Self {
             cloud: Cloud::new(&settings, &lookup)?,
@@ -121,8 +122,11 @@ impl Direct {
     }
 
     /// Carries a task out without the register. Nothing else may decide meanwhile.
-    pub async fn run_apart(&self, task: Task) -> Answer {
-        self.drive(&Apart::from(&self.cloud), task).await
+    /// Also whether anything was asked to change.
+    pub async fn run_apart(&self, task: Task) -> (Answer, bool) {
+        let apart = Apart::from(&self.cloud);
+        let answer = self.drive(&apart, task).await;
+        (answer, apart.has_touched())
     }
 
     async fn drive(&self, world: &impl World, task: Task) -> Answer {
@@ -144,9 +148,32 @@ impl Direct {
     }
 }
 
+/// What the function's clients take from the environment of whoever runs them: behind an egress that inspects TLS,
+/// AWS shows certificates of its authority.
+fn of_the_environment(name: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    (name == "AWS_CA_BUNDLE").then(|| variable(name)).flatten()
+}
+
 fn other_question() -> Fault {
     Fault {
         whom: "the function's client".to_owned(),
         what: "it replied to another question".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing else of it: the credentials are those that were signed in with.
+    #[test]
+    fn the_authorities_are_those_of_whoever_runs_it() {
+        let variable = |name: &str| Some(format!("{name} of the shell"));
+        assert_eq!(
+            of_the_environment("AWS_CA_BUNDLE", variable).as_deref(),
+            Some("AWS_CA_BUNDLE of the shell")
+        );
+        assert_eq!(of_the_environment("AWS_CA_BUNDLE", |_| None), None);
+        assert_eq!(of_the_environment("AWS_ENDPOINT_URL", variable), None);
     }
 }

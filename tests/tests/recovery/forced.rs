@@ -1,7 +1,10 @@
 //! The register is out of reach, and the sites have lost each other: a fence by force, stopped after each step, and
 //! written down once the register answers again, stopped after each step.
 
-use tests::demo::EXAMPLE;
+use std::io::{BufRead, BufReader};
+
+use tests::demo::{ACCELERATOR, EXAMPLE};
+use tests::standins::accelerator::Endpoint;
 use tests::standins::infinispan::BackupStatus::{Offline, Online};
 
 use super::scene::{KEPT, STALE, Scene};
@@ -17,7 +20,7 @@ const FENCE: [&str; 7] = [
     "--force",
     "--yes",
 ];
-const RECONCILE: [&str; 2] = ["reconcile", EXAMPLE];
+const RECONCILE: [&str; 3] = ["reconcile", EXAMPLE, "--yes"];
 
 /// Never nobody in the accelerator, never both cut.
 fn is_safe(scene: &Scene, when: &[String]) {
@@ -139,5 +142,91 @@ fn replication_is_cut_first_and_the_rest_follows() {
     assert_eq!(run.code, Some(0), "{run}");
     assert_eq!(scene.endpoints(), [KEPT]);
     assert_eq!(scene.replication(), [Some(Offline), Some(Online)]);
+    assert_eq!(scene.status().1["register"]["state"], "complete");
+}
+
+/// Another operator ends it while the first one waits.
+#[test]
+fn nothing_is_forced_beside_functions_that_somebody_lets_run() {
+    let scene = Scene::deployed();
+    scene.watched();
+    scene.stage.infinispan.cut_link();
+    let mut child = scene.without_register(&FENCE).spawn().unwrap();
+    let mut said = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.contains("waiting") {
+            let ben = scene.run(&RECONCILE);
+            assert_eq!(ben.code, Some(0), "{ben}");
+            assert!(ben.stdout.contains("nothing was done to site-b"), "{ben}");
+        }
+        said.push(line);
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{said:#?}");
+    let said = said.join("\n");
+    assert!(said.contains("run again: nothing more is done"), "{said}");
+    assert_eq!(scene.endpoints(), [KEPT, STALE]);
+    assert_eq!(scene.replication(), [Some(Online), Some(Online)]);
+    let nothing = scene.run(&RECONCILE);
+    assert!(nothing.stdout.contains("no fence by force waits"), "{nothing}");
+}
+
+/// Functions run again after a refusal only where nothing was begun before.
+#[test]
+fn what_is_refused_is_not_begun_and_what_was_begun_is_not_let_go() {
+    let scene = Scene::deployed();
+    scene.watched();
+    scene.stage.infinispan.cut_link();
+    let refused = |waits: bool| {
+        let run = scene.without_register(&FENCE).run().unwrap();
+        assert_eq!(run.code, Some(3), "{run}");
+        assert_eq!(run.stderr.contains("the functions stay stopped"), waits, "{run}");
+        let next = scene.status().1["next"].clone();
+        assert_eq!(next == "provision reconcile local.yaml", waits, "{next}");
+    };
+    let set_stale = |status| scene.stage.infinispan.world().set_replication(STALE, status);
+    // The other site may have been made the survivor.
+    set_stale(Offline);
+    refused(false);
+    set_stale(Online);
+    // The protocol refuses: the survivor is not in the accelerator.
+    let survivor = &scene.stage.balancers[0];
+    scene.stage.accelerator.world().remove_by_hand(survivor);
+    refused(false);
+    assert_eq!(scene.endpoints(), [STALE]);
+    assert_eq!(scene.replication(), [Some(Online), Some(Online)]);
+    let endpoint = Endpoint::healthy(survivor);
+    let region = scene.stage.region().to_string();
+    scene
+        .stage
+        .accelerator
+        .world()
+        .add_by_hand(ACCELERATOR, &region, &endpoint);
+
+    let run = scene.without_register(&FENCE).run().unwrap();
+    assert_eq!(run.code, Some(0), "{run}");
+    set_stale(Offline);
+    refused(true);
+    assert_eq!(scene.endpoints(), [KEPT]);
+}
+
+/// Somebody else's hold is not taken off beside it.
+#[test]
+fn a_hold_from_before_is_asked_about() {
+    let scene = Scene::deployed();
+    scene.watched();
+    let hold = scene.run(&["hold", EXAMPLE, "--reason", "router work"]);
+    assert_eq!(hold.code, Some(0), "{hold}");
+    scene.stage.infinispan.cut_link();
+    let run = scene.without_register(&FENCE).run().unwrap();
+    assert_eq!(run.code, Some(0), "{run}");
+    let asked = scene.run(&RECONCILE[..2]);
+    assert_eq!(asked.code, Some(2), "{asked}");
+    let refused = scene.run(&RECONCILE);
+    assert_eq!(refused.code, Some(3), "{refused}");
+    assert!(refused.stderr.contains("router work"), "{refused}");
+    assert!(refused.stderr.contains("--lift-hold"), "{refused}");
+    let run = scene.run(&[&RECONCILE[..], &["--lift-hold"]].concat());
+    assert_eq!(run.code, Some(0), "{run}");
     assert_eq!(scene.status().1["register"]["state"], "complete");
 }
