@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::common::{Memory, Mishap, accusation, invoke, pass, settings};
+use fencing::answer::Cause;
+use fencing::register::State;
 use fencing::settings::ClaimSettings;
 use fencing::step::Call;
 use function::handler::Handler;
@@ -79,4 +81,32 @@ async fn a_claim_from_a_wrong_clock_binds_nobody() {
     assert!(died.await.is_err());
     world.with(|state| state.wall_offset = jiff::SignedDuration::ZERO);
     assert_eq!(invoke(&second, accusation("site-a", "site-b")).await.status, 200);
+}
+
+/// Said beside the last write, it would be said twice where that is lost and the schedule completes it, and wrongly where a
+/// promotion was first.
+#[tokio::test(start_paused = true)]
+async fn people_hear_once_that_a_fence_is_complete_and_only_when_that_is_written() {
+    let completes =
+        |call: &Call| matches!(call, Call::WriteRegister { record, .. } if record.state == State::Complete);
+    let said = |world: &Memory| {
+        let causes = world.causes().into_iter();
+        causes.filter(|cause| *cause == Cause::Completed).count()
+    };
+    for (mishap, status, at_once) in [(Mishap::Fails, 503, 0), (Mishap::LosesReply, 200, 1)] {
+        let world = Memory::split();
+        let handler = short_claims(&world).await;
+        let times = if at_once == 0 { 9 } else { 1 };
+        world.mishap(completes, mishap, times);
+        assert_eq!(
+            invoke(&handler, accusation("site-a", "site-b")).await.status,
+            status
+        );
+        assert_eq!(said(&world), at_once);
+        world.with(|state| state.mishaps.clear());
+        pass(Duration::from_secs(60)).await;
+        let sweep = serde_json::json!({"sitefence": "sweep"});
+        assert_eq!(invoke(&handler, sweep).await.status, 200);
+        assert_eq!(said(&world), 1);
+    }
 }

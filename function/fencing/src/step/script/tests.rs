@@ -17,7 +17,7 @@ fn alert() -> State {
     start(&settings(), "r1", task, NOW).0
 }
 
-/// site-a survives, so that nothing is left to ask.
+/// site-a survives, so that the accelerator alone is left to look at.
 fn complete() -> Event {
     let decision = Decision {
         survivor: Survivor(site("site-a")),
@@ -69,9 +69,11 @@ fn a_reply_that_came_already_changes_nothing() {
 
 #[test]
 fn a_reply_that_comes_after_the_end_changes_nothing() {
-    let (ended, effects) = step(&settings(), alert(), NOW, Ticket(0), complete());
+    let (waits, _) = step(&settings(), alert(), NOW, Ticket(0), complete());
+    let looked = Event::Accelerator(Ok(Reading::default()));
+    let (ended, effects) = step(&settings(), waits, NOW, Ticket(1), looked);
     assert!(matches!(&effects[..], [Effect::Answer(_)]), "{effects:?}");
-    let late = Event::Accelerator(Ok(Reading::default()));
-    let (after, effects) = step(&settings(), ended.clone(), NOW, Ticket(1), late);
+    let late = Event::Views(Ok(Vec::new()));
+    let (after, effects) = step(&settings(), ended.clone(), NOW, Ticket(2), late);
     assert_eq!((after, effects), (ended, Vec::new()));
 }
