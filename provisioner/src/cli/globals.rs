@@ -43,7 +43,7 @@ pub(super) struct Globals {
 impl Globals {
     /// Puts them into effect.
     pub(super) fn apply(&self) -> Result<(), Failure> {
-        self.into_environment()?;
+        self.put_into_environment()?;
         console::set_volume(match (self.quiet, self.verbose) {
             (true, _) => Volume::Quiet,
             (false, 0) => Volume::Usual,
@@ -71,7 +71,7 @@ impl Globals {
         Ok(())
     }
 
-    fn into_environment(&self) -> Result<(), Failure> {
+    fn put_into_environment(&self) -> Result<(), Failure> {
         let mut wanted = Vec::new();
         if let Some(profile) = &self.profile {
             wanted.push(("AWS_PROFILE", Some(profile.as_str())));

@@ -124,7 +124,7 @@ impl From<Halted> for Failure {
 }
 
 /// Somebody else is at it, or has been: this command touches nothing more.
-fn overtaken(why: String) -> Halted {
+fn overtaken(why: &str) -> Halted {
     Halted {
         failure: refused(format!(
             "{why}: nothing more is done by this command; see `provision status`, and begin again if it is still needed"
@@ -722,6 +722,8 @@ fn not_the_other_way(record: &Record, fenced: &SiteName) -> Result<(), Failure> 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

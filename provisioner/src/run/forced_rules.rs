@@ -112,6 +112,8 @@ pub(super) fn is_silent(error: &ItemsError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::topology::SiteName;
     use crate::world::call::{Call, CallError};

@@ -76,7 +76,7 @@ impl Webhook {
         keeps_secrets(url)?;
         let pair = [username.expose_secret(), b":", password.expose_secret()].concat();
         let mut request = HttpRequest::new(SdkBody::from(body));
-        let _ = request.set_method("POST").map_err(|_| PostError::Address)?;
+        request.set_method("POST").map_err(|_| PostError::Address)?;
         request.set_uri(url).map_err(|_| PostError::Address)?;
         let headers = request.headers_mut();
         headers.insert("authorization", format!("Basic {}", STANDARD.encode(pair)));
