@@ -23,7 +23,7 @@ use crate::topology::{Interval, Topology};
 pub(super) struct Drill {
     #[command(flatten)]
     file: TopologyFile,
-    /// Rehearse the way from the health question to people: it is answered with a failure for so long (10m, an hour at
+    /// Rehearse the way from the health check to people: it is answered with a failure for so long (10m, an hour at
     /// most; 0s ends it). Fences nobody, and ends by itself
     #[arg(long, alias = "fail-health", value_name = "DURATION", value_parser = lasting)]
     path: Option<Interval>,
@@ -100,7 +100,7 @@ impl Drill {
         say(
             "the link between the sites is to be cut for real: the Infinispan operators and the gossip routers of both \
              clusters are scaled to none. One site is fenced, the other serves all users alone, writes at both fail until \
-             that is done, and whoever has a session at the fenced site logs in anew. Then everything is put back and the \
+             that is done, and users with a session at the fenced site log in anew. Then everything is put back and the \
              site is brought back",
         );
         if !self.yes {

@@ -69,7 +69,7 @@ enum Verb {
     Status(status::Status),
     /// Remove everything that apply made, and nothing else
     Destroy(destroy::Destroy),
-    /// Show what was decided, when, by whom, and how it ended
+    /// Show what was decided and when, who asked for it, and how it ended
     History(history::History),
     /// Take a site out as planned, by the same record as an alert's
     Fence(recover::Fence),

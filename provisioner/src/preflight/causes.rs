@@ -303,7 +303,7 @@ fn denied(cause: &Cause, _: &str) -> String {
     } else if reason.contains("explicit deny") {
         format!("a policy denies {right} by name: look for its Deny")
     } else {
-        format!("whoever runs provision needs {right}")
+        format!("the caller of provision needs {right}")
     };
     format!("{what}; {THEN}")
 }

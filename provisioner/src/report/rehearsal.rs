@@ -17,8 +17,13 @@ pub fn would_all_be_fenced(rehearsed: &[Rehearsed]) -> bool {
 
 /// Each loss: what would be done, what is seen, how long it took.
 pub fn rehearsed_text(topology: &str, rehearsed: &[Rehearsed]) -> String {
-    let each = if would_all_be_fenced(rehearsed) { "each" } else { "NOT each" };
-    let mut text = format!("{topology}: rehearsed, and nothing was changed; {each} loss would be dealt with\n");
+    let each = if would_all_be_fenced(rehearsed) {
+        "each"
+    } else {
+        "NOT each"
+    };
+    let mut text =
+        format!("{topology}: rehearsed, and nothing was changed; {each} loss would be dealt with\n");
     for one in rehearsed {
         let told = &one.rehearsal;
         let (reporter, suspect) = (&told.reporter, &told.suspect);

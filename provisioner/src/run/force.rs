@@ -603,7 +603,7 @@ impl<'a> Forcing<'a> {
         for one in &self.deployed {
             all.push(self.stands(one).await?);
         }
-        rules::may_act(&all, own).map_err(overtaken)
+        rules::may_act(&all, own).map_err(|why| overtaken(&why))
     }
 
     /// No function begins any more, in no Region. What was reserved before is remembered first. What it is signed with,
@@ -631,11 +631,10 @@ impl<'a> Forcing<'a> {
                 stays,
             })?;
             ran |= stands.reserved != Some(0);
-            let concurrency =
-                rules::reserved_before(&stands, one.left.as_ref()).map_err(|why| Halted {
-                    failure: refused(why),
-                    stays,
-                })?;
+            let concurrency = rules::reserved_before(&stands, one.left.as_ref()).map_err(|why| Halted {
+                failure: refused(why),
+                stays,
+            })?;
             stays = true;
             let tags = match &stands.left {
                 Some(_) => {
@@ -674,7 +673,7 @@ impl<'a> Forcing<'a> {
     /// Writes down how far it is, at every function. Only that: what is gone there is not written anew.
     async fn note(&self, own: Signed, step: ForcedStep) -> Result<Signed, Halted> {
         for one in &self.deployed {
-            rules::may_go_on(&self.stands(one).await?, &own).map_err(overtaken)?;
+            rules::may_go_on(&self.stands(one).await?, &own).map_err(|why| overtaken(&why))?;
             one.functions.tag(&one.arn, step.tag()).await?;
         }
         Ok(Signed { step, ..own })
@@ -686,7 +685,7 @@ impl<'a> Forcing<'a> {
         for one in &self.deployed {
             let stands = self.stands(one).await?;
             if let Some(own) = own.filter(|_| stands.left.is_some()) {
-                rules::may_go_on(&stands, own).map_err(overtaken)?;
+                rules::may_go_on(&stands, own).map_err(|why| overtaken(&why))?;
             }
             all.push((one, stands.left));
         }
@@ -728,17 +727,27 @@ mod tests {
 
     #[test]
     fn what_fails_while_functions_are_stopped_says_that_they_stay_so() {
-        for failure in [Failure::Interrupted, refused("no".to_owned()), failed("no".to_owned())] {
+        for failure in [
+            Failure::Interrupted,
+            refused("no".to_owned()),
+            failed("no".to_owned()),
+        ] {
             let (code, kind, text) = (failure.code(), failure.kind(), failure.to_string());
             let hint = failure.hint();
             let stays = Failure::from(Halted::from(failure));
-            assert_eq!((stays.code(), stays.kind(), stays.to_string()), (code, kind, text));
+            assert_eq!(
+                (stays.code(), stays.kind(), stays.to_string()),
+                (code, kind, text)
+            );
             let said = stays.hint().unwrap();
             assert!(said.starts_with(hint.as_deref().unwrap_or_default()), "{said}");
-            assert!(said.contains("stay stopped until `provision reconcile`"), "{said}");
+            assert!(
+                said.contains("stay stopped until `provision reconcile`"),
+                "{said}"
+            );
         }
         // Somebody has let them run: nobody knows.
-        let overtaken = Failure::from(overtaken("somebody did".to_owned()));
+        let overtaken = Failure::from(overtaken("somebody did"));
         assert_eq!((overtaken.code(), overtaken.hint()), ("notNow", None));
     }
 }

@@ -188,7 +188,7 @@ fn release_answers_programs_in_json() {
 #[test]
 fn release_has_a_restored_register_believed() {
     let (run, invoked) = run(
-        done("epoch 4 is believed from now on, by ana: it is open; the register had come to epoch 5"),
+        done("epoch 4 is believed from now on, by ana: it is open; the register had reached epoch 5"),
         &["release", "topology.yaml", "--resume-epoch", "4"],
     );
     assert_eq!(run.code, Some(0), "{run}");

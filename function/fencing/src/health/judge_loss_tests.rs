@@ -36,7 +36,7 @@ fn doubted(since: i64) -> Record {
     }
 }
 
-/// Both sites are in, and our own tag says that the register had come to epoch 4.
+/// Both sites are in, and our own tag says that the register had reached epoch 4.
 fn had_come_further() -> Seen {
     let ours = Mark::Names(settings().found.owner);
     match marked(&[&balancer("site-a"), &balancer("site-b")], ours) {

@@ -59,7 +59,7 @@ const GONE_BACK: &str = "register-gone-back";
 /// See the step that refuses to act upon it.
 fn gone_back(record: &Record, reached: Reached, again: bool) -> Finding {
     let found = format!(
-        "it says epoch {}, revision {}, and had come to epoch {}, revision {}: it was restored from a backup, and \
+        "it says epoch {}, revision {}, and had reached epoch {}, revision {}: it was restored from a backup, and \
          nothing is decided",
         record.epoch, record.rev, reached.epoch, reached.rev
     );

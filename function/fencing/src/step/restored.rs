@@ -51,7 +51,7 @@ pub(super) fn not_gone_back(script: &mut Script<'_>, record: &Record, reading: &
         return Err(Halt::Rerun(Box::new(newer)));
     }
     let sentence = format!(
-        "the register says epoch {}, revision {}, and had come to epoch {}, revision {}: it was restored from a backup, so \
+        "the register says epoch {}, revision {}, and had reached epoch {}, revision {}: it was restored from a backup, so \
          nothing is decided and nothing carried out until `provision release --resume-epoch {}` says that it is to be \
          believed",
         record.epoch, record.rev, reached.epoch, reached.rev, record.epoch
@@ -127,7 +127,7 @@ pub(super) fn resume(script: &mut Script<'_>, by: &str, epoch: Epoch) -> Result<
         return Err(script.failed(&fault));
     }
     let sentence = format!(
-        "epoch {epoch} is believed from now on, by {by}: it is {}; the register had come to epoch {}",
+        "epoch {epoch} is believed from now on, by {by}: it is {}; the register had reached epoch {}",
         record.state, reached.epoch
     );
     script.say(Cause::HoldChanged, sentence.clone());
