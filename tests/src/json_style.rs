@@ -7,7 +7,16 @@ use serde_json::Value;
 
 /// Maps with keys that are others' words: CloudFormation's parameters, tags and labels of the topology, Infinispan's
 /// caches, Regions.
-const MAPS: &[&str] = &["parameters", "tags", "labels", "vpc", "webhookUrls", "functions", "checkups", "sights"];
+const MAPS: &[&str] = &[
+    "parameters",
+    "tags",
+    "labels",
+    "vpc",
+    "webhookUrls",
+    "functions",
+    "checkups",
+    "sights",
+];
 
 /// The keys that are not in camelCase, each with its place.
 pub fn odd_keys(document: &Value) -> Vec<String> {

@@ -631,11 +631,10 @@ impl<'a> Forcing<'a> {
                 stays,
             })?;
             ran |= stands.reserved != Some(0);
-            let concurrency =
-                rules::reserved_before(&stands, one.left.as_ref()).map_err(|why| Halted {
-                    failure: refused(why),
-                    stays,
-                })?;
+            let concurrency = rules::reserved_before(&stands, one.left.as_ref()).map_err(|why| Halted {
+                failure: refused(why),
+                stays,
+            })?;
             stays = true;
             let tags = match &stands.left {
                 Some(_) => {
@@ -726,14 +725,24 @@ mod tests {
 
     #[test]
     fn what_fails_while_functions_are_stopped_says_that_they_stay_so() {
-        for failure in [Failure::Interrupted, refused("no".to_owned()), failed("no".to_owned())] {
+        for failure in [
+            Failure::Interrupted,
+            refused("no".to_owned()),
+            failed("no".to_owned()),
+        ] {
             let (code, kind, text) = (failure.code(), failure.kind(), failure.to_string());
             let hint = failure.hint();
             let stays = Failure::from(Halted::from(failure));
-            assert_eq!((stays.code(), stays.kind(), stays.to_string()), (code, kind, text));
+            assert_eq!(
+                (stays.code(), stays.kind(), stays.to_string()),
+                (code, kind, text)
+            );
             let said = stays.hint().unwrap();
             assert!(said.starts_with(hint.as_deref().unwrap_or_default()), "{said}");
-            assert!(said.contains("stay stopped until `provision reconcile`"), "{said}");
+            assert!(
+                said.contains("stay stopped until `provision reconcile`"),
+                "{said}"
+            );
         }
         // Somebody has let them run: nobody knows.
         let overtaken = Failure::from(overtaken("somebody did".to_owned()));
