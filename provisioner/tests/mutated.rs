@@ -87,7 +87,7 @@ fn mutated(number: u64) -> Vec<u8> {
                 lines[at] = line
                     .chars()
                     .take(numbers.below(line.chars().count() + 1))
-                    .collect()
+                    .collect();
             }
             4 => lines[at] = format!("{}{line}", " ".repeat(numbers.below(5))),
             5 => line.trim_start().clone_into(&mut lines[at]),

@@ -120,7 +120,7 @@ fn a_region_that_falls_silent_in_the_middle_is_left_and_the_rest_goes_on() {
     // The other Region's upload is not answered any more.
     let lost = cloud.counter.clone();
     cloud.counter.stop_in(OTHER_REGION, 0, Moment::Before, move || {
-        lost.lose_region(OTHER_REGION)
+        lost.lose_region(OTHER_REGION);
     });
     let applied = apply(&cloud);
     assert_eq!(applied.code, Some(1), "{applied}");
@@ -160,7 +160,7 @@ fn a_first_apply_that_loses_a_site_s_region_is_finished_by_the_next() {
     let cloud = Cloud::in_two_regions();
     let lost = cloud.counter.clone();
     cloud.counter.stop_in(OTHER_REGION, 1, Moment::After, move || {
-        lost.lose_region(OTHER_REGION)
+        lost.lose_region(OTHER_REGION);
     });
     let applied = apply(&cloud);
     assert_eq!(applied.code, Some(1), "{applied}");

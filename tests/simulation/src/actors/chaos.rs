@@ -293,7 +293,7 @@ pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
                 .is_none_or(|decision| decision.outcome.covers(&reality.groups[*group].arn))
         });
         // Whoever empties a listener within an hour of its being filled means it, so they leave those alone.
-        let is_refilled = |reality: &crate::reality::Reality, group: usize| {
+        let is_refilled = |reality: &Reality, group: usize| {
             let decision = record.decision.as_ref().filter(|_| record.refilled_at.is_some());
             let arn = &reality.groups[group].arn;
             survives && decision.is_some_and(|decision| decision.outcome.covers(arn))

@@ -266,7 +266,7 @@ fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() 
         .b
         .world()
         .edit_as("kubectl-edit", pod_monitor, |it| {
-            it["spec"]["sampleLimit"] = json!(1)
+            it["spec"]["sampleLimit"] = json!(1);
         })
         .unwrap();
     let plan = sites.run(PLAN);
