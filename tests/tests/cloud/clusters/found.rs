@@ -273,7 +273,7 @@ fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() 
     assert_eq!(plan.code, Some(0), "{plan}");
     let told = "PodMonitor sitefence-demo: .spec.sampleLimit was set by `kubectl-edit` beside what we set; to take it \
                 out: kubectl --context site-b -n keycloak patch podmonitor sitefence-demo --type json -p \
-                '[{\"op\": \"remove\", \"path\": \"/spec/sampleLimit\"}]'";
+                '[{\"op\":\"remove\",\"path\":\"/spec/sampleLimit\"}]'";
     assert!(plan.stderr.contains(told), "{plan}");
     // What widens a field of ours takes it from us, and stays beside it when we have it back.
     sites
