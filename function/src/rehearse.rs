@@ -19,7 +19,7 @@ use fencing::register::{Record, State};
 use fencing::rehearsal::{Rehearsal, TimedCall, WouldDecide, title, would};
 use fencing::replication::{self, Sight};
 use fencing::settings::Settings;
-use fencing::step::{Call, Event, Fault, Task, Written};
+use fencing::step::{Call, Event, Fault, Task};
 use fencing::words::Reporter;
 use secrecy::SecretString;
 
@@ -166,7 +166,7 @@ impl<W: World> World for OnlyLooks<'_, W> {
         self.noted().calls.push(TimedCall {
             what: title(call),
             ms: milliseconds(took),
-            failed: fault(&event).map(|fault| fault.what.clone()),
+            failed: event.fault().map(|fault| fault.what.clone()),
         });
         if matches!(call, Call::ReadView { at } if *at == self.accusation.reporter.0) {
             self.without_the_suspect(&mut event);
@@ -191,21 +191,5 @@ impl<W: World> World for OnlyLooks<'_, W> {
 
     async fn settle(&self) {
         self.world.settle().await;
-    }
-}
-
-fn fault(event: &Event) -> Option<&Fault> {
-    match event {
-        Event::Register(Err(fault))
-        | Event::Written(Written::Unknown(fault))
-        | Event::Accelerator(Err(fault))
-        | Event::Marked(Err(fault))
-        | Event::Group(Err(fault))
-        | Event::Views(Err(fault))
-        | Event::Switched(Err(fault))
-        | Event::Backup(Err(fault))
-        | Event::Pushes(Err(fault))
-        | Event::Done(Err(fault)) => Some(fault),
-        _ => None,
     }
 }

@@ -5,14 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use function::world::certificates::Noting;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, InvalidMessage, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -68,9 +65,10 @@ fn config(expected: &Expected) -> Option<ClientConfig> {
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .ok()?
-        // Dangerous is what a verifier of one's own may leave out; this one asks the usual one and adds nothing.
+        // Dangerous is what a verifier of one's own may leave out. This is the function's: it asks the usual one, and no
+        // verdict can be another here than there.
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(ByEitherName { verifier, name }))
+        .with_custom_certificate_verifier(Arc::new(Noting::new(verifier, Arc::default(), name)))
         .with_no_client_auth();
     Some(config)
 }
@@ -100,64 +98,6 @@ fn mistrust(error: &Error, is_own: bool) -> Mistrust {
 /// The name in `DnsName("a.example.com")`.
 fn bare(name: &str) -> &str {
     name.split('"').nth(1).unwrap_or(name)
-}
-
-/// As the function verifies: the host's name, else the one that the topology has for the server.
-#[derive(Debug)]
-struct ByEitherName {
-    verifier: Arc<WebPkiServerVerifier>,
-    name: Option<ServerName<'static>>,
-}
-
-impl ServerCertVerifier for ByEitherName {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let ask = |name: &ServerName<'_>| {
-            self.verifier
-                .verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
-        };
-        match (ask(server_name), &self.name) {
-            (
-                Err(
-                    error @ Error::InvalidCertificate(
-                        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-                    ),
-                ),
-                Some(name),
-            ) => ask(name).map_err(|_| error),
-            (verdict, _) => verdict,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier
-            .verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier
-            .verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -231,6 +231,35 @@ pub enum Event {
     Passed,
 }
 
+impl Event {
+    /// Why there was no usable answer, if there was none.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Register(Err(fault))
+            | Self::Written(Written::Unknown(fault))
+            | Self::Accelerator(Err(fault))
+            | Self::Marked(Err(fault))
+            | Self::Group(Err(fault))
+            | Self::Views(Err(fault))
+            | Self::Switched(Err(fault))
+            | Self::Backup(Err(fault))
+            | Self::Pushes(Err(fault))
+            | Self::Done(Err(fault)) => Some(fault),
+            Self::Register(Ok(_))
+            | Self::Written(Written::Stored | Written::Lost(_))
+            | Self::Accelerator(Ok(_))
+            | Self::Marked(Ok(_))
+            | Self::Group(Ok(_))
+            | Self::Views(Ok(_))
+            | Self::Switched(Ok(_))
+            | Self::Backup(Ok(_))
+            | Self::Pushes(Ok(_))
+            | Self::Done(Ok(()))
+            | Self::Passed => None,
+        }
+    }
+}
+
 /// How a conditional write ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Written {
@@ -361,19 +390,8 @@ mod tests {
         ] {
             assert_eq!(call.writes(), writes, "{call:?}");
             assert_eq!(call.site().is_some(), whom == infinispan, "{call:?}");
-            let fault = match call.failed("silence") {
-                Event::Register(Err(fault))
-                | Event::Written(Written::Unknown(fault))
-                | Event::Accelerator(Err(fault))
-                | Event::Marked(Err(fault))
-                | Event::Group(Err(fault))
-                | Event::Views(Err(fault))
-                | Event::Switched(Err(fault))
-                | Event::Backup(Err(fault))
-                | Event::Pushes(Err(fault))
-                | Event::Done(Err(fault)) => fault,
-                other => unreachable!("{other:?}"),
-            };
+            let event = call.failed("silence");
+            let fault = event.fault().unwrap();
             assert_eq!(fault.to_string(), format!("{whom}: silence"));
         }
         assert_eq!(Call::Pause { seconds: 1 }.failed("silence"), Event::Passed);
