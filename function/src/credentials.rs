@@ -59,7 +59,6 @@ pub enum Claim {
     None,
     /// User or password or both are not the expected ones.
     Wrong,
-    /// Both are.
     Right,
 }
 

@@ -14,14 +14,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One invocation.
 #[derive(Debug)]
 pub enum Event {
     /// Through the Function URL, from anybody.
     Web(Box<Request>),
-    /// By the schedule.
     Sweep,
-    /// By an operator.
     Operate(Task),
     /// By an operator who rehearses.
     Drill(Drill),
@@ -31,7 +28,6 @@ pub enum Event {
 pub struct Request {
     /// `GET`, `POST`, …
     pub method: String,
-    /// The raw path.
     pub path: String,
     /// The header `authorization`.
     pub authorization: Option<SecretString>,
@@ -82,7 +78,6 @@ struct Http {
 }
 
 impl Event {
-    /// Tells them apart.
     pub fn read(value: Value) -> Result<Self, Misunderstood> {
         if WEB_FIELDS.iter().any(|field| value.get(field).is_some()) {
             return serde_json::from_value::<WebEvent>(value)

@@ -47,16 +47,11 @@ pub struct Invocation {
     pub deadline: Timestamp,
 }
 
-/// What goes back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// To a web request.
     Web {
-        /// The HTTP status.
         status: u16,
-        /// Further headers.
         headers: &'static [(&'static str, &'static str)],
-        /// Sentences, one per line.
         body: String,
     },
     /// To the schedule or an operator's command.
@@ -94,7 +89,6 @@ impl Reply {
     }
 }
 
-/// Serves invocations.
 pub struct Handler<W> {
     settings: Settings,
     world: W,
@@ -151,7 +145,6 @@ impl<W: Lookout> Handler<W> {
         join(secret, self.world.prepare()).await;
     }
 
-    /// Serves one invocation.
     pub async fn handle(&self, event: Event, invocation: &Invocation) -> Reply {
         self.memory().invocations += 1;
         let reply = self.serve(event, invocation).await;

@@ -9,10 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// By the wall clock.
     pub wall: Timestamp,
     /// By the monotonic clock, since the process began.
     pub uptime: Duration,

@@ -29,13 +29,10 @@ impl Payload {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
-    /// It does.
     Firing,
-    /// It is over.
     Resolved,
 }
 
-/// An alert.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Alert {
     #[serde(rename = "status")]
@@ -58,12 +55,10 @@ impl Alert {
         self.label(label::TOPOLOGY)
     }
 
-    /// Whose monitoring fires it.
     pub(crate) fn reporter(&self) -> Option<&str> {
         self.label(label::REPORTER)
     }
 
-    /// Whom it is about.
     pub(crate) fn site(&self) -> Option<&str> {
         self.label(label::SITE)
     }

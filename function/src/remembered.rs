@@ -46,12 +46,10 @@ impl<T: Clone> Remembered<T> {
         self.asked.is_none_or(|asked| now.perhaps_since(asked) >= pause)
     }
 
-    /// It is being read.
     pub fn asking(&mut self, now: Moment) {
         self.asked = Some(now);
     }
 
-    /// It was read.
     pub fn learned(&mut self, value: T) {
         self.known = Some(value);
     }

@@ -92,7 +92,6 @@ impl Budget {
 /// What came of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
-    /// The answer.
     pub answer: Answer,
     /// The register's record as it was last read or written; none where there is none, or it was not to be read.
     pub record: Option<Record>,

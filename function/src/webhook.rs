@@ -35,7 +35,6 @@ pub const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 /// A request that is answered without anything having been done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No such place.
     #[error("there is nothing here")]
     NotFound,
     /// The place is right, the method is not.
@@ -44,7 +43,6 @@ pub enum Refusal {
     /// Nobody said who is calling.
     #[error("credentials are missing")]
     NoCredentials,
-    /// Somebody did, wrongly.
     #[error("user or password is wrong")]
     WrongCredentials,
     /// More than [`BODY_LIMIT_BYTES`].
@@ -61,9 +59,7 @@ pub enum Refusal {
     NotAPayload {
         /// What kind of mistake; never the text itself.
         problem: &'static str,
-        /// Where.
         line: usize,
-        /// Where in that line.
         column: usize,
     },
     /// Another version of the payload.
@@ -72,7 +68,6 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The HTTP status.
     pub fn http(&self) -> u16 {
         match self {
             Self::NotFound => 404,
@@ -139,9 +134,7 @@ pub fn authenticate(
 /// One site's monitoring calls the other offline.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Accusation {
-    /// Who says so.
     pub reporter: Reporter,
-    /// Of whom.
     pub suspect: Suspect,
 }
 
@@ -171,36 +164,27 @@ pub struct Delivery {
 pub enum Foreign {
     /// A label is not there.
     #[error("it has no label `{label}`")]
-    Missing {
-        /// Which.
-        label: &'static str,
-    },
+    Missing { label: &'static str },
     /// Another deployment's.
     #[error("its label `{}` is {given}, this is `{own}`", label::TOPOLOGY)]
     Topology {
         /// What it says, shortened and escaped.
         given: String,
-        /// What it should say.
         own: String,
     },
     /// A site that is neither of the two.
     #[error("its label `{label}` is {given}, which is neither site")]
     Site {
-        /// Which label.
         label: &'static str,
         /// What it says, shortened and escaped.
         given: String,
     },
     /// A site cannot report itself lost.
     #[error("reporter and suspect are both `{site}`")]
-    Itself {
-        /// The site.
-        site: SiteName,
-    },
+    Itself { site: SiteName },
 }
 
 impl Authentic {
-    /// Reads the body.
     pub fn read(self, settings: &Settings) -> Result<Delivery, Refusal> {
         let Self(request) = self;
         let body = decoded(*request)?;

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// The list's file name.
 pub const LIST: &str = ".sitefence-render";
 
 const LIST_HEADER: &str = "# Written by `provision render`: what it wrote, so that it overwrites nothing else. Commit it beside the files.";
@@ -21,7 +20,6 @@ const LIST_HEADER: &str = "# Written by `provision render`: what it wrote, so th
 /// Before the topology's name, in the list.
 const LIST_TOPOLOGY: &str = "# Topology: ";
 
-/// What was done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Written {
     /// Files that are new or changed.
@@ -54,33 +52,21 @@ pub enum FolderError {
     /// Files are in the way.
     #[error("nothing was written to `{}`: these files are not as `render` left them\n{}", .folder.display(), listed(.files))]
     NotOurs {
-        /// The folder.
         folder: PathBuf,
         /// The files, each with what is the matter with it.
         files: Vec<(String, Matter)>,
     },
     /// A folder within is a link.
     #[error("nothing was written: `{}` is a link, and leads out of the folder", .link.display())]
-    Linked {
-        /// The link.
-        link: PathBuf,
-    },
+    Linked { link: PathBuf },
     /// Another topology was rendered there.
     #[error("nothing was written: `{}` holds the documents of the topology `{theirs}`", .folder.display())]
-    AnotherTopology {
-        /// The folder.
-        folder: PathBuf,
-        /// Whose documents they are.
-        theirs: String,
-    },
+    AnotherTopology { folder: PathBuf, theirs: String },
     /// The file system said no.
     #[error("cannot {action} `{}`", .path.display())]
     Io {
-        /// What was tried.
         action: &'static str,
-        /// With which file.
         path: PathBuf,
-        /// What it said.
         source: io::Error,
     },
 }
@@ -115,7 +101,6 @@ fn listed(files: &[(String, Matter)]) -> String {
 }
 
 impl FolderError {
-    /// What to do.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NotOurs { .. } => {
@@ -140,7 +125,6 @@ fn hash(bytes: &[u8]) -> String {
 /// For each path, the hashes that count as ours.
 type Hashes = BTreeMap<String, BTreeSet<String>>;
 
-/// What the list says.
 #[derive(Default)]
 struct List {
     /// Whose documents these are; unknown where an older `render` wrote the list.

@@ -35,7 +35,6 @@ const LAYERS: [&str; 15] = [
     "files",
 ];
 
-/// Values in, values out.
 const PURE: [&str; 9] = [
     "report",
     "check",

@@ -36,7 +36,6 @@ addEventListener('load', () => { document.getElementById('measured').textContent
 /// A page in a frame.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Looks {
-    /// The frame's width.
     pub width: f64,
     /// How wide the page wants to be.
     pub needed: f64,

@@ -29,7 +29,6 @@ impl Program {
         }
     }
 
-    /// Where it is.
     pub fn find(self) -> Result<PathBuf, NotInstalled> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let places: Vec<PathBuf> = std::env::split_paths(&path).collect();

@@ -20,7 +20,6 @@ pub const TOOLS_VARIABLE: &str = "SITEFENCE_TOOLS";
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const STAMP: &str = "installed-requirements.txt";
-/// What ministack asks for.
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
 
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +126,6 @@ impl Tools {
         )
     }
 
-    /// The environment's Python.
     pub fn python(&self) -> PathBuf {
         self.program("python")
     }

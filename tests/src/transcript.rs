@@ -29,7 +29,6 @@ pub trait World {
     fn asked(&mut self, ask: &Ask<'_>) -> impl Future<Output = Answer>;
 }
 
-/// A question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ask<'a> {
     /// 0 or 1.

@@ -138,7 +138,6 @@ impl Stage {
         self.function.request(request).await.unwrap().expect("an answer")
     }
 
-    /// The minute passes.
     async fn minute(&self) {
         let ended = self
             .function

@@ -33,11 +33,9 @@ pub use self::places::{Place, remember};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Health {
-    /// Its checks fail.
     Unhealthy,
     /// Its checks have not ended yet.
     Initial,
-    /// Its checks pass.
     Healthy,
 }
 
@@ -54,7 +52,6 @@ impl std::fmt::Display for Health {
 /// What is configured for one endpoint; what `UpdateEndpointGroup` wants back for those that stay.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EndpointConfig {
-    /// The balancer's ARN.
     pub id: String,
     /// 0 to 255.
     pub weight: Option<i32>,
@@ -62,10 +59,8 @@ pub struct EndpointConfig {
     pub client_ip_preservation: Option<bool>,
 }
 
-/// One endpoint as read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
-    /// Its configuration.
     pub config: EndpointConfig,
     /// Its health; not part of the configuration.
     pub health: Health,
@@ -76,7 +71,6 @@ pub struct Endpoint {
 pub struct Group {
     /// Its ARN, `…:accelerator/A/listener/L/endpoint-group/G`.
     pub arn: String,
-    /// What is in it.
     pub endpoints: Vec<Endpoint>,
     /// Its traffic dial is at 0: administrators drain all that is in it.
     pub closed: bool,
@@ -109,7 +103,6 @@ pub enum Mark {
     /// There is none.
     #[default]
     Absent,
-    /// It names this owner.
     Names(String),
     /// It could not be read, for this reason.
     Unread(String),
@@ -120,7 +113,6 @@ pub enum Mark {
 pub struct Marked {
     /// What it said; never [`Mark::Unread`].
     pub mark: Mark,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -141,9 +133,7 @@ pub const REACHED_TAG: &str = "sitefence:reached";
 /// How far the register had come when that was noted; it never goes back from there by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reached {
-    /// The epoch.
     pub epoch: Epoch,
-    /// The revision.
     pub rev: Rev,
 }
 
@@ -185,7 +175,6 @@ impl std::fmt::Display for Reached {
 pub struct Reading {
     /// The groups in the order of the settings.
     pub groups: Vec<Group>,
-    /// What its tag says.
     pub mark: Mark,
     /// How far the register had come, by its other tag; where that is not there, nobody knows.
     pub reached: Option<Reached>,
@@ -194,7 +183,6 @@ pub struct Reading {
 /// The exact content of one group once a decision is carried out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GroupOutcome {
-    /// The group's ARN.
     pub arn: String,
     /// What is to be in it; nothing at all where only the fenced site was.
     pub endpoints: Vec<EndpointConfig>,
@@ -227,7 +215,6 @@ impl GroupOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Outcome {
-    /// One entry per group.
     pub groups: Vec<GroupOutcome>,
 }
 
@@ -248,17 +235,12 @@ pub enum Standing {
 pub enum Unfit {
     /// An endpoint that belongs to neither site.
     #[error("the accelerator holds `{endpoint}`, which is neither site's balancer")]
-    Unknown {
-        /// The endpoint's identifier.
-        endpoint: String,
-    },
-    /// Neither site is anywhere.
+    Unknown { endpoint: String },
     #[error("no listener holds either site")]
     Nobody,
     /// The one who would stay is not there.
     #[error("{survivor} is not in the accelerator's listener {listener}")]
     SurvivorAbsent {
-        /// Who would survive.
         survivor: Survivor,
         /// The listener's last part.
         listener: String,
@@ -266,11 +248,8 @@ pub enum Unfit {
     /// The one who would stay looks worse.
     #[error("{survivor} is {survivors} in the accelerator while {fenced} is {others}")]
     SurvivorUnhealthy {
-        /// Who would survive.
         survivor: Survivor,
-        /// Its worst health.
         survivors: Health,
-        /// Who would be fenced.
         fenced: Fenced,
         /// Its best health in the same listener.
         others: Health,
@@ -280,27 +259,19 @@ pub enum Unfit {
         "{survivor} is drained in the accelerator's listener {listener} (weight or traffic dial 0){}", others(fenced, *alone)
     )]
     SurvivorDrained {
-        /// Who would survive.
         survivor: Survivor,
         /// The listener's last part.
         listener: String,
-        /// Who would be fenced.
         fenced: Fenced,
         /// That one is not there, or not healthy: nobody else is left to serve.
         alone: bool,
     },
     /// Its weight would have to be restored, and it cannot be: its balancer lives in another account.
     #[error("{survivor} is drained in the accelerator, and its balancer belongs to another account")]
-    DrainedElsewhere {
-        /// Who would survive.
-        survivor: Survivor,
-    },
+    DrainedElsewhere { survivor: Survivor },
     /// It is not known where a site belongs.
     #[error("where {site} belongs in the accelerator is not recorded")]
-    NoPlace {
-        /// The site.
-        site: SiteName,
-    },
+    NoPlace { site: SiteName },
 }
 
 /// The listener's ARN within an endpoint group's.

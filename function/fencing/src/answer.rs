@@ -24,7 +24,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// The HTTP status.
     pub fn http(self) -> u16 {
         match self {
             Self::Done => 200,
@@ -50,12 +49,10 @@ pub struct Answer {
     pub step: Option<Step>,
 }
 
-/// One of several steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Step {
     /// Which, from 1 on.
     pub number: u8,
-    /// Of how many.
     pub of: u8,
 }
 
@@ -123,11 +120,9 @@ impl Answer {
 pub struct Notice {
     /// What it is about; one metric and at most one notification per cause.
     pub cause: Cause,
-    /// The sentence.
     pub sentence: String,
 }
 
-/// The causes of notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
@@ -163,14 +158,12 @@ pub enum Cause {
     OwnerUnknown,
     /// The world does not fit the register and is left alone.
     Unexplained,
-    /// A dependency failed.
     DependencyFailed,
     /// Alerts of another deployment arrive here.
     ForeignLabels,
 }
 
 impl Cause {
-    /// All of them.
     pub const ALL: [Self; 18] = [
         Self::Decided,
         Self::Completed,
@@ -208,7 +201,6 @@ impl Cause {
         )
     }
 
-    /// The metric's name.
     pub const fn metric(self) -> &'static str {
         match self {
             Self::Decided => "FenceDecided",

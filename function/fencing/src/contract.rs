@@ -14,7 +14,6 @@ use serde_json::Value;
 use crate::health::Drill;
 use crate::step::Task;
 
-/// The alerts' names.
 pub mod alert {
     /// The alert that fences. No human reads it: it carries the same labels as the watchdog, so that whatever mutes one
     /// mutes both, and is noticed.
@@ -46,18 +45,13 @@ pub mod alert {
 pub mod label {
     /// Which deployment the alert concerns.
     pub const TOPOLOGY: &str = "topology";
-    /// Whose monitoring fires it.
     pub const REPORTER: &str = "reporter";
-    /// Whom it is about.
     pub const SITE: &str = "site";
 
-    /// All of them.
     pub const ALL: [&str; 3] = [TOPOLOGY, REPORTER, SITE];
 }
 
-/// The Function URL's places.
 pub mod path {
-    /// Where Alertmanager posts to.
     pub const WEBHOOK: &str = "/webhook";
     /// What the path of the health check begins with; the secret follows.
     pub const HEALTH: &str = "/health/";
@@ -72,16 +66,12 @@ pub const REASON_LIMIT: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "sitefence", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Envelope {
-    /// The minute.
     Sweep {},
-    /// An operator's task.
     Operate {
         /// Which. Only what operators do can be read: an alert comes through the webhook or not at all.
         task: Task,
     },
-    /// An operator's rehearsal.
     Drill {
-        /// Which.
         task: Drill,
     },
 }
@@ -103,7 +93,6 @@ pub enum Misunderstood {
     TooLong {
         /// Which part of the task.
         what: &'static str,
-        /// How many it has.
         characters: usize,
         /// How many it may have.
         limit: usize,

@@ -20,18 +20,13 @@ pub enum CredentialsError {
     NoPassword,
     /// A Basic header cannot carry it: everything after the first colon is the password.
     #[error("the user `{username}` holds a colon, which HTTP Basic cannot carry")]
-    ColonInUsername {
-        /// The user.
-        username: String,
-    },
+    ColonInUsername { username: String },
 }
 
 /// A user with a password, as a secret holds them.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The user.
     pub username: String,
-    /// The password.
     pub password: SecretString,
 }
 

@@ -24,7 +24,6 @@ pub const DIMENSION_SITE: &str = "site";
 /// The field that says why, where a metric has reasons.
 pub const FIELD_REASON: &str = "reason";
 
-/// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
     /// One for each notice of this cause.
@@ -52,7 +51,6 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         let causes = Cause::ALL.into_iter().map(Self::Cause);
         causes.chain([
@@ -69,7 +67,6 @@ impl Metric {
         ])
     }
 
-    /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cause(cause) => cause.metric(),
@@ -101,14 +98,11 @@ impl Metric {
     }
 }
 
-/// One measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measured {
-    /// Of what.
     pub metric: Metric,
     /// Whose, where the metric is a site's.
     pub site: Option<SiteName>,
-    /// How much.
     pub value: u64,
     /// Why, where it may have several reasons. A field of the line, to be read by people and searched for; as a
     /// dimension it would make a metric of each reason, and an alarm would have to know them all.
@@ -126,7 +120,6 @@ impl Measured {
         }
     }
 
-    /// Of one site.
     pub fn of(site: &SiteName, metric: Metric, value: u64) -> Self {
         Self {
             metric,

@@ -72,9 +72,7 @@ impl std::fmt::Display for State {
 /// Who survives an epoch, and exactly what that means for the accelerator. Immutable within its epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Decision {
-    /// Who stays.
     pub survivor: Survivor,
-    /// Who goes.
     pub fenced: Fenced,
     /// The accelerator's content once it is carried out.
     pub outcome: Outcome,
@@ -82,7 +80,6 @@ pub struct Decision {
     pub by: String,
     /// Why, in one sentence.
     pub evidence: String,
-    /// When.
     pub decided_at: Timestamp,
     /// Since when the alert that it was decided on had been firing, by the clock of the site's monitoring. None where no
     /// alert was, or where it did not say.
@@ -112,9 +109,7 @@ impl Claim {
 /// An operator's stop: no new decision while it lasts. It does not end by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hold {
-    /// Who put it on.
     pub by: String,
-    /// Why.
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
@@ -142,7 +137,6 @@ pub enum RejoinStep {
 }
 
 impl RejoinStep {
-    /// How many there are.
     pub const COUNT: u8 = 6;
 
     /// Which one it is, from 1 on.
@@ -158,13 +152,11 @@ impl RejoinStep {
     }
 }
 
-/// A rejoin under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rejoin {
     /// The operator's command that drives it. Another command, also a second run of the same one, first
     /// takes it over and waits.
     pub session: String,
-    /// What comes next.
     pub step: RejoinStep,
     /// How often a push that did not end was begun anew. A function that does not know this forgets it, and the next
     /// one is given less time.
@@ -180,7 +172,6 @@ fn is_zero(number: &u8) -> bool {
 /// The same thing happens again and again, with less than [`EPISODE_ENDS_AFTER`] in between.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Episode {
-    /// How often so far.
     pub times: u32,
     /// When for the first time.
     pub since: Timestamp,
@@ -206,7 +197,6 @@ impl Episode {
 /// What of a decision stands beside it, for whoever reads it after an older function has written it anew.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Restores {
-    /// Of which epoch's decision.
     pub epoch: Epoch,
     /// The groups in which it gives a site its weight back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -216,14 +206,11 @@ pub struct Restores {
     pub opens: Vec<String>,
 }
 
-/// The register's item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// The form of this record. A newer one than [`SCHEMA`] is left alone.
     pub schema: u32,
-    /// The newest decision's number.
     pub epoch: Epoch,
-    /// This write's number.
     pub rev: Rev,
     /// How far the decision is.
     pub state: State,
@@ -253,7 +240,6 @@ pub struct Record {
     /// A rejoin's progress, while rejoining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejoin: Option<Rejoin>,
-    /// An operator's stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
     /// No new decision before this.

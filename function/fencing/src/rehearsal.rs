@@ -21,7 +21,6 @@ use crate::words::{Epoch, Fenced, Reporter, Survivor, Suspect};
 pub struct Rehearsal {
     /// Whose alert it would be.
     pub reporter: Reporter,
-    /// About whom.
     pub suspect: Suspect,
     /// What the reporter's Infinispan shows of the suspect as it is, if it answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,13 +46,9 @@ pub struct Rehearsal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WouldDecide {
-    /// Its number.
     pub epoch: Epoch,
-    /// Who would stay.
     pub survivor: Survivor,
-    /// Who would go.
     pub fenced: Fenced,
-    /// Why.
     pub evidence: String,
     /// What the accelerator would hold.
     pub outcome: Outcome,
@@ -63,15 +58,12 @@ pub struct WouldDecide {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SplitBrain {
-    /// Who drilled.
     pub by: String,
     /// When no gossip router was left.
     pub lost_at: Timestamp,
     /// What it came to in the register.
     pub epoch: Epoch,
-    /// Who stayed.
     pub survivor: Survivor,
-    /// Who went.
     pub fenced: Fenced,
     /// From the loss until the alert was firing, if that was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,13 +79,10 @@ pub struct SplitBrain {
     pub promised_seconds: u32,
 }
 
-/// One call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TimedCall {
-    /// Which, for people.
     pub what: String,
-    /// How long it took.
     pub ms: u64,
     /// Why there was no usable answer, if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

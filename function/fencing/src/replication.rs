@@ -117,9 +117,7 @@ pub fn relay_nodes_disagree(views: &[View], peer: &SiteName) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backup {
-    /// Every cache replicates.
     Online,
-    /// No cache replicates.
     Offline,
     /// Some do. Not cut: a write to one of the others still waits for the lost site.
     Mixed,
@@ -138,9 +136,7 @@ impl std::fmt::Display for Backup {
 /// One cache that a call over all caches failed for; Infinispan says so inside a 200.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CacheFailure {
-    /// The cache.
     pub cache: String,
-    /// Infinispan's words.
     pub message: String,
 }
 
@@ -150,9 +146,7 @@ pub struct CacheFailure {
 pub enum Push {
     /// None was started, or its status was cleared.
     Idle,
-    /// Under way.
     Sending,
-    /// Done.
     Ok,
     /// Failed; to be started again.
     Error,
@@ -167,12 +161,10 @@ pub enum Pushed {
     Nothing,
     /// Some caches' state was pushed, or is being pushed, or failed to be.
     Some,
-    /// All state was pushed.
     All,
 }
 
 impl Pushed {
-    /// Reads it.
     pub fn of(pushes: &[CachePush]) -> Self {
         if pushes.iter().all(|push| push.push == Push::Idle) {
             Self::Nothing
@@ -187,9 +179,7 @@ impl Pushed {
 /// The push status of one cache.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CachePush {
-    /// The cache.
     pub cache: String,
-    /// How far it is.
     pub push: Push,
 }
 
@@ -202,7 +192,6 @@ mod tests {
         SiteName::new(name).unwrap()
     }
 
-    /// A node of site-a.
     fn node(address: &str, relays: &[&str], sees: &[&str]) -> View {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         View {

@@ -64,7 +64,6 @@ enum Need {
 /// One environment variable of the function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name.
     pub name: &'static str,
     /// Where its value comes from.
     pub source: Source,
@@ -142,7 +141,6 @@ described! {
             INFINISPAN_NAMES("SITEFENCE_INFINISPAN_NAMES", Source::Literal, MayBeEmpty);
         /// The Region of the secret with Infinispan's password.
         secrets_region: String = SECRETS_REGION("SITEFENCE_SECRETS_REGION", Source::Literal, Filled);
-        /// The register's Region.
         register_region: String = REGISTER_REGION("SITEFENCE_REGISTER_REGION", Source::Literal, Filled);
         /// The role to assume for a register in another account; empty for one's own.
         register_role_arn: String =
@@ -193,7 +191,6 @@ described! {
         /// The register's table, by ARN or name.
         register_table: String =
             REGISTER_TABLE("SITEFENCE_REGISTER_TABLE", Source::Parameter("RegisterTable"), Filled);
-        /// The accelerator's ARN.
         accelerator_arn: String =
             ACCELERATOR_ARN("SITEFENCE_ACCELERATOR_ARN", Source::Parameter("AcceleratorArn"), Filled);
         /// What the accelerator's tag says where it is this deployment's: account/Region/table/topology of its
@@ -224,14 +221,10 @@ impl ClaimSettings {
 pub enum SettingsError {
     /// It is not there, or empty where it must not be.
     #[error("the variable {name} is not set; apply the topology again")]
-    Missing {
-        /// The variable.
-        name: &'static str,
-    },
+    Missing { name: &'static str },
     /// It is there and makes no sense.
     #[error("the variable {name} holds `{value}`: {reason}; apply the topology again")]
     Malformed {
-        /// The variable.
         name: &'static str,
         /// What it holds. No variable holds a secret.
         value: String,

@@ -11,20 +11,13 @@ use serde::{Deserialize, Serialize};
 /// Why a text is not the name it was meant to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
-    /// Nothing was given.
     #[error("the {what} is empty")]
-    Empty {
-        /// Which kind of name.
-        what: &'static str,
-    },
+    Empty { what: &'static str },
     /// Longer than anything derived from it may be.
     #[error("the {what} `{text}` has {length} characters, at most {at_most} fit")]
     TooLong {
-        /// Which kind of name.
         what: &'static str,
-        /// The text as given.
         text: String,
-        /// Its length in characters.
         length: usize,
         /// The most that is allowed.
         at_most: usize,
@@ -32,9 +25,7 @@ pub enum WordError {
     /// A character outside the grammar.
     #[error("the {what} `{text}` is not made of {of}")]
     Grammar {
-        /// Which kind of name.
         what: &'static str,
-        /// The text as given.
         text: String,
         /// What such names are made of.
         of: &'static str,
@@ -100,7 +91,6 @@ macro_rules! name {
                 name($what, text, $at_most, ($fits, $of)).map(Self)
             }
 
-            /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

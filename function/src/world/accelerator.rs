@@ -26,7 +26,6 @@ use crate::world::aws::{Aws, describe};
 /// The longest that a reading waits for the tag. It takes as long as a group's description, which comes at once.
 const MARK_LIMIT: Duration = Duration::from_millis(1500);
 
-/// The accelerator's endpoint groups.
 #[derive(Debug)]
 pub struct Accelerator {
     client: Client,

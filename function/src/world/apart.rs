@@ -19,7 +19,6 @@ use secrecy::SecretString;
 use crate::moment::Moment;
 use crate::world::World;
 
-/// See the module.
 #[derive(Debug)]
 pub struct Apart<'w, W> {
     world: &'w W,

@@ -46,16 +46,11 @@ const IDLE_LIMIT: Duration = Duration::from_secs(90);
 pub enum AwsError {
     /// A variable that Lambda sets by itself.
     #[error("the variable {name} is not set; this program runs inside AWS Lambda")]
-    Missing {
-        /// The variable.
-        name: &'static str,
-    },
+    Missing { name: &'static str },
     /// The bundle of authorities is not there.
     #[error("AWS_CA_BUNDLE names {path}, which cannot be read")]
     Bundle {
-        /// What it names.
         path: String,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
@@ -64,13 +59,11 @@ pub enum AwsError {
     Tls(#[from] TlsError),
 }
 
-/// What all clients share.
 #[derive(Debug, Clone)]
 pub struct Aws {
     http: SharedHttpClient,
     connector: Connector,
     credentials: SharedCredentialsProvider,
-    /// The function's own Region.
     pub region: String,
     endpoints: Endpoints,
 }

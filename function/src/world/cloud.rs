@@ -32,7 +32,6 @@ const TURNS_TO_SETTLE: usize = 4;
 /// Why the world cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
-    /// AWS cannot.
     #[error(transparent)]
     Aws(#[from] AwsError),
 }

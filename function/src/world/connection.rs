@@ -73,7 +73,6 @@ pub struct Orderly {
 }
 
 impl Orderly {
-    /// Over this one.
     pub fn new(https: HttpsConnector<Resetting>) -> Self {
         Self {
             https,
@@ -202,7 +201,6 @@ impl Service<Uri> for Orderly {
     }
 }
 
-/// An open connection.
 #[derive(Debug)]
 pub struct Stream {
     inner: MaybeHttpsStream<TokioIo<TcpStream>>,

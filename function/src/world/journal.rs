@@ -72,7 +72,6 @@ impl Journal {
         self.set(self.deep(), CHECKUP, checkup).await
     }
 
-    /// Keeps a rehearsal.
     pub async fn force(&self, forced: &Forced) -> Result<(), Fault> {
         self.set(self.deep(), FORCED, forced).await
     }
@@ -83,7 +82,6 @@ impl Journal {
         self.set(key, MEASURED, measured).await
     }
 
-    /// Reads both.
     pub async fn kept(&self) -> Result<Kept, Fault> {
         let mut item = self.get(self.deep()).await?;
         Ok(Kept {

@@ -53,10 +53,8 @@ use crate::moment::Moment;
 
 /// The outside of the function.
 pub trait World {
-    /// What time it is.
     fn moment(&self) -> Moment;
 
-    /// Waits.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
 
     /// Carries out one call of the protocol, once or more often: each is safe to repeat. It may take as long
@@ -104,16 +102,13 @@ pub trait Lookout: World {
     /// Keeps what a deep check came to.
     fn keep(&self, checkup: &Checkup) -> impl Future<Output = Result<(), Fault>>;
 
-    /// Keeps a rehearsal.
     fn force(&self, forced: &Forced) -> impl Future<Output = Result<(), Fault>>;
 
     /// Keeps what a drill measured.
     fn measured_by_drill(&self, measured: &SplitBrain) -> impl Future<Output = Result<(), Fault>>;
 
-    /// Reads what is kept.
     fn kept(&self) -> impl Future<Output = Result<Kept, Fault>>;
 
-    /// Notes a measurement.
     fn measure(&self, measured: Measured);
 
     /// Writes down what was measured since it was written down last.

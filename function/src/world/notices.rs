@@ -10,7 +10,6 @@ use jiff::Timestamp;
 
 use crate::world::aws::{Aws, describe};
 
-/// Where notices go.
 #[derive(Debug)]
 pub struct Notices {
     topology: TopologyName,

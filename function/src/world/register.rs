@@ -29,7 +29,6 @@ use crate::world::aws::{Aws, describe};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The register.
 #[derive(Debug)]
 pub struct Register {
     client: Client,

@@ -43,7 +43,6 @@ impl Stored {
     }
 }
 
-/// All of them.
 #[derive(Debug)]
 pub struct Secrets {
     webhook: Stored,

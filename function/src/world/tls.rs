@@ -29,10 +29,8 @@ pub type Connector = Orderly;
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The bundle holds nothing.
     #[error("the CA bundle holds no certificate")]
     Empty,
-    /// Not PEM.
     #[error("the CA bundle is not PEM")]
     Pem(#[source] rustls_pki_types::pem::Error),
     /// PEM, but no certificate authority.
@@ -40,11 +38,9 @@ pub enum TlsError {
     Certificate {
         /// Counted from 1.
         number: usize,
-        /// Why.
         #[source]
         source: rustls::Error,
     },
-    /// Nothing to verify by.
     #[error("no certificate can be verified")]
     Verifier(#[source] rustls::client::VerifierBuilderError),
     /// No name that a certificate could have.

@@ -30,9 +30,7 @@ pub use permissions::WILDCARD_RESOURCES;
 pub struct Breach {
     /// The promise, as a sentence.
     pub promise: &'static str,
-    /// The document.
     pub document: String,
-    /// What was found instead.
     pub found: String,
 }
 
@@ -223,7 +221,6 @@ pub enum DocumentError {
     /// They could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// They break promises.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Promises(Vec<Breach>),
 }

@@ -8,7 +8,6 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {
-    /// The stack.
     pub stack: String,
     /// The resource's name in its template.
     pub logical_id: String,
@@ -20,7 +19,6 @@ pub struct Holder {
 pub struct Cause {
     /// The resource, in the template's words.
     pub logical_id: String,
-    /// Its type.
     pub kind: String,
     /// Its name outside, where that is known.
     pub name: Option<String>,

@@ -8,11 +8,9 @@ use crate::topology::Region;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// It is made.
     Create,
     /// It is changed, in place or by a new one.
     Change,
-    /// It goes.
     Delete,
     /// It is there already and is taken over.
     Adopt,
@@ -26,11 +24,9 @@ pub enum Replacement {
     No,
     /// Only CloudFormation knows, when it gets there.
     Perhaps,
-    /// It is replaced.
     Yes,
 }
 
-/// One property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PropertyChange {
@@ -64,21 +60,16 @@ impl PropertyChange {
     }
 }
 
-/// One resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceChange {
-    /// What happens to it.
     pub action: Action,
     /// Its name in the template.
     pub logical_id: String,
-    /// Its type.
     pub kind: String,
     /// Its name outside, if it has one.
     pub physical_id: Option<String>,
-    /// Whether it is replaced.
     pub replacement: Replacement,
-    /// Which properties change.
     pub properties: Vec<PropertyChange>,
 }
 
@@ -87,7 +78,6 @@ pub struct ResourceChange {
 pub struct StackDifference {
     /// The stack's tags, which all its resources inherit.
     pub tags: Vec<PropertyChange>,
-    /// Its resources.
     pub resources: Vec<ResourceChange>,
 }
 
@@ -97,7 +87,6 @@ pub struct StackDifference {
 pub struct ResourceDrift {
     /// Its name in the template.
     pub logical_id: String,
-    /// Its type.
     pub kind: String,
     /// Whether it is not there any more.
     pub is_gone: bool,
@@ -109,11 +98,8 @@ pub struct ResourceDrift {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StackDrift {
-    /// Where.
     pub region: Region,
-    /// Its name.
     pub stack: String,
-    /// The resources.
     pub resources: Vec<ResourceDrift>,
 }
 
@@ -122,7 +108,6 @@ pub struct StackDrift {
 pub struct ChangeSetReading {
     /// Its ARN. Its events are told by that alone.
     pub id: String,
-    /// Its stack's id.
     pub stack_id: String,
     /// CloudFormation's word for its state.
     pub status: String,
@@ -130,7 +115,6 @@ pub struct ChangeSetReading {
     pub reason: Option<String>,
     /// CloudFormation's word for whether it was started.
     pub execution: String,
-    /// What it would do.
     pub changes: Vec<ResourceChange>,
 }
 
@@ -139,11 +123,9 @@ pub struct ChangeSetReading {
 pub enum Verdict {
     /// It is still being made.
     Pending,
-    /// It can be executed.
     Ready,
     /// There is nothing to change. CloudFormation calls that a failure.
     Empty,
-    /// It cannot be made.
     Failed,
 }
 

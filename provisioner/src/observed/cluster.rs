@@ -20,9 +20,7 @@ use crate::topology::{FailureDetection, SiteName};
 pub struct Resource {
     /// The API group; empty for the core.
     pub group: &'static str,
-    /// Its version.
     pub version: &'static str,
-    /// The kind.
     pub kind: &'static str,
     /// The name in paths and in roles.
     pub plural: &'static str,
@@ -64,37 +62,24 @@ pub const MONITORING: &str = "monitoring.coreos.com";
 pub const OPENSHIFT: &str = "route.openshift.io";
 
 resources! {
-    /// Secrets.
     SECRETS = "" "v1" "Secret" "secrets";
-    /// ConfigMaps.
     CONFIG_MAPS = "" "v1" "ConfigMap" "configmaps";
-    /// Services.
     SERVICES = "" "v1" "Service" "services";
-    /// Ingresses.
     INGRESSES = "networking.k8s.io" "v1" "Ingress" "ingresses";
-    /// OpenShift's Routes.
     ROUTES = "route.openshift.io" "v1" "Route" "routes";
-    /// StatefulSets.
     STATEFUL_SETS = "apps" "v1" "StatefulSet" "statefulsets";
-    /// Deployments.
     DEPLOYMENTS = "apps" "v1" "Deployment" "deployments";
-    /// Pods.
     PODS = "" "v1" "Pod" "pods";
-    /// The Keycloak operator's servers.
     KEYCLOAKS = "k8s.keycloak.org" "v2alpha1" "Keycloak" "keycloaks";
-    /// KEDA's scalers.
     SCALED_OBJECTS = "keda.sh" "v1alpha1" "ScaledObject" "scaledobjects";
-    /// The Infinispan operator's clusters.
     INFINISPANS = "infinispan.org" "v1" "Infinispan" "infinispans";
     /// AlertmanagerConfigs as OpenShift serves them.
     ALERTMANAGER_CONFIGS_V1BETA1 = "monitoring.coreos.com" "v1beta1" "AlertmanagerConfig" "alertmanagerconfigs";
     /// AlertmanagerConfigs as a plain prometheus-operator serves them.
     ALERTMANAGER_CONFIGS_V1ALPHA1 = "monitoring.coreos.com" "v1alpha1" "AlertmanagerConfig" "alertmanagerconfigs";
-    /// PrometheusRules.
     PROMETHEUS_RULES = "monitoring.coreos.com" "v1" "PrometheusRule" "prometheusrules";
     /// The Prometheus servers that prometheus-operator runs.
     PROMETHEUSES = "monitoring.coreos.com" "v1" "Prometheus" "prometheuses";
-    /// PodMonitors.
     POD_MONITORS = "monitoring.coreos.com" "v1" "PodMonitor" "podmonitors";
 }
 
@@ -102,14 +87,10 @@ resources! {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
-    /// The cluster's site.
     pub site: SiteName,
-    /// Which kind.
     #[serde(serialize_with = "kind_word")]
     pub kind: ObjectKind,
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 
@@ -127,7 +108,6 @@ impl ObjectRef {
 /// What came of looking at a cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Look<T> {
-    /// It answered.
     Seen(Box<T>),
     /// It did not, and may do so another time. The other cluster is worked on meanwhile.
     Unreached(Unreached),
@@ -149,7 +129,6 @@ impl<T> Look<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unreached {
-    /// Its site.
     pub site: SiteName,
     /// The kubeconfig context it was asked by.
     pub context: String,
@@ -180,7 +159,6 @@ pub struct ClusterStanding {
 pub struct Conflict {
     /// Who, as the object's `managedFields` name it.
     pub manager: String,
-    /// Which field.
     pub field: String,
 }
 
@@ -195,16 +173,12 @@ pub enum DryRun {
         conflicts: Vec<Conflict>,
     },
     /// It would not be taken.
-    Refused {
-        /// Why.
-        message: String,
-    },
+    Refused { message: String },
 }
 
 /// How the values in our Secret compare with those it should have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
-    /// The same.
     Same,
     /// Others.
     Differs,
@@ -219,14 +193,12 @@ pub enum Rollout {
     Done,
     /// Not yet.
     Going,
-    /// It is not there.
     Absent,
 }
 
 /// Everything that `plan` and `apply` know of a cluster.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClusterReading {
-    /// Our objects.
     pub standing: ClusterStanding,
     /// The API groups that it serves, with their versions.
     pub groups: BTreeMap<String, BTreeSet<String>>,

@@ -39,19 +39,15 @@ pub enum Segment {
     },
 }
 
-/// A value that differs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// Where.
     pub path: Vec<Segment>,
-    /// What was there.
     pub before: Option<Value>,
     /// What is to be there.
     pub after: Option<Value>,
 }
 
 impl Difference {
-    /// The same for people.
     pub fn property(&self) -> PropertyChange {
         PropertyChange {
             before: self.before.as_ref().map(text),

@@ -16,7 +16,6 @@ const BY: &str = "sitefence:forced-by";
 const CONCURRENCY: &str = "sitefence:concurrency-before";
 const NONE: &str = "none";
 
-/// The tags' keys.
 pub const KEYS: [&str; 5] = [SITE, STEP, AT, BY, CONCURRENCY];
 
 /// How far a forced fence came.
@@ -50,20 +49,16 @@ impl ForcedStep {
 /// A fence by force that is not written down yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForcedFence {
-    /// Who was to go.
     pub fenced: SiteName,
-    /// How far it came.
     pub step: ForcedStep,
     /// Since when.
     pub at: Timestamp,
-    /// Who did it.
     pub by: String,
     /// What was reserved for the function before it was stopped; nothing if nothing was.
     pub concurrency: Option<u32>,
 }
 
 impl ForcedFence {
-    /// As tags say it.
     pub fn tags(&self) -> BTreeMap<String, String> {
         let concurrency = self
             .concurrency

@@ -10,10 +10,8 @@ use crate::topology::{
     FailureDetection, LabelKey, LabelValue, Namespace, ObjectName, Platform, Region, SiteName, harmless,
 };
 
-/// One cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClusterFound {
-    /// The kubeconfig's context.
     pub context: String,
     /// What it is; unknown where it did not answer.
     pub platform: Option<Platform>,
@@ -77,12 +75,9 @@ impl ClusterFound {
     }
 }
 
-/// An Infinispan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InfinispanFound {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// The site that it is.
     pub site: Option<String>,
@@ -116,9 +111,7 @@ impl InfinispanFound {
 /// A balancer that is an endpoint of an accelerator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BalancerFound {
-    /// Its ARN.
     pub arn: String,
-    /// Its Region.
     pub region: Region,
     /// Its host name, where it was looked up.
     pub host: Option<String>,
@@ -140,15 +133,12 @@ pub struct AwsFound {
 /// Who vouches for the certificate that an Infinispan showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authority {
-    /// One that everybody trusts.
     Public,
     /// One of its own: name, SHA-256 of the certificate, and the certificate.
     Own {
-        /// The common name.
         name: String,
         /// In hexadecimal, pairs joined by colons.
         fingerprint: String,
-        /// The certificate as PEM.
         pem: String,
     },
 }

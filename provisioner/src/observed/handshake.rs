@@ -13,7 +13,6 @@ pub enum Mistrust {
         /// The names that it proves.
         proves: Vec<String>,
     },
-    /// Signed by somebody else.
     #[error(
         "its certificate is signed by no authority of {}: put the one that signed it there",
         if *is_own { "its caBundle" } else { "the public ones; name a file with its own in sites[].infinispan.caBundle, or" }
@@ -22,13 +21,10 @@ pub enum Mistrust {
         /// Whether the topology names a bundle.
         is_own: bool,
     },
-    /// Too late.
     #[error("its certificate has ended: renew it")]
     Ended,
-    /// Too early.
     #[error("its certificate is not valid yet: renew it, or set the clock that wrote it")]
     NotYet,
-    /// No TLS at all.
     #[error(
         "it answers in plain HTTP, and the function signs in by HTTPS only, for its password would be readable on the way: \
          set the Infinispan's spec.security.endpointEncryption"

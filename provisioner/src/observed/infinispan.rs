@@ -11,7 +11,6 @@ use crate::topology::FailureDetection;
 /// The operator makes a ServiceMonitor unless this annotation says otherwise.
 const MONITORING: &str = "infinispan.org/monitoring";
 
-/// The site's Infinispan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InfinispanReading {
     /// `spec.service.sites.local.name`.
@@ -38,7 +37,6 @@ pub struct InfinispanReading {
     pub unwell: Vec<(String, String)>,
 }
 
-/// Reads the custom resource.
 pub fn read(object: &Value) -> InfinispanReading {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);

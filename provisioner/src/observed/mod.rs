@@ -34,19 +34,15 @@ pub use self::ownership::{Mark, Neighbour};
 use crate::topology::Region;
 use crate::topology::names::{StackKind, TAG_REGIONS};
 
-/// Who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The account's twelve digits.
     pub account_id: String,
-    /// The caller's ARN.
     pub arn: String,
 }
 
 /// An accelerator as the list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceleratorReading {
-    /// Its ARN.
     pub arn: String,
     /// The name people gave it.
     pub name: String,
@@ -54,14 +50,12 @@ pub struct AcceleratorReading {
     pub dns_name: String,
     /// `….dualstack.awsglobalaccelerator.com`, if it has one.
     pub dual_stack_dns_name: Option<String>,
-    /// Whether it takes traffic.
     pub enabled: bool,
 }
 
 /// A listener with all its endpoint groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerReading {
-    /// Its ARN.
     pub arn: String,
     /// Its ports, as `443` or `8000-8100`.
     pub ports: Vec<String>,
@@ -69,21 +63,16 @@ pub struct ListenerReading {
     pub groups: Vec<GroupReading>,
 }
 
-/// An endpoint group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupReading {
-    /// Its ARN.
     pub arn: String,
-    /// Its Region.
     pub region: Region,
     /// Its endpoints' identifiers: ARNs of balancers, or what else someone put there.
     pub endpoints: Vec<String>,
 }
 
-/// A load balancer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BalancerReading {
-    /// Its ARN.
     pub arn: String,
     /// Its tag `site`, as it stands.
     pub site: Option<String>,
@@ -99,18 +88,13 @@ pub enum EndpointReading {
     /// Not a balancer of this kind: an address, an instance.
     Other,
     /// A balancer of a Region that did not answer.
-    Unseen {
-        /// The Region.
-        region: Region,
-    },
+    Unseen { region: Region },
 }
 
 /// How far a stack is from being usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// It can be updated.
     Usable,
-    /// Something is under way.
     Working,
     /// It never came to life, or did not die: only a new one helps.
     Broken,
@@ -144,11 +128,8 @@ pub struct StackReading {
     pub template: String,
     /// The values of its parameters.
     pub parameters: BTreeMap<String, String>,
-    /// Its outputs.
     pub outputs: BTreeMap<String, String>,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Its resources.
     pub resources: Vec<ResourceReading>,
 }
 
@@ -174,7 +155,6 @@ impl StackReading {
 }
 
 impl ResourceReading {
-    /// Whether it is there.
     pub fn stands(&self) -> bool {
         self.status != "DELETE_COMPLETE"
     }
@@ -198,12 +178,9 @@ pub struct ResourceReading {
     pub status: String,
 }
 
-/// Where a register is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RegisterPlace {
-    /// The table's Region.
     pub region: Region,
-    /// The table.
     pub table: String,
     /// The role to assume for it.
     pub role_arn: Option<String>,
@@ -230,7 +207,6 @@ impl fmt::Display for RegisterPlace {
 /// The register's item of a topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegisterReading {
-    /// The protocol's own record.
     Record(Box<Record>),
     /// One that this version does not understand. It is not taken for open: someone may rely on it.
     Unread(Unread),
@@ -263,13 +239,11 @@ impl RegisterReading {
         }
     }
 
-    /// Who stayed.
     pub fn survivor(&self) -> Option<&SiteName> {
         let decision = self.record()?.decision.as_ref()?;
         Some(&decision.survivor.0)
     }
 
-    /// Who was taken out.
     pub fn fenced(&self) -> Option<&SiteName> {
         self.record()?.fenced()
     }
@@ -293,7 +267,6 @@ impl RegisterReading {
 /// Where else a table is, and what a conditional write means there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replicas {
-    /// Nowhere else.
     None,
     /// In these Regions too, some time later: each decides its conditions alone, and the last writer wins.
     Eventual(BTreeSet<String>),
@@ -302,7 +275,6 @@ pub enum Replicas {
 }
 
 impl Replicas {
-    /// The Regions.
     pub fn regions(&self) -> impl Iterator<Item = &String> {
         let regions = match self {
             Self::None => None,
@@ -312,12 +284,9 @@ impl Replicas {
     }
 }
 
-/// The register's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableReading {
-    /// Its ARN.
     pub arn: String,
-    /// Where else it is.
     pub replicas: Replicas,
     /// Its hash key's name, and `S`, `N` or `B`.
     pub hash_key: Option<(String, String)>,
@@ -334,7 +303,6 @@ pub struct TableReading {
 /// A secret, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretReading {
-    /// Its full ARN.
     pub arn: String,
     /// Whether it waits to be deleted.
     pub is_being_deleted: bool,
@@ -359,16 +327,12 @@ pub struct ReplicaBehind {
     pub why: String,
 }
 
-/// A Lambda function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionReading {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
     /// SHA-256 of the package that it runs from, in hexadecimal.
     pub code_sha256: Option<String>,
-    /// Its environment.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -399,7 +363,6 @@ pub struct RegionStanding {
 /// What stands of a topology: all that `destroy` needs to know, and a part of what `apply` does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// Who looked.
     pub identity: Identity,
     /// By Region: the topology's Regions, and those it had when it was last applied, as far as they answered.
     pub regions: BTreeMap<Region, RegionStanding>,
@@ -462,9 +425,7 @@ impl FunctionReading {
 /// What only `apply` needs to know of a Region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionReading {
-    /// The Region.
     pub region: Region,
-    /// The account's limits there.
     pub limits: LambdaLimits,
     /// What our function has reserved already.
     pub reserved_concurrency: u32,
@@ -476,22 +437,18 @@ pub struct RegionReading {
     pub roles: BTreeSet<String>,
 }
 
-/// Everything that was seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observed {
-    /// What stands.
     pub standing: Standing,
     /// All Regions that left a question open, those of `standing` among them.
     pub unreached: BTreeMap<Region, String>,
     /// Every accelerator that was seen while looking for ours.
     pub accelerators: Vec<AcceleratorReading>,
-    /// Ours.
     pub accelerator: Option<AcceleratorReading>,
     /// Whose it is by its tag, if it has that.
     pub owner: Option<String>,
     /// What else is written on it.
     pub accelerator_tags: BTreeMap<String, String>,
-    /// Its listeners.
     pub listeners: Vec<ListenerReading>,
     /// What each endpoint of these listeners is.
     pub endpoints: BTreeMap<String, EndpointReading>,
@@ -505,11 +462,9 @@ pub struct Observed {
     pub webhook_oddity: Option<String>,
     /// Where each site's Infinispan answers: from the topology, or discovered.
     pub infinispan_urls: BTreeMap<SiteName, String>,
-    /// The function Regions.
     pub regions: Vec<RegionReading>,
     /// Whether the permissions boundary exists; true when none is asked for.
     pub boundary_exists: bool,
-    /// The clusters in scope.
     pub clusters: Looks<ClusterReading>,
     /// The sites whose watchdog reached the function lately.
     pub heard: BTreeSet<SiteName>,

@@ -26,9 +26,7 @@ const SERVERS_OWN: [&str; 6] = [
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
-    /// What happens to it.
     pub action: ObjectAction,
-    /// What of it changes.
     pub properties: Vec<PropertyChange>,
     /// What of that others changed, and who.
     pub drifted: Vec<Conflict>,
@@ -38,7 +36,6 @@ pub struct ObjectChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ObjectAction {
-    /// It is made.
     Create,
     /// It is changed in place.
     Change,

@@ -10,9 +10,7 @@ use crate::topology::names::StackKind;
 /// A function that fences for another topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
-    /// Its name.
     pub function: String,
-    /// The topology's.
     pub topology: String,
     /// The accelerator that it was told of.
     pub accelerator_arn: String,
@@ -35,9 +33,7 @@ impl FunctionReading {
 /// What an accelerator's tag says where a deployment of ours wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
-    /// The accelerator.
     pub accelerator_arn: String,
-    /// What the tag says.
     pub owner: String,
 }
 

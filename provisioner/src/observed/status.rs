@@ -17,10 +17,8 @@ use crate::topology::{Mode, SiteName};
 /// One source's answer, or why it gave none.
 pub type Source<T> = Result<T, String>;
 
-/// Everything that was seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatusReading {
-    /// The topology's name.
     pub topology: String,
     /// The topology's file, for the commands that are proposed.
     pub file: String,
@@ -32,7 +30,6 @@ pub struct StatusReading {
     pub at: Timestamp,
     /// The register's item; one that does not exist yet is the empty record.
     pub register: Source<RegisterItems>,
-    /// The accelerator.
     pub accelerator: Source<AcceleratorState>,
     /// By Region: its function.
     pub functions: BTreeMap<String, Source<Option<FunctionState>>>,
@@ -43,7 +40,6 @@ pub struct StatusReading {
 /// What the register holds of a topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisterItems {
-    /// The record.
     pub record: Record,
     /// When each site's watchdog came through last.
     pub watchdogs: BTreeMap<SiteName, Timestamp>,
@@ -79,7 +75,6 @@ pub struct EndpointState {
     pub site: Option<SiteName>,
 }
 
-/// A deployed function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionState {
     /// Lambda's words for its state, and for its last update.
@@ -88,13 +83,11 @@ pub struct FunctionState {
     pub update: String,
     /// The digest of its package, in base64 as Lambda writes it.
     pub code: String,
-    /// What it was told.
     pub settings: Result<Settings, String>,
     /// What a forced fence has left there.
     pub forced: Option<ForcedFence>,
 }
 
-/// A site's Keycloak.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeycloakState {
     /// How many replicas are asked for; unknown where the object leaves it to its operator.

@@ -25,20 +25,16 @@ pub const BY_DRILL: &str = "sitefence.io/drill-replicas";
 pub struct Owner {
     /// By which name the cluster knows it.
     pub name: String,
-    /// What pauses it.
     pub pause: String,
 }
 
-/// A workload as found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     /// The annotation that remembers its count while it is kept at none.
     pub annotation: &'static str,
     /// The kind of the object that says how many replicas there are to be.
     pub resource: Resource,
-    /// Where it is.
     pub namespace: String,
-    /// The object.
     pub object: Value,
     /// The pods that it runs.
     pub pods: Vec<Value>,

@@ -12,7 +12,6 @@ use crate::topology::Architecture;
 /// The glibc of `provided.al2023`.
 pub const GLIBC_LIMIT: (u32, u32) = (2, 34);
 
-/// What a binary is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binary {
     /// The processor it is for.
@@ -24,7 +23,6 @@ pub struct Binary {
 /// How a binary finds its libraries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Linkage {
-    /// It brings everything.
     Static,
     /// It needs a glibc of this version at least.
     Dynamic {

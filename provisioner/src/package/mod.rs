@@ -64,7 +64,6 @@ impl PackageError {
 pub struct Package {
     /// SHA-256 of the zip, in hexadecimal.
     pub sha256: String,
-    /// Its size.
     pub bytes: u64,
 }
 
@@ -88,7 +87,6 @@ pub const PACKAGES: &str = "function/";
 pub struct PackedFunction {
     /// What a plan needs to know.
     pub package: Package,
-    /// The zip.
     pub zip: Vec<u8>,
     /// The binary's size before packing.
     pub bootstrap_bytes: u64,

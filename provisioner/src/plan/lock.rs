@@ -10,12 +10,9 @@ use crate::observed::Standing;
 use crate::topology::names::StackKind;
 use crate::topology::{Region, Topology};
 
-/// Where the lock is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockPlace {
-    /// The bucket's Region.
     pub region: Region,
-    /// The bucket.
     pub bucket: String,
 }
 

@@ -14,32 +14,25 @@ use crate::preflight::problem::Warning;
 use crate::topology::names::StackKind;
 use crate::topology::{Region, SiteName};
 
-/// A parameter's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParameterValue {
-    /// It is known.
     Known(String),
     /// It will be known once another stack stands.
     Output {
-        /// That stack's Region.
         region: Region,
-        /// Its kind.
         kind: StackKind,
-        /// Its output.
         output: &'static str,
         /// How the value follows from the output.
         reading: OutputReading,
     },
     /// It will be known once the package is uploaded: the version that its bucket gives it.
     Uploaded {
-        /// The bucket's Region.
         region: Region,
     },
     /// It will be known once a secret is made: the version that is current.
     SecretVersion {
         /// Where it is asked for.
         region: Region,
-        /// The secret's name.
         secret: String,
     },
 }
@@ -54,7 +47,6 @@ pub enum OutputReading {
 }
 
 impl OutputReading {
-    /// The value.
     pub fn read(&self, output: &str) -> String {
         match self {
             Self::ReplicaIn(region) => {
@@ -85,17 +77,12 @@ impl ParameterValue {
 /// A stack as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackGoal {
-    /// Which one.
     pub kind: StackKind,
-    /// Where.
     pub region: Region,
-    /// Its name.
     pub stack: String,
-    /// Its template.
     pub template: String,
     /// The values of its parameters.
     pub parameters: BTreeMap<String, ParameterValue>,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Whether resources that exist under their names are taken over: a kept register.
     pub adopts: bool,
@@ -108,44 +95,32 @@ pub struct StackGoal {
 pub enum Step {
     /// Someone else's operation on a stack ends.
     AwaitStack {
-        /// Where.
         region: Region,
-        /// Which.
         stack: String,
-        /// What it is doing.
         status: String,
     },
     /// A rollback that failed is continued.
     ContinueRollback {
-        /// Where.
         region: Region,
-        /// Which stack.
         stack: String,
     },
     /// Nobody else applies or destroys from here on.
     TakeLock {
-        /// The bucket's Region.
         region: Region,
         /// The bucket that holds it.
         bucket: String,
     },
     /// Others may again.
     ReleaseLock,
-    /// A stack is made.
     CreateStack(StackGoal),
-    /// A stack is changed.
     UpdateStack(StackGoal),
     /// A stack goes, with all that it made.
     DeleteStack {
-        /// Which one.
         kind: StackKind,
-        /// Where.
         region: Region,
-        /// Its name.
         stack: String,
         /// Its id, by which its end can still be seen.
         id: String,
-        /// Why.
         why: String,
         /// What goes with it, as `type name`.
         resources: Vec<String>,
@@ -158,18 +133,13 @@ pub enum Step {
     UnmarkAccelerator(Mark),
     /// The function's package is uploaded.
     Upload {
-        /// The bucket's Region.
         region: Region,
-        /// The bucket.
         bucket: String,
-        /// The package.
         package: Package,
     },
     /// The function is ready to answer.
     AwaitFunction {
-        /// Where.
         region: Region,
-        /// Which.
         function: String,
         /// The SHA-256 of the package that it has to run from.
         code_sha256: String,
@@ -178,14 +148,11 @@ pub enum Step {
     UnprotectTable {
         /// Its Region, and that of its stack.
         region: Region,
-        /// The table.
         table: String,
     },
     /// Every version of every object goes.
     EmptyBucket {
-        /// The bucket's Region.
         region: Region,
-        /// The bucket.
         bucket: String,
     },
     /// No register knows a decision after its epoch: whoever could have made one is gone by now, and the
@@ -198,9 +165,7 @@ pub enum Step {
     },
     /// This topology's items leave a table that others use too.
     ForgetItems {
-        /// The table's Region.
         region: Region,
-        /// The table.
         table: String,
         /// The role to assume for it.
         role_arn: Option<String>,
@@ -209,16 +174,13 @@ pub enum Step {
     ApplyObject(ObjectGoal),
     /// An object leaves a cluster.
     DeleteObject {
-        /// Which one.
         object: ObjectRef,
         /// Its identity: a successor of the same name is left alone.
         uid: String,
-        /// Why.
         why: String,
     },
     /// OpenShift's ConfigMap for user-defined projects gets what it lacks; the rest of it stays.
     MergeUserWorkloadConfig {
-        /// The ConfigMap.
         object: ObjectRef,
         /// The settings that it lacks.
         adds: Vec<&'static str>,
@@ -227,21 +189,16 @@ pub enum Step {
     },
     /// What we added to that ConfigMap goes; the rest of it stays.
     UndoUserWorkloadConfig {
-        /// The ConfigMap.
         object: ObjectRef,
     },
     /// The users' Alertmanager runs with its settings.
     AwaitRollout {
-        /// The cluster's site.
         site: SiteName,
-        /// The StatefulSet's namespace.
         namespace: String,
-        /// The StatefulSet.
         name: String,
     },
     /// Each site's watchdog alert reaches the function.
     AwaitWatchdogs {
-        /// The sites.
         sites: Vec<SiteName>,
         /// Those that were not heard lately, where that is all there is to wait for.
         silent: Vec<SiteName>,
@@ -280,27 +237,16 @@ impl Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Unchanged {
-    /// A stack.
-    Stack {
-        /// Where.
-        region: Region,
-        /// Its name.
-        stack: String,
-    },
-    /// An object.
+    Stack { region: Region, stack: String },
     Object(ObjectRef),
 }
 
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The topology's name.
     pub topology: String,
-    /// The account.
     pub account_id: String,
-    /// Who planned.
     pub caller: String,
-    /// The steps.
     pub steps: Vec<Step>,
     /// What needs none.
     pub unchanged: Vec<Unchanged>,
@@ -313,14 +259,12 @@ pub struct Plan {
     /// Stacks of which something was changed by hand, as far as somebody looked. What is not in the templates'
     /// way stays so: CloudFormation changes only what changes in a template.
     pub drifts: Vec<StackDrift>,
-    /// What is worth knowing.
     pub warnings: Vec<Warning>,
     /// The steps only make planning possible: something is under way or stuck. Plan again after them.
     pub plan_again: bool,
 }
 
 impl Plan {
-    /// Whether anything would change.
     pub fn has_changes(&self) -> bool {
         self.steps.iter().any(Step::is_change)
     }

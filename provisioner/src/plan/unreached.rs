@@ -18,19 +18,16 @@ use crate::topology::{Region, SiteName, Topology};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UnreachedRegion {
-    /// Which.
     pub region: Region,
     /// What was tried and what came of it.
     pub what: String,
 }
 
-/// Where something is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Place {
     /// In a Region of AWS.
     Region(Region),
-    /// In a site's cluster.
     Site(SiteName),
 }
 
@@ -47,11 +44,8 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deferred {
-    /// Where it is.
     pub place: Place,
-    /// What it is.
     pub what: String,
-    /// What it waits for.
     pub why: String,
 }
 

@@ -5,7 +5,6 @@ use crate::observed::cluster::ClusterReading;
 use crate::observed::infinispan::InfinispanReading;
 use crate::topology::{Platform, Site, SiteName, Topology};
 
-/// One thing about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Oddity {
     #[error(
@@ -74,7 +73,6 @@ fn before(needs_own: bool) -> &'static str {
     }
 }
 
-/// All of them.
 pub fn oddities(topology: &Topology, site: &Site, reading: &ClusterReading) -> Vec<Oddity> {
     let Some(infinispan) = &reading.infinispan else {
         return Vec::new();

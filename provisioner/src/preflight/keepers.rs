@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use fencing::accelerator::OWNER_TAG;
 
-/// Somebody else's hand.
 struct Keeper {
     /// A key that it writes, or the beginning of one where that ends with `/`.
     key: &'static str,

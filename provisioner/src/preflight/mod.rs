@@ -54,7 +54,6 @@ pub struct Findings {
     pub unmarked: bool,
     /// The Regions that did not answer, each with the call that shows it.
     pub unreached: BTreeMap<Region, String>,
-    /// What is worth knowing.
     pub warnings: Vec<Warning>,
 }
 

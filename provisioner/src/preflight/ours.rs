@@ -23,7 +23,6 @@ pub const USERNAME_KEY: &str = "username";
 /// The key of the password.
 pub const PASSWORD_KEY: &str = "password";
 
-/// What the caller chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choices {
     /// Whether the AWS half is worked on.
@@ -56,11 +55,9 @@ impl Default for Choices {
 /// The clusters, as far as they are in scope, and what they shall hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Clusters<'a> {
-    /// What the caller chose.
     pub choices: Choices,
     /// What was seen. A site that is not in here is left out on purpose.
     pub looks: &'a Looks<ClusterReading>,
-    /// What was rendered.
     pub documents: &'a [ObjectDocument],
     /// Sites whose watchdog reached the function lately.
     pub heard: &'a BTreeSet<SiteName>,
@@ -88,7 +85,6 @@ pub const OURS: [ObjectKind; 4] = [
     ObjectKind::PrometheusRule,
 ];
 
-/// One of our objects.
 pub fn object_ref(topology: &Topology, site: &Site, kind: ObjectKind) -> ObjectRef {
     ObjectRef {
         site: site.name.clone(),

@@ -62,7 +62,6 @@ pub enum Problem {
         ports: String,
         /// The group of the site's Region, where there is one.
         group: Option<String>,
-        /// Its balancers outside.
         balancers: Vec<String>,
     },
     #[error("no load balancer in {region} is tagged `site={site}`")]

@@ -28,43 +28,21 @@ pub enum RenderError {
     /// The template and what it is filled with do not fit together.
     #[error("template `{template}` cannot be filled")]
     Fill {
-        /// The template's name.
         template: &'static str,
-        /// Why.
         source: tera::Error,
     },
     /// The values cannot be handed to the template.
     #[error("the values of template `{template}` cannot be written down: {reason}")]
-    Values {
-        /// The template's name.
-        template: &'static str,
-        /// Why.
-        reason: String,
-    },
+    Values { template: &'static str, reason: String },
     /// What came out is not YAML.
     #[error("template `{template}` gives a document that cannot be read back: {reason}")]
-    Unreadable {
-        /// The template's name.
-        template: &'static str,
-        /// What the reader says.
-        reason: String,
-    },
+    Unreadable { template: &'static str, reason: String },
     /// A value did not stay a value.
     #[error("in template `{template}` a value does not stay a value: {reason}")]
-    Injected {
-        /// The template's name.
-        template: &'static str,
-        /// Where and how.
-        reason: String,
-    },
+    Injected { template: &'static str, reason: String },
     /// A value holds something that AWS or Prometheus would expand.
     #[error("template `{template}` would write `{value}`, which is expanded later on")]
-    Expandable {
-        /// The template's name.
-        template: &'static str,
-        /// The value.
-        value: String,
-    },
+    Expandable { template: &'static str, value: String },
 }
 
 /// The templates, one per document.
@@ -223,7 +201,6 @@ fn expandable(values: &Value) -> Option<&str> {
     }
 }
 
-/// Opaque stand-ins for texts.
 #[derive(Default)]
 struct Markers {
     texts: BTreeMap<String, String>,

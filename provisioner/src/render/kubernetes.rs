@@ -24,7 +24,6 @@ const ADMIN_STATUS: &str =
 
 /// How often Alertmanager looks whether the watchdog is due again.
 const WATCHDOG_INTERVAL: Interval = Interval::from_seconds(30);
-/// How often it is.
 pub const WATCHDOG_REPEAT_INTERVAL: Interval = Interval::from_seconds(60);
 
 /// What prometheus-operator takes when nothing is said; never longer than the interval.
@@ -86,7 +85,6 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// The document's file name.
     pub const fn file(self) -> &'static str {
         match self {
             Self::AlertmanagerConfig => "alertmanagerconfig.yaml",
@@ -98,7 +96,6 @@ impl ObjectKind {
         }
     }
 
-    /// The Kubernetes kind.
     pub const fn word(self) -> &'static str {
         match self {
             Self::AlertmanagerConfig => "AlertmanagerConfig",

@@ -31,59 +31,42 @@ pub use kubernetes::{
 use crate::topology::names::StackKind;
 use crate::topology::{Region, SiteName, Topology};
 
-/// What a document is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DocumentKind {
-    /// A CloudFormation template.
     Stack {
-        /// Of which stack.
         kind: StackKind,
-        /// For which Region.
         region: Region,
     },
     /// A document of a site's cluster.
     Object {
-        /// For which site.
         site: SiteName,
-        /// Which one.
         kind: ObjectKind,
     },
 }
 
-/// A rendered document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// What it is.
     pub kind: DocumentKind,
     /// Where `render` puts it, with `/` between folders.
     pub path: String,
-    /// Its text.
     pub text: String,
-    /// What the text says.
     pub value: Value,
 }
 
 /// A rendered object and where it goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectDocument {
-    /// The site.
     pub site: SiteName,
-    /// Which one.
     pub kind: ObjectKind,
-    /// What it says.
     pub value: Value,
 }
 
 /// A rendered template and where it goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StackDocument {
-    /// Which stack.
     pub kind: StackKind,
-    /// In which Region.
     pub region: Region,
-    /// The template.
     pub template: String,
-    /// What the template says.
     pub value: Value,
 }
 

@@ -32,7 +32,6 @@ pub mod names {
     pub const KEY: &str = "config.yaml";
 }
 
-/// The annotation that remembers.
 pub const ANNOTATION: &str = "sitefence.io/added";
 const BLOCK: &str = "alertmanager";
 const SETTINGS: [&str; 2] = ["enabled", "enableAlertmanagerConfig"];
@@ -49,7 +48,6 @@ pub struct Memory {
     pub block: bool,
     /// So is the key `config.yaml`.
     pub key: bool,
-    /// So is the ConfigMap.
     pub config_map: bool,
 }
 
@@ -58,13 +56,10 @@ pub struct Memory {
 pub enum Change {
     /// It is as it should be.
     None,
-    /// It is made.
     Create(Value),
-    /// It is written back.
     Replace(Value),
     /// It goes: it holds nothing but what we put there.
     Delete {
-        /// Its identity.
         uid: String,
     },
 }

@@ -54,7 +54,6 @@ const RESULT_KIB: u64 = 4;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
-    /// What is paid for.
     pub what: &'static str,
     /// In millionths of a US dollar a month.
     pub micro_usd: u64,

@@ -26,7 +26,6 @@ pub(super) fn promised(case: Option<&TimeToFence>) -> [Option<u32>; 3] {
     [sum("suspicion", "groupWait"), sum("groupWait", "function"), last]
 }
 
-/// Stage by stage.
 pub fn split_brain_text(measured: &SplitBrain, worst_cases: &[TimeToFence]) -> String {
     let case = worst_cases
         .iter()
@@ -68,7 +67,6 @@ pub fn split_brain_text(measured: &SplitBrain, worst_cases: &[TimeToFence]) -> S
     text
 }
 
-/// The same for programs.
 pub fn split_brain_json(topology: &str, measured: &SplitBrain, worst_cases: &[TimeToFence]) -> Value {
     json!({ "topology": topology, "drill": measured, "promised": worst_cases })
 }

@@ -16,9 +16,7 @@ use super::spelling::camel_case;
 /// The revisions of one epoch, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chapter {
-    /// Its number.
     pub epoch: Epoch,
-    /// Its revisions.
     pub entries: Vec<Record>,
 }
 
@@ -151,7 +149,6 @@ pub fn chapter_text(chapter: &Chapter) -> String {
     text
 }
 
-/// The same for programs.
 pub fn history_json(chapters: &[Chapter]) -> Value {
     let epochs = chapters.iter().filter_map(|chapter| {
         let decision = chapter.decision()?;

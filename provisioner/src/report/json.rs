@@ -14,7 +14,6 @@ use crate::package::elf::{Binary, Linkage};
 use crate::plan::{Plan, StackGoal, Step};
 use crate::topology::time_to_fence::{Advice, TimeToFence};
 
-/// A plan.
 pub fn plan_json(
     plan: &Plan,
     preview: &Preview,

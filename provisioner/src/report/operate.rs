@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::outcome::Operated;
 
-/// The function's own sentence.
 pub fn operated_text(operated: &Operated) -> String {
     format!("{}\n", operated.answer.sentence)
 }

@@ -15,11 +15,8 @@ use crate::topology::Region;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Applied {
-    /// The topology.
     pub topology: String,
-    /// Whether anything was changed.
     pub changed: bool,
-    /// The package's hash.
     pub function_sha256: Option<String>,
     /// By Region, where Alertmanager posts to.
     pub webhook_urls: BTreeMap<Region, String>,
@@ -27,7 +24,6 @@ pub struct Applied {
     pub unreached: Vec<Unreached>,
     /// The Regions of which the same is true.
     pub unreached_regions: Vec<UnreachedRegion>,
-    /// What waits for them.
     pub deferred: Vec<Deferred>,
 }
 
@@ -42,7 +38,6 @@ impl Applied {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Destroyed {
-    /// The topology.
     pub topology: String,
     /// What went, as `Region stack` or `site object`.
     pub removed: Vec<String>,
@@ -52,7 +47,6 @@ pub struct Destroyed {
     pub unreached: Vec<Unreached>,
     /// The Regions of which the same is true.
     pub unreached_regions: Vec<UnreachedRegion>,
-    /// What waits for them.
     pub deferred: Vec<Deferred>,
 }
 
@@ -60,24 +54,18 @@ pub struct Destroyed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Operated {
-    /// The topology.
     pub topology: String,
-    /// Whose function answered.
     pub region: Region,
-    /// What it answered.
     #[serde(flatten)]
     pub answer: Answer,
 }
 
-/// One rehearsed alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rehearsed {
-    /// Whose function answered.
     pub region: Region,
     /// From here to the answer, in milliseconds.
     pub round_trip_ms: u64,
-    /// What it answered.
     #[serde(flatten)]
     pub rehearsal: Rehearsal,
 }

@@ -70,7 +70,6 @@ fn sight(sight: Option<Sight>, reporter: impl std::fmt::Display, suspect: impl s
     }
 }
 
-/// The same for programs.
 pub fn rehearsed_json(topology: &str, rehearsed: &[Rehearsed]) -> Value {
     json!({
         "topology": topology,

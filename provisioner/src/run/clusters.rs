@@ -41,7 +41,6 @@ type Values = BTreeMap<SiteName, BTreeMap<String, SecretSlice<u8>>>;
 /// What was seen, and with it the values that stand in our Secrets.
 #[derive(Debug)]
 pub struct Seen {
-    /// What was seen.
     pub looks: Looks<ClusterReading>,
     values: Values,
 }

@@ -13,12 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How much is said. A process has one person to talk to, so this is the process's, as a log's level is.
 static VOLUME: AtomicU8 = AtomicU8::new(Volume::Usual as u8);
 
-/// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Volume {
-    /// Results, warnings and errors.
     Quiet,
-    /// Progress, too.
     Usual,
     /// And each call, between whose lines no bar can stand.
     Calls,
@@ -33,7 +30,6 @@ fn is(volume: Volume) -> bool {
     VOLUME.load(Ordering::Relaxed) == volume as u8
 }
 
-/// Where talk goes.
 #[derive(Debug, Clone)]
 pub struct Console {
     is_terminal: bool,
@@ -55,7 +51,6 @@ impl Default for Console {
 }
 
 impl Console {
-    /// Talk to stderr.
     pub fn new() -> Self {
         Self {
             is_terminal: std::io::stderr().is_terminal(),
@@ -70,7 +65,6 @@ impl Console {
         act(&mut self.bar.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Says a line.
     pub fn say(&self, line: &str) {
         self.with_bar(|bar| match bar {
             Some(bar) => bar.println(line),
@@ -88,7 +82,6 @@ impl Console {
         }
     }
 
-    /// Starts to count steps.
     pub fn begin(&self, steps: usize) {
         if !self.is_terminal || steps == 0 || !is(Volume::Usual) {
             return;

@@ -28,7 +28,6 @@ use super::lock_owner::LockOwner;
 /// A site whose watchdog did not come through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SilentSite {
-    /// The site.
     pub site: SiteName,
     /// When it last did.
     pub last_seen: Option<Timestamp>,
@@ -39,7 +38,6 @@ pub struct SilentSite {
 /// What a failure is to a caller that only sees the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It did not work.
     Failed,
     /// It was not asked for in a way that can be followed.
     Usage,

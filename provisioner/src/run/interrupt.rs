@@ -20,7 +20,6 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on.
     pub fn listen(console: Console) -> Self {
         let (sender, wanted) = watch::channel(false);
         tokio::spawn(async move {

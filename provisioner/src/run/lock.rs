@@ -34,7 +34,6 @@ use super::lock_owner::LockOwner;
 use crate::observed::Identity;
 use crate::world::artifacts::{Bucket, ConditionalWrite, SmallObject};
 
-/// The object's key.
 pub const KEY: &str = "apply.lock";
 const RENEW_INTERVAL: Duration = Duration::from_secs(60);
 const LAPSES_AFTER_SECONDS: i64 = 600;
@@ -54,7 +53,6 @@ pub struct Lock {
 /// What became of a lock that is not ours any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Lost {
-    /// Someone took it over.
     To(Box<LockOwner>),
     /// It is not there: whoever took it over has finished, or somebody removed it.
     Gone,

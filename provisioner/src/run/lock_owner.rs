@@ -2,12 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Who holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockOwner {
-    /// The caller's ARN.
     pub by: String,
-    /// The machine's name.
     pub host: String,
     /// What is being done: `apply` or `destroy`.
     pub verb: String,

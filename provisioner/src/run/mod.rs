@@ -57,17 +57,14 @@ use crate::world::aws::Aws;
 use crate::world::calls::without_user;
 use crate::world::kubernetes::{Cluster, ConnectError, Contexts};
 
-/// What is worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The AWS half.
     pub aws: bool,
     /// The clusters of these sites.
     pub clusters: BTreeSet<SiteName>,
 }
 
 impl Scope {
-    /// AWS alone.
     pub const fn aws() -> Self {
         Self {
             aws: true,
@@ -75,7 +72,6 @@ impl Scope {
         }
     }
 
-    /// Everything.
     pub fn all(topology: &Topology) -> Self {
         Self {
             aws: true,
@@ -87,7 +83,6 @@ impl Scope {
 /// What every verb that talks to the two clouds needs.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The clients of AWS.
     pub aws: Aws,
     /// The clusters in scope, or why there is no client for one.
     pub clusters: BTreeMap<SiteName, Result<Cluster, ConnectError>>,
@@ -100,7 +95,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// Signs in to AWS.
     pub async fn begin(topology: &Topology, console: Console) -> Result<Self, Failure> {
         Self::over(topology, &Scope::aws(), console).await
     }
@@ -191,9 +185,7 @@ pub fn pack(
 /// What the topology asks to be deployed: everything that does not depend on the world.
 #[derive(Debug, Clone)]
 pub struct Wanted<'a> {
-    /// The topology.
     pub topology: &'a Topology,
-    /// The rendered templates.
     pub documents: Vec<StackDocument>,
     /// The rendered objects of the clusters.
     pub objects: Vec<ObjectDocument>,

@@ -42,7 +42,6 @@ const REGISTER_WITHIN: Duration = Duration::from_secs(20);
 /// How a rejoin is driven.
 #[derive(Debug, Clone)]
 pub struct Way {
-    /// Who handles Keycloak.
     pub hands: Hands,
     /// For how long to wait for the sites to see each other, if at all.
     pub when_healed: Option<Duration>,

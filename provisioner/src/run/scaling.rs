@@ -18,10 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often a write is tried that somebody else was faster than.
 const ATTEMPTS: usize = 5;
 
-/// What is scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The site's Keycloak.
     Keycloak,
     /// The Infinispan operator, which would put the gossip router back.
     Operator,
@@ -32,7 +30,6 @@ pub(super) enum Part {
 /// Whether waiting ends when somebody wants to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// It does.
     Interruptible,
     /// What was taken down has to come up again first.
     ToTheEnd,
@@ -71,7 +68,6 @@ impl Scaled {
         &self.cluster
     }
 
-    /// As sentences name it.
     pub(super) fn what(&self) -> String {
         let what = match self.part {
             Part::Keycloak => "Keycloak",

@@ -44,7 +44,6 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Of both sites.
     pub fn of(session: &Session, topology: &Topology) -> Result<Self, Failure> {
         let of = |part| -> Result<Vec<Scaled>, Failure> {
             let sites = topology.sites.iter();
@@ -105,7 +104,6 @@ pub async fn check(
 pub struct Fenced {
     /// When no gossip router was left.
     pub lost_at: Timestamp,
-    /// The decision.
     pub decision: Decision,
     /// The revisions of its epoch.
     pub entries: Vec<Record>,
@@ -245,7 +243,6 @@ pub async fn restore(session: &Session, parts: &Parts) -> Result<usize, Failure>
     }
 }
 
-/// What was measured.
 pub async fn measured(
     session: &Session,
     topology: &Topology,

@@ -28,7 +28,6 @@ const NOT_UPLOADED: &str = "not-uploaded-yet";
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Pauses that grow.
 #[derive(Debug)]
 pub(super) struct Pace(Duration);
 

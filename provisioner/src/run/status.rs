@@ -99,7 +99,6 @@ pub async fn history(session: &Session, topology: &Topology) -> Result<Vec<Recor
     })
 }
 
-/// The register's items.
 async fn register(session: &Session, topology: &Topology) -> Result<RegisterItems, ItemsError> {
     let sites = topology.sites.each_ref().map(|site| site.name.clone());
     let regions: Vec<String> = topology.regions.iter().map(ToString::to_string).collect();

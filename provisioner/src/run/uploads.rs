@@ -11,7 +11,6 @@ use crate::topology::Region;
 pub struct Uploads(Mutex<BTreeMap<Region, String>>);
 
 impl Uploads {
-    /// Notes an upload.
     pub fn note(&self, region: &Region, version: String) {
         let mut versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         versions.insert(region.clone(), version);

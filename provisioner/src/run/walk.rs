@@ -25,11 +25,8 @@ const FUNCTION_READY_WITHIN: Duration = Duration::from_secs(300);
 /// How a walk differs by verb.
 #[derive(Debug, Clone, Copy)]
 pub struct Walk<'a> {
-    /// The session.
     pub session: &'a Session,
-    /// The topology.
     pub topology: &'a Topology,
-    /// Who walks.
     pub identity: &'a Identity,
     /// What is deployed; nothing, when everything goes.
     pub wanted: Option<&'a Wanted<'a>>,
@@ -50,7 +47,6 @@ pub struct Walk<'a> {
 pub struct Completed(Mutex<Vec<Step>>);
 
 impl Completed {
-    /// Notes one.
     pub fn add(&self, step: &Step) {
         self.0
             .lock()
@@ -58,7 +54,6 @@ impl Completed {
             .push(step.clone());
     }
 
-    /// What was noted.
     pub fn steps(&self) -> Vec<Step> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -69,7 +64,6 @@ impl Completed {
 enum Phase {
     /// What functions stand on: buckets with their packages, and the register.
     Grounds,
-    /// Functions.
     Functions,
 }
 

@@ -25,7 +25,6 @@ use crate::world::secrets::{Secrets, oddity};
 /// The values by key, as far as they are known.
 #[derive(Debug, Default)]
 pub struct WebhookValues {
-    /// They.
     pub values: BTreeMap<String, SecretSlice<u8>>,
     /// What is odd about the secret that user and password come from.
     pub oddity: Option<String>,

@@ -20,11 +20,9 @@ pub type ReadFile<'a> = &'a dyn Fn(&FsPath) -> std::io::Result<Vec<u8>>;
 /// The CA bundle of one site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaBundle {
-    /// Whose Infinispan it verifies.
     pub site: SiteName,
     /// Where it was read, relative to the working directory.
     pub path: PathBuf,
-    /// Its content, PEM.
     pub pem: Vec<u8>,
 }
 
@@ -42,13 +40,9 @@ pub enum Validity {
 /// An authority in a bundle that ends soon, or one of a bundle in which none is trusted now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
-    /// Whose Infinispan it verifies.
     pub site: SiteName,
-    /// The bundle.
     pub path: PathBuf,
-    /// Its name.
     pub authority: String,
-    /// How it stands.
     pub validity: Validity,
     /// From then on nobody trusts it; where nobody does yet, from then on they do.
     pub at: Timestamp,

@@ -14,7 +14,6 @@ use std::fmt;
 /// Where something stands in a file. Lines and columns count from one, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
-    /// The line.
     pub line: usize,
     /// The first character.
     pub column: usize,
@@ -29,13 +28,11 @@ pub struct Diagnostic {
     pub message: String,
     /// The file's name as the user gave it.
     pub file: String,
-    /// Where it stands.
     pub position: Position,
     /// The field, such as `sites[1].infinispan`; empty for the file as a whole.
     pub path: String,
     /// The line it stands on.
     pub snippet: String,
-    /// What to do.
     pub hint: Option<String>,
 }
 
@@ -70,7 +67,6 @@ impl fmt::Display for Diagnostic {
 impl std::error::Error for Diagnostic {}
 
 impl Diagnostic {
-    /// The same for programs.
     pub fn as_json(&self) -> serde_json::Value {
         serde_json::json!({
             "message": self.message,

@@ -28,7 +28,6 @@ pub struct Explained {
     /// The words it may be, each with its meaning.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Meaning>,
-    /// What it is for.
     pub description: String,
     /// The fields inside, if it is a block.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -39,9 +38,7 @@ pub struct Explained {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Meaning {
-    /// The word.
     pub value: String,
-    /// What it means.
     pub meaning: String,
 }
 
@@ -206,7 +203,6 @@ fn explained(path: String, schema: &'static Value, required: bool, with_fields: 
     }
 }
 
-/// What a field holds.
 fn kind(schema: &'static Value) -> String {
     let of_it = resolved(schema).unwrap_or(schema);
     if let Some(items) = of_it.get("items") {

@@ -24,7 +24,6 @@ use super::regions;
 pub struct GrammarError {
     /// What was wanted, with its article.
     pub what: &'static str,
-    /// What was given.
     pub text: String,
     /// How a right one looks.
     pub hint: Cow<'static, str>,
@@ -112,7 +111,6 @@ macro_rules! text {
                 Self(text.to_owned())
             }
 
-            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -216,7 +214,6 @@ text!(
     "`kubectl config get-contexts -o name` lists the contexts"
 );
 text!(
-    /// A Kubernetes namespace.
     Namespace, "a Kubernetes namespace", max 63, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
     "lower-case letters, digits and inner hyphens, at most 63"
 );
@@ -248,41 +245,33 @@ text!(
     explained certificate_itself
 );
 text!(
-    /// An IAM role.
     RoleArn, "the ARN of an IAM role", max 620, "^arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$",
     "it looks like arn:aws:iam::123456789012:role/NAME"
 );
 text!(
-    /// An IAM policy.
     PolicyArn, "the ARN of an IAM policy", max 620,
     "^arn:aws:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$",
     "it looks like arn:aws:iam::123456789012:policy/NAME"
 );
 text!(
-    /// A key of KMS.
     KeyArn, "the ARN of a KMS key", max 200, "^arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
     "it looks like arn:aws:kms:eu-west-1:123456789012:key/ID; an alias cannot stand in a policy"
 );
 text!(
-    /// An SNS topic.
     TopicArn, "the ARN of an SNS topic", max 320, "^arn:aws:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
     "it looks like arn:aws:sns:eu-west-1:123456789012:NAME; FIFO topics cannot take alarms"
 );
 text!(
-    /// A subnet.
     SubnetId, "a subnet", max 30, "^subnet-[0-9a-f]{8,17}$", "it looks like subnet-0123456789abcdef0"
 );
 text!(
-    /// A security group.
     SecurityGroupId, "a security group", max 30, "^sg-[0-9a-f]{8,17}$", "it looks like sg-0123456789abcdef0"
 );
 text!(
-    /// A table of DynamoDB.
     TableName, "the name of a DynamoDB table", max 255, "^[A-Za-z0-9_.-]{3,}$",
     "3 to 255 letters, digits, and _ . -"
 );
 text!(
-    /// An e-mail address.
     Email, "an e-mail address", max 254,
     "^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$",
     "it looks like oncall@example.com, one address per list entry"
@@ -300,13 +289,11 @@ text!(
     DataKey, "a key of a ConfigMap", max 253, "^[A-Za-z0-9._-]+$", "letters, digits, and - _ ."
 );
 text!(
-    /// A label's key.
     LabelKey, "a label's key", max 317,
     "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
     "as Kubernetes wants it: an optional domain and /, then at most 63 letters, digits, and _ . -"
 );
 text!(
-    /// A label's value.
     LabelValue, "a label's value", max 63, "^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$",
     "at most 63 letters, digits, and _ . - inside"
 );
@@ -322,7 +309,6 @@ text!(
     "at most 256 letters, digits, spaces, and + = . _ : / @ -"
 );
 text!(
-    /// A cache of Infinispan.
     CacheName, "the name of a cache", max 64, "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
     "letters, digits, and _ . -"
 );

@@ -16,7 +16,6 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The grammar.
     pub const PATTERN: &'static str = "^[0-9]{1,6}(s|m([0-9]{1,6}s)?|h([0-9]{1,6}m)?([0-9]{1,6}s)?|d([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?)$";
 
     /// So many seconds.
@@ -24,7 +23,6 @@ impl Interval {
         Self { seconds }
     }
 
-    /// Its length.
     pub const fn seconds(self) -> u32 {
         self.seconds
     }

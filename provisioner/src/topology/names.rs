@@ -6,7 +6,6 @@
 
 use super::{Region, Topology};
 
-/// Begins every name.
 pub const PREFIX: &str = "sitefence";
 /// The AWS tag (and Kubernetes label) whose value is the topology's name.
 pub const TAG_TOPOLOGY: &str = "sitefence:topology";
@@ -43,7 +42,6 @@ pub enum StackKind {
 }
 
 impl StackKind {
-    /// All kinds.
     pub const ALL: [Self; 4] = [Self::Artifacts, Self::Register, Self::Fencing, Self::Health];
 
     /// The last part of the stack's name, and the name of its template without `.yaml`.
@@ -82,7 +80,6 @@ impl Topology {
         format!("{PREFIX}-{}-{region}", self.name)
     }
 
-    /// The function's log group.
     pub fn log_group_name(&self) -> String {
         format!("/aws/lambda/{}", self.function_name())
     }
@@ -138,7 +135,6 @@ impl Topology {
         format!("{account}/{region}/{table}/{}", self.name)
     }
 
-    /// An alarm's name.
     pub fn alarm_name(&self, what: &str) -> String {
         self.named(what)
     }

@@ -22,7 +22,6 @@ static DONOR: LazyLock<Option<Node>> =
 /// A topology with the files it names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// What the file says.
     pub topology: Topology,
     /// The CA bundles of the sites that have one.
     pub ca_bundles: Vec<CaBundle>,
@@ -152,7 +151,6 @@ fn names_a_secret(field: &str) -> bool {
         .any(|word| field.contains(word))
 }
 
-/// The bytes as text.
 fn readable<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Box<Diagnostic>> {
     let refuse = |message: String, position: Position, hint: &str| {
         Box::new(Diagnostic {

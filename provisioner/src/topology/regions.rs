@@ -21,16 +21,12 @@ pub const AS_OF: &str = "November 2026";
 /// The Region sets of DynamoDB's multi-Region strong consistency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StrongSet {
-    /// The United States.
     America,
-    /// Europe.
     Europe,
-    /// Asia Pacific.
     Asia,
 }
 
 impl StrongSet {
-    /// All sets.
     pub const ALL: [Self; 3] = [Self::America, Self::Europe, Self::Asia];
 
     /// The Regions of the set.
@@ -42,10 +38,8 @@ impl StrongSet {
     }
 }
 
-/// What one Region has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Services {
-    /// Its code.
     pub region: &'static str,
     /// Whether a Lambda function can have a URL there.
     pub function_urls: bool,

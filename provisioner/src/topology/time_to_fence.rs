@@ -38,21 +38,17 @@ pub enum Basis {
     Sourced,
     /// Real programs took so long, and a little is added.
     Measured,
-    /// Nobody promised it.
     Assumed,
 }
 
-/// One stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
-    /// Its name.
     pub name: &'static str,
     /// At its longest.
     pub seconds: u32,
     /// What the figure rests on.
     pub basis: Basis,
-    /// Where it comes from.
     pub why: Cow<'static, str>,
 }
 
@@ -64,7 +60,6 @@ pub struct TimeToFence {
     pub fenced: String,
     /// In order.
     pub stages: Vec<Stage>,
-    /// Their sum.
     pub total_seconds: u32,
 }
 

@@ -53,7 +53,6 @@ impl Accelerators {
         Ok(all)
     }
 
-    /// One accelerator by ARN.
     pub async fn by_arn(&self, arn: &str) -> Result<Option<AcceleratorReading>, CallError> {
         let answer = self
             .client
@@ -101,7 +100,6 @@ impl Accelerators {
         self.untag(arn, &[REACHED_TAG]).await
     }
 
-    /// Takes that away again.
     pub async fn unmark(&self, arn: &str) -> Result<(), CallError> {
         self.untag(arn, &[OWNER_TAG, REACHED_TAG]).await
     }

@@ -7,7 +7,6 @@ use super::call::{Call, CallError};
 use crate::observed::Identity;
 use crate::topology::Region;
 
-/// Who is signed in.
 pub async fn identity(client: &Sts, region: &Region) -> Result<Identity, CallError> {
     let call = || Call::new("STS", "GetCallerIdentity", region);
     let answer = client

@@ -25,7 +25,6 @@ pub struct Bucket {
 /// An object small enough to be read at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmallObject {
-    /// Its content.
     pub body: Vec<u8>,
     /// Tells this content from another.
     pub etag: String,
@@ -37,10 +36,7 @@ pub struct SmallObject {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConditionalWrite {
     /// It was written; this is the new content's tag.
-    Written {
-        /// The tag.
-        etag: String,
-    },
+    Written { etag: String },
     /// Someone else was first.
     Lost,
 }
@@ -56,7 +52,6 @@ impl Bucket {
         }
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }

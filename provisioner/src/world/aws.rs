@@ -30,7 +30,6 @@ use crate::topology::{self, names::ACCELERATOR_REGION};
 
 /// Longer than the slowest call that answers (a change set's description), shorter than patience.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Retries included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a call is tried, unless `AWS_MAX_ATTEMPTS` says so.
@@ -57,16 +56,13 @@ pub enum SignInError {
     /// A source was configured, and did not work.
     #[error("the AWS credentials cannot be loaded")]
     Broken {
-        /// What the source said.
         #[source]
         source: CredentialsError,
     },
     /// `AWS_CA_BUNDLE` names a file that cannot be used.
     #[error("AWS_CA_BUNDLE names {}, which cannot be used", path.display())]
     CaBundle {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -198,7 +194,6 @@ impl Aws {
             .build()
     }
 
-    /// CloudFormation in a Region.
     pub fn cloudformation(&self, region: &topology::Region) -> aws_sdk_cloudformation::Client {
         aws_sdk_cloudformation::Client::new(&self.in_region(region))
     }
@@ -233,12 +228,10 @@ impl Aws {
         aws_sdk_elasticloadbalancingv2::Client::new(&self.in_region(region))
     }
 
-    /// Lambda in a Region.
     pub fn lambda(&self, region: &topology::Region) -> aws_sdk_lambda::Client {
         aws_sdk_lambda::Client::new(&self.in_region(region))
     }
 
-    /// SNS in a Region.
     pub fn sns(&self, region: &topology::Region) -> aws_sdk_sns::Client {
         aws_sdk_sns::Client::new(&self.in_region(region))
     }
@@ -248,7 +241,6 @@ impl Aws {
         aws_sdk_iam::Client::new(&self.in_region(region))
     }
 
-    /// STS in a Region.
     pub fn sts(&self, region: &topology::Region) -> aws_sdk_sts::Client {
         aws_sdk_sts::Client::new(&self.in_region(region))
     }

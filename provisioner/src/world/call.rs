@@ -9,7 +9,6 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 
 use super::aws::SIGN_IN_AGAIN;
 
-/// Which call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// The service as people call it.
@@ -32,39 +31,28 @@ pub enum CallError {
     /// AWS answered, and said no.
     #[error("{call} was refused: {code}: {message}")]
     Refused {
-        /// Which call.
         call: Call,
         /// AWS's code, such as `AccessDenied`.
         code: String,
-        /// AWS's sentence.
         message: String,
     },
     /// Nobody was asked: the credentials that it would be signed with could be had before, and cannot any more.
     #[error("{call} could not be signed: the AWS credentials do not work any more")]
     Unsigned {
-        /// Which call.
         call: Call,
-        /// What their source said.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
     /// Nobody answered, or nothing that could be read.
     #[error("{call} got no usable answer")]
     Unanswered {
-        /// Which call.
         call: Call,
-        /// What the transport said.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
     /// An answer without a field that it always has.
     #[error("the answer to {call} lacks {what}")]
-    Incomplete {
-        /// Which call.
-        call: Call,
-        /// The missing field.
-        what: &'static str,
-    },
+    Incomplete { call: Call, what: &'static str },
 }
 
 /// What a service says when it is itself the trouble. Whoever asks has asked several times by then.
@@ -78,7 +66,6 @@ const OUTAGES: [&str; 6] = [
 ];
 
 impl Call {
-    /// Names a call.
     pub fn new(service: &'static str, operation: &'static str, region: &str) -> Self {
         Self {
             service,

@@ -21,7 +21,6 @@ use tower::Service;
 /// The target of our events.
 pub const TARGET: &str = "provision::calls";
 
-/// Whether somebody listens.
 fn is_heard() -> bool {
     tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
 }
@@ -127,9 +126,7 @@ fn aws_call(request: &HttpRequest) -> String {
 /// A cluster's client whose calls are told.
 #[derive(Debug, Clone)]
 pub(super) struct Asked<S> {
-    /// What answers.
     pub(super) inner: S,
-    /// The site.
     pub(super) cluster: String,
 }
 

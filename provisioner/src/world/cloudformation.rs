@@ -31,15 +31,12 @@ pub struct Stacks {
 /// One event of a stack's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackEvent {
-    /// Tells events apart.
     pub id: String,
     /// The resource's name in the template, or the stack's own.
     pub logical_id: String,
     /// The resource's name outside, if it has one.
     pub physical_id: String,
-    /// The resource's type.
     pub kind: String,
-    /// Its new state.
     pub status: String,
     /// Why, if it says.
     pub reason: Option<String>,
@@ -50,13 +47,11 @@ pub struct StackEvent {
 pub struct ChangeSetRequest<'a> {
     /// The stack, existing or not.
     pub stack: &'a str,
-    /// The change set.
     pub name: &'a str,
     /// Whether it makes the stack.
     pub creates: bool,
     /// Whether a named resource that is there already is taken over.
     pub adopts: bool,
-    /// The template.
     pub template: &'a str,
     /// The values of all its parameters.
     pub parameters: &'a BTreeMap<String, String>,
@@ -185,7 +180,6 @@ impl Stacks {
         Ok(answer.template_body.unwrap_or_default())
     }
 
-    /// A stack's resources.
     pub async fn resources(&self, stack: &str) -> Result<Vec<ResourceReading>, CallError> {
         let mut pages = self
             .client
@@ -400,7 +394,6 @@ impl Stacks {
         }
     }
 
-    /// Starts a change set.
     pub async fn execute_change_set(&self, stack: &str, name: &str) -> Result<(), CallError> {
         self.client
             .execute_change_set()

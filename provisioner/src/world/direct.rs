@@ -32,7 +32,6 @@ pub enum DirectError {
     Folder(#[from] std::io::Error),
 }
 
-/// The function's driver, here.
 #[derive(Debug)]
 pub struct Direct {
     settings: Settings,

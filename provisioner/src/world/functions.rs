@@ -32,9 +32,7 @@ pub enum Readiness {
     },
     /// Not yet.
     Pending,
-    /// It will not.
     Failed {
-        /// Lambda's reason.
         reason: String,
     },
     /// There is none.
@@ -44,11 +42,9 @@ pub enum Readiness {
 /// What became of an invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Invoked {
-    /// The function answered this.
     Answered(Value),
     /// It ended with an error of its own.
     Failed {
-        /// What it said.
         message: String,
     },
     /// There is no such function.
@@ -68,7 +64,6 @@ impl Functions {
         Call::new("Lambda", operation, &self.region)
     }
 
-    /// All functions.
     pub async fn all(&self) -> Result<Vec<FunctionReading>, CallError> {
         let mut pages = self.client.list_functions().into_paginator().send();
         let mut functions = Vec::new();
@@ -101,7 +96,6 @@ impl Functions {
         }
     }
 
-    /// One function.
     pub async fn by_name(&self, name: &str) -> Result<Option<FunctionReading>, CallError> {
         let function = self.configuration(name).await?;
         Ok(function.map(|function| FunctionReading {
@@ -253,7 +247,6 @@ impl Functions {
         Ok(answer.tags.unwrap_or_default().into_iter().collect())
     }
 
-    /// Writes tags.
     pub async fn tag(&self, arn: &str, tags: BTreeMap<String, String>) -> Result<(), CallError> {
         let tags = tags.into_iter().collect();
         let tagged = self
@@ -268,7 +261,6 @@ impl Functions {
         }
     }
 
-    /// Takes tags away.
     pub async fn untag(&self, arn: &str, keys: &[&str]) -> Result<(), CallError> {
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
         let untagged = self

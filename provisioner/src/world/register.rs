@@ -31,12 +31,10 @@ pub enum ItemsError {
     Call(#[from] CallError),
     #[error(transparent)]
     Unread(#[from] Unread),
-    /// No Region is named.
     #[error("the register is in no Region")]
     Nowhere,
 }
 
-/// One table.
 #[derive(Debug, Clone)]
 pub struct Table {
     client: Client,
@@ -125,7 +123,6 @@ impl Table {
         }
     }
 
-    /// Lets it be deleted.
     pub async fn unprotect(&self) -> Result<(), CallError> {
         let update = self
             .client

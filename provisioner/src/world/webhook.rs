@@ -23,12 +23,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// The most bytes of an answer.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
-    /// The HTTP status.
     pub status: u16,
-    /// The body.
     pub body: String,
     /// From the request to the last byte, the connection's beginning included.
     pub took: Duration,

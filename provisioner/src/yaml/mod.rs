@@ -20,7 +20,6 @@ pub use self::tree::{Fault, tree};
 /// One step from a node to a child.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
-    /// A mapping's key.
     Key(String),
     /// A sequence's index, from zero.
     Index(usize),
@@ -31,7 +30,6 @@ pub enum Segment {
 pub struct Path(Vec<Segment>);
 
 impl Path {
-    /// The document itself.
     pub fn root() -> Self {
         Self::default()
     }
@@ -135,25 +133,20 @@ impl From<granit_parser::Span> for Span {
 pub struct Node {
     /// From the root to here.
     pub path: Path,
-    /// Where its value stands.
     pub span: Span,
     /// Where its key stands, if it has one.
     pub key_span: Option<Span>,
-    /// What it is.
     pub value: Value,
 }
 
-/// What a node is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// A single value.
     Scalar {
         /// After YAML's escapes.
         text: String,
         /// Without quotes, so that it may be a number, a truth value or nothing.
         plain: bool,
     },
-    /// A list.
     Sequence(Vec<Node>),
     /// Keys and values, in the file's order.
     Mapping(Vec<(String, Node)>),
@@ -220,7 +213,6 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_yaml::from_str_with_options(text, options).map_err(|error| error.to_string())
 }
 
-/// Writes a document.
 pub fn write<T: Serialize>(value: &T) -> Result<String, String> {
     serde_yaml::to_string(value).map_err(|error| error.to_string())
 }

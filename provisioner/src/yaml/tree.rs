@@ -7,13 +7,9 @@ use super::{Node, Path, Span, Value, slips};
 /// Something that makes a file no usable YAML, or uses YAML in a way we refuse.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// Where it stands.
     pub span: Span,
-    /// Where it belongs.
     pub path: Path,
-    /// What is wrong.
     pub message: String,
-    /// What to do.
     pub hint: Option<String>,
     /// Whether the value found there cannot be relied on.
     pub spoils: bool,

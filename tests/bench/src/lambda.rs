@@ -58,7 +58,6 @@ impl Answered {
     }
 }
 
-/// A running process.
 pub(crate) struct Process {
     child: Child,
     events: mpsc::UnboundedSender<Handed>,

@@ -17,7 +17,6 @@ pub(crate) const DNS_NAME: &str = "a1234567890abcdef.awsglobalaccelerator.com";
 /// The call after which the survivor writes again.
 pub(crate) const CUT: &str = "take-offline";
 
-/// What the clouds hold.
 #[derive(Debug, Default)]
 pub(crate) struct Outside {
     items: Mutex<BTreeMap<String, Map<String, Value>>>,
@@ -225,7 +224,6 @@ fn table(outside: &Outside, operation: &str, input: &Value) -> Given {
     }
 }
 
-/// One site's Infinispan.
 pub(crate) fn infinispan(outside: &Arc<Outside>, site: &'static str) -> Answers {
     let outside = Arc::clone(outside);
     let peer = SITES.into_iter().find(|other| *other != site).unwrap_or(site);

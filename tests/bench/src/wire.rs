@@ -91,7 +91,6 @@ pub(crate) struct Given {
     pub(crate) body: String,
 }
 
-/// Who answers.
 pub(crate) type Answers = Arc<dyn Fn(&Asked) -> Given + Send + Sync>;
 
 /// A certificate for 127.0.0.1 and the authority that signed it.

@@ -3,7 +3,6 @@
 use crate::grounds::{Layout, Site};
 use crate::scene::{Chance, Hand};
 
-/// Where a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
     /// Nothing was ever decided, and the link has just been lost.
@@ -22,19 +21,15 @@ pub enum From {
 /// One row of the table.
 #[derive(Debug, Clone)]
 pub struct Configuration {
-    /// What it is called.
     pub name: &'static str,
-    /// What it is about.
     pub about: &'static str,
     /// Whether it is left to the longer run.
     pub long: bool,
     /// How many invocations run at the same time at most.
     pub executors: usize,
-    /// The accelerator.
     pub layout: Layout,
     /// A site that is never left alone.
     pub never: Option<Site>,
-    /// The beginning.
     pub from: From,
     /// How often what may happen.
     pub chances: &'static [(Chance, u8)],
@@ -55,7 +50,6 @@ pub struct Configuration {
 pub enum Seen {
     /// site-a survived a fence carried out completely.
     ASurvives,
-    /// site-b did.
     BSurvives,
     /// A claim passed to somebody else.
     TakeOver,

@@ -7,14 +7,11 @@ use fencing::words::{SiteName, TopologyName};
 /// One of the two sites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Site {
-    /// site-a.
     A,
-    /// site-b.
     B,
 }
 
 impl Site {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::A, Self::B];
 
     /// The other one.
@@ -26,12 +23,10 @@ impl Site {
         }
     }
 
-    /// Its place in arrays.
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::A => "site-a",
@@ -65,7 +60,6 @@ pub struct Group {
 /// How the accelerator is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// How many listeners.
     pub listeners: usize,
     /// Two Regions have an endpoint group each; two zones of one Region share one.
     pub two_regions: bool,
@@ -78,7 +72,6 @@ pub struct Grounds {
     pub settings: Settings,
     /// What the function of another topology is told, which somebody has put on the same accelerator.
     pub others: Settings,
-    /// The layout.
     pub layout: Layout,
     names: [SiteName; 2],
     balancers: [String; 3],
@@ -86,7 +79,6 @@ pub struct Grounds {
 }
 
 impl Grounds {
-    /// Lays them out.
     pub fn new(layout: Layout, never: Option<Site>) -> Self {
         let accelerator_arn = sample::ACCELERATOR.to_owned();
         let name = |site: Site| SiteName::new(site.as_str()).expect("the name is in the grammar");

@@ -22,14 +22,12 @@ pub enum Question {
     OneRetryCompletes,
 }
 
-/// The guide's protocol.
 #[derive(Debug, Clone, Copy)]
 pub struct Guide {
     /// Whether invocations exclude each other, by a lock that is never lost and is free again when its holder dies.
     pub lock: bool,
     /// Whether an invocation may die.
     pub crash: bool,
-    /// The question.
     pub question: Question,
 }
 
@@ -51,7 +49,6 @@ pub enum At {
 /// The world and both sites' invocations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scene {
-    /// Whose endpoint is in.
     endpoints: [bool; 2],
     /// Who no longer replicates to the other.
     detached: [bool; 2],
@@ -59,12 +56,10 @@ pub struct Scene {
     alerts: [At; 2],
 }
 
-/// One step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// The alert of this site goes on.
     Go(Site),
-    /// Its invocation dies.
     Die(Site),
 }
 

@@ -11,7 +11,6 @@ use crate::scene::{Hand, Phase, Scene};
 use crate::shared::Shared;
 use crate::world::{Data, World, unanswered};
 
-/// Twice the function's timeout.
 const WAIT: u16 = 30;
 
 impl Protocol {

@@ -37,16 +37,12 @@ pub struct Shown {
     pub backups: [Option<Backup>; 2],
 }
 
-/// One invocation.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// Names it, in claims.
     pub name: u8,
     /// Whether it is the other topology's.
     pub others: bool,
-    /// The protocol's state.
     pub state: State,
-    /// What it was shown.
     pub shown: Shown,
 }
 
@@ -77,7 +73,6 @@ pub fn request(name: u8) -> String {
 }
 
 impl Invocation {
-    /// Begins one.
     pub fn begin(grounds: &Grounds, name: u8, task: Task, now: Timestamp) -> (Self, Told) {
         Self::of(grounds, false, name, task, now)
     }

@@ -14,7 +14,6 @@ use crate::grounds::{Grounds, Group, STRANGER, Site};
 use crate::invocation::{Invocation, Shown};
 use crate::world::{Data, World};
 
-/// An invariant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Law {
     /// At least one endpoint over each listener.
@@ -56,7 +55,6 @@ pub enum Law {
 pub struct Broken(u16);
 
 impl Broken {
-    /// Notes one.
     pub fn note(&mut self, law: Law) {
         self.0 |= 1 << (law as u16);
     }
@@ -78,7 +76,6 @@ impl Broken {
         self.0 & (1 << (law as u16)) != 0
     }
 
-    /// Whether any is.
     pub fn any(self) -> bool {
         self.0 != 0
     }
@@ -87,7 +84,6 @@ impl Broken {
 /// A write about to take effect: by whom, in which world, and what the world is afterwards.
 #[derive(Debug)]
 pub struct Deed<'a> {
-    /// The names.
     pub grounds: &'a Grounds,
     /// Just before.
     pub before: &'a World,
@@ -95,7 +91,6 @@ pub struct Deed<'a> {
     pub after: &'a World,
     /// Who wrote, as it was when it began the call.
     pub by: &'a Invocation,
-    /// What.
     pub call: &'a Call,
     /// Whether the writer's time was over.
     pub overdue: bool,

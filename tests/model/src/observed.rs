@@ -16,7 +16,6 @@ use crate::laws::promoted;
 pub enum Why {
     /// An alert came with complete evidence.
     Evidence,
-    /// An operator planned it.
     Planned,
     /// The accelerator was read to hold exactly the survivor.
     OutOfAccelerator,
@@ -28,7 +27,6 @@ pub enum Why {
     GivenUp,
     /// What a broken rejoin left behind was carried out, and has to be once more.
     CarriedOutOnce,
-    /// And is.
     OnceMore,
     /// What the survivor had pushed before the fence was forgotten.
     PushesForgotten,
@@ -52,7 +50,6 @@ pub enum Why {
     BroughtBack,
     /// People seem to have brought both together; once more, and it is believed.
     RecoverySeen,
-    /// They have.
     RecoveredByHand,
     /// An operator made the other site the survivor.
     Promoted,
@@ -69,18 +66,14 @@ pub enum Why {
 pub struct Edge {
     /// Before.
     pub from: State,
-    /// Why.
     pub why: Why,
     /// After.
     pub to: State,
 }
 
-/// Everything seen.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// The register's edges.
     pub edges: BTreeSet<Edge>,
-    /// The rest.
     pub seen: BTreeSet<Seen>,
 }
 
@@ -126,7 +119,6 @@ impl Observed {
         self.seen.insert(seen);
     }
 
-    /// People were told.
     pub fn told(&mut self, causes: &[Cause]) {
         for (cause, seen) in [
             (Cause::Unexplained, Seen::Unexplained),

@@ -31,9 +31,7 @@ type Replied = (u64, Ticket, u64, u16);
 /// The protocol in one configuration.
 #[derive(Debug)]
 pub struct Protocol {
-    /// Which.
     pub configuration: Configuration,
-    /// The names.
     pub grounds: Grounds,
     observed: Mutex<Observed>,
     ends: Mutex<HashMap<u64, Ends>>,

@@ -10,10 +10,8 @@ use crate::observed::Observed;
 use crate::protocol::Protocol;
 use crate::story::story;
 
-/// What came of it.
 #[derive(Debug)]
 pub struct Checked {
-    /// The configuration's name.
     pub name: &'static str,
     /// How many different states there are.
     pub states: usize,
@@ -21,22 +19,18 @@ pub struct Checked {
     pub worlds: usize,
     /// How many steps the longest shortest path has.
     pub depth: usize,
-    /// How long it took.
     pub took: Duration,
     /// The laws that are broken, each with the shortest way there.
     pub broken: Vec<Breach>,
     /// What should have been seen and was not.
     pub missing: BTreeSet<Seen>,
-    /// Everything that was seen.
     pub observed: Observed,
 }
 
 /// A law that is broken.
 #[derive(Debug)]
 pub struct Breach {
-    /// Which.
     pub law: &'static str,
-    /// The shortest way there.
     pub story: Vec<String>,
 }
 

@@ -18,17 +18,13 @@ use crate::world::{Way, World};
 pub enum Chance {
     /// site-a's alert is delivered: first, again, late, out of order.
     AlertA,
-    /// site-b's.
     AlertB,
     /// site-b's, delivered to the function of another topology that stands on the same accelerator.
     OthersAlertB,
-    /// The schedule's minute.
     Sweep,
     /// An operator fences site-b as planned.
     Fence,
-    /// An operator's hold.
     Hold,
-    /// And its release.
     Release,
     /// A command that brings the fenced site back, step by step.
     Rejoin,
@@ -38,7 +34,6 @@ pub enum Chance {
     Impose,
     /// Whoever drives a command does not wait as it is told to.
     Skip,
-    /// An invocation dies.
     Crash,
     /// A call is not answered, whether it takes effect or not, now or later.
     Unanswered,
@@ -48,7 +43,6 @@ pub enum Chance {
     Lag,
     /// A switch fails for one cache.
     Partly,
-    /// No relay node answers.
     NoRelay,
     /// The only relay node that answers was demoted by a local merge.
     Demoted,
@@ -66,13 +60,10 @@ pub enum Chance {
     Tick,
     /// Twice the function's timeout passes, and nobody who ran before runs on.
     Rest,
-    /// A person does something.
     Hand,
     /// A site's Infinispan restarts and forgets.
     Restart,
-    /// The link is lost.
     Break,
-    /// The link heals.
     Heal,
     /// A site dies for good.
     Death,
@@ -100,7 +91,6 @@ impl Left {
         self.0[chance as usize]
     }
 
-    /// It happens.
     pub fn take(&mut self, chance: Chance) {
         let left = &mut self.0[chance as usize];
         *left = left.saturating_sub(1);
@@ -120,7 +110,6 @@ pub enum Hand {
     Weigh(Site),
     /// Lets a site replicate to the other again.
     BringOnline(Site),
-    /// Starts a site's Keycloak.
     StartKeycloak(Site),
     /// Brings the fenced site back altogether: in step, replicating, in the accelerator.
     Recover(Site),
@@ -136,7 +125,6 @@ pub enum Hand {
 /// Who waits for invocations to be over: an operator's command, by its slot, or the schedule.
 pub const SCHEDULE: u8 = 2;
 
-/// One invocation that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Running {
     /// The protocol's side of it.
@@ -152,7 +140,6 @@ pub struct Running {
 pub struct Adrift {
     /// Who began it, as it was then.
     pub by: Shared<Invocation>,
-    /// Which of its calls.
     pub ticket: Ticket,
     /// As of a running invocation.
     pub waited_for: u8,
@@ -182,18 +169,15 @@ pub enum Phase {
     Waiting(Token),
     /// It scales Keycloak to zero.
     StopKeycloak,
-    /// It scales Keycloak back.
     StartKeycloak,
 }
 
 /// An operator's command that runs until the function says that it is over, as the command line does it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Command {
-    /// What for.
     pub verb: Verb,
     /// Its number: a second run of the same command is another session.
     pub session: u8,
-    /// Where it is.
     pub phase: Phase,
     /// What it has waited for.
     pub waited: Option<Token>,
@@ -262,34 +246,27 @@ impl Command {
 /// One state of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scene {
-    /// The outside.
     pub world: World,
     /// The invocations that run, by name.
     pub running: Vec<Running>,
     /// Writes without a caller.
     pub adrift: Vec<Adrift>,
-    /// Operators' commands.
     pub commands: [Option<Command>; 2],
-    /// How many were typed.
     pub typed: u8,
     /// The waiting revision that a warm process has been seeing.
     pub seen: Option<Rev>,
     /// What may still happen.
     pub left: Left,
-    /// The laws broken.
     pub broken: Broken,
 }
 
-/// Something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// An invocation begins.
     Begin(Chance),
     /// The schedule's invocation in a process that has been seeing the register wait long enough.
     SweepHavingWaited,
     /// An operator types a command.
     Type(Verb),
-    /// A command goes on.
     Command(usize),
     /// A command goes on without the wait that it was told to keep.
     Skip(usize),
@@ -297,13 +274,9 @@ pub enum Action {
     Call(usize, Ticket, Way),
     /// A write without a caller takes effect.
     Land(usize),
-    /// An invocation dies.
     Crash(usize),
-    /// Time passes.
     Pass(Chance),
-    /// A person does something.
     Hand(Hand),
-    /// Infinispan forgets.
     Restart(Site),
     /// The link is lost, or heals.
     Link(bool),
@@ -311,7 +284,6 @@ pub enum Action {
     Half(Site),
     /// The second relay node of a site shows what it does now from now on.
     Stuck(Site),
-    /// A site dies.
     Death(Site),
 }
 

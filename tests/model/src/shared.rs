@@ -11,7 +11,6 @@ use std::sync::Arc;
 /// A value behind a digest of 64 bits. Two of a million values collide once in thirty million runs.
 pub struct Shared<T>(Arc<(u64, T)>);
 
-/// The digest of anything.
 pub fn digest(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
@@ -19,7 +18,6 @@ pub fn digest(value: &impl Hash) -> u64 {
 }
 
 impl<T: Hash> Shared<T> {
-    /// Takes a value in.
     pub fn new(value: T) -> Self {
         Self(Arc::new((digest(&value), value)))
     }

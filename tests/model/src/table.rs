@@ -76,7 +76,6 @@ const RETURNS: &[Hand] = &[
     Hand::Recover(Site::B),
 ];
 
-/// All rows.
 pub fn all() -> Vec<Configuration> {
     let mut rows = fences();
     rows.extend(afterwards());
@@ -312,7 +311,6 @@ fn fences() -> Vec<Configuration> {
     ]
 }
 
-/// A fence is complete.
 fn afterwards() -> Vec<Configuration> {
     vec![
         Configuration {

@@ -38,7 +38,6 @@ pub struct Infinispan {
     pub backup: Backup,
     /// Whether that is a person's doing.
     pub by_hand: bool,
-    /// Its state.
     pub data: Data,
     /// Its state push to the other.
     pub push: Push,
@@ -46,7 +45,6 @@ pub struct Infinispan {
     pub stalled: bool,
     /// It expects a push from the other, and takes no new one.
     pub receiving: bool,
-    /// Whether its Keycloak runs.
     pub keycloak: bool,
     /// Whether that is a person's doing.
     pub started: bool,
@@ -55,7 +53,6 @@ pub struct Infinispan {
     pub stuck: Option<bool>,
 }
 
-/// How a call fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
     /// It takes effect and is answered.
@@ -78,10 +75,8 @@ pub enum Way {
     Unmarked,
 }
 
-/// The outside.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct World {
-    /// The item.
     pub register: Option<Shared<Record>>,
     /// The item of the other topology's register, while that one acts; see [`World::change_places`].
     pub others: Option<Shared<Record>>,
@@ -93,7 +88,6 @@ pub struct World {
     pub restored: bool,
     /// That backup: the register as it was when the decision that the story begins with was complete.
     pub backup: Option<Shared<Record>>,
-    /// The groups' content.
     pub accelerator: Vec<Group>,
     /// What a lagging read still shows; none where nothing lags.
     pub before: Option<Vec<Group>>,
@@ -151,7 +145,6 @@ impl World {
         self.register.as_deref().cloned().unwrap_or_else(Record::empty)
     }
 
-    /// A site.
     pub fn at(&self, site: Site) -> &Infinispan {
         &self.sites[site.index()]
     }

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Names a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TaskId(u64);
 
@@ -65,7 +64,6 @@ impl Clock {
         number
     }
 
-    /// Begins a task.
     pub fn spawn(&self, work: impl Future<Output = ()> + 'static) -> TaskId {
         let task = self.number();
         self.0.tasks.borrow_mut().insert(task, Some(Box::pin(work)));
@@ -83,7 +81,6 @@ impl Clock {
         drop(killed);
     }
 
-    /// Waits.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep {
             clock: self.clone(),
@@ -194,11 +191,9 @@ struct Slot<T> {
     waker: Option<Waker>,
 }
 
-/// Puts the value in.
 #[derive(Debug)]
 pub struct Sender<T>(Rc<RefCell<Slot<T>>>);
 
-/// Waits for it.
 #[derive(Debug)]
 pub struct Letter<T>(Rc<RefCell<Slot<T>>>);
 

@@ -28,7 +28,6 @@ pub enum Start {
     Decided,
     /// Out of the accelerator, and the executor died.
     Isolated,
-    /// Fenced.
     Complete,
     /// Fenced, and the link is whole again.
     Healed,
@@ -36,7 +35,6 @@ pub enum Start {
     Straggling,
     /// The link is lost, nothing is decided, and somebody holds.
     Held,
-    /// Fenced, and somebody holds.
     CompleteHeld,
     /// A rejoin is putting the site back, its write is on its way, and the link is lost again.
     BrokenOff,
@@ -89,22 +87,17 @@ pub enum Goal {
     Fenced,
     /// The first one is.
     FencedFirst,
-    /// Both serve and replicate.
     Open,
     /// The decision stays in force.
     Kept,
-    /// Nothing was decided.
     Untouched,
 }
 
 /// One row: from where, by whom, to what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scene {
-    /// From where.
     pub start: Start,
-    /// By whom.
     pub act: Act,
-    /// To what.
     pub goal: Goal,
 }
 

@@ -16,7 +16,6 @@ impl Dice {
         Self((mixed ^ (mixed >> 31)) | 1)
     }
 
-    /// Any number.
     pub fn any(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

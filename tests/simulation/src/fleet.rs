@@ -27,7 +27,6 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
 /// The wall clock's time when the history begins.
 const BEGINNING: i64 = 1_795_255_200;
 
-/// One process.
 pub struct Process {
     number: u64,
     whose: Whose,
@@ -52,7 +51,6 @@ impl Process {
         }
     }
 
-    /// Whose function it runs.
     pub(crate) fn whose(&self) -> Whose {
         self.whose
     }
@@ -76,7 +74,6 @@ pub(crate) struct Death {
 }
 
 impl Death {
-    /// It dies now.
     pub(crate) fn now(&self, sim: &Sim) {
         self.dead.set(true);
         if let Some(task) = self.task {
@@ -178,7 +175,6 @@ impl std::fmt::Debug for Fleet {
 }
 
 impl Fleet {
-    /// Nobody runs yet.
     pub fn new(sim: &Sim, whose: Whose) -> Self {
         Self {
             sim: sim.clone(),
@@ -202,7 +198,6 @@ impl Fleet {
         self.withdrawn.borrow_mut().push(region);
     }
 
-    /// Whether any function stands.
     pub fn stands(&self, regions: usize) -> bool {
         (0..regions).any(|region| !self.withdrawn.borrow().contains(&region))
     }

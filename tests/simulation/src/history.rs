@@ -41,11 +41,9 @@ const TROUBLE_AT_MOST: Duration = Duration::from_secs(3 * 3600);
 /// What came of a history.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Its seed.
     pub seed: u64,
     /// What did not hold, if anything.
     pub violation: Option<String>,
-    /// What happened in it.
     pub counts: Counts,
     /// What had happened when calm set in.
     pub in_trouble: Counts,

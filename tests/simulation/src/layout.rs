@@ -8,16 +8,13 @@ use crate::dice::Dice;
 
 const ACCELERATOR: &str = "arn:aws:globalaccelerator::123456789012:accelerator/acc";
 
-/// The caches that replicate.
 pub const CACHES: [&str; 3] = ["sessions", "actionTokens", "work"];
 
-/// The sites' names.
 pub const SITES: [&str; 2] = ["site-a", "site-b"];
 
 /// The user that Alertmanager presents.
 pub const USER: &str = "keycloak";
 
-/// A site's balancer.
 pub fn balancer(index: usize) -> String {
     let name = SITES[index.min(1)];
     format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/{name}/1")
@@ -28,7 +25,6 @@ pub fn balancer(index: usize) -> String {
 pub struct Layout {
     /// Two Regions have a group each, two zones share one.
     pub two_regions: bool,
-    /// One listener or two.
     pub two_listeners: bool,
     /// A further listener that holds nobody.
     pub empty_listener: bool,
@@ -51,7 +47,6 @@ impl Layout {
         short_claims: false,
     };
 
-    /// Any.
     pub fn any(dice: &mut Dice) -> Self {
         Self {
             two_regions: dice.permille(400),

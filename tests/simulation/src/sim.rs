@@ -35,7 +35,6 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Fails,
         Self::LosesReply,
@@ -63,13 +62,9 @@ pub enum Faults {
 
 /// Everything of a history but its tasks.
 pub struct Core {
-    /// Chance.
     pub dice: Dice,
-    /// What is so.
     pub reality: Reality,
-    /// What must hold.
     pub watcher: Watcher,
-    /// What goes wrong.
     pub faults: Faults,
     /// How many calls were made since the faults were set.
     pub calls: usize,
@@ -87,7 +82,6 @@ impl std::fmt::Debug for Core {
 /// A history, shared by all who act in it.
 #[derive(Clone)]
 pub struct Sim {
-    /// Time and tasks.
     pub clock: Clock,
     core: Rc<RefCell<Core>>,
     next: Rc<Cell<u64>>,
@@ -149,7 +143,6 @@ impl Sim {
         }
     }
 
-    /// The transcript so far.
     pub fn transcript(&self) -> String {
         let mut text = String::new();
         for line in self.core().transcript.iter().flatten() {
@@ -170,7 +163,6 @@ impl Sim {
         self.core().watcher.violated(what);
     }
 
-    /// Waits.
     pub async fn sleep(&self, duration: Duration) {
         self.clock.sleep(duration).await;
     }
@@ -269,7 +261,6 @@ impl Sim {
         drop(kept);
     }
 
-    /// A call takes effect.
     fn land(&self, (whose, invocation, epoch): (Whose, InvocationId, Epoch), call: &Call) -> Event {
         let now = self.clock.now();
         let event = {

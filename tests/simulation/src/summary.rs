@@ -8,7 +8,6 @@ use crate::watcher::Counts;
 /// The sum of some histories.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
-    /// How many.
     pub histories: u64,
     /// In how many something broke.
     pub broken: u64,
@@ -20,12 +19,10 @@ pub struct Summary {
     pub effects: u64,
     /// In the history with the fewest.
     pub fewest_effects: u64,
-    /// What happened.
     pub counts: Counts,
 }
 
 impl Summary {
-    /// One history.
     pub fn of(outcome: &Outcome) -> Self {
         let circle = |counts: &Counts| u64::from(counts.fences > 0 && counts.rejoins > 0);
         Self {

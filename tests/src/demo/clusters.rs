@@ -21,7 +21,6 @@ const USER_WORKLOAD: &str = "openshift-user-workload-monitoring";
 const CONFIG_MAP: &str = "user-workload-monitoring-config";
 const STATEFUL_SET: &str = "alertmanager-user-workload";
 
-/// Starts both.
 pub(super) fn start(topology: &Topology) -> Result<[ClusterStandIn; 2], DemoError> {
     let start_one = |index: usize| -> Result<ClusterStandIn, DemoError> {
         let site = &topology.sites[index];

@@ -47,7 +47,6 @@ impl View {
         self.sites.iter().map(SiteView::row).collect()
     }
 
-    /// The register in words.
     pub(super) fn register_text(&self) -> String {
         let Some(record) = &self.register else {
             return "register: open, nothing was ever decided".to_owned();

@@ -61,29 +61,20 @@ pub enum DemoError {
     Daemon(#[from] crate::monitoring::DaemonError),
     /// The example cannot be played with.
     #[error("{path}: {reason}")]
-    Example {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    Example { path: PathBuf, reason: String },
     /// A file cannot be read or written, or a program not started.
     #[error("cannot use {path}")]
     File {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
     /// `provision` answered what cannot be read.
     #[error("`{command}` printed what is no {what}: {output}")]
     Output {
-        /// The command.
         command: String,
         /// What it should have been.
         what: &'static str,
-        /// What it was.
         output: String,
     },
 }

@@ -26,7 +26,6 @@ pub use keep::keep;
 /// The alert that says a site is gone.
 pub(super) const SITE_OFFLINE: &str = "SiteOffline";
 
-/// Plays all of it.
 pub async fn play(programs: &Programs) -> Result<(), DemoError> {
     let title = "Sitefence: two sites lose each other, and one goes on serving";
     let mut play = Play::begin(programs, title, EXAMPLE).await?;

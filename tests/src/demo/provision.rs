@@ -29,7 +29,6 @@ pub(super) struct Ran {
 }
 
 impl Ran {
-    /// The data on stdout.
     pub(super) fn json(&self) -> Result<Value, DemoError> {
         serde_json::from_str(&self.stdout).map_err(|_| DemoError::Output {
             command: self.line.clone(),

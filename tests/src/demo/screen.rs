@@ -17,13 +17,10 @@ const QUOTE: &str = "   │ ";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not true: {claim}\n  {seen}")]
 pub struct Untrue {
-    /// The sentence.
     pub claim: String,
-    /// What is so instead.
     pub seen: String,
 }
 
-/// The screen.
 #[derive(Debug)]
 pub(super) struct Screen {
     began: Instant,
@@ -50,7 +47,6 @@ impl Screen {
         }
     }
 
-    /// The demo's title.
     pub(super) fn title(&self, text: &str) {
         self.put(&format!("\n{text}\n{}\n", "═".repeat(text.chars().count())));
     }
@@ -67,7 +63,6 @@ impl Screen {
         ));
     }
 
-    /// Text, wrapped.
     pub(super) fn say(&self, text: &str) {
         self.put(&wrapped(text, INDENT, INDENT));
     }
@@ -82,7 +77,6 @@ impl Screen {
         self.put(&wrapped(line, QUOTE, QUOTE));
     }
 
-    /// A table.
     pub(super) fn table(&self, head: &[&str], rows: &[Vec<String>]) {
         self.put(&table(head, rows));
     }

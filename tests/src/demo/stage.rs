@@ -34,7 +34,6 @@ pub const ACCELERATOR: &str = "keycloak";
 /// Everything that runs, and what it is made from.
 #[derive(Debug)]
 pub struct Stage {
-    /// The example's file name.
     pub example: &'static str,
     pub topology: Topology,
     pub infinispan: InfinispanPair,

@@ -44,7 +44,6 @@ struct Delivered {
     answer: HttpAnswer,
 }
 
-/// Plays all of it.
 pub async fn play(programs: &Programs) -> Result<(), DemoError> {
     let title = "Sitefence: a function in each of two Regions, and one decision";
     let mut play = Play::begin(programs, title, EXAMPLE).await?;
@@ -130,7 +129,6 @@ impl Play {
         Ok(())
     }
 
-    /// One delivery.
     async fn deliver(&self, reporter: usize, region: &str) -> Result<Delivered, DemoError> {
         let (answer, _) = self
             .post_to(self.url_in(region), &self.credentials, reporter)

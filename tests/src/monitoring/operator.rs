@@ -5,7 +5,6 @@
 
 use serde_json::{Map, Value, json};
 
-/// What cannot be converted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorError {
     #[error("{place}: `{field}` is not converted here")]
@@ -23,7 +22,6 @@ pub enum OperatorError {
 /// Where the operator finds secrets' values: name and key to text, in the object's own namespace.
 pub type Secrets<'a> = &'a dyn Fn(&str, &str) -> Option<String>;
 
-/// An object, being converted.
 struct Source<'a> {
     namespace: &'a str,
     name: &'a str,

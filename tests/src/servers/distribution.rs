@@ -53,7 +53,6 @@ impl Version {
         }
     }
 
-    /// The servers' class path.
     pub(super) fn class_path(self) -> Result<String, ServersError> {
         let compiler = [("javac", "openjdk-17-jdk-headless")];
         let compiler = match self {

@@ -9,7 +9,6 @@ use tokio::sync::oneshot;
 
 use crate::standins::locked;
 
-/// Dropping it closes it.
 #[derive(Debug)]
 pub(super) struct Front {
     pub(super) address: SocketAddr,

@@ -30,7 +30,6 @@ pub use node::Node;
 
 pub const SITES: [&str; 2] = ["site-a", "site-b"];
 
-/// Users at both sites.
 pub const USERS: [(&str, &str, Role); 2] = [
     ("developer", "s3cret of infinispan", Role::Admin),
     ("viewer", "viewer's", Role::Observer),
@@ -71,7 +70,6 @@ impl ServersError {
     }
 }
 
-/// What is started.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub version: Version,
@@ -106,7 +104,6 @@ pub struct Servers {
     _folder: TempDir,
 }
 
-/// One site.
 #[derive(Debug)]
 pub struct Site {
     pub nodes: Vec<Node>,
@@ -305,7 +302,6 @@ impl Servers {
         self.tell(site, node, "PUT", &path, value).await
     }
 
-    /// A session.
     pub async fn get(&self, site: usize, key: &str) -> Option<String> {
         self.get_from(site, "sessions", key).await
     }

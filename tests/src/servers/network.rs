@@ -31,7 +31,6 @@ pub(super) struct Network {
     namespaces: Vec<String>,
 }
 
-/// Where a node lives.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) namespace: String,

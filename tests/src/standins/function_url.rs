@@ -28,7 +28,6 @@ use super::local_aws::LocalAws;
 use super::runtime_api::{FunctionProcess, FunctionUrlRequest};
 use super::server::{Received, Reply, Server, StartError};
 
-/// Where requests end up.
 #[derive(Debug, Clone)]
 pub enum Upstream {
     Process(Arc<FunctionProcess>),

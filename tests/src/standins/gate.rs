@@ -68,7 +68,6 @@ struct State {
     delay: Duration,
 }
 
-/// Gates that count together.
 #[derive(Clone, Default)]
 pub struct Counter(Arc<Mutex<State>>);
 
@@ -112,7 +111,6 @@ impl Counter {
         locked(&self.0).lost.insert(region.to_owned());
     }
 
-    /// The Region is back.
     pub fn find_region(&self, region: &str) {
         locked(&self.0).lost.remove(region);
     }
@@ -210,7 +208,6 @@ impl Counter {
     }
 }
 
-/// One gate.
 #[derive(Debug)]
 pub struct Gate {
     server: Server,

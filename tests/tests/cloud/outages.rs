@@ -327,7 +327,6 @@ fn destroy_asks_the_register_first_and_takes_no_silence_for_an_answer() {
     assert_eq!(everything(&cloud), BTreeMap::new());
 }
 
-/// Programs read the same.
 #[test]
 fn the_json_of_a_plan_names_the_silent_region() {
     let cloud = Cloud::in_two_regions();

@@ -18,14 +18,11 @@ use tests::provision::{Provision, Run};
 
 const CALLER: &str = "arn:aws:sts::111111111111:assumed-role/on-call/ana";
 
-/// What Lambda replies.
 #[derive(Clone)]
 enum Lambda {
     /// There is no such function.
     Absent,
-    /// The function's answer.
     Answers(Value),
-    /// The function's error.
     Fails(Value),
 }
 

@@ -18,7 +18,6 @@ use crate::fencer::{Fencer, LIMIT, PASSWORD};
 
 pub(crate) const SITE_OFFLINE: &str = "SiteOffline";
 pub(crate) const WATCHDOG: &str = "FencingPathWatchdog";
-/// Longer than any test.
 const NEVER: &str = "1h";
 
 /// How the rendered intervals are shortened.

@@ -13,7 +13,6 @@ pub(crate) struct Example {
     documents: Vec<(String, Value)>,
 }
 
-/// All of them.
 pub(crate) fn examples() -> Vec<Example> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)

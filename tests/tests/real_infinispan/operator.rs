@@ -58,7 +58,6 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// One call.
     pub(crate) async fn call(&self) -> Answer {
         let by = "ana".to_owned();
         let waited = self.waited.clone();

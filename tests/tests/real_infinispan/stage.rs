@@ -199,7 +199,6 @@ impl Stage {
         }
     }
 
-    /// The minute passes.
     pub(crate) async fn minute(&self) -> Answer {
         self.invoke(&Envelope::Sweep {}).await
     }

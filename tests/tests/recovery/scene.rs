@@ -171,7 +171,6 @@ impl Scene {
         (child.wait().unwrap().code(), told)
     }
 
-    /// The schedule's minute passes.
     pub(crate) fn minute(&self) {
         let function = self.stage.topology.function_name();
         let minute = json!({"sitefence": "sweep"});

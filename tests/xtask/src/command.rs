@@ -50,7 +50,6 @@ impl Command {
         command.arguments(arguments)
     }
 
-    /// Adds arguments.
     pub(crate) fn arguments<A: AsRef<OsStr>>(mut self, arguments: &[A]) -> Self {
         for argument in arguments {
             self.inner.arg(argument);
@@ -68,7 +67,6 @@ impl Command {
         self
     }
 
-    /// Takes a variable away.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.inner.env_remove(name);
         self

@@ -12,7 +12,6 @@ const FUNCTION_PROFILE: &str = "quick";
 const TWO_REGIONS: &str = "--two-regions";
 const KEEP: &str = "--keep";
 
-/// Builds and plays.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let other = arguments
         .iter()

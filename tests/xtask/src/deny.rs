@@ -22,7 +22,6 @@ const FETCH_LIMIT: Duration = Duration::from_secs(90);
 
 const HINT: &str = "run this task again; it installs cargo-deny itself";
 
-/// Judges the dependencies.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     no_arguments("deny", arguments)?;
     judge(workspace).map(drop)

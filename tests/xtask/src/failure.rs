@@ -9,12 +9,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The task was asked for in a way that makes no sense.
-    Usage {
-        /// What was wrong.
-        what: String,
-        /// What would be right.
-        hint: String,
-    },
+    Usage { what: String, hint: String },
     /// A command ran and said no.
     Command {
         /// The line that repeats it.
@@ -26,9 +21,7 @@ pub(crate) enum Failure {
     Start {
         /// The line that repeats it.
         line: String,
-        /// Why not.
         source: io::Error,
-        /// What to install.
         hint: &'static str,
     },
     /// A command was ended because it took too long.
@@ -39,12 +32,7 @@ pub(crate) enum Failure {
         limit: Duration,
     },
     /// A file or directory could not be read or made.
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    File { path: PathBuf, source: io::Error },
 }
 
 impl Failure {

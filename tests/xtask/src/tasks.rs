@@ -14,13 +14,11 @@ use crate::workspace::Workspace;
 
 /// One thing that can be asked for.
 pub(crate) struct Task {
-    /// What it is called.
     pub(crate) name: &'static str,
     /// What may follow the name.
     pub(crate) arguments: &'static str,
     /// What it does, in the table.
     pub(crate) about: &'static str,
-    /// How.
     pub(crate) run: fn(&Workspace, &[String]) -> Result<(), Failure>,
 }
 
@@ -83,7 +81,6 @@ const TASKS: &[Task] = &[
     },
 ];
 
-/// The table as text.
 pub(crate) fn list() -> String {
     let mut text = "Usage: cargo xtask TASK\n\nTasks:\n".to_owned();
     let width = TASKS.iter().map(|task| task.name.len()).max().unwrap_or_default();

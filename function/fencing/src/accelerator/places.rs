@@ -16,11 +16,8 @@ use crate::words::SiteName;
 /// Where one site's balancer belongs: remembered so that it can be put back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
-    /// The site.
     pub site: SiteName,
-    /// The endpoint group.
     pub group_arn: String,
-    /// Its configuration there.
     pub config: EndpointConfig,
 }
 

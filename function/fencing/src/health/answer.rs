@@ -23,7 +23,6 @@ use crate::step::Fault;
 /// How deep an answer looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Depth {
-    /// Does the function run?
     Shallow,
     /// And what did the deep check find?
     Deep,
@@ -47,7 +46,6 @@ pub fn depth(percent: u8, request_id: &str) -> Depth {
 /// The answer to one who knows the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// The HTTP status.
     pub status: u16,
     /// The first line is for machines.
     pub body: String,

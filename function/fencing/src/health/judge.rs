@@ -66,7 +66,6 @@ fn usable(seen: &Seen) -> Finding {
     }
 }
 
-/// Judges a deep check.
 pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
     let mut judge = Judge {
         settings,

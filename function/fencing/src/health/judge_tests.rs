@@ -52,7 +52,6 @@ fn record(record: Record) -> Seen {
     Seen::Register(Some(Box::new(record)))
 }
 
-/// Site-b is fenced.
 fn decided(state: State, decided_at: Timestamp) -> Record {
     Record {
         epoch: Epoch(3),

@@ -83,25 +83,18 @@ pub enum Probe {
     /// Whether a site's Infinispan would do as it is told: over TLS, with our credentials, by a call that needs
     /// ADMIN. A fault is silence; whoever answers wrongly is a [`Reach`]. [`Seen::Infinispan`]
     Infinispan {
-        /// Whom to ask.
         at: SiteName,
         /// Of its replication to whom.
         backup: SiteName,
     },
     /// What a site's Infinispan has shown of its certificates in handshakes so far. [`Seen::Certificate`]
-    Certificate {
-        /// Whose.
-        of: SiteName,
-    },
+    Certificate { of: SiteName },
     /// The record, strongly consistent. [`Seen::Register`]
     Register,
     /// A conditional write into an item of the probe's own. [`Seen::Whole`]
     RegisterWrite,
     /// When a site's watchdog alert came through last. [`Seen::Watchdog`]
-    Watchdog {
-        /// Whose.
-        of: SiteName,
-    },
+    Watchdog { of: SiteName },
     /// Who wants to be notified. [`Seen::Subscriptions`]
     Subscriptions,
     /// What the deep check before this one kept. [`Seen::Checkup`]
@@ -154,7 +147,6 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
     probes
 }
 
-/// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Seen {
     /// It is as it should be.
@@ -165,7 +157,6 @@ pub enum Seen {
     Listing(Listing),
     /// The endpoint groups of the settings.
     Endpoints(Reading),
-    /// An Infinispan that answered.
     Infinispan(Reach),
     /// Which certificate ends first, if any was shown.
     Certificate(Option<Ending>),
@@ -175,9 +166,7 @@ pub enum Seen {
     Watchdog(Option<Timestamp>),
     /// How many have confirmed that they want to be notified, and how many have not yet.
     Subscriptions {
-        /// They have.
         confirmed: u32,
-        /// They have not.
         pending: u32,
     },
     /// What was kept, if anything.
@@ -206,7 +195,6 @@ pub struct Listing {
 /// When a certificate ends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ending {
-    /// Whose it is.
     pub subject: String,
     /// Whether it is an authority's.
     pub is_authority: bool,
@@ -214,7 +202,6 @@ pub struct Ending {
     pub at: Timestamp,
 }
 
-/// How an Infinispan answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// As a fence needs it, with what its replication to the other site is, and what those of its nodes that were
@@ -231,7 +218,6 @@ pub enum Refusal {
     Certificate,
     /// It does not accept user and password.
     Credentials,
-    /// The user lacks ADMIN.
     Rights,
     /// It knows no such site.
     Site,
@@ -242,11 +228,8 @@ pub enum Refusal {
 /// One probe and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Look {
-    /// Where was looked.
     pub probe: Probe,
-    /// How long it took.
     pub took_ms: u32,
-    /// What was seen.
     pub seen: Result<Seen, Fault>,
 }
 
@@ -265,9 +248,7 @@ pub enum Level {
 /// One part of a deep check.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Check {
-    /// What it is called.
     pub name: String,
-    /// How bad it is.
     pub level: Level,
     /// How long it took; 0 for what was concluded from other looks.
     pub took_ms: u32,
@@ -281,12 +262,10 @@ pub struct Check {
 /// What a deep check came to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Checkup {
-    /// When.
     pub at: Timestamp,
     /// The register's epoch, if it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
-    /// Its state, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
     /// Sites whose Infinispan gave no answer.
@@ -369,7 +348,6 @@ pub enum Reason {
     Unheard,
     /// The function only observes.
     Observe,
-    /// An operator holds everything.
     Hold,
 }
 
@@ -395,7 +373,6 @@ impl Reason {
 /// A failure that a rehearsal asked for. It ends by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Forced {
-    /// Who asked.
     pub by: String,
     /// Until when.
     pub until: Timestamp,
@@ -418,16 +395,12 @@ pub struct Kept {
 pub enum Drill {
     /// Let the health question be answered with a failure for a while, to see whether people hear of it.
     FailHealth {
-        /// Who asks.
         by: String,
         /// For how long, [`FORCED_AT_MOST_SECONDS`] at most; 0 ends an earlier one.
         seconds: u32,
     },
     /// Keep what a drill measured, for everybody to read.
-    Keep {
-        /// That.
-        measured: Box<SplitBrain>,
-    },
+    Keep { measured: Box<SplitBrain> },
 }
 
 impl Forced {

@@ -24,7 +24,6 @@ pub const KEY: &str = "pk";
 /// The attribute of a deep check's item that holds its result.
 pub const CHECKUP: &str = "checkup";
 
-/// The record's key.
 pub fn record(topology: &TopologyName) -> String {
     topology.to_string()
 }
@@ -70,16 +69,13 @@ pub fn drill(topology: &TopologyName) -> String {
 /// That a site's watchdog alert came through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
-    /// Whose.
     pub site: SiteName,
-    /// When.
     pub seen_at: Timestamp,
     /// The same in seconds, for whoever compares.
     pub seen_at_seconds: i64,
 }
 
 impl Stamp {
-    /// Of now.
     pub fn new(reporter: &Reporter, at: Timestamp) -> Self {
         Self {
             site: reporter.0.clone(),
@@ -97,15 +93,12 @@ pub enum Unread {
         "its record has form {schema}, and forms up to {SCHEMA} are understood here; apply the newer version here too"
     )]
     Newer {
-        /// The form.
         schema: u64,
         /// Its epoch, if that can still be told.
         epoch: Epoch,
     },
-    /// It is no record.
     #[error("its record cannot be read and is left alone: {reason}")]
     Malformed {
-        /// What is wrong.
         reason: String,
         /// Its epoch, if that can still be told.
         epoch: Epoch,

@@ -10,10 +10,8 @@ use std::collections::BTreeMap;
 use super::{ClaimSettings, Found, Mode, Settings, Site};
 use crate::words::{SiteName, TopologyName};
 
-/// The two sites.
 pub const SITES: [&str; 2] = ["site-a", "site-b"];
 
-/// Their Region.
 pub const REGION: &str = "eu-west-1";
 
 /// The accelerator in front of both.
@@ -22,12 +20,10 @@ pub const ACCELERATOR: &str = "arn:aws:globalaccelerator::111111111111:accelerat
 /// Its only endpoint group.
 pub const GROUP: &str = "arn:aws:globalaccelerator::111111111111:accelerator/a/listener/l/endpoint-group/g";
 
-/// A site's name.
 pub fn site(name: &str) -> SiteName {
     SiteName::new(name).expect("tests write names that are in the grammar")
 }
 
-/// A site's balancer.
 pub fn balancer(site: &str) -> String {
     format!("arn:aws:elasticloadbalancing:eu-west-1:111111111111:loadbalancer/net/{site}/1")
 }

@@ -32,44 +32,19 @@ pub enum Call {
     WriteGroup(GroupOutcome),
     /// Ask nodes of a site's Infinispan for their views, up to [`VIEW_ASKS`](super::VIEW_ASKS) of them, until what was
     /// heard [settles](crate::replication::settles) the question. [`Event::Views`]
-    ReadView {
-        /// Whom to ask.
-        at: SiteName,
-    },
+    ReadView { at: SiteName },
     /// Stop every cache at `at` from replicating to `backup`. [`Event::Switched`]
-    TakeOffline {
-        /// Where.
-        at: SiteName,
-        /// To whom replication stops.
-        backup: SiteName,
-    },
+    TakeOffline { at: SiteName, backup: SiteName },
     /// Let every cache at `at` replicate to `backup` again. [`Event::Switched`]
-    BringOnline {
-        /// Where.
-        at: SiteName,
-        /// To whom replication starts.
-        backup: SiteName,
-    },
+    BringOnline { at: SiteName, backup: SiteName },
     /// Read whether `at` replicates to `backup`. [`Event::Backup`]
-    ReadBackup {
-        /// Where.
-        at: SiteName,
-        /// To whom.
-        backup: SiteName,
-    },
+    ReadBackup { at: SiteName, backup: SiteName },
     /// Empty one cache. [`Event::Done`]
-    ClearCache {
-        /// Where.
-        at: SiteName,
-        /// Which.
-        cache: String,
-    },
+    ClearCache { at: SiteName, cache: String },
     /// Start pushing state from `at` to `backup`, for these caches or, if none is named, for all.
     /// [`Event::Switched`]
     StartPush {
-        /// Where.
         at: SiteName,
-        /// To whom.
         backup: SiteName,
         /// Which caches; empty for all.
         caches: Vec<String>,
@@ -77,47 +52,27 @@ pub enum Call {
     /// Break off the pushes of these caches from `at` to `backup`: one whose start failed says that it is being sent
     /// for ever, and hinders the next. Whether it did, a reading tells. [`Event::Switched`]
     CancelPush {
-        /// Where.
         at: SiteName,
-        /// To whom.
         backup: SiteName,
-        /// Which caches.
         caches: Vec<String>,
     },
     /// Have `at` no longer expect the pushes of these caches from `from`: what the other end of a push that was
     /// broken off may still wait for. [`Event::Switched`]
     CancelReceive {
-        /// Where.
         at: SiteName,
-        /// From whom.
         from: SiteName,
-        /// Which caches.
         caches: Vec<String>,
     },
     /// Read how far each cache's push from `at` to `backup` is. [`Event::Pushes`]
-    ReadPushes {
-        /// Where.
-        at: SiteName,
-        /// To whom.
-        backup: SiteName,
-    },
+    ReadPushes { at: SiteName, backup: SiteName },
     /// Wait. The protocol needs it for one thing only, renewing a claim beside a call that takes long.
     /// [`Event::Passed`]
-    Pause {
-        /// How long.
-        seconds: u32,
-    },
+    Pause { seconds: u32 },
     /// Forget the push status of these caches. [`Event::Done`]
-    ClearPushes {
-        /// Where.
-        at: SiteName,
-        /// Which caches.
-        caches: Vec<String>,
-    },
+    ClearPushes { at: SiteName, caches: Vec<String> },
 }
 
 impl Call {
-    /// Whether it changes anything.
     pub fn writes(&self) -> bool {
         match self {
             Self::WriteRegister { .. }
@@ -203,7 +158,6 @@ impl Call {
     }
 }
 
-/// What the world replied.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// To [`Call::ReadRegister`]; `None` where there is no item.
@@ -263,7 +217,6 @@ impl Event {
 /// How a conditional write ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Written {
-    /// It is in.
     Stored,
     /// Someone else wrote before; this is what is there now.
     Lost(Option<Box<Record>>),

@@ -310,7 +310,6 @@ fn cut(
 enum Uncut {
     /// It answered, and replicates on.
     Still(Fault),
-    /// It did not answer.
     Unread(Fault),
 }
 

@@ -208,7 +208,6 @@ pub(super) fn owned(script: &mut Script<'_>, record: &Record, reading: &Reading)
 
 /// On whose word something is decided.
 pub(super) struct Because<'a> {
-    /// Who that is.
     pub(super) by: &'a str,
     /// The first half of the evidence; what the accelerator shows is added.
     pub(super) reason: &'a str,

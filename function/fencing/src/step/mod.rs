@@ -53,9 +53,7 @@ pub enum Task {
     /// A firing alert: one site's monitoring calls the other offline. Nobody can ask for it by name.
     #[serde(skip)]
     Alert {
-        /// Who says so.
         reporter: Reporter,
-        /// Of whom.
         suspect: Suspect,
         /// Since when, by that site's clock, if it says so. It is noted and decides nothing.
         since: Option<Timestamp>,
@@ -67,12 +65,7 @@ pub enum Task {
         waited: Option<Rev>,
     },
     /// An operator fences a site as planned. The survivor's view is waived, the rest is not.
-    Fence {
-        /// Who is to go.
-        fenced: SiteName,
-        /// Who asks.
-        by: String,
-    },
+    Fence { fenced: SiteName, by: String },
     /// An operator brings the fenced site back; one bounded step per call.
     Rejoin {
         /// Who is to come back. Named, because the command scales that site's Keycloak: were it whoever is
@@ -80,7 +73,6 @@ pub enum Task {
         stale: SiteName,
         /// The operator's command; see [`Rejoin`](crate::register::Rejoin).
         session: String,
-        /// Who asks.
         by: String,
         /// The token of the wait that the command has kept last; none in its first call, which takes over
         /// whatever rejoin is under way. Each later call repeats it.
@@ -92,7 +84,6 @@ pub enum Task {
     Promote {
         /// Who is to survive from now on.
         survivor: SiteName,
-        /// Who asks.
         by: String,
         /// The token of the wait that the command has kept.
         waited: Option<Token>,
@@ -103,9 +94,7 @@ pub enum Task {
     },
     /// An operator forbids new decisions.
     Hold {
-        /// Who asks.
         by: String,
-        /// Why.
         reason: String,
         /// When it is meant to end.
         until: Option<Timestamp>,
@@ -114,13 +103,9 @@ pub enum Task {
         replace: bool,
     },
     /// An operator allows them again.
-    Release {
-        /// Who asks.
-        by: String,
-    },
+    Release { by: String },
     /// An operator says that the register is to be believed although it had come further: it was restored from a backup.
     Resume {
-        /// Who asks.
         by: String,
         /// The epoch that it is at now: whoever names it has looked.
         epoch: Epoch,
@@ -131,14 +116,10 @@ pub enum Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keycloak {
-    /// Not looked at.
     #[default]
     Unknown,
     /// It has pods, ending ones included. Where it was stopped before, somebody has started it, and the rejoin is off.
-    Running {
-        /// How many.
-        pods: u32,
-    },
+    Running { pods: u32 },
     /// Scaled to zero, and no pod was left right before this call.
     Stopped,
     /// Back at its replica count, ready, its health endpoint answers.

@@ -56,7 +56,6 @@ pub(super) fn hold(
     })
 }
 
-/// Allows new decisions again.
 pub(super) fn release(script: &mut Script<'_>, by: &str) -> Result<Answer, Halt> {
     let register = script.start(Call::ReadRegister);
     let record = script.register(register)?;

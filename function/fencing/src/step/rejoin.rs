@@ -36,10 +36,7 @@ pub(super) enum Off {
     /// K does not see S any more.
     LinkLost,
     /// S's Keycloak was stopped, and has pods again.
-    KeycloakRuns {
-        /// How many.
-        pods: u32,
-    },
+    KeycloakRuns { pods: u32 },
 }
 
 impl Off {

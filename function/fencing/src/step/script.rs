@@ -163,7 +163,6 @@ fn contended() -> Answer {
 
 /// Why a script does not go on.
 pub(super) enum Halt {
-    /// A reply is missing.
     Waiting,
     /// The end was reached early.
     Answer(Answer),
@@ -173,11 +172,9 @@ pub(super) enum Halt {
 
 /// How a switch of all caches ended.
 pub(super) enum Switched {
-    /// As asked.
     All,
     /// It was answered, and failed for some.
     Partly(Fault),
-    /// Nobody knows.
     Unanswered(Fault),
 }
 
@@ -255,7 +252,6 @@ impl Script<'_> {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// Who runs this.
     pub(super) fn executor(&self) -> String {
         self.state.executor.clone()
     }
@@ -270,7 +266,6 @@ impl Script<'_> {
         matches!(self.state.task, Task::Sweep { .. })
     }
 
-    /// Tells people.
     pub(super) fn say(&mut self, cause: Cause, sentence: impl Into<String>) {
         self.notices.push(Notice {
             cause,
@@ -444,7 +439,6 @@ impl Script<'_> {
         Err(Halt::Rerun(Box::new(current)))
     }
 
-    /// Writes and waits.
     pub(super) fn write(&mut self, record: Record) -> Result<Record, Halt> {
         let (place, record) = self.start_write(record);
         self.written(place, record)

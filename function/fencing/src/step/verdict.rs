@@ -5,7 +5,6 @@ use crate::replication::{Backup, Pushed, Sight};
 /// What a completed decision and the world together mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// As decided.
     Fine,
     /// Infinispan forgot the cut: cut again.
     Recut,
@@ -26,7 +25,6 @@ pub enum Balance {
     Both,
     /// Both sites, but the survivor looks worse or is drained: people may have put the other back for a reason.
     BothSurvivorWorse,
-    /// Anything else.
     Else,
 }
 

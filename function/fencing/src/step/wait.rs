@@ -31,7 +31,6 @@ impl Script<'_> {
         self.settings.timeout_seconds.saturating_mul(2)
     }
 
-    /// By the record's time.
     fn left_to_wait(&self, record: &Record) -> SignedDuration {
         let since = self.now().duration_since(record.written_at);
         let wait = SignedDuration::from_secs(self.wait_seconds().into());

@@ -34,7 +34,6 @@ const OBJECTIONS: Duration = Duration::from_millis(600);
 
 type Asked = (Client, Result<View, String>);
 
-/// Nodes being asked.
 pub(super) struct Hearing<'a> {
     rest: &'a Rest,
     asked: FuturesUnordered<BoxFuture<'a, Asked>>,

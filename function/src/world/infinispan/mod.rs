@@ -168,7 +168,6 @@ impl Infinispan {
         self.at(at).ok()?.shown().first_to_end()
     }
 
-    /// Empties one cache.
     pub async fn clear(&self, at: &SiteName, cache: &str) -> Result<(), Fault> {
         let path = format!("/rest/v2/caches/{}?action=clear", segment(cache));
         match self.tell(at, &path).await {

@@ -30,7 +30,6 @@ use crate::world::digest::{Challenge, Nonce, challenges};
 use crate::world::secrets::Secrets;
 use crate::world::tls::{Connector, chain};
 
-/// One attempt, body included.
 const ATTEMPT_LIMIT: Duration = Duration::from_millis(4000);
 
 /// After so long without an answer on the pooled connection, the same is asked afresh beside it.
@@ -97,7 +96,6 @@ fn takes_another_mechanism(answered: &Answered) -> bool {
     answered.status == StatusCode::FORBIDDEN && answered.body.starts_with(b"ISPN080052")
 }
 
-/// One site's REST endpoint.
 #[derive(Debug)]
 pub(super) struct Rest {
     authority: Authority,

@@ -59,11 +59,8 @@ pub(crate) type Sees = fn(&Probe) -> bool;
 /// What comes of a look instead.
 #[derive(Debug, Clone)]
 pub(crate) enum Sight {
-    /// This.
     Of(Seen),
-    /// Silence.
     Fault(&'static str),
-    /// No end.
     Hangs,
 }
 

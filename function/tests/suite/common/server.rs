@@ -42,7 +42,6 @@ impl Asked {
     }
 }
 
-/// What is answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Given {
     pub(crate) status: u16,

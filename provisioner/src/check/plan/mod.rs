@@ -25,7 +25,6 @@ use crate::topology::{Region, Topology};
 pub struct PlanBreach {
     /// The promise, as a sentence.
     pub promise: &'static str,
-    /// What was found instead.
     pub found: String,
 }
 

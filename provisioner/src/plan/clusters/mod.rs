@@ -22,10 +22,8 @@ use crate::render::user_workload::{self, Change, names};
 use crate::render::{ObjectKind, without_environment_proxy};
 use crate::topology::{Platform, Region, SecretDelivery, Site, SiteName, Topology};
 
-/// What is applied.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// This object.
     Document(Value),
     /// The webhook's Secret. Its values are fetched when it is written.
     Webhook {
@@ -33,7 +31,6 @@ pub enum Content {
         frame: Value,
         /// By key, the Region of the function whose URL it holds.
         urls: BTreeMap<String, Region>,
-        /// The user name.
         username: String,
     },
 }
@@ -41,11 +38,8 @@ pub enum Content {
 /// An object as it shall be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectGoal {
-    /// Which one.
     pub object: ObjectRef,
-    /// What it says.
     pub content: Content,
-    /// How it changes.
     pub change: ObjectChange,
     /// Whether fields are taken from those who hold them.
     pub force: bool,

@@ -21,7 +21,6 @@ const WIDTH: usize = 100;
 pub struct Entry {
     /// Each value; several for a list, none where nobody knew.
     pub values: Vec<String>,
-    /// One line about it.
     pub remark: String,
 }
 
@@ -42,7 +41,6 @@ impl Entry {
         }
     }
 
-    /// Whether it is known.
     pub fn is_known(&self) -> bool {
         !self.values.is_empty()
     }
@@ -53,24 +51,17 @@ impl Entry {
     }
 }
 
-/// A site.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SiteDraft {
-    /// Its name.
     pub name: Entry,
-    /// Its Region.
     pub region: Entry,
-    /// Its platform.
     pub platform: Entry,
-    /// The kubeconfig's context.
     pub context: Entry,
-    /// Its namespace.
     pub namespace: Entry,
     /// The Infinispan resource, where it is not called as usual.
     pub cluster: Option<Entry>,
     /// The host of its Infinispan, for the record: `apply` reads it anew.
     pub endpoint: Option<Entry>,
-    /// Its CA file.
     pub authority: Option<AuthorityDraft>,
     /// The Keycloak resource, where it is not called as usual or lies elsewhere.
     pub keycloak: Option<(Entry, Option<Entry>)>,
@@ -83,11 +74,8 @@ pub struct SiteDraft {
 pub struct AuthorityDraft {
     /// Where it is written, beside the topology.
     pub file: String,
-    /// Its content.
     pub pem: String,
-    /// The authority's name.
     pub name: String,
-    /// Its fingerprint.
     pub fingerprint: String,
     /// Whether somebody said that it is the right one.
     pub is_trusted: bool,
@@ -98,19 +86,13 @@ pub struct AuthorityDraft {
 /// The whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Draft {
-    /// The deployment's name.
     pub name: Entry,
-    /// The function's Regions.
     pub regions: Entry,
-    /// The accelerator.
     pub accelerator: Entry,
-    /// Infinispan's user.
     pub username: Entry,
-    /// Its secret.
     pub password_secret: Entry,
     /// The webhook's user, where it is not the usual one.
     pub webhook_username: Option<Entry>,
-    /// The sites.
     pub sites: [SiteDraft; 2],
     /// The register's Region, where the sites are in two.
     pub register_region: Option<Entry>,
@@ -125,7 +107,6 @@ pub struct Draft {
 pub struct Missing {
     /// Its place, as `sites[0].region`.
     pub path: String,
-    /// How it is found.
     pub remark: String,
 }
 
@@ -155,7 +136,6 @@ impl Draft {
         missing
     }
 
-    /// The file.
     pub fn text(&self) -> String {
         let mut page = Page::default();
         page.comment(

@@ -8,7 +8,6 @@ use super::{at, observes, verdict};
 use crate::observed::status::{Source, StatusReading};
 use crate::report::spelling::camel_case;
 
-/// Everything that was seen.
 pub fn status_json(seen: &StatusReading) -> Value {
     let verdict = verdict(seen);
     let names: Vec<&str> = seen.sites.iter().map(SiteName::as_str).collect();

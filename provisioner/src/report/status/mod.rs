@@ -30,12 +30,10 @@ pub enum Condition {
     Degraded,
     /// A site is out, or on its way out or back.
     Fenced,
-    /// Nobody can tell.
     Unknown,
 }
 
 impl Condition {
-    /// Its word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
@@ -49,7 +47,6 @@ impl Condition {
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// What.
     pub what: String,
     /// What to do about it, where that is known.
     pub hint: Option<String>,
@@ -76,10 +73,8 @@ impl Complaint {
     }
 }
 
-/// The judgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// What it comes to.
     pub condition: Condition,
     /// How things are and since when.
     pub sentence: String,

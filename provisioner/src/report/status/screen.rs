@@ -17,7 +17,6 @@ const NOTHING: &str = "-";
 const USUAL_WEIGHT: i32 = 128;
 const USUAL_DIAL: f32 = 100.0;
 
-/// The screen.
 pub fn status_text(seen: &StatusReading) -> String {
     let verdict = verdict(seen);
     let mut text = format!("{}\n\n", verdict.line());
@@ -119,7 +118,6 @@ fn unknown(seen: &StatusReading) -> Vec<String> {
     unknown
 }
 
-/// Lines with a label.
 #[derive(Default)]
 struct Lines(String);
 

@@ -132,7 +132,6 @@ fn decided(state: State) -> Record {
     }
 }
 
-/// One site is out.
 fn fenced(state: State) -> StatusReading {
     let mut seen = healthy();
     items(&mut seen).record = decided(state);

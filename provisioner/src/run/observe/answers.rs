@@ -36,7 +36,6 @@ where
     Ok(answers.into_values().collect())
 }
 
-/// What several Regions answered.
 pub(super) struct Answers<T> {
     pub(super) by_region: BTreeMap<Region, T>,
     /// Those that did not, each with the call that shows it.

@@ -19,9 +19,7 @@ pub(super) struct Complaint {
     pub at: Path,
     /// What else it rests on.
     pub rests_on: Vec<Path>,
-    /// What is wrong.
     pub message: String,
-    /// What to do.
     pub hint: String,
 }
 

@@ -43,7 +43,6 @@ pub(super) struct Mistake {
     pub what: What,
 }
 
-/// What kind of mistake.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum What {
     Unknown {
@@ -158,7 +157,6 @@ fn slip_in(text: &str) -> Option<String> {
     })
 }
 
-/// What came of it.
 pub(super) struct Decoded<T> {
     /// The value, with the donor's parts where the file was wrong; `None` if even the donor did not help.
     pub value: Option<T>,

@@ -79,7 +79,6 @@ async fn run(
     }
 }
 
-/// Cargo is there.
 pub(super) async fn require_cargo() -> Result<(), BuildError> {
     match output("cargo", &["--version"], None).await {
         Some(_) => Ok(()),

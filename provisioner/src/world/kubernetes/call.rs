@@ -15,12 +15,10 @@ use crate::topology::SiteName;
 /// How the API server begins where an applied object has a field that the kind's schema does not know.
 const NOT_OF_THE_SCHEMA: &str = "failed to create typed patch object";
 
-/// Which call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterCall {
     /// The site of the cluster.
     pub site: SiteName,
-    /// The kubeconfig context.
     pub context: String,
     /// The verb as roles spell it.
     pub verb: &'static str,
@@ -45,40 +43,23 @@ impl fmt::Display for ClusterCall {
 pub enum ClusterError {
     /// Nobody answered, or only to say that it cannot be done now.
     #[error("{call} got no usable answer: {reason}")]
-    Unreached {
-        /// Which call.
-        call: Box<ClusterCall>,
-        /// What happened instead.
-        reason: String,
-    },
+    Unreached { call: Box<ClusterCall>, reason: String },
     /// The cluster does not know who asks.
     #[error("{call} was refused: the cluster does not accept these credentials")]
-    NotSignedIn {
-        /// Which call.
-        call: Box<ClusterCall>,
-    },
+    NotSignedIn { call: Box<ClusterCall> },
     /// The cluster knows who asks, and says no.
     #[error("{call} was refused: {message}")]
-    Forbidden {
-        /// Which call.
-        call: Box<ClusterCall>,
-        /// The API server's sentence.
-        message: String,
-    },
+    Forbidden { call: Box<ClusterCall>, message: String },
     /// The cluster would not take it.
     #[error("{call} was refused: {message}")]
     Refused {
-        /// Which call.
         call: Box<ClusterCall>,
-        /// The status code.
         code: u16,
-        /// The API server's sentence.
         message: String,
     },
 }
 
 impl ClusterCall {
-    /// Names a call.
     pub fn new(
         site: &SiteName,
         context: &str,
@@ -177,7 +158,6 @@ fn innermost(error: &dyn StdError) -> String {
 }
 
 impl ClusterError {
-    /// Which call.
     pub fn call(&self) -> &ClusterCall {
         match self {
             Self::Unreached { call, .. }

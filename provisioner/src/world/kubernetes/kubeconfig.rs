@@ -41,7 +41,6 @@ pub enum ConnectError {
 pub struct Contexts(Result<Kubeconfig, String>);
 
 impl Contexts {
-    /// Reads it.
     pub fn read() -> Self {
         for path in paths() {
             if let Err(error) = files::check(&path, files::KUBECONFIG_BYTES)
@@ -53,7 +52,6 @@ impl Contexts {
         Self(Kubeconfig::read().map_err(|error| words(&error)))
     }
 
-    /// The contexts there are.
     pub fn names(&self) -> Vec<String> {
         let contexts = self.0.as_ref().map(|kubeconfig| kubeconfig.contexts.iter());
         contexts

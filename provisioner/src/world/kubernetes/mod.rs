@@ -40,11 +40,8 @@ const PAUSES: [Duration; 3] = [
 /// An object's address in a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// Its kind.
     pub resource: Resource,
-    /// Its namespace.
     pub namespace: &'a str,
-    /// Its name.
     pub name: &'a str,
 }
 
@@ -69,7 +66,6 @@ pub enum Applied {
 /// What a write under a condition came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It was written.
     Done,
     /// Someone else was first.
     Overtaken,
@@ -80,11 +76,9 @@ pub enum Written {
 pub struct SecretObject {
     /// The object without its values.
     pub object: Value,
-    /// The values by key.
     pub values: BTreeMap<String, SecretSlice<u8>>,
 }
 
-/// One site's cluster.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,

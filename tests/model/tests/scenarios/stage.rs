@@ -104,7 +104,6 @@ impl Scene {
         self
     }
 
-    /// The register is edited.
     pub(crate) fn recall(&mut self, what: &str, change: impl FnOnce(&mut Record)) -> &mut Self {
         self.now(what, |world| {
             let mut record = world.record();

@@ -235,7 +235,6 @@ pub fn put_back(core: &mut Core, layout: Layout, now: std::time::Duration) {
     }
 }
 
-/// Somebody from the internet.
 pub async fn strangers(stage: Stage) {
     while !stage.calm() {
         stage.sim.pause(20, 200).await;

@@ -21,12 +21,9 @@ use crate::fleet::Fleet;
 use crate::sim::Sim;
 use crate::watcher::Kind;
 
-/// What all actors share.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// The history.
     pub sim: Sim,
-    /// The functions.
     pub fleet: Fleet,
     /// How many Regions have a function.
     pub regions: usize,

@@ -12,12 +12,10 @@ use super::Stage;
 use crate::reality;
 use crate::watcher::Kind;
 
-/// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// With this last answer.
     Answered(Answer),
-    /// It gave up trying.
     GaveUp,
 }
 

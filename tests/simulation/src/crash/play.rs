@@ -45,7 +45,6 @@ impl Play {
         self.sim().core().reality.register().state
     }
 
-    /// Lets time pass.
     fn pass(&self, seconds: u64) {
         let sim = self.sim();
         sim.clock.run(sim.clock.now() + Duration::from_secs(seconds), || {
@@ -83,7 +82,6 @@ impl Play {
         self.sim().core().reality.link = whole;
     }
 
-    /// One delivery; its status.
     fn alert(&self) -> u16 {
         let password = self.sim().core().reality.password.clone();
         let alerts = [alert("SiteOffline", "firing", SITES[0], SITES[1])];

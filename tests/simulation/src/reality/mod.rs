@@ -32,7 +32,6 @@ pub struct Hands {
     pub sites: [Option<Duration>; 2],
     /// The start of a site's Keycloak, whoever started it; by the site's index.
     pub keycloak: [Option<Duration>; 2],
-    /// The link.
     pub link: Option<Duration>,
 }
 
@@ -41,13 +40,11 @@ pub struct Hands {
 pub struct Reality {
     /// What the function is told of it.
     pub settings: Settings,
-    /// The register's item.
     pub record: Option<Record>,
     /// Whether there is a table that could hold it.
     table_stands: bool,
     /// When it was last written.
     pub written_at: Duration,
-    /// The accelerator's groups.
     pub groups: Vec<Group>,
     /// What they were; readings can lag behind.
     earlier: VecDeque<(Duration, Vec<Group>)>,
@@ -73,14 +70,12 @@ pub struct Reality {
     checkup: Option<Checkup>,
     /// The other topology on the accelerator, if it is deployed.
     pub others: Others,
-    /// Who else changed what.
     pub hands: Hands,
     /// Operators do not wait as they are told, repeat what they typed, and paste what others typed. In such a history
     /// no clock is set: of the two that a wait is kept by, the operator's and the function's, one has to be right.
     pub rude: bool,
     /// The waits that operators were told of.
     pub told: Vec<Token>,
-    /// The webhook's password.
     pub password: String,
     /// When it was changed.
     pub rotated_at: Duration,
@@ -116,17 +111,14 @@ impl Reality {
         }
     }
 
-    /// A site's index.
     pub fn index(&self, site: &SiteName) -> usize {
         usize::from(self.settings.sites[1].name == *site)
     }
 
-    /// A site's name.
     pub fn name(&self, index: usize) -> &SiteName {
         &self.settings.sites[index.min(1)].name
     }
 
-    /// A site's state.
     pub fn site(&self, site: &SiteName) -> &Site {
         &self.sites[self.index(site)]
     }

@@ -8,7 +8,6 @@ use fencing::words::Rev;
 
 use super::Reality;
 
-/// Whose function acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     /// That of the topology that the accelerator names.
@@ -22,7 +21,6 @@ pub enum Whose {
 pub struct Others {
     /// What its function is told.
     pub settings: Settings,
-    /// Its register's item.
     pub(super) record: Option<Record>,
     /// Its last deep check.
     checkup: Option<Checkup>,

@@ -13,9 +13,7 @@ use crate::layout::CACHES;
 /// What runs of a site's Keycloak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keycloak {
-    /// Its replicas.
     Running,
-    /// Nothing.
     Stopped,
 }
 
@@ -33,14 +31,12 @@ struct Cache {
     in_step: bool,
 }
 
-/// A site.
 #[derive(Debug)]
 pub struct Site {
     /// Whether anything of it answers.
     pub alive: bool,
     /// The accelerator believes it unhealthy, whatever is so.
     pub slandered: bool,
-    /// Its Keycloak.
     pub keycloak: Keycloak,
     /// What its second relay node shows of the other site, where that stays as it is.
     pub stuck: Option<bool>,
@@ -90,7 +86,6 @@ impl Site {
         self.caches.get_mut(index)
     }
 
-    /// Whether a cache replicates.
     pub fn replicates(&self, name: &str) -> bool {
         CACHES
             .iter()

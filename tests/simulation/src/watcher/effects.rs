@@ -14,13 +14,11 @@ use crate::reality::{Keycloak, Reality};
 enum Belongs {
     /// To the decision in force.
     Decision,
-    /// To its rejoin.
     Rejoin,
     /// To a rejoin that the lost link has ended, and whose decision is therefore not called complete yet.
     Straggler,
     /// To the epoch before, whose executors a promotion is just waiting for.
     Before,
-    /// To nothing.
     Nothing(String),
 }
 

@@ -25,7 +25,6 @@ use fencing::words::{Epoch, Reporter, Suspect};
 
 use crate::reality::Reality;
 
-/// Names an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InvocationId(pub(crate) u64);
 
@@ -43,15 +42,12 @@ impl fmt::Display for InvocationId {
 /// Why an invocation happens, as far as the watcher cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// A firing alert.
     Alert(Reporter, Suspect),
     /// A resolved alert, or a watchdog's.
     Harmless,
     /// Somebody without credentials.
     Stranger,
-    /// The schedule.
     Sweep,
-    /// An operator.
     Operate(Task),
 }
 
@@ -104,14 +100,11 @@ pub(crate) struct Before {
     inside: [bool; 2],
 }
 
-/// How often what happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// A decision was carried out completely.
     pub fences: u64,
-    /// A rejoin ended.
     pub rejoins: u64,
-    /// The survivor was changed.
     pub promotions: u64,
     /// The link was lost during a rejoin.
     pub aborts: u64,
@@ -172,12 +165,10 @@ impl Counts {
     }
 }
 
-/// The one who watches.
 #[derive(Debug, Default)]
 pub struct Watcher {
     /// The first thing that did not hold.
     pub violation: Option<String>,
-    /// What happened.
     pub counts: Counts,
     invocations: Vec<Invoked>,
     /// When the newest epoch was decided.
@@ -212,7 +203,6 @@ impl Watcher {
         self.invocations.get_mut(usize::try_from(id.0).ok()?)
     }
 
-    /// An invocation begins.
     pub(crate) fn begins(
         &mut self,
         kind: Kind,
@@ -308,7 +298,6 @@ impl Watcher {
         });
     }
 
-    /// People are told something.
     pub(crate) fn told(&mut self, notice: &Notice) {
         match notice.cause {
             Cause::Unexplained => self.unexplained += 1,
@@ -318,7 +307,6 @@ impl Watcher {
         }
     }
 
-    /// An invocation's process died.
     pub(crate) fn died(&mut self, id: InvocationId) {
         if let Some(invoked) = self.invoked_mut(id) {
             invoked.over = true;
@@ -390,7 +378,6 @@ impl Watcher {
         });
     }
 
-    /// A reply has arrived.
     pub(crate) fn replied(
         &mut self,
         id: InvocationId,

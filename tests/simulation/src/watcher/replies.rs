@@ -19,7 +19,6 @@ const LAGGED: Duration = TIMEOUT;
 const REREAD: Duration = Duration::from_secs(31);
 
 impl Watcher {
-    /// An invocation answers.
     pub(crate) fn answers(&mut self, id: InvocationId, status: u16, text: &str, reality: &Reality) {
         let Some(invoked) = self.invoked_mut(id) else {
             return;

@@ -90,7 +90,6 @@ pub struct Call {
     pub operation: String,
     pub input: Value,
     pub outcome: Outcome,
-    /// Who signed it.
     pub access_key_id: Option<String>,
 }
 

@@ -22,7 +22,6 @@ pub struct World {
     pub balancers: BTreeMap<String, Owner>,
 }
 
-/// Whose balancer it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     ThisAccount,

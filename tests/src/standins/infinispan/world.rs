@@ -34,7 +34,6 @@ pub struct World {
     pub(super) under_way: Vec<(String, UnderWay)>,
 }
 
-/// Which servers these are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Release {
     Fifteen,

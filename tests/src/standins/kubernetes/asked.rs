@@ -40,7 +40,6 @@ impl Verb {
         })
     }
 
-    /// As RBAC spells it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Discover | Self::Get => "get",
@@ -62,7 +61,6 @@ impl Verb {
     }
 }
 
-/// A request, understood.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     pub(super) verb: Verb,

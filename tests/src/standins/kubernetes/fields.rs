@@ -66,7 +66,6 @@ impl fmt::Display for Path {
     }
 }
 
-/// Paths.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct FieldSet(BTreeSet<Path>);
 

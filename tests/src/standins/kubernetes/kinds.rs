@@ -14,11 +14,9 @@ pub(super) struct ResourceType {
     pub(super) kind: String,
     pub(super) short_names: Vec<String>,
     pub(super) namespaced: bool,
-    /// Brought by a CustomResourceDefinition.
     pub(super) custom: bool,
     /// `status` is written apart from the rest.
     pub(super) has_status: bool,
-    /// OpenAPI of the kind.
     pub(super) schema: Option<Arc<Value>>,
 }
 

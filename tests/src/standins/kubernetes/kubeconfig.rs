@@ -20,7 +20,6 @@ pub enum Credentials {
     Nobody,
 }
 
-/// One context.
 #[derive(Debug)]
 pub struct Context<'a> {
     pub name: &'a str,
@@ -31,7 +30,6 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The cluster's administrator.
     pub fn administrator(name: &'a str, cluster: &'a ClusterStandIn) -> Self {
         Self {
             name,

@@ -189,7 +189,6 @@ fn own(
     });
 }
 
-/// Server-side apply.
 pub(super) fn apply(
     live: Option<&Value>,
     config: &Value,

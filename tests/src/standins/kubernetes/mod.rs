@@ -172,7 +172,6 @@ pub struct Call {
     pub is_forced: bool,
     /// None for whoever did not sign in.
     pub user: Option<String>,
-    /// Method, path and query.
     pub request: String,
     pub outcome: Outcome,
 }
@@ -318,7 +317,6 @@ impl ClusterStandIn {
         &self.authority
     }
 
-    /// The administrator's token.
     pub fn token(&self) -> String {
         format!("{}-{ADMINISTRATORS_TOKEN}", self.name())
     }

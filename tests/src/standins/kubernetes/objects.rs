@@ -23,7 +23,6 @@ pub struct SiteObjects {
     /// The other site, as its configuration names it.
     pub peer: String,
     pub namespace: String,
-    /// The Infinispan resource.
     pub infinispan: String,
     pub exposure: Exposure,
     /// Whether OpenShift's administrator has switched on monitoring for user workloads.
@@ -42,7 +41,6 @@ impl SiteObjects {
         }
     }
 
-    /// With whom made it.
     pub(super) fn objects(&self, platform: Platform) -> Vec<(&'static str, Value)> {
         let namespace = self.namespace.as_str();
         let namespaced = |api_version: &str, kind: &str, name: &str, rest: Value| {

@@ -86,7 +86,6 @@ impl Place {
     }
 }
 
-/// A query's parameters.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Query(BTreeMap<String, String>);
 

@@ -33,7 +33,6 @@ const TOKEN: &str = "the-administrator-of-a-real-server";
 pub struct Address {
     pub url: String,
     pub token: String,
-    /// Its authority's certificate.
     pub authority: PathBuf,
 }
 

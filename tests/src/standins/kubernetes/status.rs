@@ -10,7 +10,6 @@ use super::merge::Conflict;
 
 const NO_SUCH_PATH: &str = "404 page not found";
 
-/// A refusal.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) code: u16,
@@ -205,7 +204,6 @@ impl Refusal {
         refusal
     }
 
-    /// The answer.
     pub(super) fn response(&self) -> Response<Bytes> {
         if self.code == 404 && self.message == NO_SUCH_PATH {
             // Said by the router, which knows no objects.

@@ -33,7 +33,6 @@ const RBAC: &str = "rbac.authorization.k8s.io/v1";
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// One server.
 pub(super) struct Upstream {
     client: Client,
     runtime: tokio::runtime::Runtime,

@@ -52,7 +52,6 @@ const PARAMETERS: [&str; 17] = [
 ];
 
 impl Asked<'_> {
-    /// Carries it out.
     pub(super) fn carry_out(&self, world: &mut World) -> Result<Done, Refusal> {
         if let Some(unknown) = self.query.names().find(|name| !PARAMETERS.contains(name)) {
             return Err(Refusal::not_of_this_stand_in(format_args!(

@@ -56,7 +56,6 @@ pub enum FunctionError {
     NotRunning,
 }
 
-/// How one invocation ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
     Answered(Value),

@@ -42,7 +42,6 @@ struct Sites {
     b: ClusterStandIn,
 }
 
-/// The clusters' own edges.
 fn cluster(cloud: &Cloud, platform: Platform, site: &SiteObjects) -> ClusterStandIn {
     let definitions = match monitoring_definitions(platform) {
         Ok(definitions) => definitions,
@@ -131,7 +130,6 @@ claim: {{ renewInterval: 2s }}
         self.run(&[APPLY, &["--no-wait"], more].concat())
     }
 
-    /// Applies, and insists.
     fn applied(&self) {
         let run = self.apply();
         assert_eq!(run.code, Some(0), "{run}");
