@@ -54,7 +54,7 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
 
 /// What a header says about its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub enum Presented {
     /// No Basic credentials at all.
     None,
     /// User or password or both are not the expected ones.
@@ -83,9 +83,9 @@ impl Expected {
     }
 
     /// Judges the value of an `Authorization` header.
-    pub fn judge(&self, header: &str) -> Claim {
+    pub fn judge(&self, header: &str) -> Presented {
         let Some(decoded) = pair(header) else {
-            return Claim::None;
+            return Presented::None;
         };
         // `pair` found a colon; without one the whole would be the user, and no password never matches.
         let colon = decoded.iter().position(|b| *b == b':').unwrap_or(decoded.len());
@@ -93,7 +93,11 @@ impl Expected {
         let password = rest.get(1..).unwrap_or_default();
         // `&`, not `&&`: the second comparison happens whatever the first one said.
         let both = digest(username).ct_eq(&self.username) & digest(password).ct_eq(&self.password);
-        if both.into() { Claim::Right } else { Claim::Wrong }
+        if both.into() {
+            Presented::Right
+        } else {
+            Presented::Wrong
+        }
     }
 }
 
@@ -153,33 +157,33 @@ mod tests {
     fn user_and_password_must_both_be_right() {
         let expected = Expected::from(&credentials("keycloak", "s3cret"));
         for (given, claim) in [
-            (header("keycloak:s3cret"), Claim::Right),
-            (header("keycloak:wrong"), Claim::Wrong),
-            (header("wrong:s3cret"), Claim::Wrong),
-            (header("wrong:wrong"), Claim::Wrong),
-            (header("keycloak:"), Claim::Wrong),
-            (header(":s3cret"), Claim::Wrong),
-            (header(":"), Claim::Wrong),
-            (header("keycloak:s3cret "), Claim::Wrong),
-            (header("keycloak:s3cretx"), Claim::Wrong),
-            (header("keycloak:s3cre"), Claim::Wrong),
-            (header("keycloak"), Claim::None),
-            (String::new(), Claim::None),
-            ("Basic".to_owned(), Claim::None),
-            ("Basic %%%".to_owned(), Claim::None),
-            ("Bearer s3cret".to_owned(), Claim::None),
+            (header("keycloak:s3cret"), Presented::Right),
+            (header("keycloak:wrong"), Presented::Wrong),
+            (header("wrong:s3cret"), Presented::Wrong),
+            (header("wrong:wrong"), Presented::Wrong),
+            (header("keycloak:"), Presented::Wrong),
+            (header(":s3cret"), Presented::Wrong),
+            (header(":"), Presented::Wrong),
+            (header("keycloak:s3cret "), Presented::Wrong),
+            (header("keycloak:s3cretx"), Presented::Wrong),
+            (header("keycloak:s3cre"), Presented::Wrong),
+            (header("keycloak"), Presented::None),
+            (String::new(), Presented::None),
+            ("Basic".to_owned(), Presented::None),
+            ("Basic %%%".to_owned(), Presented::None),
+            ("Bearer s3cret".to_owned(), Presented::None),
         ] {
             assert_eq!(expected.judge(&given), claim, "{given}");
         }
         let lower = header("keycloak:s3cret").replace("Basic", "basic");
-        assert_eq!(expected.judge(&lower), Claim::Right);
+        assert_eq!(expected.judge(&lower), Presented::Right);
     }
 
     #[test]
     fn a_password_is_taken_raw_without_url_unquoting() {
         let expected = Expected::from(&credentials("keycloak", "a%40b+c:d é"));
-        assert_eq!(expected.judge(&header("keycloak:a%40b+c:d é")), Claim::Right);
-        assert_eq!(expected.judge(&header("keycloak:a@b c:d é")), Claim::Wrong);
+        assert_eq!(expected.judge(&header("keycloak:a%40b+c:d é")), Presented::Right);
+        assert_eq!(expected.judge(&header("keycloak:a@b c:d é")), Presented::Wrong);
     }
 
     #[test]
@@ -188,7 +192,7 @@ mod tests {
         let header = basic_header(&credentials);
         assert_eq!(
             Expected::from(&credentials).judge(header.expose_secret()),
-            Claim::Right
+            Presented::Right
         );
     }
 

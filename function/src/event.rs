@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Debug)]
-pub enum Event {
+pub enum Incoming {
     /// Through the Function URL, from anybody.
     Web(Box<Request>),
     Sweep,
@@ -77,7 +77,7 @@ struct Http {
     method: String,
 }
 
-impl Event {
+impl Incoming {
     pub fn read(value: Value) -> Result<Self, Misunderstood> {
         if WEB_FIELDS.iter().any(|field| value.get(field).is_some()) {
             return serde_json::from_value::<WebEvent>(value)
@@ -119,8 +119,8 @@ mod tests {
     use serde_json::json;
 
     fn web(event: Value) -> Request {
-        match Event::read(event).unwrap() {
-            Event::Web(request) => *request,
+        match Incoming::read(event).unwrap() {
+            Incoming::Web(request) => *request,
             other => unreachable!("{other:?}"),
         }
     }
@@ -149,19 +149,19 @@ mod tests {
     #[test]
     fn the_schedule_and_operators_come_by_name() {
         assert!(matches!(
-            Event::read(json!({"sitefence": "sweep"})),
-            Ok(Event::Sweep)
+            Incoming::read(json!({"sitefence": "sweep"})),
+            Ok(Incoming::Sweep)
         ));
         let release = json!({"sitefence": "operate", "task": {"task": "release", "by": "ana"}});
         assert!(matches!(
-            Event::read(release),
-            Ok(Event::Operate(Task::Release { by })) if by == "ana"
+            Incoming::read(release),
+            Ok(Incoming::Operate(Task::Release { by })) if by == "ana"
         ));
         let drill =
             json!({"sitefence": "drill", "task": {"task": "fail-health", "by": "ana", "seconds": 60}});
         assert!(matches!(
-            Event::read(drill),
-            Ok(Event::Drill(Drill::FailHealth { seconds: 60, .. }))
+            Incoming::read(drill),
+            Ok(Incoming::Drill(Drill::FailHealth { seconds: 60, .. }))
         ));
         // A rehearsal cannot be made to act, nor an act be passed for one.
         for (kind, task) in [
@@ -171,7 +171,7 @@ mod tests {
         ] {
             let mixed = json!({"sitefence": kind, "task": {"task": task, "by": "ana", "seconds": 60}});
             assert!(
-                matches!(Event::read(mixed), Err(Misunderstood::Task)),
+                matches!(Incoming::read(mixed), Err(Misunderstood::Task)),
                 "{kind} {task}"
             );
         }
@@ -187,8 +187,8 @@ mod tests {
             event[field] = json!({});
             assert!(
                 !matches!(
-                    Event::read(event),
-                    Ok(Event::Operate(_) | Event::Drill(_) | Event::Sweep)
+                    Incoming::read(event),
+                    Ok(Incoming::Operate(_) | Incoming::Drill(_) | Incoming::Sweep)
                 ),
                 "{field}"
             );
@@ -221,7 +221,7 @@ mod tests {
             json!({"rawPath": {}}),
         ] {
             assert!(
-                matches!(Event::read(event.clone()), Err(Misunderstood::Envelope)),
+                matches!(Incoming::read(event.clone()), Err(Misunderstood::Envelope)),
                 "{event}"
             );
         }

@@ -22,14 +22,14 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::credentials::{self, Expected, Key};
-use crate::event::{Event, Request};
+use crate::event::{Incoming, Request};
 use crate::moment::Moment;
 use crate::recent::Recent;
 use crate::rehearse;
 use crate::remembered::Remembered;
 use crate::run::{Budget, Ran, run};
 use crate::waiting::Waiting;
-use crate::webhook::{self, Accusation, Authentic, Delivery, Foreign, Refusal, Route};
+use crate::webhook::{self, Accusation, Authentic, Delivery, Foreign, Rejection, Route};
 use crate::world::Lookout;
 
 /// The longest a read of the secret may take.
@@ -145,7 +145,7 @@ impl<W: Lookout> Handler<W> {
         join(secret, self.world.prepare()).await;
     }
 
-    pub async fn handle(&self, event: Event, invocation: &Invocation) -> Reply {
+    pub async fn handle(&self, event: Incoming, invocation: &Invocation) -> Reply {
         self.memory().invocations += 1;
         let reply = self.serve(event, invocation).await;
         self.world.put_away();
@@ -153,11 +153,11 @@ impl<W: Lookout> Handler<W> {
         reply
     }
 
-    async fn serve(&self, event: Event, invocation: &Invocation) -> Reply {
+    async fn serve(&self, event: Incoming, invocation: &Invocation) -> Reply {
         let budget = Budget::new(self.world.moment(), invocation.deadline, self.timeout());
         match event {
-            Event::Web(request) => self.web(request, invocation, budget).await,
-            Event::Sweep => {
+            Incoming::Web(request) => self.web(request, invocation, budget).await,
+            Incoming::Sweep => {
                 let waited = {
                     let now = self.world.moment().uptime;
                     self.memory().waiting.waited(now, self.timeout())
@@ -166,13 +166,13 @@ impl<W: Lookout> Handler<W> {
                 self.deep_check(ran.record, budget).await;
                 Reply::Answer(ran.answer)
             }
-            Event::Operate(task) => {
+            Incoming::Operate(task) => {
                 let answer = self.task(task, invocation, budget).await;
                 // A hold may have been lifted, a site may be back: the next alert is looked into.
                 self.memory().recent.forget();
                 Reply::Answer(answer)
             }
-            Event::Drill(drill) => Reply::Answer(self.drill(&drill, budget).await),
+            Incoming::Drill(drill) => Reply::Answer(self.drill(&drill, budget).await),
         }
     }
 
@@ -397,7 +397,7 @@ impl<W: Lookout> Handler<W> {
             .as_ref()
             .is_some_and(|header| credentials::is_basic(header.expose_secret()));
         if !basic {
-            return Err(refused(&Refusal::NoCredentials));
+            return Err(refused(&Rejection::NoCredentials));
         }
         let mut known = self.memory().webhook.known();
         if known.is_none() {
@@ -416,7 +416,7 @@ impl<W: Lookout> Handler<W> {
         let now = self.world.moment();
         if !self.memory().webhook.may_be_asked(now) {
             if is_known {
-                return Err(self.turned_away(&Refusal::WrongCredentials));
+                return Err(self.turned_away(&Rejection::WrongCredentials));
             }
             return Err(Reply::web(
                 503,
@@ -439,7 +439,7 @@ impl<W: Lookout> Handler<W> {
     }
 
     /// Answers wrong credentials, and complains in the log now and then.
-    fn turned_away(&self, refusal: &Refusal) -> Reply {
+    fn turned_away(&self, refusal: &Rejection) -> Reply {
         let now = self.world.moment();
         let mut memory = self.memory();
         memory.turned_away = memory.turned_away.saturating_add(1);
@@ -455,7 +455,7 @@ impl<W: Lookout> Handler<W> {
                 .known()
                 .is_some_and(|expected| expected.ends_a_line());
             let hint = match (refusal, odd) {
-                (Refusal::WrongCredentials, true) => ENDS_A_LINE,
+                (Rejection::WrongCredentials, true) => ENDS_A_LINE,
                 _ => "",
             };
             tracing::warn!(status = refusal.http(), times, hint, "{refusal}");
@@ -496,7 +496,7 @@ fn late(whom: &str) -> Fault {
     }
 }
 
-fn refused(refusal: &Refusal) -> Reply {
+fn refused(refusal: &Rejection) -> Reply {
     tracing::debug!(status = refusal.http(), "{refusal}");
     Reply::Web {
         status: refusal.http(),

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use fencing::settings::Settings;
-use function::event::Event;
+use function::event::Incoming;
 use function::handler::{Handler, Invocation};
 use function::logging;
 use function::world::Cloud;
@@ -78,7 +78,7 @@ async fn serve(handler: Handler<Cloud>) -> Result<(), lambda_runtime::Error> {
     let answers = &answered;
     let serve = service_fn(async move |event: LambdaEvent<Value>| {
         let invocation = invocation(&event.context);
-        let event = Event::read(event.payload).map_err(|error| {
+        let event = Incoming::read(event.payload).map_err(|error| {
             tracing::error!(request_id = invocation.request_id, "{error}");
             // What the caller is shown; without it, the runtime would add the name of our type.
             Diagnostic {

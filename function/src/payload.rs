@@ -28,7 +28,7 @@ impl Payload {
 /// Whether an alert goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum State {
+pub(crate) enum AlertStatus {
     Firing,
     Resolved,
 }
@@ -36,7 +36,7 @@ pub(crate) enum State {
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Alert {
     #[serde(rename = "status")]
-    pub(crate) state: State,
+    pub(crate) state: AlertStatus,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     /// Taken as it comes: an alert whose time cannot be read is an alert all the same.

@@ -132,14 +132,14 @@ pub async fn run<W: World>(
             let turn = std::future::poll_fn(|context| {
                 // Replies first: one that has arrived in time counts even when time is up.
                 if let Poll::Ready(reply) = calls.poll_next_unpin(context) {
-                    return Poll::Ready(reply.map_or(Turn::Idle, Turn::Reply));
+                    return Poll::Ready(reply.map_or(Turn::Idle, Turn::Returned));
                 }
                 while let Poll::Ready(Some(())) = beside.poll_next_unpin(context) {}
                 late.as_mut().poll(context).map(|()| Turn::Late)
             })
             .await;
             match turn {
-                Turn::Reply(Reply { ticket, call, event }) => {
+                Turn::Returned(Returned { ticket, call, event }) => {
                     tracing::debug!(?ticket, ?event, "is answered");
                     if let Some(record) = record_of(&call, &event) {
                         current.saw(record);
@@ -178,12 +178,12 @@ pub async fn run<W: World>(
 }
 
 enum Turn {
-    Reply(Reply),
+    Returned(Returned),
     Late,
     Idle,
 }
 
-struct Reply {
+struct Returned {
     ticket: Ticket,
     call: Call,
     event: Event,
@@ -201,10 +201,10 @@ async fn aside<W: World>(world: &W, aside: Aside) {
     }
 }
 
-async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Call) -> Reply {
+async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Call) -> Returned {
     if let Call::Pause { seconds } = call {
         world.sleep(Duration::from_secs(seconds.into())).await;
-        return Reply {
+        return Returned {
             ticket,
             call,
             event: Event::Passed,
@@ -228,7 +228,7 @@ async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Ca
             Either::Right(_) => call.failed(format!("no answer within {} ms", within.as_millis())),
         }
     };
-    Reply { ticket, call, event }
+    Returned { ticket, call, event }
 }
 
 /// What comes of a call, unless the time is over when it is to go on. A call sends nothing but when it is polled, and

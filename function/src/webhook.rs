@@ -23,9 +23,9 @@ use fencing::words::{Reporter, SiteName, Suspect};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
-use crate::credentials::{Claim, Expected};
+use crate::credentials::{Expected, Presented};
 pub use crate::event::Request;
-use crate::payload::{Alert, Payload, State};
+use crate::payload::{Alert, AlertStatus, Payload};
 
 /// The largest body, decoded. Ten thousand alerts with a dozen labels take about three mebibytes; Lambda
 /// itself refuses an event of more than six megabytes, and a body in base64 is cut to four and a half by
@@ -34,7 +34,7 @@ pub const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 /// A request that is answered without anything having been done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     #[error("there is nothing here")]
     NotFound,
     /// The place is right, the method is not.
@@ -67,7 +67,7 @@ pub enum Refusal {
     Version,
 }
 
-impl Refusal {
+impl Rejection {
     pub fn http(&self) -> u16 {
         match self {
             Self::NotFound => 404,
@@ -99,15 +99,15 @@ pub enum Route<'a> {
 }
 
 /// Which place a request wants. Only method and path are looked at.
-pub fn route(request: &Request) -> Result<Route<'_>, Refusal> {
+pub fn route(request: &Request) -> Result<Route<'_>, Rejection> {
     match (request.path.as_str(), request.method.as_str()) {
         (path::WEBHOOK, "POST") => Ok(Route::Webhook),
-        (path::WEBHOOK, _) => Err(Refusal::Method),
+        (path::WEBHOOK, _) => Err(Rejection::Method),
         (path, "GET") => path
             .strip_prefix(path::HEALTH)
             .map(Route::Health)
-            .ok_or(Refusal::NotFound),
-        _ => Err(Refusal::NotFound),
+            .ok_or(Rejection::NotFound),
+        _ => Err(Rejection::NotFound),
     }
 }
 
@@ -119,15 +119,15 @@ pub struct Authentic(Box<Request>);
 pub fn authenticate(
     request: Box<Request>,
     expected: &Expected,
-) -> Result<Authentic, (Box<Request>, Refusal)> {
+) -> Result<Authentic, (Box<Request>, Rejection)> {
     let claim = request
         .authorization
         .as_ref()
-        .map_or(Claim::None, |header| expected.judge(header.expose_secret()));
+        .map_or(Presented::None, |header| expected.judge(header.expose_secret()));
     match claim {
-        Claim::Right => Ok(Authentic(request)),
-        Claim::Wrong => Err((request, Refusal::WrongCredentials)),
-        Claim::None => Err((request, Refusal::NoCredentials)),
+        Presented::Right => Ok(Authentic(request)),
+        Presented::Wrong => Err((request, Rejection::WrongCredentials)),
+        Presented::None => Err((request, Rejection::NoCredentials)),
     }
 }
 
@@ -185,10 +185,10 @@ pub enum Foreign {
 }
 
 impl Authentic {
-    pub fn read(self, settings: &Settings) -> Result<Delivery, Refusal> {
+    pub fn read(self, settings: &Settings) -> Result<Delivery, Rejection> {
         let Self(request) = self;
         let body = decoded(*request)?;
-        let payload: Payload = serde_json::from_slice(&body).map_err(|error| Refusal::NotAPayload {
+        let payload: Payload = serde_json::from_slice(&body).map_err(|error| Rejection::NotAPayload {
             problem: match error.classify() {
                 serde_json::error::Category::Eof => "it ends too early",
                 serde_json::error::Category::Syntax => "it is not JSON",
@@ -201,7 +201,7 @@ impl Authentic {
             column: error.column(),
         })?;
         if payload.version != "4" {
-            return Err(Refusal::Version);
+            return Err(Rejection::Version);
         }
         let mut delivery = Delivery {
             truncated: payload.truncated(),
@@ -214,7 +214,7 @@ impl Authentic {
     }
 }
 
-fn decoded(request: Request) -> Result<Vec<u8>, Refusal> {
+fn decoded(request: Request) -> Result<Vec<u8>, Rejection> {
     // Base64 is checked by its length first: four characters are three bytes.
     let bytes = if request.base64 {
         request.body.len() / 4 * 3
@@ -222,15 +222,15 @@ fn decoded(request: Request) -> Result<Vec<u8>, Refusal> {
         request.body.len()
     };
     if bytes > BODY_LIMIT_BYTES + 2 {
-        return Err(Refusal::TooLarge { bytes });
+        return Err(Rejection::TooLarge { bytes });
     }
     let body = if request.base64 {
-        STANDARD.decode(request.body).map_err(|_| Refusal::NotBase64)?
+        STANDARD.decode(request.body).map_err(|_| Rejection::NotBase64)?
     } else {
         request.body.into_bytes()
     };
     if body.len() > BODY_LIMIT_BYTES {
-        return Err(Refusal::TooLarge { bytes: body.len() });
+        return Err(Rejection::TooLarge { bytes: body.len() });
     }
     Ok(body)
 }
@@ -248,7 +248,7 @@ impl Delivery {
             self.ignored += 1;
             return;
         }
-        if alert.state == State::Resolved {
+        if alert.state == AlertStatus::Resolved {
             self.resolved += 1;
             return;
         }

@@ -23,7 +23,7 @@ fn request(body: impl Into<String>) -> Request {
     }
 }
 
-fn read(request: Request) -> Result<Delivery, Refusal> {
+fn read(request: Request) -> Result<Delivery, Rejection> {
     authenticate(Box::new(request), &expected())
         .map_err(|(_, refusal)| refusal)?
         .read(&settings())
@@ -180,14 +180,14 @@ fn credentials_come_before_everything_else() {
         ..request("not base64, not JSON")
     };
     let wrong = format!("Basic {}", STANDARD.encode("keycloak:wrong"));
-    assert_eq!(read(garbage(None)), Err(Refusal::NoCredentials));
-    assert_eq!(read(garbage(Some(&wrong))), Err(Refusal::WrongCredentials));
+    assert_eq!(read(garbage(None)), Err(Rejection::NoCredentials));
+    assert_eq!(read(garbage(Some(&wrong))), Err(Rejection::WrongCredentials));
     assert_eq!(
         read(Request {
             base64: true,
             ..request("not base64")
         }),
-        Err(Refusal::NotBase64)
+        Err(Rejection::NotBase64)
     );
 }
 
@@ -212,7 +212,7 @@ fn malformed_bodies_are_refused_with_a_place_and_without_their_text() {
     ] {
         let refusal = read(request(body)).unwrap_err();
         assert!(
-            matches!(&refusal, Refusal::NotAPayload { problem: said, .. } if *said == problem),
+            matches!(&refusal, Rejection::NotAPayload { problem: said, .. } if *said == problem),
             "{body}: {refusal}"
         );
         assert_eq!(refusal.http(), 400);
@@ -220,7 +220,7 @@ fn malformed_bodies_are_refused_with_a_place_and_without_their_text() {
     }
     assert_eq!(
         read(request(r#"{"version":"5","alerts":[]}"#)),
-        Err(Refusal::Version)
+        Err(Rejection::Version)
     );
 }
 
@@ -229,7 +229,7 @@ fn a_huge_body_is_refused_before_it_is_decoded() {
     let huge = "A".repeat(BODY_LIMIT_BYTES + 4);
     assert!(matches!(
         read(request(huge.clone())),
-        Err(Refusal::TooLarge { .. })
+        Err(Rejection::TooLarge { .. })
     ));
     let encoded = Request {
         base64: true,
@@ -254,7 +254,7 @@ fn a_field_that_stands_twice_is_refused_and_unknown_ones_are_skipped() {
     assert_eq!(accusations(&good), [("site-a", "site-b")]);
     let twice = read(body(r#""status":"resolved","status":"firing","#)).unwrap_err();
     assert!(
-        matches!(twice, Refusal::NotAPayload { problem: OTHER, .. }),
+        matches!(twice, Rejection::NotAPayload { problem: OTHER, .. }),
         "{twice}"
     );
 }
@@ -283,7 +283,7 @@ fn places_and_methods_are_told_apart() {
     };
     assert_eq!(route(&at("POST", "/webhook")), Ok(Route::Webhook));
     for method in ["GET", "PUT", "post", ""] {
-        assert_eq!(route(&at(method, "/webhook")), Err(Refusal::Method));
+        assert_eq!(route(&at(method, "/webhook")), Err(Rejection::Method));
     }
     for path in [
         "/",
@@ -294,7 +294,7 @@ fn places_and_methods_are_told_apart() {
         "/webhook?x",
         "//webhook",
     ] {
-        assert_eq!(route(&at("POST", path)), Err(Refusal::NotFound));
+        assert_eq!(route(&at("POST", path)), Err(Rejection::NotFound));
     }
 }
 
@@ -377,7 +377,7 @@ proptest! {
         prop_assume!(header != right);
         let given = Request { authorization: Some(header.into()), ..request("{") };
         let refusal = read(given).unwrap_err();
-        prop_assert!(matches!(refusal, Refusal::NoCredentials | Refusal::WrongCredentials), "{}", refusal);
+        prop_assert!(matches!(refusal, Rejection::NoCredentials | Rejection::WrongCredentials), "{}", refusal);
     }
 
     /// Each alert is judged by itself: the result is the union over the firing ones.

@@ -15,13 +15,13 @@ use sha2::{Digest, Sha256};
 
 pub const LIST: &str = ".sitefence-render";
 
-const LIST_HEADER: &str = "# Written by `provision render`: what it wrote, so that it overwrites nothing else. Commit it beside the files.";
+const LIST_HEADER: &str = "# FolderChanges by `provision render`: what it wrote, so that it overwrites nothing else. Commit it beside the files.";
 
 /// Before the topology's name, in the list.
 const LIST_TOPOLOGY: &str = "# Topology: ";
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Written {
+pub struct FolderChanges {
     /// Files that are new or changed.
     pub written: Vec<String>,
     /// Files that the topology no longer has.
@@ -30,7 +30,7 @@ pub struct Written {
     pub unchanged: usize,
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for FolderChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             written,
@@ -215,7 +215,7 @@ pub fn write(
     topology: &str,
     files: &[(&str, &str)],
     force: bool,
-) -> Result<Written, FolderError> {
+) -> Result<FolderChanges, FolderError> {
     let list = read_list(folder)?;
     // Removing another topology's documents is never what was meant, not by force either.
     if let Some(theirs) = list.topology.filter(|theirs| theirs != topology) {
@@ -226,7 +226,7 @@ pub fn write(
     }
     let ours = list.hashes;
     let mut in_the_way = Vec::new();
-    let mut written = Written::default();
+    let mut written = FolderChanges::default();
 
     for (path, text) in files {
         match present(folder, path)? {
@@ -362,7 +362,7 @@ mod tests {
         found
     }
 
-    fn not_ours(result: Result<Written, FolderError>) -> Vec<(String, Matter)> {
+    fn not_ours(result: Result<FolderChanges, FolderError>) -> Vec<(String, Matter)> {
         match result {
             Err(FolderError::NotOurs { files, .. }) => files,
             other => panic!("{other:?}"),

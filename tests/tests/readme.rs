@@ -9,7 +9,7 @@ use fencing::answer::{Cause, Next};
 use fencing::contract::alert;
 use fencing::step::Task;
 use fencing::words::Token;
-use function::event::Event;
+use function::event::Incoming;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -21,8 +21,8 @@ fn the_events_that_operators_send_by_hand_are_understood() {
     let mut waited = Vec::new();
     for event in runbook.split("--payload '").skip(1) {
         let event = event.split('\'').next().unwrap();
-        match Event::read(serde_json::from_str(event).unwrap()).unwrap() {
-            Event::Operate(Task::Promote { waited: token, .. }) => waited.push(token),
+        match Incoming::read(serde_json::from_str(event).unwrap()).unwrap() {
+            Incoming::Operate(Task::Promote { waited: token, .. }) => waited.push(token),
             other => unreachable!("{other:?}"),
         }
     }

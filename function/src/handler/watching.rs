@@ -13,7 +13,7 @@ use super::{Handler, Invocation, Reply, SECRET_LIMIT, late};
 use crate::credentials::Key;
 use crate::run::Budget;
 use crate::watch;
-use crate::webhook::Refusal;
+use crate::webhook::Rejection;
 use crate::world::Lookout;
 
 /// Whoever asks for the function's health waits two seconds (Route 53); what has not answered by then is
@@ -58,7 +58,7 @@ impl<W: Lookout> Handler<W> {
     /// Answers the health question. Whoever does not know the secret is told what every wrong path is told.
     pub(super) async fn health(&self, given: &str, invocation: &Invocation, budget: Budget) -> Reply {
         if !self.opens(given).await {
-            return self.turned_away(&Refusal::NotFound);
+            return self.turned_away(&Rejection::NotFound);
         }
         let within = HEALTH_LIMIT.min(budget.left(self.world.moment()));
         let (record, kept) = watch::look_up(&self.world, within).await;

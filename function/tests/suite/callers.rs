@@ -9,7 +9,7 @@ use crate::common::{
 use fencing::answer::Cause;
 use fencing::contract::Envelope;
 use fencing::step::{Call, Task};
-use function::event::Event;
+use function::event::Incoming;
 use function::handler::{Handler, Invocation, Reply};
 use function::world::World as _;
 use proptest::prelude::*;
@@ -200,7 +200,7 @@ async fn an_operator_gets_the_answer_as_json() {
         deadline: (&&world).moment().wall + Duration::from_secs(15),
     };
     let reply = handler
-        .handle(Event::read(event).unwrap(), &invocation)
+        .handle(Incoming::read(event).unwrap(), &invocation)
         .await
         .into_json();
     assert_eq!(
@@ -321,7 +321,7 @@ async fn replies_have_the_form_that_the_function_url_wants() {
             None,
         ),
     ] {
-        let reply = handler.handle(Event::read(event).unwrap(), &invocation).await;
+        let reply = handler.handle(Incoming::read(event).unwrap(), &invocation).await;
         assert!(matches!(reply, Reply::Web { .. }));
         let json = reply.into_json();
         assert_eq!(json["statusCode"], status);

@@ -6,7 +6,7 @@
 use crate::common::{Memory, PASSWORD, Told, alert, invoke, payload, post, ready};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use function::event::Event;
+use function::event::Incoming;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -247,10 +247,10 @@ proptest! {
     /// What comes through the public URL is a web request or nothing, whatever else it says it is.
     #[test]
     fn no_event_from_the_web_is_an_order(mut event in anything(), context in anything()) {
-        let _ = Event::read(event.clone());
+        let _ = Incoming::read(event.clone());
         if let Value::Object(object) = &mut event {
             object.insert("requestContext".to_owned(), context);
-            prop_assert!(matches!(Event::read(event), Ok(Event::Web(_)) | Err(_)));
+            prop_assert!(matches!(Incoming::read(event), Ok(Incoming::Web(_)) | Err(_)));
         }
     }
 }

@@ -12,7 +12,7 @@ use fencing::metrics::Metric;
 use fencing::register::{Hold, Record};
 use fencing::settings::Settings;
 use fencing::step::Call;
-use function::event::Event;
+use function::event::Incoming;
 use function::handler::{Handler, Invocation};
 use function::world::World as _;
 use proptest::prelude::*;
@@ -172,7 +172,9 @@ async fn without_time_there_is_no_result_instead_of_a_wrong_one() {
         request_id: "late".to_owned(),
         deadline: (&&world).moment().wall + Duration::from_millis(2500),
     };
-    handler.handle(Event::read(sweep()).unwrap(), &invocation).await;
+    handler
+        .handle(Incoming::read(sweep()).unwrap(), &invocation)
+        .await;
     world.with(|state| assert!(state.looks.is_empty() && state.kept.checkup.is_none()));
     assert!(measured(&world, Metric::DeepCheckRan).is_empty());
     let told = ask(&handler).await;
@@ -436,7 +438,7 @@ async fn a_share_of_answers_is_shallow() {
             request_id: format!("8f5e7a1c-0000-4d0e-9c1b-{number:012}"),
             deadline: (&&world).moment().wall + Duration::from_secs(15),
         };
-        let event = Event::read(get(&format!("/health/{HEALTH_SECRET}"))).unwrap();
+        let event = Incoming::read(get(&format!("/health/{HEALTH_SECRET}"))).unwrap();
         let reply = handler.handle(event, &invocation).await.into_json();
         // No deep check has run yet: only the shallow answers are good.
         let body = reply["body"].as_str().unwrap();

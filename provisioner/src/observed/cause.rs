@@ -16,7 +16,7 @@ pub struct Holder {
 /// The first thing that went wrong in a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Cause {
+pub struct StackCause {
     /// The resource, in the template's words.
     pub logical_id: String,
     pub kind: String,
@@ -33,7 +33,7 @@ const WRAPPED: (&str, &str) = ("Resource handler returned message: \"", "\" (Req
 /// What stands before an identifier in a sentence about a name that is taken.
 const IDENTIFIER: &str = "with identifier '";
 
-impl Cause {
+impl StackCause {
     /// What CloudFormation said of a resource.
     pub fn new(logical_id: &str, kind: &str, name: Option<&str>, reason: &str) -> Self {
         let named = identifier(reason).or_else(|| name.map(str::to_owned));
@@ -101,10 +101,10 @@ mod tests {
                 None,
             ),
         ] {
-            let cause = Cause::new("It", "AWS::X::Y", None, reason);
+            let cause = StackCause::new("It", "AWS::X::Y", None, reason);
             assert_eq!((cause.reason.as_str(), cause.name.as_deref()), (words, name));
         }
-        let cause = Cause::new("Role", "AWS::IAM::Role", Some("sitefence-x"), "no");
+        let cause = StackCause::new("Role", "AWS::IAM::Role", Some("sitefence-x"), "no");
         assert_eq!(cause.resource(), "Role (AWS::IAM::Role `sitefence-x`)");
     }
 }

@@ -120,7 +120,7 @@ pub struct ChangeSetReading {
 
 /// What is known about a change set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Readiness {
     /// It is still being made.
     Pending,
     Ready,
@@ -136,17 +136,17 @@ impl ChangeSetReading {
     }
 
     /// What the status and its reason mean.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> Readiness {
         let says = |text: &str| self.reason.as_deref().is_some_and(|reason| reason.contains(text));
         match self.status.as_str() {
-            "CREATE_COMPLETE" => Verdict::Ready,
+            "CREATE_COMPLETE" => Readiness::Ready,
             "FAILED" if says("didn't contain changes") || says("No updates are to be performed") => {
-                Verdict::Empty
+                Readiness::Empty
             }
             "CREATE_PENDING" | "CREATE_IN_PROGRESS" | "DELETE_PENDING" | "DELETE_IN_PROGRESS" => {
-                Verdict::Pending
+                Readiness::Pending
             }
-            _ => Verdict::Failed,
+            _ => Readiness::Failed,
         }
     }
 }
@@ -158,22 +158,26 @@ mod tests {
     #[test]
     fn a_change_set_without_changes_is_no_failure() {
         for (status, reason, verdict) in [
-            ("CREATE_PENDING", None, Verdict::Pending),
-            ("CREATE_IN_PROGRESS", None, Verdict::Pending),
-            ("CREATE_COMPLETE", None, Verdict::Ready),
+            ("CREATE_PENDING", None, Readiness::Pending),
+            ("CREATE_IN_PROGRESS", None, Readiness::Pending),
+            ("CREATE_COMPLETE", None, Readiness::Ready),
             (
                 "FAILED",
                 Some("The submitted information didn't contain changes. Submit different information."),
-                Verdict::Empty,
+                Readiness::Empty,
             ),
-            ("FAILED", Some("No updates are to be performed."), Verdict::Empty),
+            (
+                "FAILED",
+                Some("No updates are to be performed."),
+                Readiness::Empty,
+            ),
             (
                 "FAILED",
                 Some("Parameter ArtifactKey failed to satisfy constraint"),
-                Verdict::Failed,
+                Readiness::Failed,
             ),
-            ("FAILED", None, Verdict::Failed),
-            ("DELETE_FAILED", None, Verdict::Failed),
+            ("FAILED", None, Readiness::Failed),
+            ("DELETE_FAILED", None, Readiness::Failed),
         ] {
             let reading = ChangeSetReading {
                 status: status.to_owned(),

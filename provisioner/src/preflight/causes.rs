@@ -5,7 +5,7 @@
 //! own documents. What is not in the table is shown as it came. Each hint says what to change; only where time alone
 //! may mend it, it says to run the same command again and nothing else.
 
-use crate::observed::cause::Cause;
+use crate::observed::cause::StackCause;
 use crate::preflight::problem::quoted;
 
 /// What CloudFormation says when its own look ahead failed, without a word of why: at a change set, and at its execution.
@@ -14,7 +14,7 @@ const WITHHELD: [&str; 3] = ["EarlyValidation", "DescribeEvents", "FAILED event 
 const THEN: &str = "then run the same command again: it goes on from what stands";
 
 /// Words that a reason holds, any of them, in small letters; and what to do then.
-type Row = (&'static [&'static str], fn(&Cause, &str) -> String);
+type Row = (&'static [&'static str], fn(&StackCause, &str) -> String);
 
 /// The first row that fits is the one; so the narrow ones come first.
 const ROWS: [Row; 24] = [
@@ -211,7 +211,7 @@ const ROWS: [Row; 24] = [
 ];
 
 /// What to do about a cause, where that is known.
-pub fn hint(cause: &Cause, region: &str) -> Option<String> {
+pub fn hint(cause: &StackCause, region: &str) -> Option<String> {
     let reason = cause.reason.to_lowercase();
     let fits = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     let (_, tell) = ROWS.iter().find(|(words, _)| fits(words))?;
@@ -224,17 +224,17 @@ pub fn is_withheld(reason: &str) -> bool {
 }
 
 /// Whether a name is in the way.
-pub fn is_taken(cause: &Cause) -> bool {
+pub fn is_taken(cause: &StackCause) -> bool {
     let reason = cause.reason.to_lowercase();
     reason.contains("already exists") || reason.contains("alreadyexists")
 }
 
 /// The name as a command takes it.
-fn name(cause: &Cause) -> String {
+fn name(cause: &StackCause) -> String {
     quoted(cause.name.as_deref().unwrap_or(&cause.logical_id))
 }
 
-fn taken(cause: &Cause, region: &str) -> String {
+fn taken(cause: &StackCause, region: &str) -> String {
     let name = name(cause);
     if let Some(holder) = &cause.holder {
         return format!(
@@ -284,7 +284,7 @@ fn taken(cause: &Cause, region: &str) -> String {
     }
 }
 
-fn denied(cause: &Cause, _: &str) -> String {
+fn denied(cause: &StackCause, _: &str) -> String {
     let reason = &cause.reason;
     let action = reason
         .split_once("not authorized to perform: ")
@@ -448,11 +448,11 @@ mod tests {
                 "enable it",
             ),
         ] {
-            let cause = Cause::new("It", kind, None, reason);
+            let cause = StackCause::new("It", kind, None, reason);
             let hint = hint(&cause, "eu-west-1").unwrap_or_default();
             assert!(hint.contains(says), "{reason}\n{hint}");
         }
-        let unheard_of = Cause::new("It", "AWS::X::Y", None, "42");
+        let unheard_of = StackCause::new("It", "AWS::X::Y", None, "42");
         assert_eq!(hint(&unheard_of, "eu-west-1"), None);
     }
 
@@ -461,7 +461,7 @@ mod tests {
     fn running_again_alone_is_said_only_where_time_mends_it() {
         let patience: Vec<String> = ROWS
             .iter()
-            .map(|(words, tell)| tell(&Cause::new("It", "AWS::X::Y", None, words[0]), "eu-west-1"))
+            .map(|(words, tell)| tell(&StackCause::new("It", "AWS::X::Y", None, words[0]), "eu-west-1"))
             .filter(|hint| hint.contains("run the same command again") && !hint.contains(THEN))
             .collect();
         assert_eq!(patience.len(), 6, "{patience:#?}");
@@ -469,7 +469,7 @@ mod tests {
 
     #[test]
     fn the_stack_that_has_a_name_is_told() {
-        let mut cause = Cause::new("Role", "AWS::IAM::Role", Some("r"), "r already exists");
+        let mut cause = StackCause::new("Role", "AWS::IAM::Role", Some("r"), "r already exists");
         cause.holder = Some(Holder {
             stack: "other".into(),
             logical_id: "TheirRole".into(),

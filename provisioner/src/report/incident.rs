@@ -61,7 +61,7 @@ struct Page {
     has_gaps: bool,
     endpoints: Vec<Endpoint>,
     settings: Vec<Setting>,
-    checks: Vec<Check>,
+    checks: Vec<FollowUp>,
     made_at: String,
     version: &'static str,
 }
@@ -122,7 +122,7 @@ struct Setting {
 }
 
 #[derive(Serialize)]
-struct Check {
+struct FollowUp {
     what: String,
     command: Option<String>,
 }
@@ -449,10 +449,10 @@ fn settings(topology: &Topology) -> Vec<Setting> {
     all
 }
 
-fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<Check> {
+fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<FollowUp> {
     let file = around.file;
     let mut all = Vec::new();
-    let mut say = |what: String, command: Option<String>| all.push(Check { what, command });
+    let mut say = |what: String, command: Option<String>| all.push(FollowUp { what, command });
     let repeated = chapter
         .entries
         .windows(2)

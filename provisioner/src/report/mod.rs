@@ -32,7 +32,7 @@ pub use self::plan::{
 };
 pub use self::rehearsal::{rehearsed_json, rehearsed_text, would_all_be_fenced};
 pub use self::status::{
-    Complaint, Condition, Verdict, changes_between, herald, sign_of_life, status_json, status_text, verdict,
+    Complaint, Condition, Summary, changes_between, herald, sign_of_life, status_json, status_text, verdict,
 };
 
 /// A number of bytes as people read it.

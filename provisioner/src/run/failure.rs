@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::check::DocumentError;
 use crate::check::plan::PlanBreach;
 use crate::observed::RegisterReading;
-use crate::observed::cause::Cause;
+use crate::observed::cause::StackCause;
 use crate::observed::workload::Owner;
 use crate::package::PackageError;
 use crate::package::elf::ElfError;
@@ -76,7 +76,7 @@ pub enum Failure {
         stack: String,
         region: Region,
         status: String,
-        cause: Option<Box<Cause>>,
+        cause: Option<Box<StackCause>>,
     },
     /// CloudFormation looked at what was to change, and refused.
     #[error(
@@ -87,7 +87,7 @@ pub enum Failure {
         stack: String,
         region: Region,
         reason: String,
-        causes: Vec<Cause>,
+        causes: Vec<StackCause>,
         /// Why the causes could not be read, if so.
         unread: Option<Box<CallError>>,
     },
@@ -303,14 +303,14 @@ fn by_whom(owner: Option<&LockOwner>) -> String {
     }
 }
 
-fn cause_text(cause: Option<&Cause>) -> String {
+fn cause_text(cause: Option<&StackCause>) -> String {
     cause
         .map(|cause| format!(": {}: {}", cause.resource(), cause.reason))
         .unwrap_or_default()
 }
 
 /// Each cause on a line, or what CloudFormation says where there is none to tell.
-fn causes_text(reason: &str, causes: &[Cause]) -> String {
+fn causes_text(reason: &str, causes: &[StackCause]) -> String {
     match causes {
         [] => reason.to_owned(),
         [only] => format!("{}: {}", only.resource(), only.reason),
@@ -324,7 +324,7 @@ fn causes_text(reason: &str, causes: &[Cause]) -> String {
 }
 
 /// What to do about causes, each kind once.
-fn hints<'a>(causes: impl IntoIterator<Item = &'a Cause>, region: &Region) -> Option<String> {
+fn hints<'a>(causes: impl IntoIterator<Item = &'a StackCause>, region: &Region) -> Option<String> {
     let mut hints: Vec<String> = causes
         .into_iter()
         .filter_map(|cause| causes::hint(cause, region.as_str()))
@@ -482,7 +482,7 @@ impl Failure {
                 region,
                 ..
             } => {
-                let told = Cause::new("", "", None, reason);
+                let told = StackCause::new("", "", None, reason);
                 let unread = unread.as_deref().filter(|_| causes::is_withheld(reason));
                 hints(causes, region)
                     .or_else(|| {
@@ -499,7 +499,7 @@ impl Failure {
                     })
             }
             Self::FunctionNotReady { reason, region, .. } => {
-                let cause = Cause::new("Function", "AWS::Lambda::Function", None, reason);
+                let cause = StackCause::new("Function", "AWS::Lambda::Function", None, reason);
                 hints([&cause], region)
                     .or_else(|| Some("remove the cause, then run the same command again; it goes on from what stands".into()))
             }
@@ -605,11 +605,11 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::call::Call;
+    use crate::world::call::AwsCall;
 
     fn outage() -> Failure {
         Failure::Call(CallError::Refused {
-            call: Call::new("DynamoDB", "GetItem", "eu-west-1"),
+            call: AwsCall::new("DynamoDB", "GetItem", "eu-west-1"),
             code: "ServiceUnavailable".to_owned(),
             message: "later".to_owned(),
         })

@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::topology::SiteName;
-    use crate::world::call::{Call, CallError};
+    use crate::world::call::{AwsCall, CallError};
 
     const AT: &str = "2026-11-21T10:00:00Z";
     const LATER: &str = "2026-11-21T10:00:01Z";
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_register_that_may_not_be_read_is_not_silent() {
-        let call = || Call::new("DynamoDB", "GetItem", "eu-west-1");
+        let call = || AwsCall::new("DynamoDB", "GetItem", "eu-west-1");
         let refused = |code: &str| {
             ItemsError::Call(CallError::Refused {
                 call: call(),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Failure, Session};
 use crate::observed::workload::Workload;
 use crate::topology::{Platform, Site};
-use crate::world::kubernetes::{Cluster, Target, Written};
+use crate::world::kubernetes::{Cluster, Guarded, Target};
 
 /// How often pods are counted while they go or come.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -140,7 +140,7 @@ impl Scaled {
                 namespace: &found.namespace,
                 name: self.name(),
             };
-            if self.cluster.replace(target, &changed, false).await? == Written::Done {
+            if self.cluster.replace(target, &changed, false).await? == Guarded::Done {
                 return Ok(());
             }
         }

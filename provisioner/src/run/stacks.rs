@@ -10,8 +10,8 @@ use super::Session;
 use super::failure::Failure;
 use super::uploads::Uploads;
 use crate::observed::Condition;
-use crate::observed::cause::Cause;
-use crate::observed::changes::{ChangeSetReading, ResourceChange, Verdict};
+use crate::observed::cause::StackCause;
+use crate::observed::changes::{ChangeSetReading, Readiness, ResourceChange};
 use crate::plan::{ParameterValue, StackGoal, difference};
 use crate::preflight::causes;
 use crate::report;
@@ -188,13 +188,13 @@ impl<'a> Driver<'a> {
                 return Err(Failure::Overtaken);
             };
             match change_set.verdict() {
-                Verdict::Ready => return Ok(Some(change_set)),
-                Verdict::Pending => pace.pause(self.session).await?,
-                Verdict::Empty => {
+                Readiness::Ready => return Ok(Some(change_set)),
+                Readiness::Pending => pace.pause(self.session).await?,
+                Readiness::Empty => {
                     self.stacks.delete_change_set(&goal.stack, name).await?;
                     return Ok(None);
                 }
-                Verdict::Failed => {
+                Readiness::Failed => {
                     // Its events go with it, and they alone say what failed.
                     let refused = self.refused(goal, change_set).await;
                     self.stacks.delete_change_set(&goal.stack, name).await?;
@@ -223,7 +223,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Adds to a cause the resource's own name and, where that is taken, who has it.
-    async fn complete(&self, goal: &StackGoal, cause: &mut Cause, arn: &str) {
+    async fn complete(&self, goal: &StackGoal, cause: &mut StackCause, arn: &str) {
         if cause.name.is_none() {
             let account_id = arn.split(':').nth(4).unwrap_or_default();
             cause.name = difference::name_of(goal, &cause.logical_id, account_id);
@@ -372,7 +372,7 @@ impl<'a> Driver<'a> {
                         cause: cause
                             .or_else(|| {
                                 let reason = reading.reason.filter(|reason| !reason.is_empty())?;
-                                Some(Cause::new(stack, STACK, None, &reason))
+                                Some(StackCause::new(stack, STACK, None, &reason))
                             })
                             .map(Box::new),
                     });
@@ -395,7 +395,7 @@ impl<'a> Driver<'a> {
     }
 }
 
-fn cause_of(event: &StackEvent, stack: &str) -> Option<Cause> {
+fn cause_of(event: &StackEvent, stack: &str) -> Option<StackCause> {
     let reason = event.reason.clone()?;
     // Resources that were stopped because another one failed are not the cause; nor is the stack, which
     // only counts them.
@@ -403,7 +403,7 @@ fn cause_of(event: &StackEvent, stack: &str) -> Option<Cause> {
         || reason.contains("update cancelled")
         || event.logical_id == stack;
     let is_cause = event.status.ends_with("_FAILED") && !is_consequence;
-    is_cause.then(|| Cause::new(&event.logical_id, &event.kind, Some(&event.physical_id), &reason))
+    is_cause.then(|| StackCause::new(&event.logical_id, &event.kind, Some(&event.physical_id), &reason))
 }
 
 fn says_empty(error: &CallError) -> bool {

@@ -20,7 +20,7 @@ use crate::render::ObjectKind;
 use crate::render::user_workload::{self, Change};
 use crate::report;
 use crate::topology::{Site, SiteName};
-use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, Target, Written};
+use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, Guarded, Target};
 use jiff::Timestamp;
 
 /// OpenShift's operator first notices the ConfigMap, then pulls images and starts pods one by one.
@@ -136,7 +136,7 @@ impl Walk<'_> {
                     return Err(ClusterProblem::UserWorkloadConfig { site, what }.into());
                 }
             };
-            if written == Written::Done {
+            if written == Guarded::Done {
                 return Ok(());
             }
         }

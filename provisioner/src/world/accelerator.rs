@@ -7,7 +7,7 @@ use aws_sdk_globalaccelerator::Client;
 use aws_sdk_globalaccelerator::types::{Accelerator, AcceleratorStatus, Tag};
 use fencing::accelerator::{OWNER_TAG, REACHED_TAG};
 
-use super::call::{Call, CallError};
+use super::call::{AwsCall, CallError};
 use crate::observed::status::{AcceleratorState, EndpointState};
 use crate::observed::{AcceleratorReading, GroupReading, ListenerReading};
 use crate::topology::Region;
@@ -22,8 +22,8 @@ pub struct Accelerators {
     client: Client,
 }
 
-fn call(operation: &'static str) -> Call {
-    Call::new("GlobalAccelerator", operation, ACCELERATOR_REGION)
+fn call(operation: &'static str) -> AwsCall {
+    AwsCall::new("GlobalAccelerator", operation, ACCELERATOR_REGION)
 }
 
 impl Accelerators {

@@ -3,12 +3,12 @@
 use aws_sdk_iam::Client as Iam;
 use aws_sdk_sts::Client as Sts;
 
-use super::call::{Call, CallError};
+use super::call::{AwsCall, CallError};
 use crate::observed::Identity;
 use crate::topology::Region;
 
 pub async fn identity(client: &Sts, region: &Region) -> Result<Identity, CallError> {
-    let call = || Call::new("STS", "GetCallerIdentity", region);
+    let call = || AwsCall::new("STS", "GetCallerIdentity", region);
     let answer = client
         .get_caller_identity()
         .send()
@@ -27,7 +27,7 @@ pub async fn role_exists(client: &Iam, name: &str) -> Result<bool, CallError> {
         .role_name(name)
         .send()
         .await
-        .map_err(|error| Call::new("IAM", "GetRole", "all Regions").failed(error));
+        .map_err(|error| AwsCall::new("IAM", "GetRole", "all Regions").failed(error));
     match answer {
         Ok(_) => Ok(true),
         Err(error) if error.is("NoSuchEntity") => Ok(false),
@@ -42,7 +42,7 @@ pub async fn policy_exists(client: &Iam, arn: &str) -> Result<bool, CallError> {
         .policy_arn(arn)
         .send()
         .await
-        .map_err(|error| Call::new("IAM", "GetPolicy", "all Regions").failed(error));
+        .map_err(|error| AwsCall::new("IAM", "GetPolicy", "all Regions").failed(error));
     match answer {
         Ok(_) => Ok(true),
         Err(error) if error.is("NoSuchEntity") => Ok(false),

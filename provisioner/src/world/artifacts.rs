@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use super::call::{Call, CallError};
+use super::call::{AwsCall, CallError};
 use crate::topology::Region;
 
 /// `DeleteObjects` takes no more at once.
@@ -56,8 +56,8 @@ impl Bucket {
         &self.name
     }
 
-    fn call(&self, operation: &'static str) -> Call {
-        Call::new("S3", operation, &self.region)
+    fn call(&self, operation: &'static str) -> AwsCall {
+        AwsCall::new("S3", operation, &self.region)
     }
 
     /// The objects whose keys begin with `prefix`, each with its newest version; nothing if the bucket is not there.

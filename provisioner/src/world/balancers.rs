@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 
-use super::call::{Call, CallError};
+use super::call::{AwsCall, CallError};
 use crate::observed::BalancerReading;
 use crate::topology::Region;
 
@@ -29,8 +29,8 @@ impl Balancers {
         }
     }
 
-    fn call(&self, operation: &'static str) -> Call {
-        Call::new("ELBv2", operation, &self.region)
+    fn call(&self, operation: &'static str) -> AwsCall {
+        AwsCall::new("ELBv2", operation, &self.region)
     }
 
     /// The tags of these balancers; `None` when one of them is not there.

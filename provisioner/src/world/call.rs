@@ -10,7 +10,7 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use super::aws::SIGN_IN_AGAIN;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct AwsCall {
     /// The service as people call it.
     pub service: &'static str,
     /// The operation, spelled as in IAM policies.
@@ -19,7 +19,7 @@ pub struct Call {
     pub region: String,
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for AwsCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{} in {}", self.service, self.operation, self.region)
     }
@@ -31,7 +31,7 @@ pub enum CallError {
     /// AWS answered, and said no.
     #[error("{call} was refused: {code}: {message}")]
     Refused {
-        call: Call,
+        call: AwsCall,
         /// AWS's code, such as `AccessDenied`.
         code: String,
         message: String,
@@ -39,20 +39,20 @@ pub enum CallError {
     /// Nobody was asked: the credentials that it would be signed with could be had before, and cannot any more.
     #[error("{call} could not be signed: the AWS credentials do not work any more")]
     Unsigned {
-        call: Call,
+        call: AwsCall,
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
     /// Nobody answered, or nothing that could be read.
     #[error("{call} got no usable answer")]
     Unanswered {
-        call: Call,
+        call: AwsCall,
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
     /// An answer without a field that it always has.
     #[error("the answer to {call} lacks {what}")]
-    Incomplete { call: Call, what: &'static str },
+    Incomplete { call: AwsCall, what: &'static str },
 }
 
 /// What a service says when it is itself the trouble. Whoever asks has asked several times by then.
@@ -65,7 +65,7 @@ const OUTAGES: [&str; 6] = [
     "ServiceUnavailableException",
 ];
 
-impl Call {
+impl AwsCall {
     pub fn new(service: &'static str, operation: &'static str, region: &str) -> Self {
         Self {
             service,
@@ -216,12 +216,12 @@ mod tests {
     #[test]
     fn a_refusal_is_no_outage() {
         let refused = |code: &str| CallError::Refused {
-            call: Call::new("Lambda", "GetFunction", "eu-west-1"),
+            call: AwsCall::new("Lambda", "GetFunction", "eu-west-1"),
             code: code.into(),
             message: "no".into(),
         };
         let silent = CallError::Unanswered {
-            call: Call::new("Lambda", "GetFunction", "eu-west-1"),
+            call: AwsCall::new("Lambda", "GetFunction", "eu-west-1"),
             source: "connection refused".into(),
         };
         assert!(silent.is_outage() && refused("ServiceUnavailableException").is_outage());
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn credentials_that_cannot_be_had_are_no_outage_unless_their_source_is_silent() {
         type Sent = SdkError<AssumeRoleError>;
-        let call = || Call::new("DynamoDB", "GetItem", "eu-west-1");
+        let call = || AwsCall::new("DynamoDB", "GetItem", "eu-west-1");
         // As the SDK tells of what goes wrong before anything is sent.
         let wrapped =
             |source: CredentialsError| Sent::dispatch_failure(ConnectorError::other(source.into(), None));
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn a_denied_call_names_the_permission_that_is_missing() {
         let error = CallError::Refused {
-            call: Call::new("ELBv2", "DescribeTags", "eu-west-1"),
+            call: AwsCall::new("ELBv2", "DescribeTags", "eu-west-1"),
             code: "AccessDenied".into(),
             message: "no".into(),
         };

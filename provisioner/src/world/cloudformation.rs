@@ -10,8 +10,8 @@ use aws_sdk_cloudformation::types::{
     TemplateStage,
 };
 
-use super::call::{Call, CallError};
-use crate::observed::cause::{Cause, Holder};
+use super::call::{AwsCall, CallError};
+use crate::observed::cause::{Holder, StackCause};
 use crate::observed::changes::{
     Action, ChangeSetReading, PropertyChange, Replacement, ResourceChange, ResourceDrift,
 };
@@ -68,8 +68,8 @@ impl Stacks {
         }
     }
 
-    fn call(&self, operation: &'static str) -> Call {
-        Call::new("CloudFormation", operation, &self.region)
+    fn call(&self, operation: &'static str) -> AwsCall {
+        AwsCall::new("CloudFormation", operation, &self.region)
     }
 
     /// A stack by name or id, without template and resources; a deleted one is none when asked for by name.
@@ -329,18 +329,18 @@ impl Stacks {
     }
 
     /// What failed while a change set was made, resource by resource. Its description tells only that something did.
-    pub async fn failures_of_change_set(&self, arn: &str) -> Result<Vec<Cause>, CallError> {
+    pub async fn failures_of_change_set(&self, arn: &str) -> Result<Vec<StackCause>, CallError> {
         self.failures(self.client.describe_events().change_set_name(arn))
             .await
     }
 
     /// What failed in the last operation on a stack that failed at all, resource by resource, where its events only
     /// refer to these.
-    pub async fn failures_of_stack(&self, id: &str) -> Result<Vec<Cause>, CallError> {
+    pub async fn failures_of_stack(&self, id: &str) -> Result<Vec<StackCause>, CallError> {
         self.failures(self.client.describe_events().stack_name(id)).await
     }
 
-    async fn failures(&self, asked: DescribeEventsFluentBuilder) -> Result<Vec<Cause>, CallError> {
+    async fn failures(&self, asked: DescribeEventsFluentBuilder) -> Result<Vec<StackCause>, CallError> {
         let failed = EventFilter::builder().failed_events(true).build();
         let mut pages = asked.filters(failed).into_paginator().send();
         let (mut operation, mut causes) = (None, Vec::new());
@@ -449,7 +449,7 @@ fn drift(drift: StackResourceDrift) -> ResourceDrift {
 }
 
 /// A failed event, if it says why: a validation's, a hook's or a resource's own.
-fn failure(event: OperationEvent) -> Option<Cause> {
+fn failure(event: OperationEvent) -> Option<StackCause> {
     let reasons = [
         event.validation_status_reason,
         event.hook_status_reason,
@@ -464,7 +464,7 @@ fn failure(event: OperationEvent) -> Option<Cause> {
     if warns.contains(&Some(HookFailureMode::Warn)) {
         return None;
     }
-    Some(Cause::new(
+    Some(StackCause::new(
         &event.logical_resource_id.unwrap_or_default(),
         &event.resource_type.unwrap_or_default(),
         event.physical_resource_id.as_deref(),

@@ -9,7 +9,7 @@ use aws_sdk_lambda::types::EnvironmentResponse;
 use fencing::settings::Settings;
 use serde_json::Value;
 
-use super::call::{Call, CallError};
+use super::call::{AwsCall, CallError};
 use crate::observed::forced::ForcedFence;
 use crate::observed::status::FunctionState;
 use crate::observed::{FunctionReading, LambdaLimits};
@@ -60,8 +60,8 @@ impl Functions {
         }
     }
 
-    fn call(&self, operation: &'static str) -> Call {
-        Call::new("Lambda", operation, &self.region)
+    fn call(&self, operation: &'static str) -> AwsCall {
+        AwsCall::new("Lambda", operation, &self.region)
     }
 
     pub async fn all(&self) -> Result<Vec<FunctionReading>, CallError> {

@@ -15,7 +15,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::call::{Call, CallError};
+use super::call::{AwsCall, CallError};
 use crate::observed::status::RegisterItems;
 use crate::observed::{RegisterReading, Replicas, TableReading};
 use crate::topology::names::TAG_TOPOLOGY;
@@ -52,8 +52,8 @@ impl Table {
         }
     }
 
-    fn call(&self, operation: &'static str) -> Call {
-        Call::new("DynamoDB", operation, &self.region)
+    fn call(&self, operation: &'static str) -> AwsCall {
+        AwsCall::new("DynamoDB", operation, &self.region)
     }
 
     /// The table, and in it the item of `topology`; `None` if there is no such table.

@@ -5,7 +5,7 @@ use aws_sdk_secretsmanager::types::{ReplicationStatusType, StatusType};
 use fencing::credentials::{Credentials, ENDS_A_LINE, WITHOUT_THE_END_OF_A_LINE};
 use secrecy::SecretString;
 
-use super::call::{Call, CallError};
+use super::call::{AwsCall, CallError};
 use crate::observed::{ReplicaBehind, SecretReading};
 use crate::topology::Region;
 
@@ -30,7 +30,7 @@ impl Secrets {
 
     /// A secret by name or ARN, without its value.
     pub async fn describe(&self, secret: &str) -> Result<Option<SecretReading>, CallError> {
-        let call = || Call::new("SecretsManager", "DescribeSecret", &self.region);
+        let call = || AwsCall::new("SecretsManager", "DescribeSecret", &self.region);
         let answer = self
             .client
             .describe_secret()
@@ -87,7 +87,7 @@ impl Secrets {
             .secret_id(secret)
             .send()
             .await
-            .map_err(|error| Call::new("SecretsManager", "GetSecretValue", &self.region).failed(error));
+            .map_err(|error| AwsCall::new("SecretsManager", "GetSecretValue", &self.region).failed(error));
         match answer {
             Ok(answer) => Ok(answer.secret_string.map(SecretString::from)),
             Err(error) if error.is("ResourceNotFoundException") => Ok(None),

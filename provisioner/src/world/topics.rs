@@ -2,7 +2,7 @@
 
 use aws_sdk_sns::Client;
 
-use super::call::{Call, CallError};
+use super::call::{AwsCall, CallError};
 use crate::topology::Region;
 
 /// How many subscriptions of a topic wait for their owner to confirm them.
@@ -11,7 +11,7 @@ pub async fn pending_subscriptions(
     region: &Region,
     topic_arn: &str,
 ) -> Result<u32, CallError> {
-    let call = || Call::new("SNS", "GetTopicAttributes", region);
+    let call = || AwsCall::new("SNS", "GetTopicAttributes", region);
     let answer = client
         .get_topic_attributes()
         .topic_arn(topic_arn)
@@ -39,6 +39,6 @@ pub async fn publish(
         .message(text)
         .send()
         .await
-        .map_err(|error| Call::new("SNS", "Publish", region).failed(error))?;
+        .map_err(|error| AwsCall::new("SNS", "Publish", region).failed(error))?;
     Ok(())
 }

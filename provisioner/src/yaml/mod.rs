@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_yaml::granit_parser;
 
 pub use self::slips::{MARK, lookalike};
-pub use self::tree::{Fault, tree};
+pub use self::tree::{Slip, tree};
 
 /// One step from a node to a child.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,7 @@
 //! the marks of a merge, a character that looks like a space and is none. They are looked for by hand, in the
 //! text, so that the message names the slip and points at it.
 
-use super::{Fault, Path, Span, lines};
+use super::{Path, Slip, Span, lines};
 
 /// What `init` writes where nobody knew a value.
 pub const MARK: &str = "FILL-IN";
@@ -45,7 +45,7 @@ pub fn lookalike(c: char) -> Option<String> {
 }
 
 /// Everything in `text` that cannot be meant, whatever a parser makes of it.
-pub(super) fn slips(text: &str) -> Vec<Fault> {
+pub(super) fn slips(text: &str) -> Vec<Slip> {
     let mut faults = Vec::new();
     let mut is_in_conflict = false;
     for (index, line) in lines(text).enumerate() {
@@ -103,8 +103,8 @@ pub(super) fn slips(text: &str) -> Vec<Fault> {
     faults
 }
 
-fn fault(start: (usize, usize), width: usize, message: String, hint: &str) -> Fault {
-    Fault {
+fn fault(start: (usize, usize), width: usize, message: String, hint: &str) -> Slip {
+    Slip {
         span: Span {
             start,
             end: (start.0, start.1 + width.max(1)),
@@ -159,7 +159,7 @@ fn placeholder(code: &str, open: &str, close: &str) -> Option<(usize, usize)> {
 }
 
 /// The slip that most likely made a parser stumble in line `line`: there, or in the line with content above.
-pub(super) fn cause(text: &str, line: usize) -> Option<Fault> {
+pub(super) fn cause(text: &str, line: usize) -> Option<Slip> {
     let all: Vec<&str> = lines(text).collect();
     let above = (1..line).rev().find(|number| {
         !without_comment(all.get(number - 1).copied().unwrap_or_default())
@@ -194,7 +194,7 @@ fn is_key(text: &str) -> bool {
 }
 
 /// `-key: value`: to YAML no item of a list.
-fn missing_blank(number: usize, code: &str) -> Option<Fault> {
+fn missing_blank(number: usize, code: &str) -> Option<Slip> {
     let item = code.trim_start().strip_prefix('-')?;
     let (key, _) = item.split_once(':')?;
     is_key(key).then(|| {
@@ -208,7 +208,7 @@ fn missing_blank(number: usize, code: &str) -> Option<Fault> {
 }
 
 /// `key:value`: to YAML this is one word.
-fn missing_space(number: usize, code: &str) -> Option<Fault> {
+fn missing_space(number: usize, code: &str) -> Option<Slip> {
     let (before, rest) = key_on(code);
     let (key, value) = rest.split_once(':')?;
     let is_address = value.starts_with("//");
@@ -225,7 +225,7 @@ fn missing_space(number: usize, code: &str) -> Option<Fault> {
 }
 
 /// `key value`, or a lone `key` above lines that stand deeper.
-fn missing_colon(number: usize, code: &str, next: Option<&str>) -> Option<Fault> {
+fn missing_colon(number: usize, code: &str, next: Option<&str>) -> Option<Slip> {
     let (before, rest) = key_on(code);
     let (key, value) = match rest.split_once(' ') {
         Some((key, value)) => (key, value.trim()),
@@ -251,7 +251,7 @@ fn missing_colon(number: usize, code: &str, next: Option<&str>) -> Option<Fault>
 }
 
 /// A quote that is opened and not closed in its line.
-fn open_quote(number: usize, code: &str) -> Option<Fault> {
+fn open_quote(number: usize, code: &str) -> Option<Slip> {
     let (before, rest) = key_on(code);
     let (key, value) = rest.split_once(": ")?;
     let value = value.trim_start();
@@ -273,7 +273,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn said(fault: &Fault) -> String {
+    fn said(fault: &Slip) -> String {
         format!("{}:{} {}", fault.span.start.0, fault.span.start.1, fault.message)
     }
 

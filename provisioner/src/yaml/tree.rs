@@ -6,7 +6,7 @@ use super::{Node, Path, Span, Value, slips};
 
 /// Something that makes a file no usable YAML, or uses YAML in a way we refuse.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fault {
+pub struct Slip {
     pub span: Span,
     pub path: Path,
     pub message: String,
@@ -19,7 +19,7 @@ pub struct Fault {
 const MOST_NESTED: usize = 32;
 
 /// Reads a document as far as it can be read. Without a root nothing more can be said about it.
-pub fn tree(text: &str) -> (Option<Node>, Vec<Fault>) {
+pub fn tree(text: &str) -> (Option<Node>, Vec<Slip>) {
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
         emit_anchor_events: true,
@@ -53,7 +53,7 @@ pub fn tree(text: &str) -> (Option<Node>, Vec<Fault>) {
 }
 
 /// What a parser's complaint comes from, as far as that can be told.
-fn syntax_fault(text: &str, at: (usize, usize), said: &str) -> Fault {
+fn syntax_fault(text: &str, at: (usize, usize), said: &str) -> Slip {
     let written = super::lines(text).nth(at.0.saturating_sub(1)).unwrap_or_default();
     if said.contains("nesting") || said.contains("recursion") {
         return fault_at(
@@ -78,8 +78,8 @@ fn syntax_fault(text: &str, at: (usize, usize), said: &str) -> Fault {
     })
 }
 
-fn fault_at(at: (usize, usize), message: String, hint: String) -> Fault {
-    Fault {
+fn fault_at(at: (usize, usize), message: String, hint: String) -> Slip {
+    Slip {
         span: Span {
             start: at,
             end: (at.0, at.1 + 1),
@@ -104,7 +104,7 @@ struct Open {
 struct Builder {
     root: Option<Node>,
     open: Vec<Open>,
-    faults: Vec<Fault>,
+    faults: Vec<Slip>,
     documents: usize,
     /// How deep we are in a key that is a collection.
     complex_key_depth: usize,
@@ -173,7 +173,7 @@ impl Builder {
     }
 
     fn refuse(&mut self, span: Span, path: Path, message: &str, hint: &str, spoils: bool) {
-        self.faults.push(Fault {
+        self.faults.push(Slip {
             span,
             path,
             message: message.to_owned(),

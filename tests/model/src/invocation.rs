@@ -4,7 +4,7 @@ use fencing::answer::Answer;
 use fencing::register::Record;
 use fencing::replication::Backup;
 use fencing::settings::Settings;
-use fencing::step::{self, Call, Effect, Event, State, Task, Ticket, Written};
+use fencing::step::{self, Call, Effect, Event, Progress, Task, Ticket, Written};
 use jiff::Timestamp;
 use std::hash::{Hash, Hasher};
 
@@ -42,7 +42,7 @@ pub struct Invocation {
     pub name: u8,
     /// Whether it is the other topology's.
     pub others: bool,
-    pub state: State,
+    pub state: Progress,
     pub shown: Shown,
 }
 
@@ -132,11 +132,11 @@ impl Invocation {
 
 fn step(
     settings: &Settings,
-    state: State,
+    state: Progress,
     now: Timestamp,
     ticket: Ticket,
     event: Event,
-) -> (State, Vec<Effect>) {
+) -> (Progress, Vec<Effect>) {
     step::step(settings, state, now, ticket, event)
 }
 

@@ -289,7 +289,7 @@ impl Fleet {
         };
         process.current.set(id);
         self.sim.note(|| format!("{} {kind}", process.name()));
-        let Ok(event) = event::Event::read(event) else {
+        let Ok(event) = event::Incoming::read(event) else {
             busy.set(false);
             return None;
         };

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fencing::settings::Settings;
-use function::event::Event;
+use function::event::Incoming;
 use function::handler::{Handler, Invocation, Reply};
 use function::world::{Cloud as FunctionWorld, World as _};
 use serde_json::{Value, json};
@@ -164,7 +164,7 @@ register: {register}
             request_id: format!("request-of-{}", self.name),
             deadline: function.world().moment().wall + Duration::from_secs(15),
         };
-        match function.handle(Event::read(event).unwrap(), &invocation).await {
+        match function.handle(Incoming::read(event).unwrap(), &invocation).await {
             Reply::Web { status, body, .. } => (status, body),
             other @ Reply::Answer(_) => panic!("{other:?}"),
         }

@@ -159,10 +159,10 @@ fn hold_names_the_caller_the_reason_and_the_end() {
         )]
     );
     // The function reads exactly this.
-    let event = function::event::Event::read(invoked[0].1.clone()).unwrap();
+    let event = function::event::Incoming::read(invoked[0].1.clone()).unwrap();
     assert!(matches!(
         event,
-        function::event::Event::Operate(fencing::step::Task::Hold { .. })
+        function::event::Incoming::Operate(fencing::step::Task::Hold { .. })
     ));
 }
 
@@ -193,10 +193,10 @@ fn release_has_a_restored_register_believed() {
         invoked[0].1["task"],
         json!({"task": "resume", "by": CALLER, "epoch": 4})
     );
-    let event = function::event::Event::read(invoked[0].1.clone()).unwrap();
+    let event = function::event::Incoming::read(invoked[0].1.clone()).unwrap();
     assert!(matches!(
         event,
-        function::event::Event::Operate(fencing::step::Task::Resume { .. })
+        function::event::Incoming::Operate(fencing::step::Task::Resume { .. })
     ));
 }
 

@@ -14,7 +14,7 @@ use super::carry_out::{carried_out_once, claim, complete, fenced, unclaimed};
 use super::evidence::{Because, allowed, decide, missed, misses, reading};
 use super::rejoin::{Off, abort};
 use super::restored::{believed, note_new};
-use super::script::{Halt, Place, Script};
+use super::script::{Halt, Position, Script};
 use super::{Call, watch};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Record, State};
@@ -22,8 +22,8 @@ use crate::replication::Sight;
 use crate::words::{Fenced, Reporter, Survivor, Suspect};
 
 struct Asked {
-    accelerator: Place,
-    view: Place,
+    accelerator: Position,
+    view: Position,
     since: Option<Timestamp>,
 }
 

@@ -5,7 +5,7 @@
 
 use super::evidence::only_observed;
 use super::held::Held;
-use super::script::{Halt, Place, Script};
+use super::script::{Halt, Position, Script};
 use super::{Call, Fault};
 use crate::accelerator::{Group, GroupOutcome, Outcome, Reading};
 use crate::answer::{Answer, Cause, Status};
@@ -188,7 +188,7 @@ fn balance(
         .partition(|write| !write.endpoints.is_empty());
     let mut seen = evidence.cloned().unwrap_or_default();
     for (writes, last) in [(keeping, false), (emptying, true)] {
-        let places: Vec<Place> = writes
+        let places: Vec<Position> = writes
             .iter()
             .map(|write| script.start(Call::WriteGroup((*write).clone())))
             .collect();
@@ -290,7 +290,7 @@ fn disagreement(group: &Group, write: &GroupOutcome) -> Option<Fault> {
 fn cut(
     script: &mut Script<'_>,
     held: &mut Held,
-    first: Place,
+    first: Position,
     decision: &Decision,
 ) -> Result<Result<(), Fault>, Halt> {
     let (at, backup) = (decision.survivor.0.clone(), decision.fenced.0.clone());
@@ -324,7 +324,7 @@ impl Uncut {
 fn cut_once(
     script: &mut Script<'_>,
     held: &mut Held,
-    taking: Place,
+    taking: Position,
     at: &SiteName,
     backup: &SiteName,
 ) -> Result<Result<(), Uncut>, Halt> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::restored::not_gone_back;
-use super::script::{Halt, Place, Script};
+use super::script::{Halt, Position, Script};
 use super::{Call, Fault};
 use crate::accelerator::{Mark, Outcome, Reading, Unfit, Waiver, remember};
 use crate::answer::{Answer, Cause, Status};
@@ -65,7 +65,7 @@ pub(super) fn only_observed(script: &Script<'_>, what: &str) -> Result<(), Halt>
 /// [`Divided`](Sight::Divided).
 pub(super) fn sight(
     script: &mut Script<'_>,
-    asked: Place,
+    asked: Position,
     own: &SiteName,
     peer: &SiteName,
 ) -> Result<Sight, Halt> {
@@ -96,7 +96,7 @@ pub(super) fn sight(
 /// decision, which is not taken in a hurry.
 pub(super) fn misses(
     script: &mut Script<'_>,
-    asked: Place,
+    asked: Position,
     own: &SiteName,
     peer: &SiteName,
 ) -> Result<Sight, Halt> {
@@ -111,7 +111,7 @@ pub(super) fn misses(
 pub(super) fn missed(
     script: &mut Script<'_>,
     record: &Record,
-    asked: Place,
+    asked: Position,
     own: &SiteName,
     peer: &SiteName,
 ) -> Result<(), Halt> {
@@ -151,7 +151,7 @@ pub(super) fn missed(
 }
 
 /// The reading, or the end.
-pub(super) fn reading(script: &mut Script<'_>, asked: Place) -> Result<Reading, Halt> {
+pub(super) fn reading(script: &mut Script<'_>, asked: Position) -> Result<Reading, Halt> {
     match script.accelerator(asked)? {
         Ok(reading) => Ok(reading),
         Err(fault) => Err(script.failed(&fault)),

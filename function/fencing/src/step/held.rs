@@ -7,7 +7,7 @@
 //! All of this is an economy: two executors that do the same calls are safe, only wasteful.
 
 use super::Call;
-use super::script::{Halt, Place, Script};
+use super::script::{Halt, Position, Script};
 use crate::register::Record;
 
 /// The record as this executor last wrote it, with its claim in it.
@@ -15,8 +15,8 @@ pub(super) struct Held {
     /// What is in the register, as far as its reply has been waited for.
     pub(super) record: Record,
     /// A write that runs beside the work.
-    beside: Option<(Place, Record)>,
-    pause: Option<Place>,
+    beside: Option<(Position, Record)>,
+    pause: Option<Position>,
 }
 
 impl Held {
@@ -42,7 +42,7 @@ impl Held {
     }
 
     /// Waits until a call is answered, and renews the claim as often as an interval passes before that.
-    pub(super) fn wait(&mut self, script: &mut Script<'_>, place: Place) -> Result<(), Halt> {
+    pub(super) fn wait(&mut self, script: &mut Script<'_>, place: Position) -> Result<(), Halt> {
         loop {
             // Started whether or not the answer is there already: a replay must not see a difference.
             let seconds = script.settings.claim.renew_interval_seconds.max(1);

@@ -35,7 +35,7 @@ pub mod watch;
 
 pub use calls::{Call, Event, Fault, Written};
 pub use evidence::DIVIDED_SECONDS;
-pub use script::{State, start, step};
+pub use script::{Progress, start, step};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::carry_out::{carried_out_once, claim, complete, decision_of, unclaimed};
 use super::evidence::{Because, decide, not_held, only_observed, owned, reading, restored};
 use super::restored::{believed, note_new};
-use super::script::{Halt, Place, Script};
+use super::script::{Halt, Position, Script};
 use super::{Call, watch};
 use crate::accelerator::{Mark, Outcome, Reading, remember};
 use crate::answer::{Answer, Cause, Status};
@@ -230,7 +230,7 @@ pub(super) fn promote(
 /// gone. One reply that was lost is no sign of death, and what cannot be read is none either.
 fn lives_on(
     script: &mut Script<'_>,
-    asked: Place,
+    asked: Position,
     seen: Option<&Reading>,
     survivor: &SiteName,
     other: &SiteName,

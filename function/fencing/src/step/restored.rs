@@ -19,7 +19,7 @@
 
 use super::Call;
 use super::evidence::{only_observed, reading};
-use super::script::{Halt, Place, Script};
+use super::script::{Halt, Position, Script};
 use crate::accelerator::{Mark, Reached, Reading};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::Record;
@@ -65,7 +65,11 @@ pub(super) fn not_gone_back(script: &mut Script<'_>, record: &Record, reading: &
 ///
 /// `asked` is the accelerator where that has been asked for already. What cannot be read says nothing: a decision that is
 /// under way must not wait for the accelerator to be well.
-pub(super) fn believed(script: &mut Script<'_>, record: &Record, asked: Option<Place>) -> Result<(), Halt> {
+pub(super) fn believed(
+    script: &mut Script<'_>,
+    record: &Record,
+    asked: Option<Position>,
+) -> Result<(), Halt> {
     let asked = asked.unwrap_or_else(|| script.start(Call::ReadAccelerator));
     match script.accelerator(asked)? {
         Ok(reading) => not_gone_back(script, record, &reading),

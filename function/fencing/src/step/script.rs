@@ -15,7 +15,7 @@ const ROUNDS: usize = 4;
 
 /// One invocation, as far as it is: its task, and every call it made with the reply, if there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct State {
+pub struct Progress {
     task: Task,
     executor: String,
     started_at: Timestamp,
@@ -32,7 +32,7 @@ struct Entry {
     overtaken: Vec<Ticket>,
 }
 
-impl State {
+impl Progress {
     /// What the invocation is for.
     pub fn task(&self) -> &Task {
         &self.task
@@ -59,8 +59,8 @@ fn ticket(index: usize) -> Ticket {
 }
 
 /// Begins an invocation. `executor` names it in claims: the Lambda request's id.
-pub fn start(settings: &Settings, executor: &str, task: Task, now: Timestamp) -> (State, Vec<Effect>) {
-    let state = State {
+pub fn start(settings: &Settings, executor: &str, task: Task, now: Timestamp) -> (Progress, Vec<Effect>) {
+    let state = Progress {
         task,
         executor: executor.to_owned(),
         started_at: now,
@@ -74,11 +74,11 @@ pub fn start(settings: &Settings, executor: &str, task: Task, now: Timestamp) ->
 /// Goes on with the reply to one call. A reply that came already, or comes after the end, changes nothing.
 pub fn step(
     settings: &Settings,
-    mut state: State,
+    mut state: Progress,
     now: Timestamp,
     ticket: Ticket,
     event: Event,
-) -> (State, Vec<Effect>) {
+) -> (Progress, Vec<Effect>) {
     let overtaken = match event {
         Event::Passed => state.under_way().map(|(other, _)| other).collect(),
         _ => Vec::new(),
@@ -93,7 +93,7 @@ pub fn step(
     replay(settings, state)
 }
 
-fn replay(settings: &Settings, state: State) -> (State, Vec<Effect>) {
+fn replay(settings: &Settings, state: Progress) -> (Progress, Vec<Effect>) {
     let already = state.log.len();
     let said = state.said;
     let clock = state.started_at;
@@ -189,12 +189,12 @@ impl Switched {
 
 /// The place of a call in the log.
 #[derive(Clone, Copy)]
-pub(super) struct Place(usize);
+pub(super) struct Position(usize);
 
 /// A script being run: the log so far, and what it adds.
 pub(super) struct Script<'a> {
     pub(super) settings: &'a Settings,
-    state: State,
+    state: Progress,
     clock: Timestamp,
     position: usize,
     notices: Vec<Notice>,
@@ -204,8 +204,8 @@ pub(super) struct Script<'a> {
 
 impl Script<'_> {
     /// Starts a call, without waiting. In a replay, finds it in the log.
-    pub(super) fn start(&mut self, call: Call) -> Place {
-        let place = Place(self.position);
+    pub(super) fn start(&mut self, call: Call) -> Position {
+        let place = Position(self.position);
         self.position += 1;
         match self.state.log.get(place.0) {
             None => self.state.log.push(Entry {
@@ -219,7 +219,7 @@ impl Script<'_> {
         place
     }
 
-    fn wait(&mut self, place: Place) -> Result<Event, Halt> {
+    fn wait(&mut self, place: Position) -> Result<Event, Halt> {
         let entry = self.state.log.get(place.0).and_then(|entry| entry.reply.as_ref());
         let (at, event) = entry.ok_or(Halt::Waiting)?;
         self.clock = self.clock.max(*at);
@@ -227,8 +227,8 @@ impl Script<'_> {
     }
 
     /// Waits for a pause to be over or another call to be answered: whether the pause came first.
-    pub(super) fn came_before(&mut self, pause: Place, other: Place) -> Result<bool, Halt> {
-        let entry = |place: Place| self.state.log.get(place.0);
+    pub(super) fn came_before(&mut self, pause: Position, other: Position) -> Result<bool, Halt> {
+        let entry = |place: Position| self.state.log.get(place.0);
         let overtook = entry(pause).is_some_and(|pause| pause.overtaken.contains(&ticket(other.0)));
         if overtook {
             self.wait(pause)?;
@@ -290,7 +290,7 @@ impl Script<'_> {
     }
 
     /// Waits for the register's content.
-    pub(super) fn register(&mut self, place: Place) -> Result<Record, Halt> {
+    pub(super) fn register(&mut self, place: Position) -> Result<Record, Halt> {
         let found = match self.wait(place)? {
             Event::Register(found) => found,
             other => Err(self.confused(&other)),
@@ -317,7 +317,7 @@ impl Script<'_> {
     }
 
     /// Waits for a reading of the accelerator.
-    pub(super) fn accelerator(&mut self, place: Place) -> Result<Result<Reading, Fault>, Halt> {
+    pub(super) fn accelerator(&mut self, place: Position) -> Result<Result<Reading, Fault>, Halt> {
         Ok(match self.wait(place)? {
             Event::Accelerator(reading) => reading,
             other => Err(self.confused(&other)),
@@ -325,7 +325,7 @@ impl Script<'_> {
     }
 
     /// Waits for what the last deep check saw of the accelerator's tag.
-    pub(super) fn marked(&mut self, place: Place) -> Result<Result<Option<Marked>, Fault>, Halt> {
+    pub(super) fn marked(&mut self, place: Position) -> Result<Result<Option<Marked>, Fault>, Halt> {
         Ok(match self.wait(place)? {
             Event::Marked(marked) => marked,
             other => Err(self.confused(&other)),
@@ -333,7 +333,7 @@ impl Script<'_> {
     }
 
     /// Waits for the views of a site's nodes.
-    pub(super) fn views(&mut self, place: Place) -> Result<Result<Vec<View>, Fault>, Halt> {
+    pub(super) fn views(&mut self, place: Position) -> Result<Result<Vec<View>, Fault>, Halt> {
         Ok(match self.wait(place)? {
             Event::Views(views) => views,
             other => Err(self.confused(&other)),
@@ -341,7 +341,7 @@ impl Script<'_> {
     }
 
     /// Waits for a backup's status.
-    pub(super) fn backup(&mut self, place: Place) -> Result<Result<Backup, Fault>, Halt> {
+    pub(super) fn backup(&mut self, place: Position) -> Result<Result<Backup, Fault>, Halt> {
         Ok(match self.wait(place)? {
             Event::Backup(backup) => backup,
             other => Err(self.confused(&other)),
@@ -349,7 +349,10 @@ impl Script<'_> {
     }
 
     /// Waits for a written group, as its reply shows it.
-    pub(super) fn group(&mut self, place: Place) -> Result<Result<crate::accelerator::Group, Fault>, Halt> {
+    pub(super) fn group(
+        &mut self,
+        place: Position,
+    ) -> Result<Result<crate::accelerator::Group, Fault>, Halt> {
         Ok(match self.wait(place)? {
             Event::Group(group) => group,
             other => Err(self.confused(&other)),
@@ -357,7 +360,7 @@ impl Script<'_> {
     }
 
     /// Waits for a switch over all caches; those that failed are a fault that names them.
-    pub(super) fn switched(&mut self, place: Place) -> Result<Switched, Halt> {
+    pub(super) fn switched(&mut self, place: Position) -> Result<Switched, Halt> {
         let failures = match self.wait(place)? {
             Event::Switched(failures) => failures,
             other => Err(self.confused(&other)),
@@ -379,7 +382,7 @@ impl Script<'_> {
     /// Waits for the push status of all caches.
     pub(super) fn pushes(
         &mut self,
-        place: Place,
+        place: Position,
     ) -> Result<Result<Vec<crate::replication::CachePush>, Fault>, Halt> {
         Ok(match self.wait(place)? {
             Event::Pushes(pushes) => pushes,
@@ -388,7 +391,7 @@ impl Script<'_> {
     }
 
     /// Waits for a call that only succeeds or fails.
-    pub(super) fn done(&mut self, place: Place) -> Result<Result<(), Fault>, Halt> {
+    pub(super) fn done(&mut self, place: Position) -> Result<Result<(), Fault>, Halt> {
         Ok(match self.wait(place)? {
             Event::Done(done) => done,
             other => Err(self.confused(&other)),
@@ -397,7 +400,7 @@ impl Script<'_> {
 
     /// Starts a conditional write: `record` over the revision just before it. Returns it as it is written, with
     /// the token that names it.
-    pub(super) fn start_write(&mut self, record: Record) -> (Place, Record) {
+    pub(super) fn start_write(&mut self, record: Record) -> (Position, Record) {
         let expect = crate::words::Rev(record.rev.0.saturating_sub(1));
         let record = Record {
             token: Some(Token::of(record.rev, &self.state.executor)),
@@ -414,7 +417,7 @@ impl Script<'_> {
     ///
     /// A write whose reply was lost may have taken effect. One's own is recognised by its content: nobody
     /// else writes the same revision with this executor's name. Another's sends the script back to look.
-    pub(super) fn written(&mut self, place: Place, record: Record) -> Result<Record, Halt> {
+    pub(super) fn written(&mut self, place: Position, record: Record) -> Result<Record, Halt> {
         let written = match self.wait(place)? {
             Event::Written(written) => written,
             other => Written::Unknown(self.confused(&other)),

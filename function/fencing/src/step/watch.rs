@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use super::carry_out::{carried_out_once, claim, complete, decision_of, fenced, unclaimed};
 use super::evidence::{only_observed, owned, reading};
 use super::restored::{believed, not_gone_back, note, note_end};
-use super::script::{Halt, Place, Script};
+use super::script::{Halt, Position, Script};
 use super::verdict::{Balance, Verdict, needs_pushed, needs_sight, verdict};
 use super::{Call, Fault};
 use crate::accelerator::{Reading, Standing, Unfit, remember};
@@ -121,7 +121,7 @@ fn say_again(script: &mut Script<'_>, cause: Cause, episode: &Episode, sentence:
 pub(super) fn watch(
     script: &mut Script<'_>,
     record: &Record,
-    asked: Option<(Place, Place)>,
+    asked: Option<(Position, Position)>,
     waited: Option<Rev>,
 ) -> Result<Answer, Halt> {
     let settings = script.settings;

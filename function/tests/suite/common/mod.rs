@@ -491,7 +491,7 @@ pub(crate) async fn invoke(handler: &Handler<&Memory>, event: Value) -> Told {
         deadline: handler.world().moment().wall + Duration::from_secs(15),
     };
     match handler
-        .handle(event::Event::read(event).unwrap(), &invocation)
+        .handle(event::Incoming::read(event).unwrap(), &invocation)
         .await
     {
         Reply::Web { status, body, .. } => Told { status, body },

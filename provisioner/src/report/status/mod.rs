@@ -74,7 +74,7 @@ impl Complaint {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Summary {
     pub condition: Condition,
     /// How things are and since when.
     pub sentence: String,
@@ -84,7 +84,7 @@ pub struct Verdict {
     pub complaints: Vec<Complaint>,
 }
 
-impl Verdict {
+impl Summary {
     /// The sentence with the command.
     pub fn line(&self) -> String {
         match &self.next {
@@ -101,11 +101,11 @@ pub fn herald(topology: &str, record: &Record, mode: Mode, file: &str) -> Option
 }
 
 /// The judgement over everything that was seen.
-pub fn verdict(seen: &StatusReading) -> Verdict {
+pub fn verdict(seen: &StatusReading) -> Summary {
     let topology = &seen.topology;
     if let Some(left) = forced(seen) {
         let complaints = seen.register.as_ref().map(|items| complaints(seen, items));
-        return Verdict {
+        return Summary {
             condition: Condition::Fenced,
             sentence: format!("{topology}: {}", of_forced(left)),
             next: Some(format!("provision reconcile {}", seen.file)),
@@ -115,7 +115,7 @@ pub fn verdict(seen: &StatusReading) -> Verdict {
     let items = match &seen.register {
         Ok(items) => items,
         Err(reason) => {
-            return Verdict {
+            return Summary {
                 condition: Condition::Unknown,
                 sentence: format!("{topology}: unknown: the register cannot be read: {reason}"),
                 next: None,
@@ -155,7 +155,7 @@ pub fn verdict(seen: &StatusReading) -> Verdict {
             )
         }
     };
-    Verdict {
+    Summary {
         condition,
         sentence,
         next: None,
@@ -196,8 +196,8 @@ fn observes(seen: &StatusReading) -> bool {
     told.map_or(seen.mode == Mode::Observe, |told| told == Told::Observe)
 }
 
-fn of_record(topology: &str, record: &Record, observes: bool, file: &str) -> Option<Verdict> {
-    let verdict = |condition, sentence: String, next: String| Verdict {
+fn of_record(topology: &str, record: &Record, observes: bool, file: &str) -> Option<Summary> {
+    let verdict = |condition, sentence: String, next: String| Summary {
         condition,
         sentence: format!("{topology}: {sentence}"),
         next: Some(next),

@@ -93,14 +93,14 @@ pub(super) async fn first_answer<T>(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::world::call::Call;
+    use crate::world::call::AwsCall;
 
     #[tokio::test]
     async fn a_replica_that_is_silent_leaves_the_question_to_the_next() {
         let regions = ["eu-west-1", "eu-central-1", "eu-west-3"].map(|name| Region::new(name).unwrap());
         let answer = async |answers: [&'static str; 3]| {
             let ask = async |region: &Region| {
-                let asked = Call::new("DynamoDB", "GetItem", region.as_str());
+                let asked = AwsCall::new("DynamoDB", "GetItem", region.as_str());
                 let index = regions.iter().position(|it| it == region).unwrap();
                 match answers[index] {
                     "silent" => Err(CallError::Unanswered {

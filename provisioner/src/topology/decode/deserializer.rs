@@ -24,13 +24,13 @@ pub(super) const TRUTH: &str = "true or false";
 
 /// A mistake on its way out of serde; the innermost place it passes is its own.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct Mismatch {
     pub path: Option<Path>,
     pub is_key: bool,
     pub what: What,
 }
 
-impl Failure {
+impl Mismatch {
     fn new(path: Option<&Path>, what: What) -> Self {
         Self {
             path: path.cloned(),
@@ -45,15 +45,15 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.what)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Mismatch {}
 
-impl de::Error for Failure {
+impl de::Error for Mismatch {
     fn custom<T: fmt::Display>(message: T) -> Self {
         // A grammar's error is its hint where it is printed with `#`; the others look the same both ways.
         let (message, hint) = (message.to_string(), format!("{message:#}"));
@@ -78,7 +78,7 @@ pub(super) struct NodeDeserializer<'a> {
 }
 
 impl<'a> NodeDeserializer<'a> {
-    fn wrong_kind(self, wanted: &str) -> Failure {
+    fn wrong_kind(self, wanted: &str) -> Mismatch {
         let found = match &self.node.value {
             _ if self.node.is_null() => "nothing".to_owned(),
             Value::Sequence(_) => LIST.to_owned(),
@@ -93,7 +93,7 @@ impl<'a> NodeDeserializer<'a> {
             Value::Scalar { text, .. } if !self.node.is_null() => Some(text.clone()),
             _ => None,
         };
-        Failure::new(
+        Mismatch::new(
             Some(&self.node.path),
             What::Kind {
                 wanted: wanted.to_owned(),
@@ -103,7 +103,7 @@ impl<'a> NodeDeserializer<'a> {
         )
     }
 
-    fn text(self) -> Result<&'a str, Failure> {
+    fn text(self) -> Result<&'a str, Mismatch> {
         match &self.node.value {
             Value::Scalar { text, plain }
                 if !self.node.is_null() && matches!(scalar_kind(text, *plain), Kind::Text) =>
@@ -114,7 +114,7 @@ impl<'a> NodeDeserializer<'a> {
         }
     }
 
-    fn whole_number(self) -> Result<u64, Failure> {
+    fn whole_number(self) -> Result<u64, Mismatch> {
         match &self.node.value {
             Value::Scalar { text, plain: true } if text.bytes().all(|b| b.is_ascii_digit()) => {
                 text.parse().map_err(|_| self.wrong_kind("a whole number"))
@@ -123,7 +123,7 @@ impl<'a> NodeDeserializer<'a> {
         }
     }
 
-    fn visit_items<V: Visitor<'a>>(self, items: &'a [Node], visitor: V) -> Result<V::Value, Failure> {
+    fn visit_items<V: Visitor<'a>>(self, items: &'a [Node], visitor: V) -> Result<V::Value, Mismatch> {
         visitor
             .visit_seq(Items {
                 items: items.iter(),
@@ -157,9 +157,9 @@ fn scalar_kind(text: &str, plain: bool) -> Kind {
 }
 
 impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
-    type Error = Failure;
+    type Error = Mismatch;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match &self.node.value {
             Value::Sequence(_) => self.deserialize_seq(visitor),
             Value::Mapping(_) => self.deserialize_map(visitor),
@@ -175,7 +175,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         }
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match &self.node.value {
             Value::Scalar { text, plain } => match scalar_kind(text, *plain) {
                 Kind::Truth(truth) => visitor.visit_bool(truth),
@@ -185,31 +185,31 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         }
     }
 
-    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         let number = self.whole_number()?;
         let number = u8::try_from(number).map_err(|_| self.wrong_kind("a whole number up to 255"))?;
         visitor.visit_u8(number)
     }
 
-    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         let number = self.whole_number()?;
         let number = u32::try_from(number).map_err(|_| self.wrong_kind("a whole number up to 4294967295"))?;
         visitor.visit_u32(number)
     }
 
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         visitor.visit_u64(self.whole_number()?)
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         visitor.visit_borrowed_str(self.text()?)
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         self.deserialize_str(visitor)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         if self.node.is_null() {
             visitor.visit_none()
         } else {
@@ -221,21 +221,21 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Mismatch> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match &self.node.value {
             Value::Sequence(items) => self.visit_items(items, visitor),
             _ => Err(self.wrong_kind(LIST)),
         }
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Mismatch> {
         match &self.node.value {
             Value::Sequence(items) if items.len() == length => self.visit_items(items, visitor),
-            Value::Sequence(items) => Err(Failure::new(
+            Value::Sequence(items) => Err(Mismatch::new(
                 Some(&self.node.path),
                 What::Length {
                     wanted: length,
@@ -246,7 +246,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         }
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match &self.node.value {
             Value::Mapping(entries) => visitor
                 .visit_map(Entries {
@@ -265,7 +265,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Mismatch> {
         match &self.node.value {
             Value::Mapping(entries) => visitor
                 .visit_map(Entries {
@@ -284,7 +284,7 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Failure> {
+    ) -> Result<V::Value, Mismatch> {
         let text = match &self.node.value {
             Value::Scalar { text, .. } if !self.node.is_null() => text.as_str(),
             _ => return Err(self.wrong_kind(&format!("one of {}", listed(variants)))),
@@ -294,9 +294,9 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
                 text: shortened(text, 60),
                 known: variants,
             };
-            return Err(Failure::new(Some(&self.node.path), what));
+            return Err(Mismatch::new(Some(&self.node.path), what));
         }
-        let word: StrDeserializer<'_, Failure> = text.into_deserializer();
+        let word: StrDeserializer<'_, Mismatch> = text.into_deserializer();
         visitor
             .visit_enum(word)
             .map_err(|failure| failure.at(&self.node.path))
@@ -314,12 +314,12 @@ struct Items<'a> {
 }
 
 impl<'de> de::SeqAccess<'de> for Items<'de> {
-    type Error = Failure;
+    type Error = Mismatch;
 
     fn next_element_seed<S: de::DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Failure> {
+    ) -> Result<Option<S::Value>, Mismatch> {
         let Some(node) = self.items.next() else {
             return Ok(None);
         };
@@ -341,9 +341,9 @@ struct Entries<'a> {
 }
 
 impl<'de> de::MapAccess<'de> for Entries<'de> {
-    type Error = Failure;
+    type Error = Mismatch;
 
-    fn next_key_seed<S: de::DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Failure> {
+    fn next_key_seed<S: de::DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Mismatch> {
         for (key, node) in self.entries.by_ref() {
             if let Some(known) = self.fields.filter(|fields| !fields.contains(&key.as_str())) {
                 let what = What::Unknown {
@@ -362,8 +362,8 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
                 continue;
             }
             self.value = Some(node);
-            let key: StrDeserializer<'_, Failure> = key.as_str().into_deserializer();
-            return seed.deserialize(key).map(Some).map_err(|failure| Failure {
+            let key: StrDeserializer<'_, Mismatch> = key.as_str().into_deserializer();
+            return seed.deserialize(key).map(Some).map_err(|failure| Mismatch {
                 is_key: true,
                 ..failure.at(&node.path)
             });
@@ -371,7 +371,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
         Ok(None)
     }
 
-    fn next_value_seed<S: de::DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Failure> {
+    fn next_value_seed<S: de::DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Mismatch> {
         let Some(node) = self.value.take() else {
             return Err(de::Error::custom("a value was asked for before its key"));
         };

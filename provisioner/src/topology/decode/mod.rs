@@ -29,7 +29,7 @@ use std::cell::RefCell;
 
 use serde::de::DeserializeOwned;
 
-use self::deserializer::{BLOCK, Failure, LIST, NodeDeserializer, TEXT, TRUTH, listed};
+use self::deserializer::{BLOCK, LIST, Mismatch, NodeDeserializer, TEXT, TRUTH, listed};
 use super::schema;
 use super::suggest::{closest, meant};
 use crate::yaml::{Node, Path, Segment, Value, shortened};
@@ -184,7 +184,7 @@ pub(super) fn decode<T: DeserializeOwned>(mut root: Node, donor: &Node) -> Decod
                 value = Some(decoded);
                 break;
             }
-            Err(Failure { path, is_key, what }) => {
+            Err(Mismatch { path, is_key, what }) => {
                 let path = path.unwrap_or_default();
                 let path = if let What::Missing { field } = &what {
                     path.key(field)

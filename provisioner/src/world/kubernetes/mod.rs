@@ -65,7 +65,7 @@ pub enum Applied {
 
 /// What a write under a condition came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum Guarded {
     Done,
     /// Someone else was first.
     Overtaken,
@@ -339,7 +339,7 @@ impl Cluster {
         target: Target<'_>,
         body: &Value,
         dry_run: bool,
-    ) -> Result<Written, ClusterError> {
+    ) -> Result<Guarded, ClusterError> {
         let api = self.api(&target.resource, target.namespace);
         let call = self.call("create", &target.resource, Some(target.namespace));
         let object = object(&call, body)?;
@@ -355,7 +355,7 @@ impl Cluster {
         target: Target<'_>,
         body: &Value,
         dry_run: bool,
-    ) -> Result<Written, ClusterError> {
+    ) -> Result<Guarded, ClusterError> {
         let api = self.api(&target.resource, target.namespace);
         let call = self.call("update", &target.resource, Some(target.namespace));
         let object = object(&call, body)?;
@@ -366,7 +366,7 @@ impl Cluster {
             .await;
         match answer {
             // It went meanwhile.
-            Err(ClusterError::Refused { code: 404, .. }) => Ok(Written::Overtaken),
+            Err(ClusterError::Refused { code: 404, .. }) => Ok(Guarded::Overtaken),
             other => written(other),
         }
     }
@@ -394,10 +394,10 @@ fn writing(dry_run: bool) -> PostParams {
     }
 }
 
-fn written<T>(answer: Result<T, ClusterError>) -> Result<Written, ClusterError> {
+fn written<T>(answer: Result<T, ClusterError>) -> Result<Guarded, ClusterError> {
     match answer {
-        Ok(_) => Ok(Written::Done),
-        Err(ClusterError::Refused { code: 409, .. }) => Ok(Written::Overtaken),
+        Ok(_) => Ok(Guarded::Done),
+        Err(ClusterError::Refused { code: 409, .. }) => Ok(Guarded::Overtaken),
         Err(error) => Err(error),
     }
 }

@@ -8,7 +8,7 @@ use crate::words::{Epoch, Fenced, Reporter, Survivor, Suspect};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-fn alert() -> State {
+fn alert() -> Progress {
     let task = Task::Alert {
         reporter: Reporter(site("site-b")),
         suspect: Suspect(site("site-a")),
