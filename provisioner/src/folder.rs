@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 pub const LIST: &str = ".sitefence-render";
 
-const LIST_HEADER: &str = "# FolderChanges by `provision render`: what it wrote, so that it overwrites nothing else. Commit it beside the files.";
+const LIST_HEADER: &str = "# Written by `provision render`: what it wrote, so that it overwrites nothing else. Commit it beside the files.";
 
 /// Before the topology's name, in the list.
 const LIST_TOPOLOGY: &str = "# Topology: ";
