@@ -326,5 +326,4 @@ fn shown(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "webhook_tests.rs"]
 mod tests;

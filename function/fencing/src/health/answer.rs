@@ -176,5 +176,4 @@ fn line(check: &Check) -> String {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

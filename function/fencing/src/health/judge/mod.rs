@@ -4,11 +4,8 @@
 //! looked at is judged by what that means for a fence: silence of the register fails, silence of a site is
 //! what this product is made for.
 
-#[path = "judge_loss.rs"]
 mod loss;
-#[path = "judge_owner.rs"]
 mod owner;
-#[path = "judge_sites.rs"]
 mod sites;
 
 pub use sites::leads_elsewhere;
@@ -498,5 +495,4 @@ impl<'a> Judge<'a> {
 }
 
 #[cfg(test)]
-#[path = "judge_tests.rs"]
 mod tests;
