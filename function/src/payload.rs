@@ -1,6 +1,6 @@
 //! Alertmanager's webhook payload, version 4, as much of it as is needed.
 //!
-//! Fields that newer Alertmanagers add, however deep, are skipped. A field that stands twice is refused: which of
+//! Fields that newer Alertmanagers add, however deep, are skipped. A field that appears twice is refused: which of
 //! two statuses an alert has is not for us to choose.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,6 @@ use fencing::contract::label;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-/// A payload.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Payload {
     pub(crate) version: String,

@@ -21,6 +21,7 @@
 //! * [`register`]: the durable record, its states, and what may follow what.
 //! * [`accelerator`], [`replication`]: readings of the two things that get changed, and how to judge them.
 //! * [`health`]: whether a fence would work, and what whoever asks is told.
+//! * [`answer`]: what an invocation answers, and what people are notified of.
 //! * [`metrics`]: what is measured, and how it is written down.
 //! * [`rehearsal`]: what an alert would come to that nobody sent in earnest.
 //! * [`step`]: the protocol. Production, the model checker and the crash simulation call the same function.

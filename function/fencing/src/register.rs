@@ -87,8 +87,8 @@ pub struct Decision {
     pub alerted_at: Option<Timestamp>,
 }
 
-/// Who carries out a decision just now. An economy: two executors doing the same calls are safe, only
-/// wasteful. So a claim may rest on clocks, and nothing else does.
+/// Who carries out a decision just now. A claim saves work and no more: two executors doing the same calls
+/// are safe, only wasteful. So a claim may rest on clocks, and nothing else does.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Claim {
     /// The request that holds it.
@@ -111,7 +111,6 @@ impl Claim {
 pub struct Hold {
     pub by: String,
     pub reason: String,
-    /// Since when.
     pub since: Timestamp,
     /// When it was meant to be taken off; after that an alarm reminds, and the hold stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -201,7 +201,7 @@ described! {
             "SITEFENCE_ENDPOINT_GROUP_ARNS", Source::Parameter("EndpointGroupArns"), Filled
         );
         /// Each site's balancers, as the accelerator's endpoint identifiers (ARNs): `site=arn,site=arn,…`; a
-        /// site with two balancers stands twice.
+        /// site with two balancers appears twice.
         balancers: BTreeMap<SiteName, Vec<String>> =
             BALANCERS("SITEFENCE_BALANCERS", Source::Parameter("Balancers"), Filled);
         /// Where notifications go; empty when nobody wants any.

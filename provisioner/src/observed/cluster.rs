@@ -180,7 +180,6 @@ pub enum DryRun {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     Same,
-    /// Others.
     Differs,
     /// There is none.
     Absent,

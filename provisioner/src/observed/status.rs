@@ -77,9 +77,9 @@ pub struct EndpointState {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionState {
-    /// Lambda's words for its state, and for its last update.
+    /// Lambda's word for its state.
     pub state: String,
-    /// The same of its last update.
+    /// Lambda's word for how its last update went.
     pub update: String,
     /// The digest of its package, in base64 as Lambda writes it.
     pub code: String,

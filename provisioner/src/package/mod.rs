@@ -23,9 +23,9 @@ pub use self::digest::sha256;
 
 /// The name that `provided.al2023` starts.
 pub const BOOTSTRAP: &str = "bootstrap";
-/// What Lambda takes from a bucket, unpacked.
+/// What Lambda takes from a bucket, unpacked. A binary of ours has some megabytes; a zip that unpacks to more is refused
+/// unread.
 const UNPACKED_LIMIT_BYTES: u64 = 250 * 1024 * 1024;
-/// A binary of ours has some megabytes; a zip that unpacks to more than Lambda takes is refused unread.
 const COMPRESSION_LEVEL: i64 = 9;
 
 /// Why there is no package.

@@ -248,7 +248,7 @@ pub struct Plan {
     pub account_id: String,
     pub caller: String,
     pub steps: Vec<Step>,
-    /// What needs none.
+    /// What needs no step.
     pub unchanged: Vec<Unchanged>,
     /// Clusters that did not answer: what they need is not known.
     pub unreached: Vec<Unreached>,

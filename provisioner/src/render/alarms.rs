@@ -1,7 +1,7 @@
 //! The alarms of the fencing stack: what would make a fence late, incomplete or impossible, and the fence
 //! itself.
 //!
-//! An alarm either listens for a cry (silence is fine) or for a heartbeat (silence is the failure): that is
+//! An alarm either listens for a report (silence is fine) or for a heartbeat (silence is the failure): that is
 //! [`Silence`], and nothing else decides what missing data means.
 
 use fencing::answer::Cause;

@@ -48,6 +48,7 @@ pub struct Memory {
     pub block: bool,
     /// So is the key `config.yaml`.
     pub key: bool,
+    /// So is the ConfigMap itself.
     pub config_map: bool,
 }
 

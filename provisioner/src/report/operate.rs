@@ -21,7 +21,6 @@ pub fn drilled_text(drilled: &[Operated]) -> String {
         .collect()
 }
 
-/// The whole answers.
 pub fn drilled_json(drilled: &[Operated]) -> Value {
     json!(drilled)
 }

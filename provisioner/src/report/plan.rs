@@ -124,7 +124,6 @@ fn region_of(step: &Step) -> Option<&Region> {
     }
 }
 
-/// The whole plan.
 pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.

@@ -11,7 +11,7 @@
 //! A lock that was taken over is not the former owner's any more, whether or not that has noticed: neither its
 //! renewal nor its release touches an object that carries another token.
 //!
-//! It is an economy and a courtesy: CloudFormation itself refuses two operations on one stack. Ten minutes
+//! It saves work and is a courtesy: CloudFormation itself refuses two operations on one stack. Ten minutes
 //! lie beyond the five of clock skew with which AWS still accepts a request, so that a wrong clock here does
 //! not declare a living owner dead.
 //!

@@ -8,7 +8,6 @@ pub struct LockOwner {
     pub host: String,
     /// What is being done: `apply` or `destroy`.
     pub verb: String,
-    /// Since when.
     pub since: String,
     /// When the owner was last heard of. Filled from the object's own time when it is read.
     #[serde(default, skip_serializing)]

@@ -66,7 +66,6 @@ impl Broken {
         }
     }
 
-    /// Takes in others.
     pub fn join(&mut self, other: Self) {
         self.0 |= other.0;
     }

@@ -64,10 +64,8 @@ pub enum Why {
 /// One edge of the state diagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Edge {
-    /// Before.
     pub from: State,
     pub why: Why,
-    /// After.
     pub to: State,
 }
 

@@ -36,7 +36,6 @@ impl Summary {
         }
     }
 
-    /// Adds others.
     pub fn add(&mut self, other: &Self) {
         self.fewest_effects = match (self.histories, other.histories) {
             (0, _) => other.fewest_effects,

@@ -69,11 +69,11 @@ pub const FORCED_AT_MOST_SECONDS: u32 = 3600;
 /// One thing to look at. The comment names what is [`Seen`] there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Probe {
-    /// The webhook's secret, which must be usable. [`Seen::Whole`]
+    /// The webhook's secret, which must be usable. [`Seen::Whole`], [`Seen::EndsALine`]
     WebhookSecret,
-    /// The secret in the path of the health check, likewise. [`Seen::Whole`]
+    /// The secret in the path of the health check, likewise. [`Seen::Whole`], [`Seen::EndsALine`]
     HealthSecret,
-    /// Infinispan's secret as it is stored now, likewise. [`Seen::Whole`]
+    /// Infinispan's secret as it is stored now, likewise. [`Seen::Whole`], [`Seen::EndsALine`]
     InfinispanSecret,
     /// The accelerator, its listeners and their endpoint groups, as they are found from the top.
     /// [`Seen::Listing`]
@@ -374,7 +374,6 @@ impl Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Forced {
     pub by: String,
-    /// Until when.
     pub until: Timestamp,
 }
 
@@ -384,7 +383,7 @@ pub struct Kept {
     /// What the last deep check came to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkup: Option<Checkup>,
-    /// The last rehearsal.
+    /// The failure that a rehearsal asked for last, over or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced: Option<Forced>,
 }

@@ -4,7 +4,7 @@
 //! interval. So beside such a call a pause runs; when it is over first, the claim is written anew and the
 //! wait goes on. A holder that died renews nothing, and after interval × threshold anyone takes over.
 //!
-//! All of this is an economy: two executors that do the same calls are safe, only wasteful.
+//! All of this only saves work: two executors that do the same calls are safe, only wasteful.
 
 use super::Call;
 use super::script::{Halt, Position, Script};

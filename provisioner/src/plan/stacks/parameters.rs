@@ -17,9 +17,9 @@ use crate::topology::{Region, Topology};
 pub const OUTPUT_URL: &str = "FunctionUrl";
 /// The output with the topic for notifications, of the fencing and of the health stack.
 pub const OUTPUT_TOPIC: &str = "TopicArn";
-/// Its output with the webhook's secret.
+/// The fencing stack's output with the webhook's secret.
 pub const OUTPUT_WEBHOOK_SECRET: &str = "WebhookSecretArn";
-/// Its output with the secret of the health question.
+/// The fencing stack's output with the secret of the health check.
 const OUTPUT_HEALTH_SECRET: &str = "HealthSecretArn";
 
 /// The parameters of a template, and whether each has a default.
