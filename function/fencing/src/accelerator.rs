@@ -282,11 +282,10 @@ pub fn listener_of(group_arn: &str) -> &str {
 }
 
 fn others(fenced: &Fenced, alone: bool) -> String {
-    match alone {
-        true => format!(
-            ", and {fenced} is not there or not healthy: an operator's `fence` of {fenced} restores both"
-        ),
-        false => format!(", and {fenced} is not"),
+    if alone {
+        format!(", and {fenced} is not there or not healthy: an operator's `fence` of {fenced} restores both")
+    } else {
+        format!(", and {fenced} is not")
     }
 }
 

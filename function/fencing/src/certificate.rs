@@ -96,9 +96,10 @@ impl Certificate {
 
 fn time(reader: BERReader<'_, '_>) -> ASN1Result<i64> {
     let is_short = reader.lookahead_tag()? == TAG_UTCTIME;
-    Ok(match is_short {
-        true => reader.read_utctime()?.datetime().unix_timestamp(),
-        false => reader.read_generalized_time()?.datetime().unix_timestamp(),
+    Ok(if is_short {
+        reader.read_utctime()?.datetime().unix_timestamp()
+    } else {
+        reader.read_generalized_time()?.datetime().unix_timestamp()
     })
 }
 

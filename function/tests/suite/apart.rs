@@ -181,14 +181,15 @@ async fn a_decision_the_other_way_is_overruled_or_stands_and_never_are_both_cut(
         for _ in 0..4 {
             let record = world.with(|state| state.record.clone());
             let decided = record.as_ref().is_some_and(|record| record.decision.is_some());
-            let task = match decided {
-                true => Task::Promote {
+            let task = if decided {
+                Task::Promote {
                     survivor: site("site-a"),
                     by: "ana by force".to_owned(),
                     waited: waited.clone(),
                     survivor_is_lost: true,
-                },
-                false => fence(),
+                }
+            } else {
+                fence()
             };
             let answer = drive(&&world, task).await;
             is_safe(&world, &format!("written down after {calls}"));

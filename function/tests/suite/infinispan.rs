@@ -446,9 +446,10 @@ async fn a_dead_connection_is_gone_around() {
 async fn what_changes_something_is_told_once_and_silence_is_a_fault() {
     let scene = scene(|asked| {
         let reply = given(204, "");
-        match asked.path.contains("action=") {
-            true => reply.after(Duration::from_secs(60)),
-            false => reply,
+        if asked.path.contains("action=") {
+            reply.after(Duration::from_secs(60))
+        } else {
+            reply
         }
     })
     .await;

@@ -139,9 +139,10 @@ async fn nothing_is_fenced_or_filled_again_in_another_s_accelerator() {
         let world = Memory::split();
         let handler = ready(&world).await;
         assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
-        match comes_back {
-            true => world.put_back("site-b"),
-            false => world.take_out("site-a"),
+        if comes_back {
+            world.put_back("site-b")
+        } else {
+            world.take_out("site-a")
         }
         world.with(|state| (state.notices.clear(), state.effects.clear()));
         let there = world.endpoints();

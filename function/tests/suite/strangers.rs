@@ -122,11 +122,11 @@ fn near_misses() -> impl Strategy<Value = String> {
         (0..length).prop_map(move |at| flip
             .chars()
             .enumerate()
-            .map(|(index, c)| match index == at {
-                true if c.is_ascii_lowercase() => c.to_ascii_uppercase(),
-                true if c.is_ascii_alphabetic() => c.to_ascii_lowercase(),
-                true => '_',
-                false => c,
+            .map(|(index, c)| match c {
+                c if index != at => c,
+                c if c.is_ascii_lowercase() => c.to_ascii_uppercase(),
+                c if c.is_ascii_alphabetic() => c.to_ascii_lowercase(),
+                _ => '_',
             })
             .collect()),
         Just(format!("{right}\n")),
@@ -210,10 +210,7 @@ proptest! {
     #[test]
     fn any_bytes_get_an_answer(body in prop::collection::vec(any::<u8>(), 0..600), base64: bool) {
         let mut event = post("keycloak", PASSWORD, "");
-        event["body"] = json!(match base64 {
-            true => STANDARD.encode(&body),
-            false => String::from_utf8_lossy(&body).into_owned(),
-        });
+        event["body"] = json!(if base64 { STANDARD.encode(&body) } else { String::from_utf8_lossy(&body).into_owned() });
         event["isBase64Encoded"] = json!(base64);
         let (told, world) = handled(event);
         prop_assert_eq!(told.status, 400);
@@ -232,10 +229,7 @@ proptest! {
 
     #[test]
     fn any_json_gets_an_answer(value in anything(), alerts in prop::collection::vec(anything(), 0..4), wrapped: bool) {
-        let body = match wrapped {
-            true => json!({"version": "4", "alerts": alerts}),
-            false => value,
-        };
+        let body = if wrapped { json!({"version": "4", "alerts": alerts}) } else { value };
         let (told, world) = handled(post("keycloak", PASSWORD, &body.to_string()));
         prop_assert!([200, 400, 422, 429, 503].contains(&told.status), "{}", told.status);
         // Only an alert that names this deployment and both its sites is looked into.

@@ -194,9 +194,12 @@ async fn a_look_hears_every_relay_node_and_breaks_nothing_off() {
 
     // Whoever never meets the primary never learns that the other site is lost, and fences nobody.
     for view in [container(false, &[]), given(500, "")] {
-        let scene = self::scene(move |asked| match asked.path.ends_with("/container") {
-            true => view.clone(),
-            false => given(200, r#"{"status":"online"}"#),
+        let scene = self::scene(move |asked| {
+            if asked.path.ends_with("/container") {
+                view.clone()
+            } else {
+                given(200, r#"{"status":"online"}"#)
+            }
         })
         .await;
         let reach = scene.infinispan.reach(&a(), &b()).await.unwrap();

@@ -165,9 +165,10 @@ impl Drill {
             || report::rehearsed_text(name, &rehearsed),
             || report::rehearsed_json(name, &rehearsed),
         )?;
-        Ok(match report::would_all_be_fenced(&rehearsed) {
-            true => Exit::Done,
-            false => Exit::Degraded,
+        Ok(if report::would_all_be_fenced(&rehearsed) {
+            Exit::Done
+        } else {
+            Exit::Degraded
         })
     }
 }

@@ -58,13 +58,12 @@ impl Plan {
             waits: false,
             only_looks: true,
         };
-        let bill = match self.cost {
-            true => {
-                let documents = check::documents(topology);
-                let documents = documents.map_err(|error| Failure::new(Exit::Failed, error))?;
-                Some(report::monthly(topology, &documents))
-            }
-            false => None,
+        let bill = if self.cost {
+            let documents = check::documents(topology);
+            let documents = documents.map_err(|error| Failure::new(Exit::Failed, error))?;
+            Some(report::monthly(topology, &documents))
+        } else {
+            None
         };
         let file = self.file.name();
         cloud::finish(async {

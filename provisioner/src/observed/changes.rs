@@ -120,7 +120,7 @@ pub struct ChangeSetReading {
 
 /// What is known about a change set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readiness {
+pub enum ChangeSetState {
     /// It is still being made.
     Pending,
     Ready,
@@ -136,17 +136,17 @@ impl ChangeSetReading {
     }
 
     /// What the status and its reason mean.
-    pub fn verdict(&self) -> Readiness {
+    pub fn verdict(&self) -> ChangeSetState {
         let says = |text: &str| self.reason.as_deref().is_some_and(|reason| reason.contains(text));
         match self.status.as_str() {
-            "CREATE_COMPLETE" => Readiness::Ready,
+            "CREATE_COMPLETE" => ChangeSetState::Ready,
             "FAILED" if says("didn't contain changes") || says("No updates are to be performed") => {
-                Readiness::Empty
+                ChangeSetState::Empty
             }
             "CREATE_PENDING" | "CREATE_IN_PROGRESS" | "DELETE_PENDING" | "DELETE_IN_PROGRESS" => {
-                Readiness::Pending
+                ChangeSetState::Pending
             }
-            _ => Readiness::Failed,
+            _ => ChangeSetState::Failed,
         }
     }
 }
@@ -158,26 +158,26 @@ mod tests {
     #[test]
     fn a_change_set_without_changes_is_no_failure() {
         for (status, reason, verdict) in [
-            ("CREATE_PENDING", None, Readiness::Pending),
-            ("CREATE_IN_PROGRESS", None, Readiness::Pending),
-            ("CREATE_COMPLETE", None, Readiness::Ready),
+            ("CREATE_PENDING", None, ChangeSetState::Pending),
+            ("CREATE_IN_PROGRESS", None, ChangeSetState::Pending),
+            ("CREATE_COMPLETE", None, ChangeSetState::Ready),
             (
                 "FAILED",
                 Some("The submitted information didn't contain changes. Submit different information."),
-                Readiness::Empty,
+                ChangeSetState::Empty,
             ),
             (
                 "FAILED",
                 Some("No updates are to be performed."),
-                Readiness::Empty,
+                ChangeSetState::Empty,
             ),
             (
                 "FAILED",
                 Some("Parameter ArtifactKey failed to satisfy constraint"),
-                Readiness::Failed,
+                ChangeSetState::Failed,
             ),
-            ("FAILED", None, Readiness::Failed),
-            ("DELETE_FAILED", None, Readiness::Failed),
+            ("FAILED", None, ChangeSetState::Failed),
+            ("DELETE_FAILED", None, ChangeSetState::Failed),
         ] {
             let reading = ChangeSetReading {
                 status: status.to_owned(),

@@ -93,7 +93,7 @@ pub enum EndpointReading {
 
 /// How far a stack is from being usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub enum StackHealth {
     Usable,
     Working,
     /// It never came to life, or did not die: only a new one helps.
@@ -102,7 +102,7 @@ pub enum Condition {
     Stuck,
 }
 
-impl Condition {
+impl StackHealth {
     /// The condition that CloudFormation's word means.
     pub fn of(status: &str) -> Self {
         match status {
@@ -135,8 +135,8 @@ pub struct StackReading {
 
 impl StackReading {
     /// How far it is from being usable.
-    pub fn condition(&self) -> Condition {
-        Condition::of(&self.status)
+    pub fn condition(&self) -> StackHealth {
+        StackHealth::of(&self.status)
     }
 
     /// The function's Regions when the stack was applied last, as its tag has them.

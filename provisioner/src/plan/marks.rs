@@ -31,9 +31,10 @@ impl Marks {
     /// time, one is refused before any function of it stands. A former accelerator is known only as long as a function
     /// is left that was told of it, so its mark goes before the function `changes`, too.
     pub(super) fn before_functions(&mut self, changes: bool) -> Vec<Step> {
-        let former = match changes {
-            true => std::mem::take(&mut self.former),
-            false => Vec::new(),
+        let former = if changes {
+            std::mem::take(&mut self.former)
+        } else {
+            Vec::new()
         };
         let ours = self.ours.take().map(Step::MarkAccelerator);
         ours.into_iter()

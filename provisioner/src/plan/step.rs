@@ -273,9 +273,4 @@ impl Plan {
     pub fn is_whole(&self) -> bool {
         self.unreached.is_empty() && self.unreached_regions.is_empty() && self.deferred.is_empty()
     }
-
-    /// Whether there is anything to do, waiting included.
-    pub fn has_work(&self) -> bool {
-        !self.steps.is_empty()
-    }
 }

@@ -30,7 +30,7 @@ pub use self::register::{
 
 use self::problem::{Problem, Warning};
 use crate::observed::cluster::{ClusterReading, Look, Looks};
-use crate::observed::{Condition, Observed, RegionReading, RegionStanding, Standing};
+use crate::observed::{Observed, RegionReading, RegionStanding, StackHealth, Standing};
 use crate::package;
 use crate::render::parameters;
 use crate::topology::names::{HEALTH_REGION, StackKind, TAG_TOPOLOGY};
@@ -282,7 +282,7 @@ fn foreign_code(standing: &RegionStanding, region: &Region) -> Option<Warning> {
     let stack = standing.stacks.get(&StackKind::Fencing)?;
     let key = stack.parameters.get(parameters::ARTIFACT_KEY)?;
     let (deployed, runs) = (package::sha256_of_key(key)?, function.code_sha256.as_deref()?);
-    let is_settled = stack.condition() == Condition::Usable;
+    let is_settled = stack.condition() == StackHealth::Usable;
     (is_settled && deployed != runs).then(|| Warning::ForeignCode {
         function: function.name.clone(),
         region: region.clone(),

@@ -6,7 +6,7 @@ use fencing::settings::{Found, Settings};
 
 use super::{Judge, forbidden, foreign_stacks, unusable};
 use crate::observed::cluster::{ClusterStanding, Look, Looks};
-use crate::observed::{Condition, RegisterPlace, Replicas, Standing, TableReading};
+use crate::observed::{RegisterPlace, Replicas, StackHealth, Standing, TableReading};
 use crate::preflight::problem::{Problem, Warning};
 use crate::topology::names::StackKind;
 use crate::topology::{Region, RegisterKind, Topology};
@@ -64,7 +64,7 @@ impl Judge<'_> {
     fn only_copy(&mut self, reading: &TableReading, table: &str, region: &Region, stack: &str) {
         let standing = self.observed.standing.stack(region, StackKind::Register);
         let goes = standing
-            .filter(|stack| stack.condition() == Condition::Broken)
+            .filter(|stack| stack.condition() == StackHealth::Broken)
             .and_then(|stack| {
                 let mut tables = stack.resources.iter();
                 tables.find(|it| it.is_table() && it.stands() && !stack.keeps(it))
@@ -313,7 +313,7 @@ pub fn former_registers(topology: &Topology, standing: &Standing) -> BTreeSet<Re
     let left = standing.regions.iter().filter_map(|(region, standing)| {
         let stack = standing.stacks.get(&StackKind::Register)?;
         // A table that is being made or deleted cannot be read.
-        let is_settled = stack.condition() != Condition::Working;
+        let is_settled = stack.condition() != StackHealth::Working;
         let mut tables = stack.resources.iter().filter(|it| it.is_table() && it.stands());
         Some(RegisterPlace {
             region: region.clone(),

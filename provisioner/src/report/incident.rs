@@ -398,15 +398,14 @@ fn endpoints(decision: &Decision) -> Vec<Endpoint> {
     groups
         .map(|group| Endpoint {
             group: group.arn.rsplit('/').next().unwrap_or_default().to_owned(),
-            holds: match group.endpoints.is_empty() {
-                true => "nothing".to_owned(),
-                false => {
-                    let holds = group.endpoints.iter().map(|endpoint| {
-                        let weight = endpoint.weight.map(|weight| format!(", weight {weight}"));
-                        format!("{}{}", endpoint.id, weight.unwrap_or_default())
-                    });
-                    holds.collect::<Vec<_>>().join("; ")
-                }
+            holds: if group.endpoints.is_empty() {
+                "nothing".to_owned()
+            } else {
+                let holds = group.endpoints.iter().map(|endpoint| {
+                    let weight = endpoint.weight.map(|weight| format!(", weight {weight}"));
+                    format!("{}{}", endpoint.id, weight.unwrap_or_default())
+                });
+                holds.collect::<Vec<_>>().join("; ")
             },
         })
         .collect()

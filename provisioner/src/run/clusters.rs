@@ -22,7 +22,7 @@ use crate::preflight::ours::{Choices, OURS, resource};
 use crate::render::user_workload::{self, Change, names};
 use crate::render::{ENVIRONMENT_PROXY, ObjectDocument, ObjectKind, without_environment_proxy};
 use crate::topology::{Endpoint, Platform, SecretDelivery, Site, SiteName, Topology};
-use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, ConnectError, Target};
+use crate::world::kubernetes::{AppliedObject, ApplyMode, Cluster, ClusterError, ConnectError, Target};
 
 /// The kinds that are looked for.
 const WANTED_KINDS: [&str; 4] = [
@@ -190,7 +190,7 @@ fn failed<T>(error: &ClusterError) -> Look<T> {
 }
 
 /// Whether a definition is too old for a field that is only there by default.
-fn knows_no_environment_proxy(answer: &Result<Applied, ClusterError>) -> bool {
+fn knows_no_environment_proxy(answer: &Result<AppliedObject, ClusterError>) -> bool {
     matches!(answer, Err(ClusterError::Refused { message, .. })
         if message.contains(UNDECLARED) && message.contains(ENVIRONMENT_PROXY))
 }
@@ -524,18 +524,18 @@ impl<'a> Looker<'a> {
             answer = self.cluster.apply(target, &body, mode(is_secret)).await;
         }
         let mut conflicts = Vec::new();
-        if let Ok(Applied::Conflicts(found)) = &answer {
+        if let Ok(AppliedObject::Conflicts(found)) = &answer {
             conflicts.clone_from(found);
             answer = self.cluster.apply(target, &body, mode(true)).await;
         }
         let dry_run = match answer {
-            Ok(Applied::Done(mut after)) => {
+            Ok(AppliedObject::Done(mut after)) => {
                 if let (true, Some(fields)) = (is_secret, after.as_object_mut()) {
                     fields.remove("data");
                 }
                 DryRun::Accepted { after, conflicts }
             }
-            Ok(Applied::Conflicts(conflicts)) => DryRun::Refused {
+            Ok(AppliedObject::Conflicts(conflicts)) => DryRun::Refused {
                 message: format!("it conflicts with {} even by force", conflicts.len()),
             },
             Err(ClusterError::Refused { code: 404, .. }) => {

@@ -13,7 +13,7 @@ use super::{Failure, Session, observe};
 use crate::preflight::ours::{PASSWORD_KEY, USERNAME_KEY, url_keys};
 use crate::report::{self, Operated, Rehearsed};
 use crate::topology::{Interval, Region, Site, Topology};
-use crate::world::webhook::{Posted, Webhook};
+use crate::world::webhook::{Posted, WebhookClient};
 
 /// The most of an answer that is shown where it is not understood.
 const SHOWN: usize = 200;
@@ -22,7 +22,7 @@ const SHOWN: usize = 200;
 /// address with the same credentials, that the function judges and does nothing about.
 pub async fn rehearse(session: &Session, topology: &Topology) -> Result<Vec<Rehearsed>, Failure> {
     let values = WebhookValues::now(session, topology).await?;
-    let webhook = Webhook::new(&session.aws);
+    let webhook = WebhookClient::new(&session.aws);
     let mut rehearsed = Vec::new();
     for (key, region) in url_keys(topology) {
         for reporter in &topology.sites {
@@ -43,7 +43,7 @@ pub async fn rehearse(session: &Session, topology: &Topology) -> Result<Vec<Rehe
 }
 
 async fn post(
-    webhook: &Webhook,
+    webhook: &WebhookClient,
     region: &Region,
     [url, user, password]: [&SecretSlice<u8>; 3],
     payload: String,

@@ -116,9 +116,10 @@ impl From<CallError> for Halted {
 
 impl From<Halted> for Failure {
     fn from(halted: Halted) -> Self {
-        match halted.stays {
-            true => Self::StaysStopped(Box::new(halted.failure)),
-            false => halted.failure,
+        if halted.stays {
+            Self::StaysStopped(Box::new(halted.failure))
+        } else {
+            halted.failure
         }
     }
 }
@@ -413,9 +414,10 @@ impl<'a> Forcing<'a> {
         agree(fenced)?;
         if only_stopped || asked.abandon {
             self.give_up(left).await?;
-            let sentence = match asked.abandon {
-                true => format!("nothing of the forced fence of {fenced} is written down"),
-                false => format!("nothing was done to {fenced} by force"),
+            let sentence = if asked.abandon {
+                format!("nothing of the forced fence of {fenced} is written down")
+            } else {
+                format!("nothing was done to {fenced} by force")
             };
             return self.done(Answer::new(
                 Status::Done,

@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::Session;
 use super::failure::Failure;
 use super::uploads::Uploads;
-use crate::observed::Condition;
+use crate::observed::StackHealth;
 use crate::observed::cause::StackCause;
-use crate::observed::changes::{ChangeSetReading, Readiness, ResourceChange};
+use crate::observed::changes::{ChangeSetReading, ChangeSetState, ResourceChange};
 use crate::plan::{ParameterValue, StackGoal, difference};
 use crate::preflight::causes;
 use crate::report;
@@ -188,13 +188,13 @@ impl<'a> Driver<'a> {
                 return Err(Failure::Overtaken);
             };
             match change_set.verdict() {
-                Readiness::Ready => return Ok(Some(change_set)),
-                Readiness::Pending => pace.pause(self.session).await?,
-                Readiness::Empty => {
+                ChangeSetState::Ready => return Ok(Some(change_set)),
+                ChangeSetState::Pending => pace.pause(self.session).await?,
+                ChangeSetState::Empty => {
                     self.stacks.delete_change_set(&goal.stack, name).await?;
                     return Ok(None);
                 }
-                Readiness::Failed => {
+                ChangeSetState::Failed => {
                     // Its events go with it, and they alone say what failed.
                     let refused = self.refused(goal, change_set).await;
                     self.stacks.delete_change_set(&goal.stack, name).await?;
@@ -337,7 +337,7 @@ impl<'a> Driver<'a> {
             let reading = reading?;
             let is_over = reading
                 .as_ref()
-                .is_none_or(|reading| Condition::of(&reading.status) != Condition::Working);
+                .is_none_or(|reading| StackHealth::of(&reading.status) != StackHealth::Working);
             let mut events = match events {
                 // A stack that is gone may have taken its events along.
                 Err(error) if error.is("ValidationError") && reading.is_none() => Vec::new(),
@@ -363,7 +363,7 @@ impl<'a> Driver<'a> {
                 "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE" | "IMPORT_COMPLETE" => {
                     return Ok(());
                 }
-                status if Condition::of(status) == Condition::Working => {}
+                status if StackHealth::of(status) == StackHealth::Working => {}
                 status => {
                     return Err(Failure::Stack {
                         stack: stack.to_owned(),

@@ -20,7 +20,7 @@ use crate::render::ObjectKind;
 use crate::render::user_workload::{self, Change};
 use crate::report;
 use crate::topology::{Site, SiteName};
-use crate::world::kubernetes::{Applied, ApplyMode, Cluster, ClusterError, Guarded, Target};
+use crate::world::kubernetes::{AppliedObject, ApplyMode, Cluster, ClusterError, Guarded, Target};
 use jiff::Timestamp;
 
 /// OpenShift's operator first notices the ConfigMap, then pulls images and starts pods one by one.
@@ -98,8 +98,8 @@ impl Walk<'_> {
             }
         };
         match applied {
-            Applied::Done(_) => Ok(()),
-            Applied::Conflicts(conflicts) => Err(ClusterProblem::Conflict {
+            AppliedObject::Done(_) => Ok(()),
+            AppliedObject::Conflicts(conflicts) => Err(ClusterProblem::Conflict {
                 object: goal.object.clone(),
                 conflicts,
             }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Session;
 use super::failure::Failure;
-use crate::observed::{Condition, Standing};
+use crate::observed::{StackHealth, Standing};
 use crate::plan::{OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
 use crate::preflight::ours::{PASSWORD_KEY, REDACTED, USERNAME_KEY, url_keys};
 use crate::topology::names::StackKind;
@@ -42,7 +42,7 @@ pub type Outputs = BTreeMap<Region, BTreeMap<String, String>>;
 pub fn outputs(topology: &Topology, standing: &Standing) -> Outputs {
     let usable = topology.regions.iter().filter_map(|region| {
         let stack = standing.stack(region, StackKind::Fencing)?;
-        (stack.condition() == Condition::Usable).then(|| (region.clone(), stack.outputs.clone()))
+        (stack.condition() == StackHealth::Usable).then(|| (region.clone(), stack.outputs.clone()))
     });
     usable.collect()
 }

@@ -7,7 +7,7 @@ use fencing::health::ENDING_WARNS_DAYS;
 use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::pem::{PemObject, SectionKind};
 
-use super::checks::Complaint;
+use super::checks::Clash;
 use super::{SiteName, Topology};
 use crate::yaml::Path;
 
@@ -87,7 +87,7 @@ pub(super) fn read(
     topology: &Topology,
     folder: &FsPath,
     read_file: ReadFile<'_>,
-) -> (Vec<CaBundle>, Vec<Complaint>) {
+) -> (Vec<CaBundle>, Vec<Clash>) {
     let mut bundles = Vec::new();
     let mut complaints = Vec::new();
     for (index, site) in topology.sites.iter().enumerate() {
@@ -112,7 +112,7 @@ pub(super) fn read(
                 path,
                 pem,
             }),
-            Err((message, hint)) => complaints.push(Complaint {
+            Err((message, hint)) => complaints.push(Clash {
                 at: Path::of(&format!("sites[{index}].infinispan.caBundle")),
                 rests_on: Vec::new(),
                 message,

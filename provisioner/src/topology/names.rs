@@ -153,9 +153,4 @@ impl Topology {
             format!("url-{region}")
         }
     }
-
-    /// The label selector that finds our Kubernetes objects.
-    pub fn label_selector(&self) -> String {
-        format!("{LABEL_TOPOLOGY}={}", self.name)
-    }
 }

@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use garde::Validate;
 
 use super::bundles::{self, CaBundle, ReadFile};
-use super::checks::{self, Complaint};
+use super::checks::{self, Clash};
 use super::decode::{Decoded, What, decode};
 use super::diagnostic::{Diagnostic, Position};
 use super::{Topology, schema};
-use crate::yaml::{self, Node, Path, Segment, Span, Value};
+use crate::yaml::{self, Node, Path, PathSegment, Span, Value};
 
 /// A topology has some forty lines; a file larger than this is another file.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -199,7 +199,7 @@ fn readable<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Box<Diagnostic>>
 }
 
 /// What `garde` finds: numbers and lengths out of range.
-fn out_of_range(topology: &Topology) -> Vec<Complaint> {
+fn out_of_range(topology: &Topology) -> Vec<Clash> {
     let Err(report) = topology.validate() else {
         return Vec::new();
     };
@@ -208,7 +208,7 @@ fn out_of_range(topology: &Topology) -> Vec<Complaint> {
         .map(|(path, error)| {
             let at = as_written(&Path::of(&path.to_string()));
             let message = match at.segments().last() {
-                Some(Segment::Key(key))
+                Some(PathSegment::Key(key))
                     if ["lower", "greater", "length"]
                         .iter()
                         .any(|w| error.message().starts_with(w)) =>
@@ -225,7 +225,7 @@ fn out_of_range(topology: &Topology) -> Vec<Complaint> {
                 }
                 _ => error.message().to_owned(),
             };
-            Complaint {
+            Clash {
                 hint: schema::description(&at).unwrap_or_default(),
                 message,
                 at,
@@ -240,8 +240,8 @@ fn as_written(path: &Path) -> Path {
     path.segments()
         .iter()
         .fold(Path::root(), |path, segment| match segment {
-            Segment::Index(index) => path.index(*index),
-            Segment::Key(key) => match key.as_str() {
+            PathSegment::Index(index) => path.index(*index),
+            PathSegment::Key(key) => match key.as_str() {
                 "pending" => path.key("for"),
                 "memory_mib" => path.key("memory"),
                 snake => path.key(&camel_case(snake)),
@@ -300,7 +300,7 @@ impl Report<'_> {
 
     /// Which of the fields that are at odds to point at: the first that stands in the file. A default is not
     /// to blame for what was written beside it.
-    fn written(&self, complaint: &Complaint) -> Path {
+    fn written(&self, complaint: &Clash) -> Path {
         let stands = |path: &Path| self.root.is_some_and(|root| root.at(path).is_some());
         let fields = std::iter::once(&complaint.at).chain(&complaint.rests_on);
         fields

@@ -10,7 +10,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::{Interval, Topology};
-use crate::yaml::{Path, Segment};
+use crate::yaml::{Path, PathSegment};
 
 pub(super) fn topology_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": TopologyName::PATTERN, "maxLength": TopologyName::MAX_LENGTH})
@@ -68,14 +68,14 @@ fn along(path: &Path) -> Option<Vec<&'static Value>> {
     for segment in path.segments() {
         let owner = resolved(schema)?;
         schema = match segment {
-            Segment::Key(key) => {
+            PathSegment::Key(key) => {
                 let named = owner.get("properties").and_then(|fields| fields.get(key));
                 let pattern = || owner.get("patternProperties")?.as_object()?.values().next();
                 named
                     .or_else(pattern)
                     .or_else(|| owner.get("additionalProperties"))?
             }
-            Segment::Index(_) => owner.get("items").or_else(|| owner.get("prefixItems")?.get(0))?,
+            PathSegment::Index(_) => owner.get("items").or_else(|| owner.get("prefixItems")?.get(0))?,
         };
         schemas.push(schema);
     }

@@ -125,12 +125,12 @@ fn aws_call(request: &HttpRequest) -> String {
 
 /// A cluster's client whose calls are told.
 #[derive(Debug, Clone)]
-pub(super) struct Asked<S> {
+pub(super) struct Traced<S> {
     pub(super) inner: S,
     pub(super) cluster: String,
 }
 
-impl<S, B, C> Service<http::Request<B>> for Asked<S>
+impl<S, B, C> Service<http::Request<B>> for Traced<S>
 where
     S: Service<http::Request<B>, Response = http::Response<C>>,
     S::Future: Send + 'static,

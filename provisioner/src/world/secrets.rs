@@ -69,9 +69,10 @@ impl Secrets {
         let Some(reading) = self.describe(secret).await? else {
             return Ok(None);
         };
-        let value = match reading.version.is_some() && !reading.is_being_deleted {
-            true => self.value(secret).await.ok().flatten(),
-            false => None,
+        let value = if reading.version.is_some() && !reading.is_being_deleted {
+            self.value(secret).await.ok().flatten()
+        } else {
+            None
         };
         Ok(Some(SecretReading {
             oddity: value.and_then(|value| oddity(&value, username)),

@@ -49,11 +49,11 @@ pub enum PostError {
 
 /// Posts over connections that are kept.
 #[derive(Debug)]
-pub struct Webhook {
+pub struct WebhookClient {
     connector: Connector,
 }
 
-impl Webhook {
+impl WebhookClient {
     /// Through the same TLS and the same proxy as all calls to AWS.
     pub fn new(aws: &Aws) -> Self {
         Self {

@@ -19,7 +19,7 @@ pub use self::tree::{Slip, tree};
 
 /// One step from a node to a child.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Segment {
+pub enum PathSegment {
     Key(String),
     /// A sequence's index, from zero.
     Index(usize),
@@ -27,7 +27,7 @@ pub enum Segment {
 
 /// A place in a document, such as `sites[1].infinispan`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Path(Vec<Segment>);
+pub struct Path(Vec<PathSegment>);
 
 impl Path {
     pub fn root() -> Self {
@@ -52,23 +52,23 @@ impl Path {
     /// The child of that key.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        self.with(Segment::Key(key.to_owned()))
+        self.with(PathSegment::Key(key.to_owned()))
     }
 
     /// The child of that index.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
-        self.with(Segment::Index(index))
+        self.with(PathSegment::Index(index))
     }
 
-    fn with(&self, segment: Segment) -> Self {
+    fn with(&self, segment: PathSegment) -> Self {
         let mut segments = self.0.clone();
         segments.push(segment);
         Self(segments)
     }
 
     /// The steps from the root.
-    pub fn segments(&self) -> &[Segment] {
+    pub fn segments(&self) -> &[PathSegment] {
         &self.0
     }
 
@@ -100,9 +100,9 @@ impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, segment) in self.0.iter().enumerate() {
             match segment {
-                Segment::Key(key) if number == 0 => write!(f, "{key}")?,
-                Segment::Key(key) => write!(f, ".{key}")?,
-                Segment::Index(index) => write!(f, "[{index}]")?,
+                PathSegment::Key(key) if number == 0 => write!(f, "{key}")?,
+                PathSegment::Key(key) => write!(f, ".{key}")?,
+                PathSegment::Index(index) => write!(f, "[{index}]")?,
             }
         }
         Ok(())
@@ -159,12 +159,12 @@ impl Node {
     }
 
     /// The child that `segment` leads to.
-    pub fn child(&self, segment: &Segment) -> Option<&Node> {
+    pub fn child(&self, segment: &PathSegment) -> Option<&Node> {
         match (&self.value, segment) {
-            (Value::Mapping(entries), Segment::Key(key)) => {
+            (Value::Mapping(entries), PathSegment::Key(key)) => {
                 entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
             }
-            (Value::Sequence(items), Segment::Index(index)) => items.get(*index),
+            (Value::Sequence(items), PathSegment::Index(index)) => items.get(*index),
             _ => None,
         }
     }

@@ -443,9 +443,10 @@ async fn near(function: &Path, python: &Path, guide: &Path) -> Result<(), Troubl
     stage.outside.reset(true);
     for (what, event, both) in others() {
         let mine = repeated(&stage, &ours, &event, 101).await?;
-        match both {
-            true => row(what, mine, repeated(&stage, &theirs, &event, 31).await?),
-            false => plain(what, ms(mine), ""),
+        if both {
+            row(what, mine, repeated(&stage, &theirs, &event, 31).await?)
+        } else {
+            plain(what, ms(mine), "")
         }
     }
     flood(&stage, &ours, &theirs).await

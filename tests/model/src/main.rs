@@ -50,9 +50,10 @@ fn main() -> ExitCode {
     if asked.names.is_empty() {
         good &= the_rest(&observed);
     }
-    match good {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

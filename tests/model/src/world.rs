@@ -167,9 +167,10 @@ impl World {
     }
 
     fn mark(&self) -> Mark {
-        match self.marked {
-            true => Mark::Names(OURS.to_owned()),
-            false => Mark::Absent,
+        if self.marked {
+            Mark::Names(OURS.to_owned())
+        } else {
+            Mark::Absent
         }
     }
 
@@ -186,9 +187,12 @@ impl World {
 
     /// The accelerator's opinion of both.
     pub fn healths(&self) -> [Health; 2] {
-        self.sites.map(|site| match site.alive && site.healthy {
-            true => Health::Healthy,
-            false => Health::Unhealthy,
+        self.sites.map(|site| {
+            if site.alive && site.healthy {
+                Health::Healthy
+            } else {
+                Health::Unhealthy
+            }
         })
     }
 

@@ -176,10 +176,7 @@ pub enum Seen {
 impl Seen {
     /// A secret that can be used.
     pub fn secret(ends_a_line: bool) -> Self {
-        match ends_a_line {
-            true => Self::EndsALine,
-            false => Self::Whole,
-        }
+        if ends_a_line { Self::EndsALine } else { Self::Whole }
     }
 }
 

@@ -123,9 +123,10 @@ pub(super) fn complete(
 /// evidence of that time is none of now.
 pub(super) fn fenced(record: &Record, decision: &Decision, again: bool) -> String {
     let (fenced, survivor, epoch) = (&decision.fenced, &decision.survivor, record.epoch);
-    match again {
-        true => format!("epoch {epoch} is carried out again: {fenced} is fenced, {survivor} survives"),
-        false => format!("fenced {fenced}: {}, epoch {epoch}", decision.evidence),
+    if again {
+        format!("epoch {epoch} is carried out again: {fenced} is fenced, {survivor} survives")
+    } else {
+        format!("fenced {fenced}: {}, epoch {epoch}", decision.evidence)
     }
 }
 
@@ -204,11 +205,12 @@ fn balance(
             }
         }
         let settings = script.settings;
-        let enough = |reading: &Reading| match last {
-            // Others are emptied only once those are in.
-            false => writes.iter().all(|write| shows(reading, write)),
-            true => {
+        let enough = |reading: &Reading| {
+            if last {
                 covers_all(settings, reading) && reading.holds_exactly(settings, outcome, &decision.fenced)
+            } else {
+                // Others are emptied only once those are in.
+                writes.iter().all(|write| shows(reading, write))
             }
         };
         if doubt.is_none() && enough(&seen) {

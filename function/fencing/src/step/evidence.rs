@@ -53,9 +53,10 @@ pub(super) fn only_observed(script: &Script<'_>, what: &str) -> Result<(), Halt>
     }
     let sentence = format!("would {what}; mode is observe, nothing is done");
     // Alertmanager need not send again what changes nothing; an operator asked for something and did not get it.
-    let status = match script.for_an_alert() {
-        true => Status::Done,
-        false => Status::NotNow,
+    let status = if script.for_an_alert() {
+        Status::Done
+    } else {
+        Status::NotNow
     };
     Err(Halt::Answer(Answer::new(status, sentence)))
 }
@@ -219,9 +220,10 @@ pub(super) struct Because<'a> {
 
 /// What the evidence adds where a decision lets a drained site serve.
 pub(super) fn restored(outcome: &Outcome, survivor: &Survivor) -> String {
-    match outcome.restores() {
-        true => format!(", {survivor} was drained and gets its weight and its traffic dial back"),
-        false => String::new(),
+    if outcome.restores() {
+        format!(", {survivor} was drained and gets its weight and its traffic dial back")
+    } else {
+        String::new()
     }
 }
 

@@ -180,13 +180,10 @@ pub(super) fn promote(
             not_held(record)?;
             // Only to know where the survivor belongs; the accelerator may be down.
             let accelerator = script.start(Call::ReadAccelerator);
-            let lives = match survivor_is_lost {
-                true => None,
-                false => Some(script.start(Call::ReadBackup {
+            let lives = if survivor_is_lost { None } else { Some(script.start(Call::ReadBackup {
                     at: fenced.clone(),
                     backup: survivor.clone(),
-                })),
-            };
+                })) };
             let seen = script.accelerator(accelerator)?.ok();
             if let Some(asked) = lives
                 && lives_on(script, asked, seen.as_ref(), &fenced, survivor)?

@@ -189,9 +189,10 @@ fn go_on(
     let unfinished = record.claim.as_ref().is_some_and(|claim| claim.owner != executor);
     let has_waited = script.has_waited(record, waited);
     if (record.waiting || unfinished) && !has_waited {
-        let sentence = match unfinished {
-            true => "the attempt before did not end; something of it may still be on its way".to_owned(),
-            false => format!("{} is being brought back", sites.stale),
+        let sentence = if unfinished {
+            "the attempt before did not end; something of it may still be on its way".to_owned()
+        } else {
+            format!("{} is being brought back", sites.stale)
         };
         return script.wait_for(record, waited, sentence);
     }

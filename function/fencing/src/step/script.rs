@@ -234,9 +234,10 @@ impl Script<'_> {
             self.wait(pause)?;
             return Ok(true);
         }
-        match entry(other).is_some_and(|other| other.reply.is_some()) {
-            true => Ok(false),
-            false => Err(Halt::Waiting),
+        if entry(other).is_some_and(|other| other.reply.is_some()) {
+            Ok(false)
+        } else {
+            Err(Halt::Waiting)
         }
     }
 

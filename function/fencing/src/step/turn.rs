@@ -175,9 +175,10 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         match self.backup(stale, kept)? {
             Backup::Offline => {
                 let caches = self.script.settings.cleared_caches.clone();
-                let step = match caches.is_empty() {
-                    true => RejoinStep::RestoreStale,
-                    false => RejoinStep::Clear(caches),
+                let step = if caches.is_empty() {
+                    RejoinStep::RestoreStale
+                } else {
+                    RejoinStep::Clear(caches)
                 };
                 self.advance(step, format!("{stale} no longer replicates to {kept}"))
             }

@@ -34,9 +34,10 @@ impl Script<'_> {
     fn left_to_wait(&self, record: &Record) -> SignedDuration {
         let since = self.now().duration_since(record.written_at);
         let wait = SignedDuration::from_secs(self.wait_seconds().into());
-        match since.is_negative() {
-            true => SignedDuration::ZERO,
-            false => (wait - since).max(SignedDuration::ZERO),
+        if since.is_negative() {
+            SignedDuration::ZERO
+        } else {
+            (wait - since).max(SignedDuration::ZERO)
         }
     }
 
@@ -48,17 +49,18 @@ impl Script<'_> {
         sentence: String,
     ) -> Result<Answer, Halt> {
         let whole = self.wait_seconds();
-        let seconds = match self.is_named(record, waited) {
+        let seconds = if self.is_named(record, waited) {
             // Rounded up; so much is missing by the record's time.
-            true => u32::try_from(
+            u32::try_from(
                 self.left_to_wait(record)
                     .as_millis()
                     .unsigned_abs()
                     .div_ceil(1000),
             )
             .unwrap_or(whole)
-            .clamp(1, whole),
-            false => whole,
+            .clamp(1, whole)
+        } else {
+            whole
         };
         let token = match &record.token {
             Some(token) => token.clone(),

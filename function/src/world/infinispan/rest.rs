@@ -271,9 +271,10 @@ impl Rest {
                 other.map_err(Trouble::Refused)?
             };
             let Some(other) = other else {
-                let why = match credentials.ends_a_line() {
-                    true => format!("; {ENDS_A_LINE}"),
-                    false => String::new(),
+                let why = if credentials.ends_a_line() {
+                    format!("; {ENDS_A_LINE}")
+                } else {
+                    String::new()
                 };
                 return Err(Trouble::Refused(format!(
                     "it does not accept user `{}` with the password from its secret (401){why}",

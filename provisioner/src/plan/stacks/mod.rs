@@ -9,7 +9,7 @@ use super::lock::{LockPlace, enclose};
 use super::unreached::{self, Deferred, Place};
 use super::{ParameterValue, StackGoal, Step, destroy, difference};
 use crate::observed::changes::StackDifference;
-use crate::observed::{Condition, StackReading, Standing};
+use crate::observed::{StackHealth, StackReading, Standing};
 use crate::package::{self, Package};
 use crate::preflight::Findings;
 use crate::preflight::problem::Problem;
@@ -97,13 +97,13 @@ pub(super) fn unsettled(topology: &Topology, standing: &Standing, lock: &LockPla
         for (kind, stack) in &reading.stacks {
             let (region, name) = (region.clone(), topology.stack_name(*kind));
             match stack.condition() {
-                Condition::Working => waits.push(Step::AwaitStack {
+                StackHealth::Working => waits.push(Step::AwaitStack {
                     region,
                     stack: name,
                     status: stack.status.clone(),
                 }),
-                Condition::Stuck => rollbacks.push(Step::ContinueRollback { region, stack: name }),
-                Condition::Usable | Condition::Broken => {}
+                StackHealth::Stuck => rollbacks.push(Step::ContinueRollback { region, stack: name }),
+                StackHealth::Usable | StackHealth::Broken => {}
             }
         }
     }
@@ -200,8 +200,8 @@ fn stack_steps(
         ]
     };
     match stack.condition() {
-        Condition::Broken => anew(&format!("it is {} and only a new one helps", stack.status)),
-        Condition::Usable if lost_its_bucket => {
+        StackHealth::Broken => anew(&format!("it is {} and only a new one helps", stack.status)),
+        StackHealth::Usable if lost_its_bucket => {
             anew("its bucket was deleted by hand and only a new one helps")
         }
         _ if is_reached(stack, goal) => Vec::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fencing::settings::{self, Source};
 use serde_json::Value;
 
-use crate::observed::{Condition, Standing};
+use crate::observed::{StackHealth, Standing};
 use crate::package::Package;
 use crate::plan::{OutputReading, ParameterValue};
 use crate::preflight::Findings;
@@ -118,7 +118,7 @@ pub(in crate::plan) fn trusted_version(
     let bucket = reading.stacks.get(&StackKind::Artifacts)?;
     let told = &reading.stacks.get(&StackKind::Fencing)?.parameters;
     let version = told.get(parameters::ARTIFACT_VERSION)?;
-    let holds = bucket.condition() != Condition::Broken
+    let holds = bucket.condition() != StackHealth::Broken
         && !reading.bucket_is_gone
         && told.get(parameters::ARTIFACT_KEY) == Some(&package.key())
         && reading.artifacts.get(&package.key()) == Some(version);
@@ -138,7 +138,7 @@ fn output(
 ) -> ParameterValue {
     let known = standing
         .stack(region, StackKind::Fencing)
-        .filter(|stack| stack.condition() == Condition::Usable)
+        .filter(|stack| stack.condition() == StackHealth::Usable)
         .and_then(|stack| stack.outputs.get(output));
     match known {
         Some(value) => ParameterValue::Known(reading.read(value)),

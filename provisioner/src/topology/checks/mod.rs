@@ -14,7 +14,7 @@ use crate::yaml::Path;
 
 /// Fields that are at odds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Complaint {
+pub(super) struct Clash {
     /// Where to look first.
     pub at: Path,
     /// What else it rests on.
@@ -28,8 +28,8 @@ fn complaint(
     rests_on: &[&str],
     message: impl Into<String>,
     hint: impl Into<String>,
-) -> Complaint {
-    Complaint {
+) -> Clash {
+    Clash {
         at: at.into(),
         rests_on: rests_on.iter().map(|path| Path::of(path)).collect(),
         message: message.into(),
@@ -37,7 +37,7 @@ fn complaint(
     }
 }
 
-type Check = fn(&Topology, &mut Vec<Complaint>);
+type Check = fn(&Topology, &mut Vec<Clash>);
 
 const CHECKS: &[Check] = &[
     sites_are_two,
@@ -66,7 +66,7 @@ const CHECKS: &[Check] = &[
 ];
 
 /// All complaints about a topology.
-pub(super) fn complaints(topology: &Topology) -> Vec<Complaint> {
+pub(super) fn complaints(topology: &Topology) -> Vec<Clash> {
     let mut found = Vec::new();
     for check in CHECKS {
         check(topology, &mut found);
@@ -74,7 +74,7 @@ pub(super) fn complaints(topology: &Topology) -> Vec<Complaint> {
     found
 }
 
-fn sites_are_two(t: &Topology, found: &mut Vec<Complaint>) {
+fn sites_are_two(t: &Topology, found: &mut Vec<Clash>) {
     let [a, b] = &t.sites;
     if a.name == b.name {
         found.push(complaint(
@@ -88,7 +88,7 @@ fn sites_are_two(t: &Topology, found: &mut Vec<Complaint>) {
 
 /// Two names that differ in case, dots or dashes alone are one name to a file system, to a CloudFormation
 /// resource's id, and to tired eyes.
-fn sites_are_told_apart(t: &Topology, found: &mut Vec<Complaint>) {
+fn sites_are_told_apart(t: &Topology, found: &mut Vec<Clash>) {
     let [a, b] = t.sites.each_ref().map(|site| {
         site.name
             .as_str()
@@ -111,7 +111,7 @@ fn sites_are_told_apart(t: &Topology, found: &mut Vec<Complaint>) {
 }
 
 /// Alertmanager reaches the function by its URL, which some Regions do not offer.
-fn functions_have_urls(t: &Topology, found: &mut Vec<Complaint>) {
+fn functions_have_urls(t: &Topology, found: &mut Vec<Clash>) {
     for (index, region) in t.regions.iter().enumerate() {
         if regions::services(region.as_str()).is_some_and(|services| !services.function_urls) {
             found.push(complaint(
@@ -127,7 +127,7 @@ fn functions_have_urls(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn sites_do_not_share_a_namespace(t: &Topology, found: &mut Vec<Complaint>) {
+fn sites_do_not_share_a_namespace(t: &Topology, found: &mut Vec<Clash>) {
     let [a, b] = &t.sites;
     if a.context == b.context && a.namespace == b.namespace {
         found.push(complaint(
@@ -142,7 +142,7 @@ fn sites_do_not_share_a_namespace(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn sites_do_not_share_an_infinispan(t: &Topology, found: &mut Vec<Complaint>) {
+fn sites_do_not_share_an_infinispan(t: &Topology, found: &mut Vec<Clash>) {
     let [a, b] = &t.sites;
     if let (Some(one), Some(other)) = (&a.infinispan.endpoint, &b.infinispan.endpoint)
         && one == other
@@ -156,7 +156,7 @@ fn sites_do_not_share_an_infinispan(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn preferred_survivor_is_a_site(t: &Topology, found: &mut Vec<Complaint>) {
+fn preferred_survivor_is_a_site(t: &Topology, found: &mut Vec<Clash>) {
     let Some(preferred) = &t.preferred_survivor else {
         return;
     };
@@ -179,7 +179,7 @@ fn preferred_survivor_is_a_site(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn somebody_may_survive(t: &Topology, found: &mut Vec<Complaint>) {
+fn somebody_may_survive(t: &Topology, found: &mut Vec<Clash>) {
     if t.sites.iter().all(|site| site.never_survivor) {
         found.push(complaint(
             "sites[1].neverSurvivor",
@@ -200,13 +200,13 @@ fn somebody_may_survive(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn nothing_stands_twice(t: &Topology, found: &mut Vec<Complaint>) {
-    fn repeated<T: Ord + ToString>(list: &[T], at: &str, found: &mut Vec<Complaint>) {
+fn nothing_stands_twice(t: &Topology, found: &mut Vec<Clash>) {
+    fn repeated<T: Ord + ToString>(list: &[T], at: &str, found: &mut Vec<Clash>) {
         let mut seen = BTreeSet::new();
         for (index, item) in list.iter().enumerate() {
             if !seen.insert(item) {
                 let path = Path::of(at).index(index);
-                found.push(Complaint {
+                found.push(Clash {
                     at: path,
                     rests_on: vec![Path::of(at)],
                     message: format!("`{}` appears twice in `{at}`", item.to_string()),
@@ -225,7 +225,7 @@ fn nothing_stands_twice(t: &Topology, found: &mut Vec<Complaint>) {
 
 const SITE_REGIONS: [&str; 2] = ["sites[0].region", "sites[1].region"];
 
-fn functions_outlive_a_site(t: &Topology, found: &mut Vec<Complaint>) {
+fn functions_outlive_a_site(t: &Topology, found: &mut Vec<Clash>) {
     if t.is_one_region() {
         return;
     }
@@ -244,7 +244,7 @@ fn functions_outlive_a_site(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn register_decides_alone(t: &Topology, found: &mut Vec<Complaint>) {
+fn register_decides_alone(t: &Topology, found: &mut Vec<Clash>) {
     if t.register.kind != RegisterKind::Table {
         return;
     }
@@ -266,7 +266,7 @@ fn register_decides_alone(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn register_outlives_a_site(t: &Topology, found: &mut Vec<Complaint>) {
+fn register_outlives_a_site(t: &Topology, found: &mut Vec<Clash>) {
     if t.is_one_region() || t.register.kind != RegisterKind::Table || t.register_regions().len() != 1 {
         return;
     }
@@ -288,7 +288,7 @@ fn register_outlives_a_site(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn strong_register_has_a_quorum(t: &Topology, found: &mut Vec<Complaint>) {
+fn strong_register_has_a_quorum(t: &Topology, found: &mut Vec<Clash>) {
     if t.register.kind != RegisterKind::Strong {
         return;
     }
@@ -359,7 +359,7 @@ fn counted(number: usize, noun: &str) -> String {
     }
 }
 
-fn secrets_are_where_functions_run(t: &Topology, found: &mut Vec<Complaint>) {
+fn secrets_are_where_functions_run(t: &Topology, found: &mut Vec<Clash>) {
     if let Some(region) = t.infinispan.password_secret.region()
         && !t.regions.iter().any(|r| r.as_str() == region)
     {
@@ -372,7 +372,7 @@ fn secrets_are_where_functions_run(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn keys_reach_every_region(t: &Topology, found: &mut Vec<Complaint>) {
+fn keys_reach_every_region(t: &Topology, found: &mut Vec<Clash>) {
     let Some(key) = &t.function.kms_key else { return };
     if !t.regions.iter().any(|region| region.as_str() == key.region()) {
         found.push(complaint(
@@ -391,7 +391,7 @@ fn keys_reach_every_region(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn networks_cover_every_region(t: &Topology, found: &mut Vec<Complaint>) {
+fn networks_cover_every_region(t: &Topology, found: &mut Vec<Clash>) {
     for region in t.function.vpc.keys().filter(|region| !t.regions.contains(region)) {
         found.push(complaint(
             format!("function.vpc.{region}"),
@@ -430,7 +430,7 @@ fn networks_cover_every_region(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn topics_cover_every_region(t: &Topology, found: &mut Vec<Complaint>) {
+fn topics_cover_every_region(t: &Topology, found: &mut Vec<Clash>) {
     let topics = &t.notify.topics;
     if topics.is_empty() {
         return;
@@ -469,7 +469,7 @@ fn topics_cover_every_region(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn checkers_are_route_53s(t: &Topology, found: &mut Vec<Complaint>) {
+fn checkers_are_route_53s(t: &Topology, found: &mut Vec<Clash>) {
     let checkers = &t.health.checker_regions;
     for (index, region) in checkers.iter().enumerate() {
         if !regions::services(region.as_str()).is_some_and(|services| services.health_checkers) {
@@ -497,7 +497,7 @@ fn checkers_are_route_53s(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-fn labels_are_free(t: &Topology, found: &mut Vec<Complaint>) {
+fn labels_are_free(t: &Topology, found: &mut Vec<Clash>) {
     for key in t.monitoring.labels.keys() {
         let text = key.as_str();
         if text.starts_with("sitefence.io/") || text == names::LABEL_MANAGED_BY {

@@ -1,9 +1,9 @@
 //! Lengths of time that must fit each other.
 
-use super::{Complaint, complaint};
+use super::{Clash, complaint};
 use crate::topology::{Interval, Topology};
 
-pub(super) fn function_answers_within_a_flush(t: &Topology, found: &mut Vec<Complaint>) {
+pub(super) fn function_answers_within_a_flush(t: &Topology, found: &mut Vec<Clash>) {
     let (timeout, interval) = (t.function.timeout, t.alerting.group_interval);
     if timeout >= interval {
         let at = "function.timeout";
@@ -18,7 +18,7 @@ pub(super) fn function_answers_within_a_flush(t: &Topology, found: &mut Vec<Comp
     }
 }
 
-pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Complaint>) {
+pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Clash>) {
     let alerting = &t.alerting;
     let zero = Interval::from_seconds(0);
     for (name, interval) in [
@@ -112,7 +112,7 @@ pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Complaint>) {
     }
 }
 
-pub(super) fn failure_detection_can_work(t: &Topology, found: &mut Vec<Complaint>) {
+pub(super) fn failure_detection_can_work(t: &Topology, found: &mut Vec<Clash>) {
     for (index, site) in t.sites.iter().enumerate() {
         let Some(detection) = site.infinispan.failure_detection else {
             continue;
@@ -131,7 +131,7 @@ pub(super) fn failure_detection_can_work(t: &Topology, found: &mut Vec<Complaint
     }
 }
 
-pub(super) fn timeout_is_one_lambda_takes(t: &Topology, found: &mut Vec<Complaint>) {
+pub(super) fn timeout_is_one_lambda_takes(t: &Topology, found: &mut Vec<Clash>) {
     let timeout = t.function.timeout;
     if !(5..=120).contains(&timeout.seconds()) {
         found.push(complaint(
@@ -143,7 +143,7 @@ pub(super) fn timeout_is_one_lambda_takes(t: &Topology, found: &mut Vec<Complain
     }
 }
 
-pub(super) fn claim_can_be_renewed(t: &Topology, found: &mut Vec<Complaint>) {
+pub(super) fn claim_can_be_renewed(t: &Topology, found: &mut Vec<Clash>) {
     let interval = t.claim.renew_interval;
     if interval.seconds() == 0 || interval >= t.function.timeout {
         found.push(complaint(

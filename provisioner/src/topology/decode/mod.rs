@@ -32,7 +32,7 @@ use serde::de::DeserializeOwned;
 use self::deserializer::{BLOCK, LIST, Mismatch, NodeDeserializer, TEXT, TRUTH, listed};
 use super::schema;
 use super::suggest::{closest, meant};
-use crate::yaml::{Node, Path, Segment, Value, shortened};
+use crate::yaml::{Node, Path, PathSegment, Value, shortened};
 
 /// A mistake and where it belongs.
 #[derive(Debug, Clone, PartialEq)]
@@ -238,7 +238,7 @@ pub(super) fn decode<T: DeserializeOwned>(mut root: Node, donor: &Node) -> Decod
 
 /// Puts `replacement` at `path`, or takes out what is there. Says whether anything changed. Nodes of a
 /// sequence keep the path they had in the file, so a child is found by its path, not by its index.
-fn replace(node: &mut Node, path: &[Segment], replacement: Option<&Node>) -> bool {
+fn replace(node: &mut Node, path: &[PathSegment], replacement: Option<&Node>) -> bool {
     let Some((segment, rest)) = path.split_first() else {
         let Some(replacement) = replacement else {
             return false;
@@ -248,8 +248,8 @@ fn replace(node: &mut Node, path: &[Segment], replacement: Option<&Node>) -> boo
     };
     let whole = node.path.clone();
     let child_path = match segment {
-        Segment::Key(key) => whole.key(key),
-        Segment::Index(index) => whole.index(*index),
+        PathSegment::Key(key) => whole.key(key),
+        PathSegment::Index(index) => whole.index(*index),
     };
     let spot = (node.span, node.key_span);
     match &mut node.value {
@@ -263,7 +263,7 @@ fn replace(node: &mut Node, path: &[Segment], replacement: Option<&Node>) -> boo
                 (Some(index), _, _) => entries
                     .get_mut(index)
                     .is_some_and(|(_, child)| replace(child, rest, replacement)),
-                (None, Some(replacement), Segment::Key(key)) if rest.is_empty() => {
+                (None, Some(replacement), PathSegment::Key(key)) if rest.is_empty() => {
                     let (span, key_span) = spot;
                     let node = Node {
                         path: child_path,

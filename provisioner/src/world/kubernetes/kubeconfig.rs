@@ -21,7 +21,7 @@ use crate::observed::access::AccessProblem;
 use crate::observed::cluster::Unreached;
 use crate::topology::{Site, SiteName};
 use crate::world::bounded::MOST_BYTES;
-use crate::world::calls::Asked;
+use crate::world::calls::Traced;
 
 /// Long enough for a person to sign in by a browser that the plugin opened.
 const SIGN_IN_SECONDS: u64 = 120;
@@ -173,7 +173,7 @@ async fn client(
             }
             request
         });
-        let asked = tower::layer::layer_fn(|inner| Asked {
+        let asked = tower::layer::layer_fn(|inner| Traced {
             inner,
             cluster: cluster.clone(),
         });

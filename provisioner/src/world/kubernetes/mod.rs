@@ -56,7 +56,7 @@ pub struct ApplyMode {
 
 /// What an application came to.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Applied {
+pub enum AppliedObject {
     /// The object afterwards.
     Done(Value),
     /// Others hold some of its fields.
@@ -289,7 +289,7 @@ impl Cluster {
         target: Target<'_>,
         body: &Value,
         mode: ApplyMode,
-    ) -> Result<Applied, ClusterError> {
+    ) -> Result<AppliedObject, ClusterError> {
         let api = self.api(&target.resource, target.namespace);
         let call = self.call("patch", &target.resource, Some(target.namespace));
         let mut how = PatchParams::apply(FIELD_MANAGER).validation_strict();
@@ -302,7 +302,7 @@ impl Cluster {
         let attempts = async {
             loop {
                 let error = match api.patch(target.name, &how, &patch).await {
-                    Ok(object) => return Ok(Applied::Done(json(&object))),
+                    Ok(object) => return Ok(AppliedObject::Done(json(&object))),
                     Err(error) => error,
                 };
                 if let kube::Error::Api(status) = &error {
@@ -315,7 +315,7 @@ impl Cluster {
                         })
                         .collect();
                     if !conflicts.is_empty() {
-                        return Ok(Applied::Conflicts(conflicts));
+                        return Ok(AppliedObject::Conflicts(conflicts));
                     }
                     if [429, 503, 504].contains(&status.code)
                         && let Some(pause) = pauses.next()

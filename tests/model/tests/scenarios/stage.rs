@@ -51,12 +51,13 @@ pub(crate) fn lag(first: u32, which: impl Fn(&Call) -> bool) -> impl Fn(&Call) -
 
 fn fare(first: u32, which: impl Fn(&Call) -> bool, how: impl Fn() -> Fate) -> impl Fn(&Call) -> Fate {
     let left = Cell::new(first);
-    move |call| match which(call) && left.get() > 0 {
-        true => {
+    move |call| {
+        if which(call) && left.get() > 0 {
             left.set(left.get() - 1);
             how()
+        } else {
+            Fate::As(Way::Plain)
         }
-        false => Fate::As(Way::Plain),
     }
 }
 

@@ -93,9 +93,10 @@ async fn wait(stage: &Stage, whole: Duration) {
         let mut core = stage.sim.core();
         core.reality.rude && core.dice.permille(500)
     };
-    let wait = match rude {
-        true => stage.sim.core().dice.between(Duration::ZERO, whole),
-        false => whole,
+    let wait = if rude {
+        stage.sim.core().dice.between(Duration::ZERO, whole)
+    } else {
+        whole
     };
     if rude {
         stage.note(|| format!("       the operator waits for {} s only", wait.as_secs()));

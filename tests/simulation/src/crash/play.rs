@@ -349,12 +349,13 @@ impl Play {
             Goal::Untouched => record.epoch.0 == 0 && whole(0) && whole(1),
             Goal::Kept => record.state == State::Complete,
         };
-        match there {
-            true => Ok(()),
-            false => Err(format!(
+        if there {
+            Ok(())
+        } else {
+            Err(format!(
                 "L1: one retry does not reach it: {} epoch {}",
                 record.state, record.epoch
-            )),
+            ))
         }
     }
 }

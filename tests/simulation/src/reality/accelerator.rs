@@ -63,9 +63,10 @@ impl Reality {
             .iter()
             .find(|(replaced, _)| *replaced > at)
             .map_or(&self.groups, |(_, groups)| groups);
-        let mark = match dice.permille(self.unread) {
-            true => Mark::Unread("AccessDeniedException".to_owned()),
-            false => self.mark.clone(),
+        let mark = if dice.permille(self.unread) {
+            Mark::Unread("AccessDeniedException".to_owned())
+        } else {
+            self.mark.clone()
         };
         Reading {
             groups: groups.clone(),
@@ -153,9 +154,10 @@ impl Reality {
             let Some(end) = ends.find(|end| end.config.id == id) else {
                 continue;
             };
-            match by_the_dial {
-                true => group.closed = true,
-                false => end.config.weight = Some(0),
+            if by_the_dial {
+                group.closed = true
+            } else {
+                end.config.weight = Some(0)
             }
         }
         self.hands.groups = Some(now);

@@ -173,9 +173,10 @@ impl Reality {
                             && !cache.stalled
                             && now >= cache.pushed_at + PUSH_TAKES
                         {
-                            cache.push = match sees && !dice.permille(self.cache_failures) {
-                                true => Push::Ok,
-                                false => Push::Error,
+                            cache.push = if sees && !dice.permille(self.cache_failures) {
+                                Push::Ok
+                            } else {
+                                Push::Error
                             };
                             cache.in_step = cache.push == Push::Ok;
                             peer.receiving &= cache.push != Push::Ok;
@@ -288,9 +289,10 @@ impl Reality {
                 });
             }
         }
-        match sees {
-            true => Event::Switched(Ok(failures)),
-            false => call.failed("the other site is not in view"),
+        if sees {
+            Event::Switched(Ok(failures))
+        } else {
+            call.failed("the other site is not in view")
         }
     }
 

@@ -213,9 +213,10 @@ fn admitted(state: &State, request: &Received, permission: Permission) -> Result
         .get("authorization")
         .and_then(|said| said.to_str().ok())
         .ok_or(Refusal::Unauthenticated)?;
-    let mechanism = match said.starts_with("Digest ") {
-        true => Mechanism::Digest,
-        false => Mechanism::Basic,
+    let mechanism = if said.starts_with("Digest ") {
+        Mechanism::Digest
+    } else {
+        Mechanism::Basic
     };
     if !state.mechanisms.contains(&mechanism) {
         return Err(Refusal::NotTaken(mechanism));

@@ -217,8 +217,9 @@ fn finding(
         unfenced.site, obstacle.why
     );
     // So long a loss that is going to be fenced takes, and so long people meant it.
-    match unfenced.planned || seconds < u64::from(UNFENCED_AFTER_SECONDS) {
-        true => fine(sentence),
-        false => warns(sentence, obstacle.hint),
+    if unfenced.planned || seconds < u64::from(UNFENCED_AFTER_SECONDS) {
+        fine(sentence)
+    } else {
+        warns(sentence, obstacle.hint)
     }
 }

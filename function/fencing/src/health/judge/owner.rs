@@ -68,9 +68,10 @@ fn gone_back(record: &Record, reached: Reached, again: bool) -> Finding {
          believed",
         record.epoch
     );
-    match again {
-        true => fails(found, hint),
-        false => warns(found, hint),
+    if again {
+        fails(found, hint)
+    } else {
+        warns(found, hint)
     }
 }
 

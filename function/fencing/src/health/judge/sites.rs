@@ -114,16 +114,17 @@ impl Judge<'_> {
                 continue;
             };
             let days = seconds_from(self.now, ending.at) / DAY_SECONDS;
-            let (whose, hint) = match ending.is_authority {
-                true => (
+            let (whose, hint) = if ending.is_authority {
+                (
                     "an authority's certificate",
                     "add its successor to the site's `infinispan.caBundle` beside it and apply, before Infinispan's \
                      certificate is renewed by that",
-                ),
-                false => (
+                )
+            } else {
+                (
                     "its certificate",
                     "renew it at this Infinispan; the authority may stay",
-                ),
+                )
             };
             let found = format!(
                 "{whose}, {}, ends in {days} days, at {}",
