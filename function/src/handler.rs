@@ -4,7 +4,7 @@
 //! when lost: the digests of what callers present, the refusals of the last seconds, since when the
 //! register waits. None of it is evidence: every decision reads the world anew.
 
-mod watching;
+mod health;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,11 +1,11 @@
-//! The Lambda: what it is told, whom it calls, what it answers.
+//! The Lambda: what reaches it, what it calls, what it answers.
 //!
 //! ```text
 //!   Function URL ─▶ event ─▶ webhook ─┐                        ┌─▶ register     (DynamoDB)
 //!   schedule ─────▶ event ────────────┼─▶ handler ─▶ run ──────┼─▶ accelerator  (Global Accelerator)
 //!   operator ─────▶ event ────────────┘     │  ▲      │        ├─▶ infinispan   (of the survivor)
 //!                                           ▼  │      ▼        └─▶ notices      (SNS, metrics)
-//!                    looks, no writes ◀─ watch │ fencing::step     a `World`, for looks a `Lookout`
+//!                    looks, no writes ◀ deep_check │ fencing::step     a `World`, for looks a `Lookout`
 //!                                           └──┴ fencing::health
 //! ```
 //!
@@ -16,6 +16,7 @@
 //! `cloud`, on by default, brings the real one.
 
 pub mod credentials;
+pub mod deep_check;
 pub mod event;
 pub mod handler;
 #[cfg(feature = "cloud")]
@@ -27,6 +28,5 @@ mod rehearse;
 pub mod remembered;
 pub mod run;
 pub mod waiting;
-pub mod watch;
 pub mod webhook;
 pub mod world;

@@ -4,6 +4,7 @@
 //! the second permission of a public URL. So each promise is one function that looks at the finished documents
 //! only, not at how they were made, and runs inside every render. Each has a test that breaks it.
 
+mod alarms;
 mod aws;
 mod environment;
 mod kubernetes;
@@ -11,7 +12,6 @@ mod permissions;
 pub mod plan;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 use std::fmt;
 
@@ -152,15 +152,15 @@ const PROMISES: &[Promise] = &[
     ),
     (
         "an alarm on a heartbeat takes silence for failure, and every loss is notified once",
-        watch::alarms_hear_silence,
+        alarms::alarms_hear_silence,
     ),
     (
         "alarms and dashboard speak of what the function measures, and the dashboard of all of it",
-        watch::metrics_are_the_functions,
+        alarms::metrics_are_the_functions,
     ),
     (
         "each function is asked from outside, rightly, and an alarm listens",
-        watch::everyone_is_asked_from_outside,
+        alarms::everyone_is_asked_from_outside,
     ),
     ("secrets are generated, never written", aws::secrets_are_generated),
     (

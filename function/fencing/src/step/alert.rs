@@ -15,7 +15,7 @@ use super::evidence::{Because, allowed, decide, missed, misses, reading};
 use super::rejoin::{Off, abort};
 use super::restored::{believed, note_new};
 use super::script::{Halt, Position, Script};
-use super::{Call, watch};
+use super::{Call, sweep};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Record, State};
 use crate::replication::Sight;
@@ -104,7 +104,7 @@ fn judge(
             believed(script, record, Some(asked.accelerator))?;
             Ok(conclude(record, reporter, true))
         }
-        State::Complete => watch::watch(script, record, Some((asked.accelerator, asked.view)), None),
+        State::Complete => sweep::watch(script, record, Some((asked.accelerator, asked.view)), None),
         State::Rejoining if record.fenced() == Some(&reporter.0) => Ok(rejoining(record)),
         State::Rejoining => match misses(script, asked.view, &reporter.0, &suspect.0)? {
             Sight::Misses => {

@@ -28,10 +28,10 @@ mod operate;
 mod rejoin;
 mod restored;
 mod script;
+pub mod sweep;
 mod turn;
 pub mod verdict;
 mod wait;
-pub mod watch;
 
 pub use calls::{Call, Event, Fault, Written};
 pub use evidence::DIVIDED_SECONDS;

@@ -6,7 +6,7 @@ use super::carry_out::{carried_out_once, claim, complete, decision_of, unclaimed
 use super::evidence::{Because, decide, not_held, only_observed, owned, reading, restored};
 use super::restored::{believed, note_new};
 use super::script::{Halt, Position, Script};
-use super::{Call, watch};
+use super::{Call, sweep};
 use crate::accelerator::{Mark, Outcome, Reading, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Hold, Record, State};
@@ -126,9 +126,9 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
                 unclaimed(script, record)?;
                 believed(script, record, Some(accelerator))?;
                 let claimed = claim(script, record, &format!("operator {by}"))?;
-                watch::finish(script, claimed)
+                sweep::finish(script, claimed)
             }
-            State::Complete => watch::watch(script, record, None, None),
+            State::Complete => sweep::watch(script, record, None, None),
             State::Rejoining => Ok(Answer::new(
                 Status::NotNow,
                 format!("{fenced} is being brought back"),
@@ -207,7 +207,7 @@ pub(super) fn promote(
                 unclaimed(script, record)?;
                 believed(script, record, None)?;
                 let claimed = claim(script, record, &format!("operator {by}"))?;
-                let done = watch::finish(script, claimed)?;
+                let done = sweep::finish(script, claimed)?;
                 script.say(
                     Cause::Promoted,
                     format!("{survivor} survives now, {fenced} is fenced, by {by}"),
@@ -218,7 +218,7 @@ pub(super) fn promote(
                 Status::NotNow,
                 format!("{survivor} already survives and {fenced} is being brought back"),
             )),
-            _ => watch::watch(script, record, None, None),
+            _ => sweep::watch(script, record, None, None),
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, restored, watch};
+use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, restored, sweep};
 use crate::accelerator::{Marked, Reading};
 use crate::answer::{Answer, Cause, Notice, Status};
 use crate::register::{self, Claim, Record, SCHEMA};
@@ -111,7 +111,7 @@ fn replay(settings: &Settings, state: Progress) -> (Progress, Vec<Effect>) {
             suspect,
             since,
         } => alert::alert(&mut script, &reporter, &suspect, since),
-        Task::Sweep { waited } => watch::sweep(&mut script, waited),
+        Task::Sweep { waited } => sweep::sweep(&mut script, waited),
         Task::Fence { fenced, by } => operate::fence(&mut script, &fenced, &by),
         Task::Promote {
             survivor,

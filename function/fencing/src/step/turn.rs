@@ -14,7 +14,7 @@ use super::evidence::{owned, reading};
 use super::rejoin::Sites;
 use super::restored::note_end;
 use super::script::{Halt, Script, Switched};
-use super::watch::infinispan;
+use super::sweep::infinispan;
 use super::{Call, Fault, Keycloak};
 use crate::accelerator::{Outcome, remember};
 use crate::answer::{Answer, Cause, Next, Status};

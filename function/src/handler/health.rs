@@ -11,8 +11,8 @@ use futures_util::future::join;
 
 use super::{Handler, Invocation, Reply, SECRET_LIMIT, late};
 use crate::credentials::Key;
+use crate::deep_check;
 use crate::run::Budget;
-use crate::watch;
 use crate::webhook::Rejection;
 use crate::world::Lookout;
 
@@ -61,7 +61,7 @@ impl<W: Lookout> Handler<W> {
             return self.turned_away(&Rejection::NotFound);
         }
         let within = HEALTH_LIMIT.min(budget.left(self.world.moment()));
-        let (record, kept) = watch::look_up(&self.world, within).await;
+        let (record, kept) = deep_check::look_up(&self.world, within).await;
         let told = health::answer(
             &self.settings,
             self.world.moment().wall,
@@ -79,11 +79,11 @@ impl<W: Lookout> Handler<W> {
     pub(super) async fn deep_check(&self, record: Option<Record>, budget: Budget) {
         let callers = async {
             let (webhook, health) = join(
-                watch::timed(&self.world, Probe::WebhookSecret, async {
+                deep_check::timed(&self.world, Probe::WebhookSecret, async {
                     let expected = self.read_webhook_secret().await?;
                     Ok(Seen::secret(expected.ends_a_line()))
                 }),
-                watch::timed(&self.world, Probe::HealthSecret, async {
+                deep_check::timed(&self.world, Probe::HealthSecret, async {
                     let key = self.read_health_secret().await?;
                     Ok(Seen::secret(key.ends_a_line()))
                 }),
@@ -91,7 +91,7 @@ impl<W: Lookout> Handler<W> {
             .await;
             vec![webhook, health]
         };
-        watch::deep_check(&self.settings, &self.world, budget, record, callers).await;
+        deep_check::deep_check(&self.settings, &self.world, budget, record, callers).await;
     }
 
     pub(super) async fn drill(&self, drill: &Drill, budget: Budget) -> Answer {
