@@ -15,7 +15,7 @@ use crate::package::{self, Package};
 use crate::plan::{OUTPUT_WEBHOOK_SECRET, ParameterValue, Plan, StackGoal, Step};
 use crate::preflight::Findings;
 use crate::preflight::ours::{Choices, Clusters};
-use crate::render::{StackDocument, parameters};
+use crate::render::{StackDocument, Template, parameters};
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 use crate::topology::{Region, Topology};
 
@@ -175,8 +175,7 @@ pub(crate) fn documents(regions: &[&str]) -> Vec<StackDocument> {
     let document = |kind, region: &str, template: &str| StackDocument {
         kind,
         region: Region::new(region).unwrap(),
-        template: template.to_owned(),
-        value: serde_yaml::from_str(template).unwrap(),
+        template: Template::read(template),
     };
     let mut documents = vec![document(
         StackKind::Register,
@@ -231,7 +230,7 @@ pub(crate) fn stack(status: &str, resources: &[(&str, &str)]) -> StackReading {
         id: format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/s/1"),
         status: status.to_owned(),
         reason: None,
-        template: String::new(),
+        template: Template::default(),
         parameters: BTreeMap::new(),
         outputs: BTreeMap::new(),
         tags: [(TAG_TOPOLOGY.to_owned(), "prod".to_owned())].into(),

@@ -20,7 +20,7 @@ use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::preflight::ours::{Choices, OURS};
 use crate::render::DocumentKind;
 use crate::render::ObjectDocument;
-use crate::render::StackDocument;
+use crate::render::{StackDocument, Template};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{self, Scope, Session, Wanted, status};
@@ -163,8 +163,10 @@ pub(super) async fn wanted<'a>(
             DocumentKind::Stack { kind, region } => documents.push(StackDocument {
                 kind,
                 region,
-                template: document.text,
-                value: document.value,
+                template: Template {
+                    text: document.text,
+                    value: document.value,
+                },
             }),
             DocumentKind::Object { site, kind } if OURS.contains(&kind) => objects.push(ObjectDocument {
                 site,

@@ -10,7 +10,6 @@ use fencing::register::items::Unread;
 use fencing::register::{Record, State};
 use fencing::settings::Settings;
 use fencing::words::SiteName;
-use serde_json::Value;
 
 pub mod access;
 pub mod cause;
@@ -31,6 +30,7 @@ pub mod workload;
 
 use self::cluster::{ClusterReading, Looks};
 pub use self::ownership::{Mark, Neighbour};
+use crate::render::Template;
 use crate::topology::Region;
 use crate::topology::names::{StackKind, TAG_REGIONS};
 
@@ -125,7 +125,7 @@ pub struct StackReading {
     /// Why, if it says.
     pub reason: Option<String>,
     /// The template it was last made from, as it was sent.
-    pub template: String,
+    pub template: Template,
     /// The values of its parameters.
     pub parameters: BTreeMap<String, String>,
     pub outputs: BTreeMap<String, String>,
@@ -148,8 +148,7 @@ impl StackReading {
     /// Whether `resource` stays when the stack is deleted. What counts is the template that was deployed, whatever
     /// the topology says by now.
     pub fn keeps(&self, resource: &ResourceReading) -> bool {
-        let template: Value = serde_yaml::from_str(&self.template).unwrap_or_default();
-        let policy = &template["Resources"][&resource.logical_id]["DeletionPolicy"];
+        let policy = &self.template.value["Resources"][&resource.logical_id]["DeletionPolicy"];
         policy == "Retain"
     }
 }

@@ -7,6 +7,7 @@ use super::tests::{deferred, deployed_in_two, planned, words};
 use crate::observed::StackReading;
 use crate::observed::cluster::{Look, Looks, Unreached};
 use crate::preflight::ours::Clusters;
+use crate::render::Template;
 use crate::sample::*;
 use crate::topology::names::StackKind;
 
@@ -35,7 +36,7 @@ fn a_broken_stack_that_keeps_its_table_is_made_anew_over_it() {
         let mut standing = standing();
         let stacks = &mut standing.regions.get_mut(REGION).unwrap().stacks;
         let broken = StackReading {
-            template: template.to_owned(),
+            template: Template::read(template),
             ..stack(
                 "DELETE_FAILED",
                 &[("AWS::DynamoDB::Table", "sitefence-prod-register")],

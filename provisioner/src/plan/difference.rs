@@ -54,8 +54,7 @@ const TAGS: [&str; 2] = ["Tags", "HealthCheckTags"];
 
 /// What becomes of a stack on its way to `goal`.
 pub(super) fn between(stack: &StackReading, goal: &StackGoal, account_id: &str) -> StackDifference {
-    let parse = |template: &str| serde_yaml::from_str::<Value>(template).unwrap_or_default();
-    let (before, after) = (parse(&stack.template), parse(&goal.template));
+    let (before, after) = (&stack.template.value, &goal.template.value);
     let known = |(name, value): (&String, &ParameterValue)| (name.clone(), told(value));
     let old = Values {
         parameters: stack.parameters.clone(),
@@ -71,7 +70,7 @@ pub(super) fn between(stack: &StackReading, goal: &StackGoal, account_id: &str) 
     };
     let tags = tags(&stack.tags, &goal.tags);
     let of = |template: &Value| template["Resources"].as_object().cloned().unwrap_or_default();
-    let (had, has) = (of(&before), of(&after));
+    let (had, has) = (of(before), of(after));
     let names: BTreeSet<&String> = had.keys().chain(has.keys()).collect();
     let resources = names
         .into_iter()
@@ -86,7 +85,7 @@ pub(super) fn between(stack: &StackReading, goal: &StackGoal, account_id: &str) 
 
 /// The name that a resource of `goal` gets outside, where its template says so.
 pub fn name_of(goal: &StackGoal, logical_id: &str, account_id: &str) -> Option<String> {
-    let template: Value = serde_yaml::from_str(&goal.template).ok()?;
+    let template = &goal.template.value;
     let resource = &template["Resources"][logical_id];
     let kind = resource["Type"].as_str()?;
     let (_, for_life) = FOR_LIFE.iter().find(|(known, _)| *known == kind)?;
@@ -340,6 +339,7 @@ fn has_more_to_tell(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::Template;
     use crate::topology::Region;
     use crate::topology::names::StackKind;
 
@@ -378,7 +378,7 @@ Resources:
             owned.collect()
         };
         StackReading {
-            template: TEMPLATE.to_owned(),
+            template: Template::read(TEMPLATE),
             parameters: of(&[("Groups", "g1,g2"), ("Key", "old.zip")]),
             tags: of(&[("owner", "one")]),
             ..crate::sample::stack("CREATE_COMPLETE", &[])
@@ -390,7 +390,7 @@ Resources:
             kind: StackKind::Fencing,
             region: Region::seen("eu-west-1").unwrap_or_else(|| unreachable!()),
             stack: "s".into(),
-            template: template.into(),
+            template: Template::read(template),
             parameters: [("Groups", "g1,g2"), ("Key", key)]
                 .map(|(name, value)| (name.to_owned(), ParameterValue::Known(value.to_owned())))
                 .into(),

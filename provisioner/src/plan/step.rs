@@ -11,6 +11,7 @@ use crate::observed::cluster::{ObjectRef, Unreached};
 use crate::observed::{Mark, RegisterPlace};
 use crate::package::Package;
 use crate::preflight::problem::Warning;
+use crate::render::Template;
 use crate::topology::names::StackKind;
 use crate::topology::{Region, SiteName};
 
@@ -80,7 +81,7 @@ pub struct StackGoal {
     pub kind: StackKind,
     pub region: Region,
     pub stack: String,
-    pub template: String,
+    pub template: Template,
     /// The values of its parameters.
     pub parameters: BTreeMap<String, ParameterValue>,
     pub tags: BTreeMap<String, String>,

@@ -9,7 +9,7 @@ use crate::observed::{RegionStanding, Standing};
 use crate::package::Package;
 use crate::preflight::problem::Problem;
 use crate::preflight::{Findings, judge_destruction};
-use crate::render::StackDocument;
+use crate::render::{StackDocument, Template};
 use crate::sample::*;
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
@@ -128,8 +128,7 @@ fn a_rotated_health_secret_has_route_53_ask_with_the_new_one() {
     documents.push(StackDocument {
         kind: StackKind::Health,
         region: "us-east-1".into(),
-        template: "Parameters:\n  HealthSecretVersion: { Type: String }\n".to_owned(),
-        value: serde_json::json!({"Parameters": {"HealthSecretVersion": {"Type": "String"}}}),
+        template: Template::read("Parameters:\n  HealthSecretVersion: { Type: String }\n"),
     });
     let plan_with = |standing: &Standing, version: Option<&str>| {
         let findings = Findings {
@@ -346,7 +345,7 @@ fn template_parameters_and_tags_each_count_as_a_difference() {
             .and_then(|region| region.stacks.get_mut(&StackKind::Fencing))
             .unwrap();
         match change {
-            0 => stack.template.push_str("# another\n"),
+            0 => stack.template.text.push_str("# another\n"),
             1 => drop(stack.parameters.remove("Balancers")),
             _ => drop(stack.tags.insert("owner".to_owned(), "someone".to_owned())),
         }
@@ -469,8 +468,7 @@ fn a_register_that_was_kept_is_taken_over() {
 #[test]
 fn a_parameter_that_nobody_knows_stops_the_plan() {
     let mut documents = documents(&[REGION]);
-    documents[0].template = "Parameters: { Surprise: { Type: String } }\nResources: {}\n".to_owned();
-    documents[0].value = serde_yaml::from_str(&documents[0].template).unwrap();
+    documents[0].template = Template::read("Parameters: { Surprise: { Type: String } }\nResources: {}\n");
     let problems = plan(
         &topology(),
         &standing(),
@@ -670,8 +668,7 @@ pub(crate) fn two_regions() -> (Topology, Vec<StackDocument>) {
     for document in &mut documents {
         if document.kind == StackKind::Fencing && document.region.as_str() == OTHER {
             let parameter = "Parameters:\n  WebhookSecretArn: { Type: String }\n";
-            document.template = document.template.replace("Parameters:\n", parameter);
-            document.value = serde_yaml::from_str(&document.template).unwrap();
+            document.template = Template::read(document.template.text.replace("Parameters:\n", parameter));
         }
     }
     (topology, documents)

@@ -61,13 +61,33 @@ pub struct ObjectDocument {
     pub value: Value,
 }
 
+/// A CloudFormation template: the text that is sent and compared, and what it says, read once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Template {
+    pub text: String,
+    /// Null where the text, which somebody else deployed, is no YAML.
+    pub value: Value,
+}
+
+impl Template {
+    pub fn read(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let value = serde_yaml::from_str(&text).unwrap_or_default();
+        Self { text, value }
+    }
+
+    /// The resources' names in the template, and what is said of each.
+    pub fn resources(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.value["Resources"].as_object().into_iter().flatten()
+    }
+}
+
 /// A rendered template and where it goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StackDocument {
     pub kind: StackKind,
     pub region: Region,
-    pub template: String,
-    pub value: Value,
+    pub template: Template,
 }
 
 /// Renders every document of `topology`, in a fixed order. Whether they keep their promises is not looked at here.

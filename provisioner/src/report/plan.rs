@@ -98,12 +98,8 @@ pub fn changes(difference: &StackDifference) -> Vec<String> {
 
 /// What a template creates, as `type name`.
 fn created(goal: &StackGoal) -> Vec<String> {
-    let template = serde_yaml::from_str::<Value>(&goal.template).unwrap_or_default();
-    template
-        .get("Resources")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
+    goal.template
+        .resources()
         .map(|(name, resource)| {
             let kind = resource.get("Type").and_then(Value::as_str).unwrap_or("?");
             format!("{kind} {name}")

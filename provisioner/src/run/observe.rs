@@ -29,7 +29,7 @@ use crate::plan::OutputReading;
 use crate::plan::clusters::heard;
 use crate::preflight::ours::Choices;
 use crate::preflight::{former_registers, infinispan_urls, sites_to_search};
-use crate::render::ObjectDocument;
+use crate::render::{ObjectDocument, Template};
 use crate::topology::names::{HEALTH_REGION, StackKind, health_region};
 use crate::topology::{Region, Topology};
 use crate::world::account;
@@ -165,7 +165,7 @@ async fn region_standing(
             // By id: should the stack be replaced meanwhile, the answers still belong together.
             let (template, resources) =
                 tokio::try_join!(stacks.template(&stack.id), stacks.resources(&stack.id))?;
-            (stack.template, stack.resources) = (template, resources);
+            (stack.template, stack.resources) = (Template::read(template), resources);
             Ok(Some((kind, stack)))
         }
     }));

@@ -159,7 +159,7 @@ impl<'a> Driver<'a> {
             name,
             creates,
             adopts: goal.adopts,
-            template: &goal.template,
+            template: &goal.template.text,
             parameters: &parameters,
             tags: &goal.tags,
         };

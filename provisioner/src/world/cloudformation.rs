@@ -16,6 +16,7 @@ use crate::observed::changes::{
     Action, ChangeSetReading, PropertyChange, Replacement, ResourceChange, ResourceDrift,
 };
 use crate::observed::{ResourceReading, StackReading};
+use crate::render::Template;
 use crate::topology::Region;
 
 /// The type of a stack among its own resources.
@@ -93,7 +94,7 @@ impl Stacks {
                 .as_str()
                 .to_owned(),
             reason: stack.stack_status_reason,
-            template: String::new(),
+            template: Template::default(),
             parameters: stack
                 .parameters
                 .unwrap_or_default()

@@ -424,7 +424,13 @@ fn only_ours_is_deleted(case: &Case<'_>) -> Vec<String> {
 /// Steps are a closed list, and none of them knows of endpoints; a stack is the only way left.
 fn endpoint_groups_are_left(case: &Case<'_>) -> Vec<String> {
     let writing = case.steps().filter(|(_, step)| {
-        goal(step).is_some_and(|goal| goal.template.contains("AWS::GlobalAccelerator::"))
+        goal(step).is_some_and(|goal| {
+            let mut kinds = goal
+                .template
+                .resources()
+                .filter_map(|(_, resource)| resource["Type"].as_str());
+            kinds.any(|kind| kind.starts_with("AWS::GlobalAccelerator::"))
+        })
     });
     writing.map(|(_, step)| word(step)).collect()
 }

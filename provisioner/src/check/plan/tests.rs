@@ -16,6 +16,7 @@ use crate::plan::tests::{OTHER, new_code, two_regions};
 use crate::plan::unreached::{Deferred, Place};
 use crate::plan::{Plan, Step, destroy, plan};
 use crate::preflight::ours::{Choices, Clusters};
+use crate::render::Template;
 use crate::render::{ObjectDocument, StackDocument};
 use crate::sample::*;
 use crate::topology::names::StackKind;
@@ -151,7 +152,7 @@ impl World {
                     reading.bucket_is_gone = reading.stacks.contains_key(&StackKind::Artifacts);
                     reading.artifacts.clear();
                 }
-                Damage::Edited => stack.template.push_str("# by hand\n"),
+                Damage::Edited => stack.template.text.push_str("# by hand\n"),
                 Damage::Gone => {
                     reading.stacks.remove(kind);
                 }
@@ -435,8 +436,8 @@ const BREAKS: &[Break] = &[
     ("no step writes to an endpoint group", |plan| {
         for step in &mut plan.steps {
             if let Step::CreateStack(goal) = step {
-                goal.template
-                    .push_str("  Group: { Type: 'AWS::GlobalAccelerator::EndpointGroup' }\n");
+                let group = "  Group: { Type: 'AWS::GlobalAccelerator::EndpointGroup' }\n";
+                goal.template = Template::read(format!("{}{group}", goal.template.text));
             }
         }
     }),

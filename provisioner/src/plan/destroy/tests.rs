@@ -7,6 +7,7 @@ use crate::observed::cluster::Looks;
 use crate::plan::{Step, destroy};
 use crate::preflight::problem::Problem;
 use crate::preflight::{judge, judge_destruction};
+use crate::render::Template;
 use crate::sample::*;
 use crate::topology::names::StackKind;
 
@@ -17,7 +18,9 @@ fn with_register(policy: &str) -> Standing {
         "CREATE_COMPLETE",
         &[("AWS::DynamoDB::Table", "sitefence-prod-register")],
     );
-    made.template = format!("Resources:\n  It: {{ Type: 'AWS::DynamoDB::Table'{policy} }}\n");
+    made.template = Template::read(format!(
+        "Resources:\n  It: {{ Type: 'AWS::DynamoDB::Table'{policy} }}\n"
+    ));
     let region = standing.regions.get_mut(REGION).unwrap();
     region.stacks.insert(StackKind::Register, made);
     standing.register = Some(table("open"));

@@ -32,7 +32,7 @@ pub(super) fn goals(
         let stack = topology.stack_name(document.kind);
         let values = parameter_values(topology, standing, findings, package, &document.region);
         let mut parameters: BTreeMap<String, ParameterValue> = BTreeMap::new();
-        for (name, has_default) in declared_parameters(&document.value) {
+        for (name, has_default) in declared_parameters(&document.template.value) {
             match values.get(&name) {
                 Some(value) => {
                     parameters.insert(name, value.clone());
@@ -215,7 +215,7 @@ fn stack_steps(
 
 /// Whether a stack is what it should be: made from the same template, with the same values and tags.
 fn is_reached(stack: &StackReading, goal: &StackGoal) -> bool {
-    stack.template.trim_end() == goal.template.trim_end()
+    stack.template.text.trim_end() == goal.template.text.trim_end()
         // Parameters that are left to their default show in the stack, too.
         && goal
             .parameters
