@@ -51,7 +51,7 @@ const PURE: [&str; 9] = [
 const EDGES: [&str; 6] = ["cli", "run", "world", "environment", "folder", "files"];
 
 /// What reaches out of the process, and why a pure module has no business with it.
-const FORBIDDEN: [(&str, &str); 11] = [
+const FORBIDDEN: [(&str, &str); 12] = [
     (r"\bTimestamp::now\b", "the time is an argument"),
     (
         r"\b(?:Instant|SystemTime|Zoned|OffsetDateTime)\b",
@@ -85,6 +85,10 @@ const FORBIDDEN: [(&str, &str); 11] = [
     (
         r"\baws_(?:sdk|config|smithy)\w*::|\bkube::|\breqwest::|\bhyper\w*::",
         "SDK types stay in world",
+    ),
+    (
+        r"(?:^|[^:\w])function::",
+        "the function's edges are world's to call",
     ),
     (
         r"\b(?:rand|uuid|getrandom)::|\bRandomState\b",
@@ -232,16 +236,23 @@ fn breaks_of_purity(source: &Source) -> Vec<String> {
     breaks.collect()
 }
 
-/// Files of one module that name each other, as pairs. A folder's `mod.rs` stands for the folder and is left out: it
-/// names what it holds, and what it holds its words.
+/// Whether a module is the other one or lies in its folder.
+fn lies_in(module: &str, folder: &str) -> bool {
+    module
+        .strip_prefix(folder)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Files of one module that name each other, as pairs. A folder's `mod.rs` and what lies in the folder may: it names what
+/// it holds, and what it holds its words.
 fn circles(sources: &[Source]) -> Vec<String> {
     let files: BTreeMap<String, &Source> = sources.iter().map(|source| (source.name(), source)).collect();
     let file_of = |name: &str| -> Option<String> {
         let mut parts: Vec<&str> = name.split("::").collect();
         while !parts.is_empty() {
             let candidate = parts.join("::");
-            if let Some(source) = files.get(&candidate) {
-                return (!source.path.ends_with("/mod.rs")).then_some(candidate);
+            if files.contains_key(&candidate) {
+                return Some(candidate);
             }
             parts.pop();
         }
@@ -250,8 +261,10 @@ fn circles(sources: &[Source]) -> Vec<String> {
     let arrows: BTreeMap<String, BTreeSet<String>> = files
         .iter()
         .map(|(name, source)| {
-            let there = source.names().iter().filter_map(|other| file_of(other)).collect();
-            (name.clone(), there)
+            let names = source.names();
+            let there = names.iter().filter_map(|other| file_of(other));
+            let there = there.filter(|other| !lies_in(other, name) && !lies_in(name, other));
+            (name.clone(), there.collect())
         })
         .collect();
     let mut circles = Vec::new();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Case, as_list, of_type, text, texts};
 use crate::render::{ObjectKind, pending};
-use crate::topology::names::{LABEL_MANAGED_BY, LABEL_TOPOLOGY, MANAGED_BY};
+use crate::topology::names::{LABEL_MANAGED_BY, LABEL_TOPOLOGY, MANAGED_BY, PASSWORD_KEY, USERNAME_KEY};
 use crate::topology::{Interval, Site};
 
 fn rules(object: &Value) -> Vec<&Value> {
@@ -293,12 +293,7 @@ pub(super) fn route_reaches_every_function(case: &mut Case<'_>) {
             );
         }
         let secret = case.topology.object_name();
-        let wanted: BTreeSet<String> = case
-            .topology
-            .regions
-            .iter()
-            .map(|region| case.topology.url_key(region))
-            .collect();
+        let wanted: BTreeSet<String> = case.topology.url_keys().map(|(key, _)| key).collect();
         for route in route_of(object, alert::SITE_OFFLINE) {
             let receivers = object.pointer("/spec/receivers").map(as_list).unwrap_or_default();
             let receiver = receivers
@@ -313,7 +308,7 @@ pub(super) fn route_reaches_every_function(case: &mut Case<'_>) {
                 if text(webhook, "/urlSecret/name") == secret {
                     reached.insert(text(webhook, "/urlSecret/key").to_owned());
                 }
-                for (part, key) in [("username", "username"), ("password", "password")] {
+                for (part, key) in [("username", USERNAME_KEY), ("password", PASSWORD_KEY)] {
                     let reference = webhook.pointer(&format!("/httpConfig/basicAuth/{part}"));
                     if reference != Some(&json!({"name": secret, "key": key})) {
                         case.breach(document, format!("a webhook has no {part} from the Secret"));
@@ -398,7 +393,7 @@ pub(super) fn no_secret_value_is_written(case: &mut Case<'_>) {
                 let is_placeholder = value
                     .as_str()
                     .is_some_and(|text| text.starts_with('<') && text.contains('>'));
-                if name != "username" && !is_placeholder {
+                if name != USERNAME_KEY && !is_placeholder {
                     case.breach(document, format!("`{name}` is no placeholder"));
                 }
             }

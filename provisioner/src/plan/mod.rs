@@ -28,6 +28,7 @@ mod marks;
 mod marks_tests;
 #[cfg(test)]
 mod moves_tests;
+mod removal;
 mod stacks;
 mod step;
 pub mod unreached;

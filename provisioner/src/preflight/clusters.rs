@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::cluster_problem::ClusterProblem;
 use super::infinispan;
-use super::ours::{Clusters, OURS, object_ref, secret_change, url_keys};
+use super::ours::{Clusters, OURS, object_ref, secret_change};
 use crate::observed::Standing;
 use crate::observed::access::{AccessProblem, word};
 use crate::observed::cluster::{ClusterReading, Denied, DryRun, Look, Looks, MONITORING, OPENSHIFT};
@@ -402,11 +402,14 @@ impl Judge<'_> {
                 Some(DryRun::Accepted { conflicts, .. }) => {
                     let conflicts = match kind {
                         // It was asked about without its values, so what they conflict with is found by us.
-                        ObjectKind::Secret => {
-                            secret_change(current, &url_keys(self.topology), &self.reading.secret, dry_run)
-                                .map(|change| change.drifted)
-                                .unwrap_or_default()
-                        }
+                        ObjectKind::Secret => secret_change(
+                            current,
+                            &self.topology.url_keys().collect(),
+                            &self.reading.secret,
+                            dry_run,
+                        )
+                        .map(|change| change.drifted)
+                        .unwrap_or_default(),
                         _ => conflicts.clone(),
                     };
                     let conflicts = objects::by_others(conflicts);

@@ -14,14 +14,11 @@ use crate::observed::cluster::{
 use crate::observed::difference::Segment;
 use crate::observed::objects::{self, ObjectAction, ObjectChange};
 use crate::render::{ObjectDocument, ObjectKind};
+use crate::topology::names::{PASSWORD_KEY, USERNAME_KEY};
 use crate::topology::{Platform, Region, Site, SiteName, Topology};
 
 /// What stands for a value that is never shown.
 pub const REDACTED: &str = "[redacted]";
-/// Our Secret's keys beside the URLs.
-pub const USERNAME_KEY: &str = "username";
-/// The key of the password.
-pub const PASSWORD_KEY: &str = "password";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choices {
@@ -92,13 +89,6 @@ pub fn object_ref(topology: &Topology, site: &Site, kind: ObjectKind) -> ObjectR
         namespace: site.namespace.to_string(),
         name: topology.object_name(),
     }
-}
-
-/// The keys that the webhook's Secret has in each cluster: those of URLs, each with its function's Region.
-pub fn url_keys(topology: &Topology) -> BTreeMap<String, Region> {
-    let keys = topology.regions.iter();
-    keys.map(|region| (topology.url_key(region), region.clone()))
-        .collect()
 }
 
 /// Those that were not reached.

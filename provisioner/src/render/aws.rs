@@ -326,38 +326,40 @@ fn fencing_parameters(is_first: bool) -> Vec<Parameter> {
         let Source::Parameter(name) = variable.source else {
             continue;
         };
-        parameters.push(match name {
-            "AcceleratorArn" => Parameter::new(
+        parameters.push(match *variable {
+            settings::ACCELERATOR_ARN => Parameter::new(
                 name,
                 "The accelerator in front of both sites",
                 Some("^arn:aws:globalaccelerator::[0-9]{12}:accelerator/[0-9a-z-]+$"),
             ),
-            "EndpointGroupArns" => Parameter {
+            settings::ENDPOINT_GROUP_ARNS => Parameter {
                 kind: "CommaDelimitedList",
                 ..Parameter::new(name, "The endpoint groups that hold a site's balancer", None)
             },
-            "Balancers" => Parameter::new(
+            settings::BALANCERS => Parameter::new(
                 name,
                 "Each site's balancers, site=arn with commas between",
                 Some("^[a-z0-9-]+=arn:[^,]+(,[a-z0-9-]+=arn:[^,]+)+$"),
             ),
-            "InfinispanUrls" => Parameter::new(
+            settings::INFINISPAN_URLS => Parameter::new(
                 name,
                 "Each site's Infinispan, site=https://host with a comma between",
                 Some("^[a-z0-9-]+=https://[^,]+,[a-z0-9-]+=https://[^,]+$"),
             ),
-            "InfinispanSecret" => Parameter::new(
+            settings::INFINISPAN_SECRET => Parameter::new(
                 name,
                 "The secret with Infinispan's password, in this Region",
                 SECRET,
             ),
-            "Owner" => Parameter::new(
+            settings::OWNER => Parameter::new(
                 name,
                 "Whose the accelerator is, as its tag says: account/Region/table/topology",
                 Some("^[0-9]{12}/[a-z0-9-]+/[A-Za-z0-9_.-]+/[a-z0-9-]+$"),
             ),
-            "RegisterTable" => Parameter::new(name, "The register's table", Some("^[A-Za-z0-9_.-]{3,255}$")),
-            other => Parameter::new(other, "A value that the function needs", None),
+            settings::REGISTER_TABLE => {
+                Parameter::new(name, "The register's table", Some("^[A-Za-z0-9_.-]{3,255}$"))
+            }
+            _ => Parameter::new(name, "A value that the function needs", None),
         });
     }
     if !is_first {
@@ -390,7 +392,7 @@ fn environment(
                 value: Some(value),
                 ..Variable::default()
             },
-            Source::Parameter(parameter @ "EndpointGroupArns") => Variable {
+            Source::Parameter(parameter) if variable == settings::ENDPOINT_GROUP_ARNS => Variable {
                 name,
                 list_parameter: Some(parameter.to_owned()),
                 ..Variable::default()

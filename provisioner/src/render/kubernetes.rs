@@ -166,14 +166,6 @@ fn monitoring_labels(topology: &Topology) -> Vec<Label> {
     our_labels(topology).into_iter().chain(theirs).collect()
 }
 
-fn url_keys(topology: &Topology) -> Vec<String> {
-    topology
-        .regions
-        .iter()
-        .map(|region| topology.url_key(region))
-        .collect()
-}
-
 fn alertmanager_config(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
     #[derive(Serialize)]
     struct Values {
@@ -220,7 +212,7 @@ fn alertmanager_config(topology: &Topology, site: &Site) -> Result<Filled, Rende
             watchdog_interval: WATCHDOG_INTERVAL.to_string(),
             watchdog_repeat_interval: WATCHDOG_REPEAT_INTERVAL.to_string(),
             secret_name: topology.object_name(),
-            url_keys: url_keys(topology),
+            url_keys: topology.url_keys().map(|(key, _)| key).collect(),
             environment_proxy: proxy.is_none_or(Proxy::is_of_environment),
             proxy_urls: proxy
                 .and_then(Proxy::url)
@@ -396,7 +388,7 @@ fn secret(topology: &Topology, site: &Site) -> Result<Filled, RenderError> {
             name: topology.object_name(),
             namespace: site.namespace.to_string(),
             labels: our_labels(topology),
-            url_keys: url_keys(topology),
+            url_keys: topology.url_keys().map(|(key, _)| key).collect(),
             url_placeholder: format!("<the function's URL>{}", path::WEBHOOK.trim_start_matches('/')),
             username: topology.webhook.username.to_string(),
         },

@@ -12,6 +12,7 @@ use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::preflight::ours::REDACTED;
 use crate::render::user_workload::names;
 use crate::topology::SiteName;
+use crate::topology::names::{PASSWORD_KEY, USERNAME_KEY};
 
 /// A step in a cluster, as it begins.
 pub(super) fn step(step: &Step) -> Option<String> {
@@ -91,7 +92,10 @@ fn applied(goal: &ObjectGoal) -> Vec<String> {
     };
     let mut lines = vec![format!("{sign} {}  {what}", goal.object.title())];
     if let (ObjectAction::Create, Content::Webhook { urls, .. }) = (goal.change.action, &goal.content) {
-        let keys = urls.keys().map(String::as_str).chain(["username", "password"]);
+        let keys = urls
+            .keys()
+            .map(String::as_str)
+            .chain([USERNAME_KEY, PASSWORD_KEY]);
         lines.extend(keys.map(|key| format!("    data.{key}: → {REDACTED}")));
     }
     lines.extend(properties(&goal.change.properties));

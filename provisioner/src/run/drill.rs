@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::operate;
 use super::webhook::WebhookValues;
 use super::{Failure, Session, observe};
-use crate::preflight::ours::{PASSWORD_KEY, USERNAME_KEY, url_keys};
 use crate::report::{self, Operated, Rehearsed};
+use crate::topology::names::{PASSWORD_KEY, USERNAME_KEY};
 use crate::topology::{Interval, Region, Site, Topology};
 use crate::world::webhook::{Posted, WebhookClient};
 
@@ -24,7 +24,7 @@ pub async fn rehearse(session: &Session, topology: &Topology) -> Result<Vec<Rehe
     let values = WebhookValues::now(session, topology).await?;
     let webhook = WebhookClient::new(&session.aws);
     let mut rehearsed = Vec::new();
-    for (key, region) in url_keys(topology) {
+    for (key, region) in topology.url_keys() {
         for reporter in &topology.sites {
             session.interrupt.check()?;
             let payload = payload(topology, reporter, Timestamp::now()).to_string();

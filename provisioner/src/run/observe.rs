@@ -274,10 +274,9 @@ pub async fn observe(
         WebhookValues::default()
     };
     let silent = topology
-        .regions
-        .iter()
-        .filter(|region| unreached.contains_key(*region));
-    let silent_keys: Vec<String> = silent.map(|region| topology.url_key(region)).collect();
+        .url_keys()
+        .filter(|(_, region)| unreached.contains_key(region));
+    let silent_keys: Vec<String> = silent.map(|(key, _)| key).collect();
     let clusters = seen.compared(&wanted, &silent_keys);
     let heard = if clusters.is_empty() || standing.register_unread.is_some() {
         BTreeSet::new()

@@ -15,8 +15,9 @@ use super::Session;
 use super::failure::Failure;
 use crate::observed::{StackHealth, Standing};
 use crate::plan::{OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
-use crate::preflight::ours::{PASSWORD_KEY, REDACTED, USERNAME_KEY, url_keys};
+use crate::preflight::ours::REDACTED;
 use crate::topology::names::StackKind;
+use crate::topology::names::{PASSWORD_KEY, USERNAME_KEY};
 use crate::topology::{Region, Topology};
 use crate::world::call::CallError;
 use crate::world::cloudformation::Stacks;
@@ -52,7 +53,7 @@ impl WebhookValues {
     pub async fn of(session: &Session, topology: &Topology, outputs: &Outputs) -> Result<Self, CallError> {
         let output = |region: &Region, name: &str| outputs.get(region)?.get(name);
         let mut values = BTreeMap::new();
-        for (key, region) in url_keys(topology) {
+        for (key, region) in topology.url_keys() {
             if let Some(url) = output(&region, OUTPUT_URL) {
                 values.insert(key, secret(webhook_url(url)));
             }
@@ -95,7 +96,7 @@ impl WebhookValues {
             }
         }
         let values = Self::of(session, topology, &outputs).await?;
-        for (key, region) in url_keys(topology) {
+        for (key, region) in topology.url_keys() {
             if !values.values.contains_key(&key) {
                 return Err(Failure::NoOutput {
                     stack,

@@ -55,6 +55,10 @@ impl StackKind {
     }
 }
 
+/// The keys of the webhook's Secret in each cluster, beside its URLs.
+pub const USERNAME_KEY: &str = "username";
+pub const PASSWORD_KEY: &str = "password";
+
 impl Topology {
     fn named(&self, what: &str) -> String {
         format!("{PREFIX}-{}-{what}", self.name)
@@ -152,5 +156,12 @@ impl Topology {
         } else {
             format!("url-{region}")
         }
+    }
+
+    /// The keys of the webhook's URLs in each cluster's Secret, each with its function's Region, in the topology's order.
+    pub fn url_keys(&self) -> impl Iterator<Item = (String, Region)> {
+        self.regions
+            .iter()
+            .map(|region| (self.url_key(region), region.clone()))
     }
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::observed::cluster::{ClusterReading, ClusterStanding, DryRun, Look, Looks, ObjectRef, Rollout};
 use crate::observed::objects::{self, ObjectChange};
 use crate::plan::{Step, Unchanged};
-use crate::preflight::ours::{Clusters, OURS, object_ref, secret_change, url_keys};
+use crate::preflight::ours::{Clusters, OURS, object_ref, secret_change};
 use crate::render::user_workload::{self, Change, names};
 use crate::render::{ObjectKind, without_environment_proxy};
 use crate::topology::{Platform, Region, SecretDelivery, Site, SiteName, Topology};
@@ -219,7 +219,7 @@ impl Planner<'_> {
             fields.remove("data");
         }
         let current = self.reading.standing.objects.get(&ObjectKind::Secret);
-        let urls = url_keys(self.topology);
+        let urls = self.topology.url_keys().collect();
         let change = secret_change(
             current,
             &urls,

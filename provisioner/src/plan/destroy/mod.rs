@@ -6,9 +6,10 @@
 //! reach keeps what it has until the next time; of the rest only the register waits for it.
 
 use crate::observed::cluster::{ClusterStanding, Looks};
-use crate::observed::{RegisterPlace, ResourceReading, StackReading, Standing};
+use crate::observed::{RegisterPlace, Standing};
 use crate::plan::clusters;
 use crate::plan::lock::{LockPlace, enclose};
+use crate::plan::removal::{bucket, deletion, unprotection};
 use crate::plan::unreached::{self, Deferred, Place};
 use crate::plan::{Plan, Step, stacks};
 use crate::preflight::ours;
@@ -214,56 +215,6 @@ pub fn is_gone(step: &Step, standing: &Standing) -> bool {
             .get(region)
             .is_some_and(|region| !region.stacks.contains_key(kind)),
         _ => false,
-    }
-}
-
-/// The bucket that an artifact stack made and that still stands.
-pub(super) fn bucket(stack: &StackReading) -> Option<String> {
-    stack
-        .resources
-        .iter()
-        .filter(|resource| resource.kind == "AWS::S3::Bucket" && resource.stands())
-        .find_map(|resource| resource.physical_id.clone())
-}
-
-/// What has to come before the deletion of a stack whose table goes with it: the table is protected from being deleted,
-/// by whomever, and a deletion that fails half-way is not easily begun again.
-pub(super) fn unprotection(region: &Region, stack: &StackReading) -> Option<Step> {
-    let mut tables = stack
-        .resources
-        .iter()
-        .filter(|resource| resource.is_table() && resource.stands() && !stack.keeps(resource));
-    Some(Step::UnprotectTable {
-        region: region.clone(),
-        table: tables.next()?.physical_id.clone()?,
-    })
-}
-
-/// The step that deletes `stack`.
-pub(super) fn deletion(
-    kind: StackKind,
-    region: &Region,
-    name: &str,
-    stack: &StackReading,
-    why: &str,
-) -> Step {
-    let standing = stack.resources.iter().filter(|resource| resource.stands());
-    let (kept, gone): (Vec<_>, Vec<_>) = standing.partition(|resource| stack.keeps(resource));
-    let words = |resources: Vec<&ResourceReading>| {
-        let words = resources.into_iter().map(|resource| {
-            let name = resource.physical_id.as_deref().unwrap_or(&resource.logical_id);
-            format!("{} {name}", resource.kind)
-        });
-        words.collect()
-    };
-    Step::DeleteStack {
-        kind,
-        region: region.clone(),
-        stack: name.to_owned(),
-        id: stack.id.clone(),
-        why: why.to_owned(),
-        resources: words(gone),
-        keeps: words(kept),
     }
 }
 

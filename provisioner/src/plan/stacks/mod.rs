@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use self::parameters::{declared_parameters, parameter_values, trusted_version};
 use super::lock::{LockPlace, enclose};
 use super::unreached::{self, Deferred, Place};
-use super::{ParameterValue, StackGoal, Step, destroy, difference};
+use super::{ParameterValue, StackGoal, Step, difference, removal};
 use crate::observed::changes::StackDifference;
 use crate::observed::{StackHealth, StackReading, Standing};
 use crate::package::{self, Package};
@@ -125,7 +125,7 @@ pub(super) fn steps(topology: &Topology, standing: &Standing, goal: &StackGoal) 
     // By what the stack made: one that failed because another's bucket has the name must not touch that.
     let made = stack
         .filter(|_| goal.kind == StackKind::Artifacts)
-        .and_then(destroy::bucket);
+        .and_then(removal::bucket);
     if let (Some(bucket), Some(Step::DeleteStack { .. })) = (made, steps.first()) {
         steps.insert(
             0,
@@ -138,7 +138,7 @@ pub(super) fn steps(topology: &Topology, standing: &Standing, goal: &StackGoal) 
     if let (StackKind::Register, Some(stack), Some(Step::DeleteStack { .. })) =
         (goal.kind, stack, steps.first())
     {
-        steps.splice(0..0, destroy::unprotection(&goal.region, stack));
+        steps.splice(0..0, removal::unprotection(&goal.region, stack));
     }
     let key = goal.parameters.get(ARTIFACT_KEY);
     let key = key.and_then(ParameterValue::known).unwrap_or_default();
@@ -187,7 +187,7 @@ fn stack_steps(
     };
     let anew = |why: &str| {
         vec![
-            destroy::deletion(goal.kind, &goal.region, &goal.stack, stack, why),
+            removal::deletion(goal.kind, &goal.region, &goal.stack, stack, why),
             Step::CreateStack(StackGoal {
                 // A table that the stack keeps as it goes is there when the new one comes.
                 adopts: goal.adopts
