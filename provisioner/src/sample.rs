@@ -168,6 +168,7 @@ pub(crate) fn package() -> Package {
     Package {
         sha256: "ab".repeat(32),
         bytes: 2_000_000,
+        version: Some("0.2.0".to_owned()),
     }
 }
 

@@ -114,6 +114,25 @@ fn what_flags_do_not_say_is_marked_and_validate_names_it() {
     );
 }
 
+/// The flag of all verbs is the Region of both sites, and of the function, where no flag of a site says otherwise.
+#[test]
+fn one_region_for_all_is_both_sites_and_the_function_s() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let sites = ["init", "--site", "site-a", "--site", "site-b"];
+    run(at, &[&sites[..], &["--region", "eu-west-1"]].concat());
+    let text = written(at);
+    assert!(text.contains("\nregions: [eu-west-1]  # "), "{text}");
+    assert_eq!(text.matches("    region: eu-west-1  # by --region\n").count(), 2, "{text}");
+    assert!(!text.contains("egions: [FILL-IN]"), "{text}");
+    let other = ["--force", "--site-region", "eu-west-1", "--site-region", "eu-west-2"];
+    run(at, &[&sites[..], &other, &["--region", "eu-central-1"]].concat());
+    let text = written(at);
+    assert!(text.contains("\nregions: [eu-west-1, eu-west-2]  # ") && !text.contains("by --region"), "{text}");
+    let wrong = run(at, &[&sites[..], &["--force", "--region", "eu-wset-1"]].concat());
+    assert!(wrong.contains("exit code 2") && wrong.contains("error: "), "{wrong}");
+}
+
 #[test]
 fn what_does_not_validate_is_said_and_is_not_planned() {
     let folder = tempfile::tempdir().unwrap();

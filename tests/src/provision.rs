@@ -30,10 +30,23 @@ pub enum ProvisionError {
     OddKeys(Vec<String>),
 }
 
-/// The binary, as it was built last. One that is older than its sources is told of and used: a test's own output is
+/// Another `provision` for tests to run: what is distributed, in a root of its own (`cargo xtask dist --check`).
+pub const ANOTHER: &str = "SITEFENCE_PROVISION";
+
+/// The binary that [`ANOTHER`] names, if it is set.
+pub fn another() -> Option<PathBuf> {
+    std::env::var_os(ANOTHER)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+/// The binary, as it was built last, unless another one is named. One that is older than its sources is told of and used: a test's own output is
 /// shown when the test fails, and then this may be why.
 #[allow(clippy::print_stderr)] // the way by which a test harness captures it
 pub fn binary() -> Result<PathBuf, ProvisionError> {
+    if let Some(another) = another() {
+        return Ok(another);
+    }
     let binary = tools::target_directory()?.join("debug").join("provision");
     let Ok(built) = modified(&binary) else {
         return Err(ProvisionError::NotBuilt(binary));

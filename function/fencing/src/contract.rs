@@ -57,6 +57,19 @@ pub mod path {
     pub const HEALTH: &str = "/health/";
 }
 
+/// The function's name, spelt where a constant cannot stand.
+macro_rules! agent {
+    () => {
+        "sitefence-function/"
+    };
+}
+
+/// What the function calls itself when it asks an Infinispan. It stands in the binary as it is, so that a binary says
+/// its version to whoever only has its bytes: a zip from elsewhere, one from last year.
+pub const AGENT: &str = concat!(agent!(), env!("CARGO_PKG_VERSION"), " (fencing)");
+/// What [`AGENT`] begins with. The version follows, up to the next space.
+pub const AGENT_NAME: &str = agent!();
+
 /// The most characters of a name: an identity's ARN, a rejoin's session.
 pub const NAME_LIMIT: usize = 2048;
 /// The most characters of a reason. It stands in the register's item, in every answer meanwhile and in mails.

@@ -15,7 +15,7 @@ use crate::check;
 use crate::files;
 use crate::observed::cluster::Unreached;
 use crate::package::elf::Binary;
-use crate::package::{self, PackedFunction};
+use crate::package::{self, PackedFunction, embedded};
 use crate::plan::unreached::{Deferred, UnreachedRegion};
 use crate::preflight::ours::{Choices, OURS};
 use crate::render::DocumentKind;
@@ -24,7 +24,7 @@ use crate::render::{StackDocument, Template};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{self, Scope, Session, Wanted, status};
-use crate::topology::{Interval, Loaded, Topology};
+use crate::topology::{Architecture, Interval, Loaded, Topology};
 use crate::world::build::{self, Profile};
 
 /// How long the register is waited for before a verb begins.
@@ -80,7 +80,7 @@ pub(super) fn duration(interval: Interval) -> Duration {
 /// Where the function comes from.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FunctionArgs {
-    /// Take the `bootstrap` of this zip instead of building one
+    /// Take the `bootstrap` of this zip instead of this program's own function, or of building one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["source", "build_profile"])]
     pub(super) function_zip: Option<PathBuf>,
     /// Build from this checkout of Sitefence
@@ -110,10 +110,33 @@ impl From<ProfileArg> for Profile {
 }
 
 impl FunctionArgs {
-    /// Whether getting the function takes minutes. What can be known to be wrong before is then told before.
-    fn builds(&self) -> bool {
+    /// Whether the function that this program carries is meant: where no other one is named, and no build asked for.
+    fn is_embedded(&self, architecture: Architecture) -> bool {
         self.function_zip.is_none()
+            && self.source.is_none()
+            && self.build_profile.is_none()
+            && embedded::zip(architecture).is_some()
     }
+
+    /// Whether getting the function takes minutes. What can be known to be wrong before is then told before.
+    fn builds(&self, architecture: Architecture) -> bool {
+        self.function_zip.is_none() && !self.is_embedded(architecture)
+    }
+}
+
+/// Gets the function as `plan` and `apply` do: this program's own, unless another one is named.
+async fn function(
+    loaded: &Loaded,
+    arguments: &FunctionArgs,
+    console: &Console,
+) -> Result<PackedFunction, run::Failure> {
+    let topology = &loaded.topology;
+    if arguments.is_embedded(topology.function.architecture)
+        && let Some(packed) = run::pack_embedded(topology, &loaded.ca_bundles)?
+    {
+        return Ok(packed);
+    }
+    Ok(built(loaded, arguments, console).await?.0)
 }
 
 /// Builds the function, or takes it from a zip, and packs it with the topology's authorities.
@@ -184,11 +207,11 @@ pub(super) async fn wanted<'a>(
         resume_epoch,
     };
     if choices.aws {
-        if arguments.builds() {
+        if arguments.builds(topology.function.architecture) {
             session.connected()?;
             run::apply::look(session, &wanted, choices).await?;
         }
-        wanted.function = Some(built(loaded, arguments, &session.console).await?.0);
+        wanted.function = Some(function(loaded, arguments, &session.console).await?);
     }
     Ok(wanted)
 }

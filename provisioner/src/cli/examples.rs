@@ -158,6 +158,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[("provision drill --fail-health 10m", "do people hear of it?")],
     ),
     (
+        "version",
+        &[
+            ("provision version", "this program, and the function that it carries"),
+            ("provision version prod.yaml", "and what runs in each Region"),
+        ],
+    ),
+    (
         "schema",
         &[(
             "provision schema > topology.schema.json",

@@ -25,6 +25,7 @@ mod schema;
 mod status;
 mod topology_file;
 mod validate;
+mod version;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -85,6 +86,8 @@ enum Verb {
     Release(hold::Release),
     /// Rehearse the loss of a site through the real address with the real credentials; changes nothing
     Drill(drill::Drill),
+    /// Say what this program is, which function it carries, and what is deployed
+    Version(version::Version),
     /// Print the JSON Schema of a topology, for editors
     Schema(schema::Schema),
     /// Say what a field of the topology is for, and what it may hold
@@ -114,6 +117,7 @@ impl Verb {
             Self::Hold(verb) => verb.run(),
             Self::Release(verb) => verb.run(),
             Self::Drill(verb) => verb.run(),
+            Self::Version(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Explain(verb) => verb.run(),
             Self::Completions(verb) => verb.run(),

@@ -26,6 +26,7 @@ pub mod objects;
 mod ownership;
 pub mod repository;
 pub mod status;
+pub mod version;
 pub mod workload;
 
 use self::cluster::{ClusterReading, Looks};

@@ -10,6 +10,8 @@
 
 mod digest;
 pub mod elf;
+pub mod embedded;
+mod version;
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
@@ -20,6 +22,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 pub use self::digest::sha256;
+pub use self::version::version_of;
 
 /// The name that `provided.al2023` starts.
 pub const BOOTSTRAP: &str = "bootstrap";
@@ -65,6 +68,8 @@ pub struct Package {
     /// SHA-256 of the zip, in hexadecimal.
     pub sha256: String,
     pub bytes: u64,
+    /// The function's version, as its binary has it; one from before versions were written into it has none.
+    pub version: Option<String>,
 }
 
 impl Package {
@@ -97,35 +102,67 @@ pub fn pack(
     bootstrap: &[u8],
     ca_bundles: &BTreeMap<SiteName, Vec<u8>>,
 ) -> Result<PackedFunction, PackageError> {
-    let mut entries = BTreeMap::from([(BOOTSTRAP.to_owned(), (0o755, bootstrap))]);
-    for (site, pem) in ca_bundles {
-        entries.insert(format!("ca/{site}.pem"), (0o644, pem.as_slice()));
-    }
-    let zip = write(&entries).map_err(|source| PackageError::Unwritable { source })?;
+    pack_as(bootstrap, ca_bundles, |zip| {
+        zip.start_file(BOOTSTRAP, options(PROGRAM))?;
+        zip.write_all(bootstrap)?;
+        Ok(())
+    })
+}
+
+/// Packs the binary of a zip with the sites' authorities. It stays compressed as it is: whoever distributes a program
+/// has minutes for what is done in a second elsewhere.
+pub fn repack(
+    zip: &[u8],
+    ca_bundles: &BTreeMap<SiteName, Vec<u8>>,
+) -> Result<PackedFunction, PackageError> {
+    let bootstrap = bootstrap_of(zip)?;
+    pack_as(&bootstrap, ca_bundles, |packed| {
+        let mut archive = ZipArchive::new(Cursor::new(zip))?;
+        let compressed = archive.by_name(BOOTSTRAP)?;
+        packed.raw_copy_file_touch(compressed, DateTime::default(), Some(PROGRAM))?;
+        Ok(())
+    })
+}
+
+/// The mode of a program, and of what it only reads.
+const PROGRAM: u32 = 0o755;
+const DATA: u32 = 0o644;
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+fn options(mode: u32) -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(COMPRESSION_LEVEL))
+        .last_modified_time(DateTime::default())
+        .unix_permissions(mode)
+}
+
+/// Packs with the binary first, which `add` writes.
+fn pack_as(
+    bootstrap: &[u8],
+    ca_bundles: &BTreeMap<SiteName, Vec<u8>>,
+    add: impl FnOnce(&mut ZipWriter<Cursor<Vec<u8>>>) -> Result<(), Failed>,
+) -> Result<PackedFunction, PackageError> {
+    let write = || -> Result<Vec<u8>, Failed> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        add(&mut zip)?;
+        for (site, pem) in ca_bundles {
+            zip.start_file(format!("ca/{site}.pem"), options(DATA))?;
+            zip.write_all(pem)?;
+        }
+        Ok(zip.finish()?.into_inner())
+    };
+    let zip = write().map_err(|source| PackageError::Unwritable { source })?;
     Ok(PackedFunction {
         package: Package {
             sha256: sha256(&zip),
             bytes: zip.len() as u64,
+            version: version_of(bootstrap),
         },
         zip,
         bootstrap_bytes: bootstrap.len() as u64,
     })
-}
-
-fn write(
-    entries: &BTreeMap<String, (u32, &[u8])>,
-) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, (mode, content)) in entries {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(COMPRESSION_LEVEL))
-            .last_modified_time(DateTime::default())
-            .unix_permissions(*mode);
-        zip.start_file(name, options)?;
-        zip.write_all(content)?;
-    }
-    Ok(zip.finish()?.into_inner())
 }
 
 /// The binary in a zip.
@@ -220,13 +257,47 @@ mod tests {
         );
     }
 
+    /// What was compressed better than here stays so, and nothing else of the other zip counts.
+    #[test]
+    fn a_repacked_binary_stays_compressed_as_it_was() {
+        let text = "the function, ".repeat(100).into_bytes();
+        let zip_of = |name: &str, method| {
+            let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+            let options = SimpleFileOptions::default()
+                .compression_method(method)
+                .unix_permissions(0o600);
+            zip.start_file(name, options).unwrap();
+            zip.write_all(&text).unwrap();
+            zip.finish().unwrap().into_inner()
+        };
+        let stored = zip_of(BOOTSTRAP, CompressionMethod::Stored);
+        let repacked = repack(&stored, &bundles()).unwrap();
+        let mut zip = ZipArchive::new(Cursor::new(repacked.zip.as_slice())).unwrap();
+        let entry = zip.by_name(BOOTSTRAP).unwrap();
+        assert_eq!(entry.compressed_size(), text.len() as u64);
+        assert_eq!(entry.unix_mode().map(|mode| mode & 0o777), Some(0o755));
+        drop(entry);
+        assert_eq!(bootstrap_of(&repacked.zip).unwrap(), text);
+        // A zip of ours comes out as it went in.
+        let packed = pack(&text, &bundles()).unwrap();
+        assert_eq!(repack(&packed.zip, &bundles()).unwrap(), packed);
+        let damaged = {
+            let mut zip = zip_of(BOOTSTRAP, CompressionMethod::Stored);
+            let middle = zip.len() / 2;
+            zip[middle] ^= 1;
+            zip
+        };
+        assert!(matches!(
+            repack(&damaged, &bundles()),
+            Err(PackageError::NoZip { .. })
+        ));
+    }
+
     #[test]
     fn a_zip_without_a_binary_is_refused() {
-        let other = write(&BTreeMap::from([(
-            "lambda_function.py".to_owned(),
-            (0o644, b"x".as_slice()),
-        )]))
-        .unwrap();
+        let mut other = ZipWriter::new(Cursor::new(Vec::new()));
+        other.start_file("lambda_function.py", options(DATA)).unwrap();
+        let other = other.finish().unwrap().into_inner();
         let error = bootstrap_of(&other).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -32,6 +32,7 @@ mod removal;
 mod stacks;
 mod step;
 pub mod unreached;
+mod versions;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -40,7 +41,8 @@ use std::collections::BTreeSet;
 
 pub use self::lock::LockPlace;
 pub use self::stacks::parameters::{OUTPUT_TOPIC, OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
-pub use self::step::{OutputReading, ParameterValue, Plan, StackGoal, Step, Unchanged};
+pub use self::step::{FunctionMove, OutputReading, ParameterValue, Plan, StackGoal, Step, Unchanged};
+pub use self::versions::noted_version;
 
 use self::marks::Marks;
 use self::unreached::{Deferred, Place};
@@ -72,6 +74,7 @@ pub fn plan(
         unreached: ours::unreached(clusters.looks),
         unreached_regions: unreached::that_matter(topology, standing, &findings.unreached),
         deferred: Vec::new(),
+        functions: Vec::new(),
         warnings: findings.warnings.clone(),
         plan_again: false,
     };
@@ -98,6 +101,8 @@ pub fn plan(
             let of_stack = stacks::steps(topology, standing, goal);
             if goal.kind == StackKind::Fencing {
                 steps.extend(marks.before_functions(!of_stack.is_empty()));
+                let moved = versions::function_move(standing, &goal.region, package);
+                plan.functions.extend(moved.filter(|_| !of_stack.is_empty()));
             }
             if of_stack.is_empty() {
                 plan.unchanged.push(Unchanged::Stack {

@@ -24,6 +24,10 @@ pub mod parameters {
     pub const ARTIFACT_KEY: &str = "ArtifactKey";
     /// The version that the zip has there.
     pub const ARTIFACT_VERSION: &str = "ArtifactVersion";
+    /// The function's own version, which the package says of itself.
+    pub const FUNCTION_VERSION: &str = "FunctionVersion";
+    /// What stands there for a function that does not say it, as each from before versions were written into it.
+    pub const UNVERSIONED: &str = "unknown";
     /// In the health stack: the version of the health secret that Route 53 asks with.
     pub const HEALTH_SECRET_VERSION: &str = "HealthSecretVersion";
     /// In all Regions but the first: the replica of the webhook's secret.
@@ -280,7 +284,7 @@ pub(super) fn fencing(topology: &Topology, region: &Region) -> Result<Filled, Re
         register_items: format!("{}*", items::others(&topology.name)),
         function_name: topology.function_name(),
         function_description: format!(
-            "Sitefence {name}: takes a lost site out of the accelerator, cuts replication to it"
+            "Sitefence {name}: takes a lost site out of the accelerator, cuts replication to it; version"
         ),
         architecture: topology.function.architecture.to_string(),
         memory_mib: topology.function.memory_mib,
@@ -315,6 +319,11 @@ fn fencing_parameters(is_first: bool) -> Vec<Parameter> {
             parameters::ARTIFACT_KEY,
             "The package's key in the bucket, made from its content",
             Some("^function/[0-9a-f]{64}\\.zip$"),
+        ),
+        Parameter::new(
+            parameters::FUNCTION_VERSION,
+            "The function's version, for people and for `provision plan`",
+            Some("^[0-9A-Za-z.+-]{1,40}$"),
         ),
         Parameter::new(
             parameters::ARTIFACT_VERSION,

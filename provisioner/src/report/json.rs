@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::cost::Cost;
 use super::objects;
 use super::outcome::{Applied, Destroyed, Preview};
+use super::version;
 use crate::observed::changes::StackDifference;
 use crate::package::PackedFunction;
 use crate::package::elf::{Binary, Linkage};
@@ -33,6 +34,8 @@ pub fn plan_json(
         "unreachedRegions": plan.unreached_regions,
         "deferred": plan.deferred,
         "drifts": plan.drifts,
+        "functions": plan.functions,
+        "changelog": version::news(&plan.functions),
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "timeToFence": cases,
         "advice": advice,
@@ -133,6 +136,7 @@ pub fn package_json(function: &PackedFunction, binary: &Binary, file: &Path) -> 
     json!({
         "file": file.display().to_string(),
         "sha256": function.package.sha256,
+        "version": function.package.version,
         "bytes": function.package.bytes,
         "bootstrapBytes": function.bootstrap_bytes,
         "architecture": binary.architecture.to_string(),

@@ -1,5 +1,6 @@
 //! Plans, progress and outcomes as text and JSON. Pure: a value in, a string out.
 
+mod changelog;
 mod cost;
 pub mod draft;
 mod drill;
@@ -16,7 +17,9 @@ mod properties;
 mod rehearsal;
 mod spelling;
 mod status;
+mod version;
 
+pub use self::changelog::changelog;
 pub use self::cost::{Cost, cost_text, monthly};
 pub use self::drill::{split_brain_json, split_brain_text};
 pub use self::failure::{causes_json, failure_text, problems_text};
@@ -34,6 +37,7 @@ pub use self::rehearsal::{rehearsed_json, rehearsed_text, would_all_be_fenced};
 pub use self::status::{
     Complaint, Condition, Summary, changes_between, herald, sign_of_life, status_json, status_text, verdict,
 };
+pub use self::version::{Carried, OfTopology, Versions, version_json, version_text};
 
 /// A number of bytes as people read it.
 pub fn bytes(count: u64) -> String {

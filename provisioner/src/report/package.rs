@@ -12,6 +12,8 @@ pub fn package_text(function: &PackedFunction, binary: &Binary, file: &Path) -> 
     let mut text = String::new();
     let _ = writeln!(text, "{}", file.display());
     let _ = writeln!(text, "sha256     {}", function.package.sha256);
+    let version = function.package.version.as_deref();
+    let _ = writeln!(text, "version    {}", version.unwrap_or("unknown"));
     let _ = writeln!(
         text,
         "size       {} ({} unpacked)",

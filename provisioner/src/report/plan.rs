@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::outcome::{Applied, Destroyed, Preview};
 use super::properties::properties;
+use super::version::moves_text;
 use super::{bytes, objects};
 use crate::observed::changes::{Action, Replacement, StackDifference, StackDrift};
 use crate::observed::objects::ObjectAction;
@@ -171,6 +172,7 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
     for site in sites(plan) {
         site_text(&mut text, plan, site);
     }
+    text.push_str(&moves_text(&plan.functions));
     let (create, change, delete) = counts(plan);
     let _ = if plan.plan_again && plan.has_changes() {
         writeln!(text, "\nmore is known once that is done")

@@ -34,6 +34,7 @@ pub mod stacks;
 pub mod status;
 pub mod subscriptions;
 mod uploads;
+pub mod version;
 pub mod walk;
 mod walk_clusters;
 pub mod webhook;
@@ -175,11 +176,21 @@ pub fn pack(
     bundles: &[CaBundle],
 ) -> Result<(PackedFunction, elf::Binary), Failure> {
     let binary = elf::judge(bootstrap, topology.function.architecture)?;
-    let bundles = bundles
+    Ok((package::pack(bootstrap, &by_site(bundles))?, binary))
+}
+
+/// Packs the function that this program carries for the topology's processor; `None` if it carries none.
+pub fn pack_embedded(topology: &Topology, bundles: &[CaBundle]) -> Result<Option<PackedFunction>, Failure> {
+    let zip = package::embedded::zip(topology.function.architecture);
+    let packed = zip.map(|zip| package::repack(zip, &by_site(bundles)));
+    Ok(packed.transpose()?)
+}
+
+fn by_site(bundles: &[CaBundle]) -> BTreeMap<SiteName, Vec<u8>> {
+    bundles
         .iter()
         .map(|bundle| (bundle.site.clone(), bundle.pem.clone()))
-        .collect();
-    Ok((package::pack(bootstrap, &bundles)?, binary))
+        .collect()
 }
 
 /// What the topology asks to be deployed: everything that does not depend on the world.

@@ -5,11 +5,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tests::demo::{Programs, keep, play, play_two_regions};
+use provisioner::topology::Architecture;
+use tests::demo::{Function, Programs, keep, play, play_two_regions};
 
 const USAGE: &str = "usage: demo [--two-regions | --keep] PROVISION FUNCTION EXAMPLES\n\n  \
     PROVISION  the program `provision`\n  \
-    FUNCTION   the function's binary, built for this machine\n  \
+    FUNCTION   the function's binary, built for this machine; or `carried:x86_64`, `carried:arm64`, where PROVISION\n             \
+    carries it\n  \
     EXAMPLES   the directory with the example topologies\n\n\
     `cargo xtask demo` builds all of it and starts this program.";
 
@@ -25,9 +27,16 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    let carried = function
+        .to_str()
+        .and_then(|text| text.strip_prefix("carried:"));
     let programs = Programs {
         provision,
-        function,
+        function: match carried {
+            Some("arm64") => Function::Carried(Architecture::Arm64),
+            Some(_) => Function::Carried(Architecture::X86_64),
+            None => Function::Built(function),
+        },
         examples,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -10,7 +10,7 @@ impl Play {
     pub(super) async fn deploy(&mut self, programs: &Programs) -> Result<(), DemoError> {
         self.screen.chapter("One command deploys");
         self.show_clusters("In the clusters, before:");
-        self.stage.pack(&programs.function)?;
+        self.stage.provide(&programs.function)?;
         let ran = self
             .provision
             .run(&self.screen, &["render", self.stage.example, "-o", "out"])

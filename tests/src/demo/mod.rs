@@ -25,6 +25,8 @@ mod two_regions;
 
 use std::path::PathBuf;
 
+use provisioner::topology::Architecture;
+
 pub use alert::payload;
 pub use monitoring::{basic, value_of};
 pub use play::{keep, play};
@@ -86,13 +88,22 @@ impl DemoError {
     }
 }
 
+/// Where the function comes from.
+#[derive(Debug, Clone)]
+pub enum Function {
+    /// A binary, built for this machine.
+    Built(PathBuf),
+    /// `provision` carries it, as what is distributed does; this is the processor to deploy it for.
+    Carried(Architecture),
+}
+
 /// The programs to play with.
 #[derive(Debug, Clone)]
 pub struct Programs {
     /// The real `provision`.
     pub provision: PathBuf,
-    /// The function's binary, built for this machine.
-    pub function: PathBuf,
+    /// The function.
+    pub function: Function,
     /// The directory with the examples.
     pub examples: PathBuf,
 }

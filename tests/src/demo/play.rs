@@ -126,15 +126,8 @@ impl Play {
     /// Applies while the clusters' monitoring does its part, and says how many seconds that took.
     pub(super) async fn apply(&self, monitoring: &Monitoring) -> Result<(Ran, f64), DemoError> {
         let began = Instant::now();
-        let arguments = [
-            "apply",
-            self.stage.example,
-            "--yes",
-            "--function-zip",
-            "function.zip",
-            "--output",
-            "json",
-        ];
+        let mut arguments = vec!["apply", self.stage.example, "--yes", "--output", "json"];
+        arguments.extend(self.stage.function_flags());
         let ran = tokio::select! {
             ran = self.provision.run(&self.screen, &arguments) => ran?,
             error = monitoring.run(&self.stage) => return Err(error),

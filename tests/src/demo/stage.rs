@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use provisioner::topology::{self, Topology};
+use provisioner::topology::{self, Architecture, Topology};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{DemoError, clusters};
+use super::{DemoError, Function, clusters};
 use crate::standins::accelerator::{Accelerator, AcceleratorStandIn, World};
 use crate::standins::function_urls::FunctionUrls;
 use crate::standins::infinispan::{InfinispanPair, Role};
@@ -24,6 +24,9 @@ const KUBECONFIG: &str = "kubeconfig";
 
 /// The file with the authority of Function URLs, beside it.
 const INTERNET_AUTHORITY: &str = "internet.pem";
+
+/// The function beside it, where `provision` carries none.
+const FUNCTION_ZIP: &str = "function.zip";
 
 /// More accelerators than one page of the API holds come before the one that is wanted.
 const OTHER_ACCELERATORS: usize = 11;
@@ -40,6 +43,7 @@ pub struct Stage {
     pub accelerator: AcceleratorStandIn,
     pub aws: LocalAws,
     function_urls: FunctionUrls,
+    function_flags: &'static [&'static str],
     /// Each site's balancer, by ARN.
     pub balancers: [String; 2],
     /// Each site's cluster.
@@ -122,6 +126,7 @@ impl Stage {
             accelerator,
             aws,
             function_urls,
+            function_flags: &[],
             balancers,
             folder,
         };
@@ -189,17 +194,41 @@ impl Stage {
         fs::write(&copy, text).map_err(DemoError::file(&copy))
     }
 
+    /// Lays the function beside the topology, unless `provision` carries it.
+    pub fn provide(&mut self, function: &Function) -> Result<(), DemoError> {
+        match function {
+            Function::Built(binary) => {
+                self.pack(binary)?;
+                self.function_flags = &["--function-zip", FUNCTION_ZIP];
+            }
+            Function::Carried(architecture) => self.deploy_for(*architecture)?,
+        }
+        Ok(())
+    }
+
+    /// How `provision` is given the function.
+    pub fn function_flags(&self) -> &'static [&'static str] {
+        self.function_flags
+    }
+
+    /// The topology for another processor than the examples' own.
+    fn deploy_for(&self, architecture: Architecture) -> Result<(), DemoError> {
+        let path = self.folder.path().join(self.example);
+        let text = fs::read_to_string(&path).map_err(DemoError::file(&path))?;
+        let text = text.replace("architecture: x86_64", &format!("architecture: {architecture}"));
+        fs::write(&path, text).map_err(DemoError::file(&path))
+    }
+
     /// Packs the function's binary as somebody who built it himself would.
-    pub fn pack(&self, binary: &Path) -> Result<PathBuf, DemoError> {
+    fn pack(&self, binary: &Path) -> Result<(), DemoError> {
         let bytes = fs::read(binary).map_err(DemoError::file(binary))?;
         let packed =
             provisioner::package::pack(&bytes, &Default::default()).map_err(|error| DemoError::Example {
                 path: binary.to_owned(),
                 reason: error.to_string(),
             })?;
-        let path = self.folder.path().join("function.zip");
-        fs::write(&path, packed.zip).map_err(DemoError::file(&path))?;
-        Ok(path)
+        let path = self.folder.path().join(FUNCTION_ZIP);
+        fs::write(&path, packed.zip).map_err(DemoError::file(&path))
     }
 }
 

@@ -18,6 +18,7 @@ mod bench;
 mod command;
 mod demo;
 mod deny;
+mod dist;
 mod failure;
 mod infinispan;
 mod kubernetes;

@@ -6,6 +6,7 @@ use crate::bench;
 use crate::command::Command;
 use crate::demo;
 use crate::deny;
+use crate::dist;
 use crate::failure::Failure;
 use crate::kubernetes;
 use crate::protocol;
@@ -60,6 +61,12 @@ const TASKS: &[Task] = &[
         arguments: "function",
         about: "measures the function as it is shipped, beside a Python one",
         run: bench::run,
+    },
+    Task {
+        name: "dist",
+        arguments: "[--only x86_64 | arm64] [--check]",
+        about: "makes what is released, the same bytes each time; half an hour",
+        run: dist::run,
     },
     Task {
         name: "mutants",

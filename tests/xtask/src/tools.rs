@@ -1,6 +1,7 @@
 //! Programs that tasks need and cargo can install: in the version that they were written for.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use crate::command::Command;
 use crate::failure::Failure;
@@ -35,4 +36,34 @@ pub(crate) fn installed(workspace: &Workspace, name: &str, version: &str) -> Res
         .without("CARGO_TARGET_DIR")
         .run()?;
     Ok(own)
+}
+
+/// A Python with these packages and nothing else, made once for each list of them.
+pub(crate) fn python(workspace: &Workspace, name: &str, packages: &[&str]) -> Result<PathBuf, Failure> {
+    let place = workspace.tools.join(format!("python-{name}"));
+    let python = place.join("bin/python");
+    let (stamp, wanted) = (place.join("packages.txt"), packages.join("\n"));
+    if std::fs::read_to_string(&stamp).is_ok_and(|stamped| stamped == wanted) {
+        return Ok(python);
+    }
+    const PYTHON: &str = "install Python 3.10 or newer";
+    Command::new(workspace, "python3", PYTHON)
+        .arguments(&["-m", "venv", "--clear"])
+        .arguments(&[&place])
+        .run()?;
+    Command::new(workspace, &python, PYTHON)
+        .arguments(&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .arguments(packages)
+        .run()?;
+    // Last, so that an installation that was broken off is made anew.
+    std::fs::write(&stamp, wanted).map_err(|source| Failure::File { path: stamp, source })?;
+    Ok(python)
+}
+
+/// The path to find programs by, with a folder before all others.
+pub(crate) fn path_with(folder: Option<&Path>) -> OsString {
+    let mut path = folder.map(|folder| folder.as_os_str().to_owned()).unwrap_or_default();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    path
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use fencing::contract::AGENT;
 use fencing::credentials::{Credentials, ENDS_A_LINE};
 use futures_util::future::{Either, select};
 use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
@@ -303,7 +304,7 @@ impl Rest {
             .method(method)
             .uri(uri)
             .header(ACCEPT, "application/json")
-            .header(USER_AGENT, concat!("sitefence/", env!("CARGO_PKG_VERSION")))
+            .header(USER_AGENT, AGENT)
             .body(Full::default())
             .map_err(|error| Trouble::Refused(error.to_string()))?;
         if let Some(value) = authorization {

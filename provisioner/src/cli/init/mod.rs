@@ -257,6 +257,13 @@ impl Init {
                 as_namespace,
             )?;
         }
+        if let Some(region) = self.region.as_ref().filter(|_| !self.from_clusters) {
+            as_region(region).map_err(|error| Failure::new(Exit::Invalid, format!("--region: {error}")))?;
+            // Of clusters that were looked at it is known that their balancers were not found there.
+            for site in draft.sites.iter_mut().filter(|site| !site.region.is_known()) {
+                site.region = Entry::known(region, "by --region");
+            }
+        }
         for region in &self.regions {
             as_region(region).map_err(|error| Failure::new(Exit::Invalid, format!("--regions: {error}")))?;
         }

@@ -39,6 +39,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         },
         unchanged: Vec::new(),
         drifts: Vec::new(),
+        functions: Vec::new(),
         unreached: ours::unreached(looks),
         unreached_regions: if aws {
             unreached::that_matter(topology, standing, &standing.unreached)

@@ -83,6 +83,15 @@ pub(in crate::plan) fn parameter_values(
         ParameterValue::Known(package.key()),
     );
     values.insert(
+        parameters::FUNCTION_VERSION.to_owned(),
+        ParameterValue::Known(
+            package
+                .version
+                .clone()
+                .unwrap_or_else(|| parameters::UNVERSIONED.to_owned()),
+        ),
+    );
+    values.insert(
         parameters::ARTIFACT_VERSION.to_owned(),
         match trusted_version(standing, region, package) {
             Some(version) => ParameterValue::Known(version),

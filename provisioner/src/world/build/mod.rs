@@ -195,7 +195,8 @@ fn find_source(given: Option<&Path>) -> Result<PathBuf, BuildError> {
         };
     }
     let here = std::env::current_dir().unwrap_or_default();
-    let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    // Empty in a program that carries the function: it came from elsewhere.
+    let compiled_in = Some(Path::new(env!("SITEFENCE_SOURCE"))).filter(|path| path.is_absolute());
     here.ancestors()
         .chain(compiled_in)
         .find(|directory| is_source(directory))

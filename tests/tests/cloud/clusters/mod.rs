@@ -10,6 +10,7 @@ mod outage;
 mod proxies;
 mod refusals;
 mod rights;
+mod versions;
 mod watchdogs;
 
 use std::collections::BTreeMap;
