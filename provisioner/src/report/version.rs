@@ -82,7 +82,7 @@ pub fn version_text(versions: &Versions) -> String {
         let _ = writeln!(text, "  apply would deploy  {}  code {}", versions.version, package.sha256);
     }
     for function in &of.deployed {
-        let _ = writeln!(text, "  {:<18}  {}", function.region, deployed(&function.what, of));
+        let _ = writeln!(text, "  {:<18}  {}", function.region.as_str(), deployed(&function.what, of));
     }
     text
 }

@@ -69,7 +69,7 @@ fn can_run(processor: &Processor) -> Result<(), Failure> {
         what: format!("this machine starts no programs for {}", processor.name),
         hint: format!(
             "on Debian and Ubuntu: apt-get install qemu-user-static; where that does not register it: \
-             mount -t binfmt_misc none {HANDLERS}; cat /usr/lib/binfmt.d/qemu-{arch}-static.conf > {HANDLERS}/register"
+             mount -t binfmt_misc none {HANDLERS}; cat /usr/lib/binfmt.d/qemu-{arch}.conf > {HANDLERS}/register"
         ),
     })
 }
