@@ -271,12 +271,8 @@ pub struct Plan {
     /// Stacks of which something was changed by hand, as far as somebody looked. What is not in the templates'
     /// way stays so: CloudFormation changes only what changes in a template.
     pub drifts: Vec<StackDrift>,
-<<<<<<< HEAD
-=======
     /// The functions that are replaced by another version.
     pub functions: Vec<FunctionMove>,
-    /// What is worth knowing.
->>>>>>> ed18bf6 (Carry the function in what is distributed, say every version, and make archives, checks and releases by one command each)
     pub warnings: Vec<Warning>,
     /// The steps only make planning possible: something is under way or stuck. Plan again after them.
     pub plan_again: bool,
