@@ -90,7 +90,7 @@ fn an_older_function_is_replaced_by_a_newer_one_and_goes() {
     }
     let said = block_on(async {
         let lambda = aws_sdk_lambda::Client::new(&sites.cloud.aws.sdk_config(REGION));
-        let function = lambda.get_function_configuration().function_name(NAME);
+        let function = lambda.get_function_configuration().function_name("sitefence-demo-fencing");
         function.send().await.unwrap().description.unwrap_or_default()
     });
     assert!(said.ends_with(&format!("; version {OURS}")), "{said}");
