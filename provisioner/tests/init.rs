@@ -123,14 +123,30 @@ fn one_region_for_all_is_both_sites_and_the_function_s() {
     run(at, &[&sites[..], &["--region", "eu-west-1"]].concat());
     let text = written(at);
     assert!(text.contains("\nregions: [eu-west-1]  # "), "{text}");
-    assert_eq!(text.matches("    region: eu-west-1  # by --region\n").count(), 2, "{text}");
+    assert_eq!(
+        text.matches("    region: eu-west-1  # by --region\n").count(),
+        2,
+        "{text}"
+    );
     assert!(!text.contains("egions: [FILL-IN]"), "{text}");
-    let other = ["--force", "--site-region", "eu-west-1", "--site-region", "eu-west-2"];
+    let other = [
+        "--force",
+        "--site-region",
+        "eu-west-1",
+        "--site-region",
+        "eu-west-2",
+    ];
     run(at, &[&sites[..], &other, &["--region", "eu-central-1"]].concat());
     let text = written(at);
-    assert!(text.contains("\nregions: [eu-west-1, eu-west-2]  # ") && !text.contains("by --region"), "{text}");
+    assert!(
+        text.contains("\nregions: [eu-west-1, eu-west-2]  # ") && !text.contains("by --region"),
+        "{text}"
+    );
     let wrong = run(at, &[&sites[..], &["--force", "--region", "eu-wset-1"]].concat());
-    assert!(wrong.contains("exit code 2") && wrong.contains("error: "), "{wrong}");
+    assert!(
+        wrong.contains("exit code 2") && wrong.contains("error: "),
+        "{wrong}"
+    );
 }
 
 #[test]

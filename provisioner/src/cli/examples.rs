@@ -160,7 +160,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "version",
         &[
-            ("provision version", "this program, and the function that it carries"),
+            (
+                "provision version",
+                "this program, and the function that it carries",
+            ),
             ("provision version prod.yaml", "and what runs in each Region"),
         ],
     ),

@@ -111,10 +111,7 @@ pub fn pack(
 
 /// Packs the binary of a zip with the sites' authorities. It stays compressed as it is: whoever distributes a program
 /// has minutes for what is done in a second elsewhere.
-pub fn repack(
-    zip: &[u8],
-    ca_bundles: &BTreeMap<SiteName, Vec<u8>>,
-) -> Result<PackedFunction, PackageError> {
+pub fn repack(zip: &[u8], ca_bundles: &BTreeMap<SiteName, Vec<u8>>) -> Result<PackedFunction, PackageError> {
     let bootstrap = bootstrap_of(zip)?;
     pack_as(&bootstrap, ca_bundles, |packed| {
         let mut archive = ZipArchive::new(Cursor::new(zip))?;

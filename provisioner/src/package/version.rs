@@ -29,7 +29,10 @@ mod tests {
     #[test]
     fn a_binary_says_its_version_wherever_it_stands() {
         let around = |middle: &str| [b"\x7fELF\0\xff".as_slice(), middle.as_bytes(), b"4.2.0\0"].concat();
-        assert_eq!(version_of(&around(AGENT)).as_deref(), Some(env!("CARGO_PKG_VERSION")));
+        assert_eq!(
+            version_of(&around(AGENT)).as_deref(),
+            Some(env!("CARGO_PKG_VERSION"))
+        );
         let twice = format!("{AGENT_NAME} {AGENT_NAME}1.2.3-rc.1 (fencing)");
         assert_eq!(version_of(&around(&twice)).as_deref(), Some("1.2.3-rc.1"));
         for other in ["", AGENT_NAME, "sitefence/0.1.0 ", "sitefence-function/one "] {

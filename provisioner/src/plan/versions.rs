@@ -19,5 +19,7 @@ pub(super) fn function_move(standing: &Standing, region: &Region, package: &Pack
 
 /// The version that a stack's parameter says.
 pub fn noted_version(parameter: Option<&String>) -> Option<String> {
-    parameter.filter(|version| *version != parameters::UNVERSIONED).cloned()
+    parameter
+        .filter(|version| *version != parameters::UNVERSIONED)
+        .cloned()
 }

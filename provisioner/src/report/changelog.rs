@@ -68,7 +68,12 @@ mod tests {
         assert_eq!(versions(Some("1.0.0"), "1.9.0"), ["1.9.0"]);
         assert_eq!(versions(None, "1.9.0"), ["1.9.0"]);
         // Back, the same, and what this program does not know.
-        for (from, to) in [("1.10.0", "1.0.0"), ("1.9.0", "1.9.0"), ("1.10.0", "2.0.0"), ("1.0.0", "?")] {
+        for (from, to) in [
+            ("1.10.0", "1.0.0"),
+            ("1.9.0", "1.9.0"),
+            ("1.10.0", "2.0.0"),
+            ("1.0.0", "?"),
+        ] {
             assert!(versions(Some(from), to).is_empty(), "{from} to {to}");
         }
         let newest = &between(TEXT, None, "1.10.0")[0];

@@ -79,10 +79,19 @@ pub fn version_text(versions: &Versions) -> String {
     };
     let _ = writeln!(text, "\n{}", of.name);
     if let Some(package) = &of.package {
-        let _ = writeln!(text, "  apply would deploy  {}  code {}", versions.version, package.sha256);
+        let _ = writeln!(
+            text,
+            "  apply would deploy  {}  code {}",
+            versions.version, package.sha256
+        );
     }
     for function in &of.deployed {
-        let _ = writeln!(text, "  {:<18}  {}", function.region.as_str(), deployed(&function.what, of));
+        let _ = writeln!(
+            text,
+            "  {:<18}  {}",
+            function.region.as_str(),
+            deployed(&function.what, of)
+        );
     }
     text
 }
@@ -164,7 +173,8 @@ pub(super) fn news(moves: &[FunctionMove]) -> Vec<Release> {
 
 fn way(moved: &FunctionMove) -> String {
     let (Some(from), Some(to)) = (&moved.from, &moved.to) else {
-        let word = |version: &Option<String>| version.clone().unwrap_or_else(|| "an unnamed version".to_owned());
+        let word =
+            |version: &Option<String>| version.clone().unwrap_or_else(|| "an unnamed version".to_owned());
         return format!("{} → {}", word(&moved.from), word(&moved.to));
     };
     match (Version::parse(from), Version::parse(to)) {
@@ -206,7 +216,11 @@ mod tests {
     fn each_way_from_one_version_to_another_is_named() {
         for (from, to, expected) in [
             (Some("0.9.0"), Some("0.10.0"), "0.9.0 → 0.10.0"),
-            (Some("0.10.0"), Some("0.9.0"), "0.10.0 → 0.9.0: BACK to an older one"),
+            (
+                Some("0.10.0"),
+                Some("0.9.0"),
+                "0.10.0 → 0.9.0: BACK to an older one",
+            ),
             (
                 Some("0.1.0"),
                 Some("0.1.0"),
@@ -223,12 +237,29 @@ mod tests {
     fn a_newer_function_comes_with_its_changes_and_no_more_than_a_screen_holds() {
         assert_eq!(moves_text(&[]), "");
         let text = moves_text(&[moved(Some("0.0.1"), Some(env!("CARGO_PKG_VERSION")))]);
-        assert!(text.contains(concat!("  ~ eu-west-1  0.0.1 → ", env!("CARGO_PKG_VERSION"), "\n")), "{text}");
-        assert!(text.contains(concat!("    ", env!("CARGO_PKG_VERSION"), " (CHANGELOG)\n      - ")), "{text}");
+        assert!(
+            text.contains(concat!(
+                "  ~ eu-west-1  0.0.1 → ",
+                env!("CARGO_PKG_VERSION"),
+                "\n"
+            )),
+            "{text}"
+        );
+        assert!(
+            text.contains(concat!(
+                "    ",
+                env!("CARGO_PKG_VERSION"),
+                " (CHANGELOG)\n      - "
+            )),
+            "{text}"
+        );
         assert!(text.contains("more: `provision version --changes`"), "{text}");
         assert_eq!(text.matches("      - ").count(), SHOWN, "{text}");
         // The same again brings nothing new.
-        let again = moves_text(&[moved(Some(env!("CARGO_PKG_VERSION")), Some(env!("CARGO_PKG_VERSION")))]);
+        let again = moves_text(&[moved(
+            Some(env!("CARGO_PKG_VERSION")),
+            Some(env!("CARGO_PKG_VERSION")),
+        )]);
         assert!(!again.contains("CHANGELOG"), "{again}");
     }
 
@@ -264,11 +295,17 @@ mod tests {
             }),
         };
         let text = version_text(&versions(Some("aa"), vec![function("aa")]));
-        assert!(text.starts_with("provision 0.2.0 (commit abc)\n") && text.contains("code aa  the same\n"), "{text}");
+        assert!(
+            text.starts_with("provision 0.2.0 (commit abc)\n") && text.contains("code aa  the same\n"),
+            "{text}"
+        );
         let text = version_text(&versions(Some("bb"), vec![function("aa")]));
         assert!(text.contains("0.1.0  code aa  another one"), "{text}");
         let text = version_text(&versions(None, vec![function("aa")]));
-        assert!(text.contains("carries no function") && text.ends_with("code aa\n"), "{text}");
+        assert!(
+            text.contains("carries no function") && text.ends_with("code aa\n"),
+            "{text}"
+        );
         let silent = DeployedFunction {
             region: Region::new("eu-west-1").unwrap(),
             what: Deployed::Unknown {
@@ -276,6 +313,9 @@ mod tests {
             },
         };
         let json = version_json(&versions(None, vec![silent]));
-        assert_eq!(json["topology"]["deployed"][0]["outOfReach"], "no answer", "{json}");
+        assert_eq!(
+            json["topology"]["deployed"][0]["outOfReach"], "no answer",
+            "{json}"
+        );
     }
 }

@@ -27,9 +27,7 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    let carried = function
-        .to_str()
-        .and_then(|text| text.strip_prefix("carried:"));
+    let carried = function.to_str().and_then(|text| text.strip_prefix("carried:"));
     let programs = Programs {
         provision,
         function: match carried {

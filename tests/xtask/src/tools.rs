@@ -62,7 +62,9 @@ pub(crate) fn python(workspace: &Workspace, name: &str, packages: &[&str]) -> Re
 
 /// The path to find programs by, with a folder before all others.
 pub(crate) fn path_with(folder: Option<&Path>) -> OsString {
-    let mut path = folder.map(|folder| folder.as_os_str().to_owned()).unwrap_or_default();
+    let mut path = folder
+        .map(|folder| folder.as_os_str().to_owned())
+        .unwrap_or_default();
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
     path

@@ -73,9 +73,15 @@ fn an_older_function_is_replaced_by_a_newer_one_and_goes() {
 
     sites.succeeds(&["apply", "--yes", "--no-wait", "--function-zip", "older.zip"]);
     let version = sites.succeeds(&["version", "topology.yaml"]);
-    assert!(version.contains(&format!("eu-west-1           {OLDER}  code ")), "{version}");
+    assert!(
+        version.contains(&format!("eu-west-1           {OLDER}  code ")),
+        "{version}"
+    );
     let same = sites.succeeds(&["plan", "--function-zip", "older.zip"]);
-    assert!(!same.contains("the function\n") && same.contains("\nnothing to do\n"), "{same}");
+    assert!(
+        !same.contains("the function\n") && same.contains("\nnothing to do\n"),
+        "{same}"
+    );
 
     let plan = sites.succeeds(&[&["plan"], newer()].concat());
     let way = format!("\nthe function\n  ~ eu-west-1  {OLDER} → {OURS}\n    {OURS} (CHANGELOG)\n      - ");
@@ -84,24 +90,38 @@ fn an_older_function_is_replaced_by_a_newer_one_and_goes() {
     let nothing = sites.succeeds(&[&["plan", "--detailed-exitcode"], newer()].concat());
     assert!(nothing.contains("\nnothing to do\n"), "{nothing}");
     let version = sites.succeeds(&["version", "topology.yaml"]);
-    assert!(version.contains(&format!("eu-west-1           {OURS}  code ")), "{version}");
+    assert!(
+        version.contains(&format!("eu-west-1           {OURS}  code ")),
+        "{version}"
+    );
     if provision::another().is_some() {
-        assert!(version.contains("carries the function for arm64") && version.contains("  the same\n"), "{version}");
+        assert!(
+            version.contains("carries the function for arm64") && version.contains("  the same\n"),
+            "{version}"
+        );
     }
     let said = block_on(async {
         let lambda = aws_sdk_lambda::Client::new(&sites.cloud.aws.sdk_config(REGION));
-        let function = lambda.get_function_configuration().function_name("sitefence-demo-fencing");
+        let function = lambda
+            .get_function_configuration()
+            .function_name("sitefence-demo-fencing");
         function.send().await.unwrap().description.unwrap_or_default()
     });
     assert!(said.ends_with(&format!("; version {OURS}")), "{said}");
 
     // Back to the older one is said as loudly.
     let back = sites.succeeds(&["plan", "--function-zip", "older.zip"]);
-    assert!(back.contains(&format!("{OURS} → {OLDER}: BACK to an older one")), "{back}");
+    assert!(
+        back.contains(&format!("{OURS} → {OLDER}: BACK to an older one")),
+        "{back}"
+    );
     sites.succeeds(DESTROY);
     assert_eq!(sites.inventory(), before);
     let version = sites.succeeds(&["version", "topology.yaml", "--output", "json"]);
-    assert!(version.contains("\"deployed\": [\n      {\n        \"region\": \"eu-west-1\""), "{version}");
+    assert!(
+        version.contains("\"deployed\": [\n      {\n        \"region\": \"eu-west-1\""),
+        "{version}"
+    );
 }
 
 /// A Region that is out of reach is named, and the exit code says that the answer is not whole.

@@ -42,7 +42,14 @@ pub(super) fn run(
             &[&place.join(archive), &folder, &workspace.root.join(SCRIPT)],
         )?;
         let provision = folder.join("provision");
-        let test = ["test", "--workspace", "--test", "cloud", "--", "clusters::versions"];
+        let test = [
+            "test",
+            "--workspace",
+            "--test",
+            "cloud",
+            "--",
+            "clusters::versions",
+        ];
         with_tools(workspace, Command::cargo(workspace, &test))
             .environment("SITEFENCE_PROVISION", &provision)
             .environment("SITEFENCE_ARCHITECTURE", processor.name)

@@ -83,14 +83,22 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         let program = build.program("function", "bootstrap", "release", processor, None)?;
         let packed = functions.join(format!("{}.zip", processor.name));
         pack(workspace, &python, &program, &packed)?;
-        sizes.push((format!("function for {}", processor.name), size(&packed)?, FUNCTION_BYTES));
+        sizes.push((
+            format!("function for {}", processor.name),
+            size(&packed)?,
+            FUNCTION_BYTES,
+        ));
     }
     let mut archives = Vec::new();
     // What runs here writes the manual pages of all.
     let mut own = workspace.binary("provision");
     for processor in processors {
         let program = build.program("provisioner", "provision", "dist", processor, Some(&functions))?;
-        sizes.push((format!("provision for {}", processor.name), size(&program)?, PROVISION_BYTES));
+        sizes.push((
+            format!("provision for {}", processor.name),
+            size(&program)?,
+            PROVISION_BYTES,
+        ));
         if processor.is_this_machine() {
             own.clone_from(&program);
         }
@@ -187,7 +195,14 @@ impl Build<'_> {
         functions: Option<&Path>,
     ) -> Result<PathBuf, Failure> {
         let mut command = Command::cargo(self.workspace, &["zigbuild", "--locked", "--package", package])
-            .arguments(&["--bin", binary, "--target", processor.target, "--profile", profile])
+            .arguments(&[
+                "--bin",
+                binary,
+                "--target",
+                processor.target,
+                "--profile",
+                profile,
+            ])
             .environment("PATH", Path::new(&self.path))
             .environment("CARGO_TARGET_DIR", self.target_folder)
             .environment("CARGO_ENCODED_RUSTFLAGS", self.without_directories());
@@ -198,7 +213,11 @@ impl Build<'_> {
             }
         }
         command.run()?;
-        Ok(self.target_folder.join(processor.target).join(profile).join(binary))
+        Ok(self
+            .target_folder
+            .join(processor.target)
+            .join(profile)
+            .join(binary))
     }
 
     /// Takes this machine's directories out of the paths that panics name.
@@ -222,13 +241,23 @@ impl Build<'_> {
 
 /// The commit that is built; none where something is not committed, or git is not there.
 fn commit(workspace: &Workspace) -> Option<String> {
-    let git = |arguments: &[&str]| Command::new(workspace, "git", "install git").arguments(arguments).answer();
+    let git = |arguments: &[&str]| {
+        Command::new(workspace, "git", "install git")
+            .arguments(arguments)
+            .answer()
+    };
     git(&["status", "--porcelain"]).filter(String::is_empty)?;
     git(&["rev-parse", "--short=12", "HEAD"])
 }
 
 /// Puts into a folder what an archive holds.
-fn fill(workspace: &Workspace, folder: &Path, program: &Path, own: &Path, processor: &Processor) -> Result<(), Failure> {
+fn fill(
+    workspace: &Workspace,
+    folder: &Path,
+    program: &Path,
+    own: &Path,
+    processor: &Processor,
+) -> Result<(), Failure> {
     shell(workspace, "rm -rf \"$1\"", &[folder])?;
     make_folder(folder)?;
     let copy = "cp \"$2\" \"$1/provision\" && cp README.md CHANGELOG.md LICENSE topology.schema.json \"$1/\" \
@@ -287,7 +316,10 @@ mod tests {
         };
         assert_eq!(names(&[]), Some((vec!["x86_64", "arm64"], false)));
         assert_eq!(names(&["--only", "arm64"]), Some((vec!["arm64"], false)));
-        assert_eq!(names(&["--check", "--only", "x86_64"]), Some((vec!["x86_64"], true)));
+        assert_eq!(
+            names(&["--check", "--only", "x86_64"]),
+            Some((vec!["x86_64"], true))
+        );
         assert_eq!(names(&["--only", "riscv"]), None);
         assert_eq!(names(&["arm64"]), None);
     }
@@ -295,11 +327,17 @@ mod tests {
     #[test]
     fn a_size_beyond_its_limit_is_said_loudly() {
         assert_eq!(over(FUNCTION_BYTES, FUNCTION_BYTES), "");
-        assert_eq!(over(FUNCTION_BYTES + 1, FUNCTION_BYTES), ", MORE THAN THE 2.6 MB IT MAY HAVE");
+        assert_eq!(
+            over(FUNCTION_BYTES + 1, FUNCTION_BYTES),
+            ", MORE THAN THE 2.6 MB IT MAY HAVE"
+        );
     }
 
     #[test]
     fn sizes_are_rounded() {
-        assert_eq!((megabytes(2_649_999), megabytes(25_000_000)), ("2.6".to_owned(), "25.0".to_owned()));
+        assert_eq!(
+            (megabytes(2_649_999), megabytes(25_000_000)),
+            ("2.6".to_owned(), "25.0".to_owned())
+        );
     }
 }

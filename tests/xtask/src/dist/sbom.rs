@@ -14,13 +14,24 @@ const HINT: &str = "install Rust by https://rustup.rs";
 
 /// The bill of `provision` for a target.
 pub(crate) fn of(workspace: &Workspace, target: &str) -> Result<String, Failure> {
-    let tree = Command::cargo(workspace, &["tree", "--locked", "--package", PACKAGE, "--target", target])
-        .arguments(&["--edges", "normal", "--prefix", "none", "--no-dedupe", "--format", "{p}\t{l}"])
-        .answer()
-        .ok_or_else(|| Failure::Usage {
-            what: "`cargo tree` does not answer".to_owned(),
-            hint: HINT.to_owned(),
-        })?;
+    let tree = Command::cargo(
+        workspace,
+        &["tree", "--locked", "--package", PACKAGE, "--target", target],
+    )
+    .arguments(&[
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+        "--format",
+        "{p}\t{l}",
+    ])
+    .answer()
+    .ok_or_else(|| Failure::Usage {
+        what: "`cargo tree` does not answer".to_owned(),
+        hint: HINT.to_owned(),
+    })?;
     let path = workspace.root.join("Cargo.lock");
     let lock = std::fs::read_to_string(&path).map_err(|source| Failure::File { path, source })?;
     Ok(bill(&tree, &checksums(&lock), env!("CARGO_PKG_VERSION")))
@@ -31,10 +42,14 @@ fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
     let mut sums = BTreeMap::new();
     for package in lock.split("[[package]]").skip(1) {
         let field = |name: &str| {
-            let line = package.lines().find_map(|line| line.strip_prefix(&format!("{name} = \"")))?;
+            let line = package
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("{name} = \"")))?;
             Some(line.trim_end_matches('"').to_owned())
         };
-        if let (Some(name), Some(version), Some(checksum)) = (field("name"), field("version"), field("checksum")) {
+        if let (Some(name), Some(version), Some(checksum)) =
+            (field("name"), field("version"), field("checksum"))
+        {
             sums.insert((name, version), checksum);
         }
     }
@@ -46,7 +61,8 @@ fn bill(tree: &str, checksums: &BTreeMap<(String, String), String>, version: &st
     for line in tree.lines() {
         let (package, licence) = line.split_once('\t').unwrap_or((line, ""));
         let mut words = package.split(' ');
-        let (Some(name), Some(version)) = (words.next(), words.next().and_then(|it| it.strip_prefix('v'))) else {
+        let (Some(name), Some(version)) = (words.next(), words.next().and_then(|it| it.strip_prefix('v')))
+        else {
             continue;
         };
         let key = (name.to_owned(), version.to_owned());
@@ -97,7 +113,10 @@ mod tests {
         let tree = "provisioner v0.1.0 (/a/place)\tApache-2.0\nhex v0.4.3\tMIT/Apache-2.0\nfencing v0.1.0 (/a/place)\t\nhex v0.4.3\tMIT/Apache-2.0\n";
         let bill = bill(tree, &checksums(lock), "0.1.0");
         assert_eq!(bill.matches("pkg:cargo/hex@0.4.3").count(), 2, "{bill}");
-        assert!(bill.contains("\"content\": \"ab12\"") && bill.contains("\"MIT OR Apache-2.0\""), "{bill}");
+        assert!(
+            bill.contains("\"content\": \"ab12\"") && bill.contains("\"MIT OR Apache-2.0\""),
+            "{bill}"
+        );
         assert!(!bill.contains("fencing") && !bill.contains("/a/place"), "{bill}");
     }
 }
