@@ -6,7 +6,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use fencing::health::{Checkup, Level, Look, Probe, Seen, judge, measured, probes};
+use fencing::health::{Checkup, LastFailure, Level, Look, Probe, Seen, judge, measured, probes};
 use fencing::register::Record;
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -25,12 +25,14 @@ const KEEPING: Duration = Duration::from_secs(2);
 const LEAST: Duration = Duration::from_secs(1);
 
 /// Runs a deep check, if there is time for it. `record` is the register's, where it was read just before, and is not read
-/// again; `callers` are the looks at the secrets that callers present, which the handler takes itself.
+/// again; `callers` are the looks at the secrets that callers present, which the handler takes itself; `failed` is what the
+/// handler could not do since the check before.
 pub async fn deep_check<W: Lookout>(
     settings: &Settings,
     world: &W,
     budget: Budget,
     record: Option<Record>,
+    failed: Option<LastFailure>,
     callers: impl Future<Output = Vec<Look>>,
 ) -> Option<Checkup> {
     let left = budget.left(world.moment());
@@ -83,7 +85,12 @@ pub async fn deep_check<W: Lookout>(
     looks.extend(known);
     world.settle().await;
 
-    let checkup = judge(settings, world.moment().wall, &looks);
+    let judged = judge(settings, world.moment().wall, &looks);
+    let checkup = Checkup {
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        last_failure: failed.or(judged.last_failure),
+        ..judged
+    };
     say(settings, &checkup);
     for one in measured(&checkup) {
         world.measure(one);

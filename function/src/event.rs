@@ -10,6 +10,7 @@ use std::fmt;
 use fencing::contract::{Envelope, Misunderstood};
 use fencing::health::Drill;
 use fencing::step::Task;
+use fencing::words::SiteName;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,6 +23,13 @@ pub enum Incoming {
     Operate(Task),
     /// By an operator who rehearses.
     Drill(Drill),
+    /// By an operator who wants to know what only one site has.
+    Count {
+        /// The site that would be given up.
+        given_up: SiteName,
+        /// The other one.
+        kept: SiteName,
+    },
 }
 
 /// A web request, as much of it as anyone here reads.
@@ -88,6 +96,7 @@ impl Incoming {
             Envelope::Sweep {} => Self::Sweep,
             Envelope::Operate { task } => Self::Operate(task),
             Envelope::Drill { task } => Self::Drill(task),
+            Envelope::Count { given_up, kept } => Self::Count { given_up, kept },
         })
     }
 }
@@ -188,7 +197,7 @@ mod tests {
             assert!(
                 !matches!(
                     Incoming::read(event),
-                    Ok(Incoming::Operate(_) | Incoming::Drill(_) | Incoming::Sweep)
+                    Ok(Incoming::Operate(_) | Incoming::Drill(_) | Incoming::Count { .. } | Incoming::Sweep)
                 ),
                 "{field}"
             );

@@ -12,6 +12,7 @@ use std::{fmt, mem};
 
 use fencing::answer::{Answer, Cause, Notice, Status};
 use fencing::credentials::{Credentials, ENDS_A_LINE};
+use fencing::health::LastFailure;
 use fencing::metrics::{Measured, Metric};
 use fencing::settings::Settings;
 use fencing::step::{Fault, Task};
@@ -105,6 +106,8 @@ struct Memory {
     waiting: Waiting,
     turned_away: u32,
     complained: Option<Moment>,
+    /// What could not be done since the last deep check, which keeps it.
+    failed: Option<LastFailure>,
     /// How many invocations have begun.
     invocations: u64,
 }
@@ -173,6 +176,7 @@ impl<W: Lookout> Handler<W> {
                 Reply::Answer(answer)
             }
             Incoming::Drill(drill) => Reply::Answer(self.drill(&drill, budget).await),
+            Incoming::Count { given_up, kept } => Reply::Answer(self.count(&given_up, &kept, budget).await),
         }
     }
 
@@ -193,6 +197,12 @@ impl<W: Lookout> Handler<W> {
         let began = self.world.moment().uptime;
         let ran = run(&self.settings, &self.world, &invocation.request_id, task, budget).await;
         let now = self.world.moment().uptime;
+        if ran.answer.status == Status::Retry {
+            self.memory().failed = Some(LastFailure {
+                at: self.world.moment().wall,
+                sentence: ran.answer.sentence.clone(),
+            });
+        }
         if let Some(record) = &ran.record {
             self.memory().waiting.saw(record.rev, record.waits(), now);
         }

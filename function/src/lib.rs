@@ -21,6 +21,7 @@ pub mod event;
 pub mod handler;
 #[cfg(feature = "cloud")]
 pub mod logging;
+pub mod losses;
 pub mod moment;
 mod payload;
 pub mod recent;

@@ -164,6 +164,68 @@ fn each_alarm_alert_mail_and_error_has_its_place_in_the_runbook() {
     }
 }
 
+/// The places of the runbook that something leads to.
+fn led_to(text: &str) -> impl Iterator<Item = &str> {
+    let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+    text.split("docs/runbook.md#")
+        .skip(1)
+        .filter_map(move |rest| rest.split(ends).next())
+}
+
+/// Each alarm and each alert leads to its own section, mails and refusals to one that is there.
+#[test]
+fn whatever_wakes_or_refuses_somebody_leads_to_its_place_in_the_runbook() {
+    let runbook = source("docs/runbook.md");
+    let anchors: BTreeSet<String> = runbook
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| anchor(line.trim_start_matches('#').trim()))
+        .collect();
+    let mut golden = Vec::new();
+    files(&root().join("tests/golden"), &mut golden);
+    let (mut alarms, mut alerts) = (0, 0);
+    for file in golden {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        for alarm in text.split("AlarmName: \"").skip(1) {
+            let name = alarm.split('"').next().unwrap();
+            let description = alarm.split("AlarmDescription: ").nth(1).unwrap();
+            let description = description.lines().next().unwrap();
+            let places: Vec<&str> = led_to(description).collect();
+            assert_eq!(places.len(), 1, "{name}: {description}");
+            assert!(name.contains(&format!("-{}", places[0])), "{name} leads to {places:?}");
+            assert!(anchors.contains(places[0]), "{name} leads to {places:?}");
+            alarms += 1;
+        }
+        for alert in text.split("- alert: \"").skip(1) {
+            let name = alert.split('"').next().unwrap();
+            let places: Vec<&str> = led_to(alert).collect();
+            assert_eq!(places, [anchor(name)], "{name} of {}", file.display());
+            assert!(anchors.contains(places[0]), "{name}");
+            alerts += 1;
+        }
+    }
+    assert!(alarms > 30 && alerts > 10, "{alarms} alarms, {alerts} alerts");
+
+    for cause in Cause::ALL {
+        assert!(anchors.contains(cause.section()), "{cause:?}");
+    }
+    let failures = source("provisioner/src/run/failure.rs");
+    let (_, body) = failures.split_once("fn runbook(").unwrap();
+    let sections: BTreeSet<&str> = body
+        .split("\n    }\n")
+        .next()
+        .unwrap()
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.contains('-'))
+        .collect();
+    assert!(sections.len() >= 5, "{sections:?}");
+    for section in sections {
+        assert!(anchors.contains(section), "{section}");
+    }
+}
+
 /// The heading's anchor, as a Markdown viewer makes it.
 fn anchor(heading: &str) -> String {
     heading

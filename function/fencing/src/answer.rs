@@ -47,6 +47,9 @@ pub struct Answer {
     /// Which step of how many this was, for an operator who waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
+    /// What was counted, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub losses: Option<crate::losses::Losses>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -97,6 +100,7 @@ impl Answer {
             sentence: sentence.into(),
             next: Next::Nothing,
             step: None,
+            losses: None,
         }
     }
 
@@ -199,6 +203,30 @@ impl Cause {
                 | Self::DependencyFailed
                 | Self::ForeignLabels
         )
+    }
+
+    /// The section of the runbook that says what it means and what to do.
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::Decided => "fence-happened",
+            Self::Completed => "a-site-is-fenced",
+            Self::RefencedEarlyReturn => "fence-repeated",
+            Self::RejoinAborted => "a-rejoin-that-stopped",
+            Self::Refilled
+            | Self::RecutAfterRestart
+            | Self::Adopted
+            | Self::Rejoined
+            | Self::Promoted
+            | Self::HoldChanged => "mails",
+            Self::SurvivorMissing => "survivor-missing",
+            Self::Recurring => "put-right-again",
+            Self::AnothersAccelerator => "anothers-accelerator",
+            Self::OnlyDrainedLeft => "only-drained-left",
+            Self::OwnerUnknown => "owner-unknown",
+            Self::Unexplained => "state-unexplained",
+            Self::DependencyFailed => "dependency-failed",
+            Self::ForeignLabels => "foreign-alerts",
+        }
     }
 
     pub const fn metric(self) -> &'static str {

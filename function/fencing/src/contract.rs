@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::health::Drill;
 use crate::step::Task;
+use crate::words::SiteName;
 
 pub mod alert {
     /// The alert that fences. No human reads it: it carries the same labels as the watchdog, so that whatever mutes one
@@ -51,6 +52,12 @@ pub mod label {
     pub const ALL: [&str; 3] = [TOPOLOGY, REPORTER, SITE];
 }
 
+/// Where people read on: a section of the runbook, as a link from the top of a checkout.
+pub fn runbook(section: &str) -> String {
+    // As viewers of Markdown make an anchor of a heading of one word.
+    format!("docs/runbook.md#{}", section.to_lowercase())
+}
+
 pub mod path {
     pub const WEBHOOK: &str = "/webhook";
     /// What the path of the health check begins with; the secret follows.
@@ -86,6 +93,13 @@ pub enum Envelope {
     },
     Drill {
         task: Drill,
+    },
+    /// Count what only one site has, for an operator who is about to give it up.
+    Count {
+        /// The site that would be given up.
+        given_up: SiteName,
+        /// The other one.
+        kept: SiteName,
     },
 }
 
@@ -143,7 +157,8 @@ impl Envelope {
     pub fn fits(&self) -> Result<(), Misunderstood> {
         let mut texts = Vec::new();
         match self {
-            Self::Sweep {} => {}
+            // A site's name is as short as its type says.
+            Self::Sweep {} | Self::Count { .. } => {}
             Self::Operate { task } => match task {
                 Task::Alert { .. } | Task::Sweep { .. } => return Err(Misunderstood::Task),
                 Task::Fence { by, .. }
@@ -212,6 +227,13 @@ mod tests {
                     task: Task::Release { by: "ana".to_owned() },
                 },
                 json!({"sitefence": "operate", "task": {"task": "release", "by": "ana"}}),
+            ),
+            (
+                Envelope::Count {
+                    given_up: SiteName::new("site-b").unwrap(),
+                    kept: SiteName::new("site-a").unwrap(),
+                },
+                json!({"sitefence": "count", "given_up": "site-b", "kept": "site-a"}),
             ),
             (
                 Envelope::Drill { task: drill },

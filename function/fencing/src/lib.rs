@@ -36,6 +36,7 @@ pub mod certificate;
 pub mod contract;
 pub mod credentials;
 pub mod health;
+pub mod losses;
 pub mod metrics;
 pub mod register;
 pub mod rehearsal;

@@ -46,6 +46,8 @@ pub enum Metric {
     DeepCheckWarnings,
     /// One for each deep check that found the accelerator without its owner's tag, or with another's.
     NotOurs,
+    /// For how long no drill has cut the link: since the last one, or since this was first looked at.
+    Undrilled,
     /// From a genuine alert's arrival to its answer.
     FenceMilliseconds,
 }
@@ -63,6 +65,7 @@ impl Metric {
             Self::DeepCheckFailures,
             Self::DeepCheckWarnings,
             Self::NotOurs,
+            Self::Undrilled,
             Self::FenceMilliseconds,
         ])
     }
@@ -79,6 +82,7 @@ impl Metric {
             Self::DeepCheckFailures => "DeepCheckFailures",
             Self::DeepCheckWarnings => "DeepCheckWarnings",
             Self::NotOurs => "AcceleratorNotOurs",
+            Self::Undrilled => "UndrilledSeconds",
             Self::FenceMilliseconds => "FenceMilliseconds",
         }
     }
@@ -86,7 +90,7 @@ impl Metric {
     /// Its unit, as CloudWatch spells it.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::DecisionAge | Self::Held | Self::HoldOverdue | Self::Unfenced => "Seconds",
+            Self::DecisionAge | Self::Held | Self::HoldOverdue | Self::Unfenced | Self::Undrilled => "Seconds",
             Self::FenceMilliseconds => "Milliseconds",
             _ => "Count",
         }
@@ -226,11 +230,12 @@ mod tests {
                 Metric::DecisionAge,
                 Metric::Held,
                 Metric::HoldOverdue,
-                Metric::Unfenced
+                Metric::Unfenced,
+                Metric::Undrilled
             ]
         );
         assert_eq!(of_unit("Milliseconds"), [Metric::FenceMilliseconds]);
-        assert_eq!(of_unit("Count").len(), Metric::all().count() - 5);
+        assert_eq!(of_unit("Count").len(), Metric::all().count() - 6);
         let of_a_site: Vec<Metric> = Metric::all().filter(|it| it.is_of_a_site()).collect();
         assert_eq!(of_a_site, [Metric::WatchdogSeen]);
     }

@@ -7,11 +7,13 @@ use fencing::health::{self, Drill, Forced, Probe, Seen};
 use fencing::register::Record;
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
+use fencing::words::SiteName;
 use futures_util::future::join;
 
 use super::{Handler, Invocation, Reply, SECRET_LIMIT, late};
 use crate::credentials::Key;
 use crate::deep_check;
+use crate::losses;
 use crate::run::Budget;
 use crate::webhook::Rejection;
 use crate::world::Lookout;
@@ -91,7 +93,8 @@ impl<W: Lookout> Handler<W> {
             .await;
             vec![webhook, health]
         };
-        deep_check::deep_check(&self.settings, &self.world, budget, record, callers).await;
+        let failed = self.memory().failed.take();
+        deep_check::deep_check(&self.settings, &self.world, budget, record, failed, callers).await;
     }
 
     pub(super) async fn drill(&self, drill: &Drill, budget: Budget) -> Answer {
@@ -116,6 +119,23 @@ impl<W: Lookout> Handler<W> {
                 Answer::new(Status::Done, sentence)
             }
             Err(fault) => Answer::new(Status::Retry, format!("nothing is rehearsed: {fault}")),
+        }
+    }
+
+    /// Counts what only one site has. Nothing of it is logged but that it was asked for.
+    pub(super) async fn count(&self, given_up: &SiteName, kept: &SiteName, budget: Budget) -> Answer {
+        if self.settings.peer_of(given_up) != Some(kept) {
+            return Answer::new(
+                Status::Foreign,
+                format!("{given_up} and {kept} are not the two sites of this topology"),
+            );
+        }
+        let losses = losses::count(&self.world, given_up, kept, budget).await;
+        let sentence = format!("counted what only {given_up} has");
+        tracing::info!(topology = %self.settings.topology, silent = losses.silent.join("; "), "{sentence}");
+        Answer {
+            losses: Some(losses),
+            ..Answer::new(Status::Done, sentence)
         }
     }
 

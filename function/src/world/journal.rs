@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use fencing::health::{Checkup, Forced, Kept};
-use fencing::register::items::{self, CHECKUP, KEY, MEASURED, Stamp};
+use fencing::register::items::{self, CHECKUP, KEY, MEASURED, Stamp, WAITED_SINCE};
 use fencing::rehearsal::SplitBrain;
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -80,6 +80,30 @@ impl Journal {
     pub async fn measured_by_drill(&self, measured: &SplitBrain) -> Result<(), Fault> {
         let key = AttributeValue::S(items::drill(&self.topology));
         self.set(key, MEASURED, measured).await
+    }
+
+    /// When a drill last cut the link. Where none has, since when this is asked: the first who asks notes that, and
+    /// nobody after it, in whatever Region.
+    pub async fn undrilled_since(&self, now: Timestamp) -> Result<Timestamp, Fault> {
+        let key = AttributeValue::S(items::drill(&self.topology));
+        let mut item = self.get(key.clone()).await?;
+        if let Some(measured) = understood::<SplitBrain>(item.remove(MEASURED)) {
+            return Ok(measured.lost_at);
+        }
+        if let Some(since) = understood(item.remove(WAITED_SINCE)) {
+            return Ok(since);
+        }
+        let noted = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(KEY, key)
+            .update_expression("SET #since = if_not_exists(#since, :now)")
+            .expression_attribute_names("#since", WAITED_SINCE)
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
+            .send();
+        noted.await.map_err(|error| fault(describe(&error)))?;
+        Ok(now)
     }
 
     pub async fn kept(&self) -> Result<Kept, Fault> {

@@ -8,10 +8,12 @@ use fencing::health::{Checkup, Forced, Kept, Probe, Seen};
 use fencing::metrics::{self, Measured};
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
+use fencing::words::SiteName;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::credentials::Key;
+use crate::losses::{Keys, Sizes};
 use crate::world::{Cloud, Lookout};
 
 impl Lookout for Cloud {
@@ -40,6 +42,7 @@ impl Lookout for Cloud {
             Probe::RegisterWrite => self.journal.probe(Timestamp::now()).await.map(|()| Seen::Whole)?,
             Probe::Watchdog { of } => Seen::Watchdog(self.journal.seen(of).await?),
             Probe::Subscriptions => self.notices.subscriptions().await?,
+            Probe::LastDrill => Seen::Drilled(self.journal.undrilled_since(Timestamp::now()).await?),
             Probe::LastCheckup => Seen::Checkup(self.journal.kept().await?.checkup.map(Box::new)),
         })
     }
@@ -62,6 +65,14 @@ impl Lookout for Cloud {
 
     async fn kept(&self) -> Result<Kept, Fault> {
         self.journal.kept().await
+    }
+
+    async fn sizes(&self, at: &SiteName, backup: &SiteName) -> Result<Sizes, Fault> {
+        self.infinispan.sizes(at, backup).await
+    }
+
+    async fn keys(&self, at: &SiteName, cache: &str, at_most: u64) -> Result<Keys, Fault> {
+        self.infinispan.keys(at, cache, at_most).await
     }
 
     fn measure(&self, measured: Measured) {

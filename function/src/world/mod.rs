@@ -44,11 +44,12 @@ use fencing::metrics::Measured;
 use fencing::register::Record;
 use fencing::rehearsal::SplitBrain;
 use fencing::step::{Call, Event, Fault};
-use fencing::words::Reporter;
+use fencing::words::{Reporter, SiteName};
 use secrecy::SecretString;
 
 #[cfg(feature = "cloud")]
 pub use self::cloud::{Cloud, CloudError};
+use crate::losses::{Keys, Sizes};
 use crate::moment::Moment;
 
 /// The outside of the function.
@@ -108,6 +109,12 @@ pub trait Lookout: World {
     fn measured_by_drill(&self, measured: &SplitBrain) -> impl Future<Output = Result<(), Fault>>;
 
     fn kept(&self) -> impl Future<Output = Result<Kept, Fault>>;
+
+    /// How many entries each cache of a site has that is replicated to the other one.
+    fn sizes(&self, at: &SiteName, backup: &SiteName) -> impl Future<Output = Result<Sizes, Fault>>;
+
+    /// The keys of one cache, so many of them at most.
+    fn keys(&self, at: &SiteName, cache: &str, at_most: u64) -> impl Future<Output = Result<Keys, Fault>>;
 
     fn measure(&self, measured: Measured);
 

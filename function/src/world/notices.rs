@@ -2,6 +2,7 @@
 //! that happens once. The metric is noted by the world, beside all others.
 
 use fencing::answer::{Cause, Notice};
+use fencing::contract;
 use fencing::health::Seen;
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -41,7 +42,7 @@ impl Notices {
             .subject(subject(&self.topology, notice.cause))
             .message(message(
                 &self.topology,
-                &notice.sentence,
+                notice,
                 self.log.as_deref(),
                 Timestamp::now(),
             ))
@@ -82,12 +83,14 @@ impl Notices {
 }
 
 /// What a mail says: what happened, when, what to do next, and where to read on.
-fn message(topology: &TopologyName, sentence: &str, log: Option<&str>, now: Timestamp) -> String {
+fn message(topology: &TopologyName, notice: &Notice, log: Option<&str>, now: Timestamp) -> String {
+    let Notice { cause, sentence } = notice;
+    let runbook = contract::runbook(cause.section());
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let log = log.map(|log| format!("\nlog:      {log}")).unwrap_or_default();
     format!(
         "{sentence}\n\nwhen:     {now}\nnext:     provision status TOPOLOGY, with the file of {topology}: it says which site \
-         serves, and which command comes next\nrunbook:  docs/runbook.md, chapter Mails{log}\n"
+         serves, and which command comes next\nrunbook:  {runbook}{log}\n"
     )
 }
 
@@ -134,13 +137,17 @@ mod tests {
         let topology = TopologyName::new("keycloak-prod").unwrap();
         let log = console("eu-west-1", "/aws/lambda/sitefence-keycloak-prod-fencing");
         let at = "2026-11-21T20:00:00.25Z".parse().unwrap();
+        let notice = Notice {
+            cause: Cause::Completed,
+            sentence: "fenced site-b".to_owned(),
+        };
         assert_eq!(
-            message(&topology, "fenced site-b", Some(&log), at),
+            message(&topology, &notice, Some(&log), at),
             "fenced site-b\n\n\
              when:     2026-11-21T20:00:00Z\n\
              next:     provision status TOPOLOGY, with the file of keycloak-prod: it says which site serves, and which \
              command comes next\n\
-             runbook:  docs/runbook.md, chapter Mails\n\
+             runbook:  docs/runbook.md#a-site-is-fenced\n\
              log:      https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/\
              $252Faws$252Flambda$252Fsitefence-keycloak-prod-fencing\n"
         );

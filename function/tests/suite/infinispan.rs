@@ -190,6 +190,8 @@ async fn a_look_tells_silence_from_refusal() {
     for (status, body, reach) in [
         (200, r#"{"status":"online"}"#, Some(Ok(Backup::Online))),
         (200, r#"{"status":"offline"}"#, Some(Ok(Backup::Offline))),
+        (200, r#"{"status":"mixed","online":["a"],"offline":["b"],"mixed":["c"]}"#, Some(Ok(Backup::Mixed))),
+        (200, r#"{"status":"mixed"}"#, Some(Ok(Backup::Mixed))),
         (200, "<html>a login page</html>", refuses(Refusal::Other)),
         (400, "", refuses(Refusal::Other)),
         (401, "", refuses(Refusal::Credentials)),
@@ -208,6 +210,11 @@ async fn a_look_tells_silence_from_refusal() {
             Ok(Reach::Answers(backup, views)) => {
                 assert!(views.iter().any(View::is_primary), "{views:?}");
                 Some(Ok(backup))
+            }
+            Ok(Reach::Mixed(offline, views)) => {
+                assert!(views.iter().any(View::is_primary), "{views:?}");
+                assert_eq!(offline, ["b", "c"]);
+                Some(Ok(Backup::Mixed))
             }
             Ok(Reach::Refuses(why, _)) => Some(Err(why)),
             Err(_) => None,

@@ -12,6 +12,7 @@ mod deep_check;
 mod driver;
 mod flaws;
 mod infinispan;
+mod losses;
 mod owner;
 mod process;
 mod regions;

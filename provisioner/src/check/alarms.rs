@@ -42,7 +42,7 @@ const HEARD: &[&str] = &[
 ];
 
 pub(super) fn alarms_hear_silence(case: &mut Case<'_>) {
-    for (document, kind, _) in case.stacks() {
+    for (document, kind, region) in case.stacks() {
         let mut heard = BTreeSet::new();
         for (id, alarm) in of_type(&document.value, "AWS::CloudWatch::Alarm") {
             let metric = text(alarm, "/MetricName");
@@ -88,7 +88,11 @@ pub(super) fn alarms_hear_silence(case: &mut Case<'_>) {
                 .sites
                 .iter()
                 .map(|site| (Metric::WatchdogSeen.name(), site.name.as_str()));
-            for (metric, site) in of_sites.chain(HEARD.iter().map(|metric| (*metric, ""))) {
+            let is_reminded = case.topology.drill.remind_after.seconds() > 0
+                && region == case.topology.first_region();
+            let reminder = is_reminded.then_some((Metric::Undrilled.name(), ""));
+            let heard_of = HEARD.iter().map(|metric| (*metric, "")).chain(reminder);
+            for (metric, site) in of_sites.chain(heard_of) {
                 if !heard.contains(&(metric, site)) {
                     case.breach(document, format!("no alarm listens to {metric} {site}"));
                 }

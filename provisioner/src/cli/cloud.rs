@@ -253,6 +253,7 @@ pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> 
             _ => told.details("because", failure.to_string(), report::causes_json(&failure)),
         }
         .advice(failure.hint())
+        .runbook(failure.runbook())
     })
 }
 

@@ -89,7 +89,7 @@ impl Drill {
             return Ok(Exit::Done);
         }
         let seen = status::look(&session, topology, file, LOOK_WITHIN).await;
-        split_brain::check(topology, &seen, &parts, file).await?;
+        let by = split_brain::check(&session, topology, &seen, &parts, file).await?;
         let mut hands = Vec::new();
         for site in &topology.sites {
             let within = cloud::duration(self.keycloak_within);
@@ -107,10 +107,10 @@ impl Drill {
             confirm(&session.console)?;
         }
         consent(&session.console, self.yes, topology.name.as_str())?;
-        let fenced = split_brain::split(&session, topology, &parts, &cases).await;
+        let fenced = split_brain::split(&session, topology, file, &parts, &cases).await;
         let fenced =
             fenced.inspect_err(|_| say(&format!("how things stand now: provision status {file}")))?;
-        let measured = split_brain::measured(&session, topology, &fenced, &cases).await?;
+        let measured = split_brain::measured(by, &fenced, &cases);
         say(report::split_brain_text(&measured, &cases).trim_end());
         if let Err(failure) = split_brain::keep(&session, topology, &measured).await {
             say(&format!("`status` will not show it: {failure}"));

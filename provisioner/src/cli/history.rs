@@ -74,6 +74,7 @@ impl History {
         }
         cloud::finish(async {
             let session = Session::begin(topology, Console::new()).await?;
+            cloud::herald(&session, topology, &file.name()).await;
             let entries = status::history(&session, topology).await?;
             let chapters = report::chapters(entries);
             let Some(wanted) = epoch else {

@@ -176,6 +176,8 @@ pub struct Failure {
     details: Option<Box<Details>>,
     /// The hint, where `error` is a whole report that ends with it.
     advice: Option<Box<str>>,
+    /// Where to read on, likewise.
+    runbook: Option<Box<str>>,
 }
 
 /// See [`Failure::details`].
@@ -201,6 +203,7 @@ impl Failure {
             at: None,
             details: None,
             advice: None,
+            runbook: None,
         }
     }
 
@@ -208,6 +211,13 @@ impl Failure {
     #[must_use]
     fn advice(mut self, hint: Option<String>) -> Self {
         self.advice = hint.map(String::into_boxed_str);
+        self
+    }
+
+    /// With where to read on, where people have read that already.
+    #[must_use]
+    fn runbook(mut self, runbook: Option<String>) -> Self {
+        self.runbook = runbook.map(String::into_boxed_str);
         self
     }
 
@@ -252,6 +262,9 @@ impl Failure {
         if let Some(details) = &self.details {
             error["message"] = details.sentence.as_str().into();
             error[details.key] = details.things.clone().into();
+        }
+        if let Some(runbook) = &self.runbook {
+            error["runbook"] = serde_json::json!(runbook);
         }
         serde_json::json!({ "error": error })
     }

@@ -16,7 +16,7 @@ use crate::report;
 use crate::run::console::Console;
 use crate::run::keycloak::Hands;
 use crate::run::rejoin::{self, Way};
-use crate::run::{self, Scope, Session, recover, status};
+use crate::run::{self, Scope, Session, losses, recover, status};
 use crate::topology::{Interval, Loaded, Site};
 
 /// Who handles the stale site's Keycloak.
@@ -139,6 +139,13 @@ impl Rejoin {
                  goes on",
                 site.name
             ));
+            // Whoever has agreed already reads no more.
+            if self.dry_run || !self.yes {
+                let other = &topology.peer_of(site).name;
+                let losses = losses::count(&session, topology, &site.name, other).await;
+                let cleared: Vec<String> = topology.caches.iter().map(ToString::to_string).collect();
+                say(report::losses_text(&losses, site.name.as_str(), &cleared).trim_end());
+            }
             if self.dry_run {
                 say(DRY);
                 return Ok(Exit::Done);
@@ -215,6 +222,10 @@ impl Promote {
                  missing. Make sure that its Keycloak runs",
                 site.name, other.name
             ));
+            if !self.yes {
+                let losses = losses::count(&session, topology, &other.name, &site.name).await;
+                say(report::losses_text(&losses, other.name.as_str(), &[]).trim_end());
+            }
             // Whoever gives a site up names that one.
             let named = if self.survivor_is_lost { other } else { site };
             consent(&session.console, self.yes, named.name.as_str())?;

@@ -37,7 +37,8 @@ impl ForcedStep {
         BTreeMap::from([(STEP.to_owned(), self.word().to_owned())])
     }
 
-    fn word(self) -> &'static str {
+    /// Its word.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
             Self::Begun => "begun",

@@ -24,6 +24,8 @@ pub struct StatusReading {
     pub file: String,
     /// What the topology's file says; the function's own word counts more.
     pub mode: Mode,
+    /// After how long without a drill one is due, in seconds; 0 for never.
+    pub remind_after_seconds: u32,
     /// The two sites, in the topology's order.
     pub sites: [SiteName; 2],
     /// When was looked.
@@ -81,6 +83,8 @@ pub struct FunctionState {
     pub state: String,
     /// Lambda's word for how its last update went.
     pub update: String,
+    /// Why it is in a state that is not the usual one, in Lambda's words.
+    pub reason: Option<String>,
     /// The digest of its package, in base64 as Lambda writes it.
     pub code: String,
     pub settings: Result<Settings, String>,

@@ -131,10 +131,12 @@ impl Workload {
         object
     }
 
-    /// The object as it was before, and how many pods that means.
+    /// The object as it was before, and how many pods that means. A site goes back into the accelerator with a Keycloak,
+    /// also where somebody had stopped that before the rejoin; whatever a drill scales comes back as it was.
     pub fn started(&self) -> (Value, u64) {
         let mut object = self.object.clone();
-        let wanted = self.remembered().or(self.asked_for()).unwrap_or(1).max(1);
+        let least = u64::from(self.annotation == BY_REJOIN);
+        let wanted = self.remembered().or(self.asked_for()).unwrap_or(1).max(least);
         object["spec"][self.field()] = json!(wanted);
         if let Some(metadata) = object["metadata"].as_object_mut()
             && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
@@ -204,6 +206,20 @@ mod tests {
     fn a_count_left_out_is_one() {
         let before = keycloak(json!({"metadata": {"name": "keycloak"}, "spec": {}}));
         assert_eq!(keycloak(before.stopped()).started().1, 1);
+    }
+
+    #[test]
+    fn what_a_drill_found_at_none_stays_at_none_and_a_rejoin_needs_a_keycloak() {
+        let found = json!({"metadata": {"name": "it"}, "spec": {"instances": 0, "replicas": 0}});
+        for (annotation, wanted) in [(BY_DRILL, 0), (BY_REJOIN, 1)] {
+            let of = |object| Workload {
+                annotation,
+                ..keycloak(object)
+            };
+            let stopped = of(of(found.clone()).stopped());
+            assert_eq!(stopped.remembered(), Some(0), "{annotation}");
+            assert_eq!(stopped.started().1, wanted, "{annotation}");
+        }
     }
 
     #[test]

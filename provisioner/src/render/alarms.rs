@@ -5,6 +5,7 @@
 //! [`Silence`], and nothing else decides what missing data means.
 
 use fencing::answer::Cause;
+use fencing::contract;
 use fencing::health::{STUCK_AFTER_SECONDS, UNFENCED_AFTER_SECONDS, WATCHDOG_SILENT_AFTER_SECONDS};
 use fencing::metrics::{DIMENSION_SITE, DIMENSION_TOPOLOGY, Metric, NAMESPACE};
 use serde::Serialize;
@@ -47,6 +48,11 @@ pub(super) struct Alarm {
 }
 
 const MINUTE_SECONDS: u32 = 60;
+const HOUR_SECONDS: u32 = 3600;
+const DAY_SECONDS: u32 = 86_400;
+
+/// Its alarm has the site's name in its own, its section has not.
+const PATH_SILENT: &str = "No watchdog of this site arrives: what it reports about the other would not arrive either. Look along Prometheus, Alertmanager, the way out of the cluster, the webhook's password.";
 
 struct Builder<'a> {
     topology: &'a Topology,
@@ -82,7 +88,7 @@ impl Builder<'_> {
         Alarm {
             id: id.to_owned(),
             name: self.topology.alarm_name(what),
-            description: text.to_owned(),
+            description: leading_on(text, what),
             namespace: NAMESPACE,
             metric,
             dimensions: vec![topology_dimension(self.topology)],
@@ -102,16 +108,21 @@ impl Builder<'_> {
     }
 }
 
-/// All alarms of one function.
-pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
+/// What an alarm says, with where to read on: the section of its name.
+pub(super) fn leading_on(text: &str, section: &str) -> String {
+    format!("{text} Runbook: {}", contract::runbook(section))
+}
+
+/// All alarms of the function of a Region. What only reminds is said once, by the first Region's.
+pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
     let mut b = Builder {
         topology,
         alarms: Vec::new(),
     };
 
     b.cause("FenceHappened", "fence-happened", Cause::Decided, 1, "A site was lost and is being fenced. Nothing is to be done now; the dashboard and the function's log show how things stand.");
-    b.cause("FenceCompleted", "fence-completed", Cause::Completed, 1, "The lost site is out of the accelerator and replication to it is cut: the survivor serves. When the other is well again, bring it back in the order of the README's chapter 'When a site was fenced'.");
-    b.cause("FenceRepeated", "fence-repeated", Cause::RefencedEarlyReturn, 1, "The fenced site was put back into the accelerator while its data is stale; it has been taken out again. The way back is the README's chapter 'When a site was fenced'.");
+    b.cause("FenceCompleted", "fence-completed", Cause::Completed, 1, "The lost site is out of the accelerator and replication to it is cut: the survivor serves. When the other is well again, bring it back by `provision rejoin`.");
+    b.cause("FenceRepeated", "fence-repeated", Cause::RefencedEarlyReturn, 1, "The fenced site was put back into the accelerator while its data is stale; it has been taken out again. `provision rejoin` brings it back.");
     // Whoever does it each minute is one alarm, and that ends when it has not happened for a quarter of an hour.
     let recurring = b.alarm("PutRightAgain", "put-right-again", Cause::Recurring.metric(), Silence::IsFine, "The fenced site was put back into the accelerator, or the survivor's Infinispan forgot that replication is cut, more than once within an hour. It was put right each time. The function's log says which and how often: a controller that puts endpoints back has to be stopped, an Infinispan that restarts over and over has to be looked at.");
     b.alarms.push(Alarm {
@@ -153,8 +164,12 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
             &format!("path-silent-{}", site.name),
             Metric::WatchdogSeen.name(),
             Silence::IsFailure,
-            "No watchdog of this site arrives: what it reports about the other would not arrive either. Look along Prometheus, Alertmanager, the way out of the cluster, the webhook's password.",
+            PATH_SILENT,
         );
+        let silent = Alarm {
+            description: leading_on(PATH_SILENT, "path-silent"),
+            ..silent
+        };
         let mut dimensions = silent.dimensions.clone();
         dimensions.push(Dimension {
             name: DIMENSION_SITE,
@@ -177,6 +192,19 @@ pub(super) fn alarms(topology: &Topology) -> Vec<Alarm> {
         comparison: "LessThanThreshold",
         ..not_running
     });
+
+    let remind_after = topology.drill.remind_after.seconds();
+    if is_first && remind_after > 0 {
+        let due = b.alarm("DrillDue", "drill-due", Metric::Undrilled.name(), Silence::IsFine, &format!("The link has not been cut for a drill for {} days. Nothing is wrong; nobody knows either that a fence would still work from one end to the other. `provision drill --split-brain` shows it; `drill.remindAfter` in the topology says how often, and 0s switches this off.", remind_after / DAY_SECONDS));
+        b.alarms.push(Alarm {
+            statistic: "Maximum",
+            // A minute without a check is no drill: it would be reminded of again after it.
+            period_seconds: HOUR_SECONDS,
+            threshold: remind_after,
+            says_when_over: false,
+            ..due
+        });
+    }
 
     for (id, what, metric, text) in [
         (

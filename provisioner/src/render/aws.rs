@@ -235,7 +235,7 @@ pub(super) fn fencing(topology: &Topology, region: &Region) -> Result<Filled, Re
     let name = &topology.name;
     let is_first = topology.first_region() == region;
     let topic_arn = existing_topic(topology, region.as_str());
-    let alarms = alarms::alarms(topology);
+    let alarms = alarms::alarms(topology, is_first);
     let others = || topology.regions.iter().filter(|other| *other != region);
     let replica = |region: &Region| Replica {
         region: region.to_string(),

@@ -95,7 +95,10 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
             cause(Cause::DependencyFailed, "dependency failed"),
             cause(Cause::ForeignLabels, "foreign alerts"),
         ])),
-        widget("metric", 0, 22, GRID_WIDTH, 6, graph("The function", "Sum", vec![
+        widget("metric", half, 22, half, 6, graph("Since the last drill that cut the link, in seconds", "Maximum", vec![
+            ours(Metric::Undrilled, "without a drill"),
+        ])),
+        widget("metric", 0, 22, half, 6, graph("The function", "Sum", vec![
             lambda("Invocations", "Sum"),
             lambda("Errors", "Sum"),
             lambda("Throttles", "Sum"),

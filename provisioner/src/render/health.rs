@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::alarms::leading_on;
 use super::aws::{Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags};
 use super::engine::{Filled, RenderError, fill};
 use crate::topology::names::{HEALTH_REGION, health_region};
@@ -76,15 +77,20 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
         .map(|check| HealthAlarm {
             id: format!("{}Unhealthy", check.id),
             name: format!("{}-unhealthy", check.name),
-            description: "Route 53 finds from outside that this function could not fence, or gets no answer."
-                .to_owned(),
+            description: leading_on(
+                "Route 53 finds from outside that this function could not fence, or gets no answer.",
+                "unhealthy",
+            ),
             check: check.id.clone(),
         })
         .collect();
     alarms.push(HealthAlarm {
         id: "NoFunctionHealthy".to_owned(),
         name: topology.alarm_name("no-function-healthy"),
-        description: "No function could fence now: a lost site would stay in the accelerator.".to_owned(),
+        description: leading_on(
+            "No function could fence now: a lost site would stay in the accelerator.",
+            "no-function-healthy",
+        ),
         check: "AnyFunction".to_owned(),
     });
     let topic_arn = existing_topic(topology, HEALTH_REGION);

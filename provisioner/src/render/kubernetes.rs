@@ -1,6 +1,6 @@
 //! The Kubernetes objects of a site: what each is filled with.
 
-use fencing::contract::{alert, label, path};
+use fencing::contract::{alert, label, path, runbook};
 use serde::Serialize;
 
 use super::engine::{Filled, RenderError, fill};
@@ -28,6 +28,28 @@ pub const WATCHDOG_REPEAT_INTERVAL: Interval = Interval::from_seconds(60);
 
 /// What prometheus-operator takes when nothing is said; never longer than the interval.
 const LONGEST_SCRAPE_TIMEOUT: Interval = Interval::from_seconds(10);
+
+/// Where people read on about each alert.
+#[derive(Serialize)]
+struct Runbook {
+    site_offline: String,
+    site_lost: String,
+    site_view_absent: String,
+    replication_cut: String,
+    watchdog: String,
+}
+
+impl Runbook {
+    fn of_alerts() -> Self {
+        Self {
+            site_offline: runbook(alert::SITE_OFFLINE),
+            site_lost: runbook(alert::SITE_LOST),
+            site_view_absent: runbook(alert::SITE_VIEW_ABSENT),
+            replication_cut: runbook(alert::REPLICATION_CUT),
+            watchdog: runbook(alert::WATCHDOG),
+        }
+    }
+}
 
 /// The alerts' names, as the templates ask for them.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -292,6 +314,7 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
         namespace: String,
         labels: Vec<Label>,
         alert: Alerts,
+        runbook: Runbook,
         label: AlertLabels,
         evaluation_interval: String,
         site_offline_expr: String,
@@ -324,6 +347,7 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
             namespace: site.namespace.to_string(),
             labels,
             alert: ALERTS,
+            runbook: Runbook::of_alerts(),
             label: ALERT_LABELS,
             evaluation_interval: topology.alerting.evaluation_interval.to_string(),
             site_offline_expr: format!("max by (namespace, site) ({{{SITE_VIEW},{about}}} != 2) == 0"),

@@ -99,7 +99,9 @@ fn minute(topology: &Topology, region: &Region) -> Minute {
     for probe in probes(&topology.settings(region, found)) {
         match probe {
             Probe::WebhookSecret | Probe::HealthSecret | Probe::InfinispanSecret => minute.secrets += 1,
-            Probe::Register | Probe::Watchdog { .. } | Probe::LastCheckup => minute.table_reads += 1,
+            Probe::Register | Probe::Watchdog { .. } | Probe::LastCheckup | Probe::LastDrill => {
+                minute.table_reads += 1;
+            },
             Probe::RegisterWrite => minute.table_writes += 1,
             Probe::Subscriptions => minute.topic += 1,
             // Neither counts calls.

@@ -17,7 +17,11 @@ pub fn problems_text(problems: &[Problem]) -> String {
 }
 
 /// The whole text, ending in a newline.
-pub fn failure_text(failure: &(dyn Error + 'static), hint: Option<String>) -> String {
+pub fn failure_text(
+    failure: &(dyn Error + 'static),
+    hint: Option<String>,
+    runbook: Option<String>,
+) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "error: {failure}");
@@ -26,6 +30,9 @@ pub fn failure_text(failure: &(dyn Error + 'static), hint: Option<String>) -> St
     }
     if let Some(hint) = hint {
         let _ = writeln!(text, "hint: {hint}");
+    }
+    if let Some(runbook) = runbook {
+        let _ = writeln!(text, "runbook: {runbook}");
     }
     text
 }

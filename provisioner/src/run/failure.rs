@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use fencing::answer::Status;
-use fencing::contract::Misunderstood;
+use fencing::contract::{self, Misunderstood};
 use jiff::Timestamp;
 
 use crate::check::DocumentError;
@@ -447,8 +447,35 @@ impl Failure {
     pub fn text(&self) -> String {
         match self {
             Self::Problems(problems) => report::problems_text(problems),
-            other => report::failure_text(other, other.hint()),
+            other => report::failure_text(other, other.hint(), other.runbook()),
         }
+    }
+
+    /// Where more is to be read than a hint has room for: what each refusal means, and what else stands in the way of
+    /// bringing a site back.
+    pub fn runbook(&self) -> Option<String> {
+        let section = match self {
+            Self::StaysStopped(failure) => return failure.runbook(),
+            // Each of them has a hint of its own.
+            Self::Problems(_) => return None,
+            Self::SurvivorLives { .. } => "the-survivor-dies-too",
+            Self::Controlled { code, .. } | Self::WorkloadSlow { code, .. } if code.starts_with("keycloak") => {
+                "a-rejoin-that-stopped"
+            }
+            Self::KeycloakCameBack { .. }
+            | Self::NoKeycloak { .. }
+            | Self::ClusterNeeded { .. }
+            | Self::StillApart { .. } => "a-rejoin-that-stopped",
+            Self::NotFenced { .. }
+            | Self::DrillLeft { .. }
+            | Self::NoDeployment { .. }
+            | Self::Controlled { .. }
+            | Self::WorkloadSlow { .. } => "a-drill-that-fenced-nobody",
+            Self::RegisterUnread { .. } => "the-function-or-the-register-is-down",
+            other if other.kind() == Kind::Refused => "errors-by-name",
+            _ => return None,
+        };
+        Some(contract::runbook(section))
     }
 
     /// What to do about it.

@@ -23,6 +23,7 @@ pub mod interrupt;
 pub mod keycloak;
 pub mod lock;
 mod lock_owner;
+pub mod losses;
 pub mod observe;
 pub mod operate;
 pub mod preview;

@@ -35,6 +35,9 @@ const REGISTER_WITHIN: Duration = Duration::from_secs(5);
 const PODS_WITHIN: Duration = Duration::from_secs(300);
 /// How long the promised worst case is waited beyond.
 const BEYOND: u32 = 60;
+/// How often, and how many times, what could not be put back is tried again.
+const RESTORE_EVERY: Duration = Duration::from_secs(5);
+const RESTORE_ATTEMPTS: usize = 12;
 
 /// What a drill scales: in both clusters, the operators first, since they would put the routers back.
 #[derive(Debug, Clone)]
@@ -62,13 +65,15 @@ impl Parts {
     }
 }
 
-/// Fails unless all is in order: a drill in disorder is an outage.
+/// Fails unless all is in order: a drill in disorder is an outage. Says who drills, while nothing is cut: asked later,
+/// a failure of that would come between a fenced site and its way back.
 pub async fn check(
+    session: &Session,
     topology: &Topology,
     seen: &StatusReading,
     parts: &Parts,
     file: &str,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let mut left = Vec::new();
     for part in parts.all() {
         let found = part.find().await?;
@@ -96,7 +101,7 @@ pub async fn check(
             sentence: sentence.strip_prefix(&own).unwrap_or(&sentence).to_owned(),
         });
     }
-    Ok(())
+    Ok(observe::identity(session, topology).await?.arn)
 }
 
 /// A link that was cut, what it came to, and what is to be done about the site that was fenced.
@@ -113,6 +118,7 @@ pub struct Fenced {
 pub async fn split(
     session: &Session,
     topology: &Topology,
+    file: &str,
     parts: &Parts,
     worst_cases: &[TimeToFence],
 ) -> Result<Fenced, Failure> {
@@ -123,7 +129,11 @@ pub async fn split(
             .say("the link is put back; Ctrl-C again leaves that to `provision drill --restore`");
     }
     // What became of the drill is the lesser news where the link stays cut.
-    restore(session, parts).await?;
+    restore(session, parts).await.inspect_err(|_| {
+        session
+            .console
+            .say(&format!("not all is put back; what goes on with that: provision drill {file} --restore"));
+    })?;
     fenced
 }
 
@@ -204,52 +214,54 @@ async fn register(session: &Session, topology: &Topology) -> Result<Record, Fail
 }
 
 /// Puts back what a drill has scaled, this one or another, and says how many objects that were. The routers first:
-/// they are what is missed.
+/// they are what is missed. A cluster that does not answer is asked again for a minute, and holds up no other.
 pub async fn restore(session: &Session, parts: &Parts) -> Result<usize, Failure> {
     let mut started = Vec::new();
-    let mut failed = None;
-    for part in parts.routers.iter().chain(&parts.operators) {
-        let start = async {
-            if part.find().await?.remembered().is_none() {
-                return Ok(None);
-            }
-            part.start().await.map(Some)
-        };
-        match start.await {
-            Ok(Some(wanted)) => {
-                session
-                    .console
-                    .say(&format!("{} is to have {wanted} pods again", part.what()));
-                started.push((part, wanted));
-            }
-            Ok(None) => {}
-            // The others are put back all the same.
-            Err(failure) => {
-                session
-                    .console
-                    .say(&format!("{} is not put back: {failure}", part.what()));
-                failed.get_or_insert(failure);
+    let mut left: Vec<&Scaled> = parts.routers.iter().chain(&parts.operators).collect();
+    for attempt in 1.. {
+        let mut failed = Vec::new();
+        let mut last = None;
+        for part in left {
+            match put_back(part).await {
+                Ok(Some(wanted)) => {
+                    session
+                        .console
+                        .say(&format!("{} is to have {wanted} pods again", part.what()));
+                    started.push((part, wanted));
+                }
+                Ok(None) => {}
+                Err(failure) => {
+                    session
+                        .console
+                        .say(&format!("{} is not put back: {failure}", part.what()));
+                    failed.push(part);
+                    last = Some(failure);
+                }
             }
         }
+        match last {
+            None => break,
+            Some(failure) if attempt >= RESTORE_ATTEMPTS => return Err(failure),
+            Some(_) => Patience::ToTheEnd.pause(session, RESTORE_EVERY).await?,
+        }
+        left = failed;
     }
     for (part, wanted) in &started {
         part.ready(session, Patience::ToTheEnd, PODS_WITHIN, *wanted)
             .await?;
         session.console.say(&format!("{} is ready", part.what()));
     }
-    match failed {
-        Some(failure) => Err(failure),
-        None => Ok(started.len()),
-    }
+    Ok(started.len())
 }
 
-pub async fn measured(
-    session: &Session,
-    topology: &Topology,
-    fenced: &Fenced,
-    worst_cases: &[TimeToFence],
-) -> Result<SplitBrain, Failure> {
-    let by = observe::identity(session, topology).await?.arn;
+async fn put_back(part: &Scaled) -> Result<Option<usize>, Failure> {
+    if part.find().await?.remembered().is_none() {
+        return Ok(None);
+    }
+    part.start().await.map(Some)
+}
+
+pub fn measured(by: String, fenced: &Fenced, worst_cases: &[TimeToFence]) -> SplitBrain {
     let first = |state| fenced.entries.iter().find(|entry| entry.state == state);
     let after =
         |at: Timestamp| i64::try_from(at.duration_since(fenced.lost_at).as_millis()).unwrap_or(i64::MAX);
@@ -259,7 +271,7 @@ pub async fn measured(
         .find(|case| case.fenced == decision.fenced.0.as_str())
         .map_or(0, |case| case.total_seconds);
     let cut = first(State::Complete).map_or(decision.decided_at, |entry| entry.written_at);
-    Ok(SplitBrain {
+    SplitBrain {
         by,
         lost_at: fenced.lost_at,
         epoch: fenced
@@ -273,7 +285,7 @@ pub async fn measured(
         out_after_ms: first(State::Isolated).map(|entry| after(entry.written_at)),
         cut_after_ms: after(cut),
         promised_seconds: promised,
-    })
+    }
 }
 
 /// Keeps it beside the register, where `status` finds it.

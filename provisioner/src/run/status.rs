@@ -50,6 +50,7 @@ pub async fn look(session: &Session, topology: &Topology, file: &str, within: Du
         topology: topology.name.to_string(),
         file: file.to_owned(),
         mode: topology.mode,
+        remind_after_seconds: topology.drill.remind_after.seconds(),
         sites: topology.sites.each_ref().map(|site| site.name.clone()),
         at: Timestamp::now(),
         register,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Alerting, Architecture, CacheName, Claim, DataKey, Function, Health, Interval, LabelValue, Monitoring,
+    Alerting, Architecture, CacheName, Claim, DataKey, Drills, Function, Health, Interval, LabelValue, Monitoring,
     Notify, ObjectName, Operator, Register, RegisterKind, Router, SiteInfinispan, SiteKeycloak, Username,
     Webhook,
 };
@@ -126,6 +126,14 @@ impl Default for Notify {
             emails: Vec::new(),
             topics: Vec::new(),
             hold_after: Interval::from_seconds(3_600),
+        }
+    }
+}
+
+impl Default for Drills {
+    fn default() -> Self {
+        Self {
+            remind_after: Interval::from_seconds(30 * 86_400),
         }
     }
 }

@@ -75,6 +75,7 @@ impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.seconds {
             0 => f.write_str("0s"),
+            s if s % 86_400 == 0 => write!(f, "{}d", s / 86_400),
             s if s % 3_600 == 0 => write!(f, "{}h", s / 3_600),
             s if s % 60 == 0 => write!(f, "{}m", s / 60),
             s => write!(f, "{s}s"),
@@ -107,7 +108,7 @@ mod tests {
             ("90s", 90, "90s"),
             ("5m", 300, "5m"),
             ("1h", 3_600, "1h"),
-            ("2d", 172_800, "48h"),
+            ("2d", 172_800, "2d"),
             ("1m30s", 90, "90s"),
             ("1h30m", 5_400, "90m"),
             ("1d1h1m1s", 90_061, "90061s"),

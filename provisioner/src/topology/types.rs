@@ -75,6 +75,9 @@ pub struct Topology {
     #[serde(default)]
     #[garde(dive)]
     pub notify: Notify,
+    /// How often the whole of it is to be rehearsed.
+    #[serde(default)]
+    pub drill: Drills,
     /// How the clusters' monitoring finds our objects.
     #[serde(default)]
     #[garde(dive)]
@@ -446,6 +449,14 @@ pub struct Notify {
     pub topics: Vec<TopicArn>,
     /// After how long a hold raises an alarm.
     pub hold_after: Interval,
+}
+
+/// Drills that cut the link for real.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Drills {
+    /// After how long without `provision drill --split-brain` an alarm reminds of one. `0s` switches that off.
+    pub remind_after: Interval,
 }
 
 /// How the clusters' monitoring finds our objects.

@@ -119,6 +119,7 @@ impl Functions {
             .await;
         Ok(Some(FunctionState {
             forced: tags.ok().and_then(|tags| ForcedFence::read(&tags)),
+            reason: function.state_reason.or(function.last_update_status_reason),
             // What Lambda leaves out is as it should be.
             state: function
                 .state

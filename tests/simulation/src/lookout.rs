@@ -8,7 +8,10 @@ use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
 use fencing::metrics::{Measured, Metric};
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
+use fencing::words::SiteName;
+use function::losses::{Keys, Sizes};
 use function::world::Lookout;
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::fleet::Outside;
@@ -53,6 +56,8 @@ impl Lookout for Outside {
                 confirmed: 1,
                 pending: 0,
             },
+            // Nobody drills here.
+            Probe::LastDrill => Seen::Drilled(Timestamp::UNIX_EPOCH),
             Probe::LastCheckup => Seen::Checkup(reality.checkup(self.whose()).cloned().map(Box::new)),
         })
     }
@@ -79,6 +84,14 @@ impl Lookout for Outside {
     async fn kept(&self) -> Result<Kept, Fault> {
         self.sim().sleep(LOOK).await;
         Ok(Kept::default())
+    }
+
+    async fn sizes(&self, _: &SiteName, _: &SiteName) -> Result<Sizes, Fault> {
+        Ok(Sizes::new())
+    }
+
+    async fn keys(&self, _: &SiteName, _: &str, _: u64) -> Result<Keys, Fault> {
+        Ok(Keys::new())
     }
 
     fn measure(&self, measured: Measured) {

@@ -38,6 +38,12 @@ async fn identity(State(scripted): State<Scripted>, body: String) -> Response {
 
 async fn answer(State(scripted): State<Scripted>, body: String) -> Response {
     let event: Value = serde_json::from_str(&body).unwrap();
+    if event["sitefence"] == "count" {
+        let sessions = json!({"cache": "sessions", "givenUp": 5, "kept": 7, "onlyGivenUp": 2});
+        let losses = json!({"givenUp": event["given_up"], "kept": event["kept"], "caches": [sessions]});
+        let answer = json!({"status": "done", "sentence": "counted", "losses": losses});
+        return answer.to_string().into_response();
+    }
     scripted.asked.lock().unwrap().push(event["task"].clone());
     let answer = scripted.answers.lock().unwrap().pop_front();
     answer.unwrap().to_string().into_response()
@@ -133,6 +139,7 @@ fn a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_befo
     };
     assert_eq!(code, Some(0), "{seen}");
     for said in [
+        "entries of    site-b    site-a  only site-b\nsessions           5         7            2  stay there alone\n",
         "type site-b to go on:",
         "step 1 of 6: site-b no longer replicates to site-a",
         "Scale Keycloak of site-b to 0",

@@ -208,6 +208,12 @@ impl Stage {
         self.invoke(&Envelope::Operate { task }).await
     }
 
+    /// What an operator is shown before giving a site up.
+    pub(crate) async fn count(&self, given_up: usize, kept: usize) -> Answer {
+        let [given_up, kept] = [given_up, kept].map(|site| SiteName::new(SITES[site]).unwrap());
+        self.invoke(&Envelope::Count { given_up, kept }).await
+    }
+
     async fn invoke(&self, envelope: &Envelope) -> Answer {
         match self.function.invoke(&envelope.event()).await.unwrap() {
             Ended::Answered(answer) => serde_json::from_value(answer).unwrap(),

@@ -41,6 +41,58 @@ fn is_whole(scene: &Scene) -> bool {
         .all(|(_, replicas, marked)| *replicas == 1 && !marked)
 }
 
+/// What the drill says while it cuts the link, and while it waits for a site to be fenced.
+fn is_of_the_cut(line: &str) -> bool {
+    line.ends_with(" no pods") || line.starts_with("the link is cut") || line.contains(" s  epoch ")
+}
+
+/// Everything is as it was, also where a site had been fenced.
+fn brought_back(scene: &Scene) {
+    scene.stage.infinispan.heal_link();
+    let run = scene.meanwhile(|| scene.run(&["rejoin", STALE, EXAMPLE, "--yes", "--when-healed"]));
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(scene.endpoints(), [KEPT, STALE]);
+    assert_eq!(scene.replication(), [Some(Online), Some(Online)]);
+    scene.watched();
+}
+
+/// Whoever stops a drill with Ctrl-C has the link back when the command has ended, whatever it was doing.
+#[test]
+fn a_drill_that_is_asked_to_stop_puts_back_what_it_scaled() {
+    let scene = Scene::deployed();
+    scene.as_ada(&["rejoin.yaml", "drill.yaml"]);
+    scene.watched();
+    // An operator that somebody keeps at none comes back as it was.
+    let operator = ["Deployment", "openshift-operators", PARTS[1].1];
+    let to_none = |deployment: &mut serde_json::Value| deployment["spec"]["replicas"] = 0.into();
+    scene.stage.clusters[0]
+        .world()
+        .edit_as("kubectl-scale", operator, to_none)
+        .unwrap();
+    let before = scaled(&scene);
+    for attempt in 1.. {
+        let (mut said, mut restored) = (0, false);
+        let (code, told) = scene.meanwhile(|| {
+            scene.interrupted_at(&DRILL, |line| {
+                // Of the many lines of its end only these: a site is fenced by then, and has to be brought back.
+                restored = line.contains("pods again");
+                said += usize::from(is_of_the_cut(line));
+                said >= attempt || restored
+            })
+        });
+        assert_eq!(code, Some(1), "{told:#?}");
+        assert_eq!(scaled(&scene), before, "{told:#?}");
+        let told = told.join("\n");
+        assert!(told.contains("error: interrupted"), "{told}");
+        assert!(told.contains("provision status local.yaml"), "{told}");
+        assert!(attempt < 20, "{told}");
+        brought_back(&scene);
+        if restored {
+            break;
+        }
+    }
+}
+
 #[test]
 fn a_drill_cuts_the_link_measures_and_puts_everything_back_whatever_kills_it() {
     let scene = Scene::deployed();
@@ -59,14 +111,15 @@ fn a_drill_cuts_the_link_measures_and_puts_everything_back_whatever_kills_it() {
     assert_eq!(run.code, Some(0), "{run}");
     assert!(run.stderr.contains("no drill keeps anything at none"), "{run}");
 
-    // Killed after each thing that it says until the link is cut; whoever comes next puts it back.
+    // Killed after each thing that it says until a site is fenced; whoever comes next puts it back.
     for attempt in 1.. {
-        let mut said = 0;
-        let mut cut = false;
-        let (code, told) = scene.run_until(&DRILL, |line| {
-            said += usize::from(line.contains(" no pods"));
-            cut = line.starts_with("the link is cut");
-            said >= attempt || cut
+        let (mut said, mut fenced) = (0, false);
+        let (code, told) = scene.meanwhile(|| {
+            scene.run_until(&DRILL, |line| {
+                said += usize::from(is_of_the_cut(line));
+                fenced = line.contains(": complete");
+                said >= attempt || fenced
+            })
         });
         assert_eq!(code, None, "{told:#?}");
         assert!(!is_whole(&scene), "{told:#?}");
@@ -77,11 +130,23 @@ fn a_drill_cuts_the_link_measures_and_puts_everything_back_whatever_kills_it() {
             run.stderr.contains("hint: provision drill local.yaml --restore"),
             "{run}"
         );
-        let run = scene.run(&RESTORE);
+        // Nor does it matter what kills whoever puts it back.
+        for lines in 1..=if fenced { 2 * PARTS.len() * 2 } else { 1 } {
+            let mut said = 0;
+            let (code, _) = scene.meanwhile(|| {
+                scene.run_until(&RESTORE, |line| {
+                    said += usize::from(line.contains("pods again") || line.contains("is ready"));
+                    said >= lines
+                })
+            });
+            assert!(code.is_none() || code == Some(0));
+        }
+        let run = scene.meanwhile(|| scene.run(&RESTORE));
         assert_eq!(run.code, Some(0), "{run}");
         assert!(is_whole(&scene), "{:?}", scaled(&scene));
-        assert!(attempt < 12);
-        if cut {
+        assert!(attempt < 20);
+        brought_back(&scene);
+        if fenced {
             break;
         }
     }

@@ -156,6 +156,27 @@ impl Scene {
         Self::kill_at(self.provision(arguments), is_there)
     }
 
+    /// Runs it, and asks it to stop as Ctrl-C does when it says such a line; what came of it at its own end.
+    pub(crate) fn interrupted_at(
+        &self,
+        arguments: &[&str],
+        mut is_there: impl FnMut(&str) -> bool,
+    ) -> (Option<i32>, Vec<String>) {
+        let mut child = self.provision(arguments).spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        let mut told = Vec::new();
+        let mut asked = false;
+        for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+            let line = line.unwrap();
+            if !asked && is_there(&line) {
+                rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+                asked = true;
+            }
+            told.push(line);
+        }
+        (child.wait().unwrap().code(), told)
+    }
+
     fn kill_at(provision: Provision, mut is_there: impl FnMut(&str) -> bool) -> (Option<i32>, Vec<String>) {
         let mut child = provision.spawn().unwrap();
         let said = child.stderr.take().unwrap();

@@ -67,10 +67,7 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
         Some("next: provision rejoin site-b local.yaml --when-healed")
     );
 
-    // Other verbs say so first; applying changes nothing.
-    let run = scene.run(&["plan", EXAMPLE, "--only", "aws", "--function-zip", "function.zip"]);
-    assert_eq!(run.code, Some(0), "{run}");
-    assert!(run.stderr.contains("demo: site-b is fenced since "), "{run}");
+    every_verb_says_so_first(&scene);
 
     // The link is still down, so nothing is begun; what comes back is named rightly or not at all.
     let run = scene.run(&REJOIN);
@@ -87,6 +84,11 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     scene.stage.infinispan.heal_link();
     let run = scene.run(&["rejoin", STALE, EXAMPLE, "--dry-run"]);
     assert_eq!(run.code, Some(0), "{run}");
+    // What it would cost, counted at both: site-b has missed one entry, and nothing is there alone.
+    let counted = "entries of              site-b    site-a  only site-b\n";
+    assert!(run.stderr.contains(counted), "{run}");
+    let sessions = "sessions                     1         2            0\n";
+    assert!(run.stderr.contains(sessions), "{run}");
     assert_eq!(scene.keycloak(), (2, 2), "nobody touched it");
     // Nobody agreed, and there is nobody to ask.
     let run = scene.run(&["rejoin", STALE, EXAMPLE]);
@@ -146,6 +148,33 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
 
     its_history(&scene);
     fenced_as_planned_and_promoted(&scene);
+}
+
+/// Whatever somebody types while a site is fenced, the first thing said is that it is. None of these changes anything.
+fn every_verb_says_so_first(scene: &Scene) {
+    let zip = ["--only", "aws", "--function-zip", "function.zip"];
+    let verbs: [(&[&str], i32); 12] = [
+        (&["plan", EXAMPLE, zip[0], zip[1], zip[2], zip[3]], 0),
+        (&["apply", EXAMPLE, zip[0], zip[1], zip[2], zip[3], "--yes", "--no-wait"], 0),
+        (&["destroy", EXAMPLE, "--yes"], 3),
+        (&["history", EXAMPLE], 0),
+        (&["release", EXAMPLE], 0),
+        (&["reconcile", EXAMPLE], 0),
+        (&["drill", EXAMPLE], 5),
+        (&["drill", EXAMPLE, "--path", "0s"], 0),
+        (&["drill", EXAMPLE, "--restore"], 0),
+        (&["drill", EXAMPLE, "--split-brain", "--yes"], 3),
+        (&["fence", STALE, EXAMPLE, "--reason", "again", "--dry-run"], 0),
+        (&["rejoin", STALE, EXAMPLE, "--dry-run"], 0),
+    ];
+    for (verb, code) in verbs {
+        let run = scene.run(verb);
+        assert_eq!(run.code, Some(code), "{verb:?}: {run}");
+        let mut said = run.stderr.lines().filter(|line| !line.contains(" is set: calls go to "));
+        let first = said.next().unwrap_or_default();
+        let first = first.strip_prefix("error: ").unwrap_or(first);
+        assert!(first.contains("site-b is fenced since "), "{verb:?}: {run}");
+    }
 }
 
 fn held_and_released(scene: &Scene) {

@@ -30,6 +30,10 @@ pub fn measured(checkup: &Checkup) -> Vec<Measured> {
         (Metric::DecisionAge, age),
         (Metric::Held, checkup.held_seconds),
         (Metric::HoldOverdue, checkup.hold_overdue_seconds),
+        (
+            Metric::Undrilled,
+            checkup.undrilled_since.map(|since| seconds_from(since, checkup.at)),
+        ),
     ] {
         all.extend(value.map(|value| Measured::new(metric, value)));
     }
@@ -92,6 +96,7 @@ mod tests {
             unfinished_since: Some(at(-90)),
             held_seconds: Some(4000),
             hold_overdue_seconds: Some(400),
+            undrilled_since: Some(at(-86_400)),
             not_ours: true,
             ..checkup(&[("register", Level::Fails), ("notifications", Level::Warns)])
         };
@@ -105,6 +110,7 @@ mod tests {
                 ("DecisionAgeSeconds", 90),
                 ("HeldSeconds", 4000),
                 ("HoldOverdueSeconds", 400),
+                ("UndrilledSeconds", 86_400),
             ]
         );
     }

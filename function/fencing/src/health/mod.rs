@@ -99,6 +99,8 @@ pub enum Probe {
     Subscriptions,
     /// What the deep check before this one kept. [`Seen::Checkup`]
     LastCheckup,
+    /// When the link was last cut for a drill. [`Seen::Drilled`]
+    LastDrill,
 }
 
 impl Probe {
@@ -117,6 +119,7 @@ impl Probe {
             Self::Watchdog { of } => format!("watchdog:{of}"),
             Self::Subscriptions => "notifications".to_owned(),
             Self::LastCheckup => "last-checkup".to_owned(),
+            Self::LastDrill => "last-drill".to_owned(),
         }
     }
 }
@@ -132,6 +135,7 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
         Probe::Register,
         Probe::RegisterWrite,
         Probe::LastCheckup,
+        Probe::LastDrill,
     ];
     for (at, backup) in [(a, b), (b, a)] {
         probes.push(Probe::Infinispan {
@@ -171,6 +175,8 @@ pub enum Seen {
     },
     /// What was kept, if anything.
     Checkup(Option<Box<Checkup>>),
+    /// When that was; where it never was, since when it is looked for.
+    Drilled(Timestamp),
 }
 
 impl Seen {
@@ -204,6 +210,8 @@ pub enum Reach {
     /// As a fence needs it, with what its replication to the other site is, and what those of its nodes that were
     /// asked said about sites in view.
     Answers(Backup, Vec<View>),
+    /// The same, and these of its caches are offline while others are online.
+    Mixed(Vec<String>, Vec<View>),
     /// In a way that no fence could work with.
     Refuses(Refusal, String),
 }
@@ -289,14 +297,32 @@ pub struct Checkup {
     /// How much longer than wished it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_overdue_seconds: Option<u64>,
+    /// Since when no drill has cut the link, as far as that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undrilled_since: Option<Timestamp>,
     /// What the accelerator's tag said when it was last read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marked: Option<Marked>,
     /// That is not this deployment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_ours: bool,
+    /// Which version of the function that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What the function could not do last, whenever that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<LastFailure>,
     /// Its parts, each by itself.
     pub checks: Vec<Check>,
+}
+
+/// That the function could not do what it was to do, for want of something else.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LastFailure {
+    /// When.
+    pub at: Timestamp,
+    /// What it answered.
+    pub sentence: String,
 }
 
 impl Checkup {

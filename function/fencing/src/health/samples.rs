@@ -44,8 +44,11 @@ pub(crate) fn checkup(checks: &[(&str, Level)]) -> Checkup {
         unfinished_since: None,
         held_seconds: None,
         hold_overdue_seconds: None,
+        undrilled_since: None,
         marked: None,
         not_ours: false,
+        version: None,
+        last_failure: None,
         checks: checks
             .iter()
             .map(|(name, level)| Check {

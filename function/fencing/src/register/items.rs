@@ -6,7 +6,7 @@
 //! | `<topology>#history#<epoch>#<rev>` | a copy of each revision before the current one, for people |
 //! | `<topology>#seen#<site>` | when that site's watchdog alert last came through: [`Stamp`] |
 //! | `<topology>#probe#<region>` | the last conditional write that showed that the table takes one |
-//! | `<topology>#drill` | what the last drill measured that cut the link |
+//! | `<topology>#drill` | what the last drill measured that cut the link, and since when the first one is waited for |
 //! | `<topology>#deep#<region>` | the last deep check's result, and a rehearsal's end, each written by itself |
 //!
 //! The key's first part is the topology's name, which is all that the function's role reaches.
@@ -60,6 +60,9 @@ pub fn deep(topology: &TopologyName, region: &str) -> String {
 
 /// The attribute of the drill's item that holds what was measured.
 pub const MEASURED: &str = "measured";
+
+/// The attribute of the drill's item that says since when a drill is waited for, where there has been none.
+pub const WAITED_SINCE: &str = "waited_since";
 
 /// The key of the last drill.
 pub fn drill(topology: &TopologyName) -> String {

@@ -57,8 +57,13 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
 
     pub(super) fn take(&mut self, step: RejoinStep, keycloak: Keycloak) -> Result<Answer, Halt> {
         let number = step.number();
-        let answer = self.answer(step, keycloak)?;
-        Ok(answer.as_step(number, RejoinStep::COUNT))
+        let as_step = |answer: Answer| answer.as_step(number, RejoinStep::COUNT);
+        match self.answer(step, keycloak) {
+            Ok(answer) => Ok(as_step(answer)),
+            // One that failed is named as well: whoever waits wants to know where it hangs.
+            Err(Halt::Answer(answer)) => Err(Halt::Answer(as_step(answer))),
+            Err(halt) => Err(halt),
+        }
     }
 
     fn answer(&mut self, step: RejoinStep, keycloak: Keycloak) -> Result<Answer, Halt> {

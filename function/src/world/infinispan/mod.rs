@@ -33,6 +33,7 @@ use tokio::time::Instant;
 use self::hear::Hearing;
 
 use self::rest::{Answered, Rest, Trouble};
+use crate::losses::{Keys, Sizes};
 use crate::world::certificates::Shown;
 use crate::world::secrets::Secrets;
 use crate::world::tls;
@@ -146,9 +147,12 @@ impl Infinispan {
         };
         // A router without a pod behind it answers 503, and so does a server on its way down.
         let is_silence = answer.status.is_server_error();
-        match succeeded(answer).and_then(|body| read::backup(&body)) {
+        match succeeded(answer).and_then(|body| Ok((read::backup(&body)?, read::offline(&body)))) {
             // Where nobody could be heard, that is for the judge to say.
-            Ok(backup) => Ok(Reach::Answers(backup, every_view(rest).await)),
+            Ok((Backup::Mixed, offline)) if !offline.is_empty() => {
+                Ok(Reach::Mixed(offline, every_view(rest).await))
+            }
+            Ok((backup, _)) => Ok(Reach::Answers(backup, every_view(rest).await)),
             Err(what) if is_silence => Err(fault(at, what)),
             Err(what) if why == Refusal::Site => {
                 // A site does not back up to itself: the other one's Infinispan says the same as one whose sites are
@@ -238,6 +242,26 @@ impl Infinispan {
             .filter_map(Result::transpose)
             .collect::<Result<_, String>>()
             .map_err(|what| fault(at, what))
+    }
+
+    /// How many entries each cache has that backs up to `backup`. One that does not say is left out.
+    pub async fn sizes(&self, at: &SiteName, backup: &SiteName) -> Result<Sizes, Fault> {
+        let replicated = self.pushes(at, backup).await?;
+        let sizes = replicated.into_iter().map(async |CachePush { cache, .. }| {
+            let path = format!("/rest/v2/caches/{}?action=size", segment(&cache));
+            let size = read::size(&self.get(at, &path).await.ok()?).ok()?;
+            Some((cache, size))
+        });
+        Ok(join_all(sizes).await.into_iter().flatten().collect())
+    }
+
+    /// The keys of a cache, `at_most` of them, as digests.
+    pub async fn keys(&self, at: &SiteName, cache: &str, at_most: u64) -> Result<Keys, Fault> {
+        let path = format!("/rest/v2/caches/{}?action=keys&limit={at_most}", segment(cache));
+        self.get(at, &path)
+            .await
+            .and_then(|body| read::keys(&body))
+            .map_err(|what| fault(at, format!("cache `{cache}`: {what}")))
     }
 
     /// Forgets the push status of some caches.

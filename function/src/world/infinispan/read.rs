@@ -7,6 +7,9 @@ use fencing::words::SiteName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::Digest as _;
+
+use crate::losses::Keys;
 
 fn json<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| format!("its answer is no {what}: {error}"))
@@ -80,6 +83,22 @@ pub(super) fn backup(body: &[u8]) -> Result<Backup, String> {
     json(body, "status of a backup").map(|Status { status }| status)
 }
 
+/// The same: which caches are offline where not all are, in the order of their names. A cache whose nodes differ is among
+/// them, for some of it is.
+pub(super) fn offline(body: &[u8]) -> Vec<String> {
+    #[derive(Default, Deserialize)]
+    struct Caches {
+        #[serde(default)]
+        offline: Vec<String>,
+        #[serde(default)]
+        mixed: Vec<String>,
+    }
+    let caches: Caches = serde_json::from_slice(body).unwrap_or_default();
+    let mut all = [caches.offline, caches.mixed].concat();
+    all.sort();
+    all
+}
+
 /// `GET /rest/v2/caches`, without the server's internal caches.
 pub(super) fn names(body: &[u8]) -> Result<Vec<String>, String> {
     let names: Vec<String> = json(body, "list of caches")?;
@@ -104,6 +123,25 @@ pub(super) fn push(body: &[u8], backup: &SiteName) -> Result<Option<Push>, Strin
         Some("CANCELED" | "CANCELLED") => Ok(Some(Push::Cancelled)),
         _ => Err(format!("a push is {status}, which is not known")),
     }
+}
+
+/// `GET …?action=size`
+pub(super) fn size(body: &[u8]) -> Result<u64, String> {
+    json(body, "number of entries")
+}
+
+/// `GET …?action=keys`: a list, whose elements depend on how the cache is encoded: texts, numbers, objects. They are
+/// compared as they are written, each by the first half of its SHA-256. What an error would quote may be a key.
+pub(super) fn keys(body: &[u8]) -> Result<Keys, String> {
+    let keys: Vec<Value> =
+        serde_json::from_slice(body).map_err(|_| "its answer is no list of keys".to_owned())?;
+    Ok(keys.iter().map(|key| digest(&key.to_string())).collect())
+}
+
+fn digest(text: &str) -> u128 {
+    let digest = sha2::Sha256::digest(text.as_bytes());
+    let half: [u8; 16] = std::array::from_fn(|index| digest[index]);
+    u128::from_be_bytes(half)
 }
 
 #[cfg(test)]
@@ -164,6 +202,8 @@ mod tests {
         assert_eq!(backup(br#"{"status":"online"}"#), Ok(Backup::Online));
         let mixed = br#"{"status":"mixed","online":["a"],"offline":["b"],"mixed":[]}"#;
         assert_eq!(backup(mixed), Ok(Backup::Mixed));
+        assert_eq!(offline(mixed), ["b"]);
+        assert_eq!(offline(br#"{"status":"online"}"#), [""; 0]);
         for body in [
             &b"{}"[..],
             b"",
@@ -198,6 +238,20 @@ mod tests {
         ] {
             assert!(view(body).is_err());
         }
+    }
+
+    #[test]
+    fn keys_are_compared_whatever_they_are_and_quoted_nowhere() {
+        let both = |a: &str, b: &str| keys(a.as_bytes()).unwrap().difference(&keys(b.as_bytes()).unwrap()).count();
+        assert_eq!(both(r#"["ana","ben"]"#, r#"["ben"]"#), 1);
+        assert_eq!(both("[1,2,3]", "[3,2,1]"), 0);
+        let typed = r#"[{"_type":"string","_value":"ana"}]"#;
+        assert_eq!(both(typed, r#"[{"_value":"ana","_type":"string"}]"#), 0);
+        assert_eq!(both(typed, r#"["ana"]"#), 1);
+        let told = keys(br#"{"secret-session":1}"#).unwrap_err();
+        assert_eq!(told, "its answer is no list of keys");
+        assert_eq!(size(b"12"), Ok(12));
+        assert!(size(b"\"a\"").is_err());
     }
 
     #[test]

@@ -8,6 +8,8 @@ use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
 use fencing::metrics::Measured;
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
+use fencing::words::SiteName;
+use function::losses::{Keys, Sizes};
 use function::world::Lookout;
 use secrecy::SecretString;
 
@@ -39,6 +41,12 @@ fn sight(state: &State, probe: &Probe) -> Seen {
             confirmed: 1,
             pending: 0,
         },
+        Probe::LastDrill => Seen::Drilled(
+            state
+                .drilled
+                .as_ref()
+                .map_or(jiff::Timestamp::UNIX_EPOCH, |drilled| drilled.lost_at),
+        ),
         Probe::LastCheckup => Seen::Checkup(state.kept.checkup.clone().map(Box::new)),
     }
 }
@@ -103,6 +111,27 @@ impl Lookout for &Memory {
     async fn kept(&self) -> Result<Kept, Fault> {
         tokio::time::sleep(Duration::from_millis(10)).await;
         Ok(self.with(|state| state.kept.clone()))
+    }
+
+    async fn sizes(&self, at: &SiteName, _: &SiteName) -> Result<Sizes, Fault> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.with(|state| {
+            let caches = state.entries.get(at).ok_or_else(|| Fault {
+                whom: format!("{at}'s Infinispan"),
+                what: "connection refused".to_owned(),
+            })?;
+            let sizes = caches.iter().map(|(cache, keys)| (cache.clone(), keys.len() as u64));
+            Ok(sizes.collect())
+        })
+    }
+
+    async fn keys(&self, at: &SiteName, cache: &str, at_most: u64) -> Result<Keys, Fault> {
+        if self.with(|state| state.keys_hang) {
+            return pending().await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let most = usize::try_from(at_most).unwrap();
+        Ok(self.with(|state| state.entries[at][cache].iter().copied().take(most).collect()))
     }
 
     fn measure(&self, measured: Measured) {

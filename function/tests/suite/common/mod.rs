@@ -11,7 +11,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fencing::accelerator::{Endpoint, EndpointConfig, Group, Health, Reading};
-use fencing::answer::{Cause, Notice};
+use fencing::answer::{Answer, Cause, Notice};
 use fencing::health::{Kept, Probe, Seen};
 use fencing::metrics::Measured;
 use fencing::register::Record;
@@ -94,6 +94,9 @@ pub(crate) struct State {
     pub(crate) sights: Vec<(Sees, Sight)>,
     pub(crate) kept: Kept,
     pub(crate) drilled: Option<SplitBrain>,
+    /// What each site's caches hold; a site that is not there does not answer.
+    pub(crate) entries: BTreeMap<SiteName, BTreeMap<String, function::losses::Keys>>,
+    pub(crate) keys_hang: bool,
     pub(crate) keep_fails: bool,
     measured: Vec<Measured>,
     /// What was measured, invocation by invocation.
@@ -167,6 +170,8 @@ impl Memory {
                 sights: Vec::new(),
                 kept: Kept::default(),
                 drilled: None,
+                entries: BTreeMap::new(),
+                keys_hang: false,
                 keep_fails: false,
                 measured: Vec::new(),
                 published: Vec::new(),
@@ -503,6 +508,19 @@ pub(crate) async fn invoke(handler: &Handler<&Memory>, event: Value) -> Told {
 }
 
 /// A handler whose process has started well.
+/// What comes by name is answered with all that a command reads.
+pub(crate) async fn answered(handler: &Handler<&Memory>, event: Value) -> Answer {
+    let invocation = Invocation {
+        request_id: "a command".to_owned(),
+        deadline: handler.world().moment().wall + Duration::from_secs(15),
+    };
+    let event = event::Event::read(event).unwrap();
+    match handler.handle(event, &invocation).await {
+        Reply::Answer(answer) => answer,
+        web @ Reply::Web { .. } => unreachable!("{web:?}"),
+    }
+}
+
 pub(crate) async fn ready(world: &Memory) -> Handler<&Memory> {
     let handler = Handler::new(settings(), world);
     handler.prepare().await;

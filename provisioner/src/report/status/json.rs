@@ -1,10 +1,11 @@
 //! The same for programs; `docs/status.md` describes it. Fields are added, never renamed.
 
+use fencing::health::Checkup;
 use fencing::words::SiteName;
 use serde_json::{Value, json};
 
-use super::screen::{infinispan, latest};
-use super::{at, observes, verdict};
+use super::screen::{drill_is_due, infinispan, latest};
+use super::{at, forced, observes, verdict};
 use crate::observed::status::{Source, StatusReading};
 use crate::report::spelling::camel_case;
 
@@ -12,13 +13,21 @@ pub fn status_json(seen: &StatusReading) -> Value {
     let verdict = verdict(seen);
     let names: Vec<&str> = seen.sites.iter().map(SiteName::as_str).collect();
     let sites: Vec<Value> = seen.sites.iter().map(|site| site_json(seen, site)).collect();
+    let of_checkup = |region: &String, part: &dyn Fn(&Checkup) -> Value| {
+        let items = seen.register.as_ref().ok();
+        items
+            .and_then(|items| items.checkups.get(region))
+            .map_or(Value::Null, part)
+    };
     let functions: serde_json::Map<String, Value> = seen
         .functions
         .iter()
         .map(|(region, function)| {
             let value = known(function, |function| {
                 json!(function.as_ref().map(|function| json!({
-                    "state": function.state, "update": function.update, "codeSha256": function.code,
+                    "state": function.state, "update": function.update, "reason": function.reason,
+                    "codeSha256": function.code, "version": of_checkup(region, &|it| json!(it.version)),
+                    "lastError": of_checkup(region, &|it| json!(it.last_failure)),
                 })))
             });
             (region.clone(), value)
@@ -39,10 +48,14 @@ pub fn status_json(seen: &StatusReading) -> Value {
         "register": known(&seen.register, |items| camel_case(json!(items.record), &names)),
         "checkups": known(&seen.register, |items| camel_case(json!(items.checkups), &names)),
         "lastDrill": known(&seen.register, |items| json!(items.drill)),
+        "drillIsDue": known(&seen.register, |items| json!(drill_is_due(seen, items))),
         "accelerator": known(&seen.accelerator, |state| json!({
             "enabled": state.enabled, "deployed": state.deployed,
         })),
         "functions": functions,
+        "forcedFence": forced(seen).map(|left| json!({
+            "fenced": left.fenced, "step": left.step.word(), "at": left.at, "by": left.by,
+        })),
     })
 }
 

@@ -6,9 +6,10 @@ use fencing::health::{Check, Checkup, Probe};
 use fencing::register::Record;
 use fencing::replication::Sight;
 use fencing::words::SiteName;
+use jiff::SignedDuration;
 
 use super::{ago, at, next_step, observes, verdict};
-use crate::observed::status::{EndpointState, FunctionState, StatusReading};
+use crate::observed::status::{EndpointState, FunctionState, RegisterItems, StatusReading};
 
 pub(super) const UNKNOWN: &str = "unknown";
 /// Nothing can be said of what is not there.
@@ -72,11 +73,15 @@ pub fn status_text(seen: &StatusReading) -> String {
         }
     }
     if let Ok(items) = &seen.register {
+        let due = match drill_is_due(seen, items) {
+            true => format!("; one is due: provision drill {} --split-brain", seen.file),
+            false => String::new(),
+        };
         let drill = items.drill.as_ref().map_or_else(
-            || "never: `provision drill --split-brain` shows how long a fence really takes".to_owned(),
+            || format!("never{due}; it shows how long a fence really takes"),
             |drill| {
                 format!(
-                    "{} ago: {}",
+                    "{} ago: {}{due}",
                     ago(drill.lost_at, seen.at),
                     super::super::drill::last_drill(drill)
                 )
@@ -99,6 +104,22 @@ pub fn status_text(seen: &StatusReading) -> String {
         }
     }
     text
+}
+
+/// Whether the topology wants to be reminded of a drill by now. Where there has been none, the function says since when
+/// it looks for one.
+pub(super) fn drill_is_due(seen: &StatusReading, items: &RegisterItems) -> bool {
+    let waited_since = || {
+        let since = items.checkups.values().map(|checkup| checkup.undrilled_since);
+        since.max().flatten()
+    };
+    let since = items
+        .drill
+        .as_ref()
+        .map(|drill| drill.lost_at)
+        .or_else(waited_since);
+    let remind_after = SignedDuration::from_secs(seen.remind_after_seconds.into());
+    !remind_after.is_zero() && since.is_some_and(|since| seen.at.duration_since(since) >= remind_after)
 }
 
 /// What could not be read, and why.
@@ -183,16 +204,24 @@ fn of_function(seen: &StatusReading, region: &str, function: Option<&FunctionSta
     };
     let items = seen.register.as_ref().ok();
     let checkup = items.and_then(|items| items.checkups.get(region));
+    let failure = checkup.and_then(|checkup| checkup.last_failure.as_ref());
+    let failure = failure.map_or_else(String::new, |failure| {
+        format!("; last error {} ago: {}", ago(failure.at, seen.at), failure.sentence)
+    });
+    let version = checkup.and_then(|checkup| checkup.version.as_ref());
+    let version = version.map_or_else(String::new, |version| format!(", version {version}"));
     let checkup = checkup.map_or_else(
         || "no deep check is known".to_owned(),
         |checkup| format!("deep check {} ago", ago(checkup.at, seen.at)),
     );
+    let reason = function.reason.as_ref();
+    let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
     let update = match function.update.as_str() {
         "Successful" => String::new(),
         other => format!(", update {other}"),
     };
     format!(
-        "{region}  {}{update}, code {}; {checkup}",
+        "{region}  {}{update}{reason}{version}, code {}; {checkup}{failure}",
         function.state, function.code
     )
 }

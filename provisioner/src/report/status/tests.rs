@@ -54,8 +54,11 @@ fn healthy() -> StatusReading {
         unfinished_since: None,
         held_seconds: None,
         hold_overdue_seconds: None,
+        undrilled_since: None,
         marked: Default::default(),
         not_ours: Default::default(),
+        version: Some("0.1.0".to_owned()),
+        last_failure: None,
         checks: vec![check("site-a", "site-b"), check("site-b", "site-a")],
     };
     let of_each = |site: &SiteName| (site.clone(), time("20:09:55"));
@@ -68,6 +71,7 @@ fn healthy() -> StatusReading {
         topology: "prod".to_owned(),
         file: "topology.yaml".to_owned(),
         mode: Mode::Act,
+        remind_after_seconds: 30 * 86_400,
         at: time("20:10:00"),
         register: Ok(RegisterItems {
             record: Record::empty(),
@@ -85,6 +89,7 @@ fn healthy() -> StatusReading {
             Ok(Some(FunctionState {
                 state: "Active".to_owned(),
                 update: "Successful".to_owned(),
+                reason: None,
                 code: "c2hhMjU2".to_owned(),
                 settings: Ok(fencing::settings::sample::settings()),
                 forced: None,

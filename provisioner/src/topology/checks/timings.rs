@@ -110,6 +110,17 @@ pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Clash>) {
             "between 1m and 7d; the default is 1h",
         ));
     }
+    let remind_after = t.drill.remind_after;
+    if remind_after != Interval::from_seconds(0)
+        && !(Interval::from_seconds(86_400)..=Interval::from_seconds(366 * 86_400)).contains(&remind_after)
+    {
+        found.push(complaint(
+            "drill.remindAfter",
+            &[],
+            format!("`remindAfter` is {remind_after}"),
+            "between 1d and 366d, or 0s for no reminder; the default is 30d",
+        ));
+    }
 }
 
 pub(super) fn failure_detection_can_work(t: &Topology, found: &mut Vec<Clash>) {

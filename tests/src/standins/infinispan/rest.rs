@@ -52,6 +52,8 @@ pub enum Operation {
     Clear,
     /// `GET /rest/v2/caches/{cache}?action=size`
     Size,
+    /// `GET /rest/v2/caches/{cache}?action=keys`, with `limit` of them
+    Keys,
     /// `PUT /rest/v2/caches/{cache}/{key}`
     Put,
     /// `GET /rest/v2/caches/{cache}/{key}`
@@ -82,7 +84,7 @@ impl Operation {
         match self {
             Self::HealthStatus => Permission::Anyone,
             // Keycloak's caches have no authorization of their own, so whoever is known may also clear them.
-            Self::Container | Self::Caches | Self::Size | Self::Put | Self::Get | Self::Clear => {
+            Self::Container | Self::Caches | Self::Size | Self::Keys | Self::Put | Self::Get | Self::Clear => {
                 Permission::Authenticated
             }
             _ => Permission::Admin,
@@ -104,6 +106,8 @@ pub(super) struct Asked {
     pub(super) cache: Option<String>,
     pub(super) backup_site: Option<String>,
     pub(super) key: Option<String>,
+    /// How many are wanted at most.
+    pub(super) limit: Option<usize>,
 }
 
 impl Asked {
@@ -122,24 +126,28 @@ impl Asked {
             cache: None,
             backup_site: None,
             key: None,
+            limit: None,
         };
         let of_container = |operation, site: &str| Self {
             operation,
             cache: None,
             backup_site: Some(site.to_owned()),
             key: None,
+            limit: None,
         };
         let of_cache = |operation, cache: &str| Self {
             operation,
             cache: Some(cache.to_owned()),
             backup_site: None,
             key: None,
+            limit: None,
         };
         let of_backup = |operation, cache: &str, site: &str| Self {
             operation,
             cache: Some(cache.to_owned()),
             backup_site: Some(site.to_owned()),
             key: None,
+            limit: None,
         };
         Some(match (segments.as_slice(), action) {
             (["rest", "v2", "container"], None) if get => asked(Operation::Container),
@@ -174,6 +182,10 @@ impl Asked {
             }
             (["rest", "v2", "caches", cache], Some("clear")) if post => of_cache(Operation::Clear, cache),
             (["rest", "v2", "caches", cache], Some("size")) if get => of_cache(Operation::Size, cache),
+            (["rest", "v2", "caches", cache], Some("keys")) if get => Self {
+                limit: query.and_then(limit),
+                ..of_cache(Operation::Keys, cache)
+            },
             (["rest", "v2", "caches", cache, key], None) if get || method == Method::PUT => Self {
                 key: Some((*key).to_owned()),
                 ..of_cache(if get { Operation::Get } else { Operation::Put }, cache)
@@ -221,6 +233,11 @@ const SITE_ACTIONS: [(&str, Operation, Operation); 4] = [
 
 fn action(query: &str) -> Option<&str> {
     query.split('&').find_map(|pair| pair.strip_prefix("action="))
+}
+
+fn limit(query: &str) -> Option<usize> {
+    let limit = query.split('&').find_map(|pair| pair.strip_prefix("limit="));
+    limit.and_then(|limit| limit.parse().ok())
 }
 
 fn decoded(segment: &str) -> String {
@@ -389,6 +406,11 @@ pub(super) fn respond(
                 Some(value) => text(StatusCode::OK, value),
                 None => empty(StatusCode::NOT_FOUND),
             }
+        }
+        Operation::Keys => {
+            let keys = cluster.caches.get(cache).into_iter().flat_map(|it| it.entries.keys());
+            let keys: Vec<&String> = keys.take(asked.limit.unwrap_or(usize::MAX)).collect();
+            ok(&json!(keys))
         }
         Operation::Size => {
             let size = cluster.caches.get(cache).map_or(0, |cache| cache.entries.len());

@@ -99,6 +99,11 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         .and_then(|record| unfinished_since(record, previous, now));
     judge.decision(record.as_ref(), unfinished_since);
     let (held_seconds, hold_overdue_seconds) = judge.hold(record.as_ref());
+    // No check of its own: a fence does not depend on it, and where the register is silent others say so.
+    let undrilled_since = match judge.seen(&Probe::LastDrill) {
+        Ok(Seen::Drilled(since)) => Some(*since),
+        _ => None,
+    };
     Checkup {
         at: now,
         epoch: record.as_ref().map(|record| record.epoch),
@@ -111,8 +116,11 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         unfinished_since,
         held_seconds,
         hold_overdue_seconds,
+        undrilled_since,
         marked,
         not_ours,
+        version: None,
+        last_failure: previous.and_then(|previous| previous.last_failure.clone()),
         checks: judge.checks,
     }
 }

@@ -24,7 +24,7 @@ impl Judge<'_> {
 
     fn views_of(&self, probe: &Probe) -> Option<&[View]> {
         match self.seen(probe) {
-            Ok(Seen::Infinispan(Reach::Answers(_, views))) => Some(views),
+            Ok(Seen::Infinispan(Reach::Answers(_, views) | Reach::Mixed(_, views))) => Some(views),
             _ => None,
         }
     }
@@ -75,7 +75,7 @@ impl Judge<'_> {
             .collect();
         for (probe, (site, other)) in probes.iter().zip([(a, b), (b, a)]) {
             let finding = match self.seen(probe) {
-                Ok(Seen::Infinispan(Reach::Answers(backup, views))) => {
+                Ok(Seen::Infinispan(reach @ (Reach::Answers(_, views) | Reach::Mixed(_, views)))) => {
                     let lasts = |since: &BTreeMap<SiteName, Timestamp>| {
                         since.get(site).map(|since| seconds_from(*since, self.now))
                     };
@@ -86,7 +86,7 @@ impl Judge<'_> {
                         }
                         (None, Some(seconds), _) => blind(seconds),
                         (None, None, Some(seconds)) => divided(views, other, seconds),
-                        (None, None, None) => answers(*backup, sight(views, site, other), other, record),
+                        (None, None, None) => answers(reach, sight(views, site, other), other, record),
                     }
                 }
                 Ok(Seen::Infinispan(Reach::Refuses(why, what))) => fails(what.clone(), self.hint_for(*why)),
@@ -206,13 +206,18 @@ fn divided(views: &[View], other: &SiteName, seconds: u64) -> Finding {
 }
 
 /// Of an Infinispan that does as it is told: is its replication what the register says?
-fn answers(backup: Backup, sight: Sight, other: &SiteName, record: Option<&Record>) -> Finding {
+fn answers(reach: &Reach, sight: Sight, other: &SiteName, record: Option<&Record>) -> Finding {
+    let (backup, which) = match reach {
+        Reach::Answers(backup, _) => (*backup, String::new()),
+        Reach::Mixed(offline, _) => (Backup::Mixed, format!(", offline for {}", offline.join(", "))),
+        Reach::Refuses(_, what) => return fails(what.clone(), "this is a fault of the function"),
+    };
     let sees = match sight {
         Sight::Sees => "sees",
         _ => "does not see",
     };
     let sentence =
-        format!("answers, with ADMIN rights; it {sees} {other}, and replication to that is {backup}");
+        format!("answers, with ADMIN rights; it {sees} {other}, and replication to that is {backup}{which}");
     let is_open = record.is_some_and(|record| record.state == State::Open);
     if is_open && backup != Backup::Online {
         return fails(

@@ -145,6 +145,12 @@ fn each_sites_infinispan() {
             "is mixed, although no site is fenced",
         ),
         (
+            vec![(infinispan("site-a"), Ok(mixed("site-a", &["sessions", "work"])))],
+            &["infinispan:site-a"],
+            &[],
+            "is mixed, offline for sessions, work, although no site is fenced",
+        ),
+        (
             vec![
                 (infinispan("site-a"), Ok(answers("site-a", Backup::Offline))),
                 (Probe::Register, Ok(complete())),

@@ -95,6 +95,13 @@ fn answers(of: &str, backup: Backup) -> Seen {
     Seen::Infinispan(Reach::Answers(backup, relays.into()))
 }
 
+/// The same, with some of its caches offline.
+fn mixed(of: &str, offline: &[&str]) -> Seen {
+    let relays = ["n1", "n2"].map(|node| relay(of, node, &["site-a", "site-b"]));
+    let offline = offline.iter().map(|cache| (*cache).to_owned()).collect();
+    Seen::Infinispan(Reach::Mixed(offline, relays.into()))
+}
+
 /// The same, as these nodes tell it.
 fn tells(views: &[View]) -> Seen {
     Seen::Infinispan(Reach::Answers(Backup::Online, views.to_vec()))
@@ -199,6 +206,7 @@ fn looks(but: &[(Probe, Result<Seen, Fault>)]) -> Vec<Look> {
                 pending: 0,
             }),
             (None, Probe::LastCheckup) => Ok(Seen::Checkup(None)),
+            (None, Probe::LastDrill) => Ok(Seen::Drilled(at(-86_400))),
         };
         Look {
             probe,
