@@ -89,6 +89,11 @@ pub fn history_text(chapters: &[Chapter]) -> String {
                 .map(|ms| format!(", {what} after {}", seconds(ms)))
                 .unwrap_or_default()
         };
+        let alerted = decision.alerted_at.map_or_else(String::new, |at| {
+            let ms = decision.decided_at.duration_since(at).as_millis();
+            let after = super::drill::seconds(i64::try_from(ms).unwrap_or(i64::MAX));
+            format!(", decided {after} after the alert fired")
+        });
         let end = match chapter.end() {
             Some(end) => format!("over {}, by {}", end.written_at, end.by),
             None => format!(
@@ -99,7 +104,7 @@ pub fn history_text(chapters: &[Chapter]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "epoch {}  {}  {} survives, {} fenced, by {}{}{}; {end}",
+            "epoch {}  {}  {} survives, {} fenced, by {}{alerted}{}{}; {end}",
             chapter.epoch,
             decision.decided_at,
             decision.survivor.0,
@@ -154,6 +159,7 @@ pub fn history_json(chapters: &[Chapter]) -> Value {
         let decision = chapter.decision()?;
         Some(json!({
             "epoch": chapter.epoch,
+            "alertedAt": decision.alerted_at.map(|at| at.to_string()),
             "decidedAt": decision.decided_at.to_string(),
             "survivor": decision.survivor.0,
             "fenced": decision.fenced.0,

@@ -83,7 +83,7 @@ fn a_drill_that_is_asked_to_stop_puts_back_what_it_scaled() {
         assert_eq!(code, Some(1), "{told:#?}");
         assert_eq!(scaled(&scene), before, "{told:#?}");
         let told = told.join("\n");
-        assert!(told.contains("error: interrupted"), "{told}");
+        assert!(told.contains("error: stopped; nothing is lost"), "{told}");
         assert!(told.contains("provision status local.yaml"), "{told}");
         assert!(attempt < 20, "{told}");
         brought_back(&scene);

@@ -73,20 +73,20 @@ pub fn status_text(seen: &StatusReading) -> String {
         }
     }
     if let Ok(items) = &seen.register {
-        let due = match drill_is_due(seen, items) {
-            true => format!("; one is due: provision drill {} --split-brain", seen.file),
-            false => String::new(),
+        let command = format!("provision drill {} --split-brain", seen.file);
+        let is_due = drill_is_due(seen, items);
+        let drill = match (&items.drill, is_due) {
+            (None, false) => format!("never: {command} shows how long a fence really takes"),
+            (None, true) => format!("never, and one is due: {command}"),
+            (Some(drill), _) => {
+                let past = ago(drill.lost_at, seen.at);
+                let due = match is_due {
+                    true => format!("; another is due: {command}"),
+                    false => String::new(),
+                };
+                format!("{past} ago: {}{due}", super::super::drill::last_drill(drill))
+            }
         };
-        let drill = items.drill.as_ref().map_or_else(
-            || format!("never{due}; it shows how long a fence really takes"),
-            |drill| {
-                format!(
-                    "{} ago: {}{due}",
-                    ago(drill.lost_at, seen.at),
-                    super::super::drill::last_drill(drill)
-                )
-            },
-        );
         lines.say("last drill", &drill);
     }
     text.push_str(&lines.0);

@@ -493,6 +493,80 @@ fn a_fence_by_force_is_told_whatever_the_register_says() {
             assert!(verdict.sentence.contains(told), "{}", verdict.sentence);
             let next = verdict.next.unwrap();
             assert!(next.starts_with("provision reconcile "), "{next}");
+            let forced = status_json(&seen)["forcedFence"].clone();
+            assert_eq!((&forced["fenced"], &forced["by"]), (&json!("site-b"), &json!("ana")));
         }
     }
+}
+
+/// The line about drills, and what programs read of it.
+fn drills(seen: &StatusReading) -> (String, serde_json::Value) {
+    let screen = status_text(seen);
+    let line = screen.lines().find_map(|line| line.strip_prefix("last drill  "));
+    (line.unwrap().to_owned(), status_json(seen)["drillIsDue"].clone())
+}
+
+#[test]
+fn a_drill_is_due_when_there_has_been_none_for_as_long_as_the_topology_says() {
+    let (days_29, days_31) = ("2026-10-23T20:10:00Z", "2026-10-21T20:10:00Z");
+    let command = "provision drill topology.yaml --split-brain";
+    let never = format!("never: {command} shows how long a fence really takes");
+    for (waited_since, remind_after_seconds, told, is_due) in [
+        (None, 30 * 86_400, never.clone(), false),
+        (Some(days_29), 30 * 86_400, never.clone(), false),
+        (
+            Some(days_31),
+            30 * 86_400,
+            format!("never, and one is due: {command}"),
+            true,
+        ),
+        // Switched off.
+        (Some(days_31), 0, never.clone(), false),
+    ] {
+        let mut seen = healthy();
+        seen.remind_after_seconds = remind_after_seconds;
+        checkup(&mut seen).undrilled_since = waited_since.map(|at| at.parse().unwrap());
+        assert_eq!(drills(&seen), (told, json!(is_due)), "{waited_since:?}");
+        assert_eq!(verdict(&seen).condition, Condition::Healthy, "it only reminds");
+    }
+    for (lost_at, is_due) in [(days_29, false), (days_31, true)] {
+        let mut seen = healthy();
+        items(&mut seen).drill = Some(fencing::rehearsal::SplitBrain {
+            by: "ana".to_owned(),
+            lost_at: lost_at.parse().unwrap(),
+            epoch: Epoch(2),
+            survivor: Survivor(site("site-a")),
+            fenced: Fenced(site("site-b")),
+            alerted_after_ms: None,
+            decided_after_ms: 1000,
+            out_after_ms: None,
+            cut_after_ms: 2000,
+            promised_seconds: 49,
+        });
+        let (line, told) = drills(&seen);
+        assert_eq!(line.ends_with(&format!("; another is due: {command}")), is_due, "{line}");
+        assert_eq!(told, json!(is_due));
+    }
+}
+
+#[test]
+fn a_function_is_shown_with_its_version_and_what_it_could_not_do_last() {
+    let mut seen = healthy();
+    checkup(&mut seen).last_failure = Some(fencing::health::LastFailure {
+        at: time("20:05:00"),
+        sentence: "the register does not answer".to_owned(),
+    });
+    let function = seen.functions.get_mut("eu-west-1").unwrap().as_mut().unwrap().as_mut().unwrap();
+    function.state = "Inactive".to_owned();
+    function.reason = Some("the function is idle".to_owned());
+    let screen = status_text(&seen);
+    let line = screen.lines().find(|line| line.starts_with("function ")).unwrap();
+    assert_eq!(
+        line,
+        "function    eu-west-1  Inactive (the function is idle), version 0.1.0, code c2hhMjU2; deep check 30 s ago; last error \
+         5 min ago: the register does not answer"
+    );
+    let told = &status_json(&seen)["functions"]["eu-west-1"];
+    assert_eq!(told["lastError"]["sentence"], "the register does not answer");
+    assert_eq!(told["reason"], "the function is idle");
 }

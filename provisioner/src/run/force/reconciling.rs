@@ -1,0 +1,201 @@
+//! `reconcile`: the register is brought to say what was forced, by the protocol's own tasks, and then functions run again;
+//! or they run again without a word in it, where nothing was begun or somebody insists.
+
+use std::time::Duration;
+
+use fencing::answer::{Answer, Next, Status};
+use fencing::register::State;
+use fencing::step::Task;
+use fencing::words::Token;
+use jiff::Timestamp;
+
+use super::{Asked, Forcing, Halted, RETRIES, RETRY_AFTER, failed, not_the_other_way, refused};
+use crate::observed::forced::{ForcedFence, ForcedStep};
+use crate::report::Operated;
+use crate::run::Failure;
+use crate::run::forced_rules::{self as rules, Signed};
+use crate::topology::SiteName;
+
+impl Forcing<'_> {
+    pub(super) async fn reconcile(
+        &self,
+        asked: Asked,
+        agree: impl FnOnce(&SiteName) -> Result<(), Failure>,
+    ) -> Result<Operated, Failure> {
+        let Some(left) = self.left() else {
+            let sentence = "no fence by force waits to be written down";
+            return self.done(Answer::new(Status::Done, sentence));
+        };
+        let fenced = &left.fenced;
+        let only_stopped = left.step == ForcedStep::Stopped;
+        self.say(&match (only_stopped, asked.abandon) {
+            (true, _) => format!(
+                "the functions are stopped since {}, by {}, and nothing was done to {fenced}: they are to run again",
+                left.at, left.by
+            ),
+            (false, true) => format!(
+                "{fenced} was fenced by force since {}, by {}: that is not written down, and the functions run again. What \
+                 they decide may undo it",
+                left.at, left.by
+            ),
+            (false, false) => format!(
+                "{fenced} was fenced by force since {}, by {}: that is written down, whatever the register says of it, and \
+                 the functions run again",
+                left.at, left.by
+            ),
+        });
+        agree(fenced)?;
+        if only_stopped || asked.abandon {
+            self.give_up(left).await?;
+            let sentence = if asked.abandon {
+                format!("nothing of the forced fence of {fenced} is written down")
+            } else {
+                format!("nothing was done to {fenced} by force")
+            };
+            return self.done(Answer::new(
+                Status::Done,
+                format!("{sentence}; the functions run again"),
+            ));
+        }
+        let answer = self.reconciled(left, asked.lift_hold).await?;
+        self.done(answer)
+    }
+
+    /// Lets functions run again without a word in the register.
+    async fn give_up(&self, left: &ForcedFence) -> Result<(), Halted> {
+        let begun = left.step != ForcedStep::Stopped;
+        if begun
+            && let Ok(record) = self.direct.register().await
+            && not_the_other_way(&record, &left.fenced).is_err()
+        {
+            return Err(refused(format!(
+                "the register keeps {} in epoch {}, against what was forced: functions that run would cut off both. \
+                 `provision reconcile` without --abandon has it say what was forced",
+                left.fenced, record.epoch
+            ))
+            .into());
+        }
+        let own = Signed {
+            at: Timestamp::now(),
+            by: self.by.clone(),
+            step: ForcedStep::Stopped,
+        };
+        // Whoever is still at it sees this before it touches anything, and this sees whether anything was begun.
+        for one in &self.deployed {
+            if self.stands(one).await?.left.is_some() {
+                let signature = ForcedFence::signature(own.at, &own.by);
+                one.functions.tag(&one.arn, signature).await?;
+            }
+        }
+        if begun {
+            self.pause_for("what the command that began it may have under way")
+                .await?;
+        }
+        self.release((!begun).then_some(&own)).await
+    }
+
+    async fn reconciled(&self, left: &ForcedFence, lift_hold: bool) -> Result<Answer, Halted> {
+        let record = self.direct.register().await;
+        record.map_err(|fault| Failure::RegisterUnread {
+            reason: fault.to_string(),
+        })?;
+        let (own, ran) = self.stop(&left.fenced).await?;
+        if ran {
+            self.say("somebody had let a function run again: waiting for what it may have begun");
+            self.session.interrupt.pause(self.direct.wait()).await?;
+        }
+        let answer = self.write_down(left, lift_hold).await?;
+        if answer.status != Status::Done {
+            let refusal = Failure::NotDone {
+                status: answer.status,
+                sentence: answer.sentence,
+            };
+            return Err(refusal.into());
+        }
+        self.release(Some(&own)).await?;
+        Ok(answer)
+    }
+
+    /// Task by task, until the register says what was forced and the world shows it.
+    async fn write_down(&self, left: &ForcedFence, lift_hold: bool) -> Result<Answer, Failure> {
+        let by = || format!("{} by force", left.by);
+        let mut waited: Option<Token> = None;
+        for _ in 0..RETRIES {
+            self.session.interrupt.check()?;
+            let record = self.direct.register().await;
+            let record = record.map_err(|fault| Failure::RegisterUnread {
+                reason: fault.to_string(),
+            })?;
+            if let Some(hold) = &record.hold {
+                // One that was put on afterwards was so that nobody decides beside what was forced, and nobody can.
+                if !lift_hold && !rules::hold_came_after(hold.since, left) {
+                    return Err(refused(format!(
+                        "the hold of {} since {} was there before the forced fence, for something else: {}. Where that is \
+                         over, `provision reconcile --lift-hold` takes it off",
+                        hold.by, hold.since, hold.reason
+                    )));
+                }
+                self.say(&format!("the hold of {} is taken off: {}", hold.by, hold.reason));
+                let answer = self.direct.run(Task::Release { by: by() }).await;
+                match answer.status {
+                    Status::Done => {}
+                    Status::Retry => {
+                        self.say(&answer.sentence);
+                        self.session.interrupt.pause(RETRY_AFTER).await?;
+                    }
+                    Status::NotNow | Status::Foreign => return Ok(answer),
+                }
+                continue;
+            }
+            let same = record.fenced() == Some(&left.fenced);
+            let in_force = matches!(record.state, State::Decided | State::Isolated);
+            let task = if same && record.state == State::Rejoining {
+                let sentence = format!(
+                    "{} is being brought back: `provision rejoin` goes on",
+                    left.fenced
+                );
+                return Ok(Answer::new(Status::Done, sentence));
+            } else if same && record.carried_out_once() {
+                self.pause_for("what a broken rejoin had under way").await?;
+                Task::Sweep {
+                    waited: Some(record.rev),
+                }
+            } else if record.decision.is_some() && (!same || in_force && record.waiting) {
+                Task::Promote {
+                    survivor: self.peer(&left.fenced),
+                    by: by(),
+                    waited: waited.clone(),
+                    survivor_is_lost: true,
+                }
+            } else {
+                Task::Fence {
+                    fenced: left.fenced.clone(),
+                    by: by(),
+                }
+            };
+            let answer = self.direct.run(task).await;
+            self.say(&answer.sentence);
+            match (answer.status, answer.next.clone()) {
+                (Status::Done, _) => return Ok(answer),
+                (_, Next::Wait { seconds, token }) => {
+                    self.session
+                        .interrupt
+                        .pause(Duration::from_secs(seconds.into()))
+                        .await?;
+                    waited = Some(token);
+                }
+                (Status::Retry, _) => self.session.interrupt.pause(RETRY_AFTER).await?,
+                (_, _) if record.unsettled => {}
+                _ => return Ok(answer),
+            }
+        }
+        Err(failed(
+            "the register was not brought to say what was forced".to_owned(),
+        ))
+    }
+
+    fn peer(&self, site: &SiteName) -> SiteName {
+        let mut others = self.topology.sites.iter().map(|site| &site.name);
+        others.find(|other| *other != site).unwrap_or(site).clone()
+    }
+}
