@@ -111,7 +111,13 @@ impl Drill {
         let fenced =
             fenced.inspect_err(|_| say(&format!("how things stand now: provision status {file}")))?;
         let measured = split_brain::measured(by, &fenced, &cases);
-        say(report::split_brain_text(&measured, &cases).trim_end());
+        // At once: what comes after it takes minutes, and can fail by itself.
+        let name = topology.name.as_str();
+        cloud::answer(
+            self.output,
+            || report::split_brain_text(&measured, &cases),
+            || report::split_brain_json(name, &measured, &cases),
+        )?;
         if let Err(failure) = split_brain::keep(&session, topology, &measured).await {
             say(&format!("`status` will not show it: {failure}"));
         }
@@ -133,12 +139,6 @@ impl Drill {
                 say(&operated.answer.sentence);
             }
         }
-        let name = topology.name.as_str();
-        cloud::answer(
-            self.output,
-            || report::split_brain_text(&measured, &cases),
-            || report::split_brain_json(name, &measured, &cases),
-        )?;
         Ok(Exit::Done)
     }
 

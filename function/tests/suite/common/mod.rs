@@ -514,7 +514,7 @@ pub(crate) async fn answered(handler: &Handler<&Memory>, event: Value) -> Answer
         request_id: "a command".to_owned(),
         deadline: handler.world().moment().wall + Duration::from_secs(15),
     };
-    let event = event::Event::read(event).unwrap();
+    let event = event::Incoming::read(event).unwrap();
     match handler.handle(event, &invocation).await {
         Reply::Answer(answer) => answer,
         web @ Reply::Web { .. } => unreachable!("{web:?}"),
