@@ -68,7 +68,12 @@ async fn compared<W: Lookout>(
             given_up,
             world.keys(given_up, &cache.cache, KEYS_AT_MOST + 1),
         ),
-        in_time(world, until, kept, world.keys(kept, &cache.cache, KEYS_AT_MOST + 1)),
+        in_time(
+            world,
+            until,
+            kept,
+            world.keys(kept, &cache.cache, KEYS_AT_MOST + 1),
+        ),
     );
     match asked.await {
         (Ok(there), Ok(here)) => {

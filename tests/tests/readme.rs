@@ -192,7 +192,10 @@ fn whatever_wakes_or_refuses_somebody_leads_to_its_place_in_the_runbook() {
             let description = description.lines().next().unwrap();
             let places: Vec<&str> = led_to(description).collect();
             assert_eq!(places.len(), 1, "{name}: {description}");
-            assert!(name.contains(&format!("-{}", places[0])), "{name} leads to {places:?}");
+            assert!(
+                name.contains(&format!("-{}", places[0])),
+                "{name} leads to {places:?}"
+            );
             assert!(anchors.contains(places[0]), "{name} leads to {places:?}");
             alarms += 1;
         }

@@ -91,12 +91,30 @@ mod tests {
     #[test]
     fn keys_are_looked_at_only_where_numbers_leave_something_open() {
         let of = |given_up, kept| CacheLoss::of_sizes("sessions", given_up, kept).settled_by_sizes();
-        for (given_up, kept, only) in [(0, 7, 0), (0, 0, 0), (7, 0, 7), (20_000, 0, 20_000), (0, 20_000, 0)] {
+        for (given_up, kept, only) in [
+            (0, 7, 0),
+            (0, 0, 0),
+            (7, 0, 7),
+            (20_000, 0, 20_000),
+            (0, 20_000, 0),
+        ] {
             let settled = of(Some(given_up), Some(kept));
-            assert_eq!(settled.map(|cache| cache.only_given_up), Ok(Some(only)), "{given_up} {kept}");
+            assert_eq!(
+                settled.map(|cache| cache.only_given_up),
+                Ok(Some(only)),
+                "{given_up} {kept}"
+            );
         }
-        assert!(of(Some(7), Some(7)).is_err(), "the same number may be of other keys");
-        for (given_up, kept) in [(Some(10_001), Some(1)), (Some(1), Some(10_001)), (None, Some(1)), (Some(1), None)] {
+        assert!(
+            of(Some(7), Some(7)).is_err(),
+            "the same number may be of other keys"
+        );
+        for (given_up, kept) in [
+            (Some(10_001), Some(1)),
+            (Some(1), Some(10_001)),
+            (None, Some(1)),
+            (Some(1), None),
+        ] {
             let settled = of(given_up, kept);
             assert!(
                 settled.is_ok_and(|cache| cache.only_given_up.is_none() && cache.not_compared.is_some()),

@@ -90,7 +90,9 @@ impl Metric {
     /// Its unit, as CloudWatch spells it.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::DecisionAge | Self::Held | Self::HoldOverdue | Self::Unfenced | Self::Undrilled => "Seconds",
+            Self::DecisionAge | Self::Held | Self::HoldOverdue | Self::Unfenced | Self::Undrilled => {
+                "Seconds"
+            }
             Self::FenceMilliseconds => "Milliseconds",
             _ => "Count",
         }

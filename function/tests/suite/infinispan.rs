@@ -190,7 +190,11 @@ async fn a_look_tells_silence_from_refusal() {
     for (status, body, reach) in [
         (200, r#"{"status":"online"}"#, Some(Ok(Backup::Online))),
         (200, r#"{"status":"offline"}"#, Some(Ok(Backup::Offline))),
-        (200, r#"{"status":"mixed","online":["a"],"offline":["b"],"mixed":["c"]}"#, Some(Ok(Backup::Mixed))),
+        (
+            200,
+            r#"{"status":"mixed","online":["a"],"offline":["b"],"mixed":["c"]}"#,
+            Some(Ok(Backup::Mixed)),
+        ),
         (200, r#"{"status":"mixed"}"#, Some(Ok(Backup::Mixed))),
         (200, "<html>a login page</html>", refuses(Refusal::Other)),
         (400, "", refuses(Refusal::Other)),

@@ -86,7 +86,9 @@ async fn an_infinispan_that_lists_no_keys_costs_no_more_than_the_invocation() {
     let world = Memory::split();
     let full = holding(&[("loginFailures", 0..9), ("sessions", 0..9), ("work", 0..9)]);
     world.with(|state| {
-        state.entries = [site("site-a"), site("site-b")].map(|site| (site, full.clone())).into();
+        state.entries = [site("site-a"), site("site-b")]
+            .map(|site| (site, full.clone()))
+            .into();
         state.keys_hang = true;
     });
     let began = tokio::time::Instant::now();

@@ -88,8 +88,8 @@ pub(super) fn alarms_hear_silence(case: &mut Case<'_>) {
                 .sites
                 .iter()
                 .map(|site| (Metric::WatchdogSeen.name(), site.name.as_str()));
-            let is_reminded = case.topology.drill.remind_after.seconds() > 0
-                && region == case.topology.first_region();
+            let is_reminded =
+                case.topology.drill.remind_after.seconds() > 0 && region == case.topology.first_region();
             let reminder = is_reminded.then_some((Metric::Undrilled.name(), ""));
             let heard_of = HEARD.iter().map(|metric| (*metric, "")).chain(reminder);
             for (metric, site) in of_sites.chain(heard_of) {

@@ -101,7 +101,7 @@ fn minute(topology: &Topology, region: &Region) -> Minute {
             Probe::WebhookSecret | Probe::HealthSecret | Probe::InfinispanSecret => minute.secrets += 1,
             Probe::Register | Probe::Watchdog { .. } | Probe::LastCheckup | Probe::LastDrill => {
                 minute.table_reads += 1;
-            },
+            }
             Probe::RegisterWrite => minute.table_writes += 1,
             Probe::Subscriptions => minute.topic += 1,
             // Neither counts calls.

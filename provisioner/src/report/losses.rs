@@ -15,7 +15,10 @@ pub fn losses_text(losses: &Result<Losses, String>, given_up: &str, cleared: &[S
     let (there, here) = (losses.given_up.as_str(), losses.kept.as_str());
     let only = format!("only {there}");
     let width = |words: &mut dyn Iterator<Item = usize>, least: usize| words.fold(least, usize::max);
-    let name = width(&mut losses.caches.iter().map(|cache| cache.cache.len()), "entries of".len());
+    let name = width(
+        &mut losses.caches.iter().map(|cache| cache.cache.len()),
+        "entries of".len(),
+    );
     let (a, b, c) = (there.len().max(8), here.len().max(8), only.len());
     let mut text = format!("{:<name$}  {there:>a$}  {here:>b$}  {only:>c$}\n", "entries of");
     for cache in &losses.caches {
@@ -100,7 +103,10 @@ mod tests {
         );
         // Where the site is given up all of it is.
         let text = losses_text(&Ok(losses()), "site-b", &[]);
-        assert!(text.contains("            3  lost\n") && !text.contains("stay"), "{text}");
+        assert!(
+            text.contains("            3  lost\n") && !text.contains("stay"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -115,6 +121,9 @@ mod tests {
             ..losses()
         };
         let text = losses_text(&Ok(half), "site-b", &[]);
-        assert!(text.ends_with("not counted: site-a's Infinispan: no answer in time\n"), "{text}");
+        assert!(
+            text.ends_with("not counted: site-a's Infinispan: no answer in time\n"),
+            "{text}"
+        );
     }
 }

@@ -459,7 +459,9 @@ impl Failure {
             // Each of them has a hint of its own.
             Self::Problems(_) => return None,
             Self::SurvivorLives { .. } => "the-survivor-dies-too",
-            Self::Controlled { code, .. } | Self::WorkloadSlow { code, .. } if code.starts_with("keycloak") => {
+            Self::Controlled { code, .. } | Self::WorkloadSlow { code, .. }
+                if code.starts_with("keycloak") =>
+            {
                 "a-rejoin-that-stopped"
             }
             Self::KeycloakCameBack { .. }

@@ -130,9 +130,9 @@ pub async fn split(
     }
     // What became of the drill is the lesser news where the link stays cut.
     restore(session, parts).await.inspect_err(|_| {
-        session
-            .console
-            .say(&format!("not all is put back; what goes on with that: provision drill {file} --restore"));
+        session.console.say(&format!(
+            "not all is put back; what goes on with that: provision drill {file} --restore"
+        ));
     })?;
     fenced
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Alerting, Architecture, CacheName, Claim, DataKey, Drills, Function, Health, Interval, LabelValue, Monitoring,
-    Notify, ObjectName, Operator, Register, RegisterKind, Router, SiteInfinispan, SiteKeycloak, Username,
-    Webhook,
+    Alerting, Architecture, CacheName, Claim, DataKey, Drills, Function, Health, Interval, LabelValue,
+    Monitoring, Notify, ObjectName, Operator, Register, RegisterKind, Router, SiteInfinispan, SiteKeycloak,
+    Username, Webhook,
 };
 
 impl Default for Webhook {

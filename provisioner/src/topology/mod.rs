@@ -42,8 +42,8 @@ pub use grammar::{
 pub use interval::Interval;
 pub use read::{Loaded, load, parse};
 pub use schema::{json_schema, json_schema_text};
-pub use types::{Drills, 
-    Alerting, Architecture, Claim, FailureDetection, Function, Health, InfinispanAccess, LOG_RETENTION_DAYS,
-    Mode, Monitoring, Notify, Operator, Platform, Register, RegisterKind, Router, SecretDelivery, Site,
-    SiteInfinispan, SiteKeycloak, Topology, Vpc, Webhook,
+pub use types::{
+    Alerting, Architecture, Claim, Drills, FailureDetection, Function, Health, InfinispanAccess,
+    LOG_RETENTION_DAYS, Mode, Monitoring, Notify, Operator, Platform, Register, RegisterKind, Router,
+    SecretDelivery, Site, SiteInfinispan, SiteKeycloak, Topology, Vpc, Webhook,
 };

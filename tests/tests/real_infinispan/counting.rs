@@ -15,9 +15,13 @@ async fn what_only_one_site_has_is_counted(version: Version) {
     for key in ["ana", "ben"] {
         assert_eq!(servers.put(0, key, "both").await.status, 204);
     }
-    let listed = servers.ask(1, 0, "GET", "/rest/v2/caches/sessions?action=keys&limit=1").await;
+    let listed = servers
+        .ask(1, 0, "GET", "/rest/v2/caches/sessions?action=keys&limit=1")
+        .await;
     assert_eq!(listed.json().as_array().map(Vec::len), Some(1), "{listed:?}");
-    let none = servers.ask(1, 0, "GET", "/rest/v2/caches/work?action=keys&limit=10").await;
+    let none = servers
+        .ask(1, 0, "GET", "/rest/v2/caches/work?action=keys&limit=10")
+        .await;
     assert_eq!(none.json().as_array().map(Vec::len), Some(0), "{none:?}");
     servers.cut().unwrap();
     stage.fence(0).await;

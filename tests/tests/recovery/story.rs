@@ -155,7 +155,19 @@ fn every_verb_says_so_first(scene: &Scene) {
     let zip = ["--only", "aws", "--function-zip", "function.zip"];
     let verbs: [(&[&str], i32); 12] = [
         (&["plan", EXAMPLE, zip[0], zip[1], zip[2], zip[3]], 0),
-        (&["apply", EXAMPLE, zip[0], zip[1], zip[2], zip[3], "--yes", "--no-wait"], 0),
+        (
+            &[
+                "apply",
+                EXAMPLE,
+                zip[0],
+                zip[1],
+                zip[2],
+                zip[3],
+                "--yes",
+                "--no-wait",
+            ],
+            0,
+        ),
         (&["destroy", EXAMPLE, "--yes"], 3),
         (&["history", EXAMPLE], 0),
         (&["release", EXAMPLE], 0),
@@ -170,7 +182,10 @@ fn every_verb_says_so_first(scene: &Scene) {
     for (verb, code) in verbs {
         let run = scene.run(verb);
         assert_eq!(run.code, Some(code), "{verb:?}: {run}");
-        let mut said = run.stderr.lines().filter(|line| !line.contains(" is set: calls go to "));
+        let mut said = run
+            .stderr
+            .lines()
+            .filter(|line| !line.contains(" is set: calls go to "));
         let first = said.next().unwrap_or_default();
         let first = first.strip_prefix("error: ").unwrap_or(first);
         assert!(first.contains("site-b is fenced since "), "{verb:?}: {run}");

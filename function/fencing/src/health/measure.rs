@@ -32,7 +32,9 @@ pub fn measured(checkup: &Checkup) -> Vec<Measured> {
         (Metric::HoldOverdue, checkup.hold_overdue_seconds),
         (
             Metric::Undrilled,
-            checkup.undrilled_since.map(|since| seconds_from(since, checkup.at)),
+            checkup
+                .undrilled_since
+                .map(|since| seconds_from(since, checkup.at)),
         ),
     ] {
         all.extend(value.map(|value| Measured::new(metric, value)));

@@ -242,7 +242,12 @@ mod tests {
 
     #[test]
     fn keys_are_compared_whatever_they_are_and_quoted_nowhere() {
-        let both = |a: &str, b: &str| keys(a.as_bytes()).unwrap().difference(&keys(b.as_bytes()).unwrap()).count();
+        let both = |a: &str, b: &str| {
+            keys(a.as_bytes())
+                .unwrap()
+                .difference(&keys(b.as_bytes()).unwrap())
+                .count()
+        };
         assert_eq!(both(r#"["ana","ben"]"#, r#"["ben"]"#), 1);
         assert_eq!(both("[1,2,3]", "[3,2,1]"), 0);
         let typed = r#"[{"_type":"string","_value":"ana"}]"#;

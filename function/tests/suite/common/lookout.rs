@@ -120,7 +120,9 @@ impl Lookout for &Memory {
                 whom: format!("{at}'s Infinispan"),
                 what: "connection refused".to_owned(),
             })?;
-            let sizes = caches.iter().map(|(cache, keys)| (cache.clone(), keys.len() as u64));
+            let sizes = caches
+                .iter()
+                .map(|(cache, keys)| (cache.clone(), keys.len() as u64));
             Ok(sizes.collect())
         })
     }

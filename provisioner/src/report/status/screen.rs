@@ -206,7 +206,11 @@ fn of_function(seen: &StatusReading, region: &str, function: Option<&FunctionSta
     let checkup = items.and_then(|items| items.checkups.get(region));
     let failure = checkup.and_then(|checkup| checkup.last_failure.as_ref());
     let failure = failure.map_or_else(String::new, |failure| {
-        format!("; last error {} ago: {}", ago(failure.at, seen.at), failure.sentence)
+        format!(
+            "; last error {} ago: {}",
+            ago(failure.at, seen.at),
+            failure.sentence
+        )
     });
     let version = checkup.and_then(|checkup| checkup.version.as_ref());
     let version = version.map_or_else(String::new, |version| format!(", version {version}"));

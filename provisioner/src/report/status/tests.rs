@@ -494,7 +494,10 @@ fn a_fence_by_force_is_told_whatever_the_register_says() {
             let next = verdict.next.unwrap();
             assert!(next.starts_with("provision reconcile "), "{next}");
             let forced = status_json(&seen)["forcedFence"].clone();
-            assert_eq!((&forced["fenced"], &forced["by"]), (&json!("site-b"), &json!("ana")));
+            assert_eq!(
+                (&forced["fenced"], &forced["by"]),
+                (&json!("site-b"), &json!("ana"))
+            );
         }
     }
 }
@@ -544,7 +547,11 @@ fn a_drill_is_due_when_there_has_been_none_for_as_long_as_the_topology_says() {
             promised_seconds: 49,
         });
         let (line, told) = drills(&seen);
-        assert_eq!(line.ends_with(&format!("; another is due: {command}")), is_due, "{line}");
+        assert_eq!(
+            line.ends_with(&format!("; another is due: {command}")),
+            is_due,
+            "{line}"
+        );
         assert_eq!(told, json!(is_due));
     }
 }
@@ -556,7 +563,14 @@ fn a_function_is_shown_with_its_version_and_what_it_could_not_do_last() {
         at: time("20:05:00"),
         sentence: "the register does not answer".to_owned(),
     });
-    let function = seen.functions.get_mut("eu-west-1").unwrap().as_mut().unwrap().as_mut().unwrap();
+    let function = seen
+        .functions
+        .get_mut("eu-west-1")
+        .unwrap()
+        .as_mut()
+        .unwrap()
+        .as_mut()
+        .unwrap();
     function.state = "Inactive".to_owned();
     function.reason = Some("the function is idle".to_owned());
     let screen = status_text(&seen);

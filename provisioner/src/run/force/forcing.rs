@@ -14,7 +14,12 @@ use crate::run::{Failure, status};
 use crate::topology::Site;
 
 impl Forcing<'_> {
-    pub(super) async fn fence(&self, site: &Site, reason: &str, cut_first: bool) -> Result<Operated, Failure> {
+    pub(super) async fn fence(
+        &self,
+        site: &Site,
+        reason: &str,
+        cut_first: bool,
+    ) -> Result<Operated, Failure> {
         let fenced = &site.name;
         let mut lefts = self.deployed.iter().filter_map(|one| one.left.as_ref());
         if let Some(left) = lefts.find(|left| left.fenced != *fenced) {

@@ -249,7 +249,6 @@ impl<'a> Forcing<'a> {
             self.session.interrupt.pause(RETRY_AFTER).await?;
         }
     }
-
 }
 
 /// With a decision the other way in force, half carried out or wholly, finishing or repairing it would undo this.

@@ -84,9 +84,13 @@ impl Operation {
         match self {
             Self::HealthStatus => Permission::Anyone,
             // Keycloak's caches have no authorization of their own, so whoever is known may also clear them.
-            Self::Container | Self::Caches | Self::Size | Self::Keys | Self::Put | Self::Get | Self::Clear => {
-                Permission::Authenticated
-            }
+            Self::Container
+            | Self::Caches
+            | Self::Size
+            | Self::Keys
+            | Self::Put
+            | Self::Get
+            | Self::Clear => Permission::Authenticated,
             _ => Permission::Admin,
         }
     }
@@ -408,7 +412,11 @@ pub(super) fn respond(
             }
         }
         Operation::Keys => {
-            let keys = cluster.caches.get(cache).into_iter().flat_map(|it| it.entries.keys());
+            let keys = cluster
+                .caches
+                .get(cache)
+                .into_iter()
+                .flat_map(|it| it.entries.keys());
             let keys: Vec<&String> = keys.take(asked.limit.unwrap_or(usize::MAX)).collect();
             ok(&json!(keys))
         }
