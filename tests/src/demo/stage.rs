@@ -220,7 +220,7 @@ impl Stage {
     }
 
     /// Packs the function's binary as somebody who built it himself would.
-    fn pack(&self, binary: &Path) -> Result<(), DemoError> {
+    pub fn pack(&self, binary: &Path) -> Result<(), DemoError> {
         let bytes = fs::read(binary).map_err(DemoError::file(binary))?;
         let packed =
             provisioner::package::pack(&bytes, &Default::default()).map_err(|error| DemoError::Example {
