@@ -18,15 +18,7 @@ pub(crate) fn of(workspace: &Workspace, target: &str) -> Result<String, Failure>
         workspace,
         &["tree", "--locked", "--package", PACKAGE, "--target", target],
     )
-    .arguments(&[
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-        "--no-dedupe",
-        "--format",
-        "{p}\t{l}",
-    ])
+    .arguments(&["--edges", "normal", "--prefix", "none", "--format", "{p}\t{l}"])
     .answer()
     .ok_or_else(|| Failure::Usage {
         what: "`cargo tree` does not answer".to_owned(),
@@ -59,6 +51,8 @@ fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
 fn bill(tree: &str, checksums: &BTreeMap<(String, String), String>, version: &str) -> String {
     let mut components = BTreeMap::new();
     for line in tree.lines() {
+        // What was printed before is marked.
+        let line = line.trim_end_matches(" (*)");
         let (package, licence) = line.split_once('\t').unwrap_or((line, ""));
         let mut words = package.split(' ');
         let (Some(name), Some(version)) = (words.next(), words.next().and_then(|it| it.strip_prefix('v')))
@@ -78,7 +72,7 @@ fn bill(tree: &str, checksums: &BTreeMap<(String, String), String>, version: &st
                 String::new()
             } else {
                 // The old way to write OR.
-                format!(", \"licenses\": [{{\"expression\": {}}}]", quoted(&licence.replace('/', " OR ")))
+                format!(", \"licenses\": [{{\"expression\": {}}}]", quoted(&licence.replace(" / ", "/").replace('/', " OR ")))
             };
             format!(
                 "    {{\"type\": \"library\", \"bom-ref\": {purl}, \"name\": {}, \"version\": {}, \"purl\": {purl}, \
@@ -110,7 +104,7 @@ mod tests {
     #[test]
     fn each_crate_that_is_not_ours_stands_once_with_its_checksum() {
         let lock = "[[package]]\nname = \"hex\"\nversion = \"0.4.3\"\nchecksum = \"ab12\"\n\n[[package]]\nname = \"fencing\"\nversion = \"0.1.0\"\n";
-        let tree = "provisioner v0.1.0 (/a/place)\tApache-2.0\nhex v0.4.3\tMIT/Apache-2.0\nfencing v0.1.0 (/a/place)\t\nhex v0.4.3\tMIT/Apache-2.0\n";
+        let tree = "provisioner v0.1.0 (/a/place)\tApache-2.0\nhex v0.4.3\tMIT/Apache-2.0\nfencing v0.1.0 (/a/place)\t\nhex v0.4.3\tMIT/Apache-2.0 (*)\n";
         let bill = bill(tree, &checksums(lock), "0.1.0");
         assert_eq!(bill.matches("pkg:cargo/hex@0.4.3").count(), 2, "{bill}");
         assert!(
