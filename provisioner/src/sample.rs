@@ -116,6 +116,8 @@ pub(crate) fn observed() -> Observed {
     };
     Observed {
         own_secrets: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        topics: BTreeMap::new(),
         accelerator_tags: BTreeMap::new(),
         webhook_oddity: None,
         standing: standing(),

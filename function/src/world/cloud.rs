@@ -81,6 +81,11 @@ impl Cloud {
             began: Instant::now(),
         })
     }
+
+    /// Both sites' Infinispans, for questions that are none of the protocol's.
+    pub fn infinispan(&self) -> &Infinispan {
+        &self.infinispan
+    }
 }
 
 impl World for Cloud {

@@ -1,18 +1,21 @@
 //! `provision plan`: what apply would change, and the worst-case time to fence.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use jiff::Timestamp;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{Exit, Failure, OutputFormat, TopologyFile};
 use crate::check;
-use crate::observed::cluster;
+use crate::observed::{Observed, cluster};
 use crate::preflight::ours::Choices;
-use crate::preflight::problem::Warning;
+use crate::preflight::places as judged;
+use crate::preflight::warning::Warning;
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{Session, apply, drift, handshake, preview};
-use crate::topology::{endings, time_to_fence};
+use crate::run::{Session, apply, drift, handshake, places, preview};
+use crate::topology::{Loaded, endings, time_to_fence};
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
@@ -40,6 +43,10 @@ pub(super) struct Plan {
     /// Leave OpenShift's user-workload-monitoring-config alone: somebody else adds the two lines
     #[arg(long)]
     skip_user_workload: bool,
+    /// Sign in at Infinispan with its password also where the deployed function does not yet: not for a topology that you
+    /// have not read
+    #[arg(long)]
+    sign_in: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -79,12 +86,8 @@ impl Plan {
             plan.drifts = drift::drifts(&session, &plan).await?;
             let endings = endings(&loaded.ca_bundles, Timestamp::now()).into_iter();
             plan.warnings.extend(endings.map(Warning::from));
-            let mistrusted = handshake::look(topology, &loaded.ca_bundles, &observed.infinispan_urls).await;
-            plan.warnings.extend(
-                mistrusted
-                    .into_iter()
-                    .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust }),
-            );
+            plan.warnings
+                .extend(reached(&session, &loaded, &observed, scope.aws, self.sign_in).await);
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }
@@ -125,4 +128,31 @@ impl Plan {
             })
         })
     }
+}
+
+/// What both sites' Infinispans say from here: whether the function will trust them, and whether they are the right ones.
+async fn reached(
+    session: &Session,
+    loaded: &Loaded,
+    observed: &Observed,
+    may_read_secrets: bool,
+    signs_in: bool,
+) -> Vec<Warning> {
+    let (topology, urls) = (&loaded.topology, &observed.infinispan_urls);
+    let asked = async {
+        match may_read_secrets {
+            true => places::look(session, loaded, observed, signs_in).await,
+            false => BTreeMap::new(),
+        }
+    };
+    let (mistrusted, mut asked) = tokio::join!(handshake::look(topology, &loaded.ca_bundles, urls), asked);
+    // Why a site that is not trusted says nothing is told by that.
+    for (site, ..) in &mistrusted {
+        asked.remove(site);
+    }
+    let mistrusted = mistrusted
+        .into_iter()
+        .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust });
+    let places = judged::judge(topology, urls, &asked);
+    mistrusted.chain(places).collect()
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::topology_file::invalid;
 use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json};
 use crate::check;
-use crate::preflight::problem::Warning;
+use crate::preflight::warning::Warning;
 use crate::topology::time_to_fence::{Advice, advice};
 use crate::topology::{Diagnostic, Ending, FailureDetection, Topology, Validity, endings};
 

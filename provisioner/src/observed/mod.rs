@@ -22,14 +22,17 @@ pub mod forced;
 pub mod found;
 pub mod handshake;
 pub mod infinispan;
+pub mod key;
 pub mod objects;
 mod ownership;
+pub mod place;
 pub mod repository;
 pub mod status;
 pub mod version;
 pub mod workload;
 
 use self::cluster::{ClusterReading, Looks};
+use self::key::{KeyReading, TopicReading};
 pub use self::ownership::{Mark, Neighbour};
 use crate::render::Template;
 use crate::topology::Region;
@@ -358,6 +361,8 @@ pub struct RegionStanding {
     pub artifacts: BTreeMap<String, String>,
     /// The artifact stack believes in a bucket that somebody has deleted.
     pub bucket_is_gone: bool,
+    /// There is a bucket of our name, and no stack of ours that could have made it.
+    pub bucket_is_taken: bool,
 }
 
 /// What stands of a topology: all that `destroy` needs to know, and a part of what `apply` does.
@@ -460,6 +465,10 @@ pub struct Observed {
     pub own_secrets: BTreeMap<Region, BTreeMap<String, SecretReading>>,
     /// What is odd about the webhook's secret.
     pub webhook_oddity: Option<String>,
+    /// The policies of the KMS keys that matter, by Region and by the name under which the key is known.
+    pub keys: BTreeMap<(Region, String), KeyReading>,
+    /// The existing topics that the topology names.
+    pub topics: BTreeMap<String, TopicReading>,
     /// Where each site's Infinispan answers: from the topology, or discovered.
     pub infinispan_urls: BTreeMap<SiteName, String>,
     pub regions: Vec<RegionReading>,

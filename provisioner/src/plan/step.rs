@@ -10,7 +10,7 @@ use crate::observed::changes::{StackDifference, StackDrift};
 use crate::observed::cluster::{ObjectRef, Unreached};
 use crate::observed::{Mark, RegisterPlace};
 use crate::package::Package;
-use crate::preflight::problem::Warning;
+use crate::preflight::warning::Warning;
 use crate::render::Template;
 use crate::topology::names::StackKind;
 use crate::topology::{Region, SiteName};

@@ -10,7 +10,8 @@ use fencing::words::SiteName;
 
 use super::{Judge, keepers};
 use crate::observed::{EndpointReading, ListenerReading};
-use crate::preflight::problem::{Problem, Warning};
+use crate::preflight::problem::Problem;
+use crate::preflight::warning::Warning;
 use crate::topology::{Region, Topology};
 
 /// Whether the accelerator is the one that the topology names: by ARN, or by either DNS name.

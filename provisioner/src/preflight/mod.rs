@@ -9,12 +9,16 @@ pub mod cluster_problem;
 mod clusters;
 pub mod infinispan;
 mod keepers;
+mod key_policy;
+pub mod keys;
 pub mod ours;
+pub mod places;
 pub mod problem;
 mod register;
 mod secrets;
 #[cfg(test)]
 mod tests;
+pub mod warning;
 
 use std::collections::BTreeMap;
 
@@ -28,7 +32,8 @@ pub use self::register::{
     former_registers, is_elsewhere, judge_destruction, judge_history, register_is_anew, wanted_register,
 };
 
-use self::problem::{Problem, Warning};
+use self::problem::Problem;
+use self::warning::Warning;
 use crate::observed::cluster::{ClusterReading, Look, Looks};
 use crate::observed::{Observed, RegionReading, RegionStanding, StackHealth, Standing};
 use crate::package;
@@ -68,6 +73,7 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
     let found = judge.found();
     judge.secrets();
     judge.own_secrets();
+    judge.keys();
     judge.replicas();
     judge.home_of_secrets();
     for region in &observed.regions {
@@ -132,6 +138,12 @@ impl Judge<'_> {
     fn infinispan_urls(&mut self) -> BTreeMap<SiteName, String> {
         let mut urls = BTreeMap::new();
         for (index, site) in self.topology.sites.iter().enumerate() {
+            self.problems.extend(places::of_the_peer(
+                self.topology,
+                site,
+                index,
+                &self.observed.clusters,
+            ));
             match self.observed.infinispan_urls.get(&site.name) {
                 Some(url) => {
                     urls.insert(site.name.clone(), url.clone());
@@ -166,6 +178,16 @@ impl Judge<'_> {
         }
         if let Some(standing) = standing {
             self.warnings.extend(foreign_code(standing, region));
+            if standing.bucket_is_taken {
+                self.problems.push(Problem::NameTaken {
+                    what: "the bucket",
+                    name: self
+                        .topology
+                        .bucket_name(&self.observed.standing.identity.account_id, region),
+                    region: region.clone(),
+                    stack: self.topology.stack_name(StackKind::Artifacts),
+                });
+            }
         }
         let executions = reading.limits.unreserved_concurrency;
         if self.topology.function.reserved_concurrency.is_none() && executions < FEW {

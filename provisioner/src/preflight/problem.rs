@@ -2,15 +2,10 @@
 
 use fencing::accelerator::OWNER_TAG;
 use fencing::words::SiteName;
-use jiff::Timestamp;
 
-use super::cluster_problem::{ClusterProblem, lines};
-use super::infinispan::Oddity;
+use super::cluster_problem::ClusterProblem;
 use crate::observed::RegisterReading;
-use crate::observed::cluster::ObjectRef;
-use crate::observed::handshake::Mistrust;
-use crate::render::user_workload::names;
-use crate::topology::{Ending, Region, RegisterKind, Validity};
+use crate::topology::{Region, RegisterKind};
 
 /// Before a site is put into the accelerator by hand.
 const IN_STEP: &str = "a stale site that serves loses writes; once it is in step with the other, its caches cleared and \
@@ -74,6 +69,17 @@ pub enum Problem {
     },
     #[error("site `{site}` has no Infinispan endpoint")]
     NoInfinispanEndpoint { site: SiteName, index: usize },
+    #[error(
+        "site `{site}` has the endpoint {endpoint}, where the cluster of site `{peer}` exposes its Infinispan"
+    )]
+    EndpointOfThePeer {
+        site: SiteName,
+        index: usize,
+        endpoint: String,
+        peer: SiteName,
+        /// Where its own cluster does.
+        own: Option<String>,
+    },
     #[error("there is no secret `{name}` in {region}")]
     NoSecret { name: String, region: Region },
     #[error("the secret `{name}` is in {first_region} and not in {region}, where a function needs it too")]
@@ -258,13 +264,6 @@ pub fn fenced(register: &RegisterReading) -> String {
     }
 }
 
-fn epochs(resumed: Option<u64>) -> String {
-    match resumed {
-        Some(epoch) => format!("epochs go on from {epoch}"),
-        None => "epochs begin anew".to_owned(),
-    }
-}
-
 fn also_in(others: &[String]) -> String {
     match others {
         [] => String::new(),
@@ -378,6 +377,10 @@ impl Problem {
                 "expose Infinispan outside of its cluster (OpenShift: the Route `infinispan-external`), or set \
                  sites[{index}].infinispan.endpoint to the host where it answers"
             ),
+            Self::EndpointOfThePeer { index, own, .. } => {
+                let own = own.as_ref().map_or_else(String::new, |own| format!(", which is {own}"));
+                format!("set sites[{index}].infinispan.endpoint to where its own cluster exposes it{own}")
+            }
             Self::NoSecret { name, region } => format!(
                 "make it from a file that holds nothing but Infinispan's password: aws secretsmanager create-secret \
                  --region {region} --name {} --secret-string file://password",
@@ -504,151 +507,6 @@ impl Problem {
                  `{topology}` first"
             ),
             Self::Cluster(problem) => problem.hint(),
-        }
-    }
-}
-
-fn ends(validity: Validity, at: Timestamp) -> String {
-    match validity {
-        Validity::EndsSoon => format!("ends at {at}: put its successor beside it and apply before that"),
-        Validity::Ended => format!(
-            "ended at {at}, and none of the file is valid: the function trusts nobody there; put the authority's successor \
-             into it and apply"
-        ),
-        Validity::NotYet => format!(
-            "is valid from {at} on only, and none of the file is valid now: the function trusts nobody there; put the \
-             present authority beside it and apply"
-        ),
-    }
-}
-
-/// Something worth knowing that does not stop anyone.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Warning {
-    #[error(
-        "site `{site}` is out of the listener of port {ports}, though no decision is in force: someone took it out by hand"
-    )]
-    SiteTakenOut { site: SiteName, ports: String },
-    #[error("the topology no longer uses {region}: what stands there will be removed")]
-    RegionLeft { region: Region },
-    #[error(
-        "the register moves from {from} to {to}: the history stays behind, {}; a hold stays behind, too: hold again \
-         after the move if it is still wanted",
-        epochs(*resumed)
-    )]
-    RegisterMoves {
-        from: String,
-        to: String,
-        /// The epoch of the item that is there already, from which decisions go on.
-        resumed: Option<u64>,
-    },
-    #[error(
-        "functions of two Regions know different registers ({}), as an apply that stopped between them leaves them; \
-         release no hold before one has ended whole, or they decide without each other",
-        registers.join(", ")
-    )]
-    RegistersDiffer { registers: Vec<String> },
-    #[error("the deployed function's settings cannot be read; it is taken for an older version's")]
-    UnreadableSettings,
-    #[error(
-        "{} in namespace {} of site `{}` is not there yet: secretDelivery is manual, and without it Alertmanager cannot sign in",
-        object.title(), object.namespace, object.site
-    )]
-    NoSecretYet { object: ObjectRef },
-    #[error(
-        "the secret `{name}` is encrypted under {key}, which the function's role may not use by what we give it: name that key as \
-         function.kmsKey, or let the role {role} have kms:Decrypt in the key's own policy"
-    )]
-    SecretUnderAnotherKey { name: String, key: String, role: String },
-    /// Who puts endpoints back, or strips our tag.
-    #[error("the accelerator is kept by {keeper}: {does}")]
-    KeptByOthers { keeper: String, does: &'static str },
-    #[error("the secret `{name}`: {what}")]
-    OddSecret { name: String, what: String },
-    #[error(
-        "the secret `{name}` is not the same in {region} ({why}): what reads it there has an old value or none; \
-         `aws secretsmanager describe-secret` shows when it is InSync"
-    )]
-    ReplicaBehind {
-        name: String,
-        region: String,
-        why: String,
-    },
-    #[error(
-        "{function} in {region} runs code that is not ours: its package's SHA-256 is {runs}, not the one that was deployed; \
-         apply puts ours back, and CloudTrail's UpdateFunctionCode says who changed it"
-    )]
-    ForeignCode {
-        function: String,
-        region: Region,
-        runs: String,
-    },
-    #[error(
-        "an authority in {file}, {authority}, by which {site}'s Infinispan is verified, {}", ends(*validity, *at)
-    )]
-    AuthorityEnds {
-        site: SiteName,
-        file: String,
-        authority: String,
-        validity: Validity,
-        at: Timestamp,
-    },
-    #[error(
-        "the account lets {executions} functions run at once in {region}, so a flood of {executions} slow requests at the \
-         function's public URL keeps alerts out: have its concurrency raised in Service Quotas"
-    )]
-    FewExecutions { region: Region, executions: u32 },
-    #[error("{_0}; apply refuses until it is settled: {}", _0.hint())]
-    Cluster(ClusterProblem),
-    #[error("site `{site}`: its Infinispan `{name}` {oddity}")]
-    Infinispan {
-        site: SiteName,
-        name: String,
-        oddity: Oddity,
-    },
-    #[error(
-        "the AlertmanagerConfig of site `{site}`'s cluster does not know `proxyFromEnvironment`, which prometheus-operator \
-         has from 0.78 on: Alertmanager goes to the function straight; where only a proxy leads out, set monitoring.proxy to \
-         its URL"
-    )]
-    NoEnvironmentProxy { site: SiteName },
-    #[error("site `{site}`: the function will not trust the Infinispan at {url}: {mistrust}")]
-    Mistrusted {
-        site: SiteName,
-        url: String,
-        mistrust: Mistrust,
-    },
-    #[error("{}: {field} was set by `{manager}` beside what we set; to take it out: {command}", object.title())]
-    SetByOthers {
-        object: ObjectRef,
-        manager: String,
-        field: String,
-        command: String,
-    },
-    #[error(
-        "--skip-user-workload: {}/{} at site `{site}` lacks {}; until somebody adds {}, no alert of this site reaches the \
-         function",
-        names::NAMESPACE,
-        names::CONFIG,
-        lines(missing),
-        if missing.len() == 1 { "it" } else { "them" }
-    )]
-    UserWorkloadSkipped {
-        site: SiteName,
-        missing: Vec<&'static str>,
-    },
-    #[error("{endpoint} is set to {url}: this is not AWS itself")]
-    OtherEndpoint { endpoint: String, url: String },
-}
-
-impl From<Ending> for Warning {
-    fn from(ending: Ending) -> Self {
-        Self::AuthorityEnds {
-            site: ending.site,
-            file: ending.path.display().to_string(),
-            authority: ending.authority,
-            validity: ending.validity,
-            at: ending.at,
         }
     }
 }

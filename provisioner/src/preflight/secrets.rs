@@ -3,7 +3,8 @@
 
 use super::Judge;
 use crate::observed::SecretReading;
-use crate::preflight::problem::{Problem, Warning};
+use crate::preflight::problem::Problem;
+use crate::preflight::warning::Warning;
 use crate::topology::names::{StackKind, TAG_REGIONS};
 
 impl Judge<'_> {
@@ -28,13 +29,6 @@ impl Judge<'_> {
                 }
                 Some(secret) => {
                     let odd = secret.oddity.clone();
-                    let another = secret.key.as_ref().filter(|key| !self.may_use(key));
-                    self.warnings
-                        .extend(another.map(|key| Warning::SecretUnderAnotherKey {
-                            name: name.clone(),
-                            key: key.clone(),
-                            role: self.topology.role_name(&region),
-                        }));
                     self.warnings
                         .extend(odd.map(|what| Warning::OddSecret { name, what }));
                 }
@@ -44,13 +38,6 @@ impl Judge<'_> {
         let name = self.topology.webhook_secret_name();
         self.warnings
             .extend(webhook.map(|what| Warning::OddSecret { name, what }));
-    }
-
-    /// Whether the function's role may decrypt with a key, which a secret names by ARN or by id.
-    fn may_use(&self, key: &str) -> bool {
-        let id = |key: &str| key.rsplit('/').next().map(str::to_owned);
-        let ours = self.topology.function.kms_key.as_ref();
-        ours.is_some_and(|ours| id(ours.as_str()) == id(key))
     }
 
     /// The first Region's stack makes the webhook's secret, and its replicas hold the name in the others. So the

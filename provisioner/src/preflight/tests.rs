@@ -7,7 +7,8 @@ use crate::observed::{
     BalancerReading, EndpointReading, FunctionReading, Neighbour, Observed, RegisterPlace, ReplicaBehind,
     Replicas, SecretReading, TableReading,
 };
-use crate::preflight::problem::{Problem, Warning};
+use crate::preflight::problem::Problem;
+use crate::preflight::warning::Warning;
 use crate::sample::*;
 use crate::topology::Topology;
 use crate::topology::names::StackKind;
@@ -367,33 +368,6 @@ fn a_balancer_in_another_region_than_its_site_is_a_problem() {
             && it.contains("is in eu-north-1")),
         "{found:?}"
     );
-}
-
-#[test]
-fn a_secret_under_a_key_that_the_function_may_not_use_is_a_warning() {
-    let key = |id: &str| format!("arn:aws:kms:eu-west-1:{ACCOUNT}:key/{id}");
-    let keyed = topology_from(&format!("function: {{ kmsKey: '{}' }}", key("mrk-1")));
-    for (topology, under, warns) in [
-        (&topology(), None, false),
-        (&topology(), Some(key("other")), true),
-        (&keyed, Some(key("mrk-1")), false),
-        (&keyed, Some("mrk-1".to_owned()), false),
-        (&keyed, Some(key("other")), true),
-    ] {
-        let observed = with(|it| {
-            it.infinispan_secrets
-                .get_mut(REGION)
-                .unwrap()
-                .key
-                .clone_from(&under);
-        });
-        let findings = judge(topology, &observed, 0).unwrap();
-        let warned = findings.warnings.iter().any(|it| {
-            it.to_string()
-                .contains("let the role sitefence-prod-eu-west-1 have kms:Decrypt")
-        });
-        assert_eq!(warned, warns, "{under:?}: {:?}", findings.warnings);
-    }
 }
 
 #[test]

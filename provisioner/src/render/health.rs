@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::alarms::leading_on;
 use super::aws::{Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags};
 use super::engine::{Filled, RenderError, fill};
-use crate::topology::names::{HEALTH_REGION, health_region};
+use crate::topology::names::HEALTH_REGION;
 use crate::topology::{Region, Topology};
 
 /// The health stack's parameter with the host of a Region's function URL.
@@ -20,14 +20,6 @@ fn camel(text: &str) -> String {
             None => String::new(),
         })
         .collect()
-}
-
-/// The key where the health stack is. One that is no multi-Region key is of use in its own Region only, and the key that
-/// AWS keeps for SNS lets no alarm through: then the topic stays as it is.
-fn key_of_health(topology: &Topology) -> Option<String> {
-    let key = topology.function.kms_key.as_ref()?;
-    let is_there = key.is_multi_region() || key.region() == HEALTH_REGION;
-    is_there.then(|| key.in_region(&health_region()).to_string())
 }
 
 pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
@@ -128,7 +120,7 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
                 .collect(),
             topic_name: topic_arn.is_none().then(|| topology.alarm_name("health")),
             topic_arn,
-            kms_key: key_of_health(topology),
+            kms_key: topology.key_of_health(),
             subscriptions: subscriptions(topology),
             alarms,
             tags: tags(topology),

@@ -10,11 +10,11 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::Session;
+use super::exposed::{self, Gets, Quietly};
 use super::webhook::WebhookValues;
 use crate::observed::cluster::{
-    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, DryRun, INFINISPANS, INGRESSES, Look, Looks,
-    MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, ROUTES, Resource, SECRETS, SERVICES,
-    STATEFUL_SETS,
+    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, DryRun, INFINISPANS, Look, Looks, MONITORING,
+    OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, STATEFUL_SETS,
 };
 use crate::observed::{cluster_endpoint, infinispan};
 use crate::preflight::cluster_problem::UNDECLARED;
@@ -195,6 +195,25 @@ fn knows_no_environment_proxy(answer: &Result<AppliedObject, ClusterError>) -> b
         if message.contains(UNDECLARED) && message.contains(ENVIRONMENT_PROXY))
 }
 
+impl Gets for Looker<'_> {
+    async fn get(
+        &mut self,
+        resource: Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, ClusterError> {
+        let answer = self
+            .cluster
+            .get(Target {
+                resource,
+                namespace,
+                name,
+            })
+            .await;
+        self.noted(answer)
+    }
+}
+
 /// One look at one cluster.
 struct Looker<'a> {
     topology: &'a Topology,
@@ -229,23 +248,6 @@ impl<'a> Looker<'a> {
                 None => Err(error),
             },
         }
-    }
-
-    async fn get(
-        &mut self,
-        resource: Resource,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Value>, ClusterError> {
-        let answer = self
-            .cluster
-            .get(Target {
-                resource,
-                namespace,
-                name,
-            })
-            .await;
-        self.noted(answer)
     }
 
     /// Our objects, and OpenShift's ConfigMap; with them the values of our Secret.
@@ -440,10 +442,7 @@ impl<'a> Looker<'a> {
         if self.topology.monitoring.pod_monitor {
             self.operator_secret(&namespace, &name).await?;
         }
-        if self.site.infinispan.endpoint.is_none() {
-            self.endpoint(&namespace, &name).await?;
-        }
-        Ok(())
+        self.endpoint(&namespace, &name).await
     }
 
     /// Whether the credentials are there that the metrics port asks for. That nobody may ask is no reason to stop.
@@ -462,24 +461,13 @@ impl<'a> Looker<'a> {
         Ok(())
     }
 
-    /// The operator exposes the Infinispan `x` as `x-external`.
+    /// Where it is exposed. Where the topology says so itself that is only compared.
     async fn endpoint(&mut self, namespace: &str, cluster: &str) -> Result<(), ClusterError> {
-        let name = format!("{cluster}-external");
-        let host = match self.site.platform {
-            Platform::Openshift => {
-                let route = self.get(ROUTES, namespace, &name).await?;
-                route.as_ref().and_then(cluster_endpoint::of_route)
-            }
-            Platform::Kubernetes => {
-                let service = self.get(SERVICES, namespace, &name).await?;
-                match service.as_ref().and_then(cluster_endpoint::of_service) {
-                    Some(host) => Some(host),
-                    None => {
-                        let ingress = self.get(INGRESSES, namespace, &name).await?;
-                        ingress.as_ref().and_then(cluster_endpoint::of_ingress)
-                    }
-                }
-            }
+        let platform = self.site.platform;
+        let host = if self.site.infinispan.endpoint.is_none() {
+            exposed::endpoint(self, platform, namespace, cluster).await?
+        } else {
+            exposed::endpoint(&mut Quietly(self.cluster), platform, namespace, cluster).await?
         };
         self.reading.infinispan_endpoint = host.filter(|host| Endpoint::try_from(host.clone()).is_ok());
         Ok(())

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::exposed::{self, Gets};
 use super::observe::{GUIDE_VARIABLES, endpoints};
+use crate::observed::EndpointReading;
 use crate::observed::cluster::{
     CONFIG_MAPS, INFINISPANS, INGRESSES, KEYCLOAKS, MONITORING, OPENSHIFT, PROMETHEUS_RULES, PROMETHEUSES,
-    ROUTES, Resource, SERVICES,
+    Resource, SERVICES,
 };
 use crate::observed::found::{
     Authority, AwsFound, BalancerFound, ClusterFound, InfinispanFound, balancer_hosts, region_of_host,
     rule_labels,
 };
-use crate::observed::{EndpointReading, cluster_endpoint};
 use crate::render::user_workload::{self, names};
 use crate::topology::{Platform, Region, SiteName};
 use crate::world::accelerator::Accelerators;
@@ -50,6 +51,25 @@ pub async fn cluster(contexts: &Contexts, name: &SiteName, context: &str) -> Clu
             });
             found
         }
+    }
+}
+
+impl Gets for Looker {
+    async fn get(
+        &mut self,
+        resource: Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, ClusterError> {
+        let answer = self
+            .cluster
+            .get(Target {
+                resource,
+                namespace,
+                name,
+            })
+            .await;
+        self.noted(answer)
     }
 }
 
@@ -93,31 +113,14 @@ impl Looker {
         Ok(objects)
     }
 
-    async fn get(
-        &mut self,
-        resource: Resource,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Value>, ClusterError> {
-        let answer = self
-            .cluster
-            .get(Target {
-                resource,
-                namespace,
-                name,
-            })
-            .await;
-        self.noted(answer)
-    }
-
     async fn look(&mut self) -> Result<(), ClusterError> {
         let groups = self.cluster.groups().await?;
         let is_openshift = groups.contains_key(OPENSHIFT);
-        self.found.platform = Some(if is_openshift {
-            Platform::Openshift
-        } else {
-            Platform::Kubernetes
-        });
+        let platform = match is_openshift {
+            true => Platform::Openshift,
+            false => Platform::Kubernetes,
+        };
+        self.found.platform = Some(platform);
         let serves = |resource: &Resource| {
             groups
                 .get(resource.group)
@@ -128,7 +131,9 @@ impl Looker {
             self.found.infinispans = objects.iter().filter_map(InfinispanFound::of).collect();
             self.found.drop_what_is_no_name();
             for index in 0..self.found.infinispans.len() {
-                let endpoint = self.endpoint(index, is_openshift).await?;
+                let infinispan = &self.found.infinispans[index];
+                let (namespace, name) = (infinispan.namespace.clone(), infinispan.name.clone());
+                let endpoint = exposed::endpoint(self, platform, &namespace, &name).await?;
                 self.found.infinispans[index].endpoint = endpoint;
             }
             self.found.infinispans.sort_by_key(|it| it.site.is_none());
@@ -159,25 +164,6 @@ impl Looker {
                 .unwrap_or_default();
         }
         self.balancers(is_openshift).await
-    }
-
-    /// Where the operator exposes an Infinispan.
-    async fn endpoint(&mut self, index: usize, is_openshift: bool) -> Result<Option<String>, ClusterError> {
-        let infinispan = &self.found.infinispans[index];
-        let (namespace, name) = (
-            infinispan.namespace.clone(),
-            format!("{}-external", infinispan.name),
-        );
-        if is_openshift {
-            let route = self.get(ROUTES, &namespace, &name).await?;
-            return Ok(route.as_ref().and_then(cluster_endpoint::of_route));
-        }
-        let service = self.get(SERVICES, &namespace, &name).await?;
-        if let Some(host) = service.as_ref().and_then(cluster_endpoint::of_service) {
-            return Ok(Some(host));
-        }
-        let ingress = self.get(INGRESSES, &namespace, &name).await?;
-        Ok(ingress.as_ref().and_then(cluster_endpoint::of_ingress))
     }
 
     /// The balancers in front of its Keycloak: of a Service or an Ingress beside it, or of OpenShift's routers.

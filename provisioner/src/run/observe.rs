@@ -8,6 +8,7 @@
 
 mod accelerator;
 mod answers;
+mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -209,6 +210,9 @@ async fn region_standing(
         .flat_map(|stack| &stack.resources)
         .find(|resource| resource.kind == "AWS::S3::Bucket" && resource.status != "DELETE_COMPLETE")
         .and_then(|resource| resource.physical_id.clone());
+    // One that others may not look into says nothing: CloudFormation will.
+    standing.bucket_is_taken =
+        !standing.stacks.contains_key(&StackKind::Artifacts) && matches!(listed, Some(Ok(Some(_))));
     // By what the stack made: another's bucket of the name is nothing to us, whatever it answered.
     if let Some(bucket) = bucket {
         let keys = match listed {
@@ -229,7 +233,7 @@ pub async fn observe(
     choices: Choices,
 ) -> Result<Observed, CallError> {
     let aws = &session.aws;
-    let (seen, standing, infinispan_secrets, own_secrets, accelerators, regions, boundary_exists) = tokio::try_join!(
+    let (seen, standing, infinispan_secrets, own_secrets, accelerators, regions, boundary_exists, topics) = tokio::try_join!(
         async { Ok(clusters::look(session, topology, objects, choices).await) },
         standing(session, topology),
         infinispan_secrets(aws, topology),
@@ -246,17 +250,26 @@ pub async fn observe(
             })
         })),
         boundary_exists(aws, topology),
+        async { Ok(keys::existing_topics(aws, topology).await) },
     )?;
+    let infinispan_secrets_found: BTreeMap<Region, SecretReading> = infinispan_secrets
+        .by_region
+        .into_iter()
+        .filter_map(|(region, secret)| Some((region, secret?)))
+        .collect();
     let ((accelerators, accelerator, mut accelerator_tags, listeners), endpoints) = accelerators;
     let search = sites_to_search(topology, &listeners, &endpoints.readings);
+    let account_id = &standing.identity.account_id;
+    let policies = keys::policies(aws, topology, account_id, &infinispan_secrets_found, &topics);
     let balancers_elsewhere = each(search.into_iter().map(|(site, region)| {
         let aws = aws.clone();
         (region.clone(), async move {
             let arns = tagged_balancers(&aws, &site, &region).await?;
             Ok((site, arns))
         })
-    }))
-    .await?;
+    }));
+    let (keys, balancers_elsewhere) = tokio::join!(policies, balancers_elsewhere);
+    let balancers_elsewhere = balancers_elsewhere?;
     let mut unreached = standing.unreached.clone();
     let questions = [
         infinispan_secrets.unreached,
@@ -300,11 +313,9 @@ pub async fn observe(
         listeners,
         endpoints: endpoints.readings,
         balancers_elsewhere: balancers_elsewhere.by_region.into_values().collect(),
-        infinispan_secrets: infinispan_secrets
-            .by_region
-            .into_iter()
-            .filter_map(|(region, secret)| Some((region, secret?)))
-            .collect(),
+        keys,
+        topics,
+        infinispan_secrets: infinispan_secrets_found,
         regions: regions.by_region.into_values().collect(),
         boundary_exists,
         own_secrets: own_secrets.by_region,

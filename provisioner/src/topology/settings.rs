@@ -2,6 +2,7 @@
 
 use fencing::settings::{self, ClaimSettings, Found, Settings};
 
+use super::names::{HEALTH_REGION, health_region};
 use super::{Mode, Region, RegisterKind, Site, Topology};
 
 impl Site {
@@ -99,6 +100,14 @@ impl Topology {
     /// Whether both sites live in one Region.
     pub fn is_one_region(&self) -> bool {
         self.sites[0].region == self.sites[1].region
+    }
+
+    /// The key where the health stack is. One that is no multi-Region key is of use in its own Region only, and the key
+    /// that AWS keeps for SNS lets no alarm through: then the topic stays as it is.
+    pub fn key_of_health(&self) -> Option<String> {
+        let key = self.function.kms_key.as_ref()?;
+        let is_there = key.is_multi_region() || key.region() == HEALTH_REGION;
+        is_there.then(|| key.in_region(&health_region()).to_string())
     }
 
     /// The site beside `site`.

@@ -236,6 +236,11 @@ impl Aws {
         aws_sdk_sns::Client::new(&self.in_region(region))
     }
 
+    /// KMS in a Region.
+    pub fn kms(&self, region: &topology::Region) -> aws_sdk_kms::Client {
+        aws_sdk_kms::Client::new(&self.in_region(region))
+    }
+
     /// IAM, asked for through a Region of the same partition.
     pub fn iam(&self, region: &topology::Region) -> aws_sdk_iam::Client {
         aws_sdk_iam::Client::new(&self.in_region(region))

@@ -19,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::aws::{Aws, SignInError};
+use crate::observed::place::Place;
 use crate::topology::CaBundle;
 
 /// Why that cannot be.
@@ -76,6 +77,15 @@ impl Direct {
     /// How long whatever a function has begun may still take effect.
     pub fn wait(&self) -> Duration {
         Duration::from_secs(u64::from(self.settings.timeout_seconds) * 2)
+    }
+
+    /// What answers where a site's Infinispan is said to be, or why nothing does.
+    pub async fn place(&self, at: &SiteName) -> Result<Place, Fault> {
+        let inventory = self.cloud.infinispan().inventory(at).await?;
+        Ok(Place {
+            site: inventory.site,
+            caches: inventory.caches,
+        })
     }
 
     /// The register's item, or why it cannot be read.

@@ -22,6 +22,7 @@ pub mod cloudformation;
 pub mod direct;
 pub mod functions;
 pub mod handshake;
+pub mod keys;
 pub mod kubernetes;
 pub mod presented;
 pub mod register;

@@ -24,6 +24,20 @@ pub async fn pending_subscriptions(
         .ok_or_else(|| call().lacks("the number of pending subscriptions"))
 }
 
+/// The key that a topic is encrypted under, as the topic names it.
+pub async fn key(client: &Client, region: &Region, topic_arn: &str) -> Result<Option<String>, CallError> {
+    let answer = client
+        .get_topic_attributes()
+        .topic_arn(topic_arn)
+        .send()
+        .await
+        .map_err(|error| Call::new("SNS", "GetTopicAttributes", region).failed(error))?;
+    let key = answer
+        .attributes
+        .and_then(|mut attributes| attributes.remove("KmsMasterKeyId"));
+    Ok(key.filter(|key| !key.is_empty()))
+}
+
 /// Sends a message through a topic.
 pub async fn publish(
     client: &Client,

@@ -34,6 +34,20 @@ fn events(logical_id: &str, kind: &str, reason: &str) -> String {
 const DENIED: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User: someone is not \
 authorized to perform: cloudformation:DescribeEvents</Message></Error></ErrorResponse>";
 
+const NOT_LISTED: &str = "<Error><Code>AccessDenied</Code><Message>no ListBucketVersions</Message></Error>";
+
+fn make_bucket(cloud: &Cloud, bucket: &str) {
+    let place = CreateBucketConfiguration::builder()
+        .location_constraint(REGION.into())
+        .build();
+    let made = cloud
+        .s3()
+        .create_bucket()
+        .bucket(bucket)
+        .create_bucket_configuration(place);
+    block_on(made.send()).unwrap();
+}
+
 fn position(asked: &[String], operation: &str) -> usize {
     let found = asked.iter().position(|it| it.starts_with(operation));
     found.unwrap_or_else(|| panic!("nobody asked for {operation}: {asked:#?}"))
@@ -76,6 +90,83 @@ fn what_the_early_validation_found_is_told_with_who_has_the_name() {
     );
 }
 
+/// What AWS refuses and the local AWS takes over without a word: each kind that a stack makes under a name of ours.
+#[test]
+fn a_name_of_each_kind_that_is_taken_is_told_with_how_to_free_it() {
+    let cloud = Cloud::new();
+    cloud.counter.answer("DescribeChangeSet", 200, REFUSED);
+    for (logical_id, kind, name, hint) in [
+        (
+            "LogGroup",
+            "AWS::Logs::LogGroup",
+            "/aws/lambda/sitefence-demo-fencing",
+            "aws logs delete-log-group --region eu-west-1 --log-group-name /aws/lambda/sitefence-demo-fencing",
+        ),
+        (
+            "Topic",
+            "AWS::SNS::Topic",
+            "arn:aws:sns:eu-west-1:111122223333:sitefence-demo-notifications",
+            "aws sns delete-topic --region eu-west-1 --topic-arn arn:aws:sns:eu-west-1:111122223333:sitefence-demo-notifications",
+        ),
+        (
+            "Table",
+            "AWS::DynamoDB::Table",
+            "sitefence-demo-register",
+            "set register.retain: true to take it over with its history; or, if nothing needs it, aws dynamodb delete-table --region eu-west-1 --table-name sitefence-demo-register",
+        ),
+        (
+            "RegisterUnreachable",
+            "AWS::CloudWatch::Alarm",
+            "sitefence-demo-register-unreachable",
+            "aws cloudwatch delete-alarms --region eu-west-1 --alarm-names sitefence-demo-register-unreachable",
+        ),
+        (
+            "Dashboard",
+            "AWS::CloudWatch::Dashboard",
+            "sitefence-demo-eu-west-1",
+            "aws cloudwatch delete-dashboards --region eu-west-1 --dashboard-names sitefence-demo-eu-west-1",
+        ),
+        (
+            "Schedule",
+            "AWS::Events::Rule",
+            "sitefence-demo-schedule",
+            "aws events delete-rule --region eu-west-1 --name sitefence-demo-schedule",
+        ),
+        (
+            "Function",
+            "AWS::Lambda::Function",
+            "sitefence-demo-fencing",
+            "aws lambda delete-function --region eu-west-1 --function-name sitefence-demo-fencing",
+        ),
+        (
+            "Role",
+            "AWS::IAM::Role",
+            "sitefence-demo-eu-west-1",
+            "aws iam delete-role --role-name sitefence-demo-eu-west-1",
+        ),
+        (
+            "WebhookSecret",
+            "AWS::SecretsManager::Secret",
+            "sitefence/demo/webhook",
+            "aws secretsmanager delete-secret --region eu-west-1 --secret-id sitefence/demo/webhook",
+        ),
+    ] {
+        let exists = format!("Resource of type '{kind}' with identifier '{name}' already exists.");
+        cloud
+            .counter
+            .answer("DescribeEvents", 200, events(logical_id, kind, &exists));
+        let run = cloud.apply();
+        assert_eq!(run.code, Some(1), "{run}");
+        assert!(
+            run.stderr
+                .contains(&format!("{logical_id} ({kind} `{name}`): {exists}")),
+            "{run}"
+        );
+        assert!(run.stderr.contains(hint), "{run}");
+        assert!(!run.stderr.contains("hint: run the same command again"), "{run}");
+    }
+}
+
 /// To run again changes nothing about a name that is taken, nor about a right that is missing.
 #[test]
 fn where_the_events_cannot_be_read_the_right_for_it_is_named() {
@@ -98,14 +189,16 @@ fn where_the_events_cannot_be_read_the_right_for_it_is_named() {
 fn a_bucket_that_is_there_already_is_named_with_what_to_do() {
     let cloud = Cloud::new();
     let bucket = format!("sitefence-demo-{}-eu-west-1", cloud.account);
-    let (s3, name) = (cloud.s3(), bucket.clone());
-    block_on(async move {
-        let place = CreateBucketConfiguration::builder()
-            .location_constraint(REGION.into())
-            .build();
-        let made = s3.create_bucket().bucket(name).create_bucket_configuration(place);
-        made.send().await.unwrap();
-    });
+    make_bucket(&cloud, &bucket);
+    // Whoever may look finds it beforehand, and plans nothing.
+    let plan = cloud.run(&["plan", "--function-zip", "given.zip"]);
+    assert_eq!(plan.code, Some(1), "{plan}");
+    let told = format!(
+        "the bucket `{bucket}` exists in eu-west-1 and does not belong to the stack sitefence-demo-artifacts"
+    );
+    assert!(plan.stderr.contains(&told), "{plan}");
+    let listing: &'static str = format!("GET /{bucket}").leak();
+    cloud.counter.answer(listing, 403, NOT_LISTED);
     let run = cloud.apply();
     assert_eq!(run.code, Some(1), "{run}");
     assert!(
@@ -114,6 +207,7 @@ fn a_bucket_that_is_there_already_is_named_with_what_to_do() {
         )) && run.stderr.contains(&format!("aws s3 rb --force s3://{bucket}")),
         "{run}"
     );
+    cloud.counter.let_through(listing);
     // What was in the way is gone, and the same command goes on.
     let s3 = cloud.s3();
     block_on(async move { s3.delete_bucket().bucket(bucket).send().await.unwrap() });
@@ -128,6 +222,16 @@ fn names_that_are_taken_are_told_before_anything_is_begun() {
         (
             "role",
             "the role `sitefence-demo-eu-west-1` exists in eu-west-1 and does not belong to the stack",
+            "or give the topology",
+        ),
+        (
+            "function",
+            "the function `sitefence-demo-fencing` exists in eu-west-1 and does not belong to the stack",
+            "or give the topology",
+        ),
+        (
+            "table",
+            "the table `sitefence-demo-register` exists in eu-west-1 and does not belong to the stack",
             "or give the topology",
         ),
         (
@@ -154,6 +258,25 @@ fn names_that_are_taken_are_told_before_anything_is_begun() {
                         .await
                         .map(drop)
                         .unwrap();
+                }
+                "function" => cloud.make_function("sitefence-demo-fencing", &[]).await,
+                "table" => {
+                    use aws_sdk_dynamodb::types::{
+                        AttributeDefinition, BillingMode, KeySchemaElement, KeyType,
+                    };
+                    let attribute = AttributeDefinition::builder()
+                        .attribute_name("pk")
+                        .attribute_type("S".into());
+                    let key = KeySchemaElement::builder()
+                        .attribute_name("pk")
+                        .key_type(KeyType::Hash);
+                    let table = aws_sdk_dynamodb::Client::new(&config)
+                        .create_table()
+                        .table_name("sitefence-demo-register")
+                        .attribute_definitions(attribute.build().unwrap())
+                        .key_schema(key.build().unwrap())
+                        .billing_mode(BillingMode::PayPerRequest);
+                    table.send().await.map(drop).unwrap();
                 }
                 "secret" => {
                     let secret = secrets.create_secret().name("sitefence/demo/webhook");

@@ -173,44 +173,47 @@ claim: {{ renewInterval: 2s }}
 
     /// The function of Keycloak's guide, told its usual variables and these.
     pub(crate) fn deploy_the_guides(&self, more: &[(&str, &str)]) {
-        block_on(async {
-            use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
-            let role = aws_sdk_iam::Client::new(&self.aws.sdk_config(REGION))
-                .create_role()
-                .role_name("guide")
-                .assume_role_policy_document("{}")
-                .send()
-                .await
-                .unwrap();
-            let told = [
-                ("INFINISPAN_SITE_ENDPOINTS", "{}"),
-                ("WEBHOOK_USER_SECRET", "webhook-password"),
-            ];
-            let environment = told
-                .iter()
-                .chain(more)
-                .fold(Environment::builder(), |told, (name, value)| {
-                    told.variables(*name, *value)
-                })
-                .build();
-            let code = FunctionCode::builder()
-                .zip_file(aws_sdk_lambda::primitives::Blob::new(fake_function(
-                    "the guide's",
-                    62,
-                )))
-                .build();
-            aws_sdk_lambda::Client::new(&self.aws.sdk_config(REGION))
-                .create_function()
-                .function_name("keycloak-failover")
-                .role(role.role.unwrap().arn)
-                .runtime(Runtime::Providedal2023)
-                .handler("bootstrap")
-                .code(code)
-                .environment(environment)
-                .send()
-                .await
-                .unwrap();
-        });
+        let told = [
+            ("INFINISPAN_SITE_ENDPOINTS", "{}"),
+            ("WEBHOOK_USER_SECRET", "webhook-password"),
+        ];
+        let told: Vec<(&str, &str)> = told.iter().chain(more).copied().collect();
+        block_on(self.make_function("keycloak-failover", &told));
+    }
+
+    /// A function that somebody has made by hand.
+    pub(crate) async fn make_function(&self, name: &str, told: &[(&str, &str)]) {
+        use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
+        let role = aws_sdk_iam::Client::new(&self.aws.sdk_config(REGION))
+            .create_role()
+            .role_name("guide")
+            .assume_role_policy_document("{}")
+            .send()
+            .await
+            .unwrap();
+        let environment = told
+            .iter()
+            .fold(Environment::builder(), |told, (name, value)| {
+                told.variables(*name, *value)
+            })
+            .build();
+        let code = FunctionCode::builder()
+            .zip_file(aws_sdk_lambda::primitives::Blob::new(fake_function(
+                "the guide's",
+                62,
+            )))
+            .build();
+        aws_sdk_lambda::Client::new(&self.aws.sdk_config(REGION))
+            .create_function()
+            .function_name(name)
+            .role(role.role.unwrap().arn)
+            .runtime(Runtime::Providedal2023)
+            .handler("bootstrap")
+            .code(code)
+            .environment(environment)
+            .send()
+            .await
+            .unwrap();
     }
 
     /// The accelerator's first DNS name.

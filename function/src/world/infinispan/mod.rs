@@ -12,7 +12,7 @@ mod hear;
 mod read;
 mod rest;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,15 @@ const LOOK_FOR_VIEWS: Duration = Duration::from_millis(2000);
 #[derive(Debug)]
 pub struct Infinispan {
     sites: BTreeMap<SiteName, Result<Rest, String>>,
+}
+
+/// What an Infinispan says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inventory {
+    /// The site that it says it is.
+    pub site: String,
+    /// The caches that it has.
+    pub caches: BTreeSet<String>,
 }
 
 impl Infinispan {
@@ -164,6 +173,19 @@ impl Infinispan {
             }
             Err(what) => Ok(Reach::Refuses(why, what)),
         }
+    }
+
+    /// Which site answers there, and with which caches: any node knows.
+    pub async fn inventory(&self, at: &SiteName) -> Result<Inventory, Fault> {
+        let read = async {
+            let container = self.get(at, "/rest/v2/container").await?;
+            let names = self.get(at, "/rest/v2/caches").await?;
+            Ok(Inventory {
+                site: read::view(&container)?.local_site,
+                caches: read::names(&names)?.into_iter().collect(),
+            })
+        };
+        read.await.map_err(|what| fault(at, what))
     }
 
     /// Which of the certificates that a site has shown ends first. It asks nobody: handshakes have shown it, if there

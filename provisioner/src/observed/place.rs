@@ -1,0 +1,23 @@
+//! Where an endpoint leads: what the Infinispan that answers there says of itself.
+
+use std::collections::BTreeSet;
+
+/// What answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The site that it says it is.
+    pub site: String,
+    /// The caches that it has.
+    pub caches: BTreeSet<String>,
+}
+
+/// What became of asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// This.
+    Told(Place),
+    /// It says nothing from here, for this reason.
+    Silent(String),
+    /// It was not asked: the password would go where nobody has sent it yet.
+    Unasked,
+}

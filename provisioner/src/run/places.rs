@@ -1,0 +1,61 @@
+//! Asks both sites' Infinispans who they are, as the function would ask them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fencing::settings::Found;
+
+use super::Session;
+use crate::observed::Observed;
+use crate::observed::place::Asked;
+use crate::preflight::places::is_known;
+use crate::topology::{Loaded, SiteName};
+use crate::world::direct::Direct;
+
+/// From here most are out of reach, and nobody waits long for what is only worth knowing.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// What answers at each site's address. Signs in where the deployed function does, and elsewhere if it `signs_in`.
+pub async fn look(
+    session: &Session,
+    loaded: &Loaded,
+    observed: &Observed,
+    signs_in: bool,
+) -> BTreeMap<SiteName, Asked> {
+    let topology = &loaded.topology;
+    let mut asked = BTreeMap::new();
+    let mut regions = topology.regions.iter();
+    let secret = regions.find_map(|region| Some((region, observed.infinispan_secrets.get(region)?)));
+    let direct = match secret {
+        Some((region, secret)) => {
+            let found = Found {
+                infinispan_secret: secret.arn.clone(),
+                infinispan_urls: observed.infinispan_urls.clone(),
+                ..Found::default()
+            };
+            let settings = topology.settings(region, found);
+            let direct = Direct::new(&session.aws, region.as_str(), settings, &loaded.ca_bundles).await;
+            direct.map_err(|error| error.to_string())
+        }
+        None => Err("its password cannot be read: the secret's Region does not answer".to_owned()),
+    };
+    let [a, b] = topology.sites.each_ref().map(async |site| {
+        let url = observed.infinispan_urls.get(&site.name)?;
+        let answer = if !signs_in && !is_known(observed, url) {
+            Asked::Unasked
+        } else {
+            match &direct {
+                Err(why) => Asked::Silent(why.clone()),
+                Ok(direct) => match tokio::time::timeout(WITHIN, direct.place(&site.name)).await {
+                    Ok(Ok(place)) => Asked::Told(place),
+                    Ok(Err(fault)) => Asked::Silent(fault.what),
+                    Err(_) => Asked::Silent(format!("no answer within {} s", WITHIN.as_secs())),
+                },
+            }
+        };
+        Some((site.name.clone(), answer))
+    });
+    let (a, b) = tokio::join!(a, b);
+    asked.extend([a, b].into_iter().flatten());
+    asked
+}

@@ -1,0 +1,32 @@
+//! KMS: what the policy of a key says. A key is never used from here.
+
+use aws_sdk_kms::Client;
+
+use super::call::{Call, CallError};
+use crate::topology::Region;
+
+/// How the policy of every key is called.
+const POLICY: &str = "default";
+
+/// The policy of a key, which may be named by ARN, id or alias.
+pub async fn policy(client: &Client, region: &Region, key: &str) -> Result<String, CallError> {
+    let id = if key.contains("alias/") {
+        // Of an alias the policy cannot be asked for.
+        let call = || Call::new("KMS", "DescribeKey", region);
+        let described = client.describe_key().key_id(key).send().await;
+        let described = described.map_err(|error| call().failed(error))?;
+        let metadata = described.key_metadata.ok_or_else(|| call().lacks("the key"))?;
+        metadata.key_id
+    } else {
+        key.to_owned()
+    };
+    let call = || Call::new("KMS", "GetKeyPolicy", region);
+    let answer = client
+        .get_key_policy()
+        .key_id(id)
+        .policy_name(POLICY)
+        .send()
+        .await;
+    let answer = answer.map_err(|error| call().failed(error))?;
+    answer.policy.ok_or_else(|| call().lacks("the policy"))
+}
