@@ -177,9 +177,10 @@ fn sources() -> Vec<Source> {
             }
             let below = path.strip_prefix(&root).unwrap();
             let path_below = below.to_str().unwrap().replace('\\', "/");
-            let is_test = ["tests.rs", "robustness.rs"]
-                .iter()
-                .any(|end| path_below.ends_with(end));
+            let is_test = below.components().any(|part| part.as_os_str() == "tests")
+                || ["tests.rs", "robustness.rs"]
+                    .iter()
+                    .any(|end| path_below.ends_with(end));
             let is_root = ["lib.rs", "main.rs", "sample.rs"].contains(&path_below.as_str());
             if !is_test && !is_root {
                 sources.push(Source {

@@ -17,6 +17,16 @@ const MODULE: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0
 /// The kinds that Sitefence writes.
 const FILES: [&str; 3] = ["alertmanagerconfigs", "podmonitors", "prometheusrules"];
 
+/// Those that prometheus-operator itself wants to see before it does anything, beside them.
+const OPERATORS: [&str; 6] = [
+    "alertmanagers",
+    "prometheuses",
+    "prometheusagents",
+    "probes",
+    "servicemonitors",
+    "scrapeconfigs",
+];
+
 /// Why there are no schemas.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSchemas {
@@ -40,9 +50,20 @@ pub fn monitoring_definitions(platform: Platform) -> Result<Vec<Value>, NoSchema
     }
 }
 
+/// The same, with all that prometheus-operator looks for.
+pub fn operators_monitoring_definitions(platform: Platform) -> Result<Vec<Value>, NoSchemas> {
+    let mut all = monitoring_definitions(platform)?;
+    all.extend(read_these("prometheus-operator-crd-full", &OPERATORS)?);
+    Ok(all)
+}
+
 fn read_all(folder: &str) -> Result<Vec<Value>, NoSchemas> {
+    read_these(folder, &FILES)
+}
+
+fn read_these(folder: &str, names: &[&str]) -> Result<Vec<Value>, NoSchemas> {
     let folder = module()?.join("example").join(folder);
-    FILES
+    names
         .iter()
         .map(|name| read(&folder.join(format!("monitoring.coreos.com_{name}.yaml"))))
         .collect()

@@ -231,6 +231,8 @@ pub struct ClusterReading {
     pub config_map_refused: Option<String>,
     /// PrometheusRules of other projects on OpenShift, if they may be counted.
     pub others_rules: Option<usize>,
+    /// AlertmanagerConfigs of other projects on OpenShift, if they may be counted.
+    pub others_configs: Option<usize>,
 }
 
 /// What was read of failure detection at each site whose Infinispan was seen; the operator's own where it says nothing.

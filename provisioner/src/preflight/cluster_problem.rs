@@ -45,9 +45,13 @@ pub enum ClusterProblem {
     #[error(
         "switching on the Alertmanager for user workloads at site `{site}` moves the alerts of all user projects there, \
          away from the platform's: {}, and its default receiver sends nowhere",
-        others(*rules)
+        others(*rules, *configs)
     )]
-    MovesAlerts { site: SiteName, rules: Option<usize> },
+    MovesAlerts {
+        site: SiteName,
+        rules: Option<usize>,
+        configs: Option<usize>,
+    },
     #[error(
         "{}/{} of site `{site}` is kept by {keeper}, which takes out what `apply` adds to it",
         names::NAMESPACE,
@@ -259,12 +263,18 @@ pub(super) fn lines(missing: &[&'static str]) -> String {
     format!("{} below `alertmanager:`", lines.join(" and "))
 }
 
-fn others(rules: Option<usize>) -> String {
-    match rules {
-        Some(1) => "1 PrometheusRule of others is concerned".to_owned(),
-        Some(rules) => format!("{rules} PrometheusRules of others are concerned"),
-        None => "whether there are any may not be read".to_owned(),
-    }
+fn others(rules: Option<usize>, configs: Option<usize>) -> String {
+    let counted = |count: Option<usize>, what: &str| match count {
+        None => format!("{what}s, which may not be counted,"),
+        Some(0) => format!("no {what}"),
+        Some(1) => format!("1 {what}"),
+        Some(count) => format!("{count} {what}s"),
+    };
+    let rules = counted(rules, "PrometheusRule");
+    format!(
+        "{rules} and {} of others are concerned",
+        counted(configs, "AlertmanagerConfig")
+    )
 }
 
 fn missing_kinds(kinds: &[&'static str]) -> String {

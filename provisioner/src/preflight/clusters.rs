@@ -318,11 +318,16 @@ impl Judge<'_> {
             self.problems
                 .push(ClusterProblem::UserWorkloadConfig { site: site(), what });
         }
-        let moves = user_workload::switches_on(config_map) && self.reading.others_rules != Some(0);
+        // Without rules nothing fires that could go elsewhere. Configurations that could not be counted alone are no reason:
+        // who made the rights before they were counted would be asked for nothing.
+        let others =
+            self.reading.others_rules != Some(0) || self.reading.others_configs.is_some_and(|it| it > 0);
+        let moves = user_workload::switches_on(config_map) && others;
         if moves && !self.clusters.choices.moves_user_alerts {
             self.refused_by_apply(ClusterProblem::MovesAlerts {
                 site: site(),
                 rules: self.reading.others_rules,
+                configs: self.reading.others_configs,
             });
         }
         if let Err(what) = user_workload::merge(config_map, self.topology.name.as_str()) {

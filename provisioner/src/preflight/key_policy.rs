@@ -34,11 +34,11 @@ impl std::fmt::Display for Who {
 }
 
 /// What will be known of a request, by the condition key that asks for it.
-pub type Context = BTreeMap<String, String>;
+pub(super) type Context = BTreeMap<String, String>;
 
 /// What a policy says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// All of it is allowed.
     Allows,
     /// These actions are not.
@@ -56,7 +56,7 @@ enum Applies {
 }
 
 /// Reads a policy.
-pub fn judge(policy: &str, who: &Who, actions: &[&str], context: &Context) -> Verdict {
+pub(super) fn judge(policy: &str, who: &Who, actions: &[&str], context: &Context) -> Verdict {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else {
         return Verdict::Unclear("its policy is no JSON".to_owned());
     };

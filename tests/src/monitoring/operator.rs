@@ -1,8 +1,12 @@
 //! prometheus-operator's work, as its source does it (`pkg/alertmanager/amcfg.go`, `pkg/prometheus/promcfg.go`).
 //!
+//! What the real one makes of the same objects is kept in `tests/tests/operator/`, and a test compares.
 //! Only what Sitefence's objects use is converted, and anything else in them is an error: a field that the operator
 //! would heed and this would not, would make the tests say something else than the cluster does.
 
+use std::collections::BTreeMap;
+
+use provisioner::topology::Platform;
 use serde_json::{Map, Value, json};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,8 +52,8 @@ fn text<'a>(value: &'a Value, what: &'static str, place: &str) -> Result<&'a str
     })
 }
 
-/// The configuration of an Alertmanager that selects this one AlertmanagerConfig, of either version, and has the
-/// operator's own default route.
+/// The configuration of an Alertmanager that selects this one AlertmanagerConfig. What it begins with is OpenShift's for
+/// the version that is written there, else the operator's own default.
 pub fn alertmanager_configuration(config: &Value, secrets: Secrets<'_>) -> Result<Value, OperatorError> {
     let source = Source {
         namespace: text(&config["metadata"]["namespace"], "the namespace", "metadata")?,
@@ -66,15 +70,24 @@ pub fn alertmanager_configuration(config: &Value, secrets: Secrets<'_>) -> Resul
         None => ours["matchers"] = json!([matcher]),
     }
     ours["continue"] = Value::Bool(true);
-    let mut receivers = vec![json!({"name": "null"})];
+    let is_openshifts = config["apiVersion"]
+        .as_str()
+        .is_some_and(|version| version.ends_with("/v1beta1"));
+    let default = if is_openshifts { "Default" } else { "null" };
+    let mut receivers = vec![json!({ "name": default })];
     for (index, receiver) in spec["receivers"].as_array().into_iter().flatten().enumerate() {
         receivers.push(source.receiver(receiver, &format!("spec.receivers[{index}]"))?);
     }
-    Ok(json!({
-        "route": {"receiver": "null", "routes": [ours]},
+    let mut made = json!({
+        "route": {"receiver": default, "routes": [ours]},
         "receivers": receivers,
         "templates": [],
-    }))
+    });
+    if is_openshifts {
+        made["route"]["group_by"] = json!(["namespace"]);
+        made["global"] = json!({"http_config": {"proxy_from_environment": true}});
+    }
+    Ok(made)
 }
 
 impl Source<'_> {
@@ -211,8 +224,14 @@ pub struct Pod {
     pub address: String,
 }
 
-/// A scrape job for the pods that a PodMonitor selects; discovery has already found them.
-pub fn scrape_job(monitor: &Value, pods: &[Pod], secrets: Secrets<'_>) -> Result<Value, OperatorError> {
+/// A scrape job for the pods that a PodMonitor selects; discovery has already found them, and tells of each what it
+/// tells of a pod. On OpenShift the users' Prometheus trusts no object with its labels, its times or its namespace.
+pub fn scrape_job(
+    monitor: &Value,
+    platform: Platform,
+    pods: &[Pod],
+    secrets: Secrets<'_>,
+) -> Result<Value, OperatorError> {
     let source = Source {
         namespace: text(&monitor["metadata"]["namespace"], "the namespace", "metadata")?,
         name: text(&monitor["metadata"]["name"], "the name", "metadata")?,
@@ -232,6 +251,8 @@ pub fn scrape_job(monitor: &Value, pods: &[Pod], secrets: Secrets<'_>) -> Result
             field: format!("namespaceSelector: {namespaces}"),
         });
     }
+    let selector = &monitor["spec"]["selector"];
+    only(selector, &["matchLabels"], "spec.selector")?;
     let endpoints = monitor["spec"]["podMetricsEndpoints"].as_array();
     let Some([endpoint]) = endpoints.map(Vec::as_slice) else {
         return Err(OperatorError::Missing {
@@ -250,6 +271,8 @@ pub fn scrape_job(monitor: &Value, pods: &[Pod], secrets: Secrets<'_>) -> Result
         "metricRelabelings",
     ];
     only(endpoint, &known, place)?;
+    let is_enforced = platform == Platform::Openshift;
+    let enforced = is_enforced.then(|| json!({"target_label": "namespace", "replacement": source.namespace}));
     let mut relabelings = Vec::new();
     for relabeling in endpoint["metricRelabelings"].as_array().into_iter().flatten() {
         only(relabeling, &["sourceLabels", "regex", "action"], place)?;
@@ -259,28 +282,109 @@ pub fn scrape_job(monitor: &Value, pods: &[Pod], secrets: Secrets<'_>) -> Result
             "action": relabeling["action"],
         }));
     }
-    let targets: Vec<Value> = pods
-        .iter()
-        .map(|pod| {
-            json!({"targets": [pod.address], "labels": {
-                "namespace": source.namespace,
-                "pod": pod.name,
-                "container": "infinispan",
-                "endpoint": endpoint["port"],
-            }})
-        })
+    relabelings.extend(enforced.clone());
+    let labels: BTreeMap<String, &Value> = selector["matchLabels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (label_name(name), value))
         .collect();
-    Ok(json!({
+    let mut job = json!({
         "job_name": format!("podMonitor/{}/{}/0", source.namespace, source.name),
-        "honor_labels": endpoint["honorLabels"] == true,
+        "honor_labels": endpoint["honorLabels"] == true && !is_enforced,
         "scrape_interval": endpoint["interval"],
         "scrape_timeout": endpoint["scrapeTimeout"],
         "metrics_path": endpoint["path"],
         "scheme": endpoint["scheme"],
         "basic_auth": source.basic_auth(&endpoint["basicAuth"], place)?,
-        "static_configs": targets,
+        "static_configs": pods.iter().map(|pod| source.found(pod, endpoint, &labels)).collect::<Vec<Value>>(),
+        "relabel_configs": source.relabelings(endpoint, &labels, enforced),
         "metric_relabel_configs": relabelings,
-    }))
+    });
+    if is_enforced {
+        job["honor_timestamps"] = Value::Bool(false);
+    }
+    Ok(job)
+}
+
+/// A name as Prometheus writes it in a label of its own.
+fn label_name(name: &str) -> String {
+    name.replace(
+        |letter: char| !letter.is_ascii_alphanumeric() && letter != '_',
+        "_",
+    )
+}
+
+impl Source<'_> {
+    /// A pod as discovery tells of it.
+    fn found(&self, pod: &Pod, endpoint: &Value, labels: &BTreeMap<String, &Value>) -> Value {
+        let mut told = json!({
+            "__meta_kubernetes_namespace": self.namespace,
+            "__meta_kubernetes_pod_name": pod.name,
+            "__meta_kubernetes_pod_phase": "Running",
+            "__meta_kubernetes_pod_container_name": "infinispan",
+            "__meta_kubernetes_pod_container_port_name": endpoint["port"],
+        });
+        for (name, value) in labels {
+            told[format!("__meta_kubernetes_pod_label_{name}")] = (*value).clone();
+            told[format!("__meta_kubernetes_pod_labelpresent_{name}")] = json!("true");
+        }
+        json!({"targets": [pod.address], "labels": told})
+    }
+
+    /// What becomes of what discovery tells.
+    fn relabelings(
+        &self,
+        endpoint: &Value,
+        labels: &BTreeMap<String, &Value>,
+        enforced: Option<Value>,
+    ) -> Vec<Value> {
+        let mut all = vec![
+            json!({"source_labels": ["job"], "target_label": "__tmp_prometheus_job_name"}),
+            json!({
+                "action": "drop", "source_labels": ["__meta_kubernetes_pod_phase"], "regex": "(Failed|Succeeded)",
+            }),
+        ];
+        for (name, value) in labels {
+            all.push(json!({
+                "action": "keep",
+                "source_labels": [
+                    format!("__meta_kubernetes_pod_label_{name}"),
+                    format!("__meta_kubernetes_pod_labelpresent_{name}"),
+                ],
+                "regex": format!("({});true", value.as_str().unwrap_or_default()),
+            }));
+        }
+        all.push(json!({
+            "action": "keep",
+            "source_labels": ["__meta_kubernetes_pod_container_port_name"],
+            "regex": endpoint["port"],
+        }));
+        for (told, label) in [
+            ("__meta_kubernetes_namespace", "namespace"),
+            ("__meta_kubernetes_pod_container_name", "container"),
+            ("__meta_kubernetes_pod_name", "pod"),
+        ] {
+            all.push(json!({"source_labels": [told], "target_label": label}));
+        }
+        all.push(json!({"target_label": "job", "replacement": format!("{}/{}", self.namespace, self.name)}));
+        all.push(json!({"target_label": "endpoint", "replacement": endpoint["port"]}));
+        all.extend(enforced);
+        all.extend([
+            json!({
+                "source_labels": ["__address__", "__tmp_hash"], "target_label": "__tmp_hash",
+                "regex": "(.+);", "replacement": "$1", "action": "replace",
+            }),
+            json!({
+                "source_labels": ["__tmp_hash"], "target_label": "__tmp_hash", "modulus": 1, "action": "hashmod",
+            }),
+            json!({
+                "source_labels": ["__tmp_hash", "__tmp_disable_sharding"],
+                "regex": "$(SHARD);|.+;.+", "action": "keep",
+            }),
+        ]);
+        all
+    }
 }
 
 #[cfg(test)]

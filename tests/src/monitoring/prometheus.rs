@@ -35,14 +35,20 @@ impl Prometheus {
         let write = |name: &str, value: &Value| std::fs::write(folder.path().join(name), value.to_string());
         write("rules.yml", rules).map_err(failed)?;
         let configuration = json!({
-            "global": {"evaluation_interval": evaluation_interval},
+            // As the operator has it: whose Prometheus it is comes along with every alert.
+            "global": {
+                "evaluation_interval": evaluation_interval,
+                "external_labels": {"prometheus": "monitoring/main"},
+            },
             "rule_files": ["rules.yml"],
             "scrape_configs": [job],
             "alerting": {"alertmanagers": [{
                 "api_version": "v2", "static_configs": [{"targets": [alertmanager]}],
             }]},
         });
-        write("prometheus.yml", &configuration).map_err(failed)?;
+        // The pod's reloader fills in which shard it is.
+        let configuration = configuration.to_string().replace("$(SHARD)", "0");
+        std::fs::write(folder.path().join("prometheus.yml"), configuration).map_err(failed)?;
         let arguments = [
             "--config.file=prometheus.yml".to_owned(),
             "--storage.tsdb.path=data".to_owned(),

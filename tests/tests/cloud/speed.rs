@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tests::standins::gate::Gate;
@@ -51,6 +52,121 @@ fn each_stack_is_asked_for_once() {
     assert_eq!(counts.get("GetCallerIdentity"), Some(&1), "{counts:#?}");
 }
 
+/// The AWS half of Keycloak's guide, one command after the other, without what it does in the clusters. How long it takes;
+/// nothing where the AWS CLI is not installed.
+fn guides_commands(cloud: &Cloud) -> Option<Duration> {
+    const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    const READ: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}"#;
+    let account = &cloud.account;
+    let role = format!("arn:aws:iam::{account}:role/guide");
+    let read = format!("arn:aws:iam::{account}:policy/guide");
+    let zip = format!("fileb://{}", cloud.function_zip().display());
+    let list = ["iam", "list-policies", "--scope", "AWS"].as_slice();
+    let attach = |policy: &str| {
+        let attach = [
+            "iam",
+            "attach-role-policy",
+            "--role-name",
+            "guide",
+            "--policy-arn",
+            policy,
+        ];
+        attach.map(str::to_owned).to_vec()
+    };
+    let plain = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let commands = [
+        plain(&[
+            "secretsmanager",
+            "create-secret",
+            "--name",
+            "webhook",
+            "--secret-string",
+            "changeme",
+        ]),
+        plain(&[
+            "iam",
+            "create-role",
+            "--role-name",
+            "guide",
+            "--assume-role-policy-document",
+            TRUST,
+        ]),
+        plain(&[
+            "iam",
+            "create-policy",
+            "--policy-name",
+            "guide",
+            "--policy-document",
+            READ,
+        ]),
+        attach(&read),
+        plain(list),
+        attach("arn:aws:iam::aws:policy/ElasticLoadBalancingReadOnly"),
+        plain(list),
+        attach("arn:aws:iam::aws:policy/GlobalAcceleratorFullAccess"),
+        plain(&[
+            "lambda",
+            "create-function",
+            "--function-name",
+            "guide",
+            "--zip-file",
+            &zip,
+            "--handler",
+            "lambda.handler",
+            "--runtime",
+            "python3.12",
+            "--role",
+            &role,
+        ]),
+        plain(&[
+            "lambda",
+            "create-function-url-config",
+            "--function-name",
+            "guide",
+            "--auth-type",
+            "NONE",
+        ]),
+        plain(&[
+            "lambda",
+            "add-permission",
+            "--function-name",
+            "guide",
+            "--statement-id",
+            "public",
+            "--principal",
+            "*",
+            "--action",
+            "lambda:InvokeFunctionUrl",
+            "--function-url-auth-type",
+            "NONE",
+        ]),
+        plain(&[
+            "lambda",
+            "update-function-configuration",
+            "--function-name",
+            "guide",
+            "--environment",
+            "Variables={WEBHOOK_USER_SECRET=webhook,WEBHOOK_USER=keycloak}",
+        ]),
+        plain(&["lambda", "get-function-url-config", "--function-name", "guide"]),
+    ];
+    let begun = Instant::now();
+    for command in commands {
+        let run = Command::new("aws")
+            .args(["--region", REGION, "--no-cli-pager"])
+            .args(&command)
+            .envs(cloud.environment())
+            .output()
+            .ok()?;
+        assert!(
+            run.status.success(),
+            "{command:?}: {}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+    }
+    Some(begun.elapsed())
+}
+
 /// A measurement for an idle machine: `cargo test --workspace --test cloud -- --ignored --nocapture how_long`.
 #[test]
 #[ignore = "measures time"]
@@ -81,5 +197,16 @@ fn how_long_an_apply_takes_at_100_ms_a_request() {
         timed("an apply with nothing to do", APPLY);
         timed("a plan", &["plan", "--function-zip", "given.zip"]);
         timed("a destroy", &["destroy", "--yes"]);
+        // Each time in an account of its own.
+        let other = Cloud::new();
+        other.counter.delay(Duration::from_millis(delay));
+        match guides_commands(&other) {
+            Some(took) => println!(
+                "the guide's commands: {:.1} s, {} requests",
+                took.as_secs_f64(),
+                other.counter.asked().len()
+            ),
+            None => println!("the guide's commands: the AWS CLI is not installed"),
+        }
     }
 }

@@ -272,12 +272,23 @@ claim: {{ renewInterval: 2s }}
 
     /// `provision` with the credentials of the account's root, through the gate.
     pub(crate) fn provision(&self) -> Provision {
-        let environment = self.aws.client_environment().into_iter();
+        let credentials = self.credentials().into_iter();
+        credentials.fold(self.stranger(), |provision, (name, value)| {
+            provision.env(&name, &value)
+        })
+    }
+
+    fn credentials(&self) -> Vec<(String, String)> {
+        let mut environment = self.aws.client_environment();
+        environment.retain(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
         environment
-            .filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"))
-            .fold(self.stranger(), |provision, (name, value)| {
-                provision.env(&name, &value)
-            })
+    }
+
+    /// What another program needs to call AWS as the account's root, through the gate.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.credentials();
+        environment.push(("AWS_ENDPOINT_URL".to_owned(), self.gate.url()));
+        environment
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {

@@ -54,8 +54,8 @@ impl Monitoring {
                 if key == "username" { user } else { password }.to_owned()
             })
         };
-        let mut job =
-            operator::scrape_job(example.document(site, "PodMonitor"), &pods, &operators_secret).unwrap();
+        let monitor = example.document(site, "PodMonitor");
+        let mut job = operator::scrape_job(monitor, site.platform, &pods, &operators_secret).unwrap();
         let mut rules = example.document(site, "PrometheusRule")["spec"].clone();
         scale(&mut job, &mut rules);
         let address = alertmanager.address().to_string();
@@ -85,7 +85,7 @@ fn scale(job: &mut Value, rules: &mut Value) {
 
 /// The names of the series that Prometheus keeps of the pods, its own about the scrape left out.
 async fn kept(prometheus: &Prometheus) -> Vec<String> {
-    let job = "{job=~\"podMonitor/.*\",__name__!~\"up|scrape_.*\"}";
+    let job = "{job=~\".+/sitefence-.+\",__name__!~\"up|scrape_.*\"}";
     let found = prometheus
         .query(&format!("count by (__name__) ({job})"))
         .await

@@ -57,6 +57,7 @@ pub(crate) fn bare(topology: &Topology, site: usize) -> ClusterReading {
     let versions = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
     ClusterReading {
         others_rules: Some(0),
+        others_configs: Some(0),
         groups: [
             (OPENSHIFT.to_owned(), versions(&["v1"])),
             (MONITORING.to_owned(), versions(&["v1", "v1beta1"])),

@@ -304,6 +304,12 @@ impl ClusterStandIn {
         std::env::var_os(real::VARIABLE).is_some_and(|file| !file.is_empty())
     }
 
+    /// The real server itself, past the front, which lets no watch through.
+    pub fn address(&self) -> Option<real::Address> {
+        let state = self.front.state.lock();
+        state.lease.as_ref().map(|lease| lease.upstream.address.clone())
+    }
+
     pub fn name(&self) -> &str {
         &self.front.name
     }

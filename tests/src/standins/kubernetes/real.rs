@@ -17,6 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::standins::certificates::{CertificateError, TestAuthority};
 
@@ -34,6 +35,20 @@ pub struct Address {
     pub url: String,
     pub token: String,
     pub authority: PathBuf,
+}
+
+impl Address {
+    /// What `KUBECONFIG` has to hold for whoever is to reach it.
+    pub fn kubeconfig(&self) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "real",
+            "clusters": [{"name": "real", "cluster": {
+                "server": self.url, "certificate-authority": self.authority,
+            }}],
+            "users": [{"name": "real", "user": {"token": self.token}}],
+            "contexts": [{"name": "real", "context": {"cluster": "real", "user": "real"}}],
+        })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

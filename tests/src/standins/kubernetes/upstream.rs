@@ -34,6 +34,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub(super) struct Upstream {
+    pub(super) address: Address,
     client: Client,
     runtime: tokio::runtime::Runtime,
     /// The definitions that are installed, as they were asked for.
@@ -68,16 +69,17 @@ impl Upstream {
             .worker_threads(1)
             .enable_all()
             .build()?;
-        let address = address.clone();
+        let (address, its) = (address.clone(), address.clone());
         // On a thread of the runtime's own: the caller's may run tasks itself.
         let (made, client) = mpsc::channel();
         runtime.spawn(async move {
             // Nobody waits any more: then nobody needs it.
-            let _ = made.send(client_of(&address).await);
+            let _ = made.send(client_of(&its).await);
         });
         let client = client.recv().map_err(io::Error::other)?;
         let client = client.map_err(io::Error::other)?;
         Ok(Self {
+            address,
             client,
             runtime,
             definitions: Mutex::new(None),
@@ -434,15 +436,7 @@ fn path(kind: &ResourceType, namespace: &str, name: Option<&str>) -> String {
 }
 
 async fn client_of(address: &Address) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
-    let read = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "real",
-        "clusters": [{"name": "real", "cluster": {
-            "server": address.url, "certificate-authority": address.authority,
-        }}],
-        "users": [{"name": "real", "user": {"token": address.token}}],
-        "contexts": [{"name": "real", "context": {"cluster": "real", "user": "real"}}],
-    });
-    let read = Kubeconfig::from_yaml(&read.to_string())?;
+    let read = Kubeconfig::from_yaml(&address.kubeconfig().to_string())?;
     let mut config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?;
     config.default_retry = false;
     // Else the environment's proxy would stand before the loopback.

@@ -103,13 +103,18 @@ fn the_alerts_of_others_are_only_moved_by_consent() {
         "apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule",
         "metadata": {"name": "stock", "namespace": "shop"}, "spec": {"groups": []},
     });
-    for object in [namespace, rule] {
+    let config = json!({
+        "apiVersion": "monitoring.coreos.com/v1beta1", "kind": "AlertmanagerConfig",
+        "metadata": {"name": "pagers", "namespace": "shop"},
+        "spec": {"route": {"receiver": "r"}, "receivers": [{"name": "r"}]},
+    });
+    for object in [namespace, rule, config] {
         sites.a.world().put_as("kubectl-create", object).unwrap();
     }
     let plan = sites.run(PLAN);
     assert_eq!(plan.code, Some(0), "{plan}");
-    let consequence =
-        "moves the alerts of all user projects there, away from the platform's: 1 PrometheusRule of others";
+    let consequence = "moves the alerts of all user projects there, away from the platform's: 1 PrometheusRule and 1 \
+                       AlertmanagerConfig of others are concerned";
     assert!(plan.to_string().contains(consequence), "{plan}");
     let refused = sites.apply();
     assert_eq!(refused.code, Some(3), "{refused}");

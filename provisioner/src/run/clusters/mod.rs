@@ -3,6 +3,8 @@
 //! A right that is lacking does not end the look: all of them are told together. A cluster that does not answer
 //! ends its own look only.
 
+mod taking;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::{ExposeSecret, SecretSlice};
@@ -13,16 +15,15 @@ use super::Session;
 use super::exposed::{self, Gets, Quietly};
 use super::webhook::WebhookValues;
 use crate::observed::cluster::{
-    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, DryRun, INFINISPANS, Look, Looks, MONITORING,
+    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, INFINISPANS, Look, Looks, MONITORING,
     OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, STATEFUL_SETS,
 };
 use crate::observed::{cluster_endpoint, infinispan};
-use crate::preflight::cluster_problem::UNDECLARED;
 use crate::preflight::ours::{Choices, OURS, resource};
-use crate::render::user_workload::{self, Change, names};
-use crate::render::{ENVIRONMENT_PROXY, ObjectDocument, ObjectKind, without_environment_proxy};
-use crate::topology::{Endpoint, Platform, SecretDelivery, Site, SiteName, Topology};
-use crate::world::kubernetes::{AppliedObject, ApplyMode, Cluster, ClusterError, ConnectError, Target};
+use crate::render::user_workload::names;
+use crate::render::{ObjectDocument, ObjectKind};
+use crate::topology::{Endpoint, Platform, Site, SiteName, Topology};
+use crate::world::kubernetes::{Cluster, ClusterError, ConnectError, Target};
 
 /// The kinds that are looked for.
 const WANTED_KINDS: [&str; 4] = [
@@ -187,12 +188,6 @@ fn failed<T>(error: &ClusterError) -> Look<T> {
     } else {
         Look::Unusable(vec![error.problem()])
     }
-}
-
-/// Whether a definition is too old for a field that is only there by default.
-fn knows_no_environment_proxy(answer: &Result<AppliedObject, ClusterError>) -> bool {
-    matches!(answer, Err(ClusterError::Refused { message, .. })
-        if message.contains(UNDECLARED) && message.contains(ENVIRONMENT_PROXY))
 }
 
 impl Gets for Looker<'_> {
@@ -374,46 +369,6 @@ impl<'a> Looker<'a> {
         Ok(())
     }
 
-    /// Whether our two lines would be taken, and whose alerts they would move.
-    async fn user_workload(&mut self) -> Result<(), ClusterError> {
-        let config_map = self.reading.standing.user_workload.clone();
-        if user_workload::uses_platform(self.reading.cluster_monitoring.as_ref(), config_map.as_ref()) {
-            return Ok(());
-        }
-        let target = Target {
-            resource: CONFIG_MAPS,
-            namespace: names::NAMESPACE,
-            name: names::CONFIG,
-        };
-        let answer = match user_workload::merge(config_map.as_ref(), self.topology.name.as_str()) {
-            Ok(Change::Create(body)) => self.cluster.create(target, &body, true).await,
-            Ok(Change::Replace(body)) => self.cluster.replace(target, &body, true).await,
-            Ok(Change::None | Change::Delete { .. }) | Err(_) => return Ok(()),
-        };
-        match answer {
-            Ok(_) => {}
-            Err(ClusterError::Refused { message, .. }) => self.reading.config_map_refused = Some(message),
-            Err(error) => self.noted(Err(error))?,
-        }
-        self.reading.others_rules = match self.cluster.list_everywhere(PROMETHEUS_RULES).await {
-            Ok(rules) => {
-                let ours = self.topology.object_name();
-                let is_other = |rule: &&Value| {
-                    let text =
-                        |pointer: &str| rule.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-                    let namespace = text("/metadata/namespace");
-                    // The cluster's own are evaluated elsewhere.
-                    !namespace.starts_with("openshift-") && text("/metadata/name") != ours
-                };
-                Some(rules.iter().filter(is_other).count())
-            }
-            Err(error) if error.is_unreached() => return Err(error),
-            // That nobody may count them is no reason to stop by itself.
-            Err(_) => None,
-        };
-        Ok(())
-    }
-
     fn is_served(&self, resource: &Resource) -> bool {
         resource.group.is_empty()
             || self
@@ -482,58 +437,6 @@ impl<'a> Looker<'a> {
             all.retain(|object| object.pointer("/metadata/name").and_then(Value::as_str) != Some(&ours));
             self.reading.other_configs = all;
         }
-        Ok(())
-    }
-
-    async fn dry_run(&mut self, document: &ObjectDocument) -> Result<(), ClusterError> {
-        let resource = resource(self.site.platform, document.kind);
-        let is_delivered_by_others =
-            document.kind == ObjectKind::Secret && self.topology.secret_delivery == SecretDelivery::Manual;
-        if !self.is_served(&resource) || is_delivered_by_others {
-            return Ok(());
-        }
-        let mut body = document.value.clone();
-        let is_secret = document.kind == ObjectKind::Secret;
-        if let (true, Some(fields)) = (is_secret, body.as_object_mut()) {
-            // What is rendered are placeholders, and the values are nobody's before they are written.
-            fields.remove("stringData");
-        }
-        let (namespace, name) = (self.site.namespace.to_string(), self.topology.object_name());
-        let target = Target {
-            resource,
-            namespace: &namespace,
-            name: &name,
-        };
-        let mode = |force| ApplyMode { dry_run: true, force };
-        let mut answer = self.cluster.apply(target, &body, mode(is_secret)).await;
-        if self.topology.monitoring.proxy.is_none() && knows_no_environment_proxy(&answer) {
-            self.reading.lacks_environment_proxy = true;
-            body = without_environment_proxy(body);
-            answer = self.cluster.apply(target, &body, mode(is_secret)).await;
-        }
-        let mut conflicts = Vec::new();
-        if let Ok(AppliedObject::Conflicts(found)) = &answer {
-            conflicts.clone_from(found);
-            answer = self.cluster.apply(target, &body, mode(true)).await;
-        }
-        let dry_run = match answer {
-            Ok(AppliedObject::Done(mut after)) => {
-                if let (true, Some(fields)) = (is_secret, after.as_object_mut()) {
-                    fields.remove("data");
-                }
-                DryRun::Accepted { after, conflicts }
-            }
-            Ok(AppliedObject::Conflicts(conflicts)) => DryRun::Refused {
-                message: format!("it conflicts with {} even by force", conflicts.len()),
-            },
-            Err(ClusterError::Refused { code: 404, .. }) => {
-                self.reading.lacks_namespace = true;
-                return Ok(());
-            }
-            Err(ClusterError::Refused { message, .. }) => DryRun::Refused { message },
-            Err(error) => return self.noted(Err(error)),
-        };
-        self.reading.dry_runs.insert(document.kind, dry_run);
         Ok(())
     }
 }
