@@ -63,7 +63,7 @@ pub fn judge(
         let name = &site.name;
         match asked.get(name) {
             None => {}
-            Some(Asked::Silent(why)) => unverified.push((name.clone(), Some(why.clone()))),
+            Some(Asked::Silent(why)) => unverified.push((name.clone(), Some(plainly(why)))),
             Some(Asked::Unasked) => unverified.push((name.clone(), None)),
             Some(Asked::Told(place)) if place.site != name.as_str() => {
                 warnings.push(Warning::LeadsElsewhere {
@@ -98,6 +98,14 @@ pub fn judge(
         warnings.push(Warning::Unverified { asked: unverified });
     }
     warnings
+}
+
+/// Resolvers say the same in many ways.
+fn plainly(why: &str) -> String {
+    match why.contains("dns error") {
+        true => "its host name is not known from here".to_owned(),
+        false => why.to_owned(),
+    }
 }
 
 /// Of the caches that are there the nearest one that the topology does not name already.
@@ -142,7 +150,7 @@ mod tests {
             told("site-a", &caches)
         };
         let both = |asked: Asked| vec![("site-a", asked.clone()), ("site-b", asked)];
-        let cases: [(Vec<(&str, Asked)>, &[&str]); 9] = [
+        let cases: [(Vec<(&str, Asked)>, &[&str]); 10] = [
             (a(told("site-a", &KEYCLOAKS)), &[]),
             (Vec::new(), &[]),
             (
@@ -179,10 +187,14 @@ mod tests {
                 &["the topology's caches (site-a: no answer within 4000 ms)"],
             ),
             (
+                both(Asked::Silent(
+                    "client error (Connect): dns error: no such name".to_owned(),
+                )),
+                &["the topology's caches (both sites: its host name is not known from here)"],
+            ),
+            (
                 both(Asked::Unasked),
-                &[
-                    "(neither site was asked: plan sends its password only where the deployed function does; --sign-in",
-                ],
+                &["(neither site was asked: plan signs in only where the deployed function does; --sign-in"],
             ),
         ];
         let topology = topology();

@@ -40,10 +40,15 @@ fn sites(at: &[SiteName]) -> String {
 }
 
 fn reasons(asked: &[(SiteName, Option<String>)]) -> String {
-    const UNASKED: &str = "plan sends its password only where the deployed function does; --sign-in has it asked all the \
-                           same";
+    const UNASKED: &str =
+        "plan signs in only where the deployed function does; --sign-in has it ask all the same";
     if asked.len() > 1 && asked.iter().all(|(_, why)| why.is_none()) {
         return format!("neither site was asked: {UNASKED}");
+    }
+    if let [(_, Some(why)), (_, Some(same))] = asked
+        && why == same
+    {
+        return format!("both sites: {why}");
     }
     let reasons = asked.iter().map(|(site, why)| match why {
         Some(why) => format!("{site}: {why}"),

@@ -197,7 +197,7 @@ fn a_bucket_that_is_there_already_is_named_with_what_to_do() {
         "the bucket `{bucket}` exists in eu-west-1 and does not belong to the stack sitefence-demo-artifacts"
     );
     assert!(plan.stderr.contains(&told), "{plan}");
-    let listing: &'static str = format!("GET /{bucket}").leak();
+    let listing: &'static str = format!("GET /{bucket}/").leak();
     cloud.counter.answer(listing, 403, NOT_LISTED);
     let run = cloud.apply();
     assert_eq!(run.code, Some(1), "{run}");

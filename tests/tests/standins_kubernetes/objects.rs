@@ -101,50 +101,6 @@ async fn a_deletion_can_be_limited_to_the_object_that_was_read() {
 }
 
 #[tokio::test]
-async fn a_list_is_chosen_by_labels_and_comes_in_pages() {
-    let cluster = started();
-    let api = config_maps(&administrator(&cluster).await);
-    for index in 0..5 {
-        let mut map = config_map(&format!("map-{index}"), json!({}));
-        map["metadata"]["labels"] = json!({"parity": if index % 2 == 0 { "even" } else { "odd" }});
-        create(&api, map).await.unwrap();
-    }
-    let even = api
-        .list(&ListParams::default().labels("parity=even"))
-        .await
-        .unwrap();
-    assert_eq!(even.items.len(), 3);
-    let first = api
-        .list(&ListParams::default().labels("parity").limit(2))
-        .await
-        .unwrap();
-    let token = first.metadata.continue_.clone().unwrap();
-    assert_eq!(first.metadata.remaining_item_count, None);
-    let second = api
-        .list(
-            &ListParams::default()
-                .labels("parity")
-                .limit(2)
-                .continue_token(&token),
-        )
-        .await
-        .unwrap();
-    let names = |list: &kube::core::ObjectList<DynamicObject>| -> Vec<String> {
-        list.items
-            .iter()
-            .filter_map(|it| it.metadata.name.clone())
-            .collect()
-    };
-    assert_eq!(names(&first), ["map-0", "map-1"]);
-    assert_eq!(names(&second), ["map-2", "map-3"]);
-    let named = api
-        .list(&ListParams::default().fields("metadata.name=map-4"))
-        .await
-        .unwrap();
-    assert_eq!(names(&named), ["map-4"]);
-}
-
-#[tokio::test]
 async fn metadata_alone_can_be_asked_for() {
     let cluster = started();
     let api = config_maps(&administrator(&cluster).await);
@@ -214,23 +170,6 @@ async fn a_status_is_written_at_its_own_address() {
         .unwrap();
     assert_eq!(scaled.metadata.generation, Some(2));
     assert_eq!(scaled.data["status"]["readyReplicas"], 1);
-}
-
-#[tokio::test]
-async fn a_collection_is_deleted_by_its_labels() {
-    let cluster = started();
-    let api = config_maps(&administrator(&cluster).await);
-    for (name, label) in [("one", "ours"), ("two", "ours"), ("three", "theirs")] {
-        let mut map = config_map(name, json!({}));
-        map["metadata"]["labels"] = json!({"of": label});
-        create(&api, map).await.unwrap();
-    }
-    api.delete_collection(&DeleteParams::default(), &ListParams::default().labels("of=ours"))
-        .await
-        .unwrap();
-    let left = api.list(&ListParams::default().labels("of")).await.unwrap();
-    assert_eq!(left.items.len(), 1);
-    assert_eq!(left.items[0].metadata.name.as_deref(), Some("three"));
 }
 
 #[tokio::test]

@@ -80,17 +80,21 @@ async fn nothing_comes_unless_monitoring_of_user_workloads_is_on() {
     assert_eq!(status(sets.get("alertmanager-user-workload").await).code, 404);
 }
 
+async fn labelled(api: &Api<DynamicObject>, name: &str, value: &str) -> Vec<DynamicObject> {
+    let mut found = api.list(&ListParams::default()).await.unwrap().items;
+    let has = |object: &DynamicObject| object.metadata.labels.as_ref()?.get(name).cloned();
+    found.retain(|object| has(object).is_some_and(|it| it == value));
+    found
+}
+
 /// How many pods of Keycloak there are, and how many of them are ready, at each of so many looks.
 async fn looks(client: &Client, number: usize) -> Vec<[usize; 2]> {
     let pods = api(client, "v1", "Pod", "pods");
     let mut seen = Vec::new();
     for _ in 0..number {
-        let found = pods
-            .list(&ListParams::default().labels("app=keycloak"))
-            .await
-            .unwrap();
+        let found = labelled(&pods, "app", "keycloak").await;
         let is_ready = |pod: &&DynamicObject| pod.data["status"]["conditions"][0]["status"] == "True";
-        seen.push([found.items.len(), found.items.iter().filter(is_ready).count()]);
+        seen.push([found.len(), found.iter().filter(is_ready).count()]);
     }
     seen
 }
@@ -143,17 +147,16 @@ async fn pods_of_a_deployment_come_and_go_too_and_none_moves_where_all_is_stuck(
     let cluster = started();
     let client = administrator(&cluster).await;
     let deployments = api(&client, "apps/v1", "Deployment", "deployments");
-    let router = || ListParams::default().labels("name=infinispan-router");
     let pods = api(&client, "v1", "Pod", "pods");
     scale(&deployments, "infinispan-router", "replicas", 0).await;
     cluster.set_rollout(Rollout::Stuck);
     for _ in 0..5 {
-        assert_eq!(pods.list(&router()).await.unwrap().items.len(), 1);
+        assert_eq!(labelled(&pods, "name", "infinispan-router").await.len(), 1);
     }
     cluster.set_rollout(Rollout::default());
     let mut left = Vec::new();
     for _ in 0..3 {
-        left.push(pods.list(&router()).await.unwrap().items.len());
+        left.push(labelled(&pods, "name", "infinispan-router").await.len());
     }
     assert_eq!(left, [1, 0, 0], "it is told to end, and gone");
     assert_eq!(looks(&client, 1).await, [[2, 2]], "Keycloak runs on");

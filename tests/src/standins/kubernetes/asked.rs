@@ -22,7 +22,6 @@ pub enum Verb {
     Update,
     Patch,
     Delete,
-    DeleteCollection,
 }
 
 impl Verb {
@@ -35,7 +34,6 @@ impl Verb {
             ("PUT", Some(_)) => Self::Update,
             ("PATCH", Some(_)) => Self::Patch,
             ("DELETE", Some(_)) => Self::Delete,
-            ("DELETE", None) => Self::DeleteCollection,
             _ => return None,
         })
     }
@@ -49,15 +47,11 @@ impl Verb {
             Self::Update => "update",
             Self::Patch => "patch",
             Self::Delete => "delete",
-            Self::DeleteCollection => "deletecollection",
         }
     }
 
     pub fn changes(self) -> bool {
-        matches!(
-            self,
-            Self::Create | Self::Update | Self::Patch | Self::Delete | Self::DeleteCollection
-        )
+        matches!(self, Self::Create | Self::Update | Self::Patch | Self::Delete)
     }
 }
 
@@ -82,7 +76,7 @@ impl Asked<'_> {
             let options: Value = serde_json::from_slice(self.body).unwrap_or_default();
             options["kind"] != self.kind.kind.as_str() && options["dryRun"][0] == "All"
         };
-        let by_body = matches!(self.verb, Verb::Delete | Verb::DeleteCollection) && in_body();
+        let by_body = self.verb == Verb::Delete && in_body();
         self.query.get("dryRun") == Some("All") || by_body
     }
 

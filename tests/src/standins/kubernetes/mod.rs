@@ -14,7 +14,7 @@
 //! [`ClusterStandIn::calls`] is what was asked; [`Builder::counter`] counts changes, and stops whoever makes them
 //! before or after one of them, together with those that a [`super::gate::Gate`] sees.
 //!
-//! What it hides: nothing is watched; strategic and JSON patches are refused; objects are read in the version that
+//! What it hides: nothing is watched, selected or paged; strategic and JSON patches are refused; objects are read in the version that
 //! they were written in, since nobody here converts them; owners do not take what they own with them; rules in CEL
 //! are not evaluated. Of built-in kinds only Secrets and ConfigMaps are judged field by field.
 
@@ -33,7 +33,6 @@ mod path;
 pub mod real;
 mod rights;
 mod schema;
-mod selector;
 mod shape;
 mod status;
 mod upstream;

@@ -31,21 +31,15 @@ impl Done {
 }
 
 /// The parameters that are known; another one is a mistake of the caller or a gap here.
-const PARAMETERS: [&str; 17] = [
-    "allowWatchBookmarks",
-    "continue",
+const PARAMETERS: [&str; 11] = [
     "dryRun",
     "fieldManager",
-    "fieldSelector",
     "fieldValidation",
     "force",
     "gracePeriodSeconds",
-    "labelSelector",
-    "limit",
     "pretty",
     "propagationPolicy",
     "resourceVersion",
-    "resourceVersionMatch",
     "timeout",
     "timeoutSeconds",
     "watch",
@@ -78,7 +72,6 @@ impl Asked<'_> {
             Verb::Update => self.update(world),
             Verb::Patch => self.patch(world),
             Verb::Delete => self.delete(world),
-            Verb::DeleteCollection => self.delete_collection(world),
             Verb::Watch | Verb::Discover => Err(Refusal::not_of_this_stand_in("how to watch")),
         }
     }

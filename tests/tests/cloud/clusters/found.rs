@@ -189,6 +189,9 @@ fn our_own_render_that_kubectl_applied_is_no_hand_that_changed_it() {
             },
         )
         .unwrap();
+    // An edit of the file is seen before it is set right.
+    let plan = sites.run(PLAN);
+    assert!(plan.stdout.contains("11s → 10s"), "{plan}");
     sites.write_topology("alerting: { for: 15s }");
     sites.applied();
     let rule = sites.at_b("PrometheusRule").unwrap();
