@@ -44,7 +44,11 @@ const HINT: &str = "install Go 1.24 or newer; on Debian and Ubuntu it is in the 
 /// A test program that speaks to it, and which of its tests.
 type Suite = (&'static str, &'static [&'static str]);
 
-const SUITES: &[Suite] = &[("standins_kubernetes", &[]), ("cloud", &["clusters::"])];
+const SUITES: &[Suite] = &[
+    ("standins_kubernetes", &[]),
+    ("operator", &[]),
+    ("cloud", &["clusters::"]),
+];
 
 /// What a run of all tests asks of it: the whole of what the stand-in claims, and the clusters by the least rights.
 const IN_EVERY_RUN: &[Suite] = &[("standins_kubernetes", &[]), ("cloud", &["clusters::rights"])];
