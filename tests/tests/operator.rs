@@ -114,13 +114,13 @@ fn servers(platform: Platform) -> Vec<Value> {
 }
 
 /// The running operator; dropping it ends it.
-struct Operator {
+struct RealOperator {
     child: Child,
     log: PathBuf,
     _folder: tempfile::TempDir,
 }
 
-impl Operator {
+impl RealOperator {
     fn start(program: &Path, cluster: &ClusterStandIn) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
@@ -167,7 +167,7 @@ impl Operator {
     }
 }
 
-impl Drop for Operator {
+impl Drop for RealOperator {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -206,7 +206,7 @@ fn the_real_operator_makes_of_our_objects_what_is_kept() {
         for object in objects.chain([config.clone(), monitor]) {
             cluster.world().put_as("kubectl-create", object).unwrap();
         }
-        let operator = Operator::start(Path::new(&program), &cluster);
+        let operator = RealOperator::start(Path::new(&program), &cluster);
         let ours = config["metadata"]["name"].as_str().unwrap();
         let alertmanager = operator.written(
             &cluster,

@@ -140,9 +140,10 @@ async fn reached(
 ) -> Vec<Warning> {
     let (topology, urls) = (&loaded.topology, &observed.infinispan_urls);
     let asked = async {
-        match may_read_secrets {
-            true => places::look(session, loaded, observed, signs_in).await,
-            false => BTreeMap::new(),
+        if may_read_secrets {
+            places::look(session, loaded, observed, signs_in).await
+        } else {
+            BTreeMap::new()
         }
     };
     let (mistrusted, mut asked) = tokio::join!(handshake::look(topology, &loaded.ca_bundles, urls), asked);

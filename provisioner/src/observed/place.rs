@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// What answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Answerer {
     /// The site that it says it is.
     pub site: String,
     /// The caches that it has.
@@ -15,7 +15,7 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// This.
-    Told(Place),
+    Told(Answerer),
     /// It says nothing from here, for this reason.
     Silent(String),
     /// It was not asked: the password would go where nobody has sent it yet.

@@ -38,7 +38,7 @@ pub(super) type Context = BTreeMap<String, String>;
 
 /// What a policy says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Ruling {
     /// All of it is allowed.
     Allows,
     /// These actions are not.
@@ -56,9 +56,9 @@ enum Applies {
 }
 
 /// Reads a policy.
-pub(super) fn judge(policy: &str, who: &Who, actions: &[&str], context: &Context) -> Verdict {
+pub(super) fn judge(policy: &str, who: &Who, actions: &[&str], context: &Context) -> Ruling {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else {
-        return Verdict::Unclear("its policy is no JSON".to_owned());
+        return Ruling::Unclear("its policy is no JSON".to_owned());
     };
     let statements = several(&policy["Statement"]);
     let mut lacking = Vec::new();
@@ -85,9 +85,9 @@ pub(super) fn judge(policy: &str, who: &Who, actions: &[&str], context: &Context
         }
     }
     match perhaps {
-        _ if !lacking.is_empty() => Verdict::Lacks(lacking),
-        Some(why) => Verdict::Unclear(why),
-        None => Verdict::Allows,
+        _ if !lacking.is_empty() => Ruling::Lacks(lacking),
+        Some(why) => Ruling::Unclear(why),
+        None => Ruling::Allows,
     }
 }
 
@@ -134,9 +134,10 @@ fn principal_is(principal: &Value, who: &Who) -> Applies {
         Who::Service(name) => {
             let first = name.split('.').next().unwrap_or(name);
             let is_like_it = |it: &str| it == "*" || it == format!("{first}.amazonaws.com");
-            match anyone || some(&principal["Service"], is_like_it) {
-                true => Applies::Perhaps,
-                false => Applies::No,
+            if anyone || some(&principal["Service"], is_like_it) {
+                Applies::Perhaps
+            } else {
+                Applies::No
             }
         }
         Who::Role {
@@ -147,9 +148,10 @@ fn principal_is(principal: &Value, who: &Who) -> Applies {
             let root = format!("arn:aws:iam::{account_id}:root");
             let is_account = |it: &str| it == root || it == account_id;
             let is_named = anyone || some(&principal["AWS"], |it| it == arn);
-            match is_named || *by_its_own_policy && some(&principal["AWS"], is_account) {
-                true => Applies::Yes,
-                false => Applies::No,
+            if is_named || *by_its_own_policy && some(&principal["AWS"], is_account) {
+                Applies::Yes
+            } else {
+                Applies::No
             }
         }
     }
@@ -237,8 +239,8 @@ mod tests {
         )
     }
 
-    fn lacks(actions: &[&str]) -> Verdict {
-        Verdict::Lacks(actions.iter().map(|it| (*it).to_owned()).collect())
+    fn lacks(actions: &[&str]) -> Ruling {
+        Ruling::Lacks(actions.iter().map(|it| (*it).to_owned()).collect())
     }
 
     #[test]
@@ -258,7 +260,7 @@ mod tests {
         let deny = |principal: Value| with(allow(principal, json!("kms:*")), "Effect", json!("Deny"));
         let unclear_allow = "what allows kms:GenerateDataKey depends on what is not known beforehand";
         let unclear_deny = "a statement may deny kms:GenerateDataKey";
-        let unclear = |why: &str| Verdict::Unclear(why.to_owned());
+        let unclear = |why: &str| Ruling::Unclear(why.to_owned());
         let all = || allow(alarms(), json!("kms:*"));
         let cases = [
             (
@@ -280,13 +282,13 @@ mod tests {
                     allow(alarms(), json!(["kms:Decrypt", "kms:GenerateDataKey*"])),
                 ],
                 service(ALARMS),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             (
                 "in any case",
                 vec![allow(alarms(), json!(["KMS:decrypt", "kms:generatedatakey"]))],
                 service(ALARMS),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             (
                 "among others",
@@ -295,7 +297,7 @@ mod tests {
                     json!("kms:*"),
                 )],
                 service(ALARMS),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             (
                 "half of it",
@@ -329,13 +331,13 @@ mod tests {
                 "a condition that is known",
                 vec![of_logs(&group)],
                 service(LOGS),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             (
                 "a condition with a pattern",
                 vec![of_logs(&format!("arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:*"))],
                 service(LOGS),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             (
                 "another's group",
@@ -385,7 +387,7 @@ mod tests {
                 "denied to others",
                 vec![all(), deny(json!({"Service": "s3.amazonaws.com"}))],
                 service(ALARMS),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             (
                 "perhaps denied",
@@ -415,7 +417,7 @@ mod tests {
                 "the account, which its own policy completes",
                 vec![by_default()],
                 role(true),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             ("the account alone", vec![by_default()], role(false), lacks(&USES)),
             (
@@ -425,13 +427,13 @@ mod tests {
                     json!("kms:*"),
                 )],
                 role(false),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             (
                 "the account by number",
                 vec![allow(json!({"AWS": ACCOUNT}), json!("kms:*"))],
                 role(true),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             (
                 "another account",
@@ -446,7 +448,7 @@ mod tests {
                 "anyone is a role, too",
                 vec![allow(json!({"AWS": "*"}), json!("kms:*"))],
                 role(false),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
             (
                 "the caller's account",
@@ -456,7 +458,7 @@ mod tests {
                     json!({"StringEquals": {"kms:CallerAccount": ACCOUNT}}),
                 )],
                 role(false),
-                Verdict::Allows,
+                Ruling::Allows,
             ),
         ];
         let context: Context = [
@@ -471,12 +473,12 @@ mod tests {
         let one = json!({"Statement": all()}).to_string();
         assert_eq!(
             judge(&one, &service(ALARMS), &USES, &context),
-            Verdict::Allows,
+            Ruling::Allows,
             "one without a list"
         );
         assert!(matches!(
             judge("{", &service(ALARMS), &USES, &context),
-            Verdict::Unclear(_)
+            Ruling::Unclear(_)
         ));
     }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::Judge;
-use super::key_policy::{self, Context, Verdict, Who};
+use super::key_policy::{self, Context, Ruling, Who};
 use super::warning::Warning;
 use crate::observed::SecretReading;
 use crate::observed::key::{KeyReading, TopicReading};
@@ -179,8 +179,8 @@ impl Judge<'_> {
             let why = match observed.keys.get(&(need.region.clone(), need.key.clone())) {
                 Some(KeyReading::Policy(policy)) => {
                     match key_policy::judge(policy, &need.who, need.actions, &need.context) {
-                        Verdict::Allows => continue,
-                        Verdict::Lacks(actions) => {
+                        Ruling::Allows => continue,
+                        Ruling::Lacks(actions) => {
                             self.warnings.push(Warning::KeyForbids {
                                 key: need.key,
                                 who: need.who,
@@ -189,7 +189,7 @@ impl Judge<'_> {
                             });
                             continue;
                         }
-                        Verdict::Unclear(why) => {
+                        Ruling::Unclear(why) => {
                             self.warnings.push(Warning::KeyUnclear {
                                 key: need.key,
                                 who: need.who,

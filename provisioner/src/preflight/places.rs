@@ -102,9 +102,10 @@ pub fn judge(
 
 /// Resolvers say the same in many ways.
 fn plainly(why: &str) -> String {
-    match why.contains("dns error") {
-        true => "its host name is not known from here".to_owned(),
-        false => why.to_owned(),
+    if why.contains("dns error") {
+        "its host name is not known from here".to_owned()
+    } else {
+        why.to_owned()
     }
 }
 
@@ -119,12 +120,12 @@ fn meant_by(topology: &Topology, cache: &str, there: &BTreeSet<String>) -> Optio
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::observed::place::Place;
+    use crate::observed::place::Answerer;
     use crate::sample::*;
     use crate::topology::Endpoint;
 
     fn told(site: &str, caches: &[&str]) -> Asked {
-        Asked::Told(Place {
+        Asked::Told(Answerer {
             site: site.to_owned(),
             caches: caches.iter().map(|cache| (*cache).to_owned()).collect(),
         })

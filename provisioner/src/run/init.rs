@@ -116,9 +116,10 @@ impl Looker {
     async fn look(&mut self) -> Result<(), ClusterError> {
         let groups = self.cluster.groups().await?;
         let is_openshift = groups.contains_key(OPENSHIFT);
-        let platform = match is_openshift {
-            true => Platform::Openshift,
-            false => Platform::Kubernetes,
+        let platform = if is_openshift {
+            Platform::Openshift
+        } else {
+            Platform::Kubernetes
         };
         self.found.platform = Some(platform);
         let serves = |resource: &Resource| {

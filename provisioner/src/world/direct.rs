@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::aws::{Aws, SignInError};
-use crate::observed::place::Place;
+use crate::observed::place::Answerer;
 use crate::topology::CaBundle;
 
 /// Why that cannot be.
@@ -80,9 +80,9 @@ impl Direct {
     }
 
     /// What answers where a site's Infinispan is said to be, or why nothing does.
-    pub async fn place(&self, at: &SiteName) -> Result<Place, Fault> {
+    pub async fn place(&self, at: &SiteName) -> Result<Answerer, Fault> {
         let inventory = self.cloud.infinispan().inventory(at).await?;
-        Ok(Place {
+        Ok(Answerer {
             site: inventory.site,
             caches: inventory.caches,
         })

@@ -2,7 +2,7 @@
 
 use aws_sdk_kms::Client;
 
-use super::call::{Call, CallError};
+use super::call::{AwsCall, CallError};
 use crate::topology::Region;
 
 /// How the policy of every key is called.
@@ -12,7 +12,7 @@ const POLICY: &str = "default";
 pub async fn policy(client: &Client, region: &Region, key: &str) -> Result<String, CallError> {
     let id = if key.contains("alias/") {
         // Of an alias the policy cannot be asked for.
-        let call = || Call::new("KMS", "DescribeKey", region);
+        let call = || AwsCall::new("KMS", "DescribeKey", region);
         let described = client.describe_key().key_id(key).send().await;
         let described = described.map_err(|error| call().failed(error))?;
         let metadata = described.key_metadata.ok_or_else(|| call().lacks("the key"))?;
@@ -20,7 +20,7 @@ pub async fn policy(client: &Client, region: &Region, key: &str) -> Result<Strin
     } else {
         key.to_owned()
     };
-    let call = || Call::new("KMS", "GetKeyPolicy", region);
+    let call = || AwsCall::new("KMS", "GetKeyPolicy", region);
     let answer = client
         .get_key_policy()
         .key_id(id)

@@ -31,7 +31,7 @@ pub async fn key(client: &Client, region: &Region, topic_arn: &str) -> Result<Op
         .topic_arn(topic_arn)
         .send()
         .await
-        .map_err(|error| Call::new("SNS", "GetTopicAttributes", region).failed(error))?;
+        .map_err(|error| AwsCall::new("SNS", "GetTopicAttributes", region).failed(error))?;
     let key = answer
         .attributes
         .and_then(|mut attributes| attributes.remove("KmsMasterKeyId"));
