@@ -13,4 +13,4 @@ mod prometheus;
 
 pub use alertmanager::{Alertmanager, knows_environment_proxy};
 pub use daemon::DaemonError;
-pub use prometheus::Prometheus;
+pub use prometheus::{PROMETHEUS, Prometheus};

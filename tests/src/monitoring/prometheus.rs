@@ -10,6 +10,9 @@ use tempfile::TempDir;
 use super::daemon::{Daemon, DaemonError};
 use crate::standins::calls::CallLog;
 
+/// What the operator has a Prometheus write on every alert as its label `prometheus`.
+pub const PROMETHEUS: &str = "monitoring/main";
+
 /// A running Prometheus; dropping it ends it.
 #[derive(Debug)]
 pub struct Prometheus {
@@ -38,7 +41,7 @@ impl Prometheus {
             // As the operator has it: whose Prometheus it is comes along with every alert.
             "global": {
                 "evaluation_interval": evaluation_interval,
-                "external_labels": {"prometheus": "monitoring/main"},
+                "external_labels": {"prometheus": PROMETHEUS},
             },
             "rule_files": ["rules.yml"],
             "scrape_configs": [job],

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tests::monitoring::operator::{self, Pod};
-use tests::monitoring::{Alertmanager, Prometheus};
+use tests::monitoring::{Alertmanager, PROMETHEUS, Prometheus};
 use tests::programs::Program;
 use tests::standins::exporter::{Exporter, Spelling};
 use tests::standins::function_url::Delivery;
@@ -117,11 +117,9 @@ async fn from_metric_to_fence(test: &str, spelling: Spelling) {
         .await;
     let all = fencer.url.deliveries().all();
     let alert: &Delivery = of(&all, SITE_OFFLINE).find(|it| it.status == 200).unwrap();
-    assert_eq!(
-        alert.payload["alerts"][0]["labels"],
-        labels(fencer, SITE_OFFLINE, 0),
-        "{alert:?}"
-    );
+    let mut expected = labels(fencer, SITE_OFFLINE, 0);
+    expected["prometheus"] = json!(PROMETHEUS);
+    assert_eq!(alert.payload["alerts"][0]["labels"], expected, "{alert:?}");
     assert_eq!(fencer.accelerator.writes().len(), 1);
     assert_eq!(
         kept(&monitoring.prometheus).await,
