@@ -153,8 +153,9 @@ fn guides_commands(cloud: &Cloud) -> Option<Duration> {
     let begun = Instant::now();
     for command in commands {
         let run = Command::new("aws")
-            .args(["--region", REGION, "--no-cli-pager"])
+            .args(["--region", REGION])
             .args(&command)
+            .env("AWS_PAGER", "")
             .envs(cloud.environment())
             .output()
             .ok()?;
