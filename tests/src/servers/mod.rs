@@ -35,6 +35,9 @@ pub const USERS: [(&str, &str, Role); 2] = [
     ("viewer", "viewer's", Role::Observer),
 ];
 
+/// What a server takes by itself from users of a file.
+const OWN_MECHANISMS: &str = "DIGEST BASIC";
+
 /// How long servers may take to start and to see each other, on a machine that is busy.
 const START_LIMIT: Duration = Duration::from_secs(400);
 
@@ -88,7 +91,7 @@ impl Plan {
             version,
             nodes: 1,
             relays: 1,
-            mechanisms: "DIGEST BASIC",
+            mechanisms: OWN_MECHANISMS,
         }
     }
 }
@@ -410,6 +413,14 @@ fn is_primary(node: &Value) -> bool {
         && node["relay_nodes_address"][0] == node["node_address"]
 }
 
+/// All connectors, as a server has them by itself; where mechanisms are chosen, REST alone.
+fn connectors(mechanisms: &str) -> String {
+    match mechanisms {
+        OWN_MECHANISMS => String::new(),
+        chosen => format!("<rest-connector><authentication mechanisms=\"{chosen}\"/></rest-connector>"),
+    }
+}
+
 /// A server's root, as its start script would find it.
 fn lay_out(root: &Path, plan: Plan, authority: &TestAuthority, address: &str) -> Result<(), ServersError> {
     let failed = ServersError::files("a server's root");
@@ -418,7 +429,7 @@ fn lay_out(root: &Path, plan: Plan, authority: &TestAuthority, address: &str) ->
     }
     let configuration = include_str!("../../infinispan/infinispan.xml")
         .replace("${schema}", plan.version.schema())
-        .replace("${mechanisms}", plan.mechanisms);
+        .replace("${connectors}", &connectors(plan.mechanisms));
     let of_users = |field: fn(&(&str, &str, Role)) -> String| -> String {
         USERS
             .iter()
