@@ -291,11 +291,16 @@ pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
                 .as_ref()
                 .is_none_or(|decision| decision.outcome.covers(&reality.groups[*group].arn))
         });
-        // Whoever empties a listener within an hour of its being filled means it, so they leave those alone.
+        // Where the survivor stands by a decision that was carried out again lately, taking it out could leave the listener
+        // empty, and whoever empties one within an hour of its being filled means it: they leave it there.
         let is_refilled = |reality: &Reality, group: usize| {
-            let decision = record.decision.as_ref().filter(|_| record.refilled_at.is_some());
             let arn = &reality.groups[group].arn;
-            survives && decision.is_some_and(|decision| decision.outcome.covers(arn))
+            let outcome = record.decision.as_ref().map(|decision| &decision.outcome.groups);
+            survives
+                && record.refilled_at.is_some()
+                && outcome.into_iter().flatten().any(|write| {
+                    write.arn == *arn && write.endpoints.iter().any(|config| config.id == balancer(index))
+                })
         };
         for group in 0..reality.groups.len() {
             if is_refilled(reality, group) {

@@ -24,6 +24,8 @@ const SAID_LATE: Duration = Duration::from_secs(90);
 pub(super) struct Loss {
     /// Since when it has been there, register open, functions standing.
     since: Option<Duration>,
+    /// Since when nothing goes wrong any more.
+    calm: Option<Duration>,
     /// When there was one last.
     seen: Option<Duration>,
     /// When people would have heard of one last.
@@ -53,9 +55,13 @@ impl Watcher {
             return;
         }
         let since = *self.loss.since.get_or_insert(now);
-        let within = if calm { HEARD_WITHIN } else { HEARD_IN_TROUBLE };
+        let latest = match calm {
+            // Checks that failed before are not made up for: two more minutes' checks are what it takes.
+            true => since.max(*self.loss.calm.get_or_insert(now)) + HEARD_WITHIN,
+            false => since + HEARD_IN_TROUBLE,
+        };
         let heard = self.loss.cried.is_some_and(|cried| cried >= since);
-        self.demand(heard || now <= since + within, || {
+        self.demand(heard || now <= latest, || {
             format!(
                 "L3: the sites have lost each other since {since:?}, nobody is fenced, and nobody hears of it"
             )
