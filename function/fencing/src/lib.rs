@@ -24,6 +24,7 @@
 //! * [`answer`]: what an invocation answers, and what people are notified of.
 //! * [`metrics`]: what is measured, and how it is written down.
 //! * [`rehearsal`]: what an alert would come to that nobody sent in earnest.
+//! * [`by_force`]: which task is next where a fence is carried out without the register, and afterwards.
 //! * [`step`]: the protocol. Production, the model checker and the crash simulation call the same function.
 //!
 //! Safety does not come from a lock: Global Accelerator takes no token, so a holder that wakes late still
@@ -32,6 +33,7 @@
 
 pub mod accelerator;
 pub mod answer;
+pub mod by_force;
 pub mod certificate;
 pub mod contract;
 pub mod credentials;

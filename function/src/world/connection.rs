@@ -125,38 +125,52 @@ impl Orderly {
             since: self.moment(),
             opened,
             opening: task.abort_handle(),
-            taker,
+            given_up: Arc::default(),
+            taker: Some(taker),
         });
         async move {
             let _ = done.await;
         }
     }
 
-    /// Gives up those that are still being opened: the process may be frozen now, and a host would wait for the other
-    /// half of a handshake.
+    /// Gives up those that are still being opened, also where somebody waits for one: the process may be frozen now, and
+    /// a host would wait for the other half of a handshake.
     pub fn give_up_opening(&self) {
         self.ahead().retain(|ahead| {
-            let is_open = ahead.opened.load(Ordering::Relaxed);
+            let is_open = ahead.is_open();
             if !is_open {
+                ahead.given_up.store(true, Ordering::Relaxed);
                 ahead.opening.abort();
             }
-            is_open
+            is_open && ahead.taker.is_some()
         });
     }
 
     /// One that was opened ahead, if there is one that is young enough.
-    fn take(&self, to: &Uri) -> Option<oneshot::Receiver<Stream>> {
+    fn take(&self, to: &Uri) -> Option<Taken> {
         let now = self.moment();
         let mut ahead = self.ahead();
-        ahead.retain(|ahead| now.perhaps_since(ahead.since) < OFFERED_FOR);
-        while let Some(index) = ahead.iter().position(|ahead| ahead.leads_to(to)) {
+        // One that somebody waits for stays here as long as it may have to be given up.
+        ahead.retain(|one| one.taker.is_none() || now.perhaps_since(one.since) < OFFERED_FOR);
+        let mut taken = None;
+        for one in ahead.iter_mut().filter(|one| one.leads_to(to)) {
             let (sender, stream) = oneshot::channel();
-            if ahead.swap_remove(index).taker.send(sender).is_ok() {
-                return Some(stream);
+            if one.taker.take().is_some_and(|taker| taker.send(sender).is_ok()) {
+                let given_up = Arc::clone(&one.given_up);
+                taken = Some(Taken { stream, given_up });
+                break;
             }
         }
-        None
+        ahead.retain(|one| one.taker.is_some() || !one.is_open());
+        taken
     }
+}
+
+/// One that somebody waits for.
+#[derive(Debug)]
+struct Taken {
+    stream: oneshot::Receiver<Stream>,
+    given_up: Arc<AtomicBool>,
 }
 
 /// A connection that is open, or is being opened, before somebody wants it.
@@ -166,10 +180,16 @@ struct Ahead {
     since: Moment,
     opened: Arc<AtomicBool>,
     opening: AbortHandle,
-    taker: oneshot::Sender<oneshot::Sender<Stream>>,
+    given_up: Arc<AtomicBool>,
+    /// Until somebody has taken it.
+    taker: Option<oneshot::Sender<oneshot::Sender<Stream>>>,
 }
 
 impl Ahead {
+    fn is_open(&self) -> bool {
+        self.opened.load(Ordering::Relaxed)
+    }
+
     fn leads_to(&self, to: &Uri) -> bool {
         self.to.scheme() == to.scheme() && self.to.authority() == to.authority()
     }
@@ -188,10 +208,14 @@ impl Service<Uri> for Orderly {
         let ahead = self.take(&to);
         let connecting = self.https.call(to);
         Box::pin(async move {
-            if let Some(ahead) = ahead
-                && let Ok(stream) = ahead.await
-            {
-                return Ok(stream);
+            if let Some(Taken { stream, given_up }) = ahead {
+                if let Ok(stream) = stream.await {
+                    return Ok(stream);
+                }
+                if given_up.load(Ordering::Relaxed) {
+                    // Nobody waits for it any more, and another one would be as much in the way.
+                    return Err("the connection was given up with the answer".into());
+                }
             }
             Ok(Stream {
                 inner: connecting.await?,
@@ -369,6 +393,28 @@ mod tests {
         assert!(accepted.read_buf(&mut hello).await.unwrap() > 0);
         connector.give_up_opening();
         opening.await.unwrap();
+        assert!(connector.ahead().is_empty());
+        let end = accepted.read_to_end(&mut hello).await;
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+
+    /// Nor is it finished because somebody was waiting for it, or opened a second time.
+    #[tokio::test]
+    async fn what_somebody_waits_for_is_given_up_with_the_rest() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent: Uri = format!("https://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let mut connector = connector(public_roots(), Plain::Refused).unwrap();
+        let opening = tokio::spawn(connector.open_ahead(silent.clone()));
+        let (mut accepted, _) = listener.accept().await.unwrap();
+        let mut hello = Vec::new();
+        assert!(accepted.read_buf(&mut hello).await.unwrap() > 0);
+        let wanted = tokio::spawn(connector.call(silent));
+        connector.give_up_opening();
+        opening.await.unwrap();
+        let refused = wanted.await.unwrap().unwrap_err();
+        assert!(refused.to_string().contains("given up"), "{refused}");
         assert!(connector.ahead().is_empty());
         let end = accepted.read_to_end(&mut hello).await;
         assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);

@@ -11,7 +11,7 @@ use crate::run::keycloak::Hands;
 use crate::run::rejoin::{self, Way};
 use crate::run::split_brain::{self, Parts};
 use crate::run::{self, Scope, Session, drill, status};
-use crate::topology::time_to_fence::{Detections, worst_cases};
+use crate::topology::time_to_fence::{Readings, worst_cases};
 use crate::topology::{Interval, Topology};
 
 #[derive(Debug, Args)]
@@ -95,7 +95,7 @@ impl Drill {
             let within = cloud::duration(self.keycloak_within);
             hands.push((&site.name, Hands::ours(&session, site, within).await?));
         }
-        let cases = worst_cases(topology, &Detections::new());
+        let cases = worst_cases(topology, &Readings::default());
         say(report::verdict(&seen).line().as_str());
         say(
             "the link between the sites is to be cut for real: the Infinispan operators and the gossip routers of both \

@@ -12,7 +12,7 @@ use crate::report::{self, Around, Chapter};
 use crate::run::console::Console;
 use crate::run::{self, Session, status};
 use crate::topology::Topology;
-use crate::topology::time_to_fence::{Detections, worst_cases};
+use crate::topology::time_to_fence::{Readings, worst_cases};
 
 /// How long the register is waited for, where only the last drill is wanted.
 const REGISTER_WITHIN: Duration = Duration::from_secs(10);
@@ -113,7 +113,7 @@ async fn write_page(
     let around = Around {
         topology,
         file,
-        worst_cases: &worst_cases(topology, &Detections::new()),
+        worst_cases: &worst_cases(topology, &Readings::default()),
         drill: items.as_ref().and_then(|items| items.drill.as_ref()),
         now: Timestamp::now(),
     };

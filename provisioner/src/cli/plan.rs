@@ -91,7 +91,7 @@ impl Plan {
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }
-            let read = cluster::failure_detections(&observed.clusters);
+            let read = cluster::what_fencing_waits_for(&observed.clusters);
             let (cases, advice) = (
                 time_to_fence::worst_cases(topology, &read),
                 time_to_fence::advice(topology, &read),

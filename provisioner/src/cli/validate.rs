@@ -8,7 +8,7 @@ use super::topology_file::invalid;
 use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json};
 use crate::check;
 use crate::preflight::warning::Warning;
-use crate::topology::time_to_fence::{Advice, advice};
+use crate::topology::time_to_fence::{Advice, Readings, advice};
 use crate::topology::{Diagnostic, Ending, FailureDetection, Topology, Validity, endings};
 
 #[derive(Debug, Args)]
@@ -30,7 +30,11 @@ impl Validate {
                 // What the clusters have to say is for `plan`: here nothing is supposed of them.
                 let sites = loaded.topology.sites.iter();
                 let supposed = sites.map(|site| (site.name.clone(), Some(FailureDetection::OF_THE_GUIDE)));
-                let advice = advice(&loaded.topology, &supposed.collect());
+                let supposed = Readings {
+                    detections: supposed.collect(),
+                    ..Readings::default()
+                };
+                let advice = advice(&loaded.topology, &supposed);
                 let endings = endings(&loaded.ca_bundles, Timestamp::now());
                 let (soon, useless): (Vec<Ending>, Vec<Ending>) = endings
                     .into_iter()

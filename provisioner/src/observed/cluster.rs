@@ -13,7 +13,8 @@ use super::access::AccessProblem;
 pub use super::access::Denied;
 use super::infinispan::InfinispanReading;
 use crate::render::ObjectKind;
-use crate::topology::{FailureDetection, SiteName};
+use crate::topology::SiteName;
+use crate::topology::time_to_fence::Readings;
 
 /// A kind of object, as the API addresses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -223,6 +224,8 @@ pub struct ClusterReading {
     pub cluster_monitoring: Option<Value>,
     /// The users' Alertmanager on OpenShift.
     pub rollout: Option<Rollout>,
+    /// How many of it there are to be.
+    pub alertmanagers: Option<u32>,
     /// Whether the namespace exists, as far as that is known.
     pub lacks_namespace: bool,
     /// The namespace is being deleted.
@@ -235,13 +238,18 @@ pub struct ClusterReading {
     pub others_configs: Option<usize>,
 }
 
-/// What was read of failure detection at each site whose Infinispan was seen; the operator's own where it says nothing.
-pub fn failure_detections(looks: &Looks<ClusterReading>) -> BTreeMap<SiteName, Option<FailureDetection>> {
-    looks
-        .iter()
-        .filter_map(|(site, look)| {
-            let infinispan = look.seen()?.infinispan.as_ref()?;
-            Some((site.clone(), infinispan.failure_detection))
-        })
-        .collect()
+/// What the time to fence depends on, as far as it was seen.
+pub fn what_fencing_waits_for(looks: &Looks<ClusterReading>) -> Readings {
+    let mut readings = Readings::default();
+    for (site, look) in looks {
+        let Some(reading) = look.seen() else { continue };
+        if let Some(infinispan) = &reading.infinispan {
+            let detection = infinispan.failure_detection;
+            readings.detections.insert(site.clone(), detection);
+        }
+        if let Some(alertmanagers) = reading.alertmanagers {
+            readings.alertmanagers.insert(site.clone(), alertmanagers);
+        }
+    }
+    readings
 }

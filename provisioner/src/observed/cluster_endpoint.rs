@@ -35,6 +35,12 @@ pub fn of_ingress(ingress: &Value) -> Option<String> {
     text(ingress, "/spec/rules/0/host").map(str::to_owned)
 }
 
+/// How many pods a StatefulSet is to have.
+pub fn replicas(stateful_set: &Value) -> Option<u32> {
+    let wanted = stateful_set.pointer("/spec/replicas")?.as_u64()?;
+    u32::try_from(wanted).ok()
+}
+
 /// How far a StatefulSet is.
 pub fn rollout(stateful_set: Option<&Value>) -> Rollout {
     let Some(object) = stateful_set else {

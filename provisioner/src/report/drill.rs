@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
     use crate::sample;
-    use crate::topology::time_to_fence::{Detections, worst_cases};
+    use crate::topology::time_to_fence::{Readings, worst_cases};
 
     #[test]
     fn each_stage_stands_beside_its_promise() {
@@ -107,7 +107,7 @@ mod tests {
             cut_after_ms: 28_900,
             promised_seconds: 49,
         };
-        let text = split_brain_text(&measured, &worst_cases(&topology, &Detections::new()));
+        let text = split_brain_text(&measured, &worst_cases(&topology, &Readings::default()));
         for line in [
             "link cut, until the alert fires",
             "21.4 s",

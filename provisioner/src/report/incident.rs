@@ -524,11 +524,11 @@ mod tests {
     use super::super::history::tests::told;
     use super::*;
     use crate::sample;
-    use crate::topology::time_to_fence::{Detections, worst_cases};
+    use crate::topology::time_to_fence::{Readings, worst_cases};
 
     fn page(entries: Vec<Record>, epoch: u64) -> String {
         let topology = sample::topology();
-        let cases = worst_cases(&topology, &Detections::new());
+        let cases = worst_cases(&topology, &Readings::default());
         let chapters = chapters(entries);
         let chapter = chapters.iter().find(|chapter| chapter.epoch.0 == epoch).unwrap();
         let around = Around {

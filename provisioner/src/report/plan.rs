@@ -13,7 +13,7 @@ use crate::observed::changes::{Action, Replacement, StackDifference, StackDrift}
 use crate::observed::objects::ObjectAction;
 use crate::plan::unreached::Place;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
-use crate::topology::time_to_fence::{Advice, Basis, TimeToFence};
+use crate::topology::time_to_fence::{Advice, Basis, Flap, Stage, TimeToFence};
 use crate::topology::{Region, SiteName};
 use fencing::accelerator::OWNER_TAG;
 
@@ -357,10 +357,27 @@ fn counts(plan: &Plan) -> (usize, usize, usize) {
         })
 }
 
+fn stage_text(text: &mut String, sign: &str, stage: &Stage) {
+    let basis = match stage.basis {
+        Basis::Rendered => "rendered",
+        Basis::Read => "read",
+        Basis::Stated => "stated",
+        Basis::Sourced => "sourced",
+        Basis::Measured => "measured",
+        Basis::Assumed => "assumed",
+    };
+    let seconds = format!("{sign}{}", stage.seconds);
+    let _ = writeln!(
+        text,
+        "  {seconds:>3} s  {:<11} {basis:<9} {}",
+        stage.name, stage.why
+    );
+}
+
 /// The worst case for each site, as a table, and what would shorten it.
 pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
     let mut text = String::new();
-    let same = matches!(cases, [a, b] if a.stages == b.stages);
+    let same = matches!(cases, [a, b] if a.stages == b.stages && a.delays == b.delays);
     let shown = if same {
         cases.get(..1).unwrap_or_default()
     } else {
@@ -374,20 +391,22 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
         };
         let _ = writeln!(text, "worst-case time to fence {who}: {} s", case.total_seconds);
         for stage in &case.stages {
-            let basis = match stage.basis {
-                Basis::Rendered => "rendered",
-                Basis::Read => "read",
-                Basis::Stated => "stated",
-                Basis::Sourced => "sourced",
-                Basis::Measured => "measured",
-                Basis::Assumed => "assumed",
-            };
-            let _ = writeln!(
-                text,
-                "  {:>3} s  {:<11} {basis:<9} {}",
-                stage.seconds, stage.name, stage.why
-            );
+            stage_text(&mut text, "", stage);
         }
+        for stage in &case.delays {
+            stage_text(&mut text, "+", stage);
+        }
+        let Flap {
+            noticed_after_seconds,
+            back_in_view_seconds: [least, most],
+            why,
+            ..
+        } = &case.flap;
+        let _ = writeln!(
+            text,
+            "  a link that is away for {noticed_after_seconds} s or longer costs the site also where it comes back at \
+             once: writes fail until the sites see each other again, {least} to {most} s after the link is whole ({why})"
+        );
     }
     for advice in advice {
         let _ = writeln!(text, "  shorter or surer: {}: {}", advice.path, advice.what);

@@ -144,6 +144,7 @@ impl Default for Monitoring {
             labels: BTreeMap::new(),
             pod_monitor: true,
             dashboard: true,
+            alertmanagers: None,
             proxy: None,
             proxy_ca: None,
         }

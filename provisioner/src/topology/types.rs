@@ -473,6 +473,11 @@ pub struct Monitoring {
     pub pod_monitor: bool,
     /// Make a dashboard in CloudWatch for each of the function's Regions, at 3 USD a month. The alarms do without.
     pub dashboard: bool,
+    /// How many Alertmanagers each cluster has that send these alerts. `plan` counts what it costs where the first of them
+    /// cannot reach the function. On OpenShift it reads the number; state it where it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1, max = 10))]
+    pub alertmanagers: Option<u32>,
     /// How Alertmanager goes out to the function: `environment` by the proxy of its own environment, `none` straight, or
     /// the proxy's URL. Left out, `environment` where the cluster's AlertmanagerConfig knows it (prometheus-operator
     /// 0.78 and newer), for a receiver of our own does not inherit it.

@@ -198,6 +198,11 @@ pub struct Sender<T>(Rc<RefCell<Slot<T>>>);
 pub struct Letter<T>(Rc<RefCell<Slot<T>>>);
 
 impl<T> Sender<T> {
+    /// Whether whoever waited for it still does.
+    pub fn is_awaited(&self) -> bool {
+        Rc::strong_count(&self.0) > 1
+    }
+
     /// Sends; nobody may be waiting any more.
     pub fn send(self, value: T) {
         self.0.borrow_mut().value = Some(value);

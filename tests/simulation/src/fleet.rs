@@ -4,14 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use fencing::answer::Notice;
+use fencing::answer::{Answer, Notice};
 use fencing::register::Record;
-use fencing::step::{Call, Event, Fault as CallFault};
+use fencing::step::{Call, Event, Fault as CallFault, Task};
 use fencing::words::Reporter;
 use function::event;
 use function::handler::{Handler, Invocation, Reply};
 use function::moment::Moment;
+use function::run::{Budget, run};
 use function::world::World;
+use function::world::apart::Apart;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -166,6 +168,8 @@ pub struct Fleet {
     instances: Rc<RefCell<Vec<Instance>>>,
     /// The Regions whose function was deleted.
     withdrawn: Rc<RefCell<Vec<usize>>>,
+    /// Their concurrency is 0.
+    stopped: Rc<Cell<bool>>,
 }
 
 impl std::fmt::Debug for Fleet {
@@ -181,6 +185,7 @@ impl Fleet {
             whose,
             instances: Rc::default(),
             withdrawn: Rc::default(),
+            stopped: Rc::default(),
         }
     }
 
@@ -198,8 +203,18 @@ impl Fleet {
         self.withdrawn.borrow_mut().push(region);
     }
 
+    /// No function begins any more, or all may again. What runs goes on to its end.
+    pub fn stop(&self, stopped: bool) {
+        self.stopped.set(stopped);
+    }
+
+    /// Whether none begins.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+
     pub fn stands(&self, regions: usize) -> bool {
-        (0..regions).any(|region| !self.withdrawn.borrow().contains(&region))
+        !self.stopped.get() && (0..regions).any(|region| !self.withdrawn.borrow().contains(&region))
     }
 
     /// The wall clock of one process is set.
@@ -211,11 +226,13 @@ impl Fleet {
         }
         let index = core.dice.below(instances.len() as u64) as usize;
         let offset = SignedDuration::from_secs(core.dice.below(7200) as i64 - 3600);
+        core.watcher.clock_jumps();
         instances[index].process.wall_offset.set(offset);
     }
 
     /// All clocks are right again.
     pub fn set_clocks_right(&self) {
+        self.sim.core().watcher.clock_jumps();
         for instance in self.instances.borrow().iter() {
             instance.process.wall_offset.set(SignedDuration::ZERO);
         }
@@ -260,7 +277,7 @@ impl Fleet {
     /// One invocation. `None`: there is no function, the process died, or Lambda ended it. It goes on when its
     /// caller goes away.
     pub async fn invoke(&self, region: usize, kind: Kind, event: Value) -> Option<Reply> {
-        if self.withdrawn.borrow().contains(&region) {
+        if self.stopped.get() || self.withdrawn.borrow().contains(&region) {
             self.sim.sleep(Duration::from_millis(20)).await;
             return None;
         }
@@ -272,6 +289,59 @@ impl Fleet {
             }
         });
         letter.await
+    }
+
+    /// A task that an operator's own machine carries out with the function's driver: on the register, or without it.
+    /// Whether anything outside was touched comes with its answer.
+    pub async fn at_a_desk(&self, task: Task, without_register: bool) -> (Answer, bool) {
+        let process = Rc::new(Process {
+            number: self.sim.number(),
+            whose: self.whose,
+            began: self.sim.clock.now(),
+            wall_offset: Cell::new(SignedDuration::ZERO),
+            current: Cell::new(InvocationId::NONE),
+            death: RefCell::default(),
+        });
+        let kind = match without_register {
+            true => Kind::Forced(task.clone()),
+            false => Kind::Operate(task.clone()),
+        };
+        let now = self.sim.clock.now();
+        let (id, settings) = {
+            let mut core = self.sim.core();
+            let core = &mut *core;
+            let id = core
+                .watcher
+                .begins(kind.clone(), now, now + TIMEOUT, &core.reality);
+            (id, core.reality.settings_of(self.whose).clone())
+        };
+        process.current.set(id);
+        self.sim.note(|| format!("{} at a desk: {kind}", process.name()));
+        let outside = Outside {
+            sim: self.sim.clone(),
+            process: process.clone(),
+        };
+        let moment = outside.moment();
+        let budget = Budget::new(moment, moment.wall + TIMEOUT, TIMEOUT);
+        let executor = format!("desk-{}", id.0);
+        let (answer, touched) = if without_register {
+            let apart = Apart::from(&outside);
+            let answer = run(&settings, &apart, &executor, task, budget).await.answer;
+            (answer, apart.has_touched())
+        } else {
+            let answer = run(&settings, &outside, &executor, task, budget).await.answer;
+            (answer, true)
+        };
+        self.sim.note(|| {
+            format!(
+                "{} answers {:?}: {}",
+                process.name(),
+                answer.status,
+                answer.sentence
+            )
+        });
+        self.sim.core().watcher.died(id);
+        (answer, touched)
     }
 
     async fn serve(&self, region: usize, kind: Kind, event: Value) -> Option<Reply> {

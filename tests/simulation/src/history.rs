@@ -130,6 +130,10 @@ pub fn play_with(seed: u64, transcript: bool, marked: bool) -> Outcome {
     if meddling {
         sim.clock.spawn(actors::people(stage.clone(), layout));
     }
+    // By the seed, as above.
+    if seed % 5 == 4 {
+        sim.clock.spawn(actors::outages(stage.clone()));
+    }
     if beside_another {
         sim.clock.spawn(actors::another_topology(Stage {
             fleet: Fleet::new(&sim, Whose::Others),
@@ -185,6 +189,7 @@ fn settle(stage: &Stage, layout: Layout) {
         core.reality.rude = false;
         core.reality.link = false;
         core.reality.half = None;
+        core.reality.register_away = false;
         for index in 0..2 {
             core.reality.sites[index].slandered = false;
             if !core.reality.sites[index].alive {

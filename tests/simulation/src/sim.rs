@@ -244,7 +244,8 @@ impl Sim {
                     let event = sim.land((whose, invocation, epoch), &call);
                     sim.sleep(coming).await;
                     let arrived = sim.clock.now();
-                    if whose == Whose::Ours {
+                    // What arrives after its caller has given up tells nobody anything.
+                    if whose == Whose::Ours && sender.is_awaited() {
                         sim.core()
                             .watcher
                             .replied(invocation, &call, &event, now, arrived);

@@ -83,6 +83,8 @@ impl fmt::Display for Summary {
             (counts.adoptions, "recoveries by hand believed"),
             (counts.holds, "holds"),
             (counts.cries, "losses not fenced, and heard of"),
+            (counts.forced, "fences without the register"),
+            (counts.reconciled, "of them that the register came to say"),
             (counts.applies, "times applied anew"),
             (counts.left_drained, "times only a drained site was left"),
             (counts.restored, "drained sites that an operator had serve"),

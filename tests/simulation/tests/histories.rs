@@ -17,6 +17,18 @@ const SHOWN: &[(u64, &str)] = &[
         6111,
         "people took the survivor out of a listener that had just been filled with it",
     ),
+    (
+        46_598,
+        "the watcher took a reply for heard that came after its caller had given it up",
+    ),
+    (
+        75_179,
+        "an invocation found its time over when its clock was set right",
+    ),
+    (
+        249,
+        "people cut off a dead site that was then fenced by force once more",
+    ),
 ];
 
 #[test]
@@ -64,6 +76,8 @@ fn every_invariant_holds_in_eight_hundred_histories() {
         (counts.restored, "drained site that an operator had serve"),
         (counts.left_to_its_owner, "second topology that was refused"),
         (counts.cries, "loss that is not fenced"),
+        (counts.forced, "fence without the register"),
+        (counts.reconciled, "forced fence that the register came to say"),
     ] {
         assert!(number > 0, "no {what} in\n{summary}");
     }

@@ -5,9 +5,10 @@
 //! again each second here, serves as the clock: three of its rounds without a delivery are silence.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::monitoring::{Alertmanager, operator};
+use tests::monitoring::{Alertmanager, Prometheus, operator};
 use tests::programs::Program;
 use tests::standins::accelerator::{Call, Fault, Operation};
 use tests::standins::function_url::Delivery;
@@ -382,25 +383,49 @@ async fn two_sites_that_report_each_other_leave_one_that_serves() {
     assert_eq!(cut.iter().filter(|it| **it).count(), 1);
 }
 
+/// The alert that kube-prometheus and OpenShift bring along for everybody's Alertmanager, with their window.
+const STOCK_RULE: &str = "rate(alertmanager_notifications_failed_total[15m]) / ignoring(reason) group_left \
+                          rate(alertmanager_notifications_total[15m]) > 0.01";
+const STOCK_ALERT: &str = "AlertmanagerFailedToSendAlerts";
+/// What stands for its quarter of an hour here.
+const WINDOW: &str = "30s";
+
+/// A Prometheus that looks at these Alertmanagers by the stock rule.
+fn stock_prometheus(program: &Path, watched: [&Alertmanager; 2]) -> Prometheus {
+    let job = json!({
+        "job_name": "alertmanager",
+        "scrape_interval": "300ms",
+        "scrape_timeout": "300ms",
+        "static_configs": [{"targets": watched.map(|it| it.address().to_string())}],
+    });
+    let rules = json!({"groups": [{"name": "alertmanager.rules", "rules": [
+        {"alert": STOCK_ALERT, "expr": STOCK_RULE.replace("15m", WINDOW)},
+    ]}]});
+    let alertmanager = watched[0].address().to_string();
+    Prometheus::start(program, &job, &rules, "300ms", &alertmanager).unwrap()
+}
+
+/// Waits until an expression has a result.
+async fn until_true(prometheus: &Prometheus, expression: &str) {
+    let began = Instant::now();
+    while prometheus.query(expression).await.unwrap() == json!([]) {
+        assert!(began.elapsed() < LIMIT, "never true: {expression}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// People have an alert on notifications that fail. What the fenced site reports changes nothing until somebody acts, so it
 /// must not ring for as long as that takes.
 #[tokio::test]
 async fn what_the_fenced_site_reports_is_no_failed_notification() {
-    const SENT: &str = "alertmanager_notifications_total";
     const FAILED: &str = "alertmanager_notifications_failed_total";
     let test = "what_the_fenced_site_reports_is_no_failed_notification";
+    let Some(prometheus) = Program::Prometheus.for_test(test) else {
+        return;
+    };
     let Some(site) = Site::start(test, &EAGER).await else {
         return;
     };
-    // While the sites see each other a report is refused, and counts: else this would show nothing.
-    site.fire(&site.labels(SITE_OFFLINE, 0)).await;
-    site.until("a 429", |all| of(all, SITE_OFFLINE).any(|it| it.status == 429))
-        .await;
-    site.fencer.infinispan.cut_link();
-    site.until("a 200", |all| of(all, SITE_OFFLINE).any(|it| it.status == 200))
-        .await;
-    assert!(site.alertmanager.metric(FAILED).await.unwrap() >= 1.0);
-
     let program = Program::Alertmanager.find().unwrap();
     let mut configuration = configuration(&site.fencer, 1);
     Scale {
@@ -409,6 +434,24 @@ async fn what_the_fenced_site_reports_is_no_failed_notification() {
     }
     .apply(&mut configuration);
     let fenced = Alertmanager::start(&program, &configuration).unwrap();
+    let prometheus = stock_prometheus(&prometheus, [&site.alertmanager, &fenced]);
+    let rings = |whose: &Alertmanager| {
+        format!(
+            "ALERTS{{alertname=\"{STOCK_ALERT}\",instance=\"{}\"}}",
+            whose.address()
+        )
+    };
+
+    // While the sites see each other a report is refused, again and again, and that rings: else this would show nothing.
+    site.fire(&site.labels(SITE_OFFLINE, 0)).await;
+    site.until("a 429", |all| of(all, SITE_OFFLINE).any(|it| it.status == 429))
+        .await;
+    until_true(&prometheus, &rings(&site.alertmanager)).await;
+    assert!(site.alertmanager.metric(FAILED).await.unwrap() >= 1.0);
+    site.fencer.infinispan.cut_link();
+    site.until("a 200", |all| of(all, SITE_OFFLINE).any(|it| it.status == 200))
+        .await;
+
     fenced.fire(&site.labels(SITE_OFFLINE, 1)).await.unwrap();
     let by_the_fenced = |all: &[Delivery]| {
         of(all, SITE_OFFLINE)
@@ -417,8 +460,15 @@ async fn what_the_fenced_site_reports_is_no_failed_notification() {
     };
     site.until("three reports of the fenced site", |all| by_the_fenced(all) >= 3)
         .await;
-    assert!(fenced.metric(SENT).await.unwrap() >= 2.0);
+    // Prometheus has counted them, so the rule has looked at them, too.
+    let sent = format!(
+        "increase(alertmanager_notifications_total{{integration=\"webhook\",instance=\"{}\"}}[{WINDOW}]) >= 2",
+        fenced.address()
+    );
+    until_true(&prometheus, &sent).await;
     assert!(fenced.metric(FAILED).await.unwrap() < 0.5);
+    let ever = format!("max_over_time({}[1h])", rings(&fenced));
+    assert_eq!(prometheus.query(&ever).await.unwrap(), json!([]));
 }
 
 /// The operator refuses some configurations only when it builds Alertmanager's, and Alertmanager some that the

@@ -18,7 +18,9 @@ async fn a_survivor_that_dies_is_replaced_and_comes_back(version: Version) {
     assert_eq!(stage.servers.put(0, "lost", "by a").await.status, 204);
     stage.servers.sites[0].nodes[0].kill();
     stage.servers.heal().unwrap();
-    let answer = Command::promote(&stage, 1).finished().await;
+    let promotion = Command::promote(&stage, 1);
+    let warned = promotion.call().await;
+    let answer = promotion.finished().await;
     assert_eq!(answer.status, Status::Done, "{}", answer.sentence);
     assert_eq!(stage.endpoints(), ["site-b"]);
     assert_eq!(stage.backup(1).await, "offline");
@@ -28,6 +30,9 @@ async fn a_survivor_that_dies_is_replaced_and_comes_back(version: Version) {
     stage.servers.sites[0].nodes[0].start().unwrap();
     stage.servers.until_seen(0, true, LIMIT).await.unwrap();
     stage.servers.until_seen(1, true, LIMIT).await.unwrap();
+    assert_eq!(stage.backup(0).await, "online");
+    let told = "when site-a starts again it has forgotten that its replication was cut";
+    assert!(warned.sentence.contains(told), "{}", warned.sentence);
     stage.minute().await;
     stage.minute().await;
     assert_eq!(stage.endpoints(), ["site-b"]);

@@ -325,6 +325,7 @@ impl<'a> Looker<'a> {
                 .get(STATEFUL_SETS, names::NAMESPACE, names::STATEFUL_SET)
                 .await?;
             self.reading.rollout = Some(cluster_endpoint::rollout(stateful_set.as_ref()));
+            self.reading.alertmanagers = stateful_set.as_ref().and_then(cluster_endpoint::replicas);
             if !choices.skips_user_workload {
                 self.user_workload().await?;
             }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use fencing::answer::{Answer, Status};
-use fencing::replication::Backup;
+use fencing::by_force;
 use fencing::step::Task;
 
 use super::{Forcing, Halted, failed, not_the_other_way, refused};
@@ -104,7 +104,9 @@ impl Forcing<'_> {
             return Err(self.back_out(earlier, &own, refusal).await);
         }
         // The register may hold what cannot be read: had the other site been decided for, it would not replicate.
-        if let Ok(status @ (Backup::Offline | Backup::Mixed)) = self.direct.backup(fenced, survivor).await {
+        if let Ok(status) = self.direct.backup(fenced, survivor).await
+            && by_force::may_survive(Some(status))
+        {
             let refusal = refused(format!(
                 "replication from {fenced} to {survivor} is {status}: {fenced} may have been made the survivor, and with both \
                  cut nobody could be brought back without loss"

@@ -24,6 +24,7 @@ mod reconciling;
 use std::time::Duration;
 
 use fencing::answer::{Answer, Status};
+use fencing::by_force;
 use fencing::register::Record;
 use fencing::settings::Settings;
 use tokio::time::Instant;
@@ -253,13 +254,13 @@ impl<'a> Forcing<'a> {
 
 /// With a decision the other way in force, half carried out or wholly, finishing or repairing it would undo this.
 fn not_the_other_way(record: &Record, fenced: &SiteName) -> Result<(), Failure> {
-    match &record.decision {
-        Some(decision) if decision.fenced.0 != *fenced => Err(refused(format!(
+    if by_force::is_kept(record, fenced) {
+        return Err(refused(format!(
             "epoch {} is {} and keeps {fenced}: `promote` is for another survivor, and needs the function",
             record.epoch, record.state
-        ))),
-        _ => Ok(()),
+        )));
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fencing::answer::{Answer, Next, Status};
-use fencing::register::State;
+use fencing::by_force::{self, WriteDown};
 use fencing::step::Task;
 use fencing::words::Token;
 use jiff::Timestamp;
@@ -147,31 +147,20 @@ impl Forcing<'_> {
                 }
                 continue;
             }
-            let same = record.fenced() == Some(&left.fenced);
-            let in_force = matches!(record.state, State::Decided | State::Isolated);
-            let task = if same && record.state == State::Rejoining {
-                let sentence = format!(
-                    "{} is being brought back: `provision rejoin` goes on",
-                    left.fenced
-                );
-                return Ok(Answer::new(Status::Done, sentence));
-            } else if same && record.carried_out_once() {
-                self.pause_for("what a broken rejoin had under way").await?;
-                Task::Sweep {
-                    waited: Some(record.rev),
+            let survivor = self.peer(&left.fenced);
+            let task = match by_force::write_down(&record, &left.fenced, &survivor, &by(), waited.as_ref()) {
+                WriteDown::BroughtBack => {
+                    let sentence = format!(
+                        "{} is being brought back: `provision rejoin` goes on",
+                        left.fenced
+                    );
+                    return Ok(Answer::new(Status::Done, sentence));
                 }
-            } else if record.decision.is_some() && (!same || in_force && record.waiting) {
-                Task::Promote {
-                    survivor: self.peer(&left.fenced),
-                    by: by(),
-                    waited: waited.clone(),
-                    survivor_is_lost: true,
+                WriteDown::Later(task) => {
+                    self.pause_for("what a broken rejoin had under way").await?;
+                    task
                 }
-            } else {
-                Task::Fence {
-                    fenced: left.fenced.clone(),
-                    by: by(),
-                }
+                WriteDown::Now(task) => task,
             };
             let answer = self.direct.run(task).await;
             self.say(&answer.sentence);

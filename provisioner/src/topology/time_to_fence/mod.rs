@@ -1,7 +1,10 @@
 //! The worst-case time from a lost link to a fenced site, stage by stage, from what is rendered.
 //!
 //! Each stage says what it rests on: an interval that we render, a figure from a source, or an assumption.
-//! Stages follow one another and each is taken at its longest, so the sum is an upper bound, not a forecast.
+//! Stages follow one another and each is taken at its longest, so the sum is an upper bound, not a forecast. What makes a
+//! fence later only where something else is broken, too, stands beside it ([`beside`]).
+
+mod beside;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,9 +13,16 @@ use serde::Serialize;
 
 use crate::topology::{FailureDetection, Site, SiteName, Topology};
 
-/// What failure detection of the sites' Infinispans was read in their clusters; nothing for a site whose custom
-/// resource leaves the operator's own in force. A site that was not looked at is absent.
-pub type Detections = BTreeMap<SiteName, Option<FailureDetection>>;
+pub use beside::Flap;
+
+/// What was read in the sites' clusters of what the time to fence depends on. A site that was not looked at is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Readings {
+    /// Failure detection of each site's Infinispan; nothing where its custom resource leaves the operator's own in force.
+    pub detections: BTreeMap<SiteName, Option<FailureDetection>>,
+    /// How many Alertmanagers send each site's alerts.
+    pub alertmanagers: BTreeMap<SiteName, u32>,
+}
 
 /// From a suspicion to the lost view: the suspect is asked once more, and the relay node's view changes. On real servers
 /// both took 16.0 to 19.2 s together with an interval of 2 s and a timeout of 15 s.
@@ -61,6 +71,10 @@ pub struct TimeToFence {
     /// In order.
     pub stages: Vec<Stage>,
     pub total_seconds: u32,
+    /// What comes on top where something else is broken, too.
+    pub delays: Vec<Stage>,
+    /// A link that is lost for a moment only.
+    pub flap: Flap,
 }
 
 /// A Function URL serves so many requests a second for each unit of reserved concurrency.
@@ -80,7 +94,7 @@ pub struct Advice {
 }
 
 /// The worst case for each site being the one that is lost, where the other one may be left alone.
-pub fn worst_cases(topology: &Topology, read: &Detections) -> Vec<TimeToFence> {
+pub fn worst_cases(topology: &Topology, read: &Readings) -> Vec<TimeToFence> {
     let may_go = |lost: &&Site| {
         let mut others = topology.sites.iter().filter(|site| site.name != lost.name);
         others.any(|survivor| !survivor.never_survivor)
@@ -101,8 +115,9 @@ struct Detected {
 }
 
 /// What cannot be known is counted as what the operator sets: nobody is promised what his settings cannot keep.
-fn detected(site: &Site, read: &Detections) -> Detected {
-    let (detection, basis, from) = match (read.get(&site.name), site.infinispan.failure_detection) {
+fn detected(site: &Site, read: &Readings) -> Detected {
+    let (detection, basis, from) = match (read.detections.get(&site.name), site.infinispan.failure_detection)
+    {
         (Some(Some(detection)), _) => (
             *detection,
             Basis::Read,
@@ -127,7 +142,7 @@ fn detected(site: &Site, read: &Detections) -> Detected {
     }
 }
 
-fn worst_case(topology: &Topology, fenced: &Site, read: &Detections) -> TimeToFence {
+fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFence {
     let alerting = &topology.alerting;
     let stage = |name, seconds, basis, why: &'static str| Stage {
         name,
@@ -137,11 +152,12 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Detections) -> TimeToFe
     };
     // It is the survivor that has to notice.
     let survivor = topology.sites.iter().find(|site| site.name != fenced.name);
+    let survivor = survivor.unwrap_or(fenced);
     let Detected {
         detection,
         basis,
         from,
-    } = detected(survivor.unwrap_or(fenced), read);
+    } = detected(survivor, read);
     let FailureDetection { interval, timeout } = detection;
     let suspicion = Stage {
         name: "suspicion",
@@ -230,11 +246,13 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Detections) -> TimeToFe
         fenced: fenced.name.to_string(),
         total_seconds: stages.iter().map(|stage| stage.seconds).sum(),
         stages,
+        delays: beside::delays(topology, survivor, read),
+        flap: beside::flap(survivor, read),
     }
 }
 
 /// What would make fencing faster or surer.
-pub fn advice(topology: &Topology, read: &Detections) -> Vec<Advice> {
+pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
     let alerting = &topology.alerting;
     let mut advice = Vec::new();
     let mut say = |path, what: String| advice.push(Advice { path, what });
@@ -317,7 +335,7 @@ pub fn advice(topology: &Topology, read: &Detections) -> Vec<Advice> {
 }
 
 /// Failure detection that is slower than it need be, or that nobody knows.
-fn slow_suspicion(topology: &Topology, read: &Detections, say: &mut impl FnMut(&'static str, String)) {
+fn slow_suspicion(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'static str, String)) {
     let guide = FailureDetection::OF_THE_GUIDE;
     for site in &topology.sites {
         let Detected { detection, basis, .. } = detected(site, read);
@@ -349,16 +367,20 @@ mod tests {
     use crate::sample::topology_from;
 
     /// Both sites as Keycloak's guide has them.
-    fn guide(topology: &Topology) -> Detections {
+    fn guide(topology: &Topology) -> Readings {
         let detection = Some(FailureDetection::OF_THE_GUIDE);
-        topology
-            .sites
-            .iter()
-            .map(|site| (site.name.clone(), detection))
-            .collect()
+        let sites = topology.sites.iter();
+        detected_so(sites.map(|site| (site.name.clone(), detection)).collect())
     }
 
-    fn totals(topology: &Topology, read: &Detections) -> Vec<u32> {
+    fn detected_so(detections: BTreeMap<SiteName, Option<FailureDetection>>) -> Readings {
+        Readings {
+            detections,
+            ..Readings::default()
+        }
+    }
+
+    fn totals(topology: &Topology, read: &Readings) -> Vec<u32> {
         let cases = worst_cases(topology, read);
         cases.iter().map(|case| case.total_seconds).collect()
     }
@@ -375,11 +397,11 @@ mod tests {
         let topology = topology_from("");
         let [a, b] = topology.sites.each_ref().map(|site| site.name.clone());
         // Nobody looked; both say nothing; b alone says something, and it is b that notices the loss of a.
-        let nothing = Detections::from([(a.clone(), None), (b.clone(), None)]);
-        let one = Detections::from([(a, None), (b, Some(FailureDetection::OF_THE_GUIDE))]);
+        let nothing = detected_so([(a.clone(), None), (b.clone(), None)].into());
+        let one = detected_so([(a, None), (b, Some(FailureDetection::OF_THE_GUIDE))].into());
         for (read, expected, paths) in [
             (
-                Detections::new(),
+                Readings::default(),
                 [80, 80],
                 ["sites[].infinispan.failureDetection"; 2].as_slice(),
             ),
@@ -400,13 +422,13 @@ mod tests {
         for site in &mut topology.sites {
             site.infinispan.failure_detection = Some(FailureDetection::OF_THE_GUIDE);
         }
-        let cases = worst_cases(&topology, &Detections::new());
+        let cases = worst_cases(&topology, &Readings::default());
         assert_eq!(cases[0].total_seconds, 49);
         assert_eq!(cases[0].stages[0].basis, Basis::Stated);
-        assert_eq!(advice(&topology, &Detections::new()), []);
+        assert_eq!(advice(&topology, &Readings::default()), []);
         // What was read is so, whatever is stated.
         let read = topology.sites.each_ref().map(|site| (site.name.clone(), None));
-        assert_eq!(totals(&topology, &read.into()), [80, 80]);
+        assert_eq!(totals(&topology, &detected_so(read.into())), [80, 80]);
     }
 
     #[test]
@@ -438,7 +460,7 @@ mod tests {
         );
         assert_eq!(paths(&topology), ["alerting.groupWait", "monitoring.podMonitor"]);
         let topology = topology_from("function: { reservedConcurrency: 49 }");
-        let said: Vec<String> = advice(&topology, &Detections::new())
+        let said: Vec<String> = advice(&topology, &Readings::default())
             .into_iter()
             .map(|advice| advice.what)
             .collect();

@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod chaos;
+mod forced;
 pub mod operator;
 mod others;
 mod provision;
@@ -15,6 +16,7 @@ use serde_json::json;
 pub use self::alertmanager::alertmanager;
 pub(crate) use self::alertmanager::{alert, post};
 pub use self::chaos::{chaos, people, put_back, strangers, tidy};
+pub use self::forced::outages;
 pub use self::others::another_topology;
 pub use self::provision::provisioner;
 use crate::fleet::Fleet;

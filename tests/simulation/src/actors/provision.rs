@@ -18,6 +18,10 @@ pub async fn provisioner(stage: Stage) {
         if stage.calm() {
             return;
         }
+        // Neither goes on without the register, or beside a forced fence.
+        if stage.sim.core().reality.register_away || stage.fleet.is_stopped() {
+            continue;
+        }
         let choice = stage.sim.core().dice.below(100);
         if choice < 30 {
             destroy(&stage).await;

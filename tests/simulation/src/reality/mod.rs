@@ -43,6 +43,8 @@ pub struct Reality {
     pub record: Option<Record>,
     /// Whether there is a table that could hold it.
     table_stands: bool,
+    /// It answers nobody.
+    pub register_away: bool,
     /// When it was last written.
     pub written_at: Duration,
     pub groups: Vec<Group>,
@@ -90,6 +92,7 @@ impl Reality {
             sites: [Site::new(), Site::new()],
             record: None,
             table_stands: true,
+            register_away: false,
             written_at: Duration::ZERO,
             earlier: VecDeque::new(),
             lag: Duration::ZERO,
@@ -220,6 +223,9 @@ impl Reality {
             }
             Call::WriteRegister { expect, record } if whose == Whose::Others => {
                 others::write(&mut self.others.record, *expect, record)
+            }
+            Call::ReadRegister | Call::WriteRegister { .. } if self.register_away => {
+                call.failed("it does not answer")
             }
             Call::ReadRegister | Call::WriteRegister { .. } if !self.table_stands => {
                 call.failed("there is no such table")

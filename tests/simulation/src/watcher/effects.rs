@@ -3,12 +3,20 @@
 use fencing::accelerator::{GroupOutcome, listener_of};
 use fencing::register::{Decision, Record, State};
 use fencing::replication::Backup;
-use fencing::step::Call;
-use fencing::words::Epoch;
+use fencing::step::{Call, Task};
+use fencing::words::{Epoch, SiteName};
 
 use super::{Before, InvocationId, Kind, Watcher, is_rejoin, touched};
 use crate::layout;
 use crate::reality::{Keycloak, Reality};
+
+/// Whom an operator fences without the register.
+fn forced(kind: &Kind) -> Option<&SiteName> {
+    match kind {
+        Kind::Forced(Task::Fence { fenced, .. }) => Some(fenced),
+        _ => None,
+    }
+}
 
 /// To which part of the protocol an effect belongs, judged by when it lands.
 enum Belongs {
@@ -32,6 +40,22 @@ impl Watcher {
         let Some(invoked) = self.invoked(id) else {
             return;
         };
+        if let Some(fenced) = forced(&invoked.kind) {
+            let balancer = layout::balancer(reality.index(fenced));
+            let seen = &invoked.seen.groups;
+            let told = reality.settings.found.endpoint_group_arns.iter().all(|arn| {
+                seen.iter().any(|group| {
+                    group.arn == *arn && group.endpoints.iter().all(|it| it.config.id != balancer)
+                })
+            });
+            let is_other = fenced != at;
+            self.demand(told && is_other, || {
+                format!(
+                    "I3: {id} cuts replication at {at} by force and was not told that the other one is out"
+                )
+            });
+            return;
+        }
         let Some(record) = invoked.record.clone() else {
             self.violated(format!(
                 "I3: {id} cuts replication without having read the register"
@@ -77,10 +101,13 @@ impl Watcher {
             return;
         };
         let hands = reality.hands.groups;
-        let belongs = self.belongs(id, epoch, record, |decision| {
-            decision.outcome.groups.contains(write)
-        });
-        self.judge(id, belongs, &format!("writes group {}", write.arn));
+        let by_force = forced(&kind).map(|fenced| reality.index(fenced));
+        if by_force.is_none() {
+            let belongs = self.belongs(id, epoch, record, |decision| {
+                decision.outcome.groups.contains(write)
+            });
+            self.judge(id, belongs, &format!("writes group {}", write.arn));
+        }
         // A promotion goes by what is remembered where the accelerator cannot be read.
         let touched_since = touched(hands, began.min(self.epoch_before), reality);
         let listener = listener_of(&write.arn);
@@ -96,6 +123,18 @@ impl Watcher {
                 || touched(hands, began, reality),
             || format!("I1: {id} leaves listener {listener} without an endpoint"),
         );
+        if let Some(fenced) = by_force {
+            let survivor = 1 - fenced;
+            self.demand(before.inside[fenced] || !reality.is_in(fenced), || {
+                format!("I6: {id} ({kind}) puts the site in that it fences")
+            });
+            let same = before.configs[survivor] == reality.configs(survivor);
+            self.demand(
+                same || touched(hands, began, reality) || write.reweighs || write.opens,
+                || format!("I13: {id} changes the survivor's endpoint in {}", write.arn),
+            );
+            return;
+        }
         let Some(decision) = &record.decision else {
             return;
         };
@@ -138,6 +177,32 @@ impl Watcher {
     ) {
         let record = &before.record;
         let cut = matches!(call, Call::TakeOffline { .. });
+        if let Some(invoked) = self.invoked(id)
+            && let Some(fenced) = forced(&invoked.kind)
+        {
+            let (fenced, began) = (reality.index(fenced), invoked.began);
+            self.demand(cut && at != fenced, || {
+                format!("I7: {id}: by force {}", crate::sim::tell(call))
+            });
+            let hands = reality.hands;
+            self.demand(
+                !reality.is_in(fenced) || touched(hands.groups, began, reality),
+                || format!("I3: {id} cuts replication by force while the other one is in the accelerator"),
+            );
+            let both = |backups: [Backup; 2]| backups.iter().all(|backup| *backup != Backup::Online);
+            let backups = [reality.backup(0), reality.backup(1)];
+            // Nobody can ask a site that is dead whether people have cut it off; the functions cannot have, for they take the
+            // other one out first, and then nothing can be forced.
+            let excused = touched(
+                hands.sites[fenced],
+                self.epoch_began.min(self.forced_since),
+                reality,
+            );
+            self.demand(!both(backups) || both(before.backups) || excused, || {
+                format!("I2: {id} cuts the second backup by force")
+            });
+            return;
+        }
         // The schedule has the survivor forget what it pushed before the fence.
         let forgets = matches!(call, Call::CancelPush { .. } | Call::ClearPushes { .. })
             && self

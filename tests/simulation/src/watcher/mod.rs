@@ -49,6 +49,8 @@ pub enum Kind {
     Stranger,
     Sweep,
     Operate(Task),
+    /// An operator's own machine, without the register.
+    Forced(Task),
 }
 
 impl fmt::Display for Kind {
@@ -59,6 +61,7 @@ impl fmt::Display for Kind {
             Self::Stranger => f.write_str("STRANGER"),
             Self::Sweep => f.write_str("sweep"),
             Self::Operate(task) => write!(f, "OPERATOR {task:?}"),
+            Self::Forced(task) => write!(f, "BY FORCE {task:?}"),
         }
     }
 }
@@ -136,6 +139,10 @@ pub struct Counts {
     pub left_to_its_owner: u64,
     /// A loss was not fenced, and people heard of it.
     pub cries: u64,
+    /// A site was fenced without the register.
+    pub forced: u64,
+    /// The register came to say what was forced, and functions ran again.
+    pub reconciled: u64,
 }
 
 impl Counts {
@@ -161,6 +168,8 @@ impl Counts {
             restored: self.restored + other.restored,
             left_to_its_owner: self.left_to_its_owner + other.left_to_its_owner,
             cries: self.cries + other.cries,
+            forced: self.forced + other.forced,
+            reconciled: self.reconciled + other.reconciled,
         }
     }
 }
@@ -179,6 +188,8 @@ pub struct Watcher {
     pub unexplained: u64,
     /// A loss that nobody fences.
     loss: losses::Loss,
+    /// When an operator looked for the last time, before something was forced, whether the fenced site replicates.
+    pub forced_since: Duration,
 }
 
 impl Watcher {
@@ -267,6 +278,15 @@ impl Watcher {
                 format!("I11: the schedule finds nothing open and still causes {call:?}")
             }),
             Kind::Alert(..) | Kind::Operate(_) => {}
+            Kind::Forced(_) => {
+                let of_the_register = matches!(
+                    call,
+                    Call::ReadRegister | Call::WriteRegister { .. } | Call::NoteReached(_)
+                );
+                self.demand(!of_the_register, || {
+                    format!("I7: {id}, which is to do without the register, causes {call:?}")
+                });
+            }
         }
         if reality.settings.mode == Mode::Observe {
             let own = matches!(kind, Kind::Operate(Task::Hold { .. } | Task::Release { .. }));
@@ -307,6 +327,13 @@ impl Watcher {
         }
     }
 
+    /// A clock is set: what runs just then may take its time for over.
+    pub(crate) fn clock_jumps(&mut self) {
+        for invoked in self.invocations.iter_mut().filter(|invoked| !invoked.over) {
+            invoked.faulty = true;
+        }
+    }
+
     pub(crate) fn died(&mut self, id: InvocationId) {
         if let Some(invoked) = self.invoked_mut(id) {
             invoked.over = true;
@@ -335,6 +362,12 @@ impl Watcher {
         reality: &Reality,
         now: Duration,
     ) {
+        if event.fault().is_some()
+            && let Some(invoked) = self.invoked_mut(id)
+        {
+            // The register is away, say.
+            invoked.faulty = true;
+        }
         match call {
             Call::WriteRegister { record, .. } => {
                 self.register_is_written(id, record, event, before, reality, now);

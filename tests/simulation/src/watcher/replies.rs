@@ -71,7 +71,7 @@ impl Watcher {
                     });
                 }
             }
-            Kind::Sweep | Kind::Operate(_) => {}
+            Kind::Sweep | Kind::Operate(_) | Kind::Forced(_) => {}
         }
     }
 }
