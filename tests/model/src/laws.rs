@@ -423,11 +423,10 @@ impl Deed<'_> {
 
     fn cut(&self, broken: &mut Broken, at: Site) {
         let record = self.before.record();
-        if let Task::Rejoin { .. } = self.task()
-            && record
-                .decision
-                .as_ref()
-                .is_none_or(|decision| self.grounds.site(&decision.survivor.0) != at)
+        // Of the site that the command names, for which Keycloak has to be at 0; where it breaks itself off it carries the
+        // decision out again as anybody does, and a promotion may come before that.
+        if let Task::Rejoin { stale, .. } = self.task()
+            && self.grounds.site(stale) == at
         {
             self.within_rejoin(broken);
             self.without_keycloak(broken);

@@ -594,6 +594,15 @@ fn operators() -> Vec<Configuration> {
             ..BASE
         },
         Configuration {
+            name: "promote while a rejoin breaks off",
+            about: "the link is lost in the middle of a step, and what carries the decision out again comes after the promotion",
+            from: From::Fenced,
+            chances: &[(Rejoin, 1), (Impose, 1), (Break, 1)],
+            revisions: 8,
+            expects: &[Seen::Promoted],
+            ..BASE
+        },
+        Configuration {
             name: "promote during a rejoin, anywhere",
             about: "while the link is lost and the schedule runs",
             long: true,

@@ -26,6 +26,11 @@ const SHOWN: &[(u64, &str)] = &[
         "an invocation found its time over when its clock was set right",
     ),
     (
+        127_389,
+        "people put the fenced site into a listener that the function was about to fill",
+    ),
+    (139_842, "the same"),
+    (
         249,
         "people cut off a dead site that was then fenced by force once more",
     ),

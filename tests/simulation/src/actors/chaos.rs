@@ -302,13 +302,19 @@ pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
                     write.arn == *arn && write.endpoints.iter().any(|config| config.id == balancer(index))
                 })
         };
+        // Nor is the fenced site put where the function is about to fill a listener that holds nobody.
+        let is_left_empty = |reality: &Reality, group: usize| {
+            let listener = listener_of(&reality.groups[group].arn);
+            let decision = record.decision.as_ref();
+            decision.is_some_and(|decision| reality.is_empty(&decision.outcome, listener))
+        };
         for group in 0..reality.groups.len() {
             if is_refilled(reality, group) {
                 continue;
             }
             if !home.contains(&group) || !survives && !reached {
                 reality.take_out_of(group, &balancer(index), now);
-            } else if was_in && !survives {
+            } else if was_in && !survives && !is_left_empty(reality, group) {
                 reality.put_in(group, &balancer(index), now);
             }
         }
