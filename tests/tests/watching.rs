@@ -31,6 +31,7 @@ use tests::standins::function_url::{FunctionUrl, Upstream};
 use tests::standins::infinispan::{InfinispanPair, Role};
 use tests::standins::local_aws::LocalAws;
 use tests::standins::runtime_api::{Ended, FunctionProcess, FunctionUrlRequest, HttpAnswer};
+use tokio::sync::Semaphore;
 
 const REGION: &str = "eu-west-1";
 const PASSWORD: &str = "s3cret%40 of the webhook";
@@ -437,11 +438,18 @@ fn turned_away(ended: &Ended) {
 struct Flooded {
     /// How many strangers were answered what.
     strangers: BTreeMap<u16, u32>,
-    /// How often the alert was sent until it was served.
+    /// How many were not even sent, because so many of those before were still waiting for an answer.
+    unsent: u32,
+    /// What the alert was answered in the end.
+    status: u16,
+    /// How often it was sent until then.
     tries: u32,
-    /// How long the try that was served took.
+    /// How long the last try took.
     took: Duration,
 }
+
+/// So many strangers wait at the same time: each of them is a connection at both ends, and files are few.
+const WAITING_AT_MOST: usize = 200;
 
 /// Strangers at a rate, by a front with this much reserved concurrency or none; and after two seconds a genuine alert,
 /// sent again twice a second for as long as it is turned away.
@@ -461,6 +469,7 @@ async fn flood(stage: &Stage, rate: u32, reserved: Option<usize>) -> Flooded {
         client.request(request)
     };
     let mut junk = tokio::task::JoinSet::new();
+    let (waiting, mut unsent) = (Arc::new(Semaphore::new(WAITING_AT_MOST)), 0);
     let mut clock = tokio::time::interval(Duration::from_secs(1) / rate);
     let began = Instant::now();
     let mut alert = None;
@@ -469,8 +478,17 @@ async fn flood(stage: &Stage, rate: u32, reserved: Option<usize>) -> Flooded {
         .is_none_or(|alert: &tokio::task::JoinHandle<_>| !alert.is_finished())
     {
         clock.tick().await;
-        let answer = post("guess", "{}".to_owned());
-        junk.spawn(async move { answer.await.unwrap().status().as_u16() });
+        match Arc::clone(&waiting).try_acquire_owned() {
+            Ok(place) => {
+                let answer = post("guess", "{}".to_owned());
+                junk.spawn(async move {
+                    let status = answer.await.unwrap().status().as_u16();
+                    drop(place);
+                    status
+                });
+            }
+            Err(_) => unsent += 1,
+        }
         if alert.is_none() && began.elapsed() >= Duration::from_secs(2) {
             let body = payload(&json!({
                 "alertname": "SiteOffline", "topology": "keycloak-test", "reporter": "site-a", "site": "site-b",
@@ -495,13 +513,14 @@ async fn flood(stage: &Stage, rate: u32, reserved: Option<usize>) -> Flooded {
         }
     }
     let (status, tries, took) = alert.unwrap().await.unwrap();
-    assert_eq!(status, 200, "the alert was turned away {tries} times");
     let mut strangers = BTreeMap::new();
     for status in junk.join_all().await {
         *strangers.entry(status).or_default() += 1;
     }
     Flooded {
         strangers,
+        unsent,
+        status,
         tries,
         took,
     }
@@ -520,9 +539,11 @@ async fn how_an_alert_fares_in_a_flood() {
             let before = calls();
             let flooded = flood(&stage, rate, reserved).await;
             println!(
-                "{rate} strangers a second, reserved {reserved:?}: answered {:?}; the alert served at try {} in {} ms; \
-                 {} calls, all of them the alert's",
+                "{rate} strangers a second, reserved {reserved:?}: answered {:?}, {} not sent; the alert answered {} at try {} \
+                 in {} ms; {} calls, all of them the alert's",
                 flooded.strangers,
+                flooded.unsent,
+                flooded.status,
                 flooded.tries,
                 flooded.took.as_millis(),
                 calls() - before
