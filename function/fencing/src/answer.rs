@@ -49,7 +49,7 @@ pub struct Answer {
     pub step: Option<Step>,
     /// What was counted, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub losses: Option<crate::losses::Losses>,
+    pub losses: Option<Box<crate::losses::Losses>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

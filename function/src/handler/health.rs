@@ -134,7 +134,7 @@ impl<W: Lookout> Handler<W> {
         let sentence = format!("counted what only {given_up} has");
         tracing::info!(topology = %self.settings.topology, silent = losses.silent.join("; "), "{sentence}");
         Answer {
-            losses: Some(losses),
+            losses: Some(Box::new(losses)),
             ..Answer::new(Status::Done, sentence)
         }
     }

@@ -28,7 +28,7 @@ async fn counted(world: &Memory) -> Losses {
     let answer: Answer = answered(&handler, count.event()).await;
     assert_eq!(answer.status, Status::Done, "{answer:?}");
     world.with(|state| assert!(state.effects.is_empty(), "{:?}", state.effects));
-    answer.losses.unwrap()
+    *answer.losses.unwrap()
 }
 
 type Row<'a> = (&'a str, Option<u64>, Option<u64>, Option<u64>);

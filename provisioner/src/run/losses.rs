@@ -22,7 +22,7 @@ pub async fn count(
     for region in &topology.regions {
         match operate::ask(session, topology, region, &event).await {
             Ok(Some(operated)) => match operated.answer.losses {
-                Some(losses) => return Ok(losses),
+                Some(losses) => return Ok(*losses),
                 None => why = Some(operated.answer.sentence),
             },
             Ok(None) => {}

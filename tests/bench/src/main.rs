@@ -444,9 +444,9 @@ async fn near(function: &Path, python: &Path, guide: &Path) -> Result<(), Troubl
     for (what, event, both) in others() {
         let mine = repeated(&stage, &ours, &event, 101).await?;
         if both {
-            row(what, mine, repeated(&stage, &theirs, &event, 31).await?)
+            row(what, mine, repeated(&stage, &theirs, &event, 31).await?);
         } else {
-            plain(what, ms(mine), "")
+            plain(what, ms(mine), "");
         }
     }
     flood(&stage, &ours, &theirs).await

@@ -111,7 +111,7 @@ fn beside(workspace: &Workspace, server: &Path, command: &[String]) -> Command {
         .environment("RUST_TEST_THREADS", "1");
     let command = match place(workspace, OPERATOR) {
         Ok((_, operator)) if operator.is_file() => {
-            command.environment(OPERATORS_PROGRAM, &operator.display().to_string())
+            command.environment(OPERATORS_PROGRAM, operator.display().to_string())
         }
         _ => command,
     };

@@ -80,9 +80,10 @@ pub fn status_text(seen: &StatusReading) -> String {
             (None, true) => format!("never, and one is due: {command}"),
             (Some(drill), _) => {
                 let past = ago(drill.lost_at, seen.at);
-                let due = match is_due {
-                    true => format!("; another is due: {command}"),
-                    false => String::new(),
+                let due = if is_due {
+                    format!("; another is due: {command}")
+                } else {
+                    String::new()
                 };
                 format!("{past} ago: {}{due}", super::super::drill::last_drill(drill))
             }

@@ -155,9 +155,9 @@ impl Reality {
                 continue;
             };
             if by_the_dial {
-                group.closed = true
+                group.closed = true;
             } else {
-                end.config.weight = Some(0)
+                end.config.weight = Some(0);
             }
         }
         self.hands.groups = Some(now);
