@@ -140,9 +140,9 @@ async fn nothing_is_fenced_or_filled_again_in_another_s_accelerator() {
         let handler = ready(&world).await;
         assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
         if comes_back {
-            world.put_back("site-b")
+            world.put_back("site-b");
         } else {
-            world.take_out("site-a")
+            world.take_out("site-a");
         }
         world.with(|state| (state.notices.clear(), state.effects.clear()));
         let there = world.endpoints();

@@ -223,7 +223,8 @@ mod tests {
     }
 
     fn allow(principal: Value, action: Value) -> Value {
-        json!({"Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*"})
+        let statement = json!({"Effect": "Allow", "Resource": "*"});
+        with(with(statement, "Principal", principal), "Action", action)
     }
 
     fn with(mut statement: Value, name: &str, value: Value) -> Value {
@@ -462,7 +463,7 @@ mod tests {
             ),
         ];
         let context: Context = [
-            ("kms:EncryptionContext:aws:logs:arn".to_owned(), group.clone()),
+            ("kms:EncryptionContext:aws:logs:arn".to_owned(), group),
             ("kms:CallerAccount".to_owned(), ACCOUNT.to_owned()),
         ]
         .into();

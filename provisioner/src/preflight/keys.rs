@@ -240,7 +240,7 @@ mod tests {
     }
 
     fn policy(statements: Value) -> KeyReading {
-        KeyReading::Policy(json!({"Statement": statements}).to_string())
+        KeyReading::Policy(Value::from_iter([("Statement", statements)]).to_string())
     }
 
     fn to_account() -> Value {

@@ -72,7 +72,7 @@ pub fn judge(
                     url: urls.get(name).cloned().unwrap_or_default(),
                     is_peer: place.site == topology.peer_of(site).name.as_str(),
                     found: place.site.clone(),
-                })
+                });
             }
             Some(Asked::Told(place)) => {
                 for cache in topology.caches.iter().map(|cache| cache.as_str()) {
@@ -151,7 +151,8 @@ mod tests {
             told("site-a", &caches)
         };
         let both = |asked: Asked| vec![("site-a", asked.clone()), ("site-b", asked)];
-        let cases: [(Vec<(&str, Asked)>, &[&str]); 10] = [
+        type Case<'a> = (Vec<(&'a str, Asked)>, &'a [&'a str]);
+        let cases: [Case<'_>; 10] = [
             (a(told("site-a", &KEYCLOAKS)), &[]),
             (Vec::new(), &[]),
             (

@@ -302,9 +302,10 @@ impl Fleet {
             current: Cell::new(InvocationId::NONE),
             death: RefCell::default(),
         });
-        let kind = match without_register {
-            true => Kind::Forced(task.clone()),
-            false => Kind::Operate(task.clone()),
+        let kind = if without_register {
+            Kind::Forced(task.clone())
+        } else {
+            Kind::Operate(task.clone())
         };
         let now = self.sim.clock.now();
         let (id, settings) = {

@@ -524,7 +524,7 @@ fn a_drill_is_due_when_there_has_been_none_for_as_long_as_the_topology_says() {
             true,
         ),
         // Switched off.
-        (Some(days_31), 0, never.clone(), false),
+        (Some(days_31), 0, never, false),
     ] {
         let mut seen = healthy();
         seen.remind_after_seconds = remind_after_seconds;

@@ -55,10 +55,11 @@ impl Watcher {
             return;
         }
         let since = *self.loss.since.get_or_insert(now);
-        let latest = match calm {
+        let latest = if calm {
             // Checks that failed before are not made up for: two more minutes' checks are what it takes.
-            true => since.max(*self.loss.calm.get_or_insert(now)) + HEARD_WITHIN,
-            false => since + HEARD_IN_TROUBLE,
+            since.max(*self.loss.calm.get_or_insert(now)) + HEARD_WITHIN
+        } else {
+            since + HEARD_IN_TROUBLE
         };
         let heard = self.loss.cried.is_some_and(|cried| cried >= since);
         self.demand(heard || now <= latest, || {
