@@ -1,5 +1,6 @@
-//! Counts what only one site has, before an operator gives it up. It reads and nothing else, and is bounded in calls, in
-//! bytes and in time: sizes first, all side by side; then keys, one cache after the other, where sizes leave it open.
+//! Counts what only one site has, before an operator gives it up. It reads and nothing else, and is bounded in caches, in
+//! bytes and in time: sizes first, all side by side; then keys, one cache after the other, where sizes leave it open. A
+//! cache that was not counted is named all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -29,15 +30,22 @@ pub(crate) async fn count<W: Lookout>(
         in_time(world, until, kept, world.sizes(kept, given_up)),
     );
     let (there, here) = asked.await;
-    let silent = [&there, &here]
+    let mut silent: Vec<String> = [&there, &here]
         .into_iter()
         .filter_map(|sizes| sizes.as_ref().err().map(ToString::to_string))
         .collect();
     let (there, here) = (there.unwrap_or_default(), here.unwrap_or_default());
-    let names: BTreeSet<&String> = there.keys().chain(here.keys()).take(2 * CACHES_AT_MOST).collect();
+    let names: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
+    let more = names.len().saturating_sub(CACHES_AT_MOST);
+    if more > 0 {
+        silent.push(format!(
+            "{more} more caches, after the first {CACHES_AT_MOST} by name"
+        ));
+    }
+    let size = |sizes: &Sizes, name: &String| sizes.get(name).copied().flatten();
     let mut caches = Vec::new();
     for name in names.into_iter().take(CACHES_AT_MOST) {
-        let sizes = CacheLoss::of_sizes(name, there.get(name).copied(), here.get(name).copied());
+        let sizes = CacheLoss::of_sizes(name, size(&there, name), size(&here, name));
         let cache = match sizes.settled_by_sizes() {
             Ok(settled) => settled,
             Err(open) => compared(world, open, given_up, kept, until).await,
@@ -108,7 +116,7 @@ async fn in_time<W: Lookout, T>(
     }
 }
 
-/// How many entries each of a site's caches has.
-pub type Sizes = BTreeMap<String, u64>;
+/// How many entries each of a site's caches has, where it says.
+pub type Sizes = BTreeMap<String, Option<u64>>;
 /// The keys of a cache, as digests: what is compared has to be the same, and nobody has to read it.
 pub type Keys = BTreeSet<u128>;

@@ -65,3 +65,73 @@ pub fn write_down(
         by: by.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::accelerator::Outcome;
+    use crate::register::Decision;
+    use crate::settings::sample::site;
+    use crate::words::{Fenced, Survivor};
+
+    #[test]
+    fn a_site_whose_own_replication_is_cut_may_be_the_survivor() {
+        for (own, may) in [
+            (None, false),
+            (Some(Backup::Online), false),
+            (Some(Backup::Mixed), true),
+            (Some(Backup::Offline), true),
+        ] {
+            assert_eq!(may_survive(own), may, "{own:?}");
+        }
+    }
+
+    #[test]
+    fn the_register_is_brought_to_say_what_was_forced() {
+        let (fenced, survivor) = (site("site-b"), site("site-a"));
+        let decided = |fenced: &str, survivor: &str, state, waiting| Record {
+            state,
+            waiting,
+            decision: Some(Decision {
+                survivor: Survivor(site(survivor)),
+                fenced: Fenced(site(fenced)),
+                outcome: Outcome::default(),
+                by: "ana".to_owned(),
+                evidence: String::new(),
+                decided_at: Timestamp::UNIX_EPOCH,
+                alerted_at: None,
+            }),
+            ..Record::empty()
+        };
+        let b_is = |state, waiting| decided("site-b", "site-a", state, waiting);
+        let a_is = |state| decided("site-a", "site-b", state, false);
+        let word = |record: &Record| match write_down(record, &fenced, &survivor, "ana", None) {
+            WriteDown::BroughtBack => "brought back",
+            WriteDown::Later(Task::Sweep { .. }) => "sweep later",
+            WriteDown::Later(_) => "later",
+            WriteDown::Now(Task::Promote { .. }) => "promote",
+            WriteDown::Now(Task::Fence { .. }) => "fence",
+            WriteDown::Now(_) => "another",
+        };
+        for (record, next) in [
+            (Record::empty(), "fence"),
+            (b_is(State::Decided, false), "fence"),
+            (b_is(State::Complete, false), "fence"),
+            (b_is(State::Rejoining, false), "brought back"),
+            (b_is(State::Decided, true), "promote"),
+            (a_is(State::Decided), "promote"),
+            (a_is(State::Isolated), "promote"),
+            (a_is(State::Complete), "promote"),
+            (a_is(State::Rejoining), "promote"),
+        ] {
+            assert_eq!(word(&record), next, "{record:?}");
+            assert_eq!(
+                is_kept(&record, &fenced),
+                next == "promote" && !record.waiting,
+                "{record:?}"
+            );
+        }
+    }
+}

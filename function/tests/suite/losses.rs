@@ -81,6 +81,40 @@ async fn a_site_that_does_not_answer_is_named_and_the_other_one_counted() {
     assert_eq!(losses.silent, ["site-a's Infinispan: connection refused"]);
 }
 
+/// The largest ones are those that do not say in time: left out, the rest would look like all there is.
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_does_not_say_its_size_is_named() {
+    let world = Memory::split();
+    let all = holding(&[("mute", 0..9), ("work", 0..0)]);
+    world.with(|state| {
+        state.entries = [site("site-a"), site("site-b")]
+            .map(|site| (site, all.clone()))
+            .into();
+    });
+    let losses = counted(&world).await;
+    assert_eq!(
+        rows(&losses),
+        [("mute", None, None, None), ("work", Some(0), Some(0), Some(0))]
+    );
+    assert!(losses.caches[0].not_compared.is_some(), "{losses:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn caches_beyond_the_limit_are_counted_in_one_sentence() {
+    let world = Memory::split();
+    let names: Vec<String> = (0..43).map(|number| format!("cache{number:02}")).collect();
+    let all: Vec<(&str, std::ops::Range<u128>)> = names.iter().map(|name| (name.as_str(), 0..0)).collect();
+    let all = holding(&all);
+    world.with(|state| {
+        state.entries = [site("site-a"), site("site-b")]
+            .map(|site| (site, all.clone()))
+            .into();
+    });
+    let losses = counted(&world).await;
+    assert_eq!(losses.caches.len(), 40);
+    assert_eq!(losses.silent, ["3 more caches, after the first 40 by name"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_infinispan_that_lists_no_keys_costs_no_more_than_the_invocation() {
     let world = Memory::split();

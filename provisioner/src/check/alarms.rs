@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Case, as_list, of_type, text};
 use crate::render::{health_host_parameter, parameters};
+use crate::topology::Mode;
 use crate::topology::names::{HEALTH_REGION, StackKind};
 
 /// Metrics whose silence is the failure.
@@ -88,8 +89,9 @@ pub(super) fn alarms_hear_silence(case: &mut Case<'_>) {
                 .sites
                 .iter()
                 .map(|site| (Metric::WatchdogSeen.name(), site.name.as_str()));
-            let is_reminded =
-                case.topology.drill.remind_after.seconds() > 0 && region == case.topology.first_region();
+            let is_reminded = case.topology.drill.remind_after.seconds() > 0
+                && case.topology.mode == Mode::Act
+                && region == case.topology.first_region();
             let reminder = is_reminded.then_some((Metric::Undrilled.name(), ""));
             let heard_of = HEARD.iter().map(|metric| (*metric, "")).chain(reminder);
             for (metric, site) in of_sites.chain(heard_of) {

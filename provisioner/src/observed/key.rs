@@ -5,6 +5,8 @@
 pub enum KeyReading {
     /// As it is written.
     Policy(String),
+    /// The same of a key that was named by its alias, and the id that this stands for.
+    OfAlias { id: String, policy: String },
     /// It could not be read, for this reason.
     Unread(String),
 }

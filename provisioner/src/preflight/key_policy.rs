@@ -115,7 +115,7 @@ fn applies(statement: &Value, who: &Who, action: &str, context: &Context) -> App
         _ => Applies::Perhaps,
     };
     let by_principal = match statement.get("Principal") {
-        Some(principal) => principal_is(principal, who),
+        Some(principal) => principal_is(principal, who, statement["Effect"] == "Deny"),
         None => Applies::Perhaps,
     };
     let by_condition = match statement.get("Condition") {
@@ -126,7 +126,8 @@ fn applies(statement: &Value, who: &Who, action: &str, context: &Context) -> App
     by_resource.min(by_principal).min(by_condition)
 }
 
-fn principal_is(principal: &Value, who: &Who) -> Applies {
+/// A denial of an account denies everybody in it; what allows the account leaves it to the policies there.
+fn principal_is(principal: &Value, who: &Who, denies: bool) -> Applies {
     let anyone = principal == "*" || some(&principal["AWS"], |it| it == "*");
     match who {
         Who::Service(name) if some(&principal["Service"], |it| it == name) => Applies::Yes,
@@ -148,7 +149,7 @@ fn principal_is(principal: &Value, who: &Who) -> Applies {
             let root = format!("arn:aws:iam::{account_id}:root");
             let is_account = |it: &str| it == root || it == account_id;
             let is_named = anyone || some(&principal["AWS"], |it| it == arn);
-            if is_named || *by_its_own_policy && some(&principal["AWS"], is_account) {
+            if is_named || (denies || *by_its_own_policy) && some(&principal["AWS"], is_account) {
                 Applies::Yes
             } else {
                 Applies::No

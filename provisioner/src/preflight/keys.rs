@@ -175,9 +175,22 @@ impl Judge<'_> {
             &observed.topics,
         );
         let mut unread: Vec<(String, String)> = Vec::new();
-        for need in needs {
-            let why = match observed.keys.get(&(need.region.clone(), need.key.clone())) {
-                Some(KeyReading::Policy(policy)) => {
+        for mut need in needs {
+            let reading = observed.keys.get(&(need.region.clone(), need.key.clone()));
+            if let (
+                Some(KeyReading::OfAlias { id, .. }),
+                Who::Role {
+                    by_its_own_policy, ..
+                },
+            ) = (reading, &mut need.who)
+            {
+                // An alias of the deployment's own key, which the role's policy speaks of.
+                let ours = self.topology.function.kms_key.as_ref();
+                let ours = ours.map(|key| key.in_region(&need.region));
+                *by_its_own_policy |= ours.is_some_and(|ours| is_same(&ours, id));
+            }
+            let why = match reading {
+                Some(KeyReading::Policy(policy) | KeyReading::OfAlias { policy, .. }) => {
                     match key_policy::judge(policy, &need.who, need.actions, &need.context) {
                         Ruling::Allows => continue,
                         Ruling::Lacks(actions) => {
@@ -295,6 +308,34 @@ mod tests {
             told[0].starts_with("not verified: ") && told[0].contains("kms:GetKeyPolicy`"),
             "{told:?}"
         );
+    }
+
+    /// The secret names the deployment's own key by an alias: the role's own policy lets it use that.
+    #[test]
+    fn an_alias_of_the_own_key_is_the_own_key() {
+        let mut observed = observed();
+        let topology = topology_from(&format!("function: {{ kmsKey: '{}' }}", key("mrk-own")));
+        let alias = format!("arn:aws:kms:{REGION}:{ACCOUNT}:alias/logins");
+        observed.infinispan_secrets.get_mut(REGION).unwrap().key = Some(alias.clone());
+        let policy = json!({"Statement": [to_account(), to_service("cloudwatch.amazonaws.com"),
+            to_service(&format!("logs.{REGION}.amazonaws.com"))]})
+        .to_string();
+        let told_of = |observed: &mut Observed, id: &str| {
+            let own = KeyReading::Policy(policy.clone());
+            let of_alias = KeyReading::OfAlias {
+                id: id.to_owned(),
+                policy: policy.clone(),
+            };
+            observed.keys = [
+                ((REGION.into(), key("mrk-own")), own),
+                ((REGION.into(), alias.clone()), of_alias),
+            ]
+            .into();
+            let told = warnings(&topology, observed);
+            told.iter().filter(|it| it.contains("alias/logins")).count()
+        };
+        assert_eq!(told_of(&mut observed, "mrk-own"), 0);
+        assert_eq!(told_of(&mut observed, "mrk-another"), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use fencing::health::{STUCK_AFTER_SECONDS, UNFENCED_AFTER_SECONDS, WATCHDOG_SILE
 use fencing::metrics::{DIMENSION_SITE, DIMENSION_TOPOLOGY, Metric, NAMESPACE};
 use serde::Serialize;
 
-use crate::topology::{SiteName, Topology};
+use crate::topology::{Mode, SiteName, Topology};
 
 /// What it means when a metric has no data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +194,8 @@ pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
     });
 
     let remind_after = topology.drill.remind_after.seconds();
-    if is_first && remind_after > 0 {
+    // Where a fence is only observed, a drill is refused.
+    if is_first && remind_after > 0 && topology.mode == Mode::Act {
         let due = b.alarm("DrillDue", "drill-due", Metric::Undrilled.name(), Silence::IsFine, &format!("The link has not been cut for a drill for {} days. Nothing is wrong; nobody knows either that a fence would still work from one end to the other. `provision drill --split-brain` shows it; `drill.remindAfter` in the topology says how often, and 0s switches this off.", remind_after / DAY_SECONDS));
         b.alarms.push(Alarm {
             statistic: "Maximum",

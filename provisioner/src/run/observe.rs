@@ -260,7 +260,14 @@ pub async fn observe(
     let ((accelerators, accelerator, mut accelerator_tags, listeners), endpoints) = accelerators;
     let search = sites_to_search(topology, &listeners, &endpoints.readings);
     let account_id = &standing.identity.account_id;
-    let policies = keys::policies(aws, topology, account_id, &infinispan_secrets_found, &topics);
+    let policies = keys::policies(
+        aws,
+        topology,
+        account_id,
+        &infinispan_secrets_found,
+        &topics,
+        &standing.unreached,
+    );
     let balancers_elsewhere = each(search.into_iter().map(|(site, region)| {
         let aws = aws.clone();
         (region.clone(), async move {

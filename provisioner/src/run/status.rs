@@ -23,7 +23,7 @@ use super::{Failure, Session};
 use crate::observed::status::{
     AcceleratorState, FunctionState, KeycloakState, RegisterItems, Source, StatusReading,
 };
-use crate::topology::{Site, SiteName, Topology};
+use crate::topology::{Mode, Site, SiteName, Topology};
 use crate::world::accelerator::Accelerators;
 use crate::world::functions::Functions;
 use crate::world::kubernetes::{ConnectError, Contexts};
@@ -50,7 +50,11 @@ pub async fn look(session: &Session, topology: &Topology, file: &str, within: Du
         topology: topology.name.to_string(),
         file: file.to_owned(),
         mode: topology.mode,
-        remind_after_seconds: topology.drill.remind_after.seconds(),
+        remind_after_seconds: match topology.mode {
+            Mode::Act => topology.drill.remind_after.seconds(),
+            // Where a fence is only observed, a drill is refused.
+            Mode::Observe => 0,
+        },
         sites: topology.sites.each_ref().map(|site| site.name.clone()),
         at: Timestamp::now(),
         register,

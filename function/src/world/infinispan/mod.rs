@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fencing::health::{Ending, Reach, Refusal, leads_elsewhere};
+use fencing::losses::CACHES_AT_MOST;
 use fencing::replication::{Backup, CacheFailure, CachePush, View};
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -266,23 +267,41 @@ impl Infinispan {
             .map_err(|what| fault(at, what))
     }
 
-    /// How many entries each cache has that backs up to `backup`. One that does not say is left out.
+    /// How many entries each cache has that backs up to `backup`. Of one that does not say, only the name is known, and
+    /// those beyond what is counted are not asked.
     pub async fn sizes(&self, at: &SiteName, backup: &SiteName) -> Result<Sizes, Fault> {
         let replicated = self.pushes(at, backup).await?;
-        let sizes = replicated.into_iter().map(async |CachePush { cache, .. }| {
+        let names: BTreeSet<String> = replicated.into_iter().map(|push| push.cache).collect();
+        let sizes = names.into_iter().enumerate().map(async |(index, cache)| {
             let path = format!("/rest/v2/caches/{}?action=size", segment(&cache));
-            let size = read::size(&self.get(at, &path).await.ok()?).ok()?;
-            Some((cache, size))
+            let size = async || read::size(&self.get(at, &path).await.ok()?).ok();
+            let size = if index < CACHES_AT_MOST {
+                size().await
+            } else {
+                None
+            };
+            (cache, size)
         });
-        Ok(join_all(sizes).await.into_iter().flatten().collect())
+        Ok(join_all(sizes).await.into_iter().collect())
     }
 
     /// The keys of a cache, `at_most` of them, as digests.
     pub async fn keys(&self, at: &SiteName, cache: &str, at_most: u64) -> Result<Keys, Fault> {
         let path = format!("/rest/v2/caches/{}?action=keys&limit={at_most}", segment(cache));
-        self.get(at, &path)
+        let asked = async {
+            let answer = self
+                .at(at)
+                .map_err(|fault| fault.what)?
+                .ask(Method::GET, &path)
+                .await?;
+            if !answer.status.is_success() {
+                // What it says instead may quote a key.
+                return Err(format!("it answers {}", answer.status.as_u16()));
+            }
+            read::keys(&answer.body)
+        };
+        asked
             .await
-            .and_then(|body| read::keys(&body))
             .map_err(|what| fault(at, format!("cache `{cache}`: {what}")))
     }
 

@@ -122,7 +122,7 @@ impl Lookout for &Memory {
             })?;
             let sizes = caches
                 .iter()
-                .map(|(cache, keys)| (cache.clone(), keys.len() as u64));
+                .map(|(cache, keys)| (cache.clone(), (cache != "mute").then_some(keys.len() as u64)));
             Ok(sizes.collect())
         })
     }

@@ -174,9 +174,11 @@ impl Forcing {
             let now = sim.clock.now();
             core.watcher.forced_since = now;
             let index = core.reality.index(&self.fenced);
-            core.reality.sites[index]
+            let own = core.reality.sites[index]
                 .alive
-                .then(|| core.reality.backup(index))
+                .then(|| core.reality.backup(index));
+            core.watcher.forced_blind = own.is_none();
+            own
         };
         let answers = !sim.core().reality.register_away;
         if by_force::may_survive(own) || answers && self.is_kept() {

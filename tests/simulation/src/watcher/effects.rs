@@ -192,12 +192,13 @@ impl Watcher {
             let both = |backups: [Backup; 2]| backups.iter().all(|backup| *backup != Backup::Online);
             let backups = [reality.backup(0), reality.backup(1)];
             // Nobody can ask a site that is dead whether people have cut it off; the functions cannot have, for they take the
-            // other one out first, and then nothing can be forced.
-            let excused = touched(
-                hands.sites[fenced],
-                self.epoch_began.min(self.forced_since),
-                reality,
-            );
+            // other one out first, and then nothing can be forced. One that answered was asked.
+            let since = if self.forced_blind {
+                self.epoch_began.min(self.forced_since)
+            } else {
+                self.forced_since
+            };
+            let excused = touched(hands.sites[fenced], since, reality);
             self.demand(!both(backups) || both(before.backups) || excused, || {
                 format!("I2: {id} cuts the second backup by force")
             });

@@ -190,6 +190,8 @@ pub struct Watcher {
     loss: losses::Loss,
     /// When an operator looked for the last time, before something was forced, whether the fenced site replicates.
     pub forced_since: Duration,
+    /// Whether that site was dead and said nothing.
+    pub forced_blind: bool,
 }
 
 impl Watcher {
