@@ -13,7 +13,7 @@ use crate::run::{Session, destroy};
 pub(super) struct Destroy {
     #[command(flatten)]
     file: TopologyFile,
-    /// Agree beforehand
+    /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
     /// Remove it even while a site is fenced: nothing will remember that afterwards

@@ -28,8 +28,8 @@ pub(super) struct Drill {
     #[arg(long, alias = "fail-health", value_name = "DURATION", value_parser = lasting)]
     path: Option<Interval>,
     /// Cut the link between the sites for real: the Infinispan operators and the gossip routers of both clusters are
-    /// scaled to none until a site is fenced, and back whatever happens; then the site is brought back. It shows how long
-    /// each stage took beside what was promised. Users of the fenced site log in anew
+    /// scaled to zero until a site is fenced, and scaled back whatever happens; then the site is brought back. It shows how long
+    /// each stage took beside what was promised. Users who are logging in there start again
     #[arg(long, conflicts_with = "path")]
     split_brain: bool,
     /// Put back what a drill scaled that was killed, on whatever machine
@@ -41,7 +41,7 @@ pub(super) struct Drill {
     /// For how long Keycloak's pods may take to go, or to come, after --split-brain
     #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "15m", requires = "split_brain")]
     keycloak_within: Interval,
-    /// Agree beforehand
+    /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
     /// How to answer
@@ -99,8 +99,8 @@ impl Drill {
         say(report::verdict(&seen).line().as_str());
         say(
             "the link between the sites is to be cut for real: the Infinispan operators and the gossip routers of both \
-             clusters are scaled to none. One site is fenced, the other serves all users alone, writes at both fail until \
-             that is done, and users with a session at the fenced site log in anew. Then everything is put back and the \
+             clusters are scaled to zero. One site is fenced, the other serves all users alone, writes at both fail until \
+             that is done, and users who are logging in at the fenced site start again. Then everything is put back and the \
              site is brought back",
         );
         if !self.yes {

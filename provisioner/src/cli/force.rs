@@ -64,7 +64,7 @@ pub(super) struct Reconcile {
     /// Take a hold off, too, that was there before the forced fence
     #[arg(long, conflicts_with = "abandon")]
     lift_hold: bool,
-    /// Agree beforehand
+    /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
     /// How to answer

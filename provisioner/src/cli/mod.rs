@@ -64,7 +64,7 @@ enum Verb {
     Build(build::Build),
     /// Show what apply would change, and how long fencing takes in the worst case
     Plan(plan::Plan),
-    /// Put everything in place; run again, it goes on from what stands
+    /// Put everything in place; after an interruption, run it again
     Apply(apply::Apply),
     /// Show how things stand and what to do next: the first thing to run when something is wrong
     Status(status::Status),
@@ -72,15 +72,15 @@ enum Verb {
     Destroy(destroy::Destroy),
     /// Show what was decided and when, who asked for it, and how it ended
     History(history::History),
-    /// Take a site out as planned, by the same record as an alert's
+    /// Take a site out for planned work, as an alert would
     Fence(recover::Fence),
     /// Write a fence by force into the register, and let the functions run again
     Reconcile(force::Reconcile),
     /// Bring the fenced site back, step by step; stopped at any point, the same command goes on
     Rejoin(recover::Rejoin),
-    /// Have the other site serve, because the survivor died after the decision
+    /// Make the fenced site serve, because the survivor died after the decision
     Promote(recover::Promote),
-    /// Forbid new decisions until they are released; one that was taken is carried out all the same
+    /// Prevent new decisions until you release the hold; one already made is still carried out
     Hold(hold::Hold),
     /// Allow new decisions again
     Release(hold::Release),

@@ -51,7 +51,7 @@ pub(super) struct Rejoin {
     /// Make every check that changes nothing, and stop there
     #[arg(long)]
     dry_run: bool,
-    /// Agree beforehand
+    /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
     /// How to answer
@@ -66,10 +66,10 @@ pub(super) struct Fence {
     site: String,
     #[command(flatten)]
     file: TopologyFile,
-    /// Why; it stands in the record
+    /// Why; this is kept in the record
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
-    /// From this machine, with your rights: for when the functions or their register are out of reach. Stops the
+    /// From this machine, with your rights: for when the functions fail or their register does not answer. Stops the
     /// functions where it has to; `provision reconcile` follows
     #[arg(long)]
     force: bool,
@@ -79,7 +79,7 @@ pub(super) struct Fence {
     /// Show the evidence, and stop there
     #[arg(long)]
     dry_run: bool,
-    /// Agree beforehand
+    /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
     /// How to answer
@@ -97,7 +97,7 @@ pub(super) struct Promote {
     /// The survivor looks alive, and you know that it is lost
     #[arg(long)]
     survivor_is_lost: bool,
-    /// Agree beforehand
+    /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
     /// How to answer
@@ -133,10 +133,10 @@ impl Rejoin {
                 KeycloakBy::Manual => Hands::Theirs,
             };
             say(&format!(
-                "{0} is to be brought back: its Keycloak is stopped, what it alone has is lost (sessions, logins under way, \
-                 failed logins), the other site's state is pushed to it, its Keycloak is started, and it goes back into \
-                 the accelerator. The other site serves all users meanwhile. Stopped at any point, the same command \
-                 goes on",
+                "{0} is to be brought back: its Keycloak is stopped, what it alone has is lost (logins under way, counts of \
+                 failed logins, action tokens), the other site's state is pushed to it, its Keycloak is started, and it goes back into \
+                 the accelerator. The other site serves all users meanwhile. If it is stopped, \
+                 run the same command again",
                 site.name
             ));
             // Whoever has agreed already reads no more.

@@ -11,7 +11,7 @@ use crate::preflight::problem::quoted;
 /// What CloudFormation says when its own look ahead failed, without a word of why: at a change set, and at its execution.
 const WITHHELD: [&str; 3] = ["EarlyValidation", "DescribeEvents", "FAILED event for details"];
 /// After something was changed.
-const THEN: &str = "then run the same command again: it goes on from what stands";
+const THEN: &str = "then run the same command again: it continues where it stopped";
 
 /// Words that a reason holds, any of them, in small letters; and what to do then.
 type Row = (&'static [&'static str], fn(&StackCause, &str) -> String);

@@ -9,7 +9,7 @@ use crate::topology::{Region, RegisterKind};
 
 /// Before a site is put into the accelerator by hand.
 const IN_STEP: &str = "a stale site that serves loses writes; once it is in step with the other, its caches cleared and \
-                       the state pushed (the README's chapter `When a site was fenced`)";
+                       the state pushed (docs/runbook.md, chapter `A site is fenced`)";
 
 /// A reason not to go on. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -475,13 +475,13 @@ impl Problem {
             }
             Self::UnknownParameter { .. } => "this is a mistake in Sitefence; please report it".into(),
             Self::DecisionInForce { .. } => {
-                "bring the fenced site back first, in the order of the README's chapter `When a site was fenced`; the \
+                "bring the fenced site back first (docs/runbook.md, chapter `A site is fenced`); the \
                  register opens by itself then"
                     .into()
             }
             Self::NotOpen { register } => format!(
-                "nothing would remember that {} is out of the accelerator: bring it back first (the README's chapter `When \
-                 a site was fenced` says how), or destroy with --force",
+                "nothing would remember that {} is out of the accelerator: bring it back first (docs/runbook.md, chapter \
+                 `A site is fenced`), or destroy with --force",
                 register.fenced().map_or("a site", SiteName::as_str)
             ),
             Self::UsedRegister { epoch, .. } => format!(

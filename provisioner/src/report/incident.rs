@@ -503,7 +503,7 @@ fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<Fo
     );
     say(
         format!(
-            "What only {} had: sessions that began there while it was cut off, logins under way, failed logins.",
+            "What only {} had: logins under way, counts of failed logins, action tokens; sessions too, if your Keycloak keeps them in Infinispan.",
             decision.fenced
         ),
         None,

@@ -172,8 +172,9 @@ pub fn left_out(
         .map(|it| format!("error: {} in {} has to wait: {}", it.what, it.place, it.why));
     let mut lines: Vec<String> = clusters.chain(regions).chain(deferred).collect();
     if !lines.is_empty() {
-        lines
-            .push("hint: run the same command again once it answers; it goes on from what stands".to_owned());
+        lines.push(
+            "hint: run the same command again once it answers: it continues where it stopped".to_owned(),
+        );
     }
     lines
 }

@@ -69,7 +69,7 @@ pub enum Failure {
         source: std::io::Error,
     },
     /// Several at once.
-    #[error("{} problem(s) stand in the way", .0.len())]
+    #[error("{} problem(s) have to be solved first", .0.len())]
     Problems(Vec<Problem>),
     #[error("the stack {stack} in {region} ended in {status}{}", cause_text(cause.as_deref()))]
     Stack {
@@ -241,7 +241,7 @@ pub enum Failure {
     StaysStopped(Box<Failure>),
     #[error("nothing was changed")]
     Declined,
-    #[error("nobody can be asked for consent here")]
+    #[error("this needs consent, and there is no terminal to ask on")]
     NoTerminal,
     #[error("{} cannot be written", path.display())]
     Unwritable {
@@ -493,16 +493,16 @@ impl Failure {
             Self::Problems(_) | Self::Envelope(_) => None,
             Self::Cluster(error) => error
                 .hint()
-                .or_else(|| Some("run the same command again; it goes on from what stands".into())),
+                .or_else(|| Some("run the same command again: it continues where it stopped".into())),
             Self::ClusterProblem(problem) => Some(problem.hint()),
             Self::NotRolledOut { .. } => Some(
-                "look at the pods of that namespace; then run the same command again, it goes on from what stands".into(),
+                "look at the pods of that namespace; then run the same command again: it continues where it stopped".into(),
             ),
             Self::WatchdogsSilent { .. } => Some(
                 "run the same command again to go on waiting, with --wait for longer or with --no-wait not at all".into(),
             ),
             Self::Stack { cause, region, .. } => hints(cause.as_deref(), region).or_else(|| {
-                Some("remove the cause, then run the same command again: it goes on from what stands".into())
+                Some("remove the cause, then run the same command again: it continues where it stopped".into())
             }),
             Self::ChangeSet {
                 reason,
@@ -530,7 +530,7 @@ impl Failure {
             Self::FunctionNotReady { reason, region, .. } => {
                 let cause = StackCause::new("Function", "AWS::Lambda::Function", None, reason);
                 hints([&cause], region)
-                    .or_else(|| Some("remove the cause, then run the same command again; it goes on from what stands".into()))
+                    .or_else(|| Some("remove the cause, then run the same command again: it continues where it stopped".into()))
             }
             Self::ForeignCode { .. } => Some(
                 "somebody deploys to it beside CloudFormation, or writes to its bucket: CloudTrail's UpdateFunctionCode and \
@@ -542,7 +542,7 @@ impl Failure {
                  how its replica in {region} stands"
             )),
             Self::NoOutput { .. } => Some(
-                "somebody else changed the stack meanwhile: run the same command again; it goes on from what stands".into(),
+                "somebody else changed the stack meanwhile: run the same command again: it continues where it stopped".into(),
             ),
             Self::Locked { takes_over_at, .. } => Some(format!(
                 "wait for it; if it died, its lock lapses at {takes_over_at}, or take it over now with --break-lock"
@@ -560,8 +560,8 @@ impl Failure {
                 Status::NotNow | Status::Foreign | Status::Done => None,
             },
             Self::DecidedMeanwhile { register } => Some(format!(
-                "the function is gone and the register still stands: `provision apply` puts the function back; or bring \
-                 {} back as the README's chapter `When a site was fenced` says, then destroy with --force",
+                "the function is gone, but the register still exists: `provision apply` puts the function back; or bring \
+                 {} back (docs/runbook.md, chapter `A site is fenced`), then destroy with --force",
                 register.fenced().map_or("the site", SiteName::as_str)
             )),
             Self::NotMarked { .. } => Some(
@@ -584,7 +584,7 @@ impl Failure {
                     .into(),
             ),
             Self::WorkloadSlow { .. } => Some(
-                "look at the pods of that namespace; then run the same command again, it goes on from what stands".into(),
+                "look at the pods of that namespace; then run the same command again: it continues where it stopped".into(),
             ),
             Self::Controlled { owner, code, .. } if *code == KEYCLOAK_CONTROLLED => Some(format!(
                 "pause it first: {}; or stop Keycloak yourself, with --keycloak manual",
@@ -597,7 +597,7 @@ impl Failure {
             Self::ClusterNeeded { .. } => {
                 Some("bring the cluster into reach, or stop Keycloak yourself, with --keycloak manual".into())
             }
-            Self::RegisterUnread { .. } => Some("run the same command again; it goes on from what stands".into()),
+            Self::RegisterUnread { .. } => Some("run the same command again: it continues where it stopped".into()),
             Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => Some("`provision history` lists those that there were".into()),
             Self::StillApart { .. } => {
                 Some("repair the link between the sites; --give-up-after waits longer".into())
@@ -616,7 +616,7 @@ impl Failure {
                 Some("run the same command again to go on; what was begun at a server goes on there meanwhile".into())
             }
             Self::FaultyPlan { .. } => {
-                Some("this is a fault of provision; nothing was changed: please report it with the topology".into())
+                Some("this is a bug in provision; nothing was changed: please report it with the topology".into())
             }
             Self::StaysStopped(failure) => {
                 let stopped = "the functions stay stopped until `provision reconcile`";

@@ -305,7 +305,7 @@ pub struct Function {
     #[serde(rename = "memory")]
     #[garde(range(min = 128, max = 10240))]
     pub memory_mib: u32,
-    /// The longest that one invocation may take. No write happens later than this after it began.
+    /// How long one invocation may take. It writes nothing after that.
     pub timeout: Interval,
     /// How many days its logs are kept: one of the numbers that CloudWatch knows.
     #[garde(custom(known_retention))]

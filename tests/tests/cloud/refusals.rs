@@ -107,7 +107,7 @@ fn without_consent_and_without_a_terminal_nothing_is_changed() {
     let run = cloud.run(&["apply", "--function-zip", "given.zip"]);
     assert_eq!(run.code, Some(2), "{run}");
     assert!(run.stderr.ends_with(
-        "error: nobody can be asked for consent here\nhint: add --yes to agree beforehand; `provision plan` shows \
+        "error: this needs consent, and there is no terminal to ask on\nhint: add --yes to agree beforehand; `provision plan` shows \
          to what\n"
     ));
     assert_eq!(cloud.counter.changes(), [""; 0]);
@@ -118,7 +118,8 @@ fn without_consent_and_without_a_terminal_nothing_is_changed() {
     assert_eq!(run.code, Some(2), "{run}");
     assert!(run.stderr.contains("- sitefence-demo-register  delete"), "{run}");
     assert!(
-        run.stderr.contains("nobody can be asked for consent here"),
+        run.stderr
+            .contains("this needs consent, and there is no terminal to ask on"),
         "{run}"
     );
     assert_eq!(cloud.counter.changes(), [""; 0]);

@@ -125,7 +125,7 @@ fn a_rollback_that_failed_is_continued_only_with_consent() {
                 .contains("sitefence-demo-fencing  its rollback failed and is continued")
                 && refused
                     .stderr
-                    .contains("error: nobody can be asked for consent here"),
+                    .contains("error: this needs consent, and there is no terminal to ask on"),
             "{refused}"
         );
         assert_eq!(cloud.counter.changes(), [""; 0], "{verb:?}");
