@@ -295,7 +295,7 @@ mod tests {
         let mut topology = sample::topology_from("");
         let with = bill(&topology);
         assert_eq!(of(&with, "dashboards"), Some(3_000_000));
-        assert_eq!(of(&with, "metrics"), Some(1_500_000));
+        assert_eq!(of(&with, "metrics"), Some(1_800_000));
         assert_eq!(of(&with, "health checks"), None);
         topology.monitoring.dashboard = false;
         let without = bill(&topology);

@@ -155,6 +155,8 @@ impl World {
                 Damage::Edited => stack.template.text.push_str("# by hand\n"),
                 Damage::Gone => {
                     reading.stacks.remove(kind);
+                    // A bucket is missed only where its stack stands.
+                    reading.bucket_is_gone &= reading.stacks.contains_key(&StackKind::Artifacts);
                 }
             }
         }
