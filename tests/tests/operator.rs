@@ -17,7 +17,7 @@ use provisioner::topology::Platform;
 use serde_json::{Value, json};
 use tests::crds::operators_monitoring_definitions;
 use tests::monitoring::operator::{self, Pod};
-use tests::skip::skipped;
+use tests::skip::impossible;
 use tests::standins::kubernetes::ClusterStandIn;
 
 /// Names the program of the operator.
@@ -190,7 +190,7 @@ fn unpacked(bytes: &[u8]) -> String {
 fn the_real_operator_makes_of_our_objects_what_is_kept() {
     const TEST: &str = "the_real_operator_makes_of_our_objects_what_is_kept";
     let Some(program) = std::env::var_os(PROGRAM).filter(|_| ClusterStandIn::is_real()) else {
-        return skipped(
+        return impossible(
             TEST,
             "`cargo xtask real kubernetes` builds prometheus-operator and runs it",
         );
