@@ -119,7 +119,11 @@ impl Functions {
             .await;
         Ok(Some(FunctionState {
             forced: tags.ok().and_then(|tags| ForcedFence::read(&tags)),
-            reason: function.state_reason.or(function.last_update_status_reason),
+            // Some who answer as Lambda does write down a reason that says nothing.
+            reason: [function.state_reason, function.last_update_status_reason]
+                .into_iter()
+                .flatten()
+                .find(|reason| !reason.is_empty()),
             // What Lambda leaves out is as it should be.
             state: function
                 .state
