@@ -41,6 +41,12 @@ async fn ask(handler: &Handler<&Memory>) -> Told {
     invoke(handler, get(&format!("/health/{HEALTH_SECRET}"))).await
 }
 
+/// The answer to a health check names this as the first that fails.
+fn fails_by(told: &Told, check: &str) {
+    let begins = format!("FENCER-FAILED failing={check} ");
+    assert!(told.body.starts_with(&begins), "{}", told.body);
+}
+
 fn first_line(told: &Told) -> &str {
     told.body.lines().next().unwrap()
 }
@@ -257,12 +263,7 @@ async fn a_secret_that_cannot_be_read_any_more_is_named_although_it_is_remembere
     let handler = ready(&world).await;
     world.with(|state| state.secret = Err("AccessDeniedException".to_owned()));
     invoke(&handler, sweep()).await;
-    let told = ask(&handler).await;
-    assert!(
-        told.body.starts_with("FENCER-FAILED failing=webhook-secret "),
-        "{}",
-        told.body
-    );
+    fails_by(&ask(&handler).await, "webhook-secret");
     // What is remembered still lets a fence happen.
     assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
 }
@@ -275,12 +276,7 @@ async fn a_result_that_grew_old_is_none() {
     pass(Duration::from_secs(170)).await;
     assert_eq!(ask(&handler).await.status, 200);
     pass(Duration::from_secs(20)).await;
-    let told = ask(&handler).await;
-    assert!(
-        told.body.starts_with("FENCER-FAILED failing=deep-check "),
-        "{}",
-        told.body
-    );
+    fails_by(&ask(&handler).await, "deep-check");
 }
 
 #[tokio::test(start_paused = true)]
@@ -290,12 +286,7 @@ async fn a_register_that_hangs_is_told_in_time() {
     invoke(&handler, sweep()).await;
     world.mishap(|call| matches!(call, Call::ReadRegister), Mishap::Hangs, 1);
     let began = world.uptime();
-    let told = ask(&handler).await;
-    assert!(
-        told.body.starts_with("FENCER-FAILED failing=register "),
-        "{}",
-        told.body
-    );
+    fails_by(&ask(&handler).await, "register");
     assert!(
         world.uptime() - began < Duration::from_secs(2),
         "Route 53 has hung up"

@@ -191,27 +191,27 @@ impl Judge<'_> {
             }
             let why = match reading {
                 Some(KeyReading::Policy(policy) | KeyReading::OfAlias { policy, .. }) => {
-                    match key_policy::judge(policy, &need.who, need.actions, &need.context) {
-                        Ruling::Allows => continue,
-                        Ruling::Lacks(actions) => {
-                            self.warnings.push(Warning::KeyForbids {
-                                key: need.key,
-                                who: need.who,
+                    let Need {
+                        key, who, purpose, ..
+                    } = need;
+                    self.warnings.extend(
+                        match key_policy::judge(policy, &who, need.actions, &need.context) {
+                            Ruling::Allows => None,
+                            Ruling::Lacks(actions) => Some(Warning::KeyForbids {
+                                key,
+                                who,
                                 actions,
-                                purpose: need.purpose,
-                            });
-                            continue;
-                        }
-                        Ruling::Unclear(why) => {
-                            self.warnings.push(Warning::KeyUnclear {
-                                key: need.key,
-                                who: need.who,
+                                purpose,
+                            }),
+                            Ruling::Unclear(why) => Some(Warning::KeyUnclear {
+                                key,
+                                who,
                                 why,
-                                purpose: need.purpose,
-                            });
-                            continue;
-                        }
-                    }
+                                purpose,
+                            }),
+                        },
+                    );
+                    continue;
                 }
                 Some(KeyReading::Unread(why)) => why.clone(),
                 None => format!("{} does not answer", need.region),

@@ -8,24 +8,22 @@
 //!
 //! Every value is escaped by the engine; the template names no other way. What no record tells is said to be unknown.
 
+mod picture;
+
 use fencing::register::{Decision, Record, State};
 use fencing::rehearsal::SplitBrain;
 use jiff::Timestamp;
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use super::drill::{promised, seconds};
+use self::picture::{Bar, Mark, Stage, bars, line_height, marks, measured, ms_between, row, spoken};
+use super::drill::seconds;
 use super::history::Chapter;
 use crate::topology::Topology;
 use crate::topology::time_to_fence::TimeToFence;
 
 const NAME: &str = "incident.html";
 const TEMPLATE: &str = include_str!("../../../templates/report/incident.html");
-/// The pictures' width, in which a phone shows them without shrinking.
-const WIDTH: f64 = 308.0;
-const BAR: u32 = 44;
-const MARK: u32 = 46;
-
 /// What the page is made from, beside the epoch.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {
@@ -67,39 +65,6 @@ struct Page {
 }
 
 #[derive(Serialize)]
-struct Bar {
-    title: String,
-    y: u32,
-    parts: Vec<Part>,
-}
-
-#[derive(Serialize)]
-struct Part {
-    kind: u8,
-    x: String,
-    width: String,
-    title: String,
-}
-
-#[derive(Serialize)]
-struct Stage {
-    kind: u8,
-    name: &'static str,
-    promised: String,
-    measured: String,
-    late: bool,
-}
-
-#[derive(Serialize)]
-struct Mark {
-    kind: u8,
-    y: u32,
-    what: String,
-    at: String,
-    after: Option<String>,
-}
-
-#[derive(Serialize)]
 struct Entry {
     rev: u64,
     at: String,
@@ -127,14 +92,6 @@ struct FollowUp {
     command: Option<String>,
 }
 
-/// A stage with what it may take and what it took.
-struct Measured {
-    name: &'static str,
-    promised_ms: Option<i64>,
-    took_ms: Option<i64>,
-}
-
-/// The page; `None` where nothing was decided in that epoch.
 pub fn incident_html(chapter: &Chapter, around: &Around<'_>) -> Option<Result<String, tera::Error>> {
     let page = Page::of(chapter, chapter.decision()?, around);
     Some(fill(&page))
@@ -147,21 +104,8 @@ fn fill(page: &Page) -> Result<String, tera::Error> {
     tera.render(NAME, &Context::from_serialize(page)?)
 }
 
-fn ms_between(from: Timestamp, to: Timestamp) -> i64 {
-    i64::try_from(to.duration_since(from).as_millis()).unwrap_or(i64::MAX)
-}
-
 fn to_the_second(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
-}
-
-/// A duration as people say it: `12.3 s`, `7 min`, `3 h 20 min`.
-fn spoken(ms: i64) -> String {
-    match ms / 1000 {
-        0..120 => seconds(ms),
-        whole @ 120..7200 => format!("{} min", whole / 60),
-        whole => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-    }
 }
 
 impl Page {
@@ -170,7 +114,7 @@ impl Page {
         let stages = measured(chapter, decision, drill, around.worst_cases);
         let marks = marks(chapter, decision, drill);
         let (bars, bars_height) = bars(&stages);
-        let line_height = u32::try_from(marks.len()).unwrap_or(0) * MARK + 8;
+        let line_height = line_height(&marks);
         Self {
             topology: around.topology.name.to_string(),
             epoch: chapter.epoch.0,
@@ -229,143 +173,6 @@ fn sentence(chapter: &Chapter, decision: &Decision) -> String {
         to_the_second(decision.decided_at),
         decision.evidence
     )
-}
-
-fn measured(
-    chapter: &Chapter,
-    decision: &Decision,
-    drill: Option<&SplitBrain>,
-    worst_cases: &[TimeToFence],
-) -> Vec<Measured> {
-    let case = worst_cases
-        .iter()
-        .find(|case| case.fenced == decision.fenced.0.as_str());
-    let [firing, sent, function] =
-        promised(case).map(|seconds| seconds.map(|seconds| i64::from(seconds) * 1000));
-    let lost = drill.map(|drill| drill.lost_at);
-    let between = |from: Option<Timestamp>, to: Option<Timestamp>| Some(ms_between(from?, to?));
-    let (alerted, decided) = (decision.alerted_at, Some(decision.decided_at));
-    let complete = chapter.first(State::Complete);
-    vec![
-        Measured {
-            name: "link lost, until the alert fires",
-            promised_ms: firing,
-            took_ms: between(lost, alerted),
-        },
-        Measured {
-            name: "alert fires, until the decision",
-            promised_ms: sent,
-            took_ms: between(alerted, decided),
-        },
-        Measured {
-            name: "decision, until replication is cut",
-            promised_ms: function,
-            took_ms: between(decided, complete),
-        },
-    ]
-}
-
-fn row(stage: &Measured, kind: u8) -> Stage {
-    let late = stage.took_ms.zip(stage.promised_ms);
-    Stage {
-        kind,
-        name: stage.name,
-        promised: stage.promised_ms.map_or_else(|| "-".to_owned(), seconds),
-        measured: stage.took_ms.map_or_else(|| "unknown".to_owned(), seconds),
-        late: late.is_some_and(|(took, promised)| took > promised),
-    }
-}
-
-/// Two bars on one scale.
-fn bars(stages: &[Measured]) -> (Vec<Bar>, u32) {
-    let sum =
-        |of: fn(&Measured) -> Option<i64>| -> i64 { stages.iter().filter_map(of).map(|ms| ms.max(0)).sum() };
-    let whole = sum(|stage| stage.promised_ms)
-        .max(sum(|stage| stage.took_ms))
-        .max(1);
-    #[allow(clippy::cast_precision_loss, reason = "a picture's pixels")]
-    let pixels = |ms: i64| ms as f64 / whole as f64 * WIDTH;
-    let bar = |title: &str, of: fn(&Measured) -> Option<i64>, number: u32| {
-        let mut at = 0;
-        let mut parts = Vec::new();
-        for (stage, kind) in stages.iter().zip(1..) {
-            let Some(ms) = of(stage).map(|ms| ms.max(0)) else {
-                continue;
-            };
-            parts.push(Part {
-                kind,
-                x: format!("{:.1}", pixels(at)),
-                // One that took no time is seen all the same.
-                width: format!("{:.1}", pixels(ms).max(2.0)),
-                title: format!("{}: {}", stage.name, seconds(ms)),
-            });
-            at += ms;
-        }
-        Bar {
-            title: format!("{title}: {}", seconds(at)),
-            y: number * BAR + 14,
-            parts,
-        }
-    };
-    let mut all = vec![bar("promised at most", |stage| stage.promised_ms, 0)];
-    let known = stages.iter().all(|stage| stage.took_ms.is_some());
-    let title = if known {
-        "measured"
-    } else {
-        "measured, as far as known"
-    };
-    all.push(bar(title, |stage| stage.took_ms, 1));
-    (all, 2 * BAR + 2)
-}
-
-fn marks(chapter: &Chapter, decision: &Decision, drill: Option<&SplitBrain>) -> Vec<Mark> {
-    let mut all: Vec<(Timestamp, u8, String)> = Vec::new();
-    all.extend(drill.map(|drill| (drill.lost_at, 1, "the link was cut, by a drill".to_owned())));
-    all.extend(
-        decision
-            .alerted_at
-            .map(|at| (at, 1, "the alert fired".to_owned())),
-    );
-    all.push((
-        decision.decided_at,
-        2,
-        format!("decided: {} goes", decision.fenced),
-    ));
-    let mut before = State::Decided;
-    let mut was_complete = false;
-    for entry in &chapter.entries {
-        let what = match entry.state {
-            state if state == before => continue,
-            State::Isolated => "out of the accelerator".to_owned(),
-            State::Complete if was_complete => "carried out again".to_owned(),
-            State::Complete => "replication cut: complete".to_owned(),
-            State::Rejoining => format!("{} is being brought back", decision.fenced),
-            State::Open => "both serve again".to_owned(),
-            State::Decided => "the decision is carried out again".to_owned(),
-        };
-        was_complete |= entry.state == State::Complete;
-        before = entry.state;
-        let kind = match entry.state {
-            State::Open => 3,
-            State::Rejoining => 4,
-            _ => 2,
-        };
-        all.push((entry.written_at, kind, what));
-    }
-    all.sort_by_key(|(at, ..)| *at);
-    let mut last = None;
-    let mut marks = Vec::new();
-    for ((at, kind, what), number) in all.into_iter().zip(0..) {
-        marks.push(Mark {
-            kind,
-            y: number * MARK + 14,
-            what,
-            at: to_the_second(at),
-            after: last.map(|last| format!("+{}", spoken(ms_between(last, at)))),
-        });
-        last = Some(at);
-    }
-    marks
 }
 
 fn entries(chapter: &Chapter) -> Vec<Entry> {

@@ -10,33 +10,42 @@ use crate::observed::cluster_endpoint;
 use crate::topology::Platform;
 use crate::world::kubernetes::{Cluster, ClusterError, Target};
 
-/// Reads an object.
-pub(super) trait Gets {
+/// Reads objects of a cluster.
+pub(super) trait Gets: Send + Sync {
+    fn cluster(&self) -> &Cluster;
+
+    /// What is made of an answer, of a right that is lacking above all.
+    fn taken(&mut self, answer: Result<Option<Value>, ClusterError>) -> Result<Option<Value>, ClusterError>;
+
     /// The object, if there is one.
     fn get(
         &mut self,
         resource: Resource,
         namespace: &str,
         name: &str,
-    ) -> impl Future<Output = Result<Option<Value>, ClusterError>> + Send;
+    ) -> impl Future<Output = Result<Option<Value>, ClusterError>> + Send {
+        async move {
+            let target = Target {
+                resource,
+                namespace,
+                name,
+            };
+            let answer = self.cluster().get(target).await;
+            self.taken(answer)
+        }
+    }
 }
 
 /// Whatever may not be read is not there: for what is only worth knowing.
 pub(super) struct Quietly<'a>(pub(super) &'a Cluster);
 
 impl Gets for Quietly<'_> {
-    async fn get(
-        &mut self,
-        resource: Resource,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Value>, ClusterError> {
-        let target = Target {
-            resource,
-            namespace,
-            name,
-        };
-        match self.0.get(target).await {
+    fn cluster(&self) -> &Cluster {
+        self.0
+    }
+
+    fn taken(&mut self, answer: Result<Option<Value>, ClusterError>) -> Result<Option<Value>, ClusterError> {
+        match answer {
             Err(error) if !error.is_unreached() => Ok(None),
             answer => answer,
         }

@@ -1,5 +1,7 @@
 //! Why a verb did not do what it was asked to, and the exit code for it.
 
+mod hint;
+
 use std::path::PathBuf;
 
 use fencing::answer::Status;
@@ -13,7 +15,6 @@ use crate::observed::cause::StackCause;
 use crate::observed::workload::Owner;
 use crate::package::PackageError;
 use crate::package::elf::ElfError;
-use crate::preflight::causes;
 use crate::preflight::cluster_problem::ClusterProblem;
 use crate::preflight::problem::{Problem, fenced};
 use crate::report;
@@ -265,26 +266,6 @@ pub enum Failure {
 /// The code of a Keycloak that somebody keeps as it is.
 pub(super) const KEYCLOAK_CONTROLLED: &str = "keycloakControlled";
 
-/// What to do about an answer that is no rehearsal's.
-fn about_answer(status: u16) -> &'static str {
-    match status {
-        200 => "the function is older than this command and knows no rehearsals: `provision apply` first",
-        401 => "something on the way drops the credentials: Alertmanager's alerts are answered the same",
-        403 => {
-            "if the function said so, its secret was changed in the last minute, or is not the one in Secrets Manager; if \
-             Lambda said so (`Forbidden`), the URL lacks one of its two permissions: `provision apply` puts both back"
-        }
-        404 | 405 => {
-            "the address leads elsewhere: `provision plan` shows whether the function's URL has changed"
-        }
-        422 => "the function was deployed for another topology: `provision plan` shows the difference",
-        429 => {
-            "Lambda lets no more through just now; alerts meet the same: raise function.reservedConcurrency"
-        }
-        _ => "the function's log says more; alerts are answered the same",
-    }
-}
-
 fn silent_text(sites: &[SilentSite]) -> String {
     let lines = sites.iter().map(|silent| {
         let last = match &silent.last_seen {
@@ -321,16 +302,6 @@ fn causes_text(reason: &str, causes: &[StackCause]) -> String {
             lines.collect()
         }
     }
-}
-
-/// What to do about causes, each kind once.
-fn hints<'a>(causes: impl IntoIterator<Item = &'a StackCause>, region: &Region) -> Option<String> {
-    let mut hints: Vec<String> = causes
-        .into_iter()
-        .filter_map(|cause| causes::hint(cause, region.as_str()))
-        .collect();
-    hints.dedup();
-    (!hints.is_empty()).then(|| hints.join("\nhint: "))
 }
 
 impl From<ClusterProblem> for Failure {
@@ -478,156 +449,6 @@ impl Failure {
             _ => return None,
         };
         Some(contract::runbook(section))
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::SignIn(error) => Some(error.hint()),
-            Self::Call(error) => error.hint(),
-            Self::Elf(error) => Some(error.hint()),
-            Self::Package(error) => error.hint(),
-            Self::Build(error) => error.hint(),
-            Self::File { .. } => Some("name a zip that `provision build` wrote, or let it be built".into()),
-            Self::Unwritable { .. } | Self::Unprintable { .. } | Self::Documents(_) | Self::Page(_) => None,
-            Self::Problems(_) | Self::Envelope(_) => None,
-            Self::Cluster(error) => error
-                .hint()
-                .or_else(|| Some("run the same command again: it continues where it stopped".into())),
-            Self::ClusterProblem(problem) => Some(problem.hint()),
-            Self::NotRolledOut { .. } => Some(
-                "look at the pods of that namespace; then run the same command again: it continues where it stopped".into(),
-            ),
-            Self::WatchdogsSilent { .. } => Some(
-                "run the same command again to go on waiting, with --wait for longer or with --no-wait not at all".into(),
-            ),
-            Self::Stack { cause, region, .. } => hints(cause.as_deref(), region).or_else(|| {
-                Some("remove the cause, then run the same command again: it continues where it stopped".into())
-            }),
-            Self::ChangeSet {
-                reason,
-                causes,
-                unread,
-                region,
-                ..
-            } => {
-                let told = StackCause::new("", "", None, reason);
-                let unread = unread.as_deref().filter(|_| causes::is_withheld(reason));
-                hints(causes, region)
-                    .or_else(|| {
-                        unread.map(|error| {
-                            format!(
-                                "what it found stands in the change set's events, which could not be read ({error}): allow \
-                                 cloudformation:DescribeEvents, and the next run says it"
-                            )
-                        })
-                    })
-                    .or_else(|| hints([&told], region))
-                    .or_else(|| {
-                        Some("the same change is refused each time: remove the cause, then run the same command again".into())
-                    })
-            }
-            Self::FunctionNotReady { reason, region, .. } => {
-                let cause = StackCause::new("Function", "AWS::Lambda::Function", None, reason);
-                hints([&cause], region)
-                    .or_else(|| Some("remove the cause, then run the same command again: it continues where it stopped".into()))
-            }
-            Self::ForeignCode { .. } => Some(
-                "somebody deploys to it beside CloudFormation, or writes to its bucket: CloudTrail's UpdateFunctionCode and \
-                 PutObject say who; end that first, then run the same command again, which puts ours back"
-                    .into(),
-            ),
-            Self::NoReplicaYet { region, .. } => Some(format!(
-                "Secrets Manager replicates it within seconds: run the same command again; if it stays away, `provision plan` says \
-                 how its replica in {region} stands"
-            )),
-            Self::NoOutput { .. } => Some(
-                "somebody else changed the stack meanwhile: run the same command again: it continues where it stopped".into(),
-            ),
-            Self::Locked { takes_over_at, .. } => Some(format!(
-                "wait for it; if it died, its lock lapses at {takes_over_at}, or take it over now with --break-lock"
-            )),
-            Self::LockLost { .. } => Some("look at `provision plan` before going on".into()),
-            Self::NotDeployed { .. } => Some(
-                "`provision apply` deploys it; is this the account and the topology that you mean?".into(),
-            ),
-            Self::FunctionFailed { .. } | Self::NoAnswer { .. } => Some(
-                "its log says more; if this command is newer than the function, `provision apply` first"
-                    .into(),
-            ),
-            Self::NotDone { status, .. } => match status {
-                Status::Retry => Some("try again in a moment; the function's log says more".into()),
-                Status::NotNow | Status::Foreign | Status::Done => None,
-            },
-            Self::DecidedMeanwhile { register } => Some(format!(
-                "the function is gone, but the register still exists: `provision apply` puts the function back; or bring \
-                 {} back (docs/runbook.md, chapter `A site is fenced`), then destroy with --force",
-                register.fenced().map_or("the site", SiteName::as_str)
-            )),
-            Self::NotMarked { .. } => Some(
-                "somebody else applies another topology to it, or a tool strips tags: two deployments on one accelerator \
-                 would empty it between them"
-                    .into(),
-            ),
-            Self::NoKeycloak { .. } => Some(
-                "name it in the site's `keycloak`; where it runs elsewhere, stop it yourself and add --keycloak manual"
-                    .into(),
-            ),
-            Self::NoDeployment { .. } => Some(
-                "name it, and its namespace, in the site's `operator` or `router` in the topology".into(),
-            ),
-            Self::NotInOrder { .. } => Some("put that right first; `provision drill` without options needs less".into()),
-            Self::DrillLeft { file, .. } => Some(format!("provision drill {file} --restore")),
-            Self::NotFenced { .. } => Some(
-                "the link is whole again; `provision drill` without options shows how far an alert gets, the runbook's \
-                 chapter `A drill that fenced nobody` where to look"
-                    .into(),
-            ),
-            Self::WorkloadSlow { .. } => Some(
-                "look at the pods of that namespace; then run the same command again: it continues where it stopped".into(),
-            ),
-            Self::Controlled { owner, code, .. } if *code == KEYCLOAK_CONTROLLED => Some(format!(
-                "pause it first: {}; or stop Keycloak yourself, with --keycloak manual",
-                owner.pause
-            )),
-            Self::Controlled { owner, .. } => Some(format!("pause it first: {}", owner.pause)),
-            Self::KeycloakCameBack { .. } => Some(
-                "the rejoin is off and the site stays fenced; find out who did, then run the same command again".into(),
-            ),
-            Self::ClusterNeeded { .. } => {
-                Some("bring the cluster into reach, or stop Keycloak yourself, with --keycloak manual".into())
-            }
-            Self::RegisterUnread { .. } => Some("run the same command again: it continues where it stopped".into()),
-            Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => Some("`provision history` lists those that there were".into()),
-            Self::StillApart { .. } => {
-                Some("repair the link between the sites; --give-up-after waits longer".into())
-            }
-            Self::SurvivorLives { .. } => Some(
-                "a survivor that lives has what the other site has not; if you know that it is lost: --survivor-is-lost"
-                    .into(),
-            ),
-            Self::Unposted { .. } => Some(
-                "Alertmanager may reach it all the same: it goes out another way; behind a proxy, set HTTPS_PROXY here"
-                    .into(),
-            ),
-            Self::NotRehearsed { status, .. } => Some(about_answer(*status).into()),
-            Self::Overtaken => Some("run the same command again and read the new plan".into()),
-            Self::Interrupted => {
-                Some("run the same command again to go on; what was begun at a server goes on there meanwhile".into())
-            }
-            Self::FaultyPlan { .. } => {
-                Some("this is a bug in provision; nothing was changed: please report it with the topology".into())
-            }
-            Self::StaysStopped(failure) => {
-                let stopped = "the functions stay stopped until `provision reconcile`";
-                Some(match failure.hint() {
-                    Some(hint) => format!("{hint}\nhint: {stopped}"),
-                    None => stopped.to_owned(),
-                })
-            }
-            Self::Declined => None,
-            Self::NoTerminal => Some("add --yes to agree beforehand; `provision plan` shows to what".into()),
-        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::world::accelerator::Accelerators;
 use crate::world::aws::Aws;
 use crate::world::balancers::Balancers;
 use crate::world::functions::Functions;
-use crate::world::kubernetes::{Cluster, ClusterError, ConnectError, Contexts, Target};
+use crate::world::kubernetes::{Cluster, ClusterError, ConnectError, Contexts};
 use crate::world::presented;
 
 /// Where OpenShift's own balancer belongs to.
@@ -55,20 +55,11 @@ pub async fn cluster(contexts: &Contexts, name: &SiteName, context: &str) -> Clu
 }
 
 impl Gets for Looker {
-    async fn get(
-        &mut self,
-        resource: Resource,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Value>, ClusterError> {
-        let answer = self
-            .cluster
-            .get(Target {
-                resource,
-                namespace,
-                name,
-            })
-            .await;
+    fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    fn taken(&mut self, answer: Result<Option<Value>, ClusterError>) -> Result<Option<Value>, ClusterError> {
         self.noted(answer)
     }
 }

@@ -599,7 +599,7 @@ fn operators() -> Vec<Configuration> {
             from: From::Fenced,
             chances: &[(Rejoin, 1), (Impose, 1), (Break, 1)],
             revisions: 8,
-            expects: &[Seen::Promoted],
+            expects: &[Seen::Promoted, Seen::RejoinAborted],
             ..BASE
         },
         Configuration {

@@ -238,6 +238,18 @@ impl Fleet {
         }
     }
 
+    /// A process that begins now.
+    fn process(&self) -> Rc<Process> {
+        Rc::new(Process {
+            number: self.sim.number(),
+            whose: self.whose,
+            began: self.sim.clock.now(),
+            wall_offset: Cell::new(SignedDuration::ZERO),
+            current: Cell::new(InvocationId::NONE),
+            death: RefCell::default(),
+        })
+    }
+
     async fn instance(&self, region: usize) -> (Rc<Process>, Rc<Handler<Outside>>, Rc<Cell<bool>>) {
         let idle = self
             .instances
@@ -249,14 +261,7 @@ impl Fleet {
             busy.set(true);
             return (process, handler, busy);
         }
-        let process = Rc::new(Process {
-            number: self.sim.number(),
-            whose: self.whose,
-            began: self.sim.clock.now(),
-            wall_offset: Cell::new(SignedDuration::ZERO),
-            current: Cell::new(InvocationId::NONE),
-            death: RefCell::default(),
-        });
+        let process = self.process();
         let settings = self.sim.core().reality.settings_of(self.whose).clone();
         let outside = Outside {
             sim: self.sim.clone(),
@@ -294,14 +299,7 @@ impl Fleet {
     /// A task that an operator's own machine carries out with the function's driver: on the register, or without it.
     /// Whether anything outside was touched comes with its answer.
     pub async fn at_a_desk(&self, task: Task, without_register: bool) -> (Answer, bool) {
-        let process = Rc::new(Process {
-            number: self.sim.number(),
-            whose: self.whose,
-            began: self.sim.clock.now(),
-            wall_offset: Cell::new(SignedDuration::ZERO),
-            current: Cell::new(InvocationId::NONE),
-            death: RefCell::default(),
-        });
+        let process = self.process();
         let kind = if without_register {
             Kind::Forced(task.clone())
         } else {

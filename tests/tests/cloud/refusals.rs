@@ -107,8 +107,8 @@ fn without_consent_and_without_a_terminal_nothing_is_changed() {
     let run = cloud.run(&["apply", "--function-zip", "given.zip"]);
     assert_eq!(run.code, Some(2), "{run}");
     assert!(run.stderr.ends_with(
-        "error: this needs consent, and there is no terminal to ask on\nhint: add --yes to agree beforehand; `provision plan` shows \
-         to what\n"
+        "error: this needs consent, and there is no terminal to ask on\nhint: add --yes to consent in advance; \
+         `provision plan` shows what would change\n"
     ));
     assert_eq!(cloud.counter.changes(), [""; 0]);
 

@@ -56,12 +56,7 @@ async fn a_decision_that_hangs_grows_older() {
     }
     let ages = measured(&world, Metric::DecisionAge);
     assert!(ages.is_sorted() && ages[0] < 120 && ages[2] > 120, "{ages:?}");
-    let told = ask(&handler).await;
-    assert!(
-        told.body.starts_with("FENCER-FAILED failing=decision "),
-        "{}",
-        told.body
-    );
+    fails_by(&ask(&handler).await, "decision");
 }
 
 /// A hold forbids the fence; each alert is answered 429, and from the second minute on people hear why. Not before the

@@ -191,20 +191,11 @@ fn failed<T>(error: &ClusterError) -> Look<T> {
 }
 
 impl Gets for Looker<'_> {
-    async fn get(
-        &mut self,
-        resource: Resource,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Value>, ClusterError> {
-        let answer = self
-            .cluster
-            .get(Target {
-                resource,
-                namespace,
-                name,
-            })
-            .await;
+    fn cluster(&self) -> &Cluster {
+        self.cluster
+    }
+
+    fn taken(&mut self, answer: Result<Option<Value>, ClusterError>) -> Result<Option<Value>, ClusterError> {
         self.noted(answer)
     }
 }
