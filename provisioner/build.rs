@@ -20,9 +20,10 @@ fn main() -> io::Result<()> {
             return Ok("None".to_owned());
         };
         let path = folder.join(format!("{architecture}.zip"));
+        // The compiler looks from another folder, and its error would not name the file as well.
+        let path = fs::canonicalize(&path)
+            .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
         rerun_if_changed(&path);
-        // An error that names the file is better than the compiler's.
-        fs::metadata(&path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
         Ok(format!("Some(include_bytes!({:?}))", path.display().to_string()))
     };
     let text = format!(

@@ -82,7 +82,8 @@ pub fn version_text(versions: &Versions) -> String {
         let _ = writeln!(
             text,
             "  apply would deploy  {}  code {}",
-            versions.version, package.sha256
+            package.version.as_deref().unwrap_or("an unnamed version"),
+            package.sha256
         );
     }
     for function in &of.deployed {

@@ -14,23 +14,24 @@ use crate::world::aws::Aws;
 use crate::world::call::CallError;
 use crate::world::{keys, topics};
 
+/// How long is waited for an answer that only makes a warning more exact.
+const LIMIT: Duration = Duration::from_secs(5);
+
 /// The key of each existing topic that the topology names.
 pub(super) async fn existing_topics(aws: &Aws, topology: &Topology) -> BTreeMap<String, TopicReading> {
     let asked = topology.notify.topics.iter().filter_map(|topic| {
         let region = Region::seen(topic.region())?;
         Some(async move {
-            let reading = match topics::key(&aws.sns(&region), &region, topic.as_str()).await {
-                Ok(key) => TopicReading::Key(key),
-                Err(error) => TopicReading::Unread(why(&error)),
-            };
-            (topic.to_string(), reading)
+            let sns = aws.sns(&region);
+            let key = in_time("SNS", &region, topics::key(&sns, &region, topic.as_str())).await;
+            (
+                topic.to_string(),
+                key.map_or_else(TopicReading::Unread, TopicReading::Key),
+            )
         })
     });
     join_all(asked).await.into_iter().collect()
 }
-
-/// How long is waited for a key's policy: it only makes a warning more exact.
-const LIMIT: Duration = Duration::from_secs(5);
 
 /// The policy of each key that somebody needs something of, but for Regions that did not answer before.
 pub(super) async fn policies(
@@ -47,14 +48,23 @@ pub(super) async fn policies(
         .into_iter()
         .filter(|(region, _)| !unreached.contains_key(region));
     let asked = wanted.map(|(region, key)| async move {
-        let reading = match timeout(LIMIT, keys::policy(&aws.kms(&region), &region, &key)).await {
-            Ok(Ok(reading)) => reading,
-            Ok(Err(error)) => KeyReading::Unread(why(&error)),
-            Err(_) => KeyReading::Unread(format!("KMS in {region} does not answer in time")),
-        };
-        ((region, key), reading)
+        let kms = aws.kms(&region);
+        let reading = in_time("KMS", &region, keys::policy(&kms, &region, &key)).await;
+        ((region, key), reading.unwrap_or_else(KeyReading::Unread))
     });
     join_all(asked).await.into_iter().collect()
+}
+
+/// An answer, or why there is none.
+async fn in_time<T>(
+    service: &str,
+    region: &Region,
+    asked: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, String> {
+    match timeout(LIMIT, asked).await {
+        Ok(answer) => answer.map_err(|error| why(&error)),
+        Err(_) => Err(format!("{service} in {region} does not answer in time")),
+    }
 }
 
 /// What went wrong, with the right that is missing where it is one.
