@@ -19,7 +19,11 @@ pub mod alert {
     /// The alert that fences. No human reads it: it carries the same labels as the watchdog, so that whatever mutes one
     /// mutes both, and is noticed.
     pub const SITE_OFFLINE: &str = "SiteOffline";
-    /// The same for people, with the severity by which their pagers, silences and inhibitions go. It fences nobody.
+    /// The same before it is certain: the first evaluation that shows the other site out of view. The function then looks
+    /// for itself for a while, and decides when that site has been missing all along. It pages nobody, and whatever it does
+    /// not lead to is left to [`SITE_OFFLINE`].
+    pub const SITE_SUSPECTED: &str = "SiteSuspected";
+    /// [`SITE_OFFLINE`] for people, with the severity by which their pagers, silences and inhibitions go. It fences nobody.
     pub const SITE_LOST: &str = "SiteLost";
     /// Nothing shows whether the other site is in view.
     pub const SITE_VIEW_ABSENT: &str = "SiteViewAbsent";

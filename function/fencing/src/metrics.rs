@@ -50,6 +50,9 @@ pub enum Metric {
     Undrilled,
     /// From a genuine alert's arrival to its answer.
     FenceMilliseconds,
+    /// How long a site suspected the other one, where that ended by itself and nobody was fenced. The site is the one that
+    /// reported it.
+    NearMiss,
 }
 
 impl Metric {
@@ -67,6 +70,7 @@ impl Metric {
             Self::NotOurs,
             Self::Undrilled,
             Self::FenceMilliseconds,
+            Self::NearMiss,
         ])
     }
 
@@ -84,15 +88,19 @@ impl Metric {
             Self::NotOurs => "AcceleratorNotOurs",
             Self::Undrilled => "UndrilledSeconds",
             Self::FenceMilliseconds => "FenceMilliseconds",
+            Self::NearMiss => "NearMissSeconds",
         }
     }
 
     /// Its unit, as CloudWatch spells it.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::DecisionAge | Self::Held | Self::HoldOverdue | Self::Unfenced | Self::Undrilled => {
-                "Seconds"
-            }
+            Self::DecisionAge
+            | Self::Held
+            | Self::HoldOverdue
+            | Self::Unfenced
+            | Self::Undrilled
+            | Self::NearMiss => "Seconds",
             Self::FenceMilliseconds => "Milliseconds",
             _ => "Count",
         }
@@ -100,7 +108,7 @@ impl Metric {
 
     /// Whether it is written once for each site, under [`DIMENSION_SITE`].
     pub const fn is_of_a_site(self) -> bool {
-        matches!(self, Self::WatchdogSeen)
+        matches!(self, Self::WatchdogSeen | Self::NearMiss)
     }
 }
 
@@ -224,7 +232,7 @@ mod tests {
 
     /// CloudWatch takes any other word for no unit, and sums seconds with counts.
     #[test]
-    fn only_spans_are_no_counts_and_only_the_watchdog_is_a_sites() {
+    fn only_spans_are_no_counts_and_few_are_a_sites() {
         let of_unit = |unit: &str| -> Vec<Metric> { Metric::all().filter(|it| it.unit() == unit).collect() };
         assert_eq!(
             of_unit("Seconds"),
@@ -233,13 +241,14 @@ mod tests {
                 Metric::Held,
                 Metric::HoldOverdue,
                 Metric::Unfenced,
-                Metric::Undrilled
+                Metric::Undrilled,
+                Metric::NearMiss
             ]
         );
         assert_eq!(of_unit("Milliseconds"), [Metric::FenceMilliseconds]);
-        assert_eq!(of_unit("Count").len(), Metric::all().count() - 6);
+        assert_eq!(of_unit("Count").len(), Metric::all().count() - 7);
         let of_a_site: Vec<Metric> = Metric::all().filter(|it| it.is_of_a_site()).collect();
-        assert_eq!(of_a_site, [Metric::WatchdogSeen]);
+        assert_eq!(of_a_site, [Metric::WatchdogSeen, Metric::NearMiss]);
     }
 
     #[test]

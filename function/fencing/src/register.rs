@@ -15,6 +15,7 @@
 //! way to another survivor, and it takes a new epoch.
 
 pub mod items;
+pub mod near;
 
 use std::collections::BTreeMap;
 

@@ -147,6 +147,9 @@ described! {
             REGISTER_ROLE_ARN("SITEFENCE_REGISTER_ROLE_ARN", Source::Literal, MayBeEmpty);
         /// No new decision so long after a rejoin or an adoption.
         cooldown_seconds: u32 = COOLDOWN_SECONDS("SITEFENCE_COOLDOWN_SECONDS", Source::Literal, Filled);
+        /// For how long a site has to be missing, counted from the start of a `SiteSuspected` alert, before that leads to a
+        /// decision. 0 or absent, as an older `provision` leaves it: no suspicion is looked into.
+        suspicion_seconds: u32 = SUSPICION_SECONDS("SITEFENCE_SUSPICION_SECONDS", Source::Literal, MayBeEmpty);
         /// The function's own timeout. No write happens later than this after an invocation began, which is
         /// what the waits of `rejoin` and `promote` rest on.
         timeout_seconds: u32 = TIMEOUT_SECONDS("SITEFENCE_TIMEOUT_SECONDS", Source::Literal, Filled);
@@ -368,6 +371,10 @@ macro_rules! numbers {
             }
 
             fn parse(text: &str) -> Result<Self, String> {
+                // Only a number that may be absent gets here without a text.
+                if text.is_empty() {
+                    return Ok(0);
+                }
                 text.parse().map_err(|error: std::num::ParseIntError| error.to_string())
             }
         }

@@ -35,18 +35,17 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
         .iter()
         .map(|alarm| format!("arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:{}", alarm.name))
         .collect();
-    let watchdogs: Vec<Value> = topology
-        .sites
-        .iter()
-        .map(|site| {
+    let by_site = |metric: Metric| -> Vec<Value> {
+        let sites = topology.sites.iter().map(|site| {
             json!([
-                NAMESPACE, Metric::WatchdogSeen.name(),
+                NAMESPACE, metric.name(),
                 DIMENSION_TOPOLOGY, topology.name.as_str(),
                 DIMENSION_SITE, site.name.as_str(),
                 {"label": site.name.as_str()},
             ])
-        })
-        .collect();
+        });
+        sites.collect()
+    };
     let graph = |title: &str, statistic: &str, series: Vec<Value>| {
         json!({
             "title": title, "view": "timeSeries", "region": region.as_str(), "stat": statistic, "period": 60,
@@ -67,7 +66,7 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
         widget("metric", half, 4, half, 6, graph("How long it takes, in milliseconds", "Maximum", vec![
             ours(Metric::FenceMilliseconds, "alert to answer"),
         ])),
-        widget("metric", 0, 10, half, 6, graph("Watchdogs received, by site", "Sum", watchdogs)),
+        widget("metric", 0, 10, half, 6, graph("Watchdogs received, by site", "Sum", by_site(Metric::WatchdogSeen))),
         widget("metric", half, 10, half, 6, graph("Deep check", "Sum", vec![
             ours(Metric::DeepCheckRan, "ran"),
             ours(Metric::DeepCheckFailures, "failures"),
@@ -98,6 +97,7 @@ fn body(topology: &Topology, region: &Region, alarms: &[Alarm]) -> Value {
         widget("metric", half, 22, half, 6, graph("Since the last drill that cut the link, in seconds", "Maximum", vec![
             ours(Metric::Undrilled, "without a drill"),
         ])),
+        widget("metric", 0, 28, half, 6, graph("Near misses by reporting site, in seconds", "Maximum", by_site(Metric::NearMiss))),
         widget("metric", 0, 22, half, 6, graph("The function", "Sum", vec![
             lambda("Invocations", "Sum"),
             lambda("Errors", "Sum"),

@@ -6,6 +6,7 @@
 //! | `<topology>#history#<epoch>#<rev>` | a copy of each revision before the current one, for people |
 //! | `<topology>#seen#<site>` | when that site's watchdog alert last came through: [`Stamp`] |
 //! | `<topology>#probe#<region>` | the last conditional write that showed that the table takes one |
+//! | `<topology>#near#<site>` | what that site suspected and was over by itself: [`NearMisses`](super::near::NearMisses) |
 //! | `<topology>#drill` | what the last drill measured that cut the link, and since when the first one is waited for |
 //! | `<topology>#deep#<region>` | the last deep check's result, and a rehearsal's end, each written by itself |
 //!
@@ -67,6 +68,11 @@ pub const WAITED_SINCE: &str = "waited_since";
 /// The key of the last drill.
 pub fn drill(topology: &TopologyName) -> String {
     format!("{}drill", others(topology))
+}
+
+/// The key of what a site reported and was over by itself.
+pub fn near(topology: &TopologyName, site: &SiteName) -> String {
+    format!("{}near#{site}", others(topology))
 }
 
 /// That a site's watchdog alert came through.
@@ -154,6 +160,7 @@ mod tests {
         assert_eq!(probe(&topology, "eu-west-1"), "keycloak-prod#probe#eu-west-1");
         assert_eq!(deep(&topology, "eu-west-1"), "keycloak-prod#deep#eu-west-1");
         assert_eq!(drill(&topology), "keycloak-prod#drill");
+        assert_eq!(near(&topology, &site("site-a")), "keycloak-prod#near#site-a");
     }
 
     #[test]

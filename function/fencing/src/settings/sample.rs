@@ -54,6 +54,7 @@ pub fn settings() -> Settings {
             failure_threshold: 3,
         },
         cooldown_seconds: 60,
+        suspicion_seconds: 6,
         timeout_seconds: 15,
         cleared_caches: vec!["work".to_owned()],
         deep_percent: 100,

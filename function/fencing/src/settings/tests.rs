@@ -56,6 +56,36 @@ fn every_variable_matters() {
     }
 }
 
+/// As it is in the environment that an older `provision` made: every other variable is there.
+#[test]
+fn without_its_variable_suspicion_is_switched_off() {
+    let environment: Vec<(Variable, String)> = settings()
+        .environment()
+        .into_iter()
+        .filter(|(variable, _)| *variable != SUSPICION_SECONDS)
+        .collect();
+    assert_eq!(
+        read(&environment),
+        Ok(Settings {
+            suspicion_seconds: 0,
+            ..settings()
+        })
+    );
+    // No other number may be left out.
+    let emptied = settings().environment().into_iter().map(|(variable, value)| {
+        let is_number = value.parse::<u32>().is_ok();
+        (variable, if is_number { String::new() } else { value })
+    });
+    let missing = read(&emptied.collect::<Vec<_>>()).unwrap_err();
+    assert!(missing.len() >= 6, "{missing:?}");
+    assert!(
+        missing
+            .iter()
+            .all(|error| matches!(error, SettingsError::Missing { .. })),
+        "{missing:?}"
+    );
+}
+
 #[test]
 fn all_mistakes_are_told_at_once() {
     let errors = Settings::from_environment(|name| match name {
