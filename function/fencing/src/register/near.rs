@@ -69,8 +69,11 @@ pub enum Noted {
 impl NearMisses {
     /// The same with one more.
     pub fn noting(&self, miss: NearMiss) -> Noted {
-        let (same, mut misses): (Vec<NearMiss>, Vec<NearMiss>) =
-            self.misses.iter().cloned().partition(|known| known.overlaps(&miss));
+        let (same, mut misses): (Vec<NearMiss>, Vec<NearMiss>) = self
+            .misses
+            .iter()
+            .cloned()
+            .partition(|known| known.overlaps(&miss));
         let is_new = same.is_empty();
         let miss = same.into_iter().fold(miss, |miss, known| known.and(miss));
         misses.push(miss);
