@@ -16,15 +16,16 @@ use std::time::Duration;
 
 use fencing::answer::{Notice, Status};
 use fencing::register::{Record, State};
-use fencing::rehearsal::{Rehearsal, TimedCall, WouldDecide, title, would};
+use fencing::rehearsal::{Rehearsal, WouldDecide, title, would};
 use fencing::replication::{self, Sight};
 use fencing::settings::Settings;
 use fencing::step::{Call, Event, Fault, Task};
+use fencing::timed_call::TimedCall;
 use fencing::words::Reporter;
 use secrecy::SecretString;
 
 use crate::moment::Moment;
-use crate::run::{Budget, run};
+use crate::run::{Budget, milliseconds, run};
 use crate::webhook::Accusation;
 use crate::world::World;
 
@@ -86,10 +87,6 @@ pub(crate) async fn rehearse<W: World>(
         up_ms: milliseconds(began),
         took_ms: milliseconds(took),
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[derive(Default)]
@@ -163,11 +160,9 @@ impl<W: World> World for OnlyLooks<'_, W> {
         let began = self.world.moment().uptime;
         let mut event = self.world.call(call).await;
         let took = self.world.moment().uptime.saturating_sub(began);
-        self.noted().calls.push(TimedCall {
-            what: title(call),
-            ms: milliseconds(took),
-            failed: event.fault().map(|fault| fault.what.clone()),
-        });
+        let failed = event.fault().map(|fault| fault.what.as_str());
+        let timed = TimedCall::new(&title(call), milliseconds(took), failed);
+        self.noted().calls.push(timed);
         if matches!(call, Call::ReadView { at } if *at == self.accusation.reporter.0) {
             self.without_the_suspect(&mut event);
         }

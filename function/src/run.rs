@@ -22,8 +22,10 @@ use std::time::Duration;
 
 use fencing::answer::{Answer, Notice, Status};
 use fencing::register::Record;
+use fencing::rehearsal::title;
 use fencing::settings::Settings;
 use fencing::step::{self, Call, Effect, Event, Task, Ticket, Written};
+use fencing::timed_call::{CallsBefore, TimedCall};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
@@ -106,6 +108,7 @@ pub async fn run<W: World>(
     budget: Budget,
 ) -> Ran {
     let mut current = Current::default();
+    let mut made = Made::default();
     let mut calls = FuturesUnordered::new();
     let mut beside = FuturesUnordered::new();
     let (mut state, mut effects) = step::start(settings, executor, task, world.moment().wall);
@@ -120,7 +123,7 @@ pub async fn run<W: World>(
                         if let Some(record) = current.left_by(&call) {
                             beside.push(aside(world, Aside::Chronicle(Box::new(record))));
                         }
-                        calls.push(carry_out(world, budget, ticket, call));
+                        calls.push(carry_out(world, budget, ticket, made.entered_in(call)));
                     }
                     Effect::Say(notice) => beside.push(aside(world, Aside::Tell(notice))),
                     Effect::Answer(given) => answer = Some(given),
@@ -139,10 +142,19 @@ pub async fn run<W: World>(
             })
             .await;
             match turn {
-                Turn::Returned(Returned { ticket, call, event }) => {
+                Turn::Returned(Returned {
+                    ticket,
+                    call,
+                    mut event,
+                    took,
+                }) => {
                     tracing::debug!(?ticket, ?event, "is answered");
                     if let Some(record) = record_of(&call, &event) {
                         current.saw(record);
+                    }
+                    made.note(&call, &event, took);
+                    if let Some(record) = record_in(&mut event) {
+                        record.calls_before = None;
                     }
                     (state, effects) = step::step(settings, state, world.moment().wall, ticket, event);
                 }
@@ -187,6 +199,7 @@ struct Returned {
     ticket: Ticket,
     call: Call,
     event: Event,
+    took: Duration,
 }
 
 enum Aside {
@@ -202,12 +215,15 @@ async fn aside<W: World>(world: &W, aside: Aside) {
 }
 
 async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Call) -> Returned {
+    let began = world.moment().uptime;
     if let Call::Pause { seconds } = call {
-        world.sleep(Duration::from_secs(seconds.into())).await;
+        let took = Duration::from_secs(seconds.into());
+        world.sleep(took).await;
         return Returned {
             ticket,
             call,
             event: Event::Passed,
+            took,
         };
     }
     let left = budget.left(world.moment());
@@ -228,7 +244,12 @@ async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Ca
             Either::Right(_) => call.failed(format!("no answer within {} ms", within.as_millis())),
         }
     };
-    Returned { ticket, call, event }
+    Returned {
+        ticket,
+        call,
+        event,
+        took: world.moment().uptime.saturating_sub(began),
+    }
 }
 
 /// What comes of a call, unless the time is over when it is to go on. A call sends nothing but when it is polled, and
@@ -274,6 +295,50 @@ impl Current {
             .filter(|record| record.rev == *expect && !self.is_copied)?;
         self.is_copied = true;
         Some(left.clone())
+    }
+}
+
+/// The calls that were answered since this invocation last wrote, for the history.
+///
+/// They go into the register with the next revision, and are kept from the protocol when it reads one: how long something
+/// took is no ground for a decision, and whoever recognises a record by its content looks at the rest.
+#[derive(Default)]
+struct Made {
+    calls: Vec<TimedCall>,
+    /// So many of them are in the revision that is being written. More may be answered before it is.
+    entered: usize,
+}
+
+impl Made {
+    fn entered_in(&mut self, mut call: Call) -> Call {
+        if let Call::WriteRegister { record, .. } = &mut call {
+            record.calls_before = CallsBefore::of(record.rev, &self.calls);
+            self.entered = self.calls.len();
+        }
+        call
+    }
+
+    fn note(&mut self, call: &Call, event: &Event, took: Duration) {
+        if let Event::Written(Written::Stored) = event {
+            self.calls.drain(..self.entered);
+            self.entered = 0;
+        }
+        if !matches!(call, Call::Pause { .. }) {
+            let failed = event.fault().map(|fault| fault.what.as_str());
+            let timed = TimedCall::new(&title(call), milliseconds(took), failed);
+            self.calls.push(timed);
+        }
+    }
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn record_in(event: &mut Event) -> Option<&mut Record> {
+    match event {
+        Event::Register(Ok(Some(record))) | Event::Written(Written::Lost(Some(record))) => Some(record),
+        _ => None,
     }
 }
 

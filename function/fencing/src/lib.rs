@@ -25,6 +25,7 @@
 //! * [`metrics`]: what is measured, and how it is written down.
 //! * [`rehearsal`]: what an alert would come to that nobody sent in earnest.
 //! * [`by_force`]: which task is next where a fence is carried out without the register, and afterwards.
+//! * [`timed_call`]: how long each call took.
 //! * [`step`]: the protocol. Production, the model checker and the crash simulation call the same function.
 //!
 //! Safety does not come from a lock: Global Accelerator takes no token, so a holder that wakes late still
@@ -45,4 +46,5 @@ pub mod rehearsal;
 pub mod replication;
 pub mod settings;
 pub mod step;
+pub mod timed_call;
 pub mod words;

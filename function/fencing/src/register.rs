@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{GroupOutcome, Outcome, Place};
 use crate::settings::Settings;
+use crate::timed_call::CallsBefore;
 use crate::words::{Epoch, Fenced, Rev, SiteName, Survivor, Token};
 
 /// The newest form of the record that this code writes, and the newest that it understands.
@@ -273,6 +274,10 @@ pub struct Record {
     /// Where both sites belong in the accelerator, as last seen whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
+    /// What its writer called before it wrote this revision, for whoever reads the history. The driver puts it here, and
+    /// keeps it from the protocol, which is to decide nothing by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_before: Option<CallsBefore>,
     /// Who wrote this revision, and what for.
     pub by: String,
     /// When this revision was written, by its writer's clock.
@@ -304,6 +309,7 @@ impl Record {
             noted_in: None,
             restores: None,
             places: Vec::new(),
+            calls_before: None,
             by: String::new(),
             written_at: Timestamp::UNIX_EPOCH,
         }
@@ -318,6 +324,7 @@ impl Record {
             by: by.to_owned(),
             written_at: now,
             token: None,
+            calls_before: None,
             schema: SCHEMA,
             ..self.clone()
         }
@@ -395,6 +402,7 @@ impl Record {
             record.episodes = BTreeMap::new();
         }
         record.token = record.token.filter(|token| token.is_of(record.rev));
+        record.calls_before = record.calls_before.filter(|calls| calls.rev == record.rev);
         let restores = record
             .restores
             .take()

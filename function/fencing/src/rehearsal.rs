@@ -13,6 +13,7 @@ use crate::answer::Status;
 use crate::register::State;
 use crate::replication::Sight;
 use crate::step::Call;
+use crate::timed_call::TimedCall;
 use crate::words::{Epoch, Fenced, Reporter, Survivor, Suspect};
 
 /// What a rehearsed alert came to. It is the body of the answer, as JSON.
@@ -77,16 +78,6 @@ pub struct SplitBrain {
     pub cut_after_ms: i64,
     /// The most that it was to take, in the worst case.
     pub promised_seconds: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TimedCall {
-    pub what: String,
-    pub ms: u64,
-    /// Why there was no usable answer, if there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed: Option<String>,
 }
 
 /// A call that only looks, as people name it.

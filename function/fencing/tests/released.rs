@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use fencing::accelerator::{EndpointConfig, GroupOutcome, Outcome, Place};
 use fencing::register::{Claim, Decision, Episode, Hold, Record, Rejoin, RejoinStep, SCHEMA, State};
 use fencing::settings::sample::site;
+use fencing::timed_call::{CallsBefore, TimedCall};
 use fencing::words::{Epoch, Fenced, Rev, Survivor, Token};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -234,6 +235,7 @@ fn records() -> Vec<Record> {
         .into(),
         noted_in: None,
         restores: None,
+        calls_before: CallsBefore::of(Rev(9), &[TimedCall::new("read the register", 7, None)]),
     };
     let mut records = vec![Record::empty()];
     let full = |state, step| full(state, step).sealed();
@@ -340,6 +342,7 @@ fn what_the_first_version_writes_in_between_loses_nothing_of_a_decision() {
             rev: record.rev.next(),
             // It knew none, and the one that is there names the revision before.
             token: None,
+            calls_before: None,
             rejoin: record.rejoin.clone().map(|rejoin| Rejoin {
                 restarts: 0,
                 ..rejoin
@@ -371,6 +374,7 @@ fn what_the_first_version_leaves_behind_is_not_believed_of_the_next_epoch() {
             "completed",
             "episodes",
             "restores",
+            "calls_before",
         ] {
             assert!(after.get(left).is_some(), "{left}");
         }

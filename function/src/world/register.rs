@@ -137,7 +137,7 @@ fn item(key: &str, content: &impl Serialize) -> Result<Item, String> {
 }
 
 /// Fields of a record that are left out where there is nothing to say; they have to be taken away then.
-const OPTIONAL: [&str; 17] = [
+const OPTIONAL: [&str; 18] = [
     "decision",
     "claim",
     "waiting",
@@ -155,6 +155,7 @@ const OPTIONAL: [&str; 17] = [
     "noted_in",
     "restores",
     "places",
+    "calls_before",
 ];
 
 /// What has to be set and taken away for a record to be there, whatever else there is.
@@ -218,6 +219,7 @@ mod tests {
     use super::*;
     use fencing::accelerator::{EndpointConfig, GroupOutcome, Outcome, Place};
     use fencing::register::{Claim, Decision, Episode, Hold, Rejoin, RejoinStep, Restores, SCHEMA, State};
+    use fencing::timed_call::{CallsBefore, TimedCall};
     use fencing::words::{Epoch, Fenced, SiteName, Survivor};
 
     fn full() -> Record {
@@ -295,6 +297,7 @@ mod tests {
                 group_arn: "arn:g".to_owned(),
                 config,
             }],
+            calls_before: CallsBefore::of(Rev(u64::MAX), &[TimedCall::new("read the register", 12, Some("late"))]),
             by: "request".to_owned(),
             written_at: now,
         }
@@ -394,7 +397,7 @@ mod tests {
             "SET #by = :by, #epoch = :epoch, #rev = :rev, #schema = :schema, #state = :state, \
              #written_at = :written_at REMOVE #decision, #claim, #waiting, #token, #unsettled, \
              #pushes_cleared, #rejoin, #hold, #cooldown_until, #divided_since, #recovery_seen_at, #refilled_at, \
-             #completed, #episodes, #noted_in, #restores, #places"
+             #completed, #episodes, #noted_in, #restores, #places, #calls_before"
         );
         let mut names: Vec<&String> = change.names.values().collect();
         names.sort();

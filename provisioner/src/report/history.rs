@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::drill::seconds;
+use super::rehearsal::call_text;
 use super::spelling::camel_case;
 
 /// The revisions of one epoch, oldest first.
@@ -146,12 +147,31 @@ pub fn chapter_text(chapter: &Chapter) -> String {
             "{:>5}  {}{since}  {}, {}{hold}",
             entry.rev.0, entry.written_at, entry.state, entry.by
         );
+        for line in call_lines(entry) {
+            let _ = writeln!(text, "         {line}");
+        }
         before = Some(entry);
     }
     if chapter.has_gaps() {
         text.push_str("revisions are missing: the function could not write their copies\n");
     }
     text
+}
+
+/// What the entry's writer had called before, each with how long it took.
+fn call_lines(entry: &Record) -> Vec<String> {
+    let Some(before) = &entry.calls_before else {
+        return Vec::new();
+    };
+    let mut lines: Vec<String> = before
+        .calls
+        .iter()
+        .map(|call| format!("{:>6} ms  {}", call.ms, call_text(call)))
+        .collect();
+    if before.left_out > 0 {
+        lines.push(format!("           and {} more calls", before.left_out));
+    }
+    lines
 }
 
 pub fn history_json(chapters: &[Chapter]) -> Value {
@@ -190,6 +210,7 @@ pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use fencing::accelerator::Outcome;
     use fencing::register::Decision;
+    use fencing::timed_call::{CallsBefore, TimedCall};
     use fencing::words::{Fenced, Rev, SiteName, Survivor};
 
     use super::*;
@@ -260,5 +281,28 @@ pub(super) mod tests {
             "what is missing is not made up"
         );
         assert_eq!(json["epochs"][1]["isWhole"], false);
+    }
+
+    #[test]
+    fn an_epoch_shows_how_long_each_call_took() {
+        let mut entries = told();
+        let isolated = entries.iter_mut().find(|entry| entry.rev == Rev(2)).unwrap();
+        let made = [
+            TimedCall::new("change the endpoint group g", 412, None),
+            TimedCall::new("read the accelerator", 6000, Some("no answer within 6000 ms")),
+        ];
+        isolated.calls_before = CallsBefore::of(Rev(2), &made);
+        if let Some(before) = &mut isolated.calls_before {
+            before.left_out = 3;
+        }
+        let chapters = chapters(entries);
+        let text = chapter_text(&chapters[1]);
+        let lines = "isolated, request r1\n            412 ms  change the endpoint group g\n           6000 ms  read the \
+                     accelerator: no answer within 6000 ms\n                    and 3 more calls\n    3 ";
+        assert!(text.contains(lines), "{text}");
+        let json = chapter_json(&chapters[1]);
+        let calls = &json["entries"][1]["callsBefore"];
+        assert_eq!(calls["calls"][0], json!({"what": "change the endpoint group g", "ms": 412}));
+        assert_eq!(calls["leftOut"], 3);
     }
 }

@@ -19,6 +19,7 @@ use tera::{Context, Tera};
 use self::picture::{Bar, Mark, Stage, bars, line_height, marks, measured, ms_between, row, spoken};
 use super::drill::seconds;
 use super::history::Chapter;
+use super::rehearsal::call_text;
 use crate::topology::Topology;
 use crate::topology::time_to_fence::TimeToFence;
 
@@ -57,6 +58,7 @@ struct Page {
     by: String,
     entries: Vec<Entry>,
     has_gaps: bool,
+    calls: Vec<TimedBefore>,
     endpoints: Vec<Endpoint>,
     settings: Vec<Setting>,
     checks: Vec<FollowUp>,
@@ -72,6 +74,14 @@ struct Entry {
     state: String,
     note: Option<String>,
     by: String,
+}
+
+/// What was called before a revision was written.
+#[derive(Serialize)]
+struct TimedBefore {
+    rev: u64,
+    took: String,
+    what: String,
 }
 
 #[derive(Serialize)]
@@ -141,6 +151,7 @@ impl Page {
             by: decision.by.clone(),
             entries: entries(chapter),
             has_gaps: chapter.has_gaps(),
+            calls: calls(chapter),
             endpoints: endpoints(decision),
             settings: settings(around.topology),
             checks: checks(chapter, decision, around),
@@ -196,6 +207,29 @@ fn entries(chapter: &Chapter) -> Vec<Entry> {
             by: entry.by.clone(),
         });
         before = Some(entry);
+    }
+    all
+}
+
+fn calls(chapter: &Chapter) -> Vec<TimedBefore> {
+    let mut all = Vec::new();
+    for entry in &chapter.entries {
+        let Some(before) = &entry.calls_before else {
+            continue;
+        };
+        let rev = entry.rev.0;
+        all.extend(before.calls.iter().map(|call| TimedBefore {
+            rev,
+            took: format!("{} ms", call.ms),
+            what: call_text(call),
+        }));
+        if before.left_out > 0 {
+            all.push(TimedBefore {
+                rev,
+                took: String::new(),
+                what: format!("and {} more", before.left_out),
+            });
+        }
     }
     all
 }
@@ -332,6 +366,7 @@ mod tests {
     use super::*;
     use crate::sample;
     use crate::topology::time_to_fence::{Readings, worst_cases};
+    use fencing::timed_call::{CallsBefore, TimedCall};
 
     fn page(entries: Vec<Record>, epoch: u64) -> String {
         let topology = sample::topology();
@@ -356,6 +391,13 @@ mod tests {
                 decision.alerted_at = Some("2026-11-21T19:59:53Z".parse().unwrap());
             }
         }
+        entries[2].calls_before = CallsBefore::of(
+            entries[2].rev,
+            &[
+                TimedCall::new("change the endpoint group g", 412, None),
+                TimedCall::new("read the accelerator", 6000, Some("no answer within 6000 ms")),
+            ],
+        );
         insta::assert_snapshot!(page(entries, 1));
     }
 
@@ -380,6 +422,7 @@ mod tests {
         let mut entries = told();
         for entry in &mut entries {
             entry.by = hostile.to_owned();
+            entry.calls_before = CallsBefore::of(entry.rev, &[TimedCall::new(hostile, 1, Some(hostile))]);
             if let Some(decision) = &mut entry.decision {
                 decision.evidence = hostile.to_owned();
                 decision.by = hostile.to_owned();
@@ -387,7 +430,7 @@ mod tests {
         }
         let html = page(entries, 1);
         assert!(!html.contains("<script"), "{html}");
-        assert_eq!(html.matches("&lt;script&gt;").count(), 2 + 1 + 6, "{html}");
+        assert_eq!(html.matches("&lt;script&gt;").count(), 2 + 1 + 6 + 2 * 6, "{html}");
         assert!(html.contains("&amp;amp;{{ 7*7 }}"), "{html}");
         for elsewhere in ["http://", "https://", "url(", "@import", "src="] {
             assert!(!html.contains(elsewhere), "{elsewhere}");

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use fencing::answer::Status;
-use fencing::rehearsal::TimedCall;
+use fencing::timed_call::TimedCall;
 use fencing::replication::Sight;
 use serde_json::{Value, json};
 
@@ -50,7 +50,8 @@ pub fn rehearsed_text(topology: &str, rehearsed: &[Rehearsed]) -> String {
     text
 }
 
-fn call_text(call: &TimedCall) -> String {
+/// A call, and why it failed if it did.
+pub(super) fn call_text(call: &TimedCall) -> String {
     match &call.failed {
         None => call.what.clone(),
         Some(why) => format!("{}: {why}", call.what),

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::timed_call::TimedCall;
 
 #[test]
 fn a_revision_waits_where_others_may_still_have_something_under_way() {
@@ -106,6 +107,7 @@ fn busy() -> Record {
                 client_ip_preservation: None,
             },
         }],
+        calls_before: CallsBefore::of(Rev(9), &[TimedCall::new("read the register", 7, None)]),
         by: "r1".to_owned(),
         written_at: Timestamp::UNIX_EPOCH,
     }
