@@ -396,7 +396,7 @@ impl<W: Lookout> Handler<W> {
             cause,
             sentence: sentence.to_owned(),
         };
-        self.within(budget.left_beside(self.world.moment()), self.world.tell(&notice))
+        self.within(budget.left_beside(self.world.moment()), self.world.tell(&notice, None))
             .await;
     }
 

@@ -182,7 +182,7 @@ impl<W: World> World for OnlyLooks<'_, W> {
 
     async fn chronicle(&self, _: &Record) {}
 
-    async fn tell(&self, _: &Notice) {}
+    async fn tell(&self, _: &Notice, _: Option<&Record>) {}
 
     async fn settle(&self) {
         self.world.settle().await;

@@ -125,7 +125,10 @@ pub async fn run<W: World>(
                         }
                         calls.push(carry_out(world, budget, ticket, made.entered_in(call)));
                     }
-                    Effect::Say(notice) => beside.push(aside(world, Aside::Tell(notice))),
+                    Effect::Say(notice) => {
+                        let record = current.record.clone().map(Box::new);
+                        beside.push(aside(world, Aside::Tell(notice, record)));
+                    }
                     Effect::Answer(given) => answer = Some(given),
                 }
             }
@@ -203,13 +206,13 @@ struct Returned {
 }
 
 enum Aside {
-    Tell(Notice),
+    Tell(Notice, Option<Box<Record>>),
     Chronicle(Box<Record>),
 }
 
 async fn aside<W: World>(world: &W, aside: Aside) {
     match aside {
-        Aside::Tell(notice) => world.tell(&notice).await,
+        Aside::Tell(notice, record) => world.tell(&notice, record.as_deref()).await,
         Aside::Chronicle(record) => world.chronicle(&record).await,
     }
 }
@@ -307,6 +310,8 @@ struct Made {
     calls: Vec<TimedCall>,
     /// So many of them are in the revision that is being written. More may be answered before it is.
     entered: usize,
+    /// As they are entered there.
+    entry: Option<CallsBefore>,
 }
 
 impl Made {
@@ -314,14 +319,18 @@ impl Made {
         if let Call::WriteRegister { record, .. } = &mut call {
             record.calls_before = CallsBefore::of(record.rev, &self.calls);
             self.entered = self.calls.len();
+            self.entry.clone_from(&record.calls_before);
         }
         call
     }
 
     fn note(&mut self, call: &Call, event: &Event, took: Duration) {
-        if let Event::Written(Written::Stored) = event {
+        // Also where the reply to the write was lost, and a look at the register finds it there.
+        let stored = record_of(call, event).and_then(|record| record.calls_before.as_ref());
+        if stored.is_some() && stored == self.entry.as_ref() {
             self.calls.drain(..self.entered);
             self.entered = 0;
+            self.entry = None;
         }
         if !matches!(call, Call::Pause { .. }) {
             let failed = event.fault().map(|fault| fault.what.as_str());

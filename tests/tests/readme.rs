@@ -188,8 +188,12 @@ fn whatever_wakes_or_refuses_somebody_leads_to_its_place_in_the_runbook() {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         for alarm in text.split("AlarmName: \"").skip(1) {
             let name = alarm.split('"').next().unwrap();
-            let description = alarm.split("AlarmDescription: ").nth(1).unwrap();
-            let description = description.lines().next().unwrap();
+            let description = alarm.split("AlarmDescription:").nth(1).unwrap();
+            let description = description.split("\n      Namespace:").next().unwrap();
+            assert!(
+                description.contains("Next: `provision ") && description.contains("Ref: TopologyFile"),
+                "{name}: {description}"
+            );
             let places: Vec<&str> = led_to(description).collect();
             assert_eq!(places.len(), 1, "{name}: {description}");
             assert!(

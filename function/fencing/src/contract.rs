@@ -62,6 +62,17 @@ pub fn runbook(section: &str) -> String {
     format!("docs/runbook.md#{}", section.to_lowercase())
 }
 
+/// The page of a function's log in AWS's console, which writes the slashes of the group's name in a way of its own.
+pub fn log_page(region: &str, group: &str) -> String {
+    let group = group.replace('/', "$252F");
+    format!(
+        "https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}"
+    )
+}
+
+/// What a topology's file is called where nobody says otherwise.
+pub const USUAL_FILE: &str = "topology.yaml";
+
 pub mod path {
     pub const WEBHOOK: &str = "/webhook";
     /// What the path of the health check begins with; the secret follows.

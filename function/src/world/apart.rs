@@ -92,7 +92,7 @@ impl<W: World> World for Apart<'_, W> {
     async fn chronicle(&self, _record: &Record) {}
 
     /// People are told once it is written down: its epoch is none.
-    async fn tell(&self, _notice: &Notice) {}
+    async fn tell(&self, _notice: &Notice, _record: Option<&Record>) {}
 
     fn settle(&self) -> impl Future<Output = ()> {
         self.world.settle()

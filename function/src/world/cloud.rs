@@ -153,9 +153,9 @@ impl World for Cloud {
         }
     }
 
-    async fn tell(&self, notice: &Notice) {
+    async fn tell(&self, notice: &Notice, record: Option<&Record>) {
         self.measure(Measured::new(Metric::Cause(notice.cause), 1));
-        self.notices.tell(notice).await;
+        self.notices.tell(notice, record).await;
     }
 
     async fn prepare(&self) {

@@ -72,8 +72,8 @@ pub trait World {
     /// Keeps a copy of a revision that was written, for people to look up; best effort.
     fn chronicle(&self, record: &Record) -> impl Future<Output = ()>;
 
-    /// Counts a notice and, where its cause wants that, tells people; best effort.
-    fn tell(&self, notice: &Notice) -> impl Future<Output = ()>;
+    /// Counts a notice and, where its cause wants that, tells people, and what the register says; best effort.
+    fn tell(&self, notice: &Notice, record: Option<&Record>) -> impl Future<Output = ()>;
 
     /// Makes ready for a first event what is slow: a password that a fence needs, connections over which nothing is sent.
     /// Whoever caused it is not known yet, so it asks the hosts that a fence rests on for nothing. It may be dropped at any

@@ -4,6 +4,7 @@
 use fencing::answer::{Cause, Notice};
 use fencing::contract;
 use fencing::health::Seen;
+use fencing::register::{Record, State};
 use fencing::settings::Settings;
 use fencing::step::Fault;
 use fencing::words::TopologyName;
@@ -14,6 +15,8 @@ use crate::world::aws::{Aws, describe};
 #[derive(Debug)]
 pub struct Notices {
     topology: TopologyName,
+    /// What its file is called, for commands.
+    file: String,
     topic: Option<(aws_sdk_sns::Client, String)>,
     /// Where the function's log is looked at.
     log: Option<String>,
@@ -25,13 +28,17 @@ impl Notices {
         let arn = &settings.found.topic_arn;
         Self {
             topology: settings.topology.clone(),
+            file: match settings.topology_file.as_str() {
+                "" => contract::USUAL_FILE.to_owned(),
+                file => file.to_owned(),
+            },
             topic: (!arn.is_empty()).then(|| (aws.notifications(), arn.clone())),
-            log: log_group.map(|group| console(&aws.region, group)),
+            log: log_group.map(|group| contract::log_page(&aws.region, group)),
         }
     }
 
     /// Says a notice in the log and, where its cause wants that, notifies.
-    pub async fn tell(&self, notice: &Notice) {
+    pub async fn tell(&self, notice: &Notice, record: Option<&Record>) {
         tracing::warn!(topology = %self.topology, cause = notice.cause.metric(), "{}", notice.sentence);
         let Some((client, arn)) = self.topic.as_ref().filter(|_| notice.cause.notifies()) else {
             return;
@@ -40,12 +47,7 @@ impl Notices {
             .publish()
             .topic_arn(arn)
             .subject(subject(&self.topology, notice.cause))
-            .message(message(
-                &self.topology,
-                notice,
-                self.log.as_deref(),
-                Timestamp::now(),
-            ))
+            .message(self.message(notice, record, Timestamp::now()))
             .send()
             .await;
         if let Err(error) = sent {
@@ -80,26 +82,48 @@ impl Notices {
             pending: number("SubscriptionsPending")?,
         })
     }
+
+    /// What a mail says: what happened, when, who serves, what to do next, and where to read on.
+    fn message(&self, notice: &Notice, record: Option<&Record>, now: Timestamp) -> String {
+        let Notice { cause, sentence } = notice;
+        let file = &self.file;
+        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let mut lines = vec![("when", now.to_string())];
+        lines.extend(record.map(|record| ("serves", serving(record))));
+        lines.push(("look", format!("provision status {file}")));
+        let fenced = record.and_then(|record| {
+            let is_out = record.state == State::Complete || *cause == Cause::RejoinAborted;
+            record.fenced().filter(|_| is_out)
+        });
+        if let Some(fenced) = fenced {
+            let command = format!("provision rejoin {fenced} {file} --when-healed");
+            lines.push((
+                "next",
+                format!("{command}    (waits until {fenced} is well again)"),
+            ));
+        }
+        lines.push(("runbook", contract::runbook(cause.section())));
+        lines.extend(self.log.iter().map(|log| ("log", log.clone())));
+        let lines = lines.iter().map(|(name, text)| {
+            let name = format!("{name}:");
+            format!("{name:<10}{text}\n")
+        });
+        format!("{sentence}\n\n{}", lines.collect::<String>())
+    }
 }
 
-/// What a mail says: what happened, when, what to do next, and where to read on.
-fn message(topology: &TopologyName, notice: &Notice, log: Option<&str>, now: Timestamp) -> String {
-    let Notice { cause, sentence } = notice;
-    let runbook = contract::runbook(cause.section());
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let log = log.map(|log| format!("\nlog:      {log}")).unwrap_or_default();
-    format!(
-        "{sentence}\n\nwhen:     {now}\nnext:     provision status TOPOLOGY, with the file of {topology}: it says which site \
-         serves, and which command comes next\nrunbook:  {runbook}{log}\n"
-    )
-}
-
-/// The log's page in AWS's console, which writes the group's slashes in a way of its own.
-fn console(region: &str, group: &str) -> String {
-    let group = group.replace('/', "$252F");
-    format!(
-        "https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}"
-    )
+/// Which site serves, as far as the register knows.
+fn serving(record: &Record) -> String {
+    let Some(decision) = &record.decision else {
+        return "both sites".to_owned();
+    };
+    let (survivor, fenced) = (&decision.survivor, &decision.fenced);
+    match record.state {
+        State::Open => "both sites".to_owned(),
+        State::Decided | State::Isolated => format!("{survivor}; {fenced} is being taken out"),
+        State::Complete => format!("{survivor}; {fenced} is out"),
+        State::Rejoining => format!("{survivor}; {fenced} is being brought back"),
+    }
 }
 
 /// The subject of a mail; SNS allows 100 ASCII characters.
@@ -130,27 +154,83 @@ fn subject(topology: &TopologyName, cause: Cause) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use fencing::accelerator::Outcome;
+    use fencing::register::Decision;
+    use fencing::settings::sample::site;
+    use fencing::words::{Fenced, Survivor};
+
     use super::*;
 
-    #[test]
-    fn a_mail_says_what_happened_when_and_where_to_go_on() {
-        let topology = TopologyName::new("keycloak-prod").unwrap();
-        let log = console("eu-west-1", "/aws/lambda/sitefence-keycloak-prod-fencing");
-        let at = "2026-11-21T20:00:00.25Z".parse().unwrap();
-        let notice = Notice {
-            cause: Cause::Completed,
-            sentence: "fenced site-b".to_owned(),
+    fn notices() -> Notices {
+        Notices {
+            topology: TopologyName::new("keycloak-prod").unwrap(),
+            file: "prod.yaml".to_owned(),
+            topic: None,
+            log: Some(contract::log_page(
+                "eu-west-1",
+                "/aws/lambda/sitefence-keycloak-prod-fencing",
+            )),
+        }
+    }
+
+    fn record(state: State) -> Record {
+        let decision = Decision {
+            survivor: Survivor(site("site-a")),
+            fenced: Fenced(site("site-b")),
+            outcome: Outcome::default(),
+            by: "site-a's alert".to_owned(),
+            evidence: "a test".to_owned(),
+            decided_at: Timestamp::UNIX_EPOCH,
+            alerted_at: None,
         };
+        Record {
+            state,
+            decision: (state != State::Open).then_some(decision),
+            ..Record::empty()
+        }
+    }
+
+    fn mail(cause: Cause, record: Option<&Record>) -> String {
+        let notice = Notice {
+            cause,
+            sentence: "this happened".to_owned(),
+        };
+        notices().message(&notice, record, "2026-11-21T20:00:00.25Z".parse().unwrap())
+    }
+
+    #[test]
+    fn a_mail_says_what_happened_when_who_serves_and_where_to_go_on() {
         assert_eq!(
-            message(&topology, &notice, Some(&log), at),
-            "fenced site-b\n\n\
+            mail(Cause::Completed, Some(&record(State::Complete))),
+            "this happened\n\n\
              when:     2026-11-21T20:00:00Z\n\
-             next:     provision status TOPOLOGY, with the file of keycloak-prod: it says which site serves, and which \
-             command comes next\n\
+             serves:   site-a; site-b is out\n\
+             look:     provision status prod.yaml\n\
+             next:     provision rejoin site-b prod.yaml --when-healed    (waits until site-b is well again)\n\
              runbook:  docs/runbook.md#a-site-is-fenced\n\
              log:      https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/\
              $252Faws$252Flambda$252Fsitefence-keycloak-prod-fencing\n"
         );
+    }
+
+    /// Nobody is told to bring back a site that is only just being taken out, or that is in.
+    #[test]
+    fn a_mail_names_the_way_back_only_where_a_site_is_out() {
+        for (cause, state, serves, goes_back) in [
+            (Cause::Decided, State::Decided, "site-a; site-b is being taken out", false),
+            (Cause::Completed, State::Isolated, "site-a; site-b is being taken out", false),
+            (Cause::RefencedEarlyReturn, State::Complete, "site-a; site-b is out", true),
+            (Cause::RejoinAborted, State::Decided, "site-a; site-b is being taken out", true),
+            (Cause::HoldChanged, State::Rejoining, "site-a; site-b is being brought back", false),
+            (Cause::Rejoined, State::Open, "both sites", false),
+        ] {
+            let mail = mail(cause, Some(&record(state)));
+            assert!(mail.contains(&format!("serves:   {serves}\n")), "{mail}");
+            assert_eq!(mail.contains("provision rejoin site-b prod.yaml"), goes_back, "{mail}");
+        }
+        let mail = mail(Cause::DependencyFailed, None);
+        assert!(!mail.contains("serves:") && !mail.contains("rejoin"), "{mail}");
+        assert!(mail.contains("look:     provision status prod.yaml\n"), "{mail}");
     }
 
     #[test]

@@ -55,8 +55,8 @@ impl World for Until<'_> {
         (&self.memory).chronicle(record).await;
     }
 
-    async fn tell(&self, notice: &Notice) {
-        (&self.memory).tell(notice).await;
+    async fn tell(&self, notice: &Notice, record: Option<&Record>) {
+        (&self.memory).tell(notice, record).await;
     }
 
     async fn settle(&self) {}

@@ -102,6 +102,66 @@ async fn what_a_dead_executor_wrote_is_in_the_history() {
     });
 }
 
+/// Each revision has the calls that were answered since the one before, whether or not they came to something, and the
+/// protocol sees none of that: a write whose reply was lost is still recognised.
+#[tokio::test(start_paused = true)]
+async fn each_revision_says_how_long_the_calls_before_it_took() {
+    let world = Memory::split();
+    let handler = ready(&world).await;
+    world.mishap(
+        |call| matches!(call, Call::WriteRegister { .. }),
+        Mishap::LosesReply,
+        1,
+    );
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    let mut entries = world.with(|state| {
+        let mut entries = state.history.clone();
+        entries.extend(state.record.clone());
+        entries
+    });
+    entries.sort_by_key(|entry| entry.rev);
+    let ms = u64::try_from(crate::common::ROUND_TRIP.as_millis()).unwrap();
+    let mut told = Vec::new();
+    for entry in &entries {
+        let before = entry.calls_before.as_ref().unwrap();
+        assert_eq!((before.rev, before.left_out), (entry.rev, 0));
+        for call in &before.calls {
+            let lost = call.what.starts_with("decide");
+            assert_eq!(call.failed.is_some(), lost, "{call:?}");
+            assert!(lost || call.ms == ms, "{call:?}");
+        }
+        let mut whats: Vec<&str> = before.calls.iter().map(|call| call.what.as_str()).collect();
+        whats.sort_unstable();
+        told.push((entry.state, whats));
+    }
+    let group = format!("change the endpoint group {}", fencing::settings::sample::GROUP);
+    assert_eq!(
+        told,
+        [
+            (
+                State::Decided,
+                vec![
+                    "ask site-a's Infinispan which sites it sees",
+                    "read the accelerator",
+                    "read the register",
+                ]
+            ),
+            (
+                State::Isolated,
+                vec![group.as_str(), "decide epoch 1: fence site-b", "read the register"]
+            ),
+            (
+                State::Complete,
+                vec![
+                    "ask site-a's Infinispan whether it replicates to site-b",
+                    "cut replication from site-a to site-b",
+                    "note epoch 1 as isolated in the register",
+                ]
+            ),
+        ]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_answer_waits_for_notices_but_not_forever() {
     let world = Memory::split();

@@ -10,7 +10,7 @@ use crate::files;
 use crate::topology::{self, Diagnostic, Loaded, Topology};
 
 /// The one that is meant where none is named.
-pub(super) const USUAL: &str = "topology.yaml";
+pub(super) use fencing::contract::USUAL_FILE as USUAL;
 
 /// The topology file.
 #[derive(Debug, Args)]

@@ -29,7 +29,7 @@ pub(super) struct Dimension {
 pub(super) struct Alarm {
     pub id: String,
     pub name: String,
-    description: String,
+    says: Says,
     namespace: &'static str,
     pub metric: &'static str,
     pub dimensions: Vec<Dimension>,
@@ -88,7 +88,7 @@ impl Builder<'_> {
         Alarm {
             id: id.to_owned(),
             name: self.topology.alarm_name(what),
-            description: leading_on(text, what),
+            says: Says::of(text, what),
             namespace: NAMESPACE,
             metric,
             dimensions: vec![topology_dimension(self.topology)],
@@ -108,9 +108,29 @@ impl Builder<'_> {
     }
 }
 
-/// What an alarm says, with where to read on: the section of its name.
-pub(super) fn leading_on(text: &str, section: &str) -> String {
-    format!("{text} Runbook: {}", contract::runbook(section))
+/// What an alarm says, with the command to type next, and where to read on: the section of its name. The log's page
+/// follows.
+///
+/// In two parts: between them is what the topology's file is called, which only `apply` knows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Says {
+    before_file: String,
+    after_file: String,
+}
+
+impl Says {
+    pub(super) fn of(text: &str, section: &str) -> Self {
+        let (verb, flags) = match section {
+            "held-too-long" => ("release", ""),
+            "drill-due" => ("drill", " --split-brain"),
+            _ => ("status", ""),
+        };
+        let runbook = contract::runbook(section);
+        Self {
+            before_file: format!("{text} Next: `provision {verb} "),
+            after_file: format!("{flags}`. Runbook: {runbook} Log: "),
+        }
+    }
 }
 
 /// All alarms of the function of a Region. What only reminds is said once, by the first Region's.
@@ -167,7 +187,7 @@ pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
             PATH_SILENT,
         );
         let silent = Alarm {
-            description: leading_on(PATH_SILENT, "path-silent"),
+            says: Says::of(PATH_SILENT, "path-silent"),
             ..silent
         };
         let mut dimensions = silent.dimensions.clone();

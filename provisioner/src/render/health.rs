@@ -1,9 +1,12 @@
 //! The health stack: Route 53 asks each function from outside.
 
+use fencing::contract;
 use serde::Serialize;
 
-use super::alarms::leading_on;
-use super::aws::{Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags};
+use super::alarms::Says;
+use super::aws::{
+    Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags, topology_file,
+};
 use super::engine::{Filled, RenderError, fill};
 use crate::topology::names::HEALTH_REGION;
 use crate::topology::{Region, Topology};
@@ -33,7 +36,8 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
     struct HealthAlarm {
         id: String,
         name: String,
-        description: String,
+        says: Says,
+        log: String,
         check: String,
     }
     #[derive(Serialize)]
@@ -64,12 +68,15 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
             name: format!("{}-{region}", topology.function_name()),
         })
         .collect();
+    let log_page = |region: &Region| contract::log_page(region, &topology.log_group_name());
     let mut alarms: Vec<HealthAlarm> = checks
         .iter()
-        .map(|check| HealthAlarm {
+        .zip(&topology.regions)
+        .map(|(check, region)| HealthAlarm {
             id: format!("{}Unhealthy", check.id),
             name: format!("{}-unhealthy", check.name),
-            description: leading_on(
+            log: log_page(region),
+            says: Says::of(
                 "Route 53 finds from outside that this function could not fence, or gets no answer.",
                 "unhealthy",
             ),
@@ -79,7 +86,8 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
     alarms.push(HealthAlarm {
         id: "NoFunctionHealthy".to_owned(),
         name: topology.alarm_name("no-function-healthy"),
-        description: leading_on(
+        log: log_page(topology.first_region()),
+        says: Says::of(
             "No function could fence now: a lost site would stay in the accelerator.",
             "no-function-healthy",
         ),
@@ -100,6 +108,7 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
                         Some("^[a-z0-9.-]+$"),
                     )
                 })
+                .chain([topology_file()])
                 .chain([Parameter::new(
                     parameters::HEALTH_SECRET_VERSION,
                     "The version of the health secret that is current: a rotation is followed by the next apply",
@@ -108,7 +117,7 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
                 .collect(),
             checks,
             parent_name: topology.alarm_name("any-function"),
-            health_path: fencing::contract::path::HEALTH,
+            health_path: contract::path::HEALTH,
             health_secret_name: topology.health_secret_name(),
             search_string: fencing::health::OK,
             interval_seconds: topology.health.interval.seconds(),

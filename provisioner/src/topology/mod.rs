@@ -16,6 +16,7 @@ mod decode;
 mod defaults;
 mod diagnostic;
 pub mod explain;
+mod file_name;
 mod grammar;
 mod interval;
 pub mod names;
@@ -34,6 +35,7 @@ pub use crate::yaml::MARK;
 pub use bundles::{CaBundle, Ending, ReadFile, Validity, endings};
 pub use diagnostic::{Diagnostic, Position, harmless};
 pub use fencing::words::{SiteName, TopologyName};
+pub use file_name::FileName;
 pub use grammar::{
     Accelerator, CacheName, ContextName, DataKey, Email, Endpoint, FilePath, GrammarError, KeyArn, LabelKey,
     LabelValue, Namespace, ObjectName, PolicyArn, Proxy, Region, RoleArn, SecretReference, SecurityGroupId,

@@ -9,6 +9,7 @@ use super::bundles::{self, CaBundle, ReadFile};
 use super::checks::{self, Clash};
 use super::decode::{Decoded, What, decode};
 use super::diagnostic::{Diagnostic, Position};
+use super::file_name::FileName;
 use super::{Topology, schema};
 use crate::yaml::{self, Node, Path, PathSegment, Span, Value};
 
@@ -105,6 +106,10 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
     }
     let Some(topology) = value else {
         return Err(report.finish());
+    };
+    let topology = Topology {
+        file: FileName::of(file),
+        ..topology
     };
 
     let mut complaints = out_of_range(&topology);

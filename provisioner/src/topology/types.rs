@@ -17,6 +17,7 @@ use super::grammar::{
     Namespace, ObjectName, PolicyArn, Proxy, Region, RoleArn, SecretReference, SecurityGroupId, ServerName,
     SubnetId, TableName, TagKey, TagValue, TopicArn, Username,
 };
+use super::file_name::FileName;
 use super::interval::Interval;
 
 /// Two sites of Keycloak and Infinispan behind one accelerator, and how they are to be fenced.
@@ -93,6 +94,9 @@ pub struct Topology {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[garde(length(max = 40))]
     pub tags: BTreeMap<TagKey, TagValue>,
+    /// What the file is called that all this was read from.
+    #[serde(skip)]
+    pub file: FileName,
 }
 
 /// How the function signs in to Infinispan.

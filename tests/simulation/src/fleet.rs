@@ -144,7 +144,7 @@ impl World for Outside {
 
     async fn chronicle(&self, _: &Record) {}
 
-    async fn tell(&self, notice: &Notice) {
+    async fn tell(&self, notice: &Notice, _: Option<&Record>) {
         self.sim
             .note(|| format!("       {:?}: {}", notice.cause, notice.sentence));
         self.sim.core().watcher.told(notice);

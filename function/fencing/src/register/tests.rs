@@ -155,6 +155,7 @@ fn a_revision_keeps_everything_but_its_authorship() {
         by: "somebody else".to_owned(),
         written_at: later,
         token: None,
+        calls_before: None,
         ..before.clone()
     };
     assert_eq!(before.revised("somebody else", later), after);

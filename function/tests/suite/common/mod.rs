@@ -423,7 +423,7 @@ impl World for &Memory {
         self.with(|state| state.history.push(record.clone()));
     }
 
-    async fn tell(&self, notice: &Notice) {
+    async fn tell(&self, notice: &Notice, _: Option<&Record>) {
         if self.with(|state| state.tell_hangs) {
             pending::<()>().await;
         }
