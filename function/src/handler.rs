@@ -396,8 +396,11 @@ impl<W: Lookout> Handler<W> {
             cause,
             sentence: sentence.to_owned(),
         };
-        self.within(budget.left_beside(self.world.moment()), self.world.tell(&notice, None))
-            .await;
+        self.within(
+            budget.left_beside(self.world.moment()),
+            self.world.tell(&notice, None),
+        )
+        .await;
     }
 
     /// The request, once its sender has shown user and password.

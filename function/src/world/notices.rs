@@ -217,16 +217,45 @@ mod tests {
     #[test]
     fn a_mail_names_the_way_back_only_where_a_site_is_out() {
         for (cause, state, serves, goes_back) in [
-            (Cause::Decided, State::Decided, "site-a; site-b is being taken out", false),
-            (Cause::Completed, State::Isolated, "site-a; site-b is being taken out", false),
-            (Cause::RefencedEarlyReturn, State::Complete, "site-a; site-b is out", true),
-            (Cause::RejoinAborted, State::Decided, "site-a; site-b is being taken out", true),
-            (Cause::HoldChanged, State::Rejoining, "site-a; site-b is being brought back", false),
+            (
+                Cause::Decided,
+                State::Decided,
+                "site-a; site-b is being taken out",
+                false,
+            ),
+            (
+                Cause::Completed,
+                State::Isolated,
+                "site-a; site-b is being taken out",
+                false,
+            ),
+            (
+                Cause::RefencedEarlyReturn,
+                State::Complete,
+                "site-a; site-b is out",
+                true,
+            ),
+            (
+                Cause::RejoinAborted,
+                State::Decided,
+                "site-a; site-b is being taken out",
+                true,
+            ),
+            (
+                Cause::HoldChanged,
+                State::Rejoining,
+                "site-a; site-b is being brought back",
+                false,
+            ),
             (Cause::Rejoined, State::Open, "both sites", false),
         ] {
             let mail = mail(cause, Some(&record(state)));
             assert!(mail.contains(&format!("serves:   {serves}\n")), "{mail}");
-            assert_eq!(mail.contains("provision rejoin site-b prod.yaml"), goes_back, "{mail}");
+            assert_eq!(
+                mail.contains("provision rejoin site-b prod.yaml"),
+                goes_back,
+                "{mail}"
+            );
         }
         let mail = mail(Cause::DependencyFailed, None);
         assert!(!mail.contains("serves:") && !mail.contains("rejoin"), "{mail}");

@@ -297,7 +297,10 @@ mod tests {
                 group_arn: "arn:g".to_owned(),
                 config,
             }],
-            calls_before: CallsBefore::of(Rev(u64::MAX), &[TimedCall::new("read the register", 12, Some("late"))]),
+            calls_before: CallsBefore::of(
+                Rev(u64::MAX),
+                &[TimedCall::new("read the register", 12, Some("late"))],
+            ),
             by: "request".to_owned(),
             written_at: now,
         }

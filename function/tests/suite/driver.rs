@@ -148,7 +148,11 @@ async fn each_revision_says_how_long_the_calls_before_it_took() {
             ),
             (
                 State::Isolated,
-                vec![group.as_str(), "decide epoch 1: fence site-b", "read the register"]
+                vec![
+                    group.as_str(),
+                    "decide epoch 1: fence site-b",
+                    "read the register"
+                ]
             ),
             (
                 State::Complete,

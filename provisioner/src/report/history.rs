@@ -302,7 +302,10 @@ pub(super) mod tests {
         assert!(text.contains(lines), "{text}");
         let json = chapter_json(&chapters[1]);
         let calls = &json["entries"][1]["callsBefore"];
-        assert_eq!(calls["calls"][0], json!({"what": "change the endpoint group g", "ms": 412}));
+        assert_eq!(
+            calls["calls"][0],
+            json!({"what": "change the endpoint group g", "ms": 412})
+        );
         assert_eq!(calls["leftOut"], 3);
     }
 }

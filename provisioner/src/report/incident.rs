@@ -430,7 +430,11 @@ mod tests {
         }
         let html = page(entries, 1);
         assert!(!html.contains("<script"), "{html}");
-        assert_eq!(html.matches("&lt;script&gt;").count(), 2 + 1 + 6 + 2 * 6, "{html}");
+        assert_eq!(
+            html.matches("&lt;script&gt;").count(),
+            2 + 1 + 6 + 2 * 6,
+            "{html}"
+        );
         assert!(html.contains("&amp;amp;{{ 7*7 }}"), "{html}");
         for elsewhere in ["http://", "https://", "url(", "@import", "src="] {
             assert!(!html.contains(elsewhere), "{elsewhere}");

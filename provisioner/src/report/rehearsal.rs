@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use fencing::answer::Status;
-use fencing::timed_call::TimedCall;
 use fencing::replication::Sight;
+use fencing::timed_call::TimedCall;
 use serde_json::{Value, json};
 
 use super::outcome::Rehearsed;

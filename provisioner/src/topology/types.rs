@@ -12,12 +12,12 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::file_name::FileName;
 use super::grammar::{
     Accelerator, CacheName, ContextName, DataKey, Email, Endpoint, FilePath, KeyArn, LabelKey, LabelValue,
     Namespace, ObjectName, PolicyArn, Proxy, Region, RoleArn, SecretReference, SecurityGroupId, ServerName,
     SubnetId, TableName, TagKey, TagValue, TopicArn, Username,
 };
-use super::file_name::FileName;
 use super::interval::Interval;
 
 /// Two sites of Keycloak and Infinispan behind one accelerator, and how they are to be fenced.
