@@ -62,7 +62,7 @@ impl Register {
 
     /// Writes the record if its revision is still `expect`; 0 means that there is none.
     pub async fn write(&self, expect: Rev, record: &Record) -> Written {
-        let change = match Change::of(record) {
+        let change = match ItemChange::of(record) {
             Ok(change) => change,
             Err(what) => return Written::Unknown(fault(what)),
         };
@@ -160,13 +160,13 @@ const OPTIONAL: [&str; 18] = [
 
 /// What has to be set and taken away for a record to be there, whatever else there is.
 #[derive(Debug)]
-struct Change {
+struct ItemChange {
     expression: String,
     names: HashMap<String, String>,
     values: Item,
 }
 
-impl Change {
+impl ItemChange {
     fn of(record: &Record) -> Result<Self, String> {
         let item: Item =
             serde_dynamo::to_item(record).map_err(|error| format!("a record cannot be stored: {error}"))?;
@@ -394,7 +394,7 @@ mod tests {
         listed.sort_unstable();
         assert_eq!(optional, listed, "a record's fields and the list have come apart");
 
-        let change = Change::of(&Record::empty()).unwrap();
+        let change = ItemChange::of(&Record::empty()).unwrap();
         assert_eq!(
             change.expression,
             "SET #by = :by, #epoch = :epoch, #rev = :rev, #schema = :schema, #state = :state, \

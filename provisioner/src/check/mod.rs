@@ -47,14 +47,14 @@ impl fmt::Display for Breach {
 impl std::error::Error for Breach {}
 
 /// What a promise looks at, and where it puts what it finds.
-struct Case<'a> {
+struct DocumentCase<'a> {
     topology: &'a Topology,
     documents: &'a [Document],
     promise: &'static str,
     found: Vec<Breach>,
 }
 
-impl<'a> Case<'a> {
+impl<'a> DocumentCase<'a> {
     fn breach(&mut self, document: &Document, found: impl Into<String>) {
         self.found.push(Breach {
             promise: self.promise,
@@ -100,7 +100,7 @@ impl<'a> Case<'a> {
     }
 }
 
-type Promise = (&'static str, fn(&mut Case<'_>));
+type Promise = (&'static str, fn(&mut DocumentCase<'_>));
 
 /// The promises. The sentences continue "breaks the promise that …".
 const PROMISES: &[Promise] = &[
@@ -240,7 +240,7 @@ pub fn documents(topology: &Topology) -> Result<Vec<Document>, DocumentError> {
 pub fn breaches(topology: &Topology, documents: &[Document]) -> Vec<Breach> {
     let mut found = Vec::new();
     for (promise, prove) in PROMISES {
-        let mut case = Case {
+        let mut case = DocumentCase {
             topology,
             documents,
             promise,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
-use super::{Exit, Failure, OutputFormat, TopologyFile};
+use super::{Exit, CommandError, OutputFormat, TopologyFile};
 use crate::preflight::ours::Choices;
 use crate::report;
 use crate::run::Session;
@@ -55,7 +55,7 @@ pub(super) struct Apply {
 }
 
 impl Apply {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         let scope = self.scope.scope(&loaded.topology)?;
         let choices = Choices {

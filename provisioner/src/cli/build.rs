@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use super::cloud::{self, FunctionArgs};
-use super::{Exit, Failure, OutputFormat, TopologyFile};
+use super::{Exit, CommandError, OutputFormat, TopologyFile};
 use crate::report;
 use crate::run;
 use crate::run::console::Console;
@@ -26,7 +26,7 @@ pub(super) struct Build {
 }
 
 impl Build {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         cloud::finish(async {
             let console = Console::new();

@@ -10,7 +10,7 @@ use clap_complete::ArgValueCandidates;
 use serde_json::{Value, json};
 
 use super::completions::parts;
-use super::{Exit, Failure, OutputFormat, print, print_json};
+use super::{Exit, CommandError, OutputFormat, print, print_json};
 use crate::check;
 use crate::files;
 use crate::observed::cluster::Unreached;
@@ -40,7 +40,7 @@ pub(super) struct ScopeArgs {
 
 impl ScopeArgs {
     /// What is meant, in the words of a topology. A site that is called like a half is reached by the half.
-    pub(super) fn scope(&self, topology: &Topology) -> Result<Scope, Failure> {
+    pub(super) fn scope(&self, topology: &Topology) -> Result<Scope, CommandError> {
         if self.only.is_empty() {
             return Ok(Scope::all(topology));
         }
@@ -57,7 +57,7 @@ impl ScopeArgs {
                 (_, None) => {
                     let [a, b] = topology.sites.each_ref().map(|site| site.name.as_str());
                     return Err(
-                        Failure::new(Exit::Invalid, format!("`{part}` is no part of this topology"))
+                        CommandError::new(Exit::Invalid, format!("`{part}` is no part of this topology"))
                             .hint(format!("its parts are aws, clusters, {a} and {b}")),
                     );
                 }
@@ -217,31 +217,31 @@ pub(super) async fn wanted<'a>(
 }
 
 /// Runs a look at the world that goes on without whatever does not answer.
-pub(super) fn finish_without_failure<T>(look: impl Future<Output = T>) -> Result<T, Failure> {
+pub(super) fn finish_without_failure<T>(look: impl Future<Output = T>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     Ok(runtime
-        .map_err(|error| Failure::new(Exit::Failed, error))?
+        .map_err(|error| CommandError::new(Exit::Failed, error))?
         .block_on(look))
 }
 
 /// Runs a verb that talks to the world to its end.
-pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> Result<Exit, Failure> {
+pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, error))?;
+    let runtime = runtime.map_err(|error| CommandError::new(Exit::Failed, error))?;
     runtime.block_on(verb).map_err(|failure| {
         let exit = match failure.kind() {
-            run::failure::Kind::Failed => Exit::Failed,
-            run::failure::Kind::Usage => Exit::Invalid,
-            run::failure::Kind::Refused => Exit::Refused,
+            run::failure::FailureKind::Failed => Exit::Failed,
+            run::failure::FailureKind::Usage => Exit::Invalid,
+            run::failure::FailureKind::Refused => Exit::Refused,
         };
         let text = failure.text();
-        let told = Failure::new(exit, text.trim_end().to_owned()).code(failure.code());
+        let told = CommandError::new(exit, text.trim_end().to_owned()).code(failure.code());
         match &failure {
             run::Failure::Problems(problems) => {
                 let things = problems

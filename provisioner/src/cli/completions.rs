@@ -15,7 +15,7 @@ use clap::Args;
 use clap_complete::env::{CompleteEnv, Shells};
 use clap_complete::{CompletionCandidate, Shell};
 
-use super::{Exit, Failure, print};
+use super::{Exit, CommandError, print};
 use crate::files;
 use crate::topology::{self, Topology, explain, regions};
 use crate::world::kubernetes::Contexts;
@@ -31,13 +31,13 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let name = self.shell.to_string();
         let mut script = Vec::new();
         if let Some(shell) = Shells::builtins().completer(&name) {
             shell
                 .write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
-                .map_err(|error| Failure::new(Exit::Failed, error))?;
+                .map_err(|error| CommandError::new(Exit::Failed, error))?;
         }
         print(&String::from_utf8_lossy(&script))?;
         Ok(Exit::Done)

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::cloud::{self, ScopeArgs};
-use super::{Exit, Failure, OutputFormat, TopologyFile};
+use super::{Exit, CommandError, OutputFormat, TopologyFile};
 use crate::report;
 use crate::run::apply::Consent;
 use crate::run::console::Console;
@@ -30,7 +30,7 @@ pub(super) struct Destroy {
 }
 
 impl Destroy {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         let scope = self.scope.scope(&loaded.topology)?;
         let file = self.file.name();

@@ -4,7 +4,7 @@ use clap::Args;
 use fencing::health::FORCED_AT_MOST_SECONDS;
 
 use super::consent::{LOOK_WITHIN, consent};
-use super::{Exit, Failure, OutputFormat, TopologyFile, cloud, say};
+use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, say};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::keycloak::Hands;
@@ -59,7 +59,7 @@ fn lasting(text: &str) -> Result<Interval, String> {
 }
 
 impl Drill {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         let file = self.file.name();
         if self.split_brain || self.restore {

@@ -5,7 +5,7 @@ use clap_complete::ArgValueCandidates;
 use serde_json::Value;
 
 use super::completions::fields;
-use super::{Exit, Failure, OutputFormat, print, print_json};
+use super::{Exit, CommandError, OutputFormat, print, print_json};
 use crate::topology::explain::{self, Explained};
 
 /// Where lines end: a terminal's usual width.
@@ -25,10 +25,10 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let mut explained = explain::explain(&self.field).map_err(|unknown| {
             let hint = unknown.hint.clone();
-            Failure::new(Exit::Invalid, unknown)
+            CommandError::new(Exit::Invalid, unknown)
                 .code("noSuchField")
                 .hint(hint)
         })?;

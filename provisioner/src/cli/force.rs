@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::consent::{DRY, LOOK_WITHIN, answer, consent};
-use super::{Exit, Failure, OutputFormat, TopologyFile, cloud, say};
+use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, say};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{Session, force, status};
@@ -22,7 +22,7 @@ pub(super) struct Forced<'a> {
 }
 
 impl Forced<'_> {
-    pub(super) fn run(&self) -> Result<Exit, Failure> {
+    pub(super) fn run(&self) -> Result<Exit, CommandError> {
         let topology = &self.loaded.topology;
         let (site, other) = (&self.site.name, &topology.peer_of(self.site).name);
         cloud::finish(async {
@@ -73,12 +73,12 @@ pub(super) struct Reconcile {
 }
 
 impl Reconcile {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         cloud::finish(async {
             let session = Session::begin(&loaded.topology, Console::new()).await?;
             cloud::herald(&session, &loaded.topology, &self.file.name()).await;
-            let asked = force::Asked {
+            let asked = force::ForceRequest {
                 abandon: self.abandon,
                 lift_hold: self.lift_hold,
             };

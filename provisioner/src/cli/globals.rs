@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use super::completions::{profiles, regions};
-use super::{Exit, Failure};
+use super::{Exit, CommandError};
 use crate::environment;
 use crate::run::console::{self, Volume};
 use crate::world::calls;
@@ -42,7 +42,7 @@ pub(super) struct Globals {
 
 impl Globals {
     /// Puts them into effect.
-    pub(super) fn apply(&self) -> Result<(), Failure> {
+    pub(super) fn apply(&self) -> Result<(), CommandError> {
         self.put_into_environment()?;
         console::set_volume(match (self.quiet, self.verbose) {
             (true, _) => Volume::Quiet,
@@ -71,7 +71,7 @@ impl Globals {
         Ok(())
     }
 
-    fn put_into_environment(&self) -> Result<(), Failure> {
+    fn put_into_environment(&self) -> Result<(), CommandError> {
         let mut wanted = Vec::new();
         if let Some(profile) = &self.profile {
             wanted.push(("AWS_PROFILE", Some(profile.as_str())));
@@ -83,7 +83,7 @@ impl Globals {
             wanted.push(("AWS_REGION", Some(region.as_str())));
         }
         environment::start_over_with(&wanted).map_err(|error| {
-            Failure::new(
+            CommandError::new(
                 Exit::Failed,
                 format!("--profile and --region cannot be passed on: {error}"),
             )

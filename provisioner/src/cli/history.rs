@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::topology_file::USUAL;
-use super::{Exit, Failure, OutputFormat, TopologyFile, cloud, say};
+use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, say};
 use crate::report::{self, Around, Chapter};
 use crate::run::console::Console;
 use crate::run::{self, Session, status};
@@ -43,13 +43,13 @@ fn epoch_of(word: &Path) -> Option<u64> {
 
 impl History {
     /// The file and the epoch that are meant.
-    fn meant(&self) -> Result<(TopologyFile, Option<u64>), Failure> {
+    fn meant(&self) -> Result<(TopologyFile, Option<u64>), CommandError> {
         let (epochs, files): (Vec<&PathBuf>, Vec<&PathBuf>) =
             self.words.iter().partition(|word| epoch_of(word).is_some());
         let stated = epochs.first().and_then(|word| epoch_of(word));
         let once = epochs.len() + usize::from(self.epoch.is_some()) <= 1;
         if !once || files.len() > 1 {
-            let failure = Failure::new(Exit::Invalid, "one epoch and one topology file are taken");
+            let failure = CommandError::new(Exit::Invalid, "one epoch and one topology file are taken");
             return Err(failure.hint("provision history 4 topology.yaml"));
         }
         let topology = files
@@ -61,12 +61,12 @@ impl History {
         ))
     }
 
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let (file, epoch) = self.meant()?;
         let loaded = file.load()?;
         let topology = &loaded.topology;
         if epoch.is_none() && self.report.is_some() {
-            let failure = Failure::new(Exit::Invalid, "a page is made of one epoch");
+            let failure = CommandError::new(Exit::Invalid, "a page is made of one epoch");
             return Err(failure.hint(format!(
                 "provision history EPOCH {} --report FILE.html",
                 file.name()

@@ -7,7 +7,7 @@ use fencing::words::Epoch;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cloud;
-use super::{Exit, Failure, OutputFormat, TopologyFile, say};
+use super::{Exit, CommandError, OutputFormat, TopologyFile, say};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{Session, operate};
@@ -46,11 +46,11 @@ pub(super) struct Release {
 }
 
 impl Hold {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         let until = match self.until.map(|when| when.after(Timestamp::now())).transpose() {
             Ok(until) => until,
-            Err(problem) => return Err(Failure::new(Exit::Invalid, problem)),
+            Err(problem) => return Err(CommandError::new(Exit::Invalid, problem)),
         };
         let (reason, replace) = (self.reason, self.replace);
         let exit = ask(&loaded, &self.file.name(), self.output, |by| Task::Hold {
@@ -72,7 +72,7 @@ impl Hold {
 }
 
 impl Release {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         ask(&loaded, &self.file.name(), self.output, |by| {
             match self.resume_epoch.map(Epoch) {
@@ -89,7 +89,7 @@ fn ask(
     file: &str,
     output: OutputFormat,
     task: impl FnOnce(String) -> Task,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CommandError> {
     cloud::finish(async {
         let session = Session::begin(&loaded.topology, Console::new()).await?;
         cloud::herald(&session, &loaded.topology, file).await;

@@ -7,7 +7,7 @@ use clap_complete::ArgValueCandidates;
 use clap_mangen::Man;
 
 use super::completions::verbs;
-use super::{Exit, Failure, examples, print, say};
+use super::{Exit, CommandError, examples, print, say};
 
 #[derive(Debug, Args)]
 pub(super) struct ManPages {
@@ -20,7 +20,7 @@ pub(super) struct ManPages {
 }
 
 impl ManPages {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         // Built, the verbs know the flags that all have.
         let mut program = examples::command().disable_help_subcommand(true);
         program.build();
@@ -38,7 +38,7 @@ impl ManPages {
         let command = match &self.verb {
             None => &program,
             Some(name) => verbs.iter().find(|verb| verb.get_name() == name).ok_or_else(|| {
-                Failure::new(Exit::Invalid, format!("there is no verb `{name}`"))
+                CommandError::new(Exit::Invalid, format!("there is no verb `{name}`"))
                     .hint("`provision --help` lists them")
             })?,
         };
@@ -55,7 +55,7 @@ fn title(command: &Command) -> String {
     }
 }
 
-fn page(command: &Command) -> Result<String, Failure> {
+fn page(command: &Command) -> Result<String, CommandError> {
     let title = title(command);
     let mut page = Vec::new();
     Man::new(command.clone())
@@ -65,13 +65,13 @@ fn page(command: &Command) -> Result<String, Failure> {
         // The same bytes whenever it is made.
         .date("")
         .render(&mut page)
-        .map_err(|error| Failure::new(Exit::Failed, error))?;
+        .map_err(|error| CommandError::new(Exit::Failed, error))?;
     // Colours are a terminal's.
     Ok(anstream::adapter::strip_str(&String::from_utf8_lossy(&page)).to_string())
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
+fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::new(
         Exit::Failed,
         format!("{} cannot be written: {error}", path.display()),
     )

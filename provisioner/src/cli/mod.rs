@@ -99,7 +99,7 @@ enum Verb {
 }
 
 impl Verb {
-    fn run(self) -> Result<Exit, Failure> {
+    fn run(self) -> Result<Exit, CommandError> {
         match self {
             Self::Init(verb) => verb.run(),
             Self::Validate(verb) => verb.run(),
@@ -163,7 +163,7 @@ impl From<Exit> for ExitCode {
 
 /// Why a verb did not do what it was asked for.
 #[derive(Debug)]
-pub struct Failure {
+pub struct CommandError {
     exit: Exit,
     /// Written as it is; a chain of causes follows.
     error: Box<dyn Error + Send + Sync>,
@@ -180,7 +180,7 @@ pub struct Failure {
     runbook: Option<Box<str>>,
 }
 
-/// See [`Failure::details`].
+/// See [`CommandError::details`].
 #[derive(Debug)]
 struct Details {
     key: &'static str,
@@ -188,7 +188,7 @@ struct Details {
     things: Vec<serde_json::Value>,
 }
 
-impl Failure {
+impl CommandError {
     /// A failure with its exit code.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
@@ -277,7 +277,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandError {
     /// What, why, and what to do: each cause once.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.error.to_string();
@@ -326,7 +326,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let text = error.render().to_string();
             let text = text.split("\n\nUsage:").next().unwrap_or_default();
             let text = text.split("\n\nFor more information").next().unwrap_or_default();
-            Failure::new(
+            CommandError::new(
                 Exit::Invalid,
                 text.trim_start_matches("error: ").trim_end().to_owned(),
             )
@@ -369,18 +369,18 @@ pub fn say(text: &str) {
 }
 
 /// Data: to stdout. A closed pipe (`| head`) is no failure of ours.
-pub fn print(data: &str) -> Result<(), Failure> {
+pub fn print(data: &str) -> Result<(), CommandError> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Failed, error))
+            Err(CommandError::new(Exit::Failed, error))
         }
         _ => Ok(()),
     }
 }
 
 /// Data for programs.
-pub fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+pub fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     print(&format!("{value:#}\n"))
 }
 
@@ -405,7 +405,7 @@ mod tests {
         #[derive(Debug, thiserror::Error)]
         #[error("cannot write `out`")]
         struct Outer(#[source] std::io::Error);
-        let failure = Failure::new(Exit::Failed, Outer(std::io::Error::other("disk full"))).hint("make room");
+        let failure = CommandError::new(Exit::Failed, Outer(std::io::Error::other("disk full"))).hint("make room");
         assert_eq!(
             failure.to_string(),
             "error: cannot write `out`\n  because: disk full\nhint: make room"

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
-use super::{Exit, Failure, OutputFormat, TopologyFile};
+use super::{Exit, CommandError, OutputFormat, TopologyFile};
 use crate::check;
 use crate::observed::{Observed, cluster};
 use crate::preflight::ours::Choices;
@@ -53,7 +53,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         let topology = &loaded.topology;
         let scope = self.scope.scope(topology)?;
@@ -67,7 +67,7 @@ impl Plan {
         };
         let bill = if self.cost {
             let documents = check::documents(topology);
-            let documents = documents.map_err(|error| Failure::new(Exit::Failed, error))?;
+            let documents = documents.map_err(|error| CommandError::new(Exit::Failed, error))?;
             Some(report::monthly(topology, &documents))
         } else {
             None

@@ -10,7 +10,7 @@ use super::completions::sites;
 use super::consent::{DRY, LOOK_WITHIN, answer, consent};
 use super::force::Forced;
 use super::hold::reason;
-use super::{Exit, Failure, OutputFormat, TopologyFile, say};
+use super::{Exit, CommandError, OutputFormat, TopologyFile, say};
 use crate::observed::status::StatusReading;
 use crate::report;
 use crate::run::console::Console;
@@ -106,7 +106,7 @@ pub(super) struct Promote {
 }
 
 impl Rejoin {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         let site = site_of(&loaded, &self.site)?;
         let topology = &loaded.topology;
@@ -162,7 +162,7 @@ impl Rejoin {
 }
 
 impl Fence {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         let site = site_of(&loaded, &self.site)?;
         let topology = &loaded.topology;
@@ -201,7 +201,7 @@ impl Fence {
 }
 
 impl Promote {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         let site = site_of(&loaded, &self.site)?;
         let topology = &loaded.topology;
@@ -241,14 +241,14 @@ fn is_open(seen: &StatusReading) -> bool {
         .is_ok_and(|items| items.record.decision.is_none())
 }
 
-fn site_of<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Site, Failure> {
+fn site_of<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Site, CommandError> {
     let sites = &loaded.topology.sites;
     sites
         .iter()
         .find(|site| site.name.as_str() == name)
         .ok_or_else(|| {
             let [a, b] = sites.each_ref().map(|site| site.name.as_str());
-            Failure::new(Exit::Invalid, format!("`{name}` is not a site of this topology"))
+            CommandError::new(Exit::Invalid, format!("`{name}` is not a site of this topology"))
                 .hint(format!("its sites are {a} and {b}"))
         })
 }

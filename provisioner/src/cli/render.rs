@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use serde_json::json;
 
-use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json, say};
+use super::{Exit, CommandError, OutputFormat, TopologyFile, print, print_json, say};
 use crate::check;
 use crate::folder::{self, FolderError};
 
@@ -25,9 +25,9 @@ pub(super) struct Render {
 }
 
 impl Render {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let topology = self.file.load()?.topology;
-        let documents = check::documents(&topology).map_err(|error| Failure::new(Exit::Failed, error))?;
+        let documents = check::documents(&topology).map_err(|error| CommandError::new(Exit::Failed, error))?;
         let Some(folder) = &self.folder else {
             match self.output {
                 OutputFormat::Text => {
@@ -57,7 +57,7 @@ impl Render {
                 _ => Exit::Refused,
             };
             let hint = error.hint();
-            let failure = Failure::new(exit, error);
+            let failure = CommandError::new(exit, error);
             if hint.is_empty() {
                 failure
             } else {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, Failure, print};
+use super::{Exit, CommandError, print};
 use crate::topology;
 
 #[derive(Debug, Args)]
@@ -13,7 +13,7 @@ use crate::topology;
 pub(super) struct Schema {}
 
 impl Schema {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         print(&topology::json_schema_text())?;
         Ok(Exit::Done)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Exit, Failure, OutputFormat, TopologyFile, cloud, say};
+use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, say};
 use crate::observed::status::StatusReading;
 use crate::report::{self, Condition};
 use crate::run::console::Console;
@@ -34,7 +34,7 @@ pub(super) struct Status {
 }
 
 impl Status {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let loaded = self.file.load()?;
         let topology = &loaded.topology;
         let file = self.file.name();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{Exit, Failure, say};
+use super::{Exit, CommandError, say};
 use crate::files;
 use crate::topology::{self, Diagnostic, Loaded, Topology};
 
@@ -43,7 +43,7 @@ impl TopologyFile {
     }
 
     /// Reads it, or says everything that is wrong with it.
-    pub fn load(&self) -> Result<Loaded, Failure> {
+    pub fn load(&self) -> Result<Loaded, CommandError> {
         let loaded = self.examine()?.map_err(|mistakes| invalid(&mistakes))?;
         self.warn_of_region(&loaded.topology);
         Ok(loaded)
@@ -64,14 +64,14 @@ impl TopologyFile {
     }
 
     /// Reads it; its mistakes are an answer, not a failure.
-    pub fn examine(&self) -> Result<Result<Loaded, Vec<Diagnostic>>, Failure> {
+    pub fn examine(&self) -> Result<Result<Loaded, Vec<Diagnostic>>, CommandError> {
         let read = if self.is_stdin() {
             files::read_from(std::io::stdin().lock(), files::TOPOLOGY_BYTES)
         } else {
             files::read(&self.topology, files::TOPOLOGY_BYTES)
         };
         let bytes = read.map_err(|error| {
-            let failure = Failure::new(
+            let failure = CommandError::new(
                 Exit::Invalid,
                 format!("cannot read `{}`: {error}", self.name()),
             )
@@ -91,9 +91,9 @@ impl TopologyFile {
 }
 
 /// The failure that an invalid topology is.
-pub(super) fn invalid(mistakes: &[Diagnostic]) -> Failure {
+pub(super) fn invalid(mistakes: &[Diagnostic]) -> CommandError {
     let details = mistakes.iter().map(Diagnostic::as_json).collect();
-    let failure = Failure::new(Exit::Invalid, report(mistakes)).code("invalidTopology");
+    let failure = CommandError::new(Exit::Invalid, report(mistakes)).code("invalidTopology");
     match mistakes.first() {
         Some(first) => failure
             .at(&first.file)

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::topology_file::invalid;
-use super::{Exit, Failure, OutputFormat, TopologyFile, print, print_json};
+use super::{Exit, CommandError, OutputFormat, TopologyFile, print, print_json};
 use crate::check;
 use crate::preflight::warning::Warning;
 use crate::topology::time_to_fence::{Advice, Readings, advice};
-use crate::topology::{Diagnostic, Ending, FailureDetection, Topology, Validity, endings};
+use crate::topology::{Diagnostic, Expiry, FailureDetection, Topology, Validity, endings};
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
@@ -21,12 +21,12 @@ pub(super) struct Validate {
 }
 
 impl Validate {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         let file = self.file.name();
         match (self.file.examine()?, self.output) {
             (Ok(loaded), output) => {
                 // A topology is only as good as its documents: their promises are proven here too.
-                check::documents(&loaded.topology).map_err(|error| Failure::new(Exit::Failed, error))?;
+                check::documents(&loaded.topology).map_err(|error| CommandError::new(Exit::Failed, error))?;
                 // What the clusters have to say is for `plan`: here nothing is supposed of them.
                 let sites = loaded.topology.sites.iter();
                 let supposed = sites.map(|site| (site.name.clone(), Some(FailureDetection::OF_THE_GUIDE)));
@@ -36,7 +36,7 @@ impl Validate {
                 };
                 let advice = advice(&loaded.topology, &supposed);
                 let endings = endings(&loaded.ca_bundles, Timestamp::now());
-                let (soon, useless): (Vec<Ending>, Vec<Ending>) = endings
+                let (soon, useless): (Vec<Expiry>, Vec<Expiry>) = endings
                     .into_iter()
                     .partition(|ending| ending.validity == Validity::EndsSoon);
                 if !useless.is_empty() {
@@ -72,12 +72,12 @@ impl Validate {
 }
 
 /// Bundles in which no authority is valid: the topology is in order, what it names is not.
-fn untrusted(file: &str, endings: Vec<Ending>) -> Failure {
+fn untrusted(file: &str, endings: Vec<Expiry>) -> CommandError {
     let lines: Vec<String> = endings
         .into_iter()
         .map(|ending| Warning::from(ending).to_string())
         .collect();
-    Failure::new(Exit::Invalid, lines.join("\n"))
+    CommandError::new(Exit::Invalid, lines.join("\n"))
         .code("untrustedAuthority")
         .at(file)
 }

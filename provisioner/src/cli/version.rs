@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{Exit, Failure, OutputFormat, TopologyFile, cloud, print};
+use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, print};
 use crate::observed::version::Deployed;
 use crate::package::{self, embedded};
 use crate::report::{self, Carried, OfTopology, Versions};
@@ -29,14 +29,14 @@ pub(super) struct Version {
 }
 
 impl Version {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         if self.changes {
             return print(report::changelog()).map(|()| Exit::Done);
         }
         let mut versions = Versions {
             version: env!("CARGO_PKG_VERSION"),
             commit: embedded::commit(),
-            carried: carried().map_err(|error| Failure::new(Exit::Failed, error))?,
+            carried: carried().map_err(|error| CommandError::new(Exit::Failed, error))?,
             topology: None,
         };
         let mut exit = Exit::Done;

@@ -108,7 +108,7 @@ impl ObjectRef {
 
 /// What came of looking at a cluster.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Look<T> {
+pub enum ClusterLook<T> {
     Seen(Box<T>),
     /// It did not, and may do so another time. The other cluster is worked on meanwhile.
     Unreached(Unreached),
@@ -116,7 +116,7 @@ pub enum Look<T> {
     Unusable(Vec<AccessProblem>),
 }
 
-impl<T> Look<T> {
+impl<T> ClusterLook<T> {
     /// What was seen, if anything was.
     pub fn seen(&self) -> Option<&T> {
         match self {
@@ -138,7 +138,7 @@ pub struct Unreached {
 }
 
 /// Looks at the clusters that are in scope.
-pub type Looks<T> = BTreeMap<SiteName, Look<T>>;
+pub type Looks<T> = BTreeMap<SiteName, ClusterLook<T>>;
 
 /// Our objects as they stand: all that `destroy` needs to know.
 #[derive(Debug, Clone, PartialEq, Default)]

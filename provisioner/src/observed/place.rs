@@ -13,7 +13,7 @@ pub struct Answerer {
 
 /// What became of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum Whereabouts {
     /// This.
     Told(Answerer),
     /// It says nothing from here, for this reason.

@@ -5,7 +5,7 @@
 use super::plan;
 use super::tests::{deferred, deployed_in_two, planned, words};
 use crate::observed::StackReading;
-use crate::observed::cluster::{Look, Looks, Unreached};
+use crate::observed::cluster::{ClusterLook, Looks, Unreached};
 use crate::preflight::ours::Clusters;
 use crate::render::Template;
 use crate::sample::*;
@@ -59,7 +59,7 @@ fn a_former_function_stays_while_a_cluster_may_know_of_it_alone() {
     };
     for (looks, goes) in [
         (Looks::new(), true),
-        (Looks::from([(site("site-a"), Look::Unreached(silent()))]), false),
+        (Looks::from([(site("site-a"), ClusterLook::Unreached(silent()))]), false),
     ] {
         let plan = plan(
             &topology(),

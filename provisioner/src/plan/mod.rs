@@ -45,7 +45,7 @@ pub use self::step::{FunctionMove, OutputReading, ParameterValue, Plan, StackGoa
 pub use self::versions::noted_version;
 
 use self::marks::Marks;
-use self::unreached::{Deferred, Place};
+use self::unreached::{Deferred, OutOfReach};
 use crate::observed::Standing;
 use crate::package::Package;
 use crate::preflight::Findings;
@@ -144,7 +144,7 @@ pub fn plan(
     if has_no_lock && steps.iter().any(Step::is_change) {
         steps.clear();
         plan.deferred.push(Deferred {
-            place: Place::Region(lock.region.clone()),
+            place: OutOfReach::Region(lock.region.clone()),
             what: "the lock that every change needs".to_owned(),
             why: "none of the function's Regions answers".to_owned(),
         });
@@ -169,7 +169,7 @@ fn keep_functions(leftovers: &mut Vec<Step>, deferred: &mut Vec<Deferred>) {
                 stack,
                 ..
             } => Some(Deferred {
-                place: Place::Region(region.clone()),
+                place: OutOfReach::Region(region.clone()),
                 what: format!("the removal of {stack}"),
                 why: "a cluster may still post to it alone".to_owned(),
             }),
@@ -195,7 +195,7 @@ fn hold_back(topology: &Topology, place: &str, steps: &mut Vec<Step>, deferred: 
         if writes_the_secret {
             steps.retain(|step| step.site() != Some(&site.name));
             deferred.push(Deferred {
-                place: Place::Site(site.name.clone()),
+                place: OutOfReach::Site(site.name.clone()),
                 what: format!("Secret {} and what reads it", topology.object_name()),
                 why: format!("it holds the URL of the function in {place}"),
             });

@@ -25,13 +25,13 @@ pub struct UnreachedRegion {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Place {
+pub enum OutOfReach {
     /// In a Region of AWS.
     Region(Region),
     Site(SiteName),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for OutOfReach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Region(region) => f.write_str(region),
@@ -44,7 +44,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deferred {
-    pub place: Place,
+    pub place: OutOfReach,
     pub what: String,
     pub why: String,
 }

@@ -7,7 +7,7 @@ use super::infinispan;
 use super::ours::{Clusters, OURS, object_ref, secret_change};
 use crate::observed::Standing;
 use crate::observed::access::{AccessProblem, word};
-use crate::observed::cluster::{ClusterReading, Denied, DryRun, Look, Looks, MONITORING, OPENSHIFT};
+use crate::observed::cluster::{ClusterReading, Denied, DryRun, ClusterLook, Looks, MONITORING, OPENSHIFT};
 use crate::observed::infinispan::operator_secret;
 use crate::observed::{objects, repository};
 use crate::preflight::problem::Problem;
@@ -27,8 +27,8 @@ pub fn judge_clusters(
     let mut warnings = Vec::new();
     for site in &topology.sites {
         match clusters.looks.get(&site.name) {
-            Some(Look::Seen(reading)) => {
-                let mut judge = Judge {
+            Some(ClusterLook::Seen(reading)) => {
+                let mut judge = ClusterJudge {
                     topology,
                     clusters,
                     site,
@@ -47,7 +47,7 @@ pub fn judge_clusters(
                     });
                 }
             }
-            Some(Look::Unreached(_) | Look::Unusable(_)) | None => {}
+            Some(ClusterLook::Unreached(_) | ClusterLook::Unusable(_)) | None => {}
         }
     }
     let has_function = topology.regions.iter().all(|region| {
@@ -82,8 +82,8 @@ pub fn together(aws: Vec<Problem>, of_clusters: Vec<Problem>) -> Vec<Problem> {
 /// What makes clusters unusable, whatever shall be done with them.
 pub fn unusable<T>(looks: &Looks<T>) -> Vec<ClusterProblem> {
     let problems = looks.values().filter_map(|look| match look {
-        Look::Unusable(problems) => Some(problems.iter().cloned().map(ClusterProblem::Access)),
-        Look::Seen(_) | Look::Unreached(_) => None,
+        ClusterLook::Unusable(problems) => Some(problems.iter().cloned().map(ClusterProblem::Access)),
+        ClusterLook::Seen(_) | ClusterLook::Unreached(_) => None,
     });
     problems.flatten().collect()
 }
@@ -97,7 +97,7 @@ pub fn forbidden(site: &Site, denied: &Denied) -> ClusterProblem {
     })
 }
 
-struct Judge<'a> {
+struct ClusterJudge<'a> {
     topology: &'a Topology,
     clusters: &'a Clusters<'a>,
     site: &'a Site,
@@ -106,7 +106,7 @@ struct Judge<'a> {
     warnings: Vec<Warning>,
 }
 
-impl Judge<'_> {
+impl ClusterJudge<'_> {
     fn all(&mut self) {
         let denied: Vec<ClusterProblem> = self
             .reading

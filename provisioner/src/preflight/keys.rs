@@ -26,7 +26,7 @@ const LOGGING: &[&str] = &[
 
 /// What somebody needs of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
+pub struct KeyUse {
     /// The key, as it was named: by ARN, id or alias.
     pub key: String,
     /// Where it is.
@@ -43,7 +43,7 @@ pub fn needs(
     account_id: &str,
     secrets: &BTreeMap<Region, SecretReading>,
     topics: &BTreeMap<String, TopicReading>,
-) -> Vec<Need> {
+) -> Vec<KeyUse> {
     let mut needs = Vec::new();
     let role = |region: &Region, by_its_own_policy: bool| Who::Role {
         arn: format!("arn:aws:iam::{account_id}:role/{}", topology.role_name(region)),
@@ -51,7 +51,7 @@ pub fn needs(
         by_its_own_policy,
     };
     let caller = ("kms:CallerAccount".to_owned(), account_id.to_owned());
-    let alarms = |key: &str, region: &Region, topic: &str| Need {
+    let alarms = |key: &str, region: &Region, topic: &str| KeyUse {
         key: key.to_owned(),
         region: region.clone(),
         who: Who::Service("cloudwatch.amazonaws.com".to_owned()),
@@ -75,7 +75,7 @@ pub fn needs(
         if let Some(key) = &ours {
             let group = topology.log_group_name();
             let arn = format!("arn:aws:logs:{region}:{account_id}:log-group:{group}");
-            needs.push(Need {
+            needs.push(KeyUse {
                 key: key.to_string(),
                 region: region.clone(),
                 who: Who::Service(format!("logs.{region}.amazonaws.com")),
@@ -83,7 +83,7 @@ pub fn needs(
                 context: [("kms:EncryptionContext:aws:logs:arn".to_owned(), arn)].into(),
                 purpose: format!("the log group {group} cannot be made"),
             });
-            needs.push(Need {
+            needs.push(KeyUse {
                 key: key.to_string(),
                 region: region.clone(),
                 who: role(region, true),
@@ -98,7 +98,7 @@ pub fn needs(
         let of_secret = secrets.get(region).and_then(|secret| secret.key.as_ref());
         if let Some(key) = of_secret.filter(|key| !ours.as_ref().is_some_and(|ours| is_same(ours, key))) {
             let via = format!("secretsmanager.{region}.amazonaws.com");
-            needs.push(Need {
+            needs.push(KeyUse {
                 key: key.clone(),
                 region: region.clone(),
                 who: role(region, false),
@@ -131,7 +131,7 @@ pub fn needs(
                 .map(|key| key.in_region(&region));
             let is_ours = ours.is_some_and(|ours| is_same(&ours, key));
             if topology.regions.contains(&region) && !is_ours {
-                needs.push(Need {
+                needs.push(KeyUse {
                     key: key.clone(),
                     who: role(&region, false),
                     actions: PUBLISHING,
@@ -191,7 +191,7 @@ impl Judge<'_> {
             }
             let why = match reading {
                 Some(KeyReading::Policy(policy) | KeyReading::OfAlias { policy, .. }) => {
-                    let Need {
+                    let KeyUse {
                         key, who, purpose, ..
                     } = need;
                     self.warnings.extend(

@@ -34,7 +34,7 @@ pub use self::register::{
 
 use self::problem::Problem;
 use self::warning::Warning;
-use crate::observed::cluster::{ClusterReading, Look, Looks};
+use crate::observed::cluster::{ClusterReading, ClusterLook, Looks};
 use crate::observed::{Observed, RegionReading, RegionStanding, StackHealth, Standing};
 use crate::package;
 use crate::render::parameters;
@@ -64,7 +64,7 @@ pub struct Findings {
 
 /// Judges everything. `package_bytes` is the size of the function's zip.
 pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Result<Findings, Vec<Problem>> {
-    let mut judge = Judge {
+    let mut judge = Examination {
         topology,
         observed,
         problems: Vec::new(),
@@ -123,14 +123,14 @@ pub fn judge(topology: &Topology, observed: &Observed, package_bytes: u64) -> Re
     }
 }
 
-struct Judge<'a> {
+struct Examination<'a> {
     topology: &'a Topology,
     observed: &'a Observed,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
 }
 
-impl Judge<'_> {
+impl Examination<'_> {
     fn site_names(&self) -> [SiteName; 2] {
         self.topology.sites.each_ref().map(|site| site.name.clone())
     }
@@ -268,7 +268,7 @@ pub fn infinispan_urls(
 ) -> BTreeMap<SiteName, String> {
     let deployed = standing.deployed();
     let urls = topology.sites.iter().filter_map(|site| {
-        let seen = looks.get(&site.name).and_then(Look::seen);
+        let seen = looks.get(&site.name).and_then(ClusterLook::seen);
         let url = match (&site.infinispan.endpoint, seen) {
             (Some(endpoint), _) => Some(endpoint.url()),
             (None, Some(reading)) => reading

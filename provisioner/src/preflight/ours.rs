@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::observed::changes::PropertyChange;
 use crate::observed::cluster::{
     ALERTMANAGER_CONFIGS_V1ALPHA1, ALERTMANAGER_CONFIGS_V1BETA1, CONFIG_MAPS, ClusterReading, Comparison,
-    Conflict, DryRun, Look, Looks, ObjectRef, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, Unreached,
+    Conflict, DryRun, ClusterLook, Looks, ObjectRef, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, Unreached,
 };
 use crate::observed::difference::Segment;
 use crate::observed::objects::{self, ObjectAction, ObjectChange};
@@ -94,8 +94,8 @@ pub fn object_ref(topology: &Topology, site: &Site, kind: ObjectKind) -> ObjectR
 /// Those that were not reached.
 pub fn unreached<T>(looks: &Looks<T>) -> Vec<Unreached> {
     let unreached = looks.values().filter_map(|look| match look {
-        Look::Unreached(unreached) => Some(unreached.clone()),
-        Look::Seen(_) | Look::Unusable(_) => None,
+        ClusterLook::Unreached(unreached) => Some(unreached.clone()),
+        ClusterLook::Seen(_) | ClusterLook::Unusable(_) => None,
     });
     unreached.collect()
 }

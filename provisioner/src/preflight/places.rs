@@ -12,8 +12,8 @@ use fencing::words::SiteName;
 use super::problem::Problem;
 use super::warning::Warning;
 use crate::observed::Observed;
-use crate::observed::cluster::{ClusterReading, Look, Looks};
-use crate::observed::place::Asked;
+use crate::observed::cluster::{ClusterReading, ClusterLook, Looks};
+use crate::observed::place::Whereabouts;
 use crate::topology::suggest::closest;
 use crate::topology::{Site, Topology};
 
@@ -35,7 +35,7 @@ pub fn of_the_peer(
 ) -> Option<Problem> {
     let written = site.infinispan.endpoint.as_ref()?;
     let exposed = |site: &Site| {
-        let seen = looks.get(&site.name).and_then(Look::seen)?;
+        let seen = looks.get(&site.name).and_then(ClusterLook::seen)?;
         seen.infinispan_endpoint.clone()
     };
     let peer = topology.peer_of(site);
@@ -54,7 +54,7 @@ pub fn of_the_peer(
 pub fn judge(
     topology: &Topology,
     urls: &BTreeMap<SiteName, String>,
-    asked: &BTreeMap<SiteName, Asked>,
+    asked: &BTreeMap<SiteName, Whereabouts>,
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut unverified = Vec::new();
@@ -63,9 +63,9 @@ pub fn judge(
         let name = &site.name;
         match asked.get(name) {
             None => {}
-            Some(Asked::Silent(why)) => unverified.push((name.clone(), Some(plainly(why)))),
-            Some(Asked::Unasked) => unverified.push((name.clone(), None)),
-            Some(Asked::Told(place)) if place.site != name.as_str() => {
+            Some(Whereabouts::Silent(why)) => unverified.push((name.clone(), Some(plainly(why)))),
+            Some(Whereabouts::Unasked) => unverified.push((name.clone(), None)),
+            Some(Whereabouts::Told(place)) if place.site != name.as_str() => {
                 warnings.push(Warning::LeadsElsewhere {
                     site: name.clone(),
                     index,
@@ -74,7 +74,7 @@ pub fn judge(
                     found: place.site.clone(),
                 });
             }
-            Some(Asked::Told(place)) => {
+            Some(Whereabouts::Told(place)) => {
                 for cache in topology.caches.iter().map(|cache| cache.as_str()) {
                     if !place.caches.contains(cache) {
                         let (at, meant) = missing.entry(cache).or_default();
@@ -124,8 +124,8 @@ mod tests {
     use crate::sample::*;
     use crate::topology::Endpoint;
 
-    fn told(site: &str, caches: &[&str]) -> Asked {
-        Asked::Told(Answerer {
+    fn told(site: &str, caches: &[&str]) -> Whereabouts {
+        Whereabouts::Told(Answerer {
             site: site.to_owned(),
             caches: caches.iter().map(|cache| (*cache).to_owned()).collect(),
         })
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_answers_elsewhere_and_what_is_missing_there_is_named() {
-        let a = |asked: Asked| vec![("site-a", asked), ("site-b", told("site-b", &KEYCLOAKS))];
+        let a = |asked: Whereabouts| vec![("site-a", asked), ("site-b", told("site-b", &KEYCLOAKS))];
         let without = |lost: &str, more: &str| {
             let caches: Vec<&str> = KEYCLOAKS
                 .into_iter()
@@ -150,8 +150,8 @@ mod tests {
                 .collect();
             told("site-a", &caches)
         };
-        let both = |asked: Asked| vec![("site-a", asked.clone()), ("site-b", asked)];
-        type Case<'a> = (Vec<(&'a str, Asked)>, &'a [&'a str]);
+        let both = |asked: Whereabouts| vec![("site-a", asked.clone()), ("site-b", asked)];
+        type Case<'a> = (Vec<(&'a str, Whereabouts)>, &'a [&'a str]);
         let cases: [Case<'_>; 10] = [
             (a(told("site-a", &KEYCLOAKS)), &[]),
             (Vec::new(), &[]),
@@ -185,17 +185,17 @@ mod tests {
                 &["`caches` names `actionTokens`, and the Infinispan of both sites has no such cache"],
             ),
             (
-                a(Asked::Silent("no answer within 4000 ms".to_owned())),
+                a(Whereabouts::Silent("no answer within 4000 ms".to_owned())),
                 &["the topology's caches (site-a: no answer within 4000 ms)"],
             ),
             (
-                both(Asked::Silent(
+                both(Whereabouts::Silent(
                     "client error (Connect): dns error: no such name".to_owned(),
                 )),
                 &["the topology's caches (both sites: its host name is not known from here)"],
             ),
             (
-                both(Asked::Unasked),
+                both(Whereabouts::Unasked),
                 &["(neither site was asked: plan signs in only where the deployed function does; --sign-in"],
             ),
         ];
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn an_endpoint_that_the_peer_s_cluster_exposes_is_refused() {
         let exposing = |host: Option<&str>| {
-            Look::Seen(Box::new(ClusterReading {
+            ClusterLook::Seen(Box::new(ClusterReading {
                 infinispan_endpoint: host.map(str::to_owned),
                 ..ClusterReading::default()
             }))

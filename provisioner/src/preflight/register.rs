@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fencing::settings::{Found, Settings};
 
 use super::{Judge, forbidden, foreign_stacks, unusable};
-use crate::observed::cluster::{ClusterStanding, Look, Looks};
+use crate::observed::cluster::{ClusterStanding, ClusterLook, Looks};
 use crate::observed::{RegisterPlace, Replicas, StackHealth, Standing, TableReading};
 use crate::preflight::problem::Problem;
 use crate::preflight::warning::Warning;
@@ -379,7 +379,7 @@ pub fn judge_destruction(
     let mut problems = foreign_stacks(topology, standing);
     problems.extend(unusable(looks).into_iter().map(Problem::Cluster));
     for site in &topology.sites {
-        let seen = looks.get(&site.name).and_then(Look::seen);
+        let seen = looks.get(&site.name).and_then(ClusterLook::seen);
         let denied = seen.into_iter().flat_map(|standing| &standing.denied);
         problems.extend(denied.map(|denied| Problem::Cluster(forbidden(site, denied))));
     }

@@ -9,7 +9,7 @@ use super::key_policy::Who;
 use crate::observed::cluster::ObjectRef;
 use crate::observed::handshake::Mistrust;
 use crate::render::user_workload::names;
-use crate::topology::{Ending, Region, Validity};
+use crate::topology::{Expiry, Region, Validity};
 
 fn epochs(resumed: Option<u64>) -> String {
     match resumed {
@@ -231,8 +231,8 @@ pub enum Warning {
     OtherEndpoint { endpoint: String, url: String },
 }
 
-impl From<Ending> for Warning {
-    fn from(ending: Ending) -> Self {
+impl From<Expiry> for Warning {
+    fn from(ending: Expiry) -> Self {
         Self::AuthorityEnds {
             site: ending.site,
             file: ending.path.display().to_string(),

@@ -54,12 +54,12 @@ const DAY_SECONDS: u32 = 86_400;
 /// Its alarm has the site's name in its own, its section has not.
 const PATH_SILENT: &str = "No watchdog of this site arrives: what it reports about the other would not arrive either. Look along Prometheus, Alertmanager, the way out of the cluster, the webhook's password.";
 
-struct Builder<'a> {
+struct AlarmBuilder<'a> {
     topology: &'a Topology,
     alarms: Vec<Alarm>,
 }
 
-impl Builder<'_> {
+impl AlarmBuilder<'_> {
     /// At least one in so many minutes. The schedule's minutes and CloudWatch's do not fall together, so one
     /// minute among them may stay empty.
     fn cry(&mut self, id: &str, what: &str, metric: Metric, minutes: u32, text: &str) {
@@ -135,7 +135,7 @@ impl Says {
 
 /// All alarms of the function of a Region. What only reminds is said once, by the first Region's.
 pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
-    let mut b = Builder {
+    let mut b = AlarmBuilder {
         topology,
         alarms: Vec::new(),
     };

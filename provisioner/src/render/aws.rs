@@ -82,7 +82,7 @@ struct Replica {
 
 /// One environment variable: exactly one of the five says where its value comes from.
 #[derive(Debug, Default, Serialize)]
-struct Variable {
+struct EnvironmentEntry {
     name: &'static str,
     value: Option<String>,
     parameter: Option<String>,
@@ -223,7 +223,7 @@ struct FencingValues {
     timeout_seconds: u32,
     reserved_concurrency: Option<u32>,
     vpc: Option<VpcValues>,
-    environment: Vec<Variable>,
+    environment: Vec<EnvironmentEntry>,
     schedule_name: String,
     schedule_description: String,
     schedule_input: String,
@@ -405,36 +405,36 @@ fn environment(
     region: &Region,
     is_first: bool,
     topic_arn: Option<&str>,
-) -> Vec<Variable> {
+) -> Vec<EnvironmentEntry> {
     let settings = topology.settings(region, Found::default());
     let variables = settings.environment().into_iter().map(|(variable, value)| {
         let name = variable.name;
         match variable.source {
-            Source::Literal => Variable {
+            Source::Literal => EnvironmentEntry {
                 name,
                 value: Some(value),
-                ..Variable::default()
+                ..EnvironmentEntry::default()
             },
-            Source::Parameter(parameter) if variable == settings::ENDPOINT_GROUP_ARNS => Variable {
+            Source::Parameter(parameter) if variable == settings::ENDPOINT_GROUP_ARNS => EnvironmentEntry {
                 name,
                 list_parameter: Some(parameter.to_owned()),
-                ..Variable::default()
+                ..EnvironmentEntry::default()
             },
-            Source::Parameter(parameter) => Variable {
+            Source::Parameter(parameter) => EnvironmentEntry {
                 name,
                 parameter: Some(parameter.to_owned()),
-                ..Variable::default()
+                ..EnvironmentEntry::default()
             },
             Source::Resource if variable == settings::TOPIC_ARN => match topic_arn {
-                Some(arn) => Variable {
+                Some(arn) => EnvironmentEntry {
                     name,
                     value: Some(arn.to_owned()),
-                    ..Variable::default()
+                    ..EnvironmentEntry::default()
                 },
-                None => Variable {
+                None => EnvironmentEntry {
                     name,
                     reference: Some("Topic"),
-                    ..Variable::default()
+                    ..EnvironmentEntry::default()
                 },
             },
             Source::Resource => {
@@ -443,11 +443,11 @@ fn environment(
                 } else {
                     ("WebhookSecret", parameters::WEBHOOK_SECRET)
                 };
-                Variable {
+                EnvironmentEntry {
                     name,
                     secret: is_first.then_some(secret),
                     parameter: (!is_first).then(|| replica.to_owned()),
-                    ..Variable::default()
+                    ..EnvironmentEntry::default()
                 }
             }
         }

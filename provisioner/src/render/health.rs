@@ -27,7 +27,7 @@ fn camel(text: &str) -> String {
 
 pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
     #[derive(Serialize)]
-    struct Check {
+    struct HealthCheckValues {
         id: String,
         host_parameter: String,
         name: String,
@@ -44,7 +44,7 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
     struct Values {
         description: String,
         parameters: Vec<Parameter>,
-        checks: Vec<Check>,
+        checks: Vec<HealthCheckValues>,
         parent_name: String,
         health_path: &'static str,
         health_secret_name: String,
@@ -59,10 +59,10 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
         tags: Vec<Tag>,
     }
     let name = &topology.name;
-    let checks: Vec<Check> = topology
+    let checks: Vec<HealthCheckValues> = topology
         .regions
         .iter()
-        .map(|region| Check {
+        .map(|region| HealthCheckValues {
             id: format!("Function{}", camel(region.as_str())),
             host_parameter: health_host_parameter(region),
             name: format!("{}-{region}", topology.function_name()),

@@ -39,7 +39,7 @@ const SETTINGS: [&str; 2] = ["enabled", "enableAlertmanagerConfig"];
 /// What we added to the ConfigMap.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Memory {
+pub struct Remembered {
     /// The topologies that need it.
     pub needed_by: BTreeSet<String>,
     /// The settings that are there because of us, each with the text of the value it had before, if any.
@@ -54,7 +54,7 @@ pub struct Memory {
 
 /// How the ConfigMap is to be changed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
+pub enum ConfigMapChange {
     /// It is as it should be.
     None,
     Create(Value),
@@ -103,13 +103,13 @@ pub fn switches_on(config_map: Option<&Value>) -> bool {
 }
 
 /// What must be changed so that `topology` has what it needs.
-pub fn merge(config_map: Option<&Value>, topology: &str) -> Result<Change, String> {
+pub fn merge(config_map: Option<&Value>, topology: &str) -> Result<ConfigMapChange, String> {
     let missing = missing(config_map)?;
     let mut memory = memory(config_map);
     if missing.is_empty() {
         // Without a memory they were there before us, and stay when we go.
-        if memory == Memory::default() || !memory.needed_by.insert(topology.to_owned()) {
-            return Ok(Change::None);
+        if memory == Remembered::default() || !memory.needed_by.insert(topology.to_owned()) {
+            return Ok(ConfigMapChange::None);
         }
         return Ok(written(config_map, None, Some(&memory)));
     }
@@ -122,13 +122,13 @@ pub fn merge(config_map: Option<&Value>, topology: &str) -> Result<Change, Strin
 }
 
 /// What must be changed when `topology` goes.
-pub fn undo(config_map: Option<&Value>, topology: &str) -> Result<Change, String> {
+pub fn undo(config_map: Option<&Value>, topology: &str) -> Result<ConfigMapChange, String> {
     let mut memory = memory(config_map);
     let Some(object) = config_map else {
-        return Ok(Change::None);
+        return Ok(ConfigMapChange::None);
     };
     if !memory.needed_by.remove(topology) {
-        return Ok(Change::None);
+        return Ok(ConfigMapChange::None);
     }
     if !memory.needed_by.is_empty() {
         return Ok(written(config_map, None, Some(&memory)));
@@ -142,7 +142,7 @@ pub fn undo(config_map: Option<&Value>, topology: &str) -> Result<Change, String
         .is_some_and(|data| data.keys().any(|key| key != names::KEY));
     if memory.config_map && is_bare && !others {
         let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
-        return Ok(Change::Delete {
+        return Ok(ConfigMapChange::Delete {
             uid: uid.unwrap_or_default().to_owned(),
         });
     }
@@ -151,7 +151,7 @@ pub fn undo(config_map: Option<&Value>, topology: &str) -> Result<Change, String
 }
 
 /// What the ConfigMap remembers of us.
-pub fn memory(config_map: Option<&Value>) -> Memory {
+pub fn memory(config_map: Option<&Value>) -> Remembered {
     config_map
         .and_then(|object| {
             object
@@ -170,7 +170,7 @@ pub fn text(config_map: Option<&Value>) -> Option<&str> {
 }
 
 /// The change that gives the ConfigMap this content (`None` leaves it) and this memory.
-fn written(config_map: Option<&Value>, content: Option<Option<String>>, memory: Option<&Memory>) -> Change {
+fn written(config_map: Option<&Value>, content: Option<Option<String>>, memory: Option<&Remembered>) -> ConfigMapChange {
     let mut object = config_map.cloned().unwrap_or_else(|| {
         json!({
             "apiVersion": "v1",
@@ -188,14 +188,14 @@ fn written(config_map: Option<&Value>, content: Option<Option<String>>, memory: 
         remember(metadata, memory);
     }
     if config_map.is_none() {
-        Change::Create(object)
+        ConfigMapChange::Create(object)
     } else {
-        Change::Replace(object)
+        ConfigMapChange::Replace(object)
     }
 }
 
 /// Writes the annotation, or takes it away, and with the last one their mapping.
-fn remember(metadata: &mut Map<String, Value>, memory: Option<&Memory>) {
+fn remember(metadata: &mut Map<String, Value>, memory: Option<&Remembered>) {
     let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
     let Some(annotations) = annotations.as_object_mut() else {
         return;
@@ -269,7 +269,7 @@ fn setting<'a>(line: &'a str, indent: &str, name: &str) -> Option<(&'a str, &'a 
 }
 
 /// `text` with the missing settings in it.
-fn added(text: &str, missing: &[&str], memory: &mut Memory) -> Result<String, String> {
+fn added(text: &str, missing: &[&str], memory: &mut Remembered) -> Result<String, String> {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let mut remembered = memory.clone();
     match block(&lines) {
@@ -329,7 +329,7 @@ fn added(text: &str, missing: &[&str], memory: &mut Memory) -> Result<String, St
 }
 
 /// `text` without what we added. What someone changed since is left as it is.
-fn removed(text: &str, memory: &Memory) -> Result<String, String> {
+fn removed(text: &str, memory: &Remembered) -> Result<String, String> {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let mut wanted = parsed(text)?;
     for (name, former) in &memory.settings {
@@ -406,9 +406,9 @@ mod tests {
         object
     }
 
-    fn replaced(change: Change) -> Value {
+    fn replaced(change: ConfigMapChange) -> Value {
         match change {
-            Change::Replace(object) | Change::Create(object) => object,
+            ConfigMapChange::Replace(object) | ConfigMapChange::Create(object) => object,
             other => panic!("{other:?}"),
         }
     }
@@ -446,7 +446,7 @@ mod tests {
             assert_eq!(text(Some(&merged)), Some(after), "{before:?}");
             assert_eq!(merged["data"]["other"], "kept");
             assert_eq!(merged["metadata"]["resourceVersion"], "7");
-            assert_eq!(merge(Some(&merged), "prod").unwrap(), Change::None, "{before:?}");
+            assert_eq!(merge(Some(&merged), "prod").unwrap(), ConfigMapChange::None, "{before:?}");
             let undone = replaced(undo(Some(&merged), "prod").unwrap());
             assert_eq!(undone, original, "{before:?}");
         }
@@ -474,8 +474,8 @@ mod tests {
         let theirs = config_map(Some(
             "alertmanager:\n  enabled: true\n  enableAlertmanagerConfig: true\n",
         ));
-        assert_eq!(merge(Some(&theirs), "prod").unwrap(), Change::None);
-        assert_eq!(undo(Some(&theirs), "prod").unwrap(), Change::None);
+        assert_eq!(merge(Some(&theirs), "prod").unwrap(), ConfigMapChange::None);
+        assert_eq!(undo(Some(&theirs), "prod").unwrap(), ConfigMapChange::None);
     }
 
     #[test]
@@ -483,7 +483,7 @@ mod tests {
         let made = replaced(merge(None, "prod").unwrap());
         assert!(matches!(
             undo(Some(&made), "prod").unwrap(),
-            Change::Delete { .. }
+            ConfigMapChange::Delete { .. }
         ));
         let mut used = made;
         used["data"][names::KEY] = json!(format!(

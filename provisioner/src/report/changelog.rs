@@ -7,7 +7,7 @@ const CHANGELOG: &str = include_str!("../../../CHANGELOG.md");
 
 /// A version and what it changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Release {
+pub(super) struct ReleaseNotes {
     /// Which.
     pub(super) version: String,
     /// Each change as one paragraph.
@@ -20,11 +20,11 @@ pub fn changelog() -> &'static str {
 }
 
 /// What changed after `from`, which has it already, up to `to`; without `from`, what `to` itself changed. Newest first.
-pub(super) fn changes(from: Option<&str>, to: &str) -> Vec<Release> {
+pub(super) fn changes(from: Option<&str>, to: &str) -> Vec<ReleaseNotes> {
     between(CHANGELOG, from, to)
 }
 
-fn between(text: &str, from: Option<&str>, to: &str) -> Vec<Release> {
+fn between(text: &str, from: Option<&str>, to: &str) -> Vec<ReleaseNotes> {
     let Ok(to) = Version::parse(to) else {
         return Vec::new();
     };
@@ -36,7 +36,7 @@ fn between(text: &str, from: Option<&str>, to: &str) -> Vec<Release> {
     let releases = text.split("\n## ").skip(1).filter_map(|section| {
         let (heading, body) = section.split_once('\n').unwrap_or((section, ""));
         let version = heading.split_whitespace().next()?.trim_end_matches(',');
-        is_meant(&Version::parse(version).ok()?).then(|| Release {
+        is_meant(&Version::parse(version).ok()?).then(|| ReleaseNotes {
             version: version.to_owned(),
             entries: entries(body),
         })

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   the epoch's records ─┐
-//!   the topology ────────┼─▶ Page: ready texts and numbers ─▶ the template, which only places them
+//!   the topology ────────┼─▶ IncidentPage: ready texts and numbers ─▶ the template, which only places them
 //!   a drill's own time ──┘
 //! ```
 //!
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use self::picture::{Bar, Mark, Stage, bars, line_height, marks, measured, ms_between, row, spoken};
+use self::picture::{Bar, Tick, StageRow, bars, line_height, marks, measured, ms_between, row, spoken};
 use super::drill::seconds;
 use super::history::Chapter;
 use super::rehearsal::call_text;
@@ -41,7 +41,7 @@ pub struct Around<'a> {
 }
 
 #[derive(Serialize)]
-struct Page {
+struct IncidentPage {
     topology: String,
     epoch: u64,
     survivor: String,
@@ -50,16 +50,16 @@ struct Page {
     sentence: String,
     bars: Vec<Bar>,
     bars_height: u32,
-    stages: Vec<Stage>,
+    stages: Vec<StageRow>,
     clocks: &'static str,
-    marks: Vec<Mark>,
+    marks: Vec<Tick>,
     line_height: u32,
     evidence: String,
     by: String,
-    entries: Vec<Entry>,
+    entries: Vec<EventRow>,
     has_gaps: bool,
     calls: Vec<TimedBefore>,
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<EndpointRow>,
     settings: Vec<Setting>,
     checks: Vec<FollowUp>,
     made_at: String,
@@ -67,7 +67,7 @@ struct Page {
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct EventRow {
     rev: u64,
     at: String,
     after: Option<String>,
@@ -85,7 +85,7 @@ struct TimedBefore {
 }
 
 #[derive(Serialize)]
-struct Endpoint {
+struct EndpointRow {
     group: String,
     holds: String,
 }
@@ -103,11 +103,11 @@ struct FollowUp {
 }
 
 pub fn incident_html(chapter: &Chapter, around: &Around<'_>) -> Option<Result<String, tera::Error>> {
-    let page = Page::of(chapter, chapter.decision()?, around);
+    let page = IncidentPage::of(chapter, chapter.decision()?, around);
     Some(fill(&page))
 }
 
-fn fill(page: &Page) -> Result<String, tera::Error> {
+fn fill(page: &IncidentPage) -> Result<String, tera::Error> {
     let mut tera = Tera::default();
     tera.autoescape_on([".html"]);
     tera.add_raw_template(NAME, TEMPLATE)?;
@@ -118,7 +118,7 @@ fn to_the_second(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
-impl Page {
+impl IncidentPage {
     fn of(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Self {
         let drill = around.drill.filter(|drill| drill.epoch == chapter.epoch);
         let stages = measured(chapter, decision, drill, around.worst_cases);
@@ -186,7 +186,7 @@ fn sentence(chapter: &Chapter, decision: &Decision) -> String {
     )
 }
 
-fn entries(chapter: &Chapter) -> Vec<Entry> {
+fn entries(chapter: &Chapter) -> Vec<EventRow> {
     let mut before: Option<&Record> = None;
     let mut all = Vec::new();
     for entry in &chapter.entries {
@@ -198,7 +198,7 @@ fn entries(chapter: &Chapter) -> Vec<Entry> {
                 .as_ref()
                 .map(|rejoin| format!("next: {}", super::status::next_step(&rejoin.step))),
         };
-        all.push(Entry {
+        all.push(EventRow {
             rev: entry.rev.0,
             at: entry.written_at.to_string(),
             after: before.map(|before| spoken(ms_between(before.written_at, entry.written_at))),
@@ -234,10 +234,10 @@ fn calls(chapter: &Chapter) -> Vec<TimedBefore> {
     all
 }
 
-fn endpoints(decision: &Decision) -> Vec<Endpoint> {
+fn endpoints(decision: &Decision) -> Vec<EndpointRow> {
     let groups = decision.outcome.groups.iter();
     groups
-        .map(|group| Endpoint {
+        .map(|group| EndpointRow {
             group: group.arn.rsplit('/').next().unwrap_or_default().to_owned(),
             holds: if group.endpoints.is_empty() {
                 "nothing".to_owned()

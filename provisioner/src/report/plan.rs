@@ -11,7 +11,7 @@ use super::version::moves_text;
 use super::{bytes, objects};
 use crate::observed::changes::{Action, Replacement, StackDifference, StackDrift};
 use crate::observed::objects::ObjectAction;
-use crate::plan::unreached::Place;
+use crate::plan::unreached::OutOfReach;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
 use crate::topology::time_to_fence::{Advice, Basis, Flap, Stage, TimeToFence};
 use crate::topology::{Region, SiteName};
@@ -139,8 +139,8 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
         }))
         .chain(plan.unreached_regions.iter().map(|it| &it.region))
         .chain(plan.deferred.iter().filter_map(|it| match &it.place {
-            Place::Region(region) => Some(region),
-            Place::Site(_) => None,
+            OutOfReach::Region(region) => Some(region),
+            OutOfReach::Site(_) => None,
         }))
         .collect();
     for region in regions {
@@ -166,7 +166,7 @@ pub fn plan_text(plan: &Plan, preview: &Preview) -> String {
                 unreached.what
             );
         }
-        deferred_text(&mut text, plan, &Place::Region(region.clone()));
+        deferred_text(&mut text, plan, &OutOfReach::Region(region.clone()));
     }
     marks_text(&mut text, plan);
     for site in sites(plan) {
@@ -238,14 +238,14 @@ fn sites(plan: &Plan) -> BTreeSet<&SiteName> {
     let of_steps = plan.steps.iter().filter_map(Step::site);
     let unreached = plan.unreached.iter().map(|it| &it.site);
     let deferred = plan.deferred.iter().filter_map(|it| match &it.place {
-        Place::Site(site) => Some(site),
-        Place::Region(_) => None,
+        OutOfReach::Site(site) => Some(site),
+        OutOfReach::Region(_) => None,
     });
     let told = of_unchanged.chain(of_steps);
     told.chain(unreached).chain(deferred).collect()
 }
 
-fn deferred_text(text: &mut String, plan: &Plan, place: &Place) {
+fn deferred_text(text: &mut String, plan: &Plan, place: &OutOfReach) {
     for deferred in plan.deferred.iter().filter(|it| it.place == *place) {
         let _ = writeln!(text, "  ? {}  has to wait: {}", deferred.what, deferred.why);
     }
@@ -273,7 +273,7 @@ fn site_text(text: &mut String, plan: &Plan, site: &SiteName) {
             unreached.what
         );
     }
-    deferred_text(text, plan, &Place::Site(site.clone()));
+    deferred_text(text, plan, &OutOfReach::Site(site.clone()));
 }
 
 fn step_text(text: &mut String, step: &Step, preview: &Preview) {

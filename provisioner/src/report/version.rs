@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::bytes;
-use super::changelog::{Release, changes};
+use super::changelog::{ReleaseNotes, changes};
 use crate::observed::version::{Deployed, DeployedFunction};
 use crate::package::Package;
 use crate::plan::FunctionMove;
@@ -164,7 +164,7 @@ pub(super) fn moves_text(moves: &[FunctionMove]) -> String {
 }
 
 /// What CHANGELOG says about the longest of these ways.
-pub(super) fn news(moves: &[FunctionMove]) -> Vec<Release> {
+pub(super) fn news(moves: &[FunctionMove]) -> Vec<ReleaseNotes> {
     let of_one = |moved: &FunctionMove| match &moved.to {
         Some(to) => changes(moved.from.as_deref(), to),
         None => Vec::new(),

@@ -13,7 +13,7 @@ use super::webhook::webhook_url;
 use super::{Session, Wanted};
 use crate::check;
 use crate::observed::{Observed, Standing};
-use crate::plan::unreached::{Deferred, Place, UnreachedRegion};
+use crate::plan::unreached::{Deferred, OutOfReach, UnreachedRegion};
 use crate::plan::{self, OUTPUT_URL, Plan, Step};
 use crate::preflight;
 use crate::preflight::Findings;
@@ -155,7 +155,7 @@ pub async fn apply(
     watchdogs_within: Duration,
 ) -> Result<Applied, Failure> {
     let mut has_changed = false;
-    let mut lost = Lost::default();
+    let mut lost = LostRegions::default();
     let uploads = Uploads::default();
     loop {
         let (observed, plan) = match plan(session, wanted, choices).await {
@@ -237,9 +237,9 @@ pub async fn apply(
 /// The rest is planned again without such a Region, once for each: looking anew finds out whether it still is
 /// silent.
 #[derive(Debug, Default)]
-pub(super) struct Lost(BTreeMap<String, Failure>);
+pub(super) struct LostRegions(BTreeMap<String, Failure>);
 
-impl Lost {
+impl LostRegions {
     /// Notes the Region that a failure was about, if it was about nothing else.
     pub(super) fn note(&mut self, session: &Session, failure: Failure) -> Result<(), Failure> {
         match failure.outage().map(str::to_owned) {
@@ -288,7 +288,7 @@ async fn webhook_urls(
 ) -> Result<BTreeMap<Region, String>, Failure> {
     let stack = wanted.topology.stack_name(StackKind::Fencing);
     let is_left_out = |region: &Region| {
-        let waits = |it: &Deferred| it.what == stack && it.place == Place::Region(region.clone());
+        let waits = |it: &Deferred| it.what == stack && it.place == OutOfReach::Region(region.clone());
         unreached.iter().any(|it| it.region == *region) || deferred.iter().any(waits)
     };
     let mut urls = BTreeMap::new();

@@ -38,7 +38,7 @@ pub struct SilentSite {
 
 /// What a failure is to a caller that only sees the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     Failed,
     /// It was not asked for in a way that can be followed.
     Usage,
@@ -338,9 +338,9 @@ impl Failure {
     }
 
     /// Which of the exit codes it calls for.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Problems(problems) if problems.iter().any(Problem::is_unsafe) => Kind::Refused,
+            Self::Problems(problems) if problems.iter().any(Problem::is_unsafe) => FailureKind::Refused,
             Self::Locked { .. }
             | Self::DecidedMeanwhile { .. }
             | Self::Controlled { .. }
@@ -348,17 +348,17 @@ impl Failure {
             | Self::DrillLeft { .. }
             | Self::KeycloakCameBack { .. }
             | Self::SurvivorLives { .. }
-            | Self::NotMarked { .. } => Kind::Refused,
+            | Self::NotMarked { .. } => FailureKind::Refused,
             Self::NotDone { status, .. } => match status {
-                Status::NotNow => Kind::Refused,
-                Status::Foreign => Kind::Usage,
-                Status::Retry | Status::Done => Kind::Failed,
+                Status::NotNow => FailureKind::Refused,
+                Status::Foreign => FailureKind::Usage,
+                Status::Retry | Status::Done => FailureKind::Failed,
             },
             Self::StaysStopped(failure) => failure.kind(),
             Self::NoTerminal | Self::Envelope(_) | Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => {
-                Kind::Usage
+                FailureKind::Usage
             }
-            _ => Kind::Failed,
+            _ => FailureKind::Failed,
         }
     }
 
@@ -445,7 +445,7 @@ impl Failure {
             | Self::Controlled { .. }
             | Self::WorkloadSlow { .. } => "a-drill-that-fenced-nobody",
             Self::RegisterUnread { .. } => "the-function-or-the-register-is-down",
-            other if other.kind() == Kind::Refused => "errors-by-name",
+            other if other.kind() == FailureKind::Refused => "errors-by-name",
             _ => return None,
         };
         Some(contract::runbook(section))

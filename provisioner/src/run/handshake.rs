@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::observed::handshake::Mistrust;
 use crate::topology::{CaBundle, SiteName, Topology};
-use crate::world::handshake::{self, Expected};
+use crate::world::handshake::{self, ExpectedCertificate};
 
 /// What keeps the function from trusting a site's Infinispan, with where it answers; of those that can be reached
 /// from here.
@@ -16,7 +16,7 @@ pub async fn look(
     let [a, b] = topology.sites.each_ref().map(async |site| {
         let url = urls.get(&site.name)?;
         let bundle = bundles.iter().find(|bundle| bundle.site == site.name);
-        let expected = Expected {
+        let expected = ExpectedCertificate {
             authorities: bundle.map(|bundle| bundle.pem.clone()),
             name: site.server_name(),
         };

@@ -38,7 +38,7 @@ pub async fn cluster(contexts: &Contexts, name: &SiteName, context: &str) -> Clu
     };
     match contexts.reach(name, context).await {
         Ok(cluster) => {
-            let mut looker = Looker { cluster, found };
+            let mut looker = InitLooker { cluster, found };
             if let Err(error) = looker.look().await {
                 looker.problem(&error);
             }
@@ -54,7 +54,7 @@ pub async fn cluster(contexts: &Contexts, name: &SiteName, context: &str) -> Clu
     }
 }
 
-impl Gets for Looker {
+impl Gets for InitLooker {
     fn cluster(&self) -> &Cluster {
         &self.cluster
     }
@@ -64,12 +64,12 @@ impl Gets for Looker {
     }
 }
 
-struct Looker {
+struct InitLooker {
     cluster: Cluster,
     found: ClusterFound,
 }
 
-impl Looker {
+impl InitLooker {
     fn problem(&mut self, error: &ClusterError) {
         self.found.problems.push(error.to_string());
     }

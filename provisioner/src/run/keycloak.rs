@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::failure::KEYCLOAK_CONTROLLED;
-use super::scaling::{Part, Patience, Scaled};
+use super::scaling::{Scalable, Patience, Scaled};
 use super::{Failure, Session};
 use crate::observed::cluster::SCALED_OBJECTS;
 use crate::observed::workload::{Owner, Workload};
@@ -29,7 +29,7 @@ pub enum Hands {
 impl Hands {
     /// Ours, checked: the site's Keycloak is there, and nobody would undo what is done to it.
     pub async fn ours(session: &Session, site: &Site, within: Duration) -> Result<Self, Failure> {
-        let keycloak = Scaled::new(session.cluster_of(site)?, site, Part::Keycloak);
+        let keycloak = Scaled::new(session.cluster_of(site)?, site, Scalable::Keycloak);
         let found = keycloak.find().await?;
         let owner = match found.controller() {
             Some(owner) => Some(owner),

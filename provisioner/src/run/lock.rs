@@ -45,25 +45,25 @@ pub struct Lock {
     /// Tells this run from any other.
     token: String,
     renewal: JoinHandle<()>,
-    lost: watch::Receiver<Option<Lost>>,
+    lost: watch::Receiver<Option<LockLost>>,
     /// Held as long as the process lives; the operating system ends it otherwise.
     local: Option<File>,
 }
 
 /// What became of a lock that is not ours any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Lost {
+enum LockLost {
     To(Box<LockOwner>),
     /// It is not there: whoever took it over has finished, or somebody removed it.
     Gone,
 }
 
-impl From<Lost> for Failure {
-    fn from(lost: Lost) -> Self {
+impl From<LockLost> for Failure {
+    fn from(lost: LockLost) -> Self {
         Self::LockLost {
             owner: match lost {
-                Lost::To(owner) => Some(owner),
-                Lost::Gone => None,
+                LockLost::To(owner) => Some(owner),
+                LockLost::Gone => None,
             },
         }
     }
@@ -199,7 +199,7 @@ impl Lock {
 
 /// Removes the lock that carries `token`; any other stays, and is what the lock was lost to. One that is not there
 /// is nobody's, and need not be removed.
-async fn remove(bucket: &Bucket, token: &str) -> Result<Option<Lost>, Failure> {
+async fn remove(bucket: &Bucket, token: &str) -> Result<Option<LockLost>, Failure> {
     loop {
         let Some(object) = bucket.get(KEY).await? else {
             return Ok(None);
@@ -214,17 +214,17 @@ async fn remove(bucket: &Bucket, token: &str) -> Result<Option<Lost>, Failure> {
 }
 
 /// The tag of the lock's object if it carries `token`; else what became of the lock.
-fn holds(object: Option<&SmallObject>, token: &str) -> Result<String, Lost> {
-    let object = object.ok_or(Lost::Gone)?;
+fn holds(object: Option<&SmallObject>, token: &str) -> Result<String, LockLost> {
+    let object = object.ok_or(LockLost::Gone)?;
     let holder = read(object);
     if holder.token == token {
         Ok(object.etag.clone())
     } else {
-        Err(Lost::To(Box::new(holder)))
+        Err(LockLost::To(Box::new(holder)))
     }
 }
 
-async fn renew(bucket: Bucket, owner: LockOwner, mut etag: String, lost: watch::Sender<Option<Lost>>) {
+async fn renew(bucket: Bucket, owner: LockOwner, mut etag: String, lost: watch::Sender<Option<LockLost>>) {
     let body = serde_json::to_vec(&owner).unwrap_or_default();
     loop {
         tokio::time::sleep(RENEW_INTERVAL).await;
@@ -345,9 +345,9 @@ mod tests {
             ))
         };
         assert_eq!(holds(Some(&of("ours")), "ours"), Ok("tag".to_owned()));
-        assert!(matches!(holds(Some(&of("other")), "ours"), Err(Lost::To(owner)) if owner.by == "ada"));
+        assert!(matches!(holds(Some(&of("other")), "ours"), Err(LockLost::To(owner)) if owner.by == "ada"));
         // Whoever took it over may have finished by now.
-        assert_eq!(holds(None, "ours"), Err(Lost::Gone));
-        assert!(matches!(holds(Some(&object("?")), "ours"), Err(Lost::To(_))));
+        assert_eq!(holds(None, "ours"), Err(LockLost::Gone));
+        assert!(matches!(holds(Some(&object("?")), "ours"), Err(LockLost::To(_))));
     }
 }

@@ -7,7 +7,7 @@ use fencing::settings::Found;
 
 use super::Session;
 use crate::observed::Observed;
-use crate::observed::place::Asked;
+use crate::observed::place::Whereabouts;
 use crate::preflight::places::is_known;
 use crate::topology::{Loaded, SiteName};
 use crate::world::direct::Direct;
@@ -21,7 +21,7 @@ pub async fn look(
     loaded: &Loaded,
     observed: &Observed,
     signs_in: bool,
-) -> BTreeMap<SiteName, Asked> {
+) -> BTreeMap<SiteName, Whereabouts> {
     let topology = &loaded.topology;
     let mut asked = BTreeMap::new();
     let mut regions = topology.regions.iter();
@@ -42,14 +42,14 @@ pub async fn look(
     let [a, b] = topology.sites.each_ref().map(async |site| {
         let url = observed.infinispan_urls.get(&site.name)?;
         let answer = if !signs_in && !is_known(observed, url) {
-            Asked::Unasked
+            Whereabouts::Unasked
         } else {
             match &direct {
-                Err(why) => Asked::Silent(why.clone()),
+                Err(why) => Whereabouts::Silent(why.clone()),
                 Ok(direct) => match tokio::time::timeout(WITHIN, direct.place(&site.name)).await {
-                    Ok(Ok(place)) => Asked::Told(place),
-                    Ok(Err(fault)) => Asked::Silent(fault.what),
-                    Err(_) => Asked::Silent(format!("no answer within {} s", WITHIN.as_secs())),
+                    Ok(Ok(place)) => Whereabouts::Told(place),
+                    Ok(Err(fault)) => Whereabouts::Silent(fault.what),
+                    Err(_) => Whereabouts::Silent(format!("no answer within {} s", WITHIN.as_secs())),
                 },
             }
         };

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ATTEMPTS: usize = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Scalable {
     Keycloak,
     /// The Infinispan operator, which would put the gossip router back.
     Operator,
@@ -52,11 +52,11 @@ impl Patience {
 pub struct Scaled {
     cluster: Cluster,
     site: Site,
-    part: Part,
+    part: Scalable,
 }
 
 impl Scaled {
-    pub(super) fn new(cluster: Cluster, site: &Site, part: Part) -> Self {
+    pub(super) fn new(cluster: Cluster, site: &Site, part: Scalable) -> Self {
         Self {
             cluster,
             site: site.clone(),
@@ -70,26 +70,26 @@ impl Scaled {
 
     pub(super) fn what(&self) -> String {
         let what = match self.part {
-            Part::Keycloak => "Keycloak",
-            Part::Operator => "the Infinispan operator",
-            Part::Router => "the gossip router",
+            Scalable::Keycloak => "Keycloak",
+            Scalable::Operator => "the Infinispan operator",
+            Scalable::Router => "the gossip router",
         };
         format!("{what} of {}", self.site.name)
     }
 
     fn name(&self) -> &str {
         match self.part {
-            Part::Keycloak => self.site.keycloak.name.as_str(),
-            Part::Operator => self.site.operator.deployment.as_str(),
-            Part::Router => self.site.router.deployment.as_str(),
+            Scalable::Keycloak => self.site.keycloak.name.as_str(),
+            Scalable::Operator => self.site.operator.deployment.as_str(),
+            Scalable::Router => self.site.router.deployment.as_str(),
         }
     }
 
     fn namespace(&self) -> String {
         let (stated, usual) = match self.part {
-            Part::Keycloak => (&self.site.keycloak.namespace, self.site.namespace.as_str()),
-            Part::Router => (&self.site.router.namespace, self.site.namespace.as_str()),
-            Part::Operator => (
+            Scalable::Keycloak => (&self.site.keycloak.namespace, self.site.namespace.as_str()),
+            Scalable::Router => (&self.site.router.namespace, self.site.namespace.as_str()),
+            Scalable::Operator => (
                 &self.site.operator.namespace,
                 match self.site.platform {
                     Platform::Openshift => "openshift-operators",
@@ -106,20 +106,20 @@ impl Scaled {
     pub(super) async fn find(&self) -> Result<Workload, Failure> {
         let namespace = self.namespace();
         let found = match self.part {
-            Part::Keycloak => self.cluster.keycloak(&self.site).await?,
-            Part::Operator | Part::Router => self.cluster.deployment(&namespace, self.name()).await?,
+            Scalable::Keycloak => self.cluster.keycloak(&self.site).await?,
+            Scalable::Operator | Scalable::Router => self.cluster.deployment(&namespace, self.name()).await?,
         };
         let (site, name) = (self.site.name.clone(), self.name().to_owned());
         found.ok_or(match self.part {
-            Part::Keycloak => Failure::NoKeycloak {
+            Scalable::Keycloak => Failure::NoKeycloak {
                 site,
                 name,
                 namespace,
             },
-            Part::Operator | Part::Router => Failure::NoDeployment {
+            Scalable::Operator | Scalable::Router => Failure::NoDeployment {
                 site,
                 what: match self.part {
-                    Part::Operator => "the Infinispan operator",
+                    Scalable::Operator => "the Infinispan operator",
                     _ => "the gossip router",
                 },
                 name,
@@ -216,8 +216,8 @@ impl Scaled {
                 return Err(Failure::WorkloadSlow {
                     what: self.what(),
                     code: match self.part {
-                        Part::Keycloak => "keycloakSlow",
-                        Part::Operator | Part::Router => "deploymentSlow",
+                        Scalable::Keycloak => "keycloakSlow",
+                        Scalable::Operator | Scalable::Router => "deploymentSlow",
                     },
                     until: until.to_owned(),
                     seconds: within.as_secs(),

@@ -20,7 +20,7 @@ use fencing::rehearsal::SplitBrain;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::scaling::{Part, Patience, Scaled};
+use super::scaling::{Scalable, Patience, Scaled};
 use super::{Failure, Session, observe, operate, status};
 use crate::observed::status::StatusReading;
 use crate::report::{Condition, verdict};
@@ -55,8 +55,8 @@ impl Parts {
                 .collect()
         };
         Ok(Self {
-            operators: of(Part::Operator)?,
-            routers: of(Part::Router)?,
+            operators: of(Scalable::Operator)?,
+            routers: of(Scalable::Router)?,
         })
     }
 

@@ -17,7 +17,7 @@ use crate::plan::clusters::{Content, ObjectGoal};
 use crate::preflight::cluster_problem::ClusterProblem;
 use crate::preflight::ours::resource;
 use crate::render::ObjectKind;
-use crate::render::user_workload::{self, Change};
+use crate::render::user_workload::{self, ConfigMapChange};
 use crate::report;
 use crate::topology::{Site, SiteName};
 use crate::world::kubernetes::{AppliedObject, ApplyMode, Cluster, ClusterError, Guarded, Target};
@@ -112,7 +112,7 @@ impl Walk<'_> {
         &self,
         cluster: &Cluster,
         object: &ObjectRef,
-        change: fn(Option<&serde_json::Value>, &str) -> Result<Change, String>,
+        change: fn(Option<&serde_json::Value>, &str) -> Result<ConfigMapChange, String>,
     ) -> Result<(), Failure> {
         let target = Target {
             resource: CONFIG_MAPS,
@@ -124,10 +124,10 @@ impl Walk<'_> {
             let current = cluster.get(target).await?;
             let change = change(current.as_ref(), self.topology.name.as_str());
             let written = match change {
-                Ok(Change::None) => return Ok(()),
-                Ok(Change::Create(body)) => cluster.create(target, &body, false).await?,
-                Ok(Change::Replace(body)) => cluster.replace(target, &body, false).await?,
-                Ok(Change::Delete { uid }) => {
+                Ok(ConfigMapChange::None) => return Ok(()),
+                Ok(ConfigMapChange::Create(body)) => cluster.create(target, &body, false).await?,
+                Ok(ConfigMapChange::Replace(body)) => cluster.replace(target, &body, false).await?,
+                Ok(ConfigMapChange::Delete { uid }) => {
                     cluster.delete(target, &uid).await?;
                     return Ok(());
                 }

@@ -39,7 +39,7 @@ pub enum Validity {
 
 /// An authority in a bundle that ends soon, or one of a bundle in which none is trusted now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
+pub struct Expiry {
     pub site: SiteName,
     pub path: PathBuf,
     pub authority: String,
@@ -50,7 +50,7 @@ pub struct Ending {
 
 /// The authorities that end within the days in which the function's check tells of certificates. One that has ended
 /// stays behind its successor as a rule, and harms nobody; where none of a bundle is trusted now, all of it is told.
-pub fn endings(bundles: &[CaBundle], now: Timestamp) -> Vec<Ending> {
+pub fn endings(bundles: &[CaBundle], now: Timestamp) -> Vec<Expiry> {
     let soon = now.saturating_add(SignedDuration::from_hours(24 * i64::from(ENDING_WARNS_DAYS)));
     let soon = soon.unwrap_or(Timestamp::MAX);
     let of_bundle = bundles.iter().flat_map(|bundle| {
@@ -71,7 +71,7 @@ pub fn endings(bundles: &[CaBundle], now: Timestamp) -> Vec<Ending> {
             };
             Some((it.name, validity, at))
         });
-        told.map(|(authority, validity, at)| Ending {
+        told.map(|(authority, validity, at)| Expiry {
             site: bundle.site.clone(),
             path: bundle.path.clone(),
             authority,

@@ -13,7 +13,7 @@ use std::fmt;
 
 /// Where something stands in a file. Lines and columns count from one, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Position {
+pub struct FilePosition {
     pub line: usize,
     /// The first character.
     pub column: usize,
@@ -28,7 +28,7 @@ pub struct Diagnostic {
     pub message: String,
     /// The file's name as the user gave it.
     pub file: String,
-    pub position: Position,
+    pub position: FilePosition,
     /// The field, such as `sites[1].infinispan`; empty for the file as a whole.
     pub path: String,
     /// The line it stands on.
@@ -41,7 +41,7 @@ const SNIPPET_CHARACTERS: usize = 100;
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Position { line, column, width } = self.position;
+        let FilePosition { line, column, width } = self.position;
         writeln!(f, "error: {}", self.message)?;
         write!(f, "  at {}:{line}:{column}", self.file)?;
         if !self.path.is_empty() {
@@ -143,7 +143,7 @@ mod tests {
         Diagnostic {
             message: "unknown field `regoin`".into(),
             file: "topology.yaml".into(),
-            position: Position {
+            position: FilePosition {
                 line: 9,
                 column,
                 width,

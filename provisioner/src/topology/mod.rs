@@ -32,8 +32,8 @@ mod types;
 mod robustness;
 
 pub use crate::yaml::MARK;
-pub use bundles::{CaBundle, Ending, ReadFile, Validity, endings};
-pub use diagnostic::{Diagnostic, Position, harmless};
+pub use bundles::{CaBundle, Expiry, ReadFile, Validity, endings};
+pub use diagnostic::{Diagnostic, FilePosition, harmless};
 pub use fencing::words::{SiteName, TopologyName};
 pub use file_name::FileName;
 pub use grammar::{

@@ -8,7 +8,7 @@ use garde::Validate;
 use super::bundles::{self, CaBundle, ReadFile};
 use super::checks::{self, Clash};
 use super::decode::{Decoded, What, decode};
-use super::diagnostic::{Diagnostic, Position};
+use super::diagnostic::{Diagnostic, FilePosition};
 use super::file_name::FileName;
 use super::{Topology, schema};
 use crate::yaml::{self, Node, Path, PathSegment, Span, Value};
@@ -157,7 +157,7 @@ fn names_a_secret(field: &str) -> bool {
 }
 
 fn readable<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Box<Diagnostic>> {
-    let refuse = |message: String, position: Position, hint: &str| {
+    let refuse = |message: String, position: FilePosition, hint: &str| {
         Box::new(Diagnostic {
             message,
             file: file.to_owned(),
@@ -167,7 +167,7 @@ fn readable<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Box<Diagnostic>>
             hint: Some(hint.to_owned()),
         })
     };
-    let start = Position {
+    let start = FilePosition {
         line: 1,
         column: 1,
         width: 1,
@@ -192,7 +192,7 @@ fn readable<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Box<Diagnostic>>
             + 1;
         refuse(
             "the file is not UTF-8".to_owned(),
-            Position {
+            FilePosition {
                 line,
                 column,
                 width: 1,
@@ -331,7 +331,7 @@ impl Report<'_> {
         let diagnostic = Diagnostic {
             message,
             file: self.file.to_owned(),
-            position: Position {
+            position: FilePosition {
                 line,
                 column,
                 width: width.max(1),

@@ -24,7 +24,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::bounded::{self, Bounded};
-use super::calls::Told;
+use super::calls::CountedClient;
 use crate::files;
 use crate::topology::{self, names::ACCELERATOR_REGION};
 
@@ -129,7 +129,7 @@ impl Aws {
             }
             connector.build()
         });
-        let http = Bounded::new(Told(http).into_shared(), bounded::MOST_BYTES);
+        let http = Bounded::new(CountedClient(http).into_shared(), bounded::MOST_BYTES);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.to_owned()))
             .http_client(http)

@@ -36,9 +36,9 @@ fn tell(call: &str, ended: &str, since: Instant, more: impl FnOnce() -> String) 
 
 /// An HTTP client of AWS whose calls are told.
 #[derive(Debug)]
-pub(super) struct Told(pub(super) SharedHttpClient);
+pub(super) struct CountedClient(pub(super) SharedHttpClient);
 
-impl HttpClient for Told {
+impl HttpClient for CountedClient {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,

@@ -20,7 +20,7 @@ const HTTPS_PORT: u16 = 443;
 
 /// By what a server is to be known.
 #[derive(Debug, Clone)]
-pub struct Expected {
+pub struct ExpectedCertificate {
     /// The authorities of the topology; the public ones where it names none.
     pub authorities: Option<Vec<u8>>,
     /// A name that it may prove beside the host.
@@ -28,7 +28,7 @@ pub struct Expected {
 }
 
 /// Shakes hands with `https://host[:port]`. Nothing, where it is trusted or out of reach.
-pub async fn look(url: &str, expected: &Expected) -> Option<Mistrust> {
+pub async fn look(url: &str, expected: &ExpectedCertificate) -> Option<Mistrust> {
     let uri: http::Uri = url.parse().ok()?;
     let host = uri.host()?.to_owned();
     let address = (host.clone(), uri.port_u16().unwrap_or(HTTPS_PORT));
@@ -44,7 +44,7 @@ pub async fn look(url: &str, expected: &Expected) -> Option<Mistrust> {
     tokio::time::timeout(WITHIN, shaken).await.ok().flatten()
 }
 
-fn config(expected: &Expected) -> Option<ClientConfig> {
+fn config(expected: &ExpectedCertificate) -> Option<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
     match &expected.authorities {
@@ -149,7 +149,7 @@ mod tests {
         const OWN: &str = "infinispan.keycloak.svc";
         let (issuer, pem) = authority();
         let (stranger, _) = authority();
-        let expected = Expected {
+        let expected = ExpectedCertificate {
             authorities: Some(pem),
             name: Some(OWN.to_owned()),
         };
@@ -173,7 +173,7 @@ mod tests {
             assert_eq!(look(&url, &expected).await, found, "{name} {years:?}");
         }
         // By public authorities nobody here is known.
-        let public = Expected {
+        let public = ExpectedCertificate {
             authorities: None,
             name: None,
         };
@@ -186,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn plain_http_is_told_and_silence_is_not() {
-        let expected = Expected {
+        let expected = ExpectedCertificate {
             authorities: None,
             name: None,
         };

@@ -27,9 +27,9 @@ pub fn tree(text: &str) -> (Option<Node>, Vec<Slip>) {
         flow_nesting_limit: MOST_NESTED,
         block_nesting_limit: MOST_NESTED,
     };
-    let mut builder = Builder {
+    let mut builder = TreeBuilder {
         faults: slips::slips(text),
-        ..Builder::default()
+        ..TreeBuilder::default()
     };
     let has_slips = !builder.faults.is_empty();
     for next in Parser::new_from_str_with_options(text, options) {
@@ -92,7 +92,7 @@ fn fault_at(at: (usize, usize), message: String, hint: String) -> Slip {
 }
 
 /// A collection that is being read.
-struct Open {
+struct OpenNode {
     node: Node,
     /// The key whose value comes next, with its place; `None` while a key is expected.
     key: Option<(String, Span)>,
@@ -101,16 +101,16 @@ struct Open {
 }
 
 #[derive(Default)]
-struct Builder {
+struct TreeBuilder {
     root: Option<Node>,
-    open: Vec<Open>,
+    open: Vec<OpenNode>,
     faults: Vec<Slip>,
     documents: usize,
     /// How deep we are in a key that is a collection.
     complex_key_depth: usize,
 }
 
-impl Builder {
+impl TreeBuilder {
     fn take(&mut self, event: Event<'_>, span: granit_parser::Span) {
         // All but the first document is read for its syntax only.
         if self.documents > 1 && !matches!(event, Event::DocumentStart(..)) {
@@ -290,7 +290,7 @@ impl Builder {
             key_span: self.key_span(),
             value,
         };
-        self.open.push(Open {
+        self.open.push(OpenNode {
             node,
             key: None,
             dropped: false,

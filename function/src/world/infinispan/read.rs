@@ -74,13 +74,13 @@ pub(super) fn failures(body: &[u8], backup: &SiteName) -> Result<Vec<CacheFailur
 }
 
 #[derive(Deserialize)]
-struct Status {
+struct BackupStatus {
     status: Backup,
 }
 
 /// `GET …/x-site/backups/{site}`.
 pub(super) fn backup(body: &[u8]) -> Result<Backup, String> {
-    json(body, "status of a backup").map(|Status { status }| status)
+    json(body, "status of a backup").map(|BackupStatus { status }| status)
 }
 
 /// The same: which caches are offline where not all are, in the order of their names. A cache whose nodes differ is among

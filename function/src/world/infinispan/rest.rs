@@ -84,7 +84,7 @@ fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// The connections that are kept open.
 #[derive(Debug)]
-struct Open {
+struct Connections {
     /// For whatever is asked or done.
     pooled: Client,
     /// Those that lead to further relay nodes.
@@ -102,7 +102,7 @@ pub(super) struct Rest {
     authority: Authority,
     connector: Connector,
     shown: Arc<Shown>,
-    open: Mutex<Open>,
+    open: Mutex<Connections>,
     secrets: Arc<Secrets>,
     /// The nonce that was accepted last, if the server wants Digest, and how often it was used.
     nonce: Mutex<Option<(Nonce, u32)>>,
@@ -129,7 +129,7 @@ impl Rest {
             .ok_or_else(|| format!("its address `{url}` names no host"))?;
         Ok(Self {
             authority,
-            open: Mutex::new(Open {
+            open: Mutex::new(Connections {
                 pooled: client(&connector),
                 relays: Vec::new(),
             }),
@@ -145,7 +145,7 @@ impl Rest {
         &self.shown
     }
 
-    fn kept(&self) -> MutexGuard<'_, Open> {
+    fn kept(&self) -> MutexGuard<'_, Connections> {
         // Consistent after every statement, so a panic elsewhere has not harmed it.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

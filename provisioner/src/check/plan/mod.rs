@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::observed::{StackReading, Standing};
 use crate::plan::clusters::Content;
-use crate::plan::unreached::Place;
+use crate::plan::unreached::OutOfReach;
 use crate::plan::{LockPlace, OUTPUT_URL, ParameterValue, Plan, StackGoal, Step};
 use crate::preflight::ours::OURS;
 use crate::render::ObjectKind;
@@ -39,14 +39,14 @@ impl fmt::Display for PlanBreach {
 }
 
 /// What a promise looks at.
-struct Case<'a> {
+struct PlanCase<'a> {
     topology: &'a Topology,
     /// The world that was planned on.
     standing: &'a Standing,
     plan: &'a Plan,
 }
 
-type Promise = (&'static str, fn(&Case<'_>) -> Vec<String>);
+type Promise = (&'static str, fn(&PlanCase<'_>) -> Vec<String>);
 
 /// The promises. The sentences continue "breaks the promise that …".
 const PROMISES: &[Promise] = &[
@@ -87,7 +87,7 @@ const PROMISES: &[Promise] = &[
 
 /// Every promise that `plan` does not keep.
 pub fn breaches(topology: &Topology, standing: &Standing, plan: &Plan) -> Vec<PlanBreach> {
-    let case = Case {
+    let case = PlanCase {
         topology,
         standing,
         plan,
@@ -171,7 +171,7 @@ fn goal(step: &Step) -> Option<&StackGoal> {
     }
 }
 
-impl Case<'_> {
+impl PlanCase<'_> {
     /// The steps with their places.
     fn steps(&self) -> impl Iterator<Item = (usize, &Step)> {
         self.plan.steps.iter().enumerate()
@@ -196,7 +196,7 @@ impl Case<'_> {
 }
 
 /// But for what makes the lock's bucket, and what removes it. Without a bucket to be had there is no lock.
-fn lock_encloses_every_change(case: &Case<'_>) -> Vec<String> {
+fn lock_encloses_every_change(case: &PlanCase<'_>) -> Vec<String> {
     let lock = case.lock();
     let place_of = |wanted: fn(&Step) -> bool| case.steps().find(|(_, step)| wanted(step)).map(|(at, _)| at);
     let taken = place_of(|step| matches!(step, Step::TakeLock { .. }));
@@ -240,7 +240,7 @@ fn belongs_to_the_bucket(lock: &LockPlace, step: &Step) -> bool {
     lock.is_made_by(step) || lock.is_removed_by(step)
 }
 
-fn what_does_not_answer_is_left(case: &Case<'_>) -> Vec<String> {
+fn what_does_not_answer_is_left(case: &PlanCase<'_>) -> Vec<String> {
     let silent = case.silent();
     let sites: BTreeSet<_> = case.plan.unreached.iter().map(|it| &it.site).collect();
     let touches = |step: &Step| {
@@ -256,7 +256,7 @@ fn what_does_not_answer_is_left(case: &Case<'_>) -> Vec<String> {
     touching.map(|(_, step)| word(step)).collect()
 }
 
-fn functions_stand_on_something(case: &Case<'_>) -> Vec<String> {
+fn functions_stand_on_something(case: &PlanCase<'_>) -> Vec<String> {
     let mut found = Vec::new();
     let touches =
         |step: &Step, wanted: &[StackKind]| goal(step).is_some_and(|goal| wanted.contains(&goal.kind));
@@ -297,7 +297,7 @@ fn functions_stand_on_something(case: &Case<'_>) -> Vec<String> {
 }
 
 /// A former accelerator is known only as long as a function or its stack tells of it.
-fn marks_come_before_functions(case: &Case<'_>) -> Vec<String> {
+fn marks_come_before_functions(case: &PlanCase<'_>) -> Vec<String> {
     let mut found = Vec::new();
     let touches_a_function = |step: &Step| match step {
         Step::DeleteStack { kind, .. } => *kind == StackKind::Fencing,
@@ -323,7 +323,7 @@ fn marks_come_before_functions(case: &Case<'_>) -> Vec<String> {
     found
 }
 
-fn packages_are_uploaded_first(case: &Case<'_>) -> Vec<String> {
+fn packages_are_uploaded_first(case: &PlanCase<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (at, step) in case.steps() {
         let Some(goal) = goal(step).filter(|goal| goal.kind == StackKind::Fencing) else {
@@ -355,7 +355,7 @@ fn packages_are_uploaded_first(case: &Case<'_>) -> Vec<String> {
     found
 }
 
-fn urls_are_known(case: &Case<'_>) -> Vec<String> {
+fn urls_are_known(case: &PlanCase<'_>) -> Vec<String> {
     let silent = case.silent();
     let mut found = Vec::new();
     for (at, step) in case.steps() {
@@ -378,7 +378,7 @@ fn urls_are_known(case: &Case<'_>) -> Vec<String> {
     found
 }
 
-fn only_ours_is_deleted(case: &Case<'_>) -> Vec<String> {
+fn only_ours_is_deleted(case: &PlanCase<'_>) -> Vec<String> {
     let topology = case.topology;
     let is_ours = |step: &Step| match step {
         Step::DeleteStack {
@@ -422,7 +422,7 @@ fn only_ours_is_deleted(case: &Case<'_>) -> Vec<String> {
 }
 
 /// Steps are a closed list, and none of them knows of endpoints; a stack is the only way left.
-fn endpoint_groups_are_left(case: &Case<'_>) -> Vec<String> {
+fn endpoint_groups_are_left(case: &PlanCase<'_>) -> Vec<String> {
     let writing = case.steps().filter(|(_, step)| {
         goal(step).is_some_and(|goal| {
             let mut kinds = goal
@@ -435,7 +435,7 @@ fn endpoint_groups_are_left(case: &Case<'_>) -> Vec<String> {
     writing.map(|(_, step)| word(step)).collect()
 }
 
-fn regions_are_the_topologys(case: &Case<'_>) -> Vec<String> {
+fn regions_are_the_topologys(case: &PlanCase<'_>) -> Vec<String> {
     let topology = case.topology;
     let wanted: BTreeSet<&str> = topology
         .regions
@@ -465,26 +465,26 @@ fn regions_are_the_topologys(case: &Case<'_>) -> Vec<String> {
     elsewhere.map(|(_, step)| word(step)).collect()
 }
 
-fn nothing_is_done_twice(case: &Case<'_>) -> Vec<String> {
+fn nothing_is_done_twice(case: &PlanCase<'_>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let twice = case.steps().filter(|(_, step)| !seen.insert(word(step)));
     twice.map(|(_, step)| word(step)).collect()
 }
 
-fn what_waits_has_no_step(case: &Case<'_>) -> Vec<String> {
+fn what_waits_has_no_step(case: &PlanCase<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for deferred in &case.plan.deferred {
         let waits = |step: &Step| match (&deferred.place, step) {
-            (Place::Region(region), Step::CreateStack(goal) | Step::UpdateStack(goal)) => {
+            (OutOfReach::Region(region), Step::CreateStack(goal) | Step::UpdateStack(goal)) => {
                 *region == goal.region && deferred.what == goal.stack
             }
             (
-                Place::Region(region),
+                OutOfReach::Region(region),
                 Step::DeleteStack {
                     region: at, stack, ..
                 },
             ) => region == at && deferred.what == *stack,
-            (Place::Site(site), step) => step.site() == Some(site),
+            (OutOfReach::Site(site), step) => step.site() == Some(site),
             _ => false,
         };
         found.extend(
@@ -496,7 +496,7 @@ fn what_waits_has_no_step(case: &Case<'_>) -> Vec<String> {
     found
 }
 
-fn secrets_stay_out(case: &Case<'_>) -> Vec<String> {
+fn secrets_stay_out(case: &PlanCase<'_>) -> Vec<String> {
     let carries = |step: &Step| match step {
         Step::ApplyObject(applied) => match &applied.content {
             Content::Document(object) => applied.object.kind == ObjectKind::Secret || has_values(object),

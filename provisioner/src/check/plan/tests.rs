@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::breaches;
-use crate::observed::cluster::{ClusterReading, ClusterStanding, Look, Looks, Unreached};
+use crate::observed::cluster::{ClusterReading, ClusterStanding, ClusterLook, Looks, Unreached};
 use crate::observed::{Mark, RegionStanding, Standing};
 use crate::package::Package;
 use crate::plan::clusters::tests::{applied, bare, documents_of};
 use crate::plan::tests::{OTHER, new_code, two_regions};
-use crate::plan::unreached::{Deferred, Place};
+use crate::plan::unreached::{Deferred, OutOfReach};
 use crate::plan::{Plan, Step, destroy, plan};
 use crate::preflight::ours::{Choices, Clusters};
 use crate::render::Template;
@@ -190,9 +190,9 @@ impl World {
         let looks = self.sites.iter().enumerate();
         let looks = looks.filter_map(|(index, world)| {
             let look = match world {
-                SiteWorld::Bare => Look::Seen(Box::new(ground(topology).bare[index].clone())),
-                SiteWorld::Applied => Look::Seen(Box::new(ground(topology).applied[index].clone())),
-                SiteWorld::Silent => Look::Unreached(silent(index)),
+                SiteWorld::Bare => ClusterLook::Seen(Box::new(ground(topology).bare[index].clone())),
+                SiteWorld::Applied => ClusterLook::Seen(Box::new(ground(topology).applied[index].clone())),
+                SiteWorld::Silent => ClusterLook::Unreached(silent(index)),
                 SiteWorld::LeftOut => return None,
             };
             Some((topology.sites[index].name.clone(), look))
@@ -276,9 +276,9 @@ fn creations(plan: &Plan) -> Vec<String> {
 fn standing_of(looks: &Looks<ClusterReading>) -> Looks<ClusterStanding> {
     let looks = looks.iter().map(|(site, look)| {
         let look = match look {
-            Look::Seen(reading) => Look::Seen(Box::new(reading.standing.clone())),
-            Look::Unreached(unreached) => Look::Unreached(unreached.clone()),
-            Look::Unusable(problems) => Look::Unusable(problems.clone()),
+            ClusterLook::Seen(reading) => ClusterLook::Seen(Box::new(reading.standing.clone())),
+            ClusterLook::Unreached(unreached) => ClusterLook::Unreached(unreached.clone()),
+            ClusterLook::Unusable(problems) => ClusterLook::Unusable(problems.clone()),
         };
         (site.clone(), look)
     });
@@ -460,7 +460,7 @@ const BREAKS: &[Break] = &[
     }),
     ("what waits has no step", |plan| {
         plan.deferred = vec![Deferred {
-            place: Place::Site(site("site-a")),
+            place: OutOfReach::Site(site("site-a")),
             what: "its Secret".to_owned(),
             why: "a test says so".to_owned(),
         }];

@@ -1,6 +1,6 @@
 //! What a field may hold, as flags and answers are judged, and the questions on a terminal.
 
-use crate::cli::{Exit, Failure, say};
+use crate::cli::{Exit, CommandError, say};
 use crate::report::draft::{Draft, Entry};
 use crate::run::console::Console;
 use crate::topology::{
@@ -99,7 +99,7 @@ pub(super) struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    pub(super) fn hold(&self, draft: &mut Draft) -> Result<(), Failure> {
+    pub(super) fn hold(&self, draft: &mut Draft) -> Result<(), CommandError> {
         say("An empty answer takes what stands in brackets; without brackets it leaves the field for later.");
         self.ask(
             "name",
@@ -201,7 +201,7 @@ impl Conversation<'_> {
         )
     }
 
-    fn ask(&self, what: &str, meaning: &str, entry: &mut Entry, judge: Judge) -> Result<(), Failure> {
+    fn ask(&self, what: &str, meaning: &str, entry: &mut Entry, judge: Judge) -> Result<(), CommandError> {
         loop {
             let proposal = entry
                 .value()
@@ -223,9 +223,9 @@ impl Conversation<'_> {
         }
     }
 
-    fn line(&self, question: &str) -> Result<String, Failure> {
+    fn line(&self, question: &str) -> Result<String, CommandError> {
         self.console
             .ask(question)
-            .map_err(|_| Failure::new(Exit::Invalid, "nobody is there to answer").code("noTerminal"))
+            .map_err(|_| CommandError::new(Exit::Invalid, "nobody is there to answer").code("noTerminal"))
     }
 }

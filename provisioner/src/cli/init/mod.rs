@@ -18,7 +18,7 @@ use self::conversation::{
 };
 use super::cloud;
 use super::completions::{contexts, regions};
-use super::{Exit, Failure, OutputFormat, print, print_json, say, topology_file};
+use super::{Exit, CommandError, OutputFormat, print, print_json, say, topology_file};
 use crate::files;
 use crate::observed::found::{Authority, AwsFound, ClusterFound};
 use crate::report::draft::{Draft, Entry, SiteDraft, found};
@@ -100,7 +100,7 @@ pub(super) struct Init {
 }
 
 impl Init {
-    pub(super) fn run(self) -> Result<Exit, Failure> {
+    pub(super) fn run(self) -> Result<Exit, CommandError> {
         self.refuse_what_means_nothing()?;
         self.refuse_what_is_there(&self.out)?;
         let mut draft = if self.from_clusters {
@@ -118,7 +118,7 @@ impl Init {
     }
 
     /// Flags that nothing would be made of.
-    fn refuse_what_means_nothing(&self) -> Result<(), Failure> {
+    fn refuse_what_means_nothing(&self) -> Result<(), CommandError> {
         for (flag, values) in [
             ("site", &self.site),
             ("context", &self.context),
@@ -127,7 +127,7 @@ impl Init {
             ("namespace", &self.namespace),
         ] {
             if values.len() > 2 {
-                return Err(Failure::new(
+                return Err(CommandError::new(
                     Exit::Invalid,
                     format!(
                         "--{flag} is given {} times, and there are two sites",
@@ -138,7 +138,7 @@ impl Init {
             }
         }
         if !self.trust.is_empty() && !self.from_clusters {
-            return Err(Failure::new(
+            return Err(CommandError::new(
                 Exit::Invalid,
                 "--trust needs --from-clusters: without looking, there is no authority to trust",
             )
@@ -147,21 +147,21 @@ impl Init {
         Ok(())
     }
 
-    fn refuse_what_is_there(&self, path: &Path) -> Result<(), Failure> {
+    fn refuse_what_is_there(&self, path: &Path) -> Result<(), CommandError> {
         if self.force || is_stdout(path) || !path.exists() {
             return Ok(());
         }
         Err(
-            Failure::new(Exit::Invalid, format!("{} is there already", path.display()))
+            CommandError::new(Exit::Invalid, format!("{} is there already", path.display()))
                 .code("wouldOverwrite")
                 .hint("name another file with -o, or overwrite it with --force"),
         )
     }
 
-    fn found(&self) -> Result<Draft, Failure> {
+    fn found(&self) -> Result<Draft, CommandError> {
         let [a, b] = self.context.as_slice() else {
             return Err(
-                Failure::new(Exit::Invalid, "--from-clusters looks at two clusters")
+                CommandError::new(Exit::Invalid, "--from-clusters looks at two clusters")
                     .hint("name them: --context A --context B"),
             );
         };
@@ -173,7 +173,7 @@ impl Init {
                     [] => "there is no kubeconfig, or none that can be read: set KUBECONFIG".to_owned(),
                     names => format!("it has {}", names.join(", ")),
                 };
-                return Err(Failure::new(
+                return Err(CommandError::new(
                     Exit::Invalid,
                     format!("the kubeconfig has no context `{context}`"),
                 )
@@ -183,7 +183,7 @@ impl Init {
         }
         let region = self.region.clone().or_else(|| std::env::var("AWS_REGION").ok());
         let region = Region::new(region.unwrap_or_else(|| USUAL_REGION.to_owned()))
-            .map_err(|error| Failure::new(Exit::Invalid, error.to_string()).hint(error.hint.into_owned()))?;
+            .map_err(|error| CommandError::new(Exit::Invalid, error.to_string()).hint(error.hint.into_owned()))?;
         let (clusters, aws, authorities) = cloud::finish_without_failure(async {
             // Until they tell their own names.
             let named = |name: &str| SiteName::new(name);
@@ -205,12 +205,12 @@ impl Init {
     }
 
     /// What the flags say wins over what was found.
-    fn flags(&self, draft: &mut Draft) -> Result<(), Failure> {
+    fn flags(&self, draft: &mut Draft) -> Result<(), CommandError> {
         let set = |entry: &mut Entry, flag: &str, value: Option<&String>, judge: Judge| {
             let Some(value) = value else { return Ok(()) };
-            judge(value).map_err(|error| Failure::new(Exit::Invalid, format!("--{flag}: {error}")))?;
+            judge(value).map_err(|error| CommandError::new(Exit::Invalid, format!("--{flag}: {error}")))?;
             *entry = Entry::known(value, BY_FLAG);
-            Ok::<(), Failure>(())
+            Ok::<(), CommandError>(())
         };
         set(&mut draft.name, "name", self.name.as_ref(), as_name)?;
         set(
@@ -258,14 +258,14 @@ impl Init {
             )?;
         }
         if let Some(region) = self.region.as_ref().filter(|_| !self.from_clusters) {
-            as_region(region).map_err(|error| Failure::new(Exit::Invalid, format!("--region: {error}")))?;
+            as_region(region).map_err(|error| CommandError::new(Exit::Invalid, format!("--region: {error}")))?;
             // Of clusters that were looked at it is known that their balancers were not found there.
             for site in draft.sites.iter_mut().filter(|site| !site.region.is_known()) {
                 site.region = Entry::known(region, "by --region");
             }
         }
         for region in &self.regions {
-            as_region(region).map_err(|error| Failure::new(Exit::Invalid, format!("--regions: {error}")))?;
+            as_region(region).map_err(|error| CommandError::new(Exit::Invalid, format!("--regions: {error}")))?;
         }
         if !self.regions.is_empty() {
             draft.regions.values.clone_from(&self.regions);
@@ -280,7 +280,7 @@ impl Init {
     }
 
     /// Who is trusted by a flag. A fingerprint that nobody showed is a mistake, or worse.
-    fn trusted(&self, draft: &mut Draft) -> Result<(), Failure> {
+    fn trusted(&self, draft: &mut Draft) -> Result<(), CommandError> {
         let bare = |text: &str| text.replace(':', "").to_lowercase();
         let given: Vec<String> = self.trust.iter().map(|it| bare(it)).collect();
         let shown: Vec<&str> = draft
@@ -294,7 +294,7 @@ impl Init {
                     [] => "neither showed an authority of its own".to_owned(),
                     shown => format!("shown was SHA-256 {}", shown.join(", ")),
                 };
-                return Err(Failure::new(
+                return Err(CommandError::new(
                     Exit::Invalid,
                     format!("no Infinispan shows the authority of --trust {written}"),
                 )
@@ -307,7 +307,7 @@ impl Init {
         Ok(())
     }
 
-    fn written(&self, mut draft: Draft) -> Result<Exit, Failure> {
+    fn written(&self, mut draft: Draft) -> Result<Exit, CommandError> {
         if is_stdout(&self.out) {
             for authority in draft.sites.iter_mut().filter_map(|site| site.authority.as_mut()) {
                 authority.is_written = false;
@@ -326,7 +326,7 @@ impl Init {
         files.push((self.out.clone(), text.clone()));
         for (path, content) in &files {
             let unwritable = |error: std::io::Error| {
-                Failure::new(
+                CommandError::new(
                     Exit::Failed,
                     format!("{} cannot be written: {error}", path.display()),
                 )

@@ -14,11 +14,11 @@ use fencing::health::WATCHDOG_SILENT_AFTER_SECONDS;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::observed::cluster::{ClusterReading, ClusterStanding, DryRun, Look, Looks, ObjectRef, Rollout};
+use crate::observed::cluster::{ClusterReading, ClusterStanding, DryRun, ClusterLook, Looks, ObjectRef, Rollout};
 use crate::observed::objects::{self, ObjectChange};
 use crate::plan::{Step, Unchanged};
 use crate::preflight::ours::{Clusters, OURS, object_ref, secret_change};
-use crate::render::user_workload::{self, Change, names};
+use crate::render::user_workload::{self, ConfigMapChange, names};
 use crate::render::{ObjectKind, without_environment_proxy};
 use crate::topology::{Platform, Region, SecretDelivery, Site, SiteName, Topology};
 
@@ -59,7 +59,7 @@ pub(super) fn steps(topology: &Topology, clusters: &Clusters<'_>) -> (Vec<Step>,
     let mut steps = Vec::new();
     let mut unchanged = Vec::new();
     for site in &topology.sites {
-        if let Some(reading) = clusters.looks.get(&site.name).and_then(Look::seen) {
+        if let Some(reading) = clusters.looks.get(&site.name).and_then(ClusterLook::seen) {
             let mut planner = Planner {
                 topology,
                 clusters,
@@ -162,7 +162,7 @@ impl Planner<'_> {
         let config_map = self.reading.standing.user_workload.as_ref();
         let object = config_map_ref(self.site);
         match user_workload::merge(config_map, self.topology.name.as_str()) {
-            Ok(Change::None) | Err(_) => {
+            Ok(ConfigMapChange::None) | Err(_) => {
                 self.keep(object);
                 false
             }
@@ -260,7 +260,7 @@ impl Planner<'_> {
 pub(super) fn removals(topology: &Topology, looks: &Looks<ClusterStanding>) -> Vec<Step> {
     let mut steps = Vec::new();
     for site in &topology.sites {
-        let Some(standing) = looks.get(&site.name).and_then(Look::seen) else {
+        let Some(standing) = looks.get(&site.name).and_then(ClusterLook::seen) else {
             continue;
         };
         // Who tells first, the credentials after.
@@ -278,7 +278,7 @@ pub(super) fn removals(topology: &Topology, looks: &Looks<ClusterStanding>) -> V
         }
         let config_map = standing.user_workload.as_ref();
         match user_workload::undo(config_map, topology.name.as_str()) {
-            Ok(Change::None) => {}
+            Ok(ConfigMapChange::None) => {}
             // What is not understood any more is told when it comes to it.
             _ => steps.push(Step::UndoUserWorkloadConfig {
                 object: config_map_ref(site),

@@ -18,7 +18,7 @@ use crate::preflight::ours::{Choices, Clusters, OURS};
 use crate::preflight::problem::Problem;
 use crate::preflight::warning::Warning;
 use crate::preflight::{infinispan_urls, judge_clusters, judge_destruction};
-use crate::render::user_workload::{self, Change};
+use crate::render::user_workload::{self, ConfigMapChange};
 use crate::render::{self, DocumentKind, ObjectDocument, ObjectKind};
 use crate::sample::*;
 use crate::topology::names::StackKind;
@@ -109,7 +109,7 @@ pub(crate) fn applied(topology: &Topology, site: usize) -> ClusterReading {
         }
     }
     match user_workload::merge(None, topology.name.as_str()).unwrap() {
-        Change::Create(object) => reading.standing.user_workload = Some(object),
+        ConfigMapChange::Create(object) => reading.standing.user_workload = Some(object),
         other => panic!("{other:?}"),
     }
     reading.rollout = Some(Rollout::Done);

@@ -10,7 +10,7 @@ use crate::observed::{RegisterPlace, Standing};
 use crate::plan::clusters;
 use crate::plan::lock::{LockPlace, enclose};
 use crate::plan::removal::{bucket, deletion, unprotection};
-use crate::plan::unreached::{self, Deferred, Place};
+use crate::plan::unreached::{self, Deferred, OutOfReach};
 use crate::plan::{Plan, Step, stacks};
 use crate::preflight::ours;
 use crate::preflight::{is_elsewhere, wanted_register};
@@ -78,7 +78,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
         plan.deferred = registers
             .chain(items)
             .map(|(region, what)| Deferred {
-                place: Place::Region(region),
+                place: OutOfReach::Region(region),
                 what,
                 why: format!("the function in {silent} may still stand, and must not be without it"),
             })

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use self::parameters::{declared_parameters, parameter_values, trusted_version};
 use super::lock::{LockPlace, enclose};
-use super::unreached::{self, Deferred, Place};
+use super::unreached::{self, Deferred, OutOfReach};
 use super::{ParameterValue, StackGoal, Step, difference, removal};
 use crate::observed::changes::StackDifference;
 use crate::observed::{StackHealth, StackReading, Standing};
@@ -80,7 +80,7 @@ pub(super) fn within_reach(
         match unreached::settle(topology, standing, &findings.unreached, &mut goal) {
             Ok(()) => ready.push(goal),
             Err(why) => deferred.push(Deferred {
-                place: Place::Region(goal.region),
+                place: OutOfReach::Region(goal.region),
                 what: goal.stack,
                 why,
             }),

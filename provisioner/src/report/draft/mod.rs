@@ -137,7 +137,7 @@ impl Draft {
     }
 
     pub fn text(&self) -> String {
-        let mut page = Page::default();
+        let mut page = DraftText::default();
         page.comment(
             0,
             "Written by `provision init`. What is not here has a default: `provision explain` lists every field.",
@@ -206,7 +206,7 @@ impl SiteDraft {
         ]
     }
 
-    fn write(&self, page: &mut Page) {
+    fn write(&self, page: &mut DraftText) {
         for note in &self.notes {
             page.comment(2, note);
         }
@@ -297,11 +297,11 @@ fn scalar(text: &str) -> String {
 }
 
 #[derive(Default)]
-struct Page {
+struct DraftText {
     text: String,
 }
 
-impl Page {
+impl DraftText {
     fn blank(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');

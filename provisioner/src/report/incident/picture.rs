@@ -19,11 +19,11 @@ const MARK: u32 = 46;
 pub(super) struct Bar {
     title: String,
     y: u32,
-    parts: Vec<Part>,
+    parts: Vec<BarPart>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Part {
+pub(super) struct BarPart {
     kind: u8,
     x: String,
     width: String,
@@ -31,7 +31,7 @@ pub(super) struct Part {
 }
 
 #[derive(Serialize)]
-pub(super) struct Stage {
+pub(super) struct StageRow {
     kind: u8,
     name: &'static str,
     promised: String,
@@ -40,7 +40,7 @@ pub(super) struct Stage {
 }
 
 #[derive(Serialize)]
-pub(super) struct Mark {
+pub(super) struct Tick {
     kind: u8,
     y: u32,
     what: String,
@@ -49,7 +49,7 @@ pub(super) struct Mark {
 }
 
 /// A stage with what it may take and what it took.
-pub(super) struct Measured {
+pub(super) struct TimedStage {
     name: &'static str,
     promised_ms: Option<i64>,
     took_ms: Option<i64>,
@@ -74,7 +74,7 @@ pub(super) fn measured(
     decision: &Decision,
     drill: Option<&SplitBrain>,
     worst_cases: &[TimeToFence],
-) -> Vec<Measured> {
+) -> Vec<TimedStage> {
     let case = worst_cases
         .iter()
         .find(|case| case.fenced == decision.fenced.0.as_str());
@@ -85,17 +85,17 @@ pub(super) fn measured(
     let (alerted, decided) = (decision.alerted_at, Some(decision.decided_at));
     let complete = chapter.first(State::Complete);
     vec![
-        Measured {
+        TimedStage {
             name: "link lost, until the alert fires",
             promised_ms: firing,
             took_ms: between(lost, alerted),
         },
-        Measured {
+        TimedStage {
             name: "alert fires, until the decision",
             promised_ms: sent,
             took_ms: between(alerted, decided),
         },
-        Measured {
+        TimedStage {
             name: "decision, until replication is cut",
             promised_ms: function,
             took_ms: between(decided, complete),
@@ -103,9 +103,9 @@ pub(super) fn measured(
     ]
 }
 
-pub(super) fn row(stage: &Measured, kind: u8) -> Stage {
+pub(super) fn row(stage: &TimedStage, kind: u8) -> StageRow {
     let late = stage.took_ms.zip(stage.promised_ms);
-    Stage {
+    StageRow {
         kind,
         name: stage.name,
         promised: stage.promised_ms.map_or_else(|| "-".to_owned(), seconds),
@@ -115,22 +115,22 @@ pub(super) fn row(stage: &Measured, kind: u8) -> Stage {
 }
 
 /// Two bars on one scale.
-pub(super) fn bars(stages: &[Measured]) -> (Vec<Bar>, u32) {
+pub(super) fn bars(stages: &[TimedStage]) -> (Vec<Bar>, u32) {
     let sum =
-        |of: fn(&Measured) -> Option<i64>| -> i64 { stages.iter().filter_map(of).map(|ms| ms.max(0)).sum() };
+        |of: fn(&TimedStage) -> Option<i64>| -> i64 { stages.iter().filter_map(of).map(|ms| ms.max(0)).sum() };
     let whole = sum(|stage| stage.promised_ms)
         .max(sum(|stage| stage.took_ms))
         .max(1);
     #[allow(clippy::cast_precision_loss, reason = "a picture's pixels")]
     let pixels = |ms: i64| ms as f64 / whole as f64 * WIDTH;
-    let bar = |title: &str, of: fn(&Measured) -> Option<i64>, number: u32| {
+    let bar = |title: &str, of: fn(&TimedStage) -> Option<i64>, number: u32| {
         let mut at = 0;
         let mut parts = Vec::new();
         for (stage, kind) in stages.iter().zip(1..) {
             let Some(ms) = of(stage).map(|ms| ms.max(0)) else {
                 continue;
             };
-            parts.push(Part {
+            parts.push(BarPart {
                 kind,
                 x: format!("{:.1}", pixels(at)),
                 // One that took no time is seen all the same.
@@ -156,7 +156,7 @@ pub(super) fn bars(stages: &[Measured]) -> (Vec<Bar>, u32) {
     (all, 2 * BAR + 2)
 }
 
-pub(super) fn marks(chapter: &Chapter, decision: &Decision, drill: Option<&SplitBrain>) -> Vec<Mark> {
+pub(super) fn marks(chapter: &Chapter, decision: &Decision, drill: Option<&SplitBrain>) -> Vec<Tick> {
     let mut all: Vec<(Timestamp, u8, String)> = Vec::new();
     all.extend(drill.map(|drill| (drill.lost_at, 1, "the link was cut, by a drill".to_owned())));
     all.extend(
@@ -194,7 +194,7 @@ pub(super) fn marks(chapter: &Chapter, decision: &Decision, drill: Option<&Split
     let mut last = None;
     let mut marks = Vec::new();
     for ((at, kind, what), number) in all.into_iter().zip(0..) {
-        marks.push(Mark {
+        marks.push(Tick {
             kind,
             y: number * MARK + 14,
             what,
@@ -207,6 +207,6 @@ pub(super) fn marks(chapter: &Chapter, decision: &Decision, drill: Option<&Split
 }
 
 /// How high the line with so many marks is.
-pub(super) fn line_height(marks: &[Mark]) -> u32 {
+pub(super) fn line_height(marks: &[Tick]) -> u32 {
     u32::try_from(marks.len()).unwrap_or(0) * MARK + 8
 }

@@ -15,7 +15,7 @@ use super::Session;
 use super::exposed::{self, Gets, Quietly};
 use super::webhook::WebhookValues;
 use crate::observed::cluster::{
-    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, INFINISPANS, Look, Looks, MONITORING,
+    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, INFINISPANS, ClusterLook, Looks, MONITORING,
     OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, STATEFUL_SETS,
 };
 use crate::observed::{cluster_endpoint, infinispan};
@@ -41,12 +41,12 @@ type Values = BTreeMap<SiteName, BTreeMap<String, SecretSlice<u8>>>;
 
 /// What was seen, and with it the values that stand in our Secrets.
 #[derive(Debug)]
-pub struct Seen {
+pub struct ClustersSeen {
     pub looks: Looks<ClusterReading>,
     values: Values,
 }
 
-impl Seen {
+impl ClustersSeen {
     /// Whether the Secrets' values are worth comparing.
     pub fn has_secrets(&self) -> bool {
         !self.values.is_empty()
@@ -56,7 +56,7 @@ impl Seen {
     /// `unknown` keys nobody can tell just now, so that whatever stands there is left.
     pub fn compared(mut self, wanted: &WebhookValues, unknown: &[String]) -> Looks<ClusterReading> {
         for (site, values) in &self.values {
-            if let Some(Look::Seen(reading)) = self.looks.get_mut(site) {
+            if let Some(ClusterLook::Seen(reading)) = self.looks.get_mut(site) {
                 let unknown = unknown.iter().filter(|key| values.contains_key(*key));
                 reading.secret = wanted
                     .values
@@ -85,9 +85,9 @@ pub async fn look(
     topology: &Topology,
     documents: &[ObjectDocument],
     choices: Choices,
-) -> Seen {
+) -> ClustersSeen {
     let mut asked = JoinSet::new();
-    let mut seen = Seen {
+    let mut seen = ClustersSeen {
         looks: Looks::new(),
         values: Values::new(),
     };
@@ -101,7 +101,7 @@ pub async fn look(
             Ok(cluster) => {
                 let (topology, site, cluster) = (topology.clone(), site.clone(), cluster.clone());
                 asked.spawn(async move {
-                    let looker = Looker::new(&topology, &site, &cluster);
+                    let looker = ClusterLooker::new(&topology, &site, &cluster);
                     let look = looker.reading(&documents, choices).await;
                     (site.name.clone(), look)
                 });
@@ -115,7 +115,7 @@ pub async fn look(
                 if let Some(values) = values {
                     seen.values.insert(site.clone(), values);
                 }
-                seen.looks.insert(site, Look::Seen(Box::new(reading)));
+                seen.looks.insert(site, ClusterLook::Seen(Box::new(reading)));
             }
             Err(error) => drop(seen.looks.insert(site, failed(&error))),
         }
@@ -132,7 +132,7 @@ pub async fn standing(session: &Session, topology: &Topology) -> Looks<ClusterSt
             Ok(cluster) => {
                 let (topology, site, cluster) = (topology.clone(), site.clone(), cluster.clone());
                 asked.spawn(async move {
-                    let mut looker = Looker::new(&topology, &site, &cluster);
+                    let mut looker = ClusterLooker::new(&topology, &site, &cluster);
                     let look = looker.standing(true).await;
                     let look = look.map(|_| looker.reading.standing);
                     (site.name.clone(), look)
@@ -143,7 +143,7 @@ pub async fn standing(session: &Session, topology: &Topology) -> Looks<ClusterSt
     }
     for (site, look) in joined(asked).await {
         let look = match look {
-            Ok(standing) => Look::Seen(Box::new(standing)),
+            Ok(standing) => ClusterLook::Seen(Box::new(standing)),
             Err(error) => failed(&error),
         };
         looks.insert(site, look);
@@ -175,22 +175,22 @@ async fn joined<T: 'static>(mut asked: JoinSet<T>) -> Vec<T> {
     answers
 }
 
-fn not_connected<T>(error: &ConnectError) -> Look<T> {
+fn not_connected<T>(error: &ConnectError) -> ClusterLook<T> {
     match error {
-        ConnectError::Unreached(unreached) => Look::Unreached(unreached.clone()),
-        ConnectError::Problem(problem) => Look::Unusable(vec![problem.clone()]),
+        ConnectError::Unreached(unreached) => ClusterLook::Unreached(unreached.clone()),
+        ConnectError::Problem(problem) => ClusterLook::Unusable(vec![problem.clone()]),
     }
 }
 
-fn failed<T>(error: &ClusterError) -> Look<T> {
+fn failed<T>(error: &ClusterError) -> ClusterLook<T> {
     if error.is_unreached() {
-        Look::Unreached(error.unreached())
+        ClusterLook::Unreached(error.unreached())
     } else {
-        Look::Unusable(vec![error.problem()])
+        ClusterLook::Unusable(vec![error.problem()])
     }
 }
 
-impl Gets for Looker<'_> {
+impl Gets for ClusterLooker<'_> {
     fn cluster(&self) -> &Cluster {
         self.cluster
     }
@@ -201,14 +201,14 @@ impl Gets for Looker<'_> {
 }
 
 /// One look at one cluster.
-struct Looker<'a> {
+struct ClusterLooker<'a> {
     topology: &'a Topology,
     site: &'a Site,
     cluster: &'a Cluster,
     reading: ClusterReading,
 }
 
-impl<'a> Looker<'a> {
+impl<'a> ClusterLooker<'a> {
     fn new(topology: &'a Topology, site: &'a Site, cluster: &'a Cluster) -> Self {
         Self {
             topology,

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::Looker;
+use super::ClusterLooker;
 use crate::observed::cluster::{CONFIG_MAPS, DryRun, PROMETHEUS_RULES, Resource};
 use crate::preflight::cluster_problem::UNDECLARED;
 use crate::preflight::ours::resource;
-use crate::render::user_workload::{self, Change, names};
+use crate::render::user_workload::{self, ConfigMapChange, names};
 use crate::render::{ENVIRONMENT_PROXY, ObjectDocument, ObjectKind, without_environment_proxy};
 use crate::topology::SecretDelivery;
 use crate::world::kubernetes::{AppliedObject, ApplyMode, ClusterError, Target};
@@ -17,7 +17,7 @@ fn knows_no_environment_proxy(answer: &Result<AppliedObject, ClusterError>) -> b
         if message.contains(UNDECLARED) && message.contains(ENVIRONMENT_PROXY))
 }
 
-impl Looker<'_> {
+impl ClusterLooker<'_> {
     /// Whether our two lines would be taken, and whose alerts they would move.
     pub(super) async fn user_workload(&mut self) -> Result<(), ClusterError> {
         let config_map = self.reading.standing.user_workload.clone();
@@ -30,9 +30,9 @@ impl Looker<'_> {
             name: names::CONFIG,
         };
         let answer = match user_workload::merge(config_map.as_ref(), self.topology.name.as_str()) {
-            Ok(Change::Create(body)) => self.cluster.create(target, &body, true).await,
-            Ok(Change::Replace(body)) => self.cluster.replace(target, &body, true).await,
-            Ok(Change::None | Change::Delete { .. }) | Err(_) => return Ok(()),
+            Ok(ConfigMapChange::Create(body)) => self.cluster.create(target, &body, true).await,
+            Ok(ConfigMapChange::Replace(body)) => self.cluster.replace(target, &body, true).await,
+            Ok(ConfigMapChange::None | ConfigMapChange::Delete { .. }) | Err(_) => return Ok(()),
         };
         match answer {
             Ok(_) => {}

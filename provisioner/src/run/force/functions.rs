@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Deployed, Forcing, Halted, failed, overtaken, refused};
+use super::{StoppedFunction, Forcing, Halted, failed, overtaken, refused};
 use crate::observed::forced::{ForcedFence, ForcedStep, KEYS};
 use crate::run::forced_rules::{self as rules, Signed, Stands};
 use crate::topology::SiteName;
@@ -11,7 +11,7 @@ use crate::world::call::CallError;
 
 impl Forcing<'_> {
     /// What stands at a function now: the tags first, since whoever stops it writes them first.
-    pub(super) async fn stands(&self, one: &Deployed) -> Result<Stands, CallError> {
+    pub(super) async fn stands(&self, one: &StoppedFunction) -> Result<Stands, CallError> {
         let left = ForcedFence::read(&one.functions.tags(&one.arn).await?);
         Ok(Stands {
             region: one.region.clone(),

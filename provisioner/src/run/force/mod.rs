@@ -43,7 +43,7 @@ const RETRIES: u32 = 10;
 const RETRY_AFTER: Duration = Duration::from_secs(3);
 
 /// The function of one Region.
-struct Deployed {
+struct StoppedFunction {
     region: Region,
     functions: Functions,
     arn: String,
@@ -56,7 +56,7 @@ struct Forcing<'a> {
     session: &'a Session,
     topology: &'a Topology,
     name: String,
-    deployed: Vec<Deployed>,
+    deployed: Vec<StoppedFunction>,
     direct: Direct,
     by: String,
     began: Instant,
@@ -76,7 +76,7 @@ pub async fn fence(
 
 /// What `reconcile` was asked to do.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub struct ForceRequest {
     /// Only to let the functions run again.
     pub abandon: bool,
     /// To take a hold off that was there before.
@@ -88,7 +88,7 @@ pub struct Asked {
 pub async fn reconcile(
     session: &Session,
     loaded: &Loaded,
-    asked: Asked,
+    asked: ForceRequest,
     agree: impl FnOnce(&SiteName) -> Result<(), Failure>,
 ) -> Result<Operated, Failure> {
     let forcing = Forcing::begin(session, loaded).await?;
@@ -162,7 +162,7 @@ impl<'a> Forcing<'a> {
             let settings = Settings::from_environment(|name| function.environment.get(name).cloned());
             let settings = settings
                 .map_err(|_| failed(format!("the settings of the function of {region} cannot be read")))?;
-            deployed.push(Deployed {
+            deployed.push(StoppedFunction {
                 left: ForcedFence::read(&functions.tags(&function.arn).await?),
                 region: region.clone(),
                 functions,
@@ -176,7 +176,7 @@ impl<'a> Forcing<'a> {
                 regions: topology.regions.iter().map(ToString::to_string).collect(),
             });
         };
-        let like = async |one: &Deployed| {
+        let like = async |one: &StoppedFunction| {
             let direct = Direct::new(
                 &session.aws,
                 one.region.as_str(),

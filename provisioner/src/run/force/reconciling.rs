@@ -9,7 +9,7 @@ use fencing::step::Task;
 use fencing::words::Token;
 use jiff::Timestamp;
 
-use super::{Asked, Forcing, Halted, RETRIES, RETRY_AFTER, failed, not_the_other_way, refused};
+use super::{ForceRequest, Forcing, Halted, RETRIES, RETRY_AFTER, failed, not_the_other_way, refused};
 use crate::observed::forced::{ForcedFence, ForcedStep};
 use crate::report::Operated;
 use crate::run::Failure;
@@ -19,7 +19,7 @@ use crate::topology::SiteName;
 impl Forcing<'_> {
     pub(super) async fn reconcile(
         &self,
-        asked: Asked,
+        asked: ForceRequest,
         agree: impl FnOnce(&SiteName) -> Result<(), Failure>,
     ) -> Result<Operated, Failure> {
         let Some(left) = self.left() else {

@@ -84,9 +84,9 @@ impl<'a> NodeDeserializer<'a> {
             Value::Sequence(_) => LIST.to_owned(),
             Value::Mapping(_) => BLOCK.to_owned(),
             Value::Scalar { text, plain } => match scalar_kind(text, *plain) {
-                Kind::Number => format!("the number {text}"),
-                Kind::Truth(_) => format!("the truth value {text}"),
-                Kind::Text => format!("the text `{}`", shortened(text, 60)),
+                ScalarKind::Number => format!("the number {text}"),
+                ScalarKind::Truth(_) => format!("the truth value {text}"),
+                ScalarKind::Text => format!("the text `{}`", shortened(text, 60)),
             },
         };
         let scalar = match &self.node.value {
@@ -106,7 +106,7 @@ impl<'a> NodeDeserializer<'a> {
     fn text(self) -> Result<&'a str, Mismatch> {
         match &self.node.value {
             Value::Scalar { text, plain }
-                if !self.node.is_null() && matches!(scalar_kind(text, *plain), Kind::Text) =>
+                if !self.node.is_null() && matches!(scalar_kind(text, *plain), ScalarKind::Text) =>
             {
                 Ok(text)
             }
@@ -134,25 +134,25 @@ impl<'a> NodeDeserializer<'a> {
 }
 
 /// What a scalar is to YAML 1.2 (core schema).
-enum Kind {
+enum ScalarKind {
     Text,
     Truth(bool),
     Number,
 }
 
-fn scalar_kind(text: &str, plain: bool) -> Kind {
+fn scalar_kind(text: &str, plain: bool) -> ScalarKind {
     if !plain {
-        return Kind::Text;
+        return ScalarKind::Text;
     }
     match text {
-        "true" | "True" | "TRUE" => Kind::Truth(true),
-        "false" | "False" | "FALSE" => Kind::Truth(false),
+        "true" | "True" | "TRUE" => ScalarKind::Truth(true),
+        "false" | "False" | "FALSE" => ScalarKind::Truth(false),
         _ if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'))
             && (text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o")) =>
         {
-            Kind::Number
+            ScalarKind::Number
         }
-        _ => Kind::Text,
+        _ => ScalarKind::Text,
     }
 }
 
@@ -165,12 +165,12 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
             Value::Mapping(_) => self.deserialize_map(visitor),
             Value::Scalar { .. } if self.node.is_null() => visitor.visit_unit(),
             Value::Scalar { text, plain } => match scalar_kind(text, *plain) {
-                Kind::Truth(truth) => visitor.visit_bool(truth),
-                Kind::Number => match text.parse::<u64>() {
+                ScalarKind::Truth(truth) => visitor.visit_bool(truth),
+                ScalarKind::Number => match text.parse::<u64>() {
                     Ok(number) => visitor.visit_u64(number),
                     Err(_) => visitor.visit_f64(text.parse().unwrap_or(f64::NAN)),
                 },
-                Kind::Text => visitor.visit_borrowed_str(text),
+                ScalarKind::Text => visitor.visit_borrowed_str(text),
             },
         }
     }
@@ -178,8 +178,8 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match &self.node.value {
             Value::Scalar { text, plain } => match scalar_kind(text, *plain) {
-                Kind::Truth(truth) => visitor.visit_bool(truth),
-                Kind::Text | Kind::Number => Err(self.wrong_kind(TRUTH)),
+                ScalarKind::Truth(truth) => visitor.visit_bool(truth),
+                ScalarKind::Text | ScalarKind::Number => Err(self.wrong_kind(TRUTH)),
             },
             _ => Err(self.wrong_kind(TRUTH)),
         }
