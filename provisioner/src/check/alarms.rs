@@ -8,7 +8,7 @@ use fencing::health;
 use fencing::metrics::{DIMENSION_SITE, DIMENSION_TOPOLOGY, Metric, NAMESPACE};
 use serde_json::{Value, json};
 
-use super::{Case, as_list, of_type, text};
+use super::{DocumentCase, as_list, of_type, text};
 use crate::render::{health_host_parameter, parameters};
 use crate::topology::Mode;
 use crate::topology::names::{HEALTH_REGION, StackKind};
@@ -42,7 +42,7 @@ const HEARD: &[&str] = &[
     "Throttles",
 ];
 
-pub(super) fn alarms_hear_silence(case: &mut Case<'_>) {
+pub(super) fn alarms_hear_silence(case: &mut DocumentCase<'_>) {
     for (document, kind, region) in case.stacks() {
         let mut heard = BTreeSet::new();
         for (id, alarm) in of_type(&document.value, "AWS::CloudWatch::Alarm") {
@@ -106,7 +106,7 @@ pub(super) fn alarms_hear_silence(case: &mut Case<'_>) {
 /// The dimensions of one of our metrics' series, by name.
 type Series<'a> = (String, BTreeMap<String, String>);
 
-pub(super) fn metrics_are_the_functions(case: &mut Case<'_>) {
+pub(super) fn metrics_are_the_functions(case: &mut DocumentCase<'_>) {
     let topology = case.topology.name.as_str();
     let mut known: BTreeSet<Series<'_>> = BTreeSet::new();
     for metric in Metric::all() {
@@ -181,7 +181,7 @@ fn series_of(dashboard: &Value) -> Vec<Series<'_>> {
         .collect()
 }
 
-pub(super) fn everyone_is_asked_from_outside(case: &mut Case<'_>) {
+pub(super) fn everyone_is_asked_from_outside(case: &mut DocumentCase<'_>) {
     let secret = case.topology.health_secret_name();
     let path = json!({"Fn::Join": ["", [
         path::HEALTH, "{{resolve:secretsmanager:", secret, ":SecretString:::",

@@ -6,14 +6,14 @@ use fencing::register::items;
 use serde_json::{Value, json};
 
 use super::permissions::permissions;
-use super::{Case, as_list, of_type, resources, text, texts};
+use super::{DocumentCase, as_list, of_type, resources, text, texts};
 use crate::render::{parameters, schedule_input};
 use crate::topology::names::{StackKind, TAG_TOPOLOGY};
 
 /// The largest template that fits into a request (CloudFormation quota); a larger one needs a bucket.
 pub const TEMPLATE_LIMIT_BYTES: usize = 51_200;
 
-pub(super) fn nothing_of_the_accelerator_is_managed(case: &mut Case<'_>) {
+pub(super) fn nothing_of_the_accelerator_is_managed(case: &mut DocumentCase<'_>) {
     for (document, _, _) in case.stacks() {
         for (id, kind, _) in resources(&document.value) {
             if kind.starts_with("AWS::GlobalAccelerator::") || kind.starts_with("AWS::ElasticLoadBalancing") {
@@ -23,7 +23,7 @@ pub(super) fn nothing_of_the_accelerator_is_managed(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn template_fits(case: &mut Case<'_>) {
+pub(super) fn template_fits(case: &mut DocumentCase<'_>) {
     for (document, _, _) in case.stacks() {
         if document.text.len() > TEMPLATE_LIMIT_BYTES {
             case.breach(
@@ -37,7 +37,7 @@ pub(super) fn template_fits(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn nothing_is_expanded(case: &mut Case<'_>) {
+pub(super) fn nothing_is_expanded(case: &mut DocumentCase<'_>) {
     for (document, kind, _) in case.stacks() {
         let mut found = Vec::new();
         texts(&document.value, "", &mut |path, text| {
@@ -67,7 +67,7 @@ const NAME_LIMITS: &[(&str, &str, usize)] = &[
     ("AWS::SecretsManager::Secret", "/Name", 512),
 ];
 
-pub(super) fn names_fit(case: &mut Case<'_>) {
+pub(super) fn names_fit(case: &mut DocumentCase<'_>) {
     for (document, kind, region) in case.stacks() {
         for (wanted, pointer, limit) in NAME_LIMITS {
             for (id, properties) in of_type(&document.value, wanted) {
@@ -111,7 +111,7 @@ const TAGGED: &[(&str, &str)] = &[
     ("AWS::Route53::HealthCheck", "/HealthCheckTags"),
 ];
 
-pub(super) fn resources_are_tagged(case: &mut Case<'_>) {
+pub(super) fn resources_are_tagged(case: &mut DocumentCase<'_>) {
     let ours = json!({"Key": TAG_TOPOLOGY, "Value": case.topology.name.as_str()});
     for (document, _, _) in case.stacks() {
         for (wanted, pointer) in TAGGED {
@@ -125,7 +125,7 @@ pub(super) fn resources_are_tagged(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn log_group_comes_first(case: &mut Case<'_>) {
+pub(super) fn log_group_comes_first(case: &mut DocumentCase<'_>) {
     for (document, _) in case.fencing_stacks() {
         let template = &document.value;
         let groups: Vec<_> = of_type(template, "AWS::Logs::LogGroup").collect();
@@ -152,7 +152,7 @@ pub(super) fn log_group_comes_first(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn schedule_reaches_the_function(case: &mut Case<'_>) {
+pub(super) fn schedule_reaches_the_function(case: &mut DocumentCase<'_>) {
     for (document, _) in case.fencing_stacks() {
         let template = &document.value;
         let rules: Vec<_> = of_type(template, "AWS::Events::Rule").collect();
@@ -181,7 +181,7 @@ pub(super) fn schedule_reaches_the_function(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn secrets_are_generated(case: &mut Case<'_>) {
+pub(super) fn secrets_are_generated(case: &mut DocumentCase<'_>) {
     for (document, _, _) in case.stacks() {
         for (id, secret) in of_type(&document.value, "AWS::SecretsManager::Secret") {
             let length = secret
@@ -209,7 +209,7 @@ pub(super) fn secrets_are_generated(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn password_is_one(case: &mut Case<'_>) {
+pub(super) fn password_is_one(case: &mut DocumentCase<'_>) {
     let topology = case.topology;
     for (document, region) in case.fencing_stacks() {
         let is_first = region == topology.first_region();
@@ -245,7 +245,7 @@ pub(super) fn password_is_one(case: &mut Case<'_>) {
 }
 
 /// The key of a package is known to whoever can write to the bucket; its version is not theirs to choose.
-pub(super) fn package_is_pinned(case: &mut Case<'_>) {
+pub(super) fn package_is_pinned(case: &mut DocumentCase<'_>) {
     for (document, _, _) in case.stacks() {
         for (id, function) in of_type(&document.value, "AWS::Lambda::Function") {
             let wanted = [
@@ -262,7 +262,7 @@ pub(super) fn package_is_pinned(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn bucket_is_safe(case: &mut Case<'_>) {
+pub(super) fn bucket_is_safe(case: &mut DocumentCase<'_>) {
     for (document, _, _) in case.stacks() {
         let template = &document.value;
         for (id, bucket) in of_type(template, "AWS::S3::Bucket") {
@@ -316,7 +316,7 @@ pub(super) fn bucket_is_safe(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn register_is_safe(case: &mut Case<'_>) {
+pub(super) fn register_is_safe(case: &mut DocumentCase<'_>) {
     for (document, _, _) in case.stacks() {
         for (id, kind, table) in resources(&document.value) {
             let recovery = "/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fencing::settings::{self, ENVIRONMENT_LIMIT_BYTES, Found, Settings, Source};
 use serde_json::{Value, json};
 
-use super::{Case, of_type};
+use super::{DocumentCase, of_type};
 use crate::topology::{Region, Topology};
 
 fn environment(template: &Value) -> BTreeMap<&str, &Value> {
@@ -80,7 +80,7 @@ pub fn assumed_found(topology: &Topology, region: &Region) -> Found {
     }
 }
 
-pub(super) fn environment_is_the_settings(case: &mut Case<'_>) {
+pub(super) fn environment_is_the_settings(case: &mut DocumentCase<'_>) {
     for (document, region) in case.fencing_stacks() {
         let expected = case
             .topology
@@ -134,7 +134,7 @@ fn refers_to(reference: &Value, parameter: &str) -> bool {
     *reference == direct || *reference == json!({"Fn::Join": [",", direct]})
 }
 
-pub(super) fn environment_fits(case: &mut Case<'_>) {
+pub(super) fn environment_fits(case: &mut DocumentCase<'_>) {
     for (document, region) in case.fencing_stacks() {
         let found = assumed_found(case.topology, region);
         let assumed: BTreeMap<&str, String> = case

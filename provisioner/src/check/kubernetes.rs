@@ -6,7 +6,7 @@ use fencing::contract::{alert, label};
 use fencing::settings;
 use serde_json::{Value, json};
 
-use super::{Case, as_list, of_type, text, texts};
+use super::{DocumentCase, as_list, of_type, text, texts};
 use crate::render::{ObjectKind, pending};
 use crate::topology::names::{LABEL_MANAGED_BY, LABEL_TOPOLOGY, MANAGED_BY, PASSWORD_KEY, USERNAME_KEY};
 use crate::topology::{Interval, Site};
@@ -25,7 +25,7 @@ fn rule<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
         .find(|rule| text(rule, "/alert") == name)
 }
 
-pub(super) fn one_namespace_per_site(case: &mut Case<'_>) {
+pub(super) fn one_namespace_per_site(case: &mut DocumentCase<'_>) {
     for (document, site, kind) in case.objects() {
         let namespace = text(&document.value, "/metadata/namespace");
         match kind {
@@ -57,7 +57,7 @@ pub(super) fn one_namespace_per_site(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn rule_labels_are_the_settings(case: &mut Case<'_>) {
+pub(super) fn rule_labels_are_the_settings(case: &mut DocumentCase<'_>) {
     for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
         let peer = &case.topology.peer_of(site).name;
         for (name, about) in [
@@ -104,7 +104,7 @@ pub(super) fn rule_labels_are_the_settings(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn rule_looks_at_the_peer(case: &mut Case<'_>) {
+pub(super) fn rule_looks_at_the_peer(case: &mut DocumentCase<'_>) {
     for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
         let peer = &case.topology.peer_of(site).name;
         for name in [
@@ -147,7 +147,7 @@ pub(super) fn rule_looks_at_the_peer(case: &mut Case<'_>) {
 }
 
 /// A rule's own labels are not yet there when its annotations are filled; such a text would have a hole.
-pub(super) fn annotations_have_no_holes(case: &mut Case<'_>) {
+pub(super) fn annotations_have_no_holes(case: &mut DocumentCase<'_>) {
     for (document, _) in case.objects_of(ObjectKind::PrometheusRule) {
         for rule in rules(&document.value) {
             let expr = text(rule, "/expr");
@@ -182,7 +182,7 @@ fn interval(value: &Value, pointer: &str) -> Option<Interval> {
     Interval::new(text(value, pointer)).ok()
 }
 
-pub(super) fn timings_can_work(case: &mut Case<'_>) {
+pub(super) fn timings_can_work(case: &mut DocumentCase<'_>) {
     let mut timeout_seconds = 0;
     for (document, _) in case.fencing_stacks() {
         for (id, function) in of_type(&document.value, "AWS::Lambda::Function") {
@@ -276,7 +276,7 @@ fn route_of<'a>(object: &'a Value, name: &str) -> Vec<&'a Value> {
         .collect()
 }
 
-pub(super) fn route_reaches_every_function(case: &mut Case<'_>) {
+pub(super) fn route_reaches_every_function(case: &mut DocumentCase<'_>) {
     for (document, site) in case.objects_of(ObjectKind::AlertmanagerConfig) {
         let object = &document.value;
         if text(object, "/apiVersion") != crate::render::api_version(site.platform) {
@@ -331,7 +331,7 @@ pub(super) fn route_reaches_every_function(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn watchdog_has_its_own_route(case: &mut Case<'_>) {
+pub(super) fn watchdog_has_its_own_route(case: &mut DocumentCase<'_>) {
     for (document, _) in case.objects_of(ObjectKind::AlertmanagerConfig) {
         let watchdog = route_of(&document.value, alert::WATCHDOG);
         let [route] = watchdog.as_slice() else {
@@ -350,7 +350,7 @@ pub(super) fn watchdog_has_its_own_route(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn objects_are_labelled(case: &mut Case<'_>) {
+pub(super) fn objects_are_labelled(case: &mut DocumentCase<'_>) {
     for (document, _, kind) in case.objects() {
         if matches!(kind, ObjectKind::Kustomization | ObjectKind::UserWorkloadConfig) {
             continue;
@@ -377,7 +377,7 @@ pub(super) fn objects_are_labelled(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn no_secret_value_is_written(case: &mut Case<'_>) {
+pub(super) fn no_secret_value_is_written(case: &mut DocumentCase<'_>) {
     for (document, _, kind) in case.objects() {
         if kind == ObjectKind::Secret {
             if document.value.get("data").is_some() {
@@ -411,7 +411,7 @@ pub(super) fn no_secret_value_is_written(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn kustomization_is_complete(case: &mut Case<'_>) {
+pub(super) fn kustomization_is_complete(case: &mut DocumentCase<'_>) {
     for (document, site) in case.objects_of(ObjectKind::Kustomization) {
         let listed: BTreeSet<&str> = document
             .value

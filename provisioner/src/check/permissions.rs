@@ -3,7 +3,7 @@
 use fencing::register::items;
 use serde_json::{Value, json};
 
-use super::{Case, as_list, of_type, text, texts};
+use super::{DocumentCase, as_list, of_type, text, texts};
 
 /// The statements whose resource is, or ends in, a wildcard, and why.
 pub const WILDCARD_RESOURCES: &[(&str, &str)] = &[
@@ -25,7 +25,7 @@ pub(super) fn permissions(template: &Value) -> Vec<(&str, &Value)> {
     of_type(template, "AWS::Lambda::Permission").collect()
 }
 
-pub(super) fn url_has_both_permissions(case: &mut Case<'_>) {
+pub(super) fn url_has_both_permissions(case: &mut DocumentCase<'_>) {
     for (document, _) in case.fencing_stacks() {
         let template = &document.value;
         let functions = of_type(template, "AWS::Lambda::Function")
@@ -84,7 +84,7 @@ fn allowed(template: &Value) -> Vec<(&str, &Value)> {
     statements
 }
 
-pub(super) fn no_wildcard_action(case: &mut Case<'_>) {
+pub(super) fn no_wildcard_action(case: &mut DocumentCase<'_>) {
     for (document, _, _) in case.stacks() {
         for (id, statement) in allowed(&document.value) {
             if statement.get("NotAction").is_some() || statement.get("NotResource").is_some() {
@@ -120,7 +120,7 @@ pub(super) fn no_wildcard_action(case: &mut Case<'_>) {
     }
 }
 
-pub(super) fn wildcard_resources_are_listed(case: &mut Case<'_>) {
+pub(super) fn wildcard_resources_are_listed(case: &mut DocumentCase<'_>) {
     for (document, _, _) in case.stacks() {
         for (id, statement) in allowed(&document.value) {
             let sid = text(statement, "/Sid");
@@ -140,7 +140,7 @@ pub(super) fn wildcard_resources_are_listed(case: &mut Case<'_>) {
 /// The actions of DynamoDB that name exactly one item.
 const SENDS_ONE_KEY: &[&str] = &["GetItem", "PutItem", "UpdateItem", "DeleteItem"];
 
-pub(super) fn register_access_is_limited_to_own_items(case: &mut Case<'_>) {
+pub(super) fn register_access_is_limited_to_own_items(case: &mut DocumentCase<'_>) {
     let own = json!([
         items::record(&case.topology.name),
         format!("{}*", items::others(&case.topology.name))

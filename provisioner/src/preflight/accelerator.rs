@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fencing::settings::Found;
 use fencing::words::SiteName;
 
-use super::{Judge, keepers};
+use super::{Examination, keepers};
 use crate::observed::{EndpointReading, ListenerReading};
 use crate::preflight::problem::Problem;
 use crate::preflight::warning::Warning;
@@ -58,7 +58,7 @@ pub fn sites_to_search(
         .collect()
 }
 
-impl Judge<'_> {
+impl Examination<'_> {
     fn site_of(&self, endpoint: &str) -> Option<&SiteName> {
         match self.observed.endpoints.get(endpoint)? {
             EndpointReading::Balancer(balancer) => self

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Judge;
+use super::Examination;
 use super::key_policy::{self, Context, Ruling, Who};
 use super::warning::Warning;
 use crate::observed::SecretReading;
@@ -151,7 +151,7 @@ fn is_same(ours: &KeyArn, key: &str) -> bool {
     id(ours.as_str()) == id(key)
 }
 
-impl Judge<'_> {
+impl Examination<'_> {
     pub(super) fn keys(&mut self) {
         let observed = self.observed;
         for topic in &self.topology.notify.topics {

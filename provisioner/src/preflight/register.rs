@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fencing::settings::{Found, Settings};
 
-use super::{Judge, forbidden, foreign_stacks, unusable};
+use super::{Examination, forbidden, foreign_stacks, unusable};
 use crate::observed::cluster::{ClusterStanding, ClusterLook, Looks};
 use crate::observed::{RegisterPlace, Replicas, StackHealth, Standing, TableReading};
 use crate::preflight::problem::Problem;
@@ -13,7 +13,7 @@ use crate::topology::names::StackKind;
 use crate::topology::{Region, RegisterKind, Topology};
 use fencing::register::items::KEY;
 
-impl Judge<'_> {
+impl Examination<'_> {
     pub(super) fn register(&mut self) {
         let table = self.topology.table_name();
         let region = self

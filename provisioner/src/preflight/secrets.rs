@@ -1,13 +1,13 @@
 //! Secrets: the one with Infinispan's password, which people make, and ours, which the first Region's stack makes and
 //! Secrets Manager replicates.
 
-use super::Judge;
+use super::Examination;
 use crate::observed::SecretReading;
 use crate::preflight::problem::Problem;
 use crate::preflight::warning::Warning;
 use crate::topology::names::{StackKind, TAG_REGIONS};
 
-impl Judge<'_> {
+impl Examination<'_> {
     pub(super) fn secrets(&mut self) {
         let first_region = self.topology.first_region();
         let name = self.topology.infinispan.password_secret.to_string();

@@ -1,6 +1,6 @@
 //! `destroy`: from what stands to nothing.
 
-use super::apply::{Consent, Lost, WATCHDOGS_WITHIN, agree, prove};
+use super::apply::{Consent, LostRegions, WATCHDOGS_WITHIN, agree, prove};
 use super::clusters;
 use super::failure::Failure;
 use super::observe;
@@ -20,7 +20,7 @@ pub async fn destroy(
     force: bool,
     consent: Consent,
 ) -> Result<Destroyed, Failure> {
-    let mut lost = Lost::default();
+    let mut lost = LostRegions::default();
     let completed = Completed::default();
     let mut begun: Vec<Step> = Vec::new();
     let mut told = None;

@@ -11,7 +11,7 @@ use crate::topology::{
 const ASKED: &str = "";
 
 /// Whether a text can stand in a field.
-pub(super) type Judge = fn(&str) -> Result<(), String>;
+pub(super) type InputCheck = fn(&str) -> Result<(), String>;
 
 fn judged<T>(read: Result<T, GrammarError>) -> Result<(), String> {
     read.map(drop).map_err(|error| format!("{error}: {}", error.hint))
@@ -201,7 +201,7 @@ impl Conversation<'_> {
         )
     }
 
-    fn ask(&self, what: &str, meaning: &str, entry: &mut Entry, judge: Judge) -> Result<(), CommandError> {
+    fn ask(&self, what: &str, meaning: &str, entry: &mut Entry, judge: InputCheck) -> Result<(), CommandError> {
         loop {
             let proposal = entry
                 .value()

@@ -13,7 +13,7 @@ use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
 use self::conversation::{
-    Conversation, Judge, as_accelerator, as_context, as_name, as_namespace, as_platform, as_region,
+    Conversation, InputCheck, as_accelerator, as_context, as_name, as_namespace, as_platform, as_region,
     as_secret, as_site, as_username, settle_regions,
 };
 use super::cloud;
@@ -206,7 +206,7 @@ impl Init {
 
     /// What the flags say wins over what was found.
     fn flags(&self, draft: &mut Draft) -> Result<(), CommandError> {
-        let set = |entry: &mut Entry, flag: &str, value: Option<&String>, judge: Judge| {
+        let set = |entry: &mut Entry, flag: &str, value: Option<&String>, judge: InputCheck| {
             let Some(value) = value else { return Ok(()) };
             judge(value).map_err(|error| CommandError::new(Exit::Invalid, format!("--{flag}: {error}")))?;
             *entry = Entry::known(value, BY_FLAG);

@@ -121,19 +121,19 @@ pub(crate) fn applied(topology: &Topology, site: usize) -> ClusterReading {
 
 fn both(make: impl Fn(usize) -> ClusterReading) -> Looks<ClusterReading> {
     [("site-a", 0), ("site-b", 1)]
-        .map(|(name, index)| (site(name), Look::Seen(Box::new(make(index)))))
+        .map(|(name, index)| (site(name), ClusterLook::Seen(Box::new(make(index)))))
         .into()
 }
 
 fn change(looks: &mut Looks<ClusterReading>, name: &str, change: impl FnOnce(&mut ClusterReading)) {
     match looks.get_mut(&site(name)).unwrap() {
-        Look::Seen(reading) => change(reading),
+        ClusterLook::Seen(reading) => change(reading),
         other => panic!("{other:?}"),
     }
 }
 
-fn unreached_look<T>() -> Look<T> {
-    Look::Unreached(Unreached {
+fn unreached_look<T>() -> ClusterLook<T> {
+    ClusterLook::Unreached(Unreached {
         site: site("site-b"),
         context: "b".to_owned(),
         what: "no answer within 20 seconds".to_owned(),
@@ -428,7 +428,7 @@ fn everything_of_ours_goes_and_what_is_out_of_reach_is_told() {
     let mut seen = applied(&topology, 0).standing;
     let foreign = json!({ "metadata": { "name": "sitefence-prod", "labels": {} } });
     seen.objects.insert(ObjectKind::PodMonitor, foreign);
-    looks.insert(site("site-a"), Look::Seen(Box::new(seen)));
+    looks.insert(site("site-a"), ClusterLook::Seen(Box::new(seen)));
     looks.insert(site("site-b"), unreached_look());
     assert_eq!(judge_destruction(&topology, &standing(), &looks, false), Ok(()));
     let plan = destroy::plan(&topology, &standing(), &looks, true);
@@ -442,7 +442,7 @@ fn everything_of_ours_goes_and_what_is_out_of_reach_is_told() {
         ]
     );
     assert_eq!(plan.unreached.len(), 1);
-    looks.insert(site("site-a"), Look::Seen(Box::default()));
+    looks.insert(site("site-a"), ClusterLook::Seen(Box::default()));
     assert_eq!(
         words(&destroy::plan(&topology, &standing(), &looks, true)),
         [""; 0]
