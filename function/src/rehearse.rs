@@ -90,7 +90,7 @@ pub(crate) async fn rehearse<W: World>(
 }
 
 #[derive(Default)]
-struct Noted {
+struct RehearsalNotes {
     calls: Vec<TimedCall>,
     sight: Option<Sight>,
     would: Option<String>,
@@ -101,11 +101,11 @@ struct Noted {
 struct OnlyLooks<'a, W> {
     world: &'a W,
     accusation: &'a Accusation,
-    noted: Mutex<Noted>,
+    noted: Mutex<RehearsalNotes>,
 }
 
 impl<W: World> OnlyLooks<'_, W> {
-    fn noted(&self) -> MutexGuard<'_, Noted> {
+    fn noted(&self) -> MutexGuard<'_, RehearsalNotes> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -138,14 +138,14 @@ pub async fn run<W: World>(
             let turn = std::future::poll_fn(|context| {
                 // Replies first: one that has arrived in time counts even when time is up.
                 if let Poll::Ready(reply) = calls.poll_next_unpin(context) {
-                    return Poll::Ready(reply.map_or(Turn::Idle, Turn::Returned));
+                    return Poll::Ready(reply.map_or(Awaited::Idle, Awaited::Returned));
                 }
                 while let Poll::Ready(Some(())) = beside.poll_next_unpin(context) {}
-                late.as_mut().poll(context).map(|()| Turn::Late)
+                late.as_mut().poll(context).map(|()| Awaited::Late)
             })
             .await;
             match turn {
-                Turn::Returned(Returned {
+                Awaited::Returned(Returned {
                     ticket,
                     call,
                     mut event,
@@ -161,7 +161,7 @@ pub async fn run<W: World>(
                     }
                     (state, effects) = step::step(settings, state, world.moment().wall, ticket, event);
                 }
-                Turn::Late => {
+                Awaited::Late => {
                     break Answer::new(
                         Status::Retry,
                         "the time was over before an answer was found; whatever was begun is finished by the next delivery",
@@ -169,7 +169,7 @@ pub async fn run<W: World>(
                 }
                 // The protocol always either waits for somebody or answers; if it ever does neither, the
                 // next delivery starts afresh.
-                Turn::Idle => {
+                Awaited::Idle => {
                     break Answer::new(Status::Retry, "nothing is under way and nothing was decided");
                 }
             }
@@ -192,7 +192,7 @@ pub async fn run<W: World>(
     }
 }
 
-enum Turn {
+enum Awaited {
     Returned(Returned),
     Late,
     Idle,

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -163,4 +164,47 @@ fn no_template_spells_a_word_of_the_contract_by_itself() {
     }
     assert!(left.is_empty(), "{}", left.join("\n"));
     assert!(seen > 500, "only {seen} lines were looked at");
+}
+
+/// A type's name where a line begins one that a whole module knows; one inside a function is that function's own.
+fn type_named(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("pub").map_or(line, |rest| {
+        let rest = rest
+            .strip_prefix('(')
+            .and_then(|rest| rest.split_once(')'))
+            .map_or(rest, |(_, rest)| rest);
+        rest.trim_start()
+    });
+    let named = line
+        .strip_prefix("struct ")
+        .or_else(|| line.strip_prefix("enum "))?;
+    let end = named.find(|c: char| !c.is_alphanumeric()).unwrap_or(named.len());
+    named.get(..end)
+}
+
+/// Where a name may be another type's, too: what the user writes has the name of what becomes of it.
+fn is_a_door(path: &Path) -> bool {
+    // A verb's arguments; a block of the topology's file.
+    path.components().any(|c| c.as_os_str() == "cli") || path.ends_with("topology/types.rs")
+}
+
+/// Each half has clients of its own for the same services.
+const EDGES_OF_EITHER_HALF: [&str; 2] = ["Aws", "Secrets"];
+
+#[test]
+fn a_word_names_one_type() {
+    let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for folder in ["provisioner/src", "function/src", "function/fencing/src"] {
+        for file in files(folder, "rs").into_iter().filter(|file| !is_a_door(file)) {
+            for (number, line) in shipped(&file) {
+                if let Some(name) = type_named(&line) {
+                    let place = format!("{}:{number}", file.display());
+                    named.entry(name.to_owned()).or_default().push(place);
+                }
+            }
+        }
+    }
+    assert!(named.len() > 400, "only {} types were found", named.len());
+    named.retain(|name, places| places.len() > 1 && !EDGES_OF_EITHER_HALF.contains(&name.as_str()));
+    assert_eq!(named, BTreeMap::new());
 }

@@ -220,7 +220,7 @@ pub struct Outcome {
 
 /// How the survivor of a decision stands in the listeners that the decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum Presence {
     /// It is in each of them.
     Everywhere,
     /// Where it is not nobody is: what the decision says of those listeners can be written without taking
@@ -322,9 +322,9 @@ impl Reading {
     }
 
     /// How a site stands in the listeners that a decision is about.
-    pub fn standing(&self, settings: &Settings, outcome: &Outcome, site: &SiteName) -> Standing {
+    pub fn standing(&self, settings: &Settings, outcome: &Outcome, site: &SiteName) -> Presence {
         let listeners: BTreeSet<&str> = outcome.listeners().collect();
-        let mut standing = Standing::Everywhere;
+        let mut standing = Presence::Everywhere;
         for listener in listeners {
             let groups: Vec<&Group> = self
                 .groups
@@ -339,12 +339,12 @@ impl Reading {
                 continue;
             }
             if !is_empty {
-                return Standing::Missing;
+                return Presence::Missing;
             }
-            standing = Standing::Emptied;
+            standing = Presence::Emptied;
         }
         match (standing, self.stranger(settings)) {
-            (Standing::Emptied, Some(_)) => Standing::Missing,
+            (Presence::Emptied, Some(_)) => Presence::Missing,
             (standing, _) => standing,
         }
     }
@@ -352,7 +352,7 @@ impl Reading {
     /// Whether the accelerator serves a site alone: it is in each listener that a decision is about, and nobody
     /// else is anywhere.
     pub fn serves_alone(&self, settings: &Settings, outcome: &Outcome, site: &SiteName) -> bool {
-        self.holds_only(settings, site) && self.standing(settings, outcome, site) == Standing::Everywhere
+        self.holds_only(settings, site) && self.standing(settings, outcome, site) == Presence::Everywhere
     }
 
     /// Whether writing `outcome` would take a site out of every group it is in.

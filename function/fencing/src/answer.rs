@@ -46,14 +46,14 @@ pub struct Answer {
     pub next: Next,
     /// Which step of how many this was, for an operator who waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<Step>,
+    pub step: Option<StepOfMany>,
     /// What was counted, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub losses: Option<Box<crate::losses::Losses>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Step {
+pub struct StepOfMany {
     /// Which, from 1 on.
     pub number: u8,
     pub of: u8,
@@ -107,7 +107,7 @@ impl Answer {
     /// The same as one step of several.
     #[must_use]
     pub fn as_step(mut self, number: u8, of: u8) -> Self {
-        self.step = Some(Step { number, of });
+        self.step = Some(StepOfMany { number, of });
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
-use super::{Exit, CommandError, OutputFormat, TopologyFile};
+use super::{CommandError, Exit, OutputFormat, TopologyFile};
 use crate::preflight::ours::Choices;
 use crate::report;
 use crate::run::Session;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use super::cloud::{self, FunctionArgs};
-use super::{Exit, CommandError, OutputFormat, TopologyFile};
+use super::{CommandError, Exit, OutputFormat, TopologyFile};
 use crate::report;
 use crate::run;
 use crate::run::console::Console;

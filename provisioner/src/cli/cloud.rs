@@ -10,7 +10,7 @@ use clap_complete::ArgValueCandidates;
 use serde_json::{Value, json};
 
 use super::completions::parts;
-use super::{Exit, CommandError, OutputFormat, print, print_json};
+use super::{CommandError, Exit, OutputFormat, print, print_json};
 use crate::check;
 use crate::files;
 use crate::observed::cluster::Unreached;
@@ -56,10 +56,11 @@ impl ScopeArgs {
                 (_, Some(site)) => drop(scope.clusters.insert(site.name.clone())),
                 (_, None) => {
                     let [a, b] = topology.sites.each_ref().map(|site| site.name.as_str());
-                    return Err(
-                        CommandError::new(Exit::Invalid, format!("`{part}` is no part of this topology"))
-                            .hint(format!("its parts are aws, clusters, {a} and {b}")),
-                    );
+                    return Err(CommandError::new(
+                        Exit::Invalid,
+                        format!("`{part}` is no part of this topology"),
+                    )
+                    .hint(format!("its parts are aws, clusters, {a} and {b}")));
                 }
             }
         }

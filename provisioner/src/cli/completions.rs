@@ -15,7 +15,7 @@ use clap::Args;
 use clap_complete::env::{CompleteEnv, Shells};
 use clap_complete::{CompletionCandidate, Shell};
 
-use super::{Exit, CommandError, print};
+use super::{CommandError, Exit, print};
 use crate::files;
 use crate::topology::{self, Topology, explain, regions};
 use crate::world::kubernetes::Contexts;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::cloud::{self, ScopeArgs};
-use super::{Exit, CommandError, OutputFormat, TopologyFile};
+use super::{CommandError, Exit, OutputFormat, TopologyFile};
 use crate::report;
 use crate::run::apply::Consent;
 use crate::run::console::Console;

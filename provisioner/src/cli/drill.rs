@@ -4,7 +4,7 @@ use clap::Args;
 use fencing::health::FORCED_AT_MOST_SECONDS;
 
 use super::consent::{LOOK_WITHIN, consent};
-use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, say};
+use super::{CommandError, Exit, OutputFormat, TopologyFile, cloud, say};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::keycloak::Hands;

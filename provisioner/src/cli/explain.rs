@@ -5,7 +5,7 @@ use clap_complete::ArgValueCandidates;
 use serde_json::Value;
 
 use super::completions::fields;
-use super::{Exit, CommandError, OutputFormat, print, print_json};
+use super::{CommandError, Exit, OutputFormat, print, print_json};
 use crate::topology::explain::{self, Explained};
 
 /// Where lines end: a terminal's usual width.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::consent::{DRY, LOOK_WITHIN, answer, consent};
-use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, say};
+use super::{CommandError, Exit, OutputFormat, TopologyFile, cloud, say};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{Session, force, status};

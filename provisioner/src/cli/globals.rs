@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use super::completions::{profiles, regions};
-use super::{Exit, CommandError};
+use super::{CommandError, Exit};
 use crate::environment;
 use crate::run::console::{self, Volume};
 use crate::world::calls;

@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::topology_file::USUAL;
-use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, say};
+use super::{CommandError, Exit, OutputFormat, TopologyFile, cloud, say};
 use crate::report::{self, Around, Chapter};
 use crate::run::console::Console;
 use crate::run::{self, Session, status};

@@ -7,7 +7,7 @@ use fencing::words::Epoch;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cloud;
-use super::{Exit, CommandError, OutputFormat, TopologyFile, say};
+use super::{CommandError, Exit, OutputFormat, TopologyFile, say};
 use crate::report;
 use crate::run::console::Console;
 use crate::run::{Session, operate};

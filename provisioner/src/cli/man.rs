@@ -7,7 +7,7 @@ use clap_complete::ArgValueCandidates;
 use clap_mangen::Man;
 
 use super::completions::verbs;
-use super::{Exit, CommandError, examples, print, say};
+use super::{CommandError, Exit, examples, print, say};
 
 #[derive(Debug, Args)]
 pub(super) struct ManPages {

@@ -405,7 +405,8 @@ mod tests {
         #[derive(Debug, thiserror::Error)]
         #[error("cannot write `out`")]
         struct Outer(#[source] std::io::Error);
-        let failure = CommandError::new(Exit::Failed, Outer(std::io::Error::other("disk full"))).hint("make room");
+        let failure =
+            CommandError::new(Exit::Failed, Outer(std::io::Error::other("disk full"))).hint("make room");
         assert_eq!(
             failure.to_string(),
             "error: cannot write `out`\n  because: disk full\nhint: make room"

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
-use super::{Exit, CommandError, OutputFormat, TopologyFile};
+use super::{CommandError, Exit, OutputFormat, TopologyFile};
 use crate::check;
 use crate::observed::{Observed, cluster};
 use crate::preflight::ours::Choices;

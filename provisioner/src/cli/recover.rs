@@ -10,7 +10,7 @@ use super::completions::sites;
 use super::consent::{DRY, LOOK_WITHIN, answer, consent};
 use super::force::Forced;
 use super::hold::reason;
-use super::{Exit, CommandError, OutputFormat, TopologyFile, say};
+use super::{CommandError, Exit, OutputFormat, TopologyFile, say};
 use crate::observed::status::StatusReading;
 use crate::report;
 use crate::run::console::Console;

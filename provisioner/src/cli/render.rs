@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use serde_json::json;
 
-use super::{Exit, CommandError, OutputFormat, TopologyFile, print, print_json, say};
+use super::{CommandError, Exit, OutputFormat, TopologyFile, print, print_json, say};
 use crate::check;
 use crate::folder::{self, FolderError};
 
@@ -27,7 +27,8 @@ pub(super) struct Render {
 impl Render {
     pub(super) fn run(self) -> Result<Exit, CommandError> {
         let topology = self.file.load()?.topology;
-        let documents = check::documents(&topology).map_err(|error| CommandError::new(Exit::Failed, error))?;
+        let documents =
+            check::documents(&topology).map_err(|error| CommandError::new(Exit::Failed, error))?;
         let Some(folder) = &self.folder else {
             match self.output {
                 OutputFormat::Text => {

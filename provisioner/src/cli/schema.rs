@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, CommandError, print};
+use super::{CommandError, Exit, print};
 use crate::topology;
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, say};
+use super::{CommandError, Exit, OutputFormat, TopologyFile, cloud, say};
 use crate::observed::status::StatusReading;
 use crate::report::{self, Condition};
 use crate::run::console::Console;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{Exit, CommandError, say};
+use super::{CommandError, Exit, say};
 use crate::files;
 use crate::topology::{self, Diagnostic, Loaded, Topology};
 

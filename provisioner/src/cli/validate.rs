@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::topology_file::invalid;
-use super::{Exit, CommandError, OutputFormat, TopologyFile, print, print_json};
+use super::{CommandError, Exit, OutputFormat, TopologyFile, print, print_json};
 use crate::check;
 use crate::preflight::warning::Warning;
 use crate::topology::time_to_fence::{Advice, Readings, advice};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{Exit, CommandError, OutputFormat, TopologyFile, cloud, print};
+use super::{CommandError, Exit, OutputFormat, TopologyFile, cloud, print};
 use crate::observed::version::Deployed;
 use crate::package::{self, embedded};
 use crate::report::{self, Carried, OfTopology, Versions};

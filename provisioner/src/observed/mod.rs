@@ -33,7 +33,7 @@ pub mod workload;
 
 use self::cluster::{ClusterReading, Looks};
 use self::key::{KeyReading, TopicReading};
-pub use self::ownership::{Mark, Neighbour};
+pub use self::ownership::{Neighbour, OwnerMark};
 use crate::render::Template;
 use crate::topology::Region;
 use crate::topology::names::{StackKind, TAG_REGIONS};

@@ -32,7 +32,7 @@ impl FunctionReading {
 
 /// What an accelerator's tag says where a deployment of ours wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark {
+pub struct OwnerMark {
     pub accelerator_arn: String,
     pub owner: String,
 }
@@ -40,8 +40,8 @@ pub struct Mark {
 impl Standing {
     /// The marks that what stands may have put on accelerators: every accelerator and owner that a function was told,
     /// or was to be told by a stack that never came to life. Several, where a move stopped half-way.
-    pub fn marks(&self) -> BTreeSet<Mark> {
-        let told = self.told().map(|told| Mark {
+    pub fn marks(&self) -> BTreeSet<OwnerMark> {
+        let told = self.told().map(|told| OwnerMark {
             accelerator_arn: told.found.accelerator_arn,
             owner: told.found.owner,
         });
@@ -49,7 +49,7 @@ impl Standing {
             .regions
             .values()
             .filter_map(|region| region.stacks.get(&StackKind::Fencing));
-        let to_be_told = stacks.map(|stack| Mark {
+        let to_be_told = stacks.map(|stack| OwnerMark {
             accelerator_arn: parameter(stack, settings::ACCELERATOR_ARN),
             owner: parameter(stack, settings::OWNER),
         });

@@ -59,7 +59,10 @@ fn a_former_function_stays_while_a_cluster_may_know_of_it_alone() {
     };
     for (looks, goes) in [
         (Looks::new(), true),
-        (Looks::from([(site("site-a"), ClusterLook::Unreached(silent()))]), false),
+        (
+            Looks::from([(site("site-a"), ClusterLook::Unreached(silent()))]),
+            false,
+        ),
     ] {
         let plan = plan(
             &topology(),

@@ -1,13 +1,13 @@
 //! When an accelerator is marked as ours, and when it no longer is.
 
 use super::Step;
-use crate::observed::{Mark, Standing};
+use crate::observed::{OwnerMark, Standing};
 use crate::preflight::Findings;
 
 /// What is left to write on accelerators and to take away from them.
 pub(super) struct Marks {
-    ours: Option<Mark>,
-    former: Vec<Mark>,
+    ours: Option<OwnerMark>,
+    former: Vec<OwnerMark>,
 }
 
 impl Marks {
@@ -17,7 +17,7 @@ impl Marks {
         let found = &findings.found;
         let marks = standing.marks().into_iter();
         Self {
-            ours: findings.unmarked.then(|| Mark {
+            ours: findings.unmarked.then(|| OwnerMark {
                 accelerator_arn: found.accelerator_arn.clone(),
                 owner: found.owner.clone(),
             }),

@@ -4,7 +4,7 @@
 
 use super::{Plan, Step, destroy, plan};
 use crate::observed::cluster::Looks;
-use crate::observed::{Mark, Standing};
+use crate::observed::{OwnerMark, Standing};
 use crate::preflight::{self, Findings, judge};
 use crate::sample::*;
 use crate::topology::names::StackKind;
@@ -130,7 +130,7 @@ fn a_stack_that_never_came_to_life_tells_the_mark_too() {
     let region = standing.regions.get_mut(REGION).unwrap();
     region.function = None;
     region.stacks.get_mut(&StackKind::Fencing).unwrap().status = "ROLLBACK_COMPLETE".to_owned();
-    let mark = Mark {
+    let mark = OwnerMark {
         accelerator_arn: ours(),
         owner: topology().owner(ACCOUNT),
     };

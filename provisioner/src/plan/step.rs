@@ -8,7 +8,7 @@ use super::clusters::ObjectGoal;
 use super::unreached::{Deferred, UnreachedRegion};
 use crate::observed::changes::{StackDifference, StackDrift};
 use crate::observed::cluster::{ObjectRef, Unreached};
-use crate::observed::{Mark, RegisterPlace};
+use crate::observed::{OwnerMark, RegisterPlace};
 use crate::package::Package;
 use crate::preflight::warning::Warning;
 use crate::render::Template;
@@ -129,9 +129,9 @@ pub enum Step {
         keeps: Vec<String>,
     },
     /// The accelerator says from here on whose it is.
-    MarkAccelerator(Mark),
+    MarkAccelerator(OwnerMark),
     /// The accelerator no longer says that it is ours. Another's tag stays.
-    UnmarkAccelerator(Mark),
+    UnmarkAccelerator(OwnerMark),
     /// The function's package is uploaded.
     Upload {
         region: Region,

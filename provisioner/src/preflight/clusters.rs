@@ -7,7 +7,7 @@ use super::infinispan;
 use super::ours::{Clusters, OURS, object_ref, secret_change};
 use crate::observed::Standing;
 use crate::observed::access::{AccessProblem, word};
-use crate::observed::cluster::{ClusterReading, Denied, DryRun, ClusterLook, Looks, MONITORING, OPENSHIFT};
+use crate::observed::cluster::{ClusterLook, ClusterReading, Denied, DryRun, Looks, MONITORING, OPENSHIFT};
 use crate::observed::infinispan::operator_secret;
 use crate::observed::{objects, repository};
 use crate::preflight::problem::Problem;

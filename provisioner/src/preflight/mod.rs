@@ -34,7 +34,7 @@ pub use self::register::{
 
 use self::problem::Problem;
 use self::warning::Warning;
-use crate::observed::cluster::{ClusterReading, ClusterLook, Looks};
+use crate::observed::cluster::{ClusterLook, ClusterReading, Looks};
 use crate::observed::{Observed, RegionReading, RegionStanding, StackHealth, Standing};
 use crate::package;
 use crate::render::parameters;

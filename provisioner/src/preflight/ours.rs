@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::observed::changes::PropertyChange;
 use crate::observed::cluster::{
-    ALERTMANAGER_CONFIGS_V1ALPHA1, ALERTMANAGER_CONFIGS_V1BETA1, CONFIG_MAPS, ClusterReading, Comparison,
-    Conflict, DryRun, ClusterLook, Looks, ObjectRef, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, Unreached,
+    ALERTMANAGER_CONFIGS_V1ALPHA1, ALERTMANAGER_CONFIGS_V1BETA1, CONFIG_MAPS, ClusterLook, ClusterReading,
+    Comparison, Conflict, DryRun, Looks, ObjectRef, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS,
+    Unreached,
 };
 use crate::observed::difference::Segment;
 use crate::observed::objects::{self, ObjectAction, ObjectChange};

@@ -12,7 +12,7 @@ use fencing::words::SiteName;
 use super::problem::Problem;
 use super::warning::Warning;
 use crate::observed::Observed;
-use crate::observed::cluster::{ClusterReading, ClusterLook, Looks};
+use crate::observed::cluster::{ClusterLook, ClusterReading, Looks};
 use crate::observed::place::Whereabouts;
 use crate::topology::suggest::closest;
 use crate::topology::{Site, Topology};

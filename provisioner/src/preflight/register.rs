@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fencing::settings::{Found, Settings};
 
 use super::{Examination, forbidden, foreign_stacks, unusable};
-use crate::observed::cluster::{ClusterStanding, ClusterLook, Looks};
+use crate::observed::cluster::{ClusterLook, ClusterStanding, Looks};
 use crate::observed::{RegisterPlace, Replicas, StackHealth, Standing, TableReading};
 use crate::preflight::problem::Problem;
 use crate::preflight::warning::Warning;

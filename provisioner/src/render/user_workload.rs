@@ -39,7 +39,7 @@ const SETTINGS: [&str; 2] = ["enabled", "enableAlertmanagerConfig"];
 /// What we added to the ConfigMap.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Remembered {
+pub struct MergeMemory {
     /// The topologies that need it.
     pub needed_by: BTreeSet<String>,
     /// The settings that are there because of us, each with the text of the value it had before, if any.
@@ -108,7 +108,7 @@ pub fn merge(config_map: Option<&Value>, topology: &str) -> Result<ConfigMapChan
     let mut memory = memory(config_map);
     if missing.is_empty() {
         // Without a memory they were there before us, and stay when we go.
-        if memory == Remembered::default() || !memory.needed_by.insert(topology.to_owned()) {
+        if memory == MergeMemory::default() || !memory.needed_by.insert(topology.to_owned()) {
             return Ok(ConfigMapChange::None);
         }
         return Ok(written(config_map, None, Some(&memory)));
@@ -151,7 +151,7 @@ pub fn undo(config_map: Option<&Value>, topology: &str) -> Result<ConfigMapChang
 }
 
 /// What the ConfigMap remembers of us.
-pub fn memory(config_map: Option<&Value>) -> Remembered {
+pub fn memory(config_map: Option<&Value>) -> MergeMemory {
     config_map
         .and_then(|object| {
             object
@@ -170,7 +170,11 @@ pub fn text(config_map: Option<&Value>) -> Option<&str> {
 }
 
 /// The change that gives the ConfigMap this content (`None` leaves it) and this memory.
-fn written(config_map: Option<&Value>, content: Option<Option<String>>, memory: Option<&Remembered>) -> ConfigMapChange {
+fn written(
+    config_map: Option<&Value>,
+    content: Option<Option<String>>,
+    memory: Option<&MergeMemory>,
+) -> ConfigMapChange {
     let mut object = config_map.cloned().unwrap_or_else(|| {
         json!({
             "apiVersion": "v1",
@@ -195,7 +199,7 @@ fn written(config_map: Option<&Value>, content: Option<Option<String>>, memory: 
 }
 
 /// Writes the annotation, or takes it away, and with the last one their mapping.
-fn remember(metadata: &mut Map<String, Value>, memory: Option<&Remembered>) {
+fn remember(metadata: &mut Map<String, Value>, memory: Option<&MergeMemory>) {
     let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
     let Some(annotations) = annotations.as_object_mut() else {
         return;
@@ -269,7 +273,7 @@ fn setting<'a>(line: &'a str, indent: &str, name: &str) -> Option<(&'a str, &'a 
 }
 
 /// `text` with the missing settings in it.
-fn added(text: &str, missing: &[&str], memory: &mut Remembered) -> Result<String, String> {
+fn added(text: &str, missing: &[&str], memory: &mut MergeMemory) -> Result<String, String> {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let mut remembered = memory.clone();
     match block(&lines) {
@@ -329,7 +333,7 @@ fn added(text: &str, missing: &[&str], memory: &mut Remembered) -> Result<String
 }
 
 /// `text` without what we added. What someone changed since is left as it is.
-fn removed(text: &str, memory: &Remembered) -> Result<String, String> {
+fn removed(text: &str, memory: &MergeMemory) -> Result<String, String> {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let mut wanted = parsed(text)?;
     for (name, former) in &memory.settings {
@@ -446,7 +450,11 @@ mod tests {
             assert_eq!(text(Some(&merged)), Some(after), "{before:?}");
             assert_eq!(merged["data"]["other"], "kept");
             assert_eq!(merged["metadata"]["resourceVersion"], "7");
-            assert_eq!(merge(Some(&merged), "prod").unwrap(), ConfigMapChange::None, "{before:?}");
+            assert_eq!(
+                merge(Some(&merged), "prod").unwrap(),
+                ConfigMapChange::None,
+                "{before:?}"
+            );
             let undone = replaced(undo(Some(&merged), "prod").unwrap());
             assert_eq!(undone, original, "{before:?}");
         }

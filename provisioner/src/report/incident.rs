@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use self::picture::{Bar, Tick, StageRow, bars, line_height, marks, measured, ms_between, row, spoken};
+use self::picture::{Bar, StageRow, Tick, bars, line_height, marks, measured, ms_between, row, spoken};
 use super::drill::seconds;
 use super::history::Chapter;
 use super::rehearsal::call_text;

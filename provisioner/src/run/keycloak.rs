@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::failure::KEYCLOAK_CONTROLLED;
-use super::scaling::{Scalable, Patience, Scaled};
+use super::scaling::{Patience, Scalable, Scaled};
 use super::{Failure, Session};
 use crate::observed::cluster::SCALED_OBJECTS;
 use crate::observed::workload::{Owner, Workload};

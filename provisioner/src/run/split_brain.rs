@@ -20,7 +20,7 @@ use fencing::rehearsal::SplitBrain;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::scaling::{Scalable, Patience, Scaled};
+use super::scaling::{Patience, Scalable, Scaled};
 use super::{Failure, Session, observe, operate, status};
 use crate::observed::status::StatusReading;
 use crate::report::{Condition, verdict};

@@ -19,13 +19,13 @@ pub struct Progress {
     task: Task,
     executor: String,
     started_at: Timestamp,
-    log: Vec<Entry>,
+    log: Vec<LogEntry>,
     said: usize,
     answer: Option<Answer>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Entry {
+struct LogEntry {
     call: Call,
     reply: Option<(Timestamp, Event)>,
     /// For a pause: what was still under way when it was over.
@@ -208,7 +208,7 @@ impl Script<'_> {
         let place = Position(self.position);
         self.position += 1;
         match self.state.log.get(place.0) {
-            None => self.state.log.push(Entry {
+            None => self.state.log.push(LogEntry {
                 call,
                 reply: None,
                 overtaken: Vec::new(),

@@ -12,7 +12,7 @@ use super::restored::{believed, not_gone_back, note, note_end};
 use super::script::{Halt, Position, Script};
 use super::verdict::{Balance, Verdict, needs_pushed, needs_sight, verdict};
 use super::{Call, Fault};
-use crate::accelerator::{Reading, Standing, Unfit, remember};
+use crate::accelerator::{Presence, Reading, Unfit, remember};
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Episode, Record, State};
 use crate::replication::{Backup, CachePush, Push, Pushed};
@@ -69,9 +69,9 @@ fn rejoining(script: &mut Script<'_>, record: &Record) -> Result<Answer, Halt> {
     let standing = match script.accelerator(asked)? {
         Ok(reading) => reading.standing(script.settings, &decision.outcome, &kept.0),
         // That it cannot be read the deep check tells.
-        Err(_) => Standing::Everywhere,
+        Err(_) => Presence::Everywhere,
     };
-    if standing != Standing::Everywhere {
+    if standing != Presence::Everywhere {
         let sentence = format!(
             "epoch {epoch}: a rejoin is under way, and {kept}, which serves, is missing in the accelerator: put it back \
              by hand"
@@ -138,7 +138,7 @@ pub(super) fn watch(
     let reading = reading(script, accelerator)?;
     not_gone_back(script, record, &reading)?;
     let standing = reading.standing(settings, &decision.outcome, &survivor.0);
-    if standing != Standing::Everywhere {
+    if standing != Presence::Everywhere {
         if asked.is_some() {
             return watch(script, record, None, waited);
         }
@@ -335,7 +335,7 @@ fn survivor_missing(
     record: &Record,
     decision: &Decision,
     reading: &Reading,
-    standing: Standing,
+    standing: Presence,
 ) -> Result<Answer, Halt> {
     let (survivor, epoch, now) = (&decision.survivor, record.epoch, script.now());
     // So far in the future that a wrong clock wrote it, or so long ago: either binds nobody.
@@ -343,16 +343,16 @@ fn survivor_missing(
         .refilled_at
         .is_some_and(|at| now.duration_since(at).abs() <= REFILLED_AGAIN_AFTER);
     let left_alone = match standing {
-        Standing::Emptied if let Some(hold) = &record.hold => {
+        Presence::Emptied if let Some(hold) = &record.hold => {
             format!(
                 "a listener holds nobody, and {} holds everything: {}",
                 hold.by, hold.reason
             )
         }
-        Standing::Emptied if lately => {
+        Presence::Emptied if lately => {
             "a listener holds nobody again, within an hour of being filled".to_owned()
         }
-        Standing::Emptied => {
+        Presence::Emptied => {
             owned(script, record, reading)?;
             let back = Record {
                 state: State::Decided,
@@ -370,7 +370,7 @@ fn survivor_missing(
             script.say(Cause::Refilled, sentence);
             return finish(script, claimed);
         }
-        Standing::Missing | Standing::Everywhere => {
+        Presence::Missing | Presence::Everywhere => {
             "a listener holds others, or somebody unknown is about".to_owned()
         }
     };

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::breaches;
-use crate::observed::cluster::{ClusterReading, ClusterStanding, ClusterLook, Looks, Unreached};
-use crate::observed::{Mark, RegionStanding, Standing};
+use crate::observed::cluster::{ClusterLook, ClusterReading, ClusterStanding, Looks, Unreached};
+use crate::observed::{OwnerMark, RegionStanding, Standing};
 use crate::package::Package;
 use crate::plan::clusters::tests::{applied, bare, documents_of};
 use crate::plan::tests::{OTHER, new_code, two_regions};
@@ -351,8 +351,8 @@ fn makes(kind: StackKind) -> impl Fn(&Step) -> bool {
     move |step| matches!(step, Step::CreateStack(goal) if goal.kind == kind)
 }
 
-fn mark() -> Mark {
-    Mark {
+fn mark() -> OwnerMark {
+    OwnerMark {
         accelerator_arn: "arn:aws:globalaccelerator::123456789012:accelerator/another".to_owned(),
         owner: "somebody else's".to_owned(),
     }

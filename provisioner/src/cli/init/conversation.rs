@@ -1,6 +1,6 @@
 //! What a field may hold, as flags and answers are judged, and the questions on a terminal.
 
-use crate::cli::{Exit, CommandError, say};
+use crate::cli::{CommandError, Exit, say};
 use crate::report::draft::{Draft, Entry};
 use crate::run::console::Console;
 use crate::topology::{
@@ -201,7 +201,13 @@ impl Conversation<'_> {
         )
     }
 
-    fn ask(&self, what: &str, meaning: &str, entry: &mut Entry, judge: InputCheck) -> Result<(), CommandError> {
+    fn ask(
+        &self,
+        what: &str,
+        meaning: &str,
+        entry: &mut Entry,
+        judge: InputCheck,
+    ) -> Result<(), CommandError> {
         loop {
             let proposal = entry
                 .value()

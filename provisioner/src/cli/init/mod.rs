@@ -18,7 +18,7 @@ use self::conversation::{
 };
 use super::cloud;
 use super::completions::{contexts, regions};
-use super::{Exit, CommandError, OutputFormat, print, print_json, say, topology_file};
+use super::{CommandError, Exit, OutputFormat, print, print_json, say, topology_file};
 use crate::files;
 use crate::observed::found::{Authority, AwsFound, ClusterFound};
 use crate::report::draft::{Draft, Entry, SiteDraft, found};
@@ -182,8 +182,9 @@ impl Init {
             }
         }
         let region = self.region.clone().or_else(|| std::env::var("AWS_REGION").ok());
-        let region = Region::new(region.unwrap_or_else(|| USUAL_REGION.to_owned()))
-            .map_err(|error| CommandError::new(Exit::Invalid, error.to_string()).hint(error.hint.into_owned()))?;
+        let region = Region::new(region.unwrap_or_else(|| USUAL_REGION.to_owned())).map_err(|error| {
+            CommandError::new(Exit::Invalid, error.to_string()).hint(error.hint.into_owned())
+        })?;
         let (clusters, aws, authorities) = cloud::finish_without_failure(async {
             // Until they tell their own names.
             let named = |name: &str| SiteName::new(name);
@@ -258,14 +259,16 @@ impl Init {
             )?;
         }
         if let Some(region) = self.region.as_ref().filter(|_| !self.from_clusters) {
-            as_region(region).map_err(|error| CommandError::new(Exit::Invalid, format!("--region: {error}")))?;
+            as_region(region)
+                .map_err(|error| CommandError::new(Exit::Invalid, format!("--region: {error}")))?;
             // Of clusters that were looked at it is known that their balancers were not found there.
             for site in draft.sites.iter_mut().filter(|site| !site.region.is_known()) {
                 site.region = Entry::known(region, "by --region");
             }
         }
         for region in &self.regions {
-            as_region(region).map_err(|error| CommandError::new(Exit::Invalid, format!("--regions: {error}")))?;
+            as_region(region)
+                .map_err(|error| CommandError::new(Exit::Invalid, format!("--regions: {error}")))?;
         }
         if !self.regions.is_empty() {
             draft.regions.values.clone_from(&self.regions);

@@ -14,7 +14,9 @@ use fencing::health::WATCHDOG_SILENT_AFTER_SECONDS;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::observed::cluster::{ClusterReading, ClusterStanding, DryRun, ClusterLook, Looks, ObjectRef, Rollout};
+use crate::observed::cluster::{
+    ClusterLook, ClusterReading, ClusterStanding, DryRun, Looks, ObjectRef, Rollout,
+};
 use crate::observed::objects::{self, ObjectChange};
 use crate::plan::{Step, Unchanged};
 use crate::preflight::ours::{Clusters, OURS, object_ref, secret_change};

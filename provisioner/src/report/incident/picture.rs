@@ -116,8 +116,9 @@ pub(super) fn row(stage: &TimedStage, kind: u8) -> StageRow {
 
 /// Two bars on one scale.
 pub(super) fn bars(stages: &[TimedStage]) -> (Vec<Bar>, u32) {
-    let sum =
-        |of: fn(&TimedStage) -> Option<i64>| -> i64 { stages.iter().filter_map(of).map(|ms| ms.max(0)).sum() };
+    let sum = |of: fn(&TimedStage) -> Option<i64>| -> i64 {
+        stages.iter().filter_map(of).map(|ms| ms.max(0)).sum()
+    };
     let whole = sum(|stage| stage.promised_ms)
         .max(sum(|stage| stage.took_ms))
         .max(1);

@@ -15,7 +15,7 @@ use super::Session;
 use super::exposed::{self, Gets, Quietly};
 use super::webhook::WebhookValues;
 use crate::observed::cluster::{
-    CONFIG_MAPS, ClusterReading, ClusterStanding, Comparison, INFINISPANS, ClusterLook, Looks, MONITORING,
+    CONFIG_MAPS, ClusterLook, ClusterReading, ClusterStanding, Comparison, INFINISPANS, Looks, MONITORING,
     OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, STATEFUL_SETS,
 };
 use crate::observed::{cluster_endpoint, infinispan};

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{StoppedFunction, Forcing, Halted, failed, overtaken, refused};
+use super::{Forcing, Halted, StoppedFunction, failed, overtaken, refused};
 use crate::observed::forced::{ForcedFence, ForcedStep, KEYS};
 use crate::run::forced_rules::{self as rules, Signed, Stands};
 use crate::topology::SiteName;

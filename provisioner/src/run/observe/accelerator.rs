@@ -58,7 +58,7 @@ fn balancer_region(endpoint: &str) -> Option<Region> {
 }
 
 /// What the endpoints are, and which Regions did not tell.
-pub(in crate::run) struct Endpoints {
+pub(in crate::run) struct AcceleratorEndpoints {
     pub(in crate::run) readings: BTreeMap<String, EndpointReading>,
     pub(super) unreached: BTreeMap<Region, String>,
 }
@@ -66,7 +66,7 @@ pub(in crate::run) struct Endpoints {
 pub(in crate::run) async fn endpoints(
     aws: &Aws,
     listeners: &[ListenerReading],
-) -> Result<Endpoints, CallError> {
+) -> Result<AcceleratorEndpoints, CallError> {
     let mut readings = BTreeMap::new();
     let mut by_region: BTreeMap<Region, BTreeSet<String>> = BTreeMap::new();
     for endpoint in listeners
@@ -113,7 +113,7 @@ pub(in crate::run) async fn endpoints(
             None => EndpointReading::Gone,
         });
     }
-    Ok(Endpoints {
+    Ok(AcceleratorEndpoints {
         readings,
         unreached: answers.unreached,
     })
