@@ -17,7 +17,6 @@ pub mod drill;
 mod exposed;
 pub mod failure;
 pub mod force;
-mod forced_rules;
 pub mod handshake;
 pub mod init;
 pub mod interrupt;

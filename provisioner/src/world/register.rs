@@ -35,6 +35,13 @@ pub enum ItemsError {
     Nowhere,
 }
 
+impl ItemsError {
+    /// Whether the register is out of reach for everybody. That somebody may not read it says nothing about it.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_outage())
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Table {
     client: Client,
@@ -352,6 +359,7 @@ fn reading(item: HashMap<String, AttributeValue>) -> RegisterReading {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use crate::world::call::AwsCall;
     use fencing::accelerator::Outcome;
     use fencing::register::{Decision, State};
     use fencing::words::{Epoch, Fenced, Survivor};
@@ -455,5 +463,41 @@ mod tests {
         let newer = reading(newer);
         assert!(!newer.is_open());
         assert_eq!((newer.epoch(), newer.state().as_str()), (7, "unreadable"));
+    }
+
+    #[test]
+    fn a_register_that_may_not_be_read_is_not_silent() {
+        let call = || AwsCall::new("DynamoDB", "GetItem", "eu-west-1");
+        let refused = |code: &str| {
+            ItemsError::Call(CallError::Refused {
+                call: call(),
+                code: code.to_owned(),
+                message: "no".to_owned(),
+            })
+        };
+        let source = || "no".into();
+        assert!(refused("InternalServerError").is_outage());
+        assert!(
+            ItemsError::Call(CallError::Unanswered {
+                call: call(),
+                source: source()
+            })
+            .is_outage()
+        );
+        for code in [
+            "AccessDeniedException",
+            "ExpiredTokenException",
+            "ResourceNotFoundException",
+        ] {
+            assert!(!refused(code).is_outage(), "{code}");
+        }
+        assert!(
+            !ItemsError::Call(CallError::Unsigned {
+                call: call(),
+                source: source()
+            })
+            .is_outage()
+        );
+        assert!(!ItemsError::Nowhere.is_outage());
     }
 }

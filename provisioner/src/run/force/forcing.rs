@@ -8,8 +8,8 @@ use fencing::step::Task;
 
 use super::{Forcing, Halted, failed, not_the_other_way, refused};
 use crate::observed::forced::ForcedStep;
+use crate::preflight::forced::{self as rules, Signed};
 use crate::report::Operated;
-use crate::run::forced_rules::{self as rules, Signed};
 use crate::run::{Failure, status};
 use crate::topology::Site;
 
@@ -68,7 +68,7 @@ impl Forcing<'_> {
     /// than the function's clients have, is for people to mend.
     async fn is_out_of_reach(&self, fault: &str) -> Result<(), Failure> {
         match status::record(self.session, self.topology).await {
-            Err(error) if rules::is_silent(&error) => Ok(()),
+            Err(error) if error.is_outage() => Ok(()),
             Err(error) => Err(refused(format!(
                 "the register is not out of reach, it only cannot be read from here, and nothing was touched: {error}"
             ))),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{Forcing, Halted, StoppedFunction, failed, overtaken, refused};
 use crate::observed::forced::{ForcedFence, ForcedStep, KEYS};
-use crate::run::forced_rules::{self as rules, Signed, Stands};
+use crate::preflight::forced::{self as rules, Signed, Stands};
 use crate::topology::SiteName;
 use crate::world::call::CallError;
 

@@ -15,7 +15,7 @@
 //! The functions stay stopped until the register says the same. Were they to run before that, and it held a decision the
 //! other way half carried out, the next sweep would finish it: both sites cut off, or nobody in the accelerator. What was
 //! done stands at the functions as tags, where `status` finds it. They are also what two operators see of each other: see
-//! [`forced_rules`](super::forced_rules).
+//! [`forced`](crate::preflight::forced).
 
 mod forcing;
 mod functions;
@@ -29,9 +29,9 @@ use fencing::register::Record;
 use fencing::settings::Settings;
 use tokio::time::Instant;
 
-use super::forced_rules as rules;
 use super::{Failure, Session, observe};
 use crate::observed::forced::ForcedFence;
+use crate::preflight::forced as rules;
 use crate::report::Operated;
 use crate::topology::{Loaded, Region, Site, SiteName, Topology};
 use crate::world::call::CallError;

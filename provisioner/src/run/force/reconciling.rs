@@ -11,9 +11,9 @@ use jiff::Timestamp;
 
 use super::{ForceRequest, Forcing, Halted, RETRIES, RETRY_AFTER, failed, not_the_other_way, refused};
 use crate::observed::forced::{ForcedFence, ForcedStep};
+use crate::preflight::forced::{self as rules, Signed};
 use crate::report::Operated;
 use crate::run::Failure;
-use crate::run::forced_rules::{self as rules, Signed};
 use crate::topology::SiteName;
 
 impl Forcing<'_> {
