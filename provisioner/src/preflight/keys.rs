@@ -93,7 +93,7 @@ pub fn needs(
             });
             if !has_topic(region.as_str()) {
                 // To read it has no need of this.
-                needs.push(Need {
+                needs.push(KeyUse {
                     key: key.to_string(),
                     region: region.clone(),
                     who: role(region, true),
