@@ -6,13 +6,16 @@ use clap::Args;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{CommandError, Exit, OutputFormat, TopologyFile};
+use crate::observed::Observed;
 use crate::preflight::ours::Choices;
+use crate::preflight::warning::Warning;
 use crate::report;
-use crate::run::Session;
 use crate::run::apply::{self, Consent};
 use crate::run::console::Console;
+use crate::run::places;
 use crate::run::subscriptions as notify;
-use crate::topology::Interval;
+use crate::run::{self, Session};
+use crate::topology::{Interval, Loaded};
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
@@ -71,16 +74,43 @@ impl Apply {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
-            if scope.aws {
-                cloud::herald(&session, &loaded.topology, &file).await;
-            }
-            let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
+            let planned = async {
+                let wanted =
+                    cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
+                let planned = apply::plan(&session, &wanted, choices).await?;
+                Ok::<_, run::Failure>((wanted, planned))
+            };
+            let herald = async {
+                if scope.aws {
+                    cloud::herald(&session, &loaded.topology, &file).await;
+                }
+            };
+            let (_, planned) = tokio::join!(herald, planned);
+            let (wanted, (observed, mut plan)) = planned?;
             let consent = Consent {
                 given: self.yes,
                 breaks_lock: self.break_lock,
             };
             let patience = Duration::from_secs(self.wait.seconds().into());
-            let applied = apply::apply(&session, &wanted, choices, consent, patience).await?;
+            let faults = faults(
+                &session,
+                &loaded,
+                plan.has_changes().then(|| observed.clone()),
+                scope.aws,
+            );
+            let applied = if self.yes {
+                // Nobody decides by it, so nothing waits for it.
+                let said = async {
+                    for fault in faults.await {
+                        console.say(&format!("warning: {fault}"));
+                    }
+                };
+                let applying = apply::apply(&session, &wanted, choices, (observed, plan), consent, patience);
+                tokio::join!(applying, said).0?
+            } else {
+                plan.warnings.extend(faults.await);
+                apply::apply(&session, &wanted, choices, (observed, plan), consent, patience).await?
+            };
             console.say(match (applied.changed, applied.is_whole()) {
                 (true, true) => "done",
                 (false, true) => "nothing to do",
@@ -105,4 +135,20 @@ impl Apply {
             Ok(exit)
         })
     }
+}
+
+/// What is wrong at the sites' Infinispans, where something is to be changed. That it could not be looked at from here is
+/// for `plan` to say.
+async fn faults(
+    session: &Session,
+    loaded: &Loaded,
+    observed: Option<Observed>,
+    may_read_secrets: bool,
+) -> Vec<Warning> {
+    let Some(observed) = observed else {
+        return Vec::new();
+    };
+    let mut faults = places::warnings(session, loaded, &observed, may_read_secrets, false).await;
+    faults.retain(|it| !matches!(it, Warning::Unverified { .. }));
+    faults
 }

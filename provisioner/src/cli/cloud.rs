@@ -135,6 +135,7 @@ async fn function(
     if arguments.is_embedded(topology.function.architecture)
         && let Some(packed) = run::pack_embedded(topology, &loaded.ca_bundles)?
     {
+        packed.package.is_ours()?;
         return Ok(packed);
     }
     Ok(built(loaded, arguments, console).await?.0)

@@ -1,21 +1,18 @@
 //! `provision plan`: what apply would change, and the worst-case time to fence.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use jiff::Timestamp;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{CommandError, Exit, OutputFormat, TopologyFile};
 use crate::check;
-use crate::observed::{Observed, cluster};
+use crate::observed::cluster;
 use crate::preflight::ours::Choices;
-use crate::preflight::places as judged;
 use crate::preflight::warning::Warning;
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{Session, apply, drift, handshake, places, preview};
-use crate::topology::{Loaded, endings, time_to_fence};
+use crate::run::{Session, apply, drift, places, preview};
+use crate::topology::{endings, time_to_fence};
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
@@ -77,17 +74,24 @@ impl Plan {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(topology, &scope, console.clone()).await?;
-            if scope.aws {
-                cloud::herald(&session, &loaded.topology, &file).await;
-            }
-            let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
-            let (observed, mut plan) = apply::plan(&session, &wanted, choices).await?;
+            let planned = async {
+                let wanted =
+                    cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
+                apply::plan(&session, &wanted, choices).await
+            };
+            let herald = async {
+                if scope.aws {
+                    cloud::herald(&session, &loaded.topology, &file).await;
+                }
+            };
+            let (_, planned) = tokio::join!(herald, planned);
+            let (observed, mut plan) = planned?;
             let preview = preview::preview(&session, topology, &plan).await?;
             plan.drifts = drift::drifts(&session, &plan).await?;
             let endings = endings(&loaded.ca_bundles, Timestamp::now()).into_iter();
             plan.warnings.extend(endings.map(Warning::from));
             plan.warnings
-                .extend(reached(&session, &loaded, &observed, scope.aws, self.sign_in).await);
+                .extend(places::warnings(&session, &loaded, &observed, scope.aws, self.sign_in).await);
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }
@@ -128,32 +132,4 @@ impl Plan {
             })
         })
     }
-}
-
-/// What both sites' Infinispans say from here: whether the function will trust them, and whether they are the right ones.
-async fn reached(
-    session: &Session,
-    loaded: &Loaded,
-    observed: &Observed,
-    may_read_secrets: bool,
-    signs_in: bool,
-) -> Vec<Warning> {
-    let (topology, urls) = (&loaded.topology, &observed.infinispan_urls);
-    let asked = async {
-        if may_read_secrets {
-            places::look(session, loaded, observed, signs_in).await
-        } else {
-            BTreeMap::new()
-        }
-    };
-    let (mistrusted, mut asked) = tokio::join!(handshake::look(topology, &loaded.ca_bundles, urls), asked);
-    // Why a site that is not trusted says nothing is told by that.
-    for (site, ..) in &mistrusted {
-        asked.remove(site);
-    }
-    let mistrusted = mistrusted
-        .into_iter()
-        .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust });
-    let places = judged::judge(topology, urls, &asked);
-    mistrusted.chain(places).collect()
 }

@@ -309,8 +309,9 @@ text!(
     "at most 256 letters, digits, spaces, and + = . _ : / @ -"
 );
 text!(
-    CacheName, "the name of a cache", max 64, "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
-    "letters, digits, and _ . -"
+    /// A rejoin clears the caches, so Infinispan's own are none of them.
+    CacheName, "the name of a cache", max 64, "^_{0,2}[A-Za-z0-9][A-Za-z0-9_.-]*$",
+    "letters, digits, and _ . -; names that begin with ___ are Infinispan's own"
 );
 
 fn known_region(text: &str) -> Result<(), Cow<'static, str>> {
@@ -548,7 +549,7 @@ mod tests {
         LabelValue: ["", "kube-prometheus-stack", "a_b.c"] not ["a b", "-a", "a/b"];
         TagKey: ["Cost Center", "team"] not ["", "aws:x", "AWS:x", "sitefence:topology", " a"];
         TagValue: ["", "a b@c"] not ["a;b"];
-        CacheName: ["actionTokens", "___x"] not ["", "a/b", "a,b", "a b"];
+        CacheName: ["actionTokens", "__x", "1.a-b_"] not ["", "___x", "___protobuf_metadata", "_", "a/b", "a,b", "a b"];
     }
 
     /// It is looked up in the kubeconfig and shown, nothing else, so only what a terminal obeys is refused.

@@ -130,6 +130,9 @@ pub async fn build(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
+    if profile == Profile::Release {
+        command.args(["--features", "shipped"]);
+    }
     if let Some(path) = path_variable {
         command.env("PATH", path);
     }
