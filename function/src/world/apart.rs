@@ -67,13 +67,15 @@ impl<W: World> World for Apart<'_, W> {
                 Event::Register(Ok(kept.clone()))
             }
             Call::WriteRegister { expect, record } => Event::Written(self.write(*expect, record)),
-            // It stands in the register.
+            // They stand in the register.
             Call::ReadMark => Event::Marked(Ok(None)),
+            Call::ReadWitness { .. } => Event::Witness(Ok(None)),
             // How far this record has come says nothing.
             Call::NoteReached(_) => Event::Done(Ok(())),
-            Call::ReadAccelerator | Call::ReadView { .. } | Call::ReadBackup { .. } => {
-                self.world.call(call).await
-            }
+            Call::ReadAccelerator
+            | Call::ReadView { .. }
+            | Call::ReadAge { .. }
+            | Call::ReadBackup { .. } => self.world.call(call).await,
             call => {
                 self.touched.store(true, Ordering::Relaxed);
                 self.world.call(call).await

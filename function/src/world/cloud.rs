@@ -114,6 +114,13 @@ impl World for Cloud {
             }
             Call::WriteGroup(outcome) => Event::Group(self.accelerator.write(outcome).await),
             Call::NoteReached(reached) => Event::Done(self.accelerator.note(*reached).await),
+            Call::ReadWitness { of } => {
+                let kept = self.journal.kept().await;
+                Event::Witness(
+                    kept.map(|kept| kept.checkup.and_then(|mut checkup| checkup.witnesses.remove(of))),
+                )
+            }
+            Call::ReadAge { at, node } => Event::Age(infinispan.age(at, node).await),
             Call::ReadView { at } => Event::Views(infinispan.views(at).await),
             Call::TakeOffline { at, backup } => Event::Switched(infinispan.take_offline(at, backup).await),
             Call::BringOnline { at, backup } => {
@@ -134,7 +141,7 @@ impl World for Cloud {
                 Event::Switched(infinispan.each(at, from, "cancel-receive-state", caches).await)
             }
             Call::ReadPushes { at, backup } => Event::Pushes(infinispan.pushes(at, backup).await),
-            Call::Pause { .. } => Event::Passed,
+            Call::Pause { .. } | Call::Wait { .. } => Event::Passed,
             Call::ClearPushes { at, caches } => Event::Done(infinispan.clear_pushes(at, caches).await),
         }
     }

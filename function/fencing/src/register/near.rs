@@ -8,6 +8,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Record;
+use crate::settings::Settings;
+
 /// So many of a site are kept, the newest ones.
 pub const KEPT: usize = 100;
 
@@ -41,6 +44,19 @@ impl NearMiss {
             to: self.to.max(other.to),
             looked: self.looked.or(other.looked),
         }
+    }
+}
+
+/// Whether a suspicion that began at `from` has ended by itself, as far as the register tells afterwards: no decision was
+/// taken since then. `from` is the time of another clock; one that is wrong makes a statistic wrong, and nothing else.
+pub fn ended_by_itself(settings: &Settings, record: &Record, from: Timestamp) -> bool {
+    match &record.decision {
+        Some(decision) => decision.decided_at < from && decision.alerted_at != Some(from),
+        // Where the way back has led already, that began after the suspicion.
+        None => record.cooldown_until.is_none_or(|until| {
+            let quiet = SignedDuration::from_secs(settings.cooldown_seconds.into());
+            until.saturating_sub(quiet).is_ok_and(|opened| opened < from)
+        }),
     }
 }
 
@@ -98,6 +114,54 @@ impl NearMisses {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    use crate::accelerator::Outcome;
+    use crate::register::Decision;
+    use crate::settings::sample::{settings, site};
+    use crate::words::{Fenced, Survivor};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    /// Rows: when the decision in force was taken and since when its alert had been firing; when the last one was over.
+    #[test]
+    fn what_led_to_a_decision_has_not_ended_by_itself() {
+        let quiet = i64::from(settings().cooldown_seconds);
+        for (decided, alerted, opened, expected) in [
+            (None, None, None, true),
+            (Some(1005), Some(1000), None, false),
+            // On the alert that came after it, or on the other site's.
+            (Some(1020), Some(1010), None, false),
+            (Some(1005), None, None, false),
+            // The function's clock is behind the site's.
+            (Some(900), Some(1000), None, false),
+            // An old decision: nobody can be fenced, and the link comes and goes.
+            (Some(500), Some(495), None, true),
+            // It is over already, and was taken meanwhile; or it was over before.
+            (None, None, Some(1300), false),
+            (None, None, Some(500), true),
+        ] {
+            let record = Record {
+                decision: decided.map(|decided| Decision {
+                    survivor: Survivor(site("site-a")),
+                    fenced: Fenced(site("site-b")),
+                    outcome: Outcome { groups: Vec::new() },
+                    by: String::new(),
+                    evidence: String::new(),
+                    decided_at: at(decided),
+                    alerted_at: alerted.map(at),
+                }),
+                cooldown_until: opened.map(|opened| at(opened + quiet)),
+                ..Record::empty()
+            };
+            assert_eq!(
+                ended_by_itself(&settings(), &record, at(1000)),
+                expected,
+                "{decided:?} {alerted:?} {opened:?}"
+            );
+        }
+    }
 
     fn miss(from: i64, to: i64) -> NearMiss {
         NearMiss {

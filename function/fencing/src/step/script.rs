@@ -2,9 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, restored, sweep};
+use super::{
+    Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, restored, suspicion, sweep,
+};
 use crate::accelerator::{Marked, Reading};
 use crate::answer::{Answer, Cause, Notice, Status};
+use crate::health::Witness;
 use crate::register::{self, Claim, Record, SCHEMA};
 use crate::replication::{Backup, View};
 use crate::settings::Settings;
@@ -111,6 +114,11 @@ fn replay(settings: &Settings, state: Progress) -> (Progress, Vec<Effect>) {
             suspect,
             since,
         } => alert::alert(&mut script, &reporter, &suspect, since),
+        Task::Suspicion {
+            reporter,
+            suspect,
+            since,
+        } => suspicion::suspicion(&mut script, &reporter, &suspect, since),
         Task::Sweep { waited } => sweep::sweep(&mut script, waited),
         Task::Fence { fenced, by } => operate::fence(&mut script, &fenced, &by),
         Task::Promote {
@@ -259,7 +267,7 @@ impl Script<'_> {
 
     /// Whether an alert is behind it, not the schedule or an operator.
     pub(super) fn for_an_alert(&self) -> bool {
-        matches!(self.state.task, Task::Alert { .. })
+        matches!(self.state.task, Task::Alert { .. } | Task::Suspicion { .. })
     }
 
     /// Whether the schedule is behind it.
@@ -331,6 +339,28 @@ impl Script<'_> {
             Event::Marked(marked) => marked,
             other => Err(self.confused(&other)),
         })
+    }
+
+    /// Waits for what the last deep check saw of a site's primary relay node.
+    pub(super) fn witness(&mut self, place: Position) -> Result<Result<Option<Witness>, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Witness(witness) => witness,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Waits for how long a node has been running.
+    pub(super) fn age(&mut self, place: Position) -> Result<Result<Option<u64>, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Age(age) => age,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Lets time pass.
+    pub(super) fn pass(&mut self, milliseconds: u32) -> Result<(), Halt> {
+        let place = self.start(Call::Wait { milliseconds });
+        self.wait(place).map(|_| ())
     }
 
     /// Waits for the views of a site's nodes.
