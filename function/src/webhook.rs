@@ -280,7 +280,7 @@ impl Delivery {
         } else if is_suspicion {
             accusation(settings, alert).map(|accusation| {
                 let since = self.suspicions.entry(accusation).or_default();
-                *since = since.into_iter().copied().chain(alert.starts_at()).min();
+                *since = since.iter().copied().chain(alert.starts_at()).min();
             })
         } else {
             accusation(settings, alert).map(|accusation| {

@@ -89,7 +89,7 @@ pub fn title(call: &Call) -> String {
         Call::ReadView { at } => format!("ask {at}'s Infinispan which sites it sees"),
         Call::ReadBackup { at, backup } => format!("ask {at}'s Infinispan whether it replicates to {backup}"),
         Call::ReadPushes { at, backup } => format!("ask {at}'s Infinispan what it pushed to {backup}"),
-        Call::ReadWitness { of } => format!("read which node of {of} saw the other site last"),
+        Call::ReadWitnesses => "read which nodes saw the other site last".to_owned(),
         Call::ReadAge { at, node } => format!("ask {at}'s node {node} how long it has been running"),
         Call::Pause { .. } | Call::Wait { .. } => "wait".to_owned(),
         writes => would(writes),
@@ -119,7 +119,7 @@ pub fn would(call: &Call) -> String {
         | Call::ReadView { .. }
         | Call::ReadBackup { .. }
         | Call::ReadPushes { .. }
-        | Call::ReadWitness { .. }
+        | Call::ReadWitnesses
         | Call::ReadAge { .. }
         | Call::Pause { .. }
         | Call::Wait { .. } => "look".to_owned(),
@@ -168,10 +168,7 @@ mod tests {
                 },
                 "ask site-a's Infinispan what it pushed to site-b",
             ),
-            (
-                Call::ReadWitness { of: at() },
-                "read which node of site-a saw the other site last",
-            ),
+            (Call::ReadWitnesses, "read which nodes saw the other site last"),
             (
                 Call::ReadAge {
                     at: at(),

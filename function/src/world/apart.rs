@@ -5,6 +5,7 @@
 //! reads it. That is no decision: it is safe only while nothing else can decide, which whoever uses this has seen to,
 //! and it has to be written down afterwards.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -69,7 +70,7 @@ impl<W: World> World for Apart<'_, W> {
             Call::WriteRegister { expect, record } => Event::Written(self.write(*expect, record)),
             // They stand in the register.
             Call::ReadMark => Event::Marked(Ok(None)),
-            Call::ReadWitness { .. } => Event::Witness(Ok(None)),
+            Call::ReadWitnesses => Event::Witnesses(Ok(BTreeMap::new())),
             // How far this record has come says nothing.
             Call::NoteReached(_) => Event::Done(Ok(())),
             Call::ReadAccelerator

@@ -1,10 +1,12 @@
 //! The real world: AWS, two Infinispans, and the process's own clocks.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fencing::answer::Notice;
+use fencing::health::Checkup;
 use fencing::metrics::{Measured, Metric};
 use fencing::register::Record;
 use fencing::settings::Settings;
@@ -114,11 +116,11 @@ impl World for Cloud {
             }
             Call::WriteGroup(outcome) => Event::Group(self.accelerator.write(outcome).await),
             Call::NoteReached(reached) => Event::Done(self.accelerator.note(*reached).await),
-            Call::ReadWitness { of } => {
+            Call::ReadWitnesses => {
                 let kept = self.journal.kept().await;
-                Event::Witness(
-                    kept.map(|kept| kept.checkup.and_then(|mut checkup| checkup.witnesses.remove(of))),
-                )
+                let witnesses =
+                    |checkup: Option<Checkup>| checkup.map_or_else(BTreeMap::new, |it| it.witnesses);
+                Event::Witnesses(kept.map(|kept| witnesses(kept.checkup)))
             }
             Call::ReadAge { at, node } => Event::Age(infinispan.age(at, node).await),
             Call::ReadView { at } => Event::Views(infinispan.views(at).await),

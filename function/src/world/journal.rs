@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use fencing::health::{Checkup, Forced, Kept};
 use fencing::register::items::{self, CHECKUP, KEY, MEASURED, NEAR_MISSES_REV, Stamp, WAITED_SINCE};
-use fencing::register::near::{NearMiss, NearMisses, Noted};
+use fencing::register::near::{NearMiss, NearMisses, NotedMiss};
 use fencing::rehearsal::SplitBrain;
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -127,9 +127,9 @@ impl Journal {
             let is_there = !item.is_empty();
             let kept: NearMisses = serde_dynamo::from_item(item).unwrap_or_default();
             let (kept, is_new) = match kept.noting(miss.clone()) {
-                Noted::Known => return Ok(false),
-                Noted::Mended(kept) => (kept, false),
-                Noted::Added(kept) => (kept, true),
+                NotedMiss::Known => return Ok(false),
+                NotedMiss::Mended(kept) => (kept, false),
+                NotedMiss::Added(kept) => (kept, true),
             };
             let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(&kept)
                 .map_err(|error| fault(format!("near misses cannot be stored: {error}")))?;

@@ -34,6 +34,11 @@ fn sweep() -> Value {
 /// The link was whole when the minute's check looked, and is lost now.
 async fn just_lost(world: &Memory) -> Handler<&Memory> {
     world.heal();
+    world.second_relay_nodes();
+    lost_now(world).await
+}
+
+async fn lost_now(world: &Memory) -> Handler<&Memory> {
     let handler = ready(world).await;
     assert_eq!(invoke(&handler, sweep()).await.status, 200);
     world.lose();
@@ -162,13 +167,24 @@ async fn nor_does_one_that_was_restarted() {
     );
 }
 
+/// Each of its restarts takes it out of view for longer than a suspicion lasts.
+#[tokio::test(start_paused = true)]
+async fn a_site_of_one_relay_node_is_left_to_the_alert() {
+    let world = Memory::split();
+    world.heal();
+    let handler = lost_now(&world).await;
+    let told = suspect(&handler).await;
+    nothing_was_done(&world, &told, "site-b has one relay node");
+    assert_eq!(looks(&world), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_the_check_saw_long_ago_does_not_count() {
     let world = Memory::split();
     let handler = just_lost(&world).await;
     pass(Duration::from_secs(181)).await;
     let told = suspect(&handler).await;
-    nothing_was_done(&world, &told, "is not known to have seen site-b");
+    nothing_was_done(&world, &told, "how many relay nodes site-b has is not known");
 }
 
 /// The check that comes in between sees the loss, and does not forget what the one before saw.
@@ -313,7 +329,7 @@ async fn what_fails_meanwhile_is_left_to_the_alert_but_for_register_and_accelera
             "no answer within",
         ),
         (
-            |call| matches!(call, Call::ReadWitness { .. }),
+            |call| matches!(call, Call::ReadWitnesses),
             Mishap::Fails,
             200,
             "the register",

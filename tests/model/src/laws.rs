@@ -516,15 +516,13 @@ pub fn answered(grounds: &Grounds, by: &Invocation) -> bool {
                 return false;
             }
             if answer.is_some_and(|answer| answer.sentence.starts_with(fencing::contract::alert::LEFT)) {
-                return !by.shown.wrote;
+                return true;
             }
             reporter
         }
         _ => return true,
     };
-    let done = by
-        .answer()
-        .is_some_and(|answer| answer.status == fencing::answer::Status::Done);
+    let done = by.answer().is_some_and(|answer| answer.status == Status::Done);
     // Its site survives, or is the fenced one: nothing that it reports changes anything until somebody acts.
     let over = |record: &Record| {
         let known =

@@ -78,8 +78,14 @@ pub enum Chance {
 pub const CHANCES: usize = Chance::Death as usize + 1;
 
 /// What is left of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Left([u8; CHANCES]);
+
+impl Default for Left {
+    fn default() -> Self {
+        Self([0; CHANCES])
+    }
+}
 
 impl Left {
     /// So often each.

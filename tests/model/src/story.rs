@@ -132,7 +132,7 @@ pub fn what(grounds: &Grounds, call: &Call) -> String {
         }
         Call::ReadAccelerator => "reads the accelerator".to_owned(),
         Call::ReadMark => "reads whose it was a minute ago".to_owned(),
-        Call::ReadWitness { of } => format!("reads which node of {of} saw the other site last"),
+        Call::ReadWitnesses => "reads which nodes saw the other site last".to_owned(),
         Call::ReadAge { at, node } => format!("asks {at}'s {node} how long it has been running"),
         Call::Wait { milliseconds } => format!("waits {milliseconds} ms"),
         Call::WriteGroup(write) => {

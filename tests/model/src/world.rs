@@ -292,10 +292,15 @@ impl World {
                 mark: self.mark(),
                 at: self.now(),
             }))),
-            Call::ReadWitness { .. } => Event::Witness(Ok(Some(Witness {
-                node: Relay::Known.name().to_owned(),
-                at: self.now() - CHECKED,
-            }))),
+            Call::ReadWitnesses => {
+                let witness = Witness {
+                    node: Relay::Known.name().to_owned(),
+                    relays: 2,
+                    at: self.now() - CHECKED,
+                };
+                let both = Site::ALL.map(|site| (grounds.name(site).clone(), witness.clone()));
+                Event::Witnesses(Ok(both.into()))
+            }
             Call::ReadAge { at, node } => {
                 let relay = self.at(grounds.site(at)).relay;
                 if relay.name() == node {

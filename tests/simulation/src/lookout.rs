@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
 use fencing::metrics::{Measured, Metric};
-use fencing::register::near::{NearMiss, Noted};
+use fencing::register::near::{NearMiss, NotedMiss};
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use fencing::words::SiteName;
@@ -100,9 +100,9 @@ impl Lookout for Outside {
         let mut core = self.sim().core();
         let index = core.reality.index(site);
         let (noted, is_new) = match core.near[index].noting(miss) {
-            Noted::Known => return Ok(false),
-            Noted::Mended(noted) => (noted, false),
-            Noted::Added(noted) => (noted, true),
+            NotedMiss::Known => return Ok(false),
+            NotedMiss::Mended(noted) => (noted, false),
+            NotedMiss::Added(noted) => (noted, true),
         };
         core.near[index] = noted;
         core.watcher.counts.near_misses += u64::from(is_new);

@@ -346,7 +346,7 @@ pub(crate) fn tell(call: &Call) -> String {
         Call::StartPush { at, .. } => format!("start push from {at}"),
         Call::ReadPushes { at, .. } => format!("read pushes of {at}"),
         Call::ClearPushes { at, .. } => format!("forget pushes of {at}"),
-        Call::ReadWitness { of } => format!("read who of {of} saw the other site"),
+        Call::ReadWitnesses => "read who saw the other site".to_owned(),
         Call::ReadAge { at, node } => format!("read age of {node} of {at}"),
         Call::Pause { seconds } => format!("pause {seconds} s"),
         Call::Wait { milliseconds } => format!("wait {milliseconds} ms"),

@@ -20,3 +20,4 @@ mod rejoins;
 mod relays;
 mod splits;
 mod stage;
+mod suspicions;

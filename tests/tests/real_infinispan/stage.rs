@@ -166,8 +166,17 @@ impl Stage {
 
     /// What site-a's or site-b's Alertmanager would post, and the answer.
     pub(crate) async fn alert(&self, reporter: usize) -> HttpAnswer {
+        self.report("SiteOffline", reporter).await
+    }
+
+    /// The same as soon as the other site is out of view.
+    pub(crate) async fn suspect(&self, reporter: usize) -> HttpAnswer {
+        self.report("SiteSuspected", reporter).await
+    }
+
+    async fn report(&self, name: &str, reporter: usize) -> HttpAnswer {
         let labels = json!({
-            "alertname": "SiteOffline", "topology": "keycloak-test",
+            "alertname": name, "topology": "keycloak-test",
             "reporter": SITES[reporter], "site": SITES[1 - reporter],
         });
         let payload = json!({

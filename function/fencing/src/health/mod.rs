@@ -325,6 +325,8 @@ pub struct Checkup {
 pub struct Witness {
     /// Its name in its cluster.
     pub node: String,
+    /// How many relay nodes its site had then, itself included.
+    pub relays: u32,
     /// When that was, by the function's clock.
     pub at: Timestamp,
 }

@@ -73,7 +73,7 @@ pub struct NearMisses {
 
 /// What noting one more makes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Noted {
+pub enum NotedMiss {
     /// It is there already, word for word or longer.
     Known,
     /// It was there, and is told more exactly now.
@@ -84,7 +84,7 @@ pub enum Noted {
 
 impl NearMisses {
     /// The same with one more.
-    pub fn noting(&self, miss: NearMiss) -> Noted {
+    pub fn noting(&self, miss: NearMiss) -> NotedMiss {
         let (same, mut misses): (Vec<NearMiss>, Vec<NearMiss>) = self
             .misses
             .iter()
@@ -96,16 +96,16 @@ impl NearMisses {
         misses.sort_by_key(|miss| (miss.from, miss.to));
         let misses = misses.split_off(misses.len().saturating_sub(KEPT));
         if misses == self.misses {
-            return Noted::Known;
+            return NotedMiss::Known;
         }
         let noted = Self {
             rev: self.rev.saturating_add(1),
             misses,
         };
         if is_new {
-            Noted::Added(noted)
+            NotedMiss::Added(noted)
         } else {
-            Noted::Mended(noted)
+            NotedMiss::Mended(noted)
         }
     }
 }
@@ -194,9 +194,9 @@ mod tests {
         ] {
             let before = kept.clone();
             let (added, after) = match kept.noting(next.clone()) {
-                Noted::Known => (false, before.clone()),
-                Noted::Mended(after) => (false, after),
-                Noted::Added(after) => (true, after),
+                NotedMiss::Known => (false, before.clone()),
+                NotedMiss::Mended(after) => (false, after),
+                NotedMiss::Added(after) => (true, after),
             };
             assert_eq!(added, is_new, "{next:?}");
             assert_eq!(told(&after), expected, "{next:?}");
@@ -212,12 +212,12 @@ mod tests {
             ..miss(100, 108)
         };
         for (first, second) in [(seen.clone(), miss(100, 108)), (miss(100, 108), seen.clone())] {
-            let Noted::Added(kept) = NearMisses::default().noting(first) else {
+            let NotedMiss::Added(kept) = NearMisses::default().noting(first) else {
                 unreachable!("it is the first")
             };
             let kept = match kept.noting(second) {
-                Noted::Known => kept,
-                Noted::Mended(kept) | Noted::Added(kept) => kept,
+                NotedMiss::Known => kept,
+                NotedMiss::Mended(kept) | NotedMiss::Added(kept) => kept,
             };
             assert_eq!(kept.misses, [seen.clone()]);
         }
@@ -227,7 +227,7 @@ mod tests {
     fn only_the_newest_are_kept() {
         let mut kept = NearMisses::default();
         for number in 0..150 {
-            let Noted::Added(more) = kept.noting(miss(number * 10, number * 10 + 5)) else {
+            let NotedMiss::Added(more) = kept.noting(miss(number * 10, number * 10 + 5)) else {
                 unreachable!("{number} is new")
             };
             kept = more;
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(kept.misses.len(), KEPT);
         assert_eq!(told(&kept)[0], (500, 505));
         // One that is older than all of them is not noted again and again.
-        assert_eq!(kept.noting(miss(0, 5)), Noted::Known);
+        assert_eq!(kept.noting(miss(0, 5)), NotedMiss::Known);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The calls to the outside, and what is replied to them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Group, GroupOutcome, Marked, Reached, Reading};
@@ -34,8 +36,9 @@ pub enum Call {
     /// Ask nodes of a site's Infinispan for their views, up to [`VIEW_ASKS`](super::VIEW_ASKS) of them, until what was
     /// heard [settles](crate::replication::settles) the question. [`Event::Views`]
     ReadView { at: SiteName },
-    /// Read which node of a site the last deep check saw with the other site in view, if it saw one. [`Event::Witness`]
-    ReadWitness { of: SiteName },
+    /// Read which node of each site the last deep check saw with the other site in view, where it saw one.
+    /// [`Event::Witnesses`]
+    ReadWitnesses,
     /// Ask a node of `at` for how many seconds it has been running at least. [`Event::Age`]
     ReadAge {
         at: SiteName,
@@ -98,7 +101,7 @@ impl Call {
             Self::ReadRegister
             | Self::ReadAccelerator
             | Self::ReadMark
-            | Self::ReadWitness { .. }
+            | Self::ReadWitnesses
             | Self::ReadView { .. }
             | Self::ReadAge { .. }
             | Self::ReadBackup { .. }
@@ -115,7 +118,7 @@ impl Call {
             | Self::WriteRegister { .. }
             | Self::ReadAccelerator
             | Self::ReadMark
-            | Self::ReadWitness { .. }
+            | Self::ReadWitnesses
             | Self::NoteReached(_)
             | Self::WriteGroup(_)
             | Self::Pause { .. }
@@ -146,7 +149,7 @@ impl Call {
             Self::ReadAccelerator => Event::Accelerator(Err(fault)),
             Self::ReadMark => Event::Marked(Err(fault)),
             Self::WriteGroup(_) => Event::Group(Err(fault)),
-            Self::ReadWitness { .. } => Event::Witness(Err(fault)),
+            Self::ReadWitnesses => Event::Witnesses(Err(fault)),
             Self::ReadView { .. } => Event::Views(Err(fault)),
             Self::ReadAge { .. } => Event::Age(Err(fault)),
             Self::TakeOffline { .. }
@@ -169,7 +172,7 @@ impl Call {
             (Some(site), _) => format!("{site}'s Infinispan"),
             (
                 None,
-                Self::ReadRegister | Self::WriteRegister { .. } | Self::ReadMark | Self::ReadWitness { .. },
+                Self::ReadRegister | Self::WriteRegister { .. } | Self::ReadMark | Self::ReadWitnesses,
             ) => "the register".to_owned(),
             (None, Self::Pause { .. } | Self::Wait { .. }) => "the clock".to_owned(),
             (None, _) => "the accelerator".to_owned(),
@@ -187,8 +190,8 @@ pub enum Event {
     Accelerator(Result<Reading, Fault>),
     /// To [`Call::ReadMark`].
     Marked(Result<Option<Marked>, Fault>),
-    /// To [`Call::ReadWitness`].
-    Witness(Result<Option<Witness>, Fault>),
+    /// To [`Call::ReadWitnesses`]: by site.
+    Witnesses(Result<BTreeMap<SiteName, Witness>, Fault>),
     /// To [`Call::ReadAge`]: in whole seconds; none where the node does not say.
     Age(Result<Option<u64>, Fault>),
     /// To [`Call::WriteGroup`]: the group as the reply shows it.
@@ -216,7 +219,7 @@ impl Event {
             | Self::Written(Written::Unknown(fault))
             | Self::Accelerator(Err(fault))
             | Self::Marked(Err(fault))
-            | Self::Witness(Err(fault))
+            | Self::Witnesses(Err(fault))
             | Self::Age(Err(fault))
             | Self::Group(Err(fault))
             | Self::Views(Err(fault))
@@ -228,7 +231,7 @@ impl Event {
             | Self::Written(Written::Stored | Written::Lost(_))
             | Self::Accelerator(Ok(_))
             | Self::Marked(Ok(_))
-            | Self::Witness(Ok(_))
+            | Self::Witnesses(Ok(_))
             | Self::Age(Ok(_))
             | Self::Group(Ok(_))
             | Self::Views(Ok(_))
@@ -285,7 +288,7 @@ mod tests {
             ),
             (Call::ReadAccelerator, false, accelerator),
             (Call::ReadMark, false, register),
-            (Call::ReadWitness { of: site() }, false, register),
+            (Call::ReadWitnesses, false, register),
             (
                 Call::ReadAge {
                     at: site(),

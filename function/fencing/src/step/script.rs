@@ -1,5 +1,7 @@
 //! How a script runs: the log of calls, and its replay.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -11,7 +13,7 @@ use crate::health::Witness;
 use crate::register::{self, Claim, Record, SCHEMA};
 use crate::replication::{Backup, View};
 use crate::settings::Settings;
-use crate::words::Token;
+use crate::words::{SiteName, Token};
 
 /// How often a script starts over because someone else wrote the register in between.
 const ROUNDS: usize = 4;
@@ -195,6 +197,8 @@ impl Switched {
     }
 }
 
+type Witnesses = BTreeMap<SiteName, Witness>;
+
 /// The place of a call in the log.
 #[derive(Clone, Copy)]
 pub(super) struct Position(usize);
@@ -341,10 +345,10 @@ impl Script<'_> {
         })
     }
 
-    /// Waits for what the last deep check saw of a site's primary relay node.
-    pub(super) fn witness(&mut self, place: Position) -> Result<Result<Option<Witness>, Fault>, Halt> {
+    /// Waits for what the last deep check saw of each site's primary relay node.
+    pub(super) fn witnesses(&mut self, place: Position) -> Result<Result<Witnesses, Fault>, Halt> {
         Ok(match self.wait(place)? {
-            Event::Witness(witness) => witness,
+            Event::Witnesses(witnesses) => witnesses,
             other => Err(self.confused(&other)),
         })
     }

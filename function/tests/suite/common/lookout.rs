@@ -6,7 +6,7 @@ use std::time::Duration;
 use fencing::accelerator::Reading;
 use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
 use fencing::metrics::Measured;
-use fencing::register::near::{NearMiss, Noted};
+use fencing::register::near::{NearMiss, NotedMiss};
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use fencing::words::SiteName;
@@ -125,9 +125,9 @@ impl Lookout for &Memory {
             }
             let kept = state.near.entry(site.clone()).or_default();
             let (noted, is_new) = match kept.noting(miss) {
-                Noted::Known => return Ok(false),
-                Noted::Mended(noted) => (noted, false),
-                Noted::Added(noted) => (noted, true),
+                NotedMiss::Known => return Ok(false),
+                NotedMiss::Mended(noted) => (noted, false),
+                NotedMiss::Added(noted) => (noted, true),
             };
             *kept = noted;
             Ok(is_new)

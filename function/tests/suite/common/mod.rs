@@ -213,14 +213,17 @@ impl Memory {
     /// And lost again.
     pub(crate) fn lose(&self) {
         self.with(|state| {
-            for own in ["site-a", "site-b"] {
-                let node = state.views[&site(own)].node_address.clone();
-                let lost = View {
-                    node_address: node.clone(),
-                    relay_nodes_address: vec![node],
-                    ..view(own, &[own])
-                };
-                state.views.insert(site(own), lost);
+            for (own, view) in &mut state.views {
+                view.sites_view = vec![own.to_string()];
+            }
+        });
+    }
+
+    /// Each site has another relay node, which nobody meets.
+    pub(crate) fn second_relay_nodes(&self) {
+        self.with(|state| {
+            for view in state.views.values_mut() {
+                view.relay_nodes_address.push("n8".to_owned());
             }
         });
     }
@@ -284,7 +287,7 @@ impl Memory {
     }
 
     pub(crate) fn moment_of_wall(&self) -> Timestamp {
-        (&self).moment().wall
+        self.moment().wall
     }
 
     pub(crate) fn uptime(&self) -> Duration {
@@ -320,9 +323,9 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
             let checkup = state.kept.checkup.as_ref();
             Event::Marked(Ok(checkup.and_then(|checkup| checkup.marked.clone())))
         }
-        Call::ReadWitness { of } => {
+        Call::ReadWitnesses => {
             let checkup = state.kept.checkup.as_ref();
-            Event::Witness(Ok(checkup.and_then(|checkup| checkup.witnesses.get(of).cloned())))
+            Event::Witnesses(Ok(checkup.map_or_else(BTreeMap::new, |it| it.witnesses.clone())))
         }
         Call::ReadAge { at, node } if state.views[at].node_address != *node => call.failed("it is gone"),
         Call::ReadAge { at, .. } => {

@@ -179,7 +179,8 @@ impl Play {
             }
             Start::Forgotten => {
                 self.fenced();
-                self.touch(|reality| reality.sites[0].restart());
+                let now = self.sim().clock.now();
+                self.touch(|reality| reality.sites[0].restart(now));
             }
             Start::PutBack => {
                 self.fenced();
@@ -195,7 +196,8 @@ impl Play {
                 self.fenced();
                 self.link(true);
                 self.put_back();
-                self.touch(|reality| reality.sites[0].restart());
+                let now = self.sim().clock.now();
+                self.touch(|reality| reality.sites[0].restart(now));
             }
             Start::LeftOver => {
                 self.touch(|reality| reality.sites[0].push_all());

@@ -7,7 +7,7 @@ mod accelerator;
 mod others;
 mod site;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use fencing::accelerator::{Group, Mark, Outcome, Reached, listener_of};
@@ -19,7 +19,7 @@ use fencing::step::{Call, Event, Written};
 use fencing::words::{SiteName, Token};
 
 pub use self::others::{Others, Whose};
-pub use self::site::{Instance, Keycloak, Site};
+pub use self::site::{Instance, Keycloak, Relay, Site};
 use crate::dice::Dice;
 use crate::layout::Layout;
 
@@ -251,9 +251,10 @@ impl Reality {
                 self.reached = Some(*reached);
                 Event::Done(Ok(()))
             }
-            Call::ReadWitness { of } => {
+            Call::ReadWitnesses => {
                 let checkup = self.checkup(whose);
-                Event::Witness(Ok(checkup.and_then(|checkup| checkup.witnesses.get(of).cloned())))
+                let witnesses = checkup.map_or_else(BTreeMap::new, |checkup| checkup.witnesses.clone());
+                Event::Witnesses(Ok(witnesses))
             }
             Call::ReadView { at }
             | Call::ReadAge { at, .. }

@@ -91,6 +91,8 @@ pub struct Cluster {
     pub nodes: Vec<String>,
     /// Which node carries the bridge. Only it has a view of the sites; right after losing it, none has.
     pub relay: Option<usize>,
+    /// How many nodes are relay nodes beside it, those that follow it.
+    pub more_relays: usize,
     /// It has not joined the bridge yet, and shows no other site, however well the link is.
     pub joining: bool,
     /// When each node was started, where that was not long ago.
@@ -369,6 +371,7 @@ impl Cluster {
                 .collect(),
             // The last one, so that whoever asks once asks the wrong one.
             relay: nodes.checked_sub(1),
+            more_relays: 0,
             joining: false,
             started: vec![None; nodes],
             running: true,
@@ -401,6 +404,16 @@ impl Cluster {
             UnderWay::Clear { .. } => cache.entries.clear(),
             UnderWay::PushStart { .. } => cache.receiving = true,
         }
+    }
+
+    /// The relay nodes, the primary first.
+    pub(super) fn relay_nodes(&self) -> Vec<usize> {
+        let count = self.nodes.len();
+        let others = self.more_relays.min(count.saturating_sub(1));
+        self.relay
+            .into_iter()
+            .flat_map(|first| (0..=others).map(move |next| (first + next) % count))
+            .collect()
     }
 
     /// For how many seconds a node has been running. Those that nobody has restarted were there a week ago.

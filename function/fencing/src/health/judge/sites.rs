@@ -61,6 +61,7 @@ impl Judge<'_> {
                 _ if strays => None,
                 Some(node) if node.sees(backup) => Some(Witness {
                     node: node.node_address.clone(),
+                    relays: u32::try_from(node.relay_nodes_address.len()).unwrap_or(u32::MAX),
                     at: self.now,
                 }),
                 Some(node) => known.filter(|known| known.node == node.node_address).cloned(),

@@ -16,7 +16,8 @@ pub(super) fn backups(cluster: &Cluster, peer: &str, cache: &str) -> Vec<(String
 }
 
 pub(super) fn container(cluster: &Cluster, node: usize, world: &World) -> Value {
-    let is_relay = cluster.relay == Some(node);
+    let relays = cluster.relay_nodes();
+    let is_relay = relays.contains(&node);
     let view = if is_relay && cluster.joining {
         vec![cluster.site.clone()]
     } else if is_relay {
@@ -24,10 +25,9 @@ pub(super) fn container(cluster: &Cluster, node: usize, world: &World) -> Value 
     } else {
         Vec::new()
     };
-    let relay_address: Vec<&String> = cluster
-        .relay
-        .and_then(|relay| cluster.nodes.get(relay))
-        .into_iter()
+    let relay_address: Vec<&String> = relays
+        .iter()
+        .filter_map(|relay| cluster.nodes.get(*relay))
         .collect();
     let addresses: Vec<String> = (0..cluster.nodes.len())
         .map(|number| format!("10.128.0.{}:7800", number + 10))

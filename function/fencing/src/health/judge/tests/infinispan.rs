@@ -193,6 +193,7 @@ fn the_primary_that_has_seen_the_other_site_is_remembered() {
     ] {
         let witness = |(node, seconds): (&str, i64)| Witness {
             node: node.to_owned(),
+            relays: 1,
             at: at(seconds),
         };
         let previous = Checkup {
