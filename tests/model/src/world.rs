@@ -8,7 +8,7 @@
 use std::hash::Hash;
 
 use fencing::accelerator::{Health, Mark, Marked, Reached, Reading};
-use fencing::health::Witness;
+use fencing::health::RelayWitness;
 use fencing::register::Record;
 use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
 use fencing::step::{Call, Event, Written};
@@ -293,7 +293,7 @@ impl World {
                 at: self.now(),
             }))),
             Call::ReadWitnesses => {
-                let witness = Witness {
+                let witness = RelayWitness {
                     node: Relay::Known.name().to_owned(),
                     relays: 2,
                     at: self.now() - CHECKED,

@@ -281,7 +281,7 @@ pub struct Checkup {
     pub sights: BTreeMap<SiteName, Sight>,
     /// Of each site the primary relay node that has last been seen with the other site in view.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub witnesses: BTreeMap<SiteName, Witness>,
+    pub witnesses: BTreeMap<SiteName, RelayWitness>,
     /// Sites whose primary relay node was not met, and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub blind_since: BTreeMap<SiteName, Timestamp>,
@@ -322,7 +322,7 @@ pub struct Checkup {
 /// A node that has seen the other site, and so can lose it. One that has just become its site's relay node has not
 /// joined the bridge yet, and shows no other site either.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Witness {
+pub struct RelayWitness {
     /// Its name in its cluster.
     pub node: String,
     /// How many relay nodes its site had then, itself included.
@@ -331,7 +331,7 @@ pub struct Witness {
     pub at: Timestamp,
 }
 
-impl Witness {
+impl RelayWitness {
     /// Whether it is not too long ago to say something: as long as a result of the check counts.
     pub fn counts_at(&self, now: Timestamp) -> bool {
         let ago = now.duration_since(self.at);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Group, GroupOutcome, Marked, Reached, Reading};
-use crate::health::Witness;
+use crate::health::RelayWitness;
 use crate::register::Record;
 use crate::replication::{Backup, CacheFailure, CachePush, View};
 use crate::words::{Rev, SiteName};
@@ -191,7 +191,7 @@ pub enum Event {
     /// To [`Call::ReadMark`].
     Marked(Result<Option<Marked>, Fault>),
     /// To [`Call::ReadWitnesses`]: by site.
-    Witnesses(Result<BTreeMap<SiteName, Witness>, Fault>),
+    Witnesses(Result<BTreeMap<SiteName, RelayWitness>, Fault>),
     /// To [`Call::ReadAge`]: in whole seconds; none where the node does not say.
     Age(Result<Option<u64>, Fault>),
     /// To [`Call::WriteGroup`]: the group as the reply shows it.

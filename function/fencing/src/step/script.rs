@@ -9,7 +9,7 @@ use super::{
 };
 use crate::accelerator::{Marked, Reading};
 use crate::answer::{Answer, Cause, Notice, Status};
-use crate::health::Witness;
+use crate::health::RelayWitness;
 use crate::register::{self, Claim, Record, SCHEMA};
 use crate::replication::{Backup, View};
 use crate::settings::Settings;
@@ -197,7 +197,7 @@ impl Switched {
     }
 }
 
-type Witnesses = BTreeMap<SiteName, Witness>;
+type Witnesses = BTreeMap<SiteName, RelayWitness>;
 
 /// The place of a call in the log.
 #[derive(Clone, Copy)]

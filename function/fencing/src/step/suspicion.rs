@@ -33,7 +33,7 @@ use super::script::{Halt, Position, Script};
 use super::{Call, Fault};
 use crate::answer::{Answer, Status};
 use crate::contract::alert::LEFT;
-use crate::health::Witness;
+use crate::health::RelayWitness;
 use crate::register::{Record, State};
 use crate::replication::{Sight, primary, sight};
 use crate::words::{Fenced, Reporter, Survivor, Suspect};
@@ -294,7 +294,7 @@ impl Suspicion<'_> {
     }
 
     /// What is known of this node from before.
-    fn witness(&self, script: &mut Script<'_>, asked: Position, node: &str) -> Result<Witness, Halt> {
+    fn witness(&self, script: &mut Script<'_>, asked: Position, node: &str) -> Result<RelayWitness, Halt> {
         let Self {
             reporter, suspect, ..
         } = self;
@@ -329,7 +329,7 @@ impl Suspicion<'_> {
     fn has_run_since(
         &self,
         script: &Script<'_>,
-        witness: &Witness,
+        witness: &RelayWitness,
         age: Result<Option<u64>, Fault>,
     ) -> Result<(), Halt> {
         let node = &witness.node;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Finding, Judge, fails, fine, warns};
 use crate::health::{
     BLIND_AFTER_SECONDS, Checkup, DIVIDED_AFTER_SECONDS, ENDING_FAILS_DAYS, ENDING_WARNS_DAYS, Probe, Reach,
-    Refusal, Seen, Witness, seconds_from,
+    Refusal, RelayWitness, Seen, seconds_from,
 };
 use crate::register::{Record, State};
 use crate::replication::{Backup, Sight, View, primary, relay_nodes_disagree, sight};
@@ -46,7 +46,7 @@ impl Judge<'_> {
 
     /// The primary relay node of each site that has seen the other one, now or a while ago. Where another node has taken
     /// its place since, or two claim it, nobody has.
-    pub(super) fn witnesses(&self, previous: Option<&Checkup>) -> BTreeMap<SiteName, Witness> {
+    pub(super) fn witnesses(&self, previous: Option<&Checkup>) -> BTreeMap<SiteName, RelayWitness> {
         let mut witnesses = BTreeMap::new();
         for probe in self.probes_of_sites() {
             let Probe::Infinispan { at, backup } = &probe else {
@@ -59,7 +59,7 @@ impl Judge<'_> {
             let strays = views.iter().any(|view| view.local_site != at.as_str());
             let witness = match primary(views) {
                 _ if strays => None,
-                Some(node) if node.sees(backup) => Some(Witness {
+                Some(node) if node.sees(backup) => Some(RelayWitness {
                     node: node.node_address.clone(),
                     relays: u32::try_from(node.relay_nodes_address.len()).unwrap_or(u32::MAX),
                     at: self.now,

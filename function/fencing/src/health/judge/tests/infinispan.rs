@@ -191,7 +191,7 @@ fn the_primary_that_has_seen_the_other_site_is_remembered() {
         // That is another site's.
         (Some(vec![relay("site-b", "n1", both)]), known(-60), None),
     ] {
-        let witness = |(node, seconds): (&str, i64)| Witness {
+        let witness = |(node, seconds): (&str, i64)| RelayWitness {
             node: node.to_owned(),
             relays: 1,
             at: at(seconds),
