@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use fencing::answer::Status;
+use provisioner::topology::FailureDetection;
 use tests::servers::{Plan, SITES, Version};
 
 use crate::chain::Chain;
@@ -18,6 +19,8 @@ with_both_versions!(
     a_link_that_flaps_fences_nobody,
     a_relay_node_that_hangs_is_suspected_of_nothing_where_there_is_another,
     a_restart_of_the_only_relay_node_is_suspected_and_fences_nobody,
+    a_lost_link_is_fenced_sooner_with_a_shorter_failure_detection,
+    restarts_and_flaps_fence_nobody_with_a_shorter_failure_detection,
 );
 
 const ROUNDS: &str = "SITEFENCE_ROUNDS";
@@ -33,6 +36,15 @@ fn two_relays(version: Version) -> Plan {
         nodes: 2,
         relays: 2,
         ..Plan::small(version)
+    }
+}
+
+/// The same with the shortest failure detection that `plan` proposes.
+fn quick(version: Version) -> Plan {
+    let FailureDetection { interval, timeout } = FailureDetection::TRIED;
+    Plan {
+        detection: [interval, timeout].map(|it| it.seconds() * 1000),
+        ..two_relays(version)
     }
 }
 
@@ -66,7 +78,16 @@ fn told(chain: &Chain) {
 }
 
 async fn a_lost_link_is_fenced_by_a_suspicion(version: Version) {
-    let Some(chain) = Chain::set(two_relays(version)).await else {
+    cuts(two_relays(version)).await;
+}
+
+async fn a_lost_link_is_fenced_sooner_with_a_shorter_failure_detection(version: Version) {
+    cuts(quick(version)).await;
+}
+
+/// Cuts the link, and brings the site back before the next one.
+async fn cuts(plan: Plan) {
+    let Some(chain) = Chain::set(plan).await else {
         return;
     };
     let mut took = Vec::new();
@@ -115,12 +136,26 @@ async fn a_lost_link_is_fenced_by_a_suspicion(version: Version) {
     );
 }
 
-/// One at each site at a time, in turn the primary and the other one, killed and asked to end.
 async fn restarts_of_relay_nodes_fence_nobody(version: Version) {
     let Some(mut chain) = Chain::set(two_relays(version)).await else {
         return;
     };
-    settled(&chain).await;
+    restarts(&mut chain).await;
+    told(&chain);
+}
+
+async fn restarts_and_flaps_fence_nobody_with_a_shorter_failure_detection(version: Version) {
+    let Some(mut chain) = Chain::set(quick(version)).await else {
+        return;
+    };
+    flaps(&chain, &[3]).await;
+    restarts(&mut chain).await;
+    told(&chain);
+}
+
+/// One at each site at a time, in turn the primary and the other one, killed and asked to end.
+async fn restarts(chain: &mut Chain) {
+    settled(chain).await;
     let mut restarted = 0;
     for round in 0..rounds(2).div_ceil(SITES.len()) {
         for site in 0..SITES.len() {
@@ -139,11 +174,10 @@ async fn restarts_of_relay_nodes_fence_nobody(version: Version) {
             node.start().unwrap();
             restarted += 1;
         }
-        settled(&chain).await;
-        nobody_is_fenced(&chain);
+        settled(chain).await;
+        nobody_is_fenced(chain);
         println!("{restarted} restarts");
     }
-    told(&chain);
 }
 
 /// Shorter than the failure detection of the guide, so that nobody loses anybody.
@@ -152,17 +186,21 @@ async fn a_link_that_flaps_fences_nobody(version: Version) {
         return;
     };
     for _ in 0..rounds(1) {
-        for seconds in [3, 8, 10] {
-            settled(&chain).await;
-            chain.stage.servers.cut().unwrap();
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            chain.stage.servers.heal().unwrap();
-            chain.stage.linked().await;
-            nobody_is_fenced(&chain);
-            println!("away for {seconds} s");
-        }
+        flaps(&chain, &[3, 8, 10]).await;
     }
     told(&chain);
+}
+
+async fn flaps(chain: &Chain, lasting: &[u64]) {
+    for seconds in lasting {
+        settled(chain).await;
+        chain.stage.servers.cut().unwrap();
+        tokio::time::sleep(Duration::from_secs(*seconds)).await;
+        chain.stage.servers.heal().unwrap();
+        chain.stage.linked().await;
+        nobody_is_fenced(chain);
+        println!("away for {seconds} s");
+    }
 }
 
 async fn a_relay_node_that_hangs_is_suspected_of_nothing_where_there_is_another(version: Version) {
