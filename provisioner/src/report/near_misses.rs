@@ -12,7 +12,7 @@ use crate::topology::{SiteName, Topology};
 
 /// One of them, with the sites that it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missed {
+pub struct ReportedMiss {
     /// Whose monitoring reported it.
     pub reporter: SiteName,
     pub suspect: SiteName,
@@ -20,18 +20,18 @@ pub struct Missed {
 }
 
 /// The newest first.
-pub fn near_misses(topology: &Topology, kept: Vec<(SiteName, NearMiss)>) -> Vec<Missed> {
+pub fn near_misses(topology: &Topology, kept: Vec<(SiteName, NearMiss)>) -> Vec<ReportedMiss> {
     let [a, b] = topology.sites.each_ref().map(|site| &site.name);
-    let mut misses: Vec<Missed> = kept
+    let mut misses: Vec<ReportedMiss> = kept
         .into_iter()
-        .map(|(reporter, miss)| Missed {
+        .map(|(reporter, miss)| ReportedMiss {
             suspect: if reporter == *a { b } else { a }.clone(),
             reporter,
             miss,
         })
         .collect();
     misses.sort_by(|one, other| {
-        let key = |it: &Missed| (it.miss.from, it.miss.to);
+        let key = |it: &ReportedMiss| (it.miss.from, it.miss.to);
         key(other)
             .cmp(&key(one))
             .then_with(|| one.reporter.as_str().cmp(other.reporter.as_str()))
@@ -40,7 +40,7 @@ pub fn near_misses(topology: &Topology, kept: Vec<(SiteName, NearMiss)>) -> Vec<
 }
 
 /// A line for each, and for each reporter how long they lasted.
-pub fn near_misses_text(topology: &Topology, misses: &[Missed]) -> String {
+pub fn near_misses_text(topology: &Topology, misses: &[ReportedMiss]) -> String {
     if misses.is_empty() {
         return match topology.alerting.suspicion.seconds() {
             0 => "no near misses are noted: suspicions are switched off (alerting.suspicion: 0s)\n".to_owned(),
@@ -48,7 +48,7 @@ pub fn near_misses_text(topology: &Topology, misses: &[Missed]) -> String {
         };
     }
     let mut text = String::new();
-    for Missed {
+    for ReportedMiss {
         reporter,
         suspect,
         miss,
@@ -83,7 +83,7 @@ pub fn near_misses_text(topology: &Topology, misses: &[Missed]) -> String {
     text
 }
 
-pub fn near_misses_json(misses: &[Missed]) -> Value {
+pub fn near_misses_json(misses: &[ReportedMiss]) -> Value {
     let misses = misses.iter().map(|missed| {
         json!({
             "reporter": missed.reporter,
