@@ -38,9 +38,9 @@ fn two_relays(version: Version) -> Plan {
     }
 }
 
-/// The same with the shortest failure detection that `plan` proposes.
+/// The same with the failure detection that `plan` proposes to who wants a shorter one.
 fn quick(version: Version) -> Plan {
-    let FailureDetection { interval, timeout } = FailureDetection::TRIED;
+    let FailureDetection { interval, timeout } = FailureDetection::SHORT;
     Plan {
         detection: [interval, timeout].map(|it| it.seconds() * 1000),
         ..two_relays(version)

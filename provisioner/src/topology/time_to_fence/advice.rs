@@ -178,14 +178,13 @@ fn slow_suspicion(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'s
     }
 }
 
-/// What shorter settings would save off the worst case, beyond what is wrong with them. All of them were tried on real
-/// servers (docs/performance.md).
+/// What shorter settings would save off the worst case, beyond what is wrong with them.
 pub fn savings(topology: &Topology, read: &Readings) -> Vec<Saving> {
     let mut savings = Vec::new();
-    let tried = FailureDetection::TRIED;
+    let short = FailureDetection::SHORT;
     let within = |site| detected(site, read).detection.suspects_within_seconds();
     let slowest = topology.sites.iter().map(within).max().unwrap_or_default();
-    let seconds = slowest.saturating_sub(tried.suspects_within_seconds());
+    let seconds = slowest.saturating_sub(short.suspects_within_seconds());
     if seconds > 0 {
         savings.push(Saving {
             path: "spec.container.extraJvmOpts",
@@ -194,9 +193,9 @@ pub fn savings(topology: &Topology, read: &Readings) -> Vec<Saving> {
                 "`-Djgroups.xsite.fd.interval={} -Djgroups.xsite.fd.timeout={}` at both sites. A pause of a relay node or \
                  of the link as short as {} then costs a site: see first how long near misses last \
                  (`provision history --near-misses`)",
-                tried.interval.seconds() * 1000,
-                tried.timeout.seconds() * 1000,
-                Interval::from_seconds(tried.timeout.seconds().saturating_sub(tried.interval.seconds())),
+                short.interval.seconds() * 1000,
+                short.timeout.seconds() * 1000,
+                Interval::from_seconds(short.timeout.seconds().saturating_sub(short.interval.seconds())),
             ),
         });
     }

@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(of(&topology, &Readings::default())[0].1, 42);
         let quick = topology_from("alerting: { scrapeInterval: 2s, evaluationInterval: 2s }");
         let sites = quick.sites.iter();
-        let tried = sites.map(|site| (site.name.clone(), Some(FailureDetection::TRIED)));
+        let tried = sites.map(|site| (site.name.clone(), Some(FailureDetection::SHORT)));
         let tried = detected_so(tried.collect());
         assert_eq!(of(&quick, &tried), []);
         assert_eq!(totals(&quick, &tried), [23, 23]);
