@@ -1,7 +1,6 @@
 //! Suspicions on the whole chain: a lost link is fenced by one, and what is no lost link by none.
 //!
-//! How often each is tried is `SITEFENCE_ROUNDS`; the figures in docs/performance.md are of ten cuts and two hundred
-//! restarts.
+//! How often each is tried is `SITEFENCE_ROUNDS`.
 
 use std::time::{Duration, Instant};
 
