@@ -5,6 +5,7 @@
 //! register waits. None of it is evidence: every decision reads the world anew.
 
 mod health;
+mod suspicions;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -103,6 +104,7 @@ struct Memory {
     webhook: Remembered<Expected>,
     health: Remembered<Key>,
     recent: Recent,
+    looked: suspicions::Looked,
     waiting: Waiting,
     turned_away: u32,
     complained: Option<Moment>,
@@ -254,7 +256,14 @@ impl<W: Lookout> Handler<W> {
             let since = delivery.since.get(accusation).copied();
             answers.push(self.accusation(accusation, since, invocation, budget).await);
         }
+        for (accusation, since) in &delivery.suspicions {
+            // Where it is certain by now, the alert has been answered.
+            if !delivery.accusations.contains(accusation) {
+                answers.push(self.suspicion(accusation, *since, invocation, budget).await);
+            }
+        }
         answers.extend(self.watchdogs(&delivery, budget).await);
+        answers.extend(self.near_misses(&delivery, budget).await);
         answers.extend(self.foreign(&delivery, budget).await);
         if answers.is_empty() {
             answers.push(Answer::new(
@@ -333,10 +342,7 @@ impl<W: Lookout> Handler<W> {
             since,
         };
         let answer = self.task(task, invocation, budget).await;
-        let took = self.world.moment().uptime.saturating_sub(now.uptime);
-        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        self.world
-            .measure(Measured::new(Metric::FenceMilliseconds, took_ms));
+        self.measure_fence(now.uptime);
         if answer.status == Status::NotNow {
             let now = self.world.moment();
             self.memory()
@@ -344,6 +350,14 @@ impl<W: Lookout> Handler<W> {
                 .refused(reporter, suspect, &answer.sentence, now);
         }
         answer
+    }
+
+    /// How long an alert took that began to be looked into at `began`.
+    fn measure_fence(&self, began: Duration) {
+        let took = self.world.moment().uptime.saturating_sub(began);
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.world
+            .measure(Measured::new(Metric::FenceMilliseconds, took_ms));
     }
 
     async fn watchdogs(&self, delivery: &Delivery, budget: Budget) -> Vec<Answer> {

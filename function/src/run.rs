@@ -219,8 +219,12 @@ async fn aside<W: World>(world: &W, aside: Aside) {
 
 async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Call) -> Returned {
     let began = world.moment().uptime;
-    if let Call::Pause { seconds } = call {
-        let took = Duration::from_secs(seconds.into());
+    let time = match call {
+        Call::Pause { seconds } => Some(Duration::from_secs(seconds.into())),
+        Call::Wait { milliseconds } => Some(Duration::from_millis(milliseconds.into())),
+        _ => None,
+    };
+    if let Some(took) = time {
         world.sleep(took).await;
         return Returned {
             ticket,

@@ -23,6 +23,8 @@ pub mod alert {
     /// for itself for a while, and decides when that site has been missing all along. It pages nobody, and whatever it does
     /// not lead to is left to [`SITE_OFFLINE`].
     pub const SITE_SUSPECTED: &str = "SiteSuspected";
+    /// How the answer begins to one that is left to [`SITE_OFFLINE`].
+    pub const LEFT: &str = "left to SiteOffline";
     /// [`SITE_OFFLINE`] for people, with the severity by which their pagers, silences and inhibitions go. It fences nobody.
     pub const SITE_LOST: &str = "SiteLost";
     /// Nothing shows whether the other site is in view.
@@ -175,7 +177,9 @@ impl Envelope {
             // A site's name is as short as its type says.
             Self::Sweep {} | Self::Count { .. } => {}
             Self::Operate { task } => match task {
-                Task::Alert { .. } | Task::Sweep { .. } => return Err(Misunderstood::Task),
+                Task::Alert { .. } | Task::Suspicion { .. } | Task::Sweep { .. } => {
+                    return Err(Misunderstood::Task);
+                }
                 Task::Fence { by, .. }
                 | Task::Promote { by, .. }
                 | Task::Release { by }
@@ -285,6 +289,7 @@ mod tests {
     fn only_what_operators_do_can_be_asked_for_by_name() {
         for task in [
             json!({"task": "alert", "reporter": "site-a", "suspect": "site-b"}),
+            json!({"task": "suspicion", "reporter": "site-a", "suspect": "site-b"}),
             json!({"task": "sweep", "waited": 7}),
             json!({"task": "dance"}),
             json!({"task": "release"}),

@@ -106,6 +106,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision history", "each decision, newest last"),
             ("provision history --epoch 3", "every entry of one decision"),
+            (
+                "provision history --near-misses",
+                "suspicions that ended by themselves",
+            ),
         ],
     ),
     (

@@ -29,6 +29,9 @@ pub(super) struct History {
     /// Write the epoch as a page for a post-mortem: one HTML file that needs nothing else
     #[arg(long, value_name = "FILE.html", conflicts_with = "output")]
     report: Option<PathBuf>,
+    /// List suspicions that ended by themselves: from when, for how long, and why nobody was fenced
+    #[arg(long, conflicts_with_all = ["epoch", "report"])]
+    near_misses: bool,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -65,6 +68,10 @@ impl History {
         let (file, epoch) = self.meant()?;
         let loaded = file.load()?;
         let topology = &loaded.topology;
+        if self.near_misses && epoch.is_some() {
+            let failure = CommandError::new(Exit::Invalid, "a near miss is of no epoch: nothing was decided");
+            return Err(failure.hint(format!("provision history --near-misses {}", file.name())));
+        }
         if epoch.is_none() && self.report.is_some() {
             let failure = CommandError::new(Exit::Invalid, "a page is made of one epoch");
             return Err(failure.hint(format!(
@@ -75,6 +82,15 @@ impl History {
         cloud::finish(async {
             let session = Session::begin(topology, Console::new()).await?;
             cloud::herald(&session, topology, &file.name()).await;
+            if self.near_misses {
+                let misses = report::near_misses(topology, status::near_misses(&session, topology).await?);
+                cloud::answer(
+                    self.output,
+                    || report::near_misses_text(topology, &misses),
+                    || report::near_misses_json(&misses),
+                )?;
+                return Ok(Exit::Done);
+            }
             let entries = status::history(&session, topology).await?;
             let chapters = report::chapters(entries);
             let Some(wanted) = epoch else {
@@ -141,6 +157,7 @@ mod tests {
                 words: words.iter().map(PathBuf::from).collect(),
                 epoch,
                 report: None,
+                near_misses: false,
                 output: OutputFormat::Text,
                 region: None,
             };

@@ -96,9 +96,10 @@ impl Plan {
                 console.say(&format!("warning: {warning}"));
             }
             let read = cluster::what_fencing_waits_for(&observed.clusters);
-            let (cases, advice) = (
+            let (cases, advice, savings) = (
                 time_to_fence::worst_cases(topology, &read),
                 time_to_fence::advice(topology, &read),
+                time_to_fence::savings(topology, &read),
             );
             cloud::answer(
                 self.output,
@@ -107,11 +108,11 @@ impl Plan {
                     format!(
                         "{}\n{}{}",
                         report::plan_text(&plan, &preview),
-                        report::latency_text(&cases, &advice),
+                        report::latency_text(&cases, &advice, &savings),
                         cost.unwrap_or_default()
                     )
                 },
-                || report::plan_json(&plan, &preview, &cases, &advice, bill.as_deref()),
+                || report::plan_json(&plan, &preview, &cases, &advice, &savings, bill.as_deref()),
             )?;
             let has_changes = plan.has_changes() || plan.plan_again;
             let exit = cloud::complete(

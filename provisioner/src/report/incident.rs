@@ -267,9 +267,10 @@ fn settings(topology: &Topology) -> Vec<Setting> {
         Setting {
             name: "alert",
             value: format!(
-                "scrape {}, evaluation {}, for {}, groupWait {}, groupInterval {}",
+                "scrape {}, evaluation {}, suspicion {}, for {}, groupWait {}, groupInterval {}",
                 alerting.scrape_interval,
                 alerting.evaluation_interval,
+                alerting.suspicion,
                 alerting.pending,
                 alerting.group_wait,
                 alerting.group_interval

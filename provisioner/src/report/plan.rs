@@ -13,7 +13,7 @@ use crate::observed::changes::{Action, Replacement, StackDifference, StackDrift}
 use crate::observed::objects::ObjectAction;
 use crate::plan::unreached::OutOfReach;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
-use crate::topology::time_to_fence::{Advice, Basis, Flap, Stage, TimeToFence};
+use crate::topology::time_to_fence::{Advice, Basis, Flap, Saving, Stage, TimeToFence};
 use crate::topology::{Region, SiteName};
 use fencing::accelerator::OWNER_TAG;
 
@@ -375,7 +375,7 @@ fn stage_text(text: &mut String, sign: &str, stage: &Stage) {
 }
 
 /// The worst case for each site, as a table, and what would shorten it.
-pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
+pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]) -> String {
     let mut text = String::new();
     let delayed = |case: &TimeToFence| -> u32 { case.delays.iter().map(|stage| stage.seconds).sum() };
     let same = matches!(cases, [a, b] if a.stages == b.stages && delayed(a) == delayed(b));
@@ -397,6 +397,19 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
         for stage in &case.delays {
             stage_text(&mut text, "+", stage);
         }
+        if let Some(fallback) = &case.fallback {
+            let instead = fallback.stages.iter().filter(|stage| !case.stages.contains(stage));
+            let instead: Vec<String> = instead
+                .map(|stage| format!("{} {} s", stage.name, stage.seconds))
+                .collect();
+            let _ = writeln!(
+                text,
+                "  within {} s by SiteOffline ({} instead of the look) {}",
+                fallback.total_seconds,
+                instead.join(", "),
+                fallback.when
+            );
+        }
         let Flap {
             noticed_after_seconds,
             back_in_view_seconds: [least, most],
@@ -411,6 +424,9 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
     }
     for advice in advice {
         let _ = writeln!(text, "  shorter or surer: {}: {}", advice.path, advice.what);
+    }
+    for Saving { path, seconds, what } in savings {
+        let _ = writeln!(text, "  could save {seconds} s: {path}: {what}");
     }
     text
 }

@@ -222,6 +222,12 @@ impl FailureDetection {
         timeout: Interval::from_seconds(15),
     };
 
+    /// As short as is proposed to anybody: five heartbeats, a second apart.
+    pub const SHORT: Self = Self {
+        interval: Interval::from_seconds(1),
+        timeout: Interval::from_seconds(5),
+    };
+
     /// A heartbeat may have come right before the loss, and the next look may be an interval away.
     pub fn suspects_within_seconds(self) -> u32 {
         self.timeout.seconds().saturating_add(self.interval.seconds())
@@ -272,7 +278,8 @@ pub enum Mode {
     Observe,
 }
 
-/// When an alert fires and how it travels. The defaults fence within 49 seconds in the worst case.
+/// When an alert fires and how it travels. The defaults fence within 40 seconds in the worst case, or within 49 where the
+/// function's look at a suspicion is not clear.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
@@ -283,6 +290,10 @@ pub struct Alerting {
     pub pending: Interval,
     /// How much longer the alert against the preferred survivor waits, when there is one.
     pub preference_delay: Interval,
+    /// For how long the function looks for itself once a site is suspected, counted from the first evaluation that
+    /// shows it out of view: if the primary relay node misses it all along, it is fenced then. Anything else is left to the
+    /// alert that waits for `for`. `0s` switches it off.
+    pub suspicion: Interval,
     /// How long Alertmanager collects alerts before it sends the first of a group.
     pub group_wait: Interval,
     /// How often Alertmanager sends a group again that changed or failed.

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::{
 
 use fencing::register::Record;
 use fencing::register::items::{self, CHECKUP, KEY, MEASURED, Stamp, Unread};
+use fencing::register::near::{NearMiss, NearMisses};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -292,6 +293,21 @@ impl Table {
             }
         }
         Ok(entries.into_values().collect())
+    }
+
+    /// The near misses that each of these sites reported, in no order. What cannot be read is left out.
+    pub async fn near_misses(
+        &self,
+        topology: &TopologyName,
+        sites: &[SiteName; 2],
+    ) -> Result<Vec<(SiteName, NearMiss)>, CallError> {
+        let reads = sites.iter().map(|site| async move {
+            let item = self.raw(items::near(topology, site)).await?;
+            let kept: Option<NearMisses> = item.and_then(|item| serde_dynamo::from_item(item).ok());
+            let misses = kept.unwrap_or_default().misses.into_iter();
+            Ok::<_, CallError>(misses.map(|miss| (site.clone(), miss)).collect::<Vec<_>>())
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
     /// Removes everything that belongs to `topology` and leaves the others' items alone.

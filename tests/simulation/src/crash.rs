@@ -22,6 +22,8 @@ pub enum Start {
     Whole,
     /// Nothing is decided, the link is lost.
     Lost,
+    /// The same, and the minute's check has seen it whole before.
+    Watched,
     /// Nothing is decided, the link is lost, and somebody took the suspect out already.
     LostAndOut,
     /// Decided, and the executor died.
@@ -68,6 +70,8 @@ pub enum Start {
 pub enum Act {
     /// The first site reports the second.
     Alert,
+    /// The first site suspects the second.
+    Suspicion,
     /// The schedule, as often as it takes.
     Sweep,
     /// An operator fences the second site.
@@ -112,7 +116,7 @@ const STEPS: usize = 7;
 
 /// Every act in every state that it may meet.
 pub fn scenes() -> Vec<Scene> {
-    use Act::{Alert, Fence, Impose, Promote, Rejoin, Sweep};
+    use Act::{Alert, Fence, Impose, Promote, Rejoin, Suspicion, Sweep};
     use Start::{
         Complete, Decided, Emptied, Forgotten, Healed, Isolated, Lost, LostAndOut, Promoted, PutBack,
         Recovered, Whole,
@@ -126,6 +130,13 @@ pub fn scenes() -> Vec<Scene> {
     for start in [Decided, Isolated, Complete, Forgotten, PutBack, Emptied] {
         rows.push((start, Sweep, Goal::Fenced));
     }
+    for start in [Start::Watched, Decided, Isolated, Complete] {
+        rows.push((start, Suspicion, Goal::Fenced));
+    }
+    rows.push((Whole, Suspicion, Goal::Untouched));
+    // Nobody is known to have seen the other site.
+    rows.push((Lost, Suspicion, Goal::Untouched));
+    rows.push((Start::Held, Suspicion, Goal::Untouched));
     rows.push((Start::PutBackUnpushed, Sweep, Goal::Fenced));
     rows.push((Start::LeftOver, Sweep, Goal::Fenced));
     rows.push((Recovered, Sweep, Goal::Open));

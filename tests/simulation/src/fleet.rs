@@ -29,6 +29,11 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
 /// The wall clock's time when the history begins.
 const BEGINNING: i64 = 1_795_255_200;
 
+/// What a clock that is right shows.
+pub(crate) fn wall_of(now: Duration) -> Timestamp {
+    Timestamp::from_second(BEGINNING).unwrap_or(Timestamp::UNIX_EPOCH) + now
+}
+
 pub struct Process {
     number: u64,
     whose: Whose,
@@ -104,11 +109,9 @@ impl Outside {
 impl World for Outside {
     fn moment(&self) -> Moment {
         let now = self.sim.clock.now();
-        let beginning = Timestamp::from_second(BEGINNING).unwrap_or(Timestamp::UNIX_EPOCH);
+        let wall = wall_of(now);
         Moment {
-            wall: (beginning + now)
-                .checked_add(self.process.wall_offset.get())
-                .unwrap_or(beginning),
+            wall: wall.checked_add(self.process.wall_offset.get()).unwrap_or(wall),
             uptime: now.saturating_sub(self.process.began),
         }
     }

@@ -15,6 +15,7 @@ use fencing::accelerator::Mark;
 use fencing::register::State;
 use fencing::replication::Backup;
 use fencing::settings::Mode;
+use jiff::SignedDuration;
 
 use crate::actors::operator::End;
 use crate::actors::{self, Stage, operator};
@@ -115,6 +116,19 @@ pub fn play_with(seed: u64, transcript: bool, marked: bool) -> Outcome {
             }
         }
     }
+    // By the seed, not by the dice, as above.
+    if seed % 6 == 4 {
+        for region in 0..regions {
+            for index in 0..2 {
+                // One of the sites' clocks is an hour off, either way.
+                let hours = [[0, 0], [1, 0], [0, -1]][(seed / 6 % 3) as usize][index];
+                let clock = SignedDuration::from_hours(hours);
+                sim.clock
+                    .spawn(actors::suspicious(stage.clone(), index, region, clock));
+            }
+        }
+        sim.clock.spawn(actors::relay_nodes(stage.clone()));
+    }
     sim.clock.spawn(actors::health_checks(stage.clone()));
     sim.clock.spawn(actors::alarms(stage.clone()));
     if operated {
@@ -191,6 +205,7 @@ fn settle(stage: &Stage, layout: Layout) {
         core.reality.half = None;
         core.reality.register_away = false;
         for index in 0..2 {
+            core.reality.sites[index].relay.join();
             core.reality.sites[index].slandered = false;
             if !core.reality.sites[index].alive {
                 core.reality.revive(index, now);

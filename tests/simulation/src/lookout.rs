@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
 use fencing::metrics::{Measured, Metric};
+use fencing::register::near::{NearMiss, NotedMiss};
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use fencing::words::SiteName;
@@ -23,7 +24,15 @@ const LOOK: Duration = Duration::from_millis(20);
 impl Lookout for Outside {
     async fn look(&self, probe: &Probe) -> Result<Seen, Fault> {
         self.sim().sleep(LOOK).await;
-        let core = self.sim().core();
+        let mut core = self.sim().core();
+        if let Probe::Infinispan { at, .. } = probe {
+            let reality = &mut core.reality;
+            let index = reality.index(at);
+            let (instance, joined) = reality.instance(index);
+            if joined && reality.sees_other(index) {
+                reality.witnesses.insert(instance);
+            }
+        }
         let reality = &core.reality;
         Ok(match probe {
             Probe::WebhookSecret | Probe::HealthSecret | Probe::InfinispanSecret | Probe::RegisterWrite => {
@@ -84,6 +93,20 @@ impl Lookout for Outside {
     async fn kept(&self) -> Result<Kept, Fault> {
         self.sim().sleep(LOOK).await;
         Ok(Kept::default())
+    }
+
+    async fn near_miss(&self, site: &SiteName, miss: NearMiss) -> Result<bool, Fault> {
+        self.sim().sleep(LOOK).await;
+        let mut core = self.sim().core();
+        let index = core.reality.index(site);
+        let (noted, is_new) = match core.near[index].noting(miss) {
+            NotedMiss::Known => return Ok(false),
+            NotedMiss::Mended(noted) => (noted, false),
+            NotedMiss::Added(noted) => (noted, true),
+        };
+        core.near[index] = noted;
+        core.watcher.counts.near_misses += u64::from(is_new);
+        Ok(is_new)
     }
 
     async fn sizes(&self, _: &SiteName, _: &SiteName) -> Result<Sizes, Fault> {

@@ -75,6 +75,10 @@ pub fn near(topology: &TopologyName, site: &SiteName) -> String {
     format!("{}near#{site}", others(topology))
 }
 
+/// The attribute of a site's near misses that says how often they were written: `rev` of
+/// [`NearMisses`](super::near::NearMisses).
+pub const NEAR_MISSES_REV: &str = "rev";
+
 /// That a site's watchdog alert came through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {

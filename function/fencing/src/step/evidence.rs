@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::restored::not_gone_back;
+use super::restored::{has_gone_back, not_gone_back};
 use super::script::{Halt, Position, Script};
 use super::{Call, Fault};
 use crate::accelerator::{Mark, Outcome, Reading, Unfit, Waiver, remember};
@@ -205,6 +205,33 @@ pub(super) fn owned(script: &mut Script<'_>, record: &Record, reading: &Reading)
     );
     script.say(Cause::AnothersAccelerator, sentence.clone());
     Err(Halt::Answer(Answer::new(Status::Retry, sentence)))
+}
+
+/// Why a decision for this survivor would be refused as things are, from what was read anyway: nothing is asked and nobody
+/// hears of it. [`decide`] asks for what this leaves open, and has the last word.
+pub(super) fn obstacle(
+    script: &Script<'_>,
+    record: &Record,
+    reading: &Reading,
+    survivor: &Survivor,
+    fenced: &Fenced,
+) -> Option<String> {
+    let settings = script.settings;
+    let ours = &settings.found.owner;
+    if let Mark::Names(owner) = &reading.mark
+        && !ours.is_empty()
+        && owner != ours
+    {
+        return Some(format!("the accelerator belongs to `{owner}`"));
+    }
+    if has_gone_back(script, record, reading) {
+        return Some("the register was restored from a backup".to_owned());
+    }
+    if !settings.may_survive(&survivor.0) {
+        return Some(format!("{survivor} is never to be left alone"));
+    }
+    let unfit = reading.outcome(settings, survivor, fenced, None).err()?;
+    Some(format!("{fenced} would not be fenced: {unfit}"))
 }
 
 /// On whose word something is decided.

@@ -34,6 +34,11 @@ fn noted(script: &Script<'_>, reading: &Reading) -> Option<Reached> {
     reading.reached.filter(|_| is_ours(script, reading))
 }
 
+/// Whether the register seems to have gone back, by one look at both.
+pub(super) fn has_gone_back(script: &Script<'_>, record: &Record, reading: &Reading) -> bool {
+    record.rev != Rev(0) && noted(script, reading).is_some_and(|reached| reached.is_beyond(record))
+}
+
 /// Refuses to act upon a register that has gone back.
 pub(super) fn not_gone_back(script: &mut Script<'_>, record: &Record, reading: &Reading) -> Result<(), Halt> {
     let Some(reached) = noted(script, reading).filter(|reached| reached.is_beyond(record)) else {

@@ -49,6 +49,8 @@ const LOOK_FOR_VIEWS: Duration = Duration::from_millis(2000);
 #[derive(Debug)]
 pub struct Infinispan {
     sites: BTreeMap<SiteName, Result<Rest, String>>,
+    /// The cache by which a node's age is told: one that both sites have.
+    aged_by: Option<String>,
 }
 
 /// What an Infinispan says of itself.
@@ -83,7 +85,10 @@ impl Infinispan {
                 (site.clone(), rest)
             })
             .collect();
-        Self { sites }
+        Self {
+            sites,
+            aged_by: settings.cleared_caches.first().cloned(),
+        }
     }
 
     /// Opens a connection to each site ahead of the first call. Returns when they are open.
@@ -104,6 +109,35 @@ impl Infinispan {
             .settled(peer, Instant::now() + VIEWS_WITHIN)
             .await
             .map_err(|what| fault(at, what))
+    }
+
+    /// For how many seconds a node has been running at least. A server does not say when it started, but each cache says
+    /// when it did; none where that cache keeps no statistics. What describes a cache does not name the node, so the same
+    /// connection is asked who that was.
+    pub async fn age(&self, at: &SiteName, node: &str) -> Result<Option<u64>, Fault> {
+        let rest = self.at(at)?;
+        let Some(cache) = &self.aged_by else {
+            return Ok(None);
+        };
+        let path = format!("/rest/v2/caches/{}?action=stats", segment(cache));
+        let mut trouble = format!("its node {node} is not reached any more");
+        for client in rest.warm() {
+            let asked = async {
+                let ask = async |path: &str| {
+                    let answer = rest.exchange(&client, &Method::GET, path).await;
+                    answer.map_err(Trouble::what).and_then(succeeded)
+                };
+                let age = read::age(&ask(&path).await?)?;
+                let view = read::view(&ask("/rest/v2/container").await?)?;
+                Ok::<_, String>((view.node_address == node).then_some(age))
+            };
+            match asked.await {
+                Ok(Some(age)) => return Ok(age),
+                Ok(None) => {}
+                Err(what) => trouble = what,
+            }
+        }
+        Err(fault(at, trouble))
     }
 
     /// Cuts replication of all caches at a site. The survivor's users are waiting for it, and it may be made twice:

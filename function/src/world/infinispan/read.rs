@@ -130,6 +130,20 @@ pub(super) fn size(body: &[u8]) -> Result<u64, String> {
     json(body, "number of entries")
 }
 
+/// `GET …?action=stats`: for how many seconds the node that answers has had this cache. One that keeps no statistics says
+/// less than none.
+pub(super) fn age(body: &[u8]) -> Result<Option<u64>, String> {
+    #[derive(Deserialize)]
+    struct Stats {
+        #[serde(default)]
+        time_since_start: Option<i64>,
+    }
+    let stats: Stats = json(body, "list of statistics")?;
+    Ok(stats
+        .time_since_start
+        .and_then(|seconds| u64::try_from(seconds).ok()))
+}
+
 /// `GET …?action=keys`: a list, whose elements depend on how the cache is encoded: texts, numbers, objects. They are
 /// compared as they are written, each by the first half of its SHA-256. What an error would quote may be a key.
 pub(super) fn keys(body: &[u8]) -> Result<Keys, String> {
@@ -257,6 +271,19 @@ mod tests {
         assert_eq!(told, "its answer is no list of keys");
         assert_eq!(size(b"12"), Ok(12));
         assert!(size(b"\"a\"").is_err());
+    }
+
+    #[test]
+    fn a_cache_without_statistics_has_no_age() {
+        for (body, seconds) in [
+            (&br#"{"time_since_start":7,"stores":0}"#[..], Some(7)),
+            (br#"{"time_since_start":0}"#, Some(0)),
+            (br#"{"time_since_start":-1,"stores":-1}"#, None),
+            (b"{}", None),
+        ] {
+            assert_eq!(age(body), Ok(seconds));
+        }
+        assert!(age(b"[]").is_err());
     }
 
     #[test]

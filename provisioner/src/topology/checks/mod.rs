@@ -53,6 +53,7 @@ const CHECKS: &[Check] = &[
     register_outlives_a_site,
     strong_register_has_a_quorum,
     timings::function_answers_within_a_flush,
+    timings::suspicion_leaves_time_to_fence,
     timings::intervals_can_work,
     timings::failure_detection_can_work,
     timings::timeout_is_one_lambda_takes,

@@ -63,7 +63,7 @@ fn bad_luck(core: &mut Core, now: std::time::Duration) -> Option<(String, Proces
             format!("{} is back", SITES[index])
         }
         50..56 => {
-            reality.sites[index].restart();
+            reality.sites[index].restart(now);
             reality.hands.sites[index] = Some(now);
             format!("{}'s Infinispan starts anew", SITES[index])
         }

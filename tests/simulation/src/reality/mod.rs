@@ -7,7 +7,7 @@ mod accelerator;
 mod others;
 mod site;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use fencing::accelerator::{Group, Mark, Outcome, Reached, listener_of};
@@ -19,7 +19,7 @@ use fencing::step::{Call, Event, Written};
 use fencing::words::{SiteName, Token};
 
 pub use self::others::{Others, Whose};
-pub use self::site::{Keycloak, Site};
+pub use self::site::{Instance, Keycloak, Relay, Site};
 use crate::dice::Dice;
 use crate::layout::Layout;
 
@@ -70,6 +70,8 @@ pub struct Reality {
     pub unread: u64,
     /// Our last deep check.
     checkup: Option<Checkup>,
+    /// The relay nodes that a deep check has seen with the other site in view.
+    pub witnesses: BTreeSet<Instance>,
     /// The other topology on the accelerator, if it is deployed.
     pub others: Others,
     pub hands: Hands,
@@ -104,6 +106,7 @@ impl Reality {
             reached: None,
             unread: 0,
             checkup: None,
+            witnesses: BTreeSet::new(),
             others: Others::beside(&settings),
             hands: Hands::default(),
             rude: false,
@@ -209,7 +212,7 @@ impl Reality {
     pub fn revive(&mut self, index: usize, now: Duration) {
         let site = &mut self.sites[index];
         site.alive = true;
-        site.restart();
+        site.restart(now);
         site.keycloak = Keycloak::Running;
         self.hands.sites[index] = Some(now);
         self.hands.keycloak[index] = Some(now);
@@ -248,7 +251,13 @@ impl Reality {
                 self.reached = Some(*reached);
                 Event::Done(Ok(()))
             }
+            Call::ReadWitnesses => {
+                let checkup = self.checkup(whose);
+                let witnesses = checkup.map_or_else(BTreeMap::new, |checkup| checkup.witnesses.clone());
+                Event::Witnesses(Ok(witnesses))
+            }
             Call::ReadView { at }
+            | Call::ReadAge { at, .. }
             | Call::TakeOffline { at, .. }
             | Call::BringOnline { at, .. }
             | Call::ReadBackup { at, .. }
@@ -264,7 +273,7 @@ impl Reality {
                 }
                 self.infinispan(index, call, now, dice)
             }
-            Call::Pause { .. } => Event::Passed,
+            Call::Pause { .. } | Call::Wait { .. } => Event::Passed,
         }
     }
 }

@@ -23,7 +23,7 @@ use fencing::settings::Mode;
 use fencing::step::{Call, Event, Task};
 use fencing::words::{Epoch, Reporter, Suspect};
 
-use crate::reality::Reality;
+use crate::reality::{Instance, Reality};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InvocationId(pub(crate) u64);
@@ -43,6 +43,8 @@ impl fmt::Display for InvocationId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Alert(Reporter, Suspect),
+    /// The same before it is certain.
+    Suspicion(Reporter, Suspect),
     /// A resolved alert, or a watchdog's.
     Harmless,
     /// Somebody without credentials.
@@ -57,6 +59,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Alert(reporter, suspect) => write!(f, "ALERT {reporter} reports {suspect}"),
+            Self::Suspicion(reporter, suspect) => write!(f, "SUSPICION {reporter} misses {suspect}"),
             Self::Harmless => f.write_str("resolved alert and watchdog"),
             Self::Stranger => f.write_str("STRANGER"),
             Self::Sweep => f.write_str("sweep"),
@@ -85,6 +88,8 @@ struct Invoked {
     /// When its writes of groups were answered.
     answered: Vec<(String, Duration)>,
     views: Vec<View>,
+    /// When it was shown which process's view, where it is a suspicion's.
+    looks: Vec<(Duration, Instance)>,
     /// When its last reading of each site's backup took effect.
     backup_read: [Option<Duration>; 2],
     secret_reads: u32,
@@ -139,6 +144,12 @@ pub struct Counts {
     pub left_to_its_owner: u64,
     /// A loss was not fenced, and people heard of it.
     pub cries: u64,
+    /// A suspicion led to a decision.
+    pub suspected: u64,
+    /// One did not, and was left to the alert.
+    pub left: u64,
+    /// One was over by itself, and that was kept.
+    pub near_misses: u64,
     /// A site was fenced without the register.
     pub forced: u64,
     /// The register came to say what was forced, and functions ran again.
@@ -168,6 +179,9 @@ impl Counts {
             restored: self.restored + other.restored,
             left_to_its_owner: self.left_to_its_owner + other.left_to_its_owner,
             cries: self.cries + other.cries,
+            suspected: self.suspected + other.suspected,
+            left: self.left + other.left,
+            near_misses: self.near_misses + other.near_misses,
             forced: self.forced + other.forced,
             reconciled: self.reconciled + other.reconciled,
         }
@@ -236,6 +250,7 @@ impl Watcher {
             seen: Reading::default(),
             answered: Vec::new(),
             views: Vec::new(),
+            looks: Vec::new(),
             backup_read: [None; 2],
             secret_reads: 0,
             agreeing,
@@ -279,7 +294,7 @@ impl Watcher {
             Kind::Sweep => self.demand(!(writes && told_open), || {
                 format!("I11: the schedule finds nothing open and still causes {call:?}")
             }),
-            Kind::Alert(..) | Kind::Operate(_) => {}
+            Kind::Alert(..) | Kind::Suspicion(..) | Kind::Operate(_) => {}
             Kind::Forced(_) => {
                 let of_the_register = matches!(
                     call,
@@ -376,6 +391,12 @@ impl Watcher {
             }
             Call::WriteGroup(write) => {
                 self.group_is_written(id, write, before, reality, epoch);
+            }
+            Call::ReadView { at } if matches!(event, Event::Views(Ok(_))) => {
+                let (instance, _) = reality.instance(reality.index(at));
+                if let Some(invoked) = self.invoked_mut(id) {
+                    invoked.looks.push((now, instance));
+                }
             }
             Call::ReadBackup { at, .. } if matches!(event, Event::Backup(Ok(_))) => {
                 let index = reality.index(at);

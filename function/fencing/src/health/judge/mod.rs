@@ -88,6 +88,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         .map(|(site, _)| site);
     let blind_since = judge.since(blind, previous.map(|previous| &previous.blind_since));
     let divided_since = judge.since(&divided, previous.map(|previous| &previous.divided_since));
+    let witnesses = judge.witnesses(previous);
     let unreachable = judge.infinispans(record.as_ref(), &blind_since, &divided_since);
     judge.certificates();
     let unfenced = judge.unfenced(record.as_ref(), &sights, previous, marked.as_ref());
@@ -110,6 +111,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         state: record.as_ref().map(|record| record.state),
         unreachable,
         sights,
+        witnesses,
         blind_since,
         divided_since,
         unfenced,

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::{Finding, Judge, fails, fine, warns};
 use crate::health::{
-    BLIND_AFTER_SECONDS, DIVIDED_AFTER_SECONDS, ENDING_FAILS_DAYS, ENDING_WARNS_DAYS, Probe, Reach, Refusal,
-    Seen, seconds_from,
+    BLIND_AFTER_SECONDS, Checkup, DIVIDED_AFTER_SECONDS, ENDING_FAILS_DAYS, ENDING_WARNS_DAYS, Probe, Reach,
+    Refusal, RelayWitness, Seen, seconds_from,
 };
 use crate::register::{Record, State};
-use crate::replication::{Backup, Sight, View, relay_nodes_disagree, sight};
+use crate::replication::{Backup, Sight, View, primary, relay_nodes_disagree, sight};
 use crate::words::SiteName;
 
 impl Judge<'_> {
@@ -42,6 +42,35 @@ impl Judge<'_> {
             }
         }
         (sights, divided)
+    }
+
+    /// The primary relay node of each site that has seen the other one, now or a while ago. Where another node has taken
+    /// its place since, or two claim it, nobody has.
+    pub(super) fn witnesses(&self, previous: Option<&Checkup>) -> BTreeMap<SiteName, RelayWitness> {
+        let mut witnesses = BTreeMap::new();
+        for probe in self.probes_of_sites() {
+            let Probe::Infinispan { at, backup } = &probe else {
+                continue;
+            };
+            let known = previous
+                .and_then(|previous| previous.witnesses.get(at))
+                .filter(|witness| witness.counts_at(self.now));
+            let views = self.views_of(&probe).unwrap_or_default();
+            let strays = views.iter().any(|view| view.local_site != at.as_str());
+            let witness = match primary(views) {
+                _ if strays => None,
+                Some(node) if node.sees(backup) => Some(RelayWitness {
+                    node: node.node_address.clone(),
+                    relays: u32::try_from(node.relay_nodes_address.len()).unwrap_or(u32::MAX),
+                    at: self.now,
+                }),
+                Some(node) => known.filter(|known| known.node == node.node_address).cloned(),
+                None if views.iter().any(View::is_primary) => None,
+                None => known.cloned(),
+            };
+            witnesses.extend(witness.map(|witness| (at.clone(), witness)));
+        }
+        witnesses
     }
 
     /// Since when something is so at these sites, as far as the deep checks have seen.
