@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fencing::health::{Check, Checkup, Probe};
+use fencing::health::{Check, Checkup, Probe, STALE_AFTER_SECONDS};
 use fencing::register::Record;
 use fencing::replication::Sight;
 use fencing::words::SiteName;
@@ -268,8 +268,8 @@ pub(super) fn cells(seen: &StatusReading, site: &SiteName) -> Cells {
             None => "never".to_owned(),
         },
     );
-    let sight = latest(seen).and_then(|checkup| checkup.sights.get(site));
-    let sees = match sight {
+    let looked = latest(seen);
+    let sees = match looked.and_then(|checkup| checkup.sights.get(site)) {
         Some(Sight::Sees) => "yes",
         Some(Sight::Misses) => "NO",
         Some(Sight::Divided) => "its relay nodes disagree",
@@ -277,11 +277,19 @@ pub(super) fn cells(seen: &StatusReading, site: &SiteName) -> Cells {
         Some(Sight::WrongSite) => "the address is another site's",
         None => UNKNOWN,
     };
+    // What the function saw before its schedule stopped is not how things are.
+    let is_old = |checkup: &&Checkup| {
+        seen.at.duration_since(checkup.at) > SignedDuration::from_secs(STALE_AFTER_SECONDS.into())
+    };
+    let sees = match looked.filter(is_old) {
+        Some(checkup) => format!("{sees} ({} ago)", ago(checkup.at, seen.at)),
+        None => sees.to_owned(),
+    };
     Cells {
         accelerator,
         health,
         share,
-        sees: sees.to_owned(),
+        sees,
         keycloak,
         watchdog,
     }

@@ -584,3 +584,17 @@ fn a_function_is_shown_with_its_version_and_what_it_could_not_do_last() {
     assert_eq!(told["lastError"]["sentence"], "the register does not answer");
     assert_eq!(told["reason"], "the function is idle");
 }
+
+/// A schedule that stopped hours ago leaves its last look behind.
+#[test]
+fn what_a_site_was_seen_to_see_long_ago_is_not_shown_as_how_it_is() {
+    let mut seen = healthy();
+    let sees = |seen: &StatusReading| {
+        let screen = status_text(seen);
+        let row = screen.lines().find(|line| line.starts_with("site-a ")).unwrap();
+        row.to_owned()
+    };
+    assert!(!sees(&seen).contains("yes ("), "{}", sees(&seen));
+    checkup(&mut seen).at = time("18:00:00");
+    assert!(sees(&seen).contains("yes (2 h ago)"), "{}", sees(&seen));
+}
