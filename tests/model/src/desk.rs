@@ -235,7 +235,14 @@ impl Protocol {
     }
 
     /// A call of the fence by force: what is in the register is in the command's memory.
-    pub(crate) fn land_apart(&self, scene: &mut Scene, by: &Invocation, call: &Call, overdue: bool) -> Event {
+    pub(crate) fn land_apart(
+        &self,
+        scene: &mut Scene,
+        by: &Invocation,
+        call: &Call,
+        way: Way,
+        overdue: bool,
+    ) -> Event {
         match call {
             Call::ReadMark => return Event::Marked(Ok(None)),
             Call::NoteReached(_) => return Event::Done(Ok(())),
@@ -247,7 +254,7 @@ impl Protocol {
             }
         };
         change(scene);
-        let event = self.take_effect(scene, by, call, Way::Plain, overdue);
+        let event = self.take_effect(scene, by, call, way, overdue);
         change(scene);
         event
     }

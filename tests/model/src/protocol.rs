@@ -198,7 +198,7 @@ impl Protocol {
 
     fn land(&self, scene: &mut Scene, by: &Invocation, call: &Call, way: Way, overdue: bool) -> Event {
         if by.apart {
-            return self.land_apart(scene, by, call, overdue);
+            return self.land_apart(scene, by, call, way, overdue);
         }
         if !by.others {
             return self.take_effect(scene, by, call, way, overdue);

@@ -194,20 +194,20 @@ fn each_point_of_the_story_has_its_sentence_and_the_command_that_comes_next() {
         (
             fenced(State::Decided),
             Condition::Fenced,
-            "prod: site-b is being fenced since 2026-11-21T20:00:00Z, epoch 3: it is not out of the accelerator yet\n\
+            "prod: site-b is being fenced, begun 2026-11-21T20:00:00Z, epoch 3: it is not out of the accelerator yet\n\
              next: provision status topology.yaml",
         ),
         (
             fenced(State::Isolated),
             Condition::Fenced,
-            "prod: site-b is being fenced since 2026-11-21T20:00:00Z, epoch 3: it is out of the accelerator, and site-a \
+            "prod: site-b is being fenced, begun 2026-11-21T20:00:00Z, epoch 3: it is out of the accelerator, and site-a \
              may still wait for it\n\
              next: provision status topology.yaml",
         ),
         (
             fenced(State::Complete),
             Condition::Fenced,
-            "prod: site-b is fenced since 2026-11-21T20:00:00Z, epoch 3: site-a serves alone\n\
+            "prod: site-b has been fenced since 2026-11-21T20:00:00Z, epoch 3: site-a serves alone\n\
              next: provision rejoin site-b topology.yaml --when-healed",
         ),
         (
