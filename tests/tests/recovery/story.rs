@@ -94,6 +94,8 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     let run = scene.run(&["rejoin", STALE, EXAMPLE]);
     assert_eq!(run.code, Some(2), "{run}");
 
+    believed_only_where_it_is_so(&scene);
+
     // Each attempt takes over, gets one step further than all before it, and is killed.
     let mut known = Vec::new();
     let mut seen_stopped = false;
@@ -282,6 +284,23 @@ fn rehearsed(scene: &Scene) {
     }
     assert_eq!(scene.status().1["register"], before);
     assert_eq!(scene.endpoints(), [KEPT, STALE]);
+}
+
+/// Somebody who handles Keycloak by hand says that it is stopped, and it is not.
+fn believed_only_where_it_is_so(scene: &Scene) {
+    let rejoin = ["rejoin", STALE, EXAMPLE, "--keycloak", "manual", "--keycloak-within", "5s"];
+    let Some((code, seen)) = scene.on_a_terminal(&rejoin, "site-b\nstopped\n") else {
+        return;
+    };
+    assert_eq!(code, Some(1), "{seen}");
+    for said in [
+        "Scale Keycloak of site-b to 0",
+        "Keycloak of site-b has 2 pods, 2 ready; waiting until none is left",
+    ] {
+        assert!(seen.contains(said), "{said}: {seen}");
+    }
+    assert_eq!(scene.keycloak(), (2, 2));
+    assert_eq!(scene.replication(), [Some(Offline), Some(Online)]);
 }
 
 fn its_history(scene: &Scene) {
