@@ -605,7 +605,7 @@ fn operators() -> Vec<Configuration> {
         Configuration {
             name: "a fence by force",
             about: "without the register, which holds nothing, or a decision the other way, at any of its steps; reconciled",
-            chances: &[(AlertB, 1), (Force, 1)],
+            chances: &[(AlertA, 1), (AlertB, 1), (Force, 1)],
             revisions: 12,
             expects: &[Seen::Forced, Seen::Reconciled, Seen::BSurvives, Seen::ASurvives],
             ..BASE

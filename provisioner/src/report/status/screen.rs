@@ -31,7 +31,7 @@ pub fn status_text(seen: &StatusReading) -> String {
                 cells.accelerator,
                 cells.health,
                 cells.share,
-                cells.sees,
+                format!("{}{}", cells.sees, age_of_look(seen)),
                 cells.keycloak,
                 cells.watchdog,
             ]
@@ -268,8 +268,8 @@ pub(super) fn cells(seen: &StatusReading, site: &SiteName) -> Cells {
             None => "never".to_owned(),
         },
     );
-    let looked = latest(seen);
-    let sees = match looked.and_then(|checkup| checkup.sights.get(site)) {
+    let sight = latest(seen).and_then(|checkup| checkup.sights.get(site));
+    let sees = match sight {
         Some(Sight::Sees) => "yes",
         Some(Sight::Misses) => "NO",
         Some(Sight::Divided) => "its relay nodes disagree",
@@ -277,22 +277,23 @@ pub(super) fn cells(seen: &StatusReading, site: &SiteName) -> Cells {
         Some(Sight::WrongSite) => "the address is another site's",
         None => UNKNOWN,
     };
-    // What the function saw before its schedule stopped is not how things are.
-    let is_old = |checkup: &&Checkup| {
-        seen.at.duration_since(checkup.at) > SignedDuration::from_secs(STALE_AFTER_SECONDS.into())
-    };
-    let sees = match looked.filter(is_old) {
-        Some(checkup) => format!("{sees} ({} ago)", ago(checkup.at, seen.at)),
-        None => sees.to_owned(),
-    };
     Cells {
         accelerator,
         health,
         share,
-        sees,
+        sees: sees.to_owned(),
         keycloak,
         watchdog,
     }
+}
+
+/// How old the function's last look is, where that is too old to say how things are: its schedule has stopped.
+fn age_of_look(seen: &StatusReading) -> String {
+    let is_old = |checkup: &&Checkup| {
+        seen.at.duration_since(checkup.at) > SignedDuration::from_secs(STALE_AFTER_SECONDS.into())
+    };
+    let looked = latest(seen).filter(is_old);
+    looked.map_or_else(String::new, |checkup| format!(" ({} ago)", ago(checkup.at, seen.at)))
 }
 
 /// Of several Regions' looks the latest.

@@ -373,7 +373,7 @@ fn other_verbs_begin_with_the_sentence_where_not_all_is_as_usual() {
     assert!(
         herald(&decided(State::Complete), Mode::Act)
             .unwrap()
-            .starts_with("prod: site-b is fenced")
+            .starts_with("prod: site-b has been fenced")
     );
 }
 
