@@ -3,6 +3,7 @@
 //! The local AWS delivers to no address of a mail, so this is a subscriber by HTTP: it confirms its subscription as every
 //! such subscriber has to, and then is sent subject and message of whatever is published.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ pub struct Mail {
 
 #[derive(Debug, Clone, Default)]
 struct Inbox {
-    /// What a subscription is to be confirmed with.
-    token: Option<String>,
+    /// By topic, what a subscription is to be confirmed with.
+    tokens: BTreeMap<String, String>,
     mails: Vec<Mail>,
 }
 
@@ -62,7 +63,7 @@ impl Mailbox {
             .send()
             .await
             .map_err(|error| failed("Subscribe", format!("{error:?}")))?;
-        let token = self.wait(|inbox| inbox.token.clone()).await;
+        let token = self.wait(|inbox| inbox.tokens.get(topic).cloned()).await;
         let token = token.ok_or_else(|| failed("Subscribe", "no token has arrived".to_owned()))?;
         client
             .confirm_subscription()
@@ -101,7 +102,7 @@ impl Front {
         let sent: Value = serde_json::from_slice(&received.body).unwrap_or_default();
         let text = |name: &str| sent[name].as_str().unwrap_or_default().to_owned();
         self.0.send_modify(|inbox| match sent["Type"].as_str() {
-            Some("SubscriptionConfirmation") => inbox.token = Some(text("Token")),
+            Some("SubscriptionConfirmation") => drop(inbox.tokens.insert(text("TopicArn"), text("Token"))),
             Some("Notification") => inbox.mails.push(Mail {
                 subject: text("Subject"),
                 message: text("Message"),
