@@ -199,10 +199,10 @@ impl<W: Lookout> Handler<W> {
         let began = self.world.moment().uptime;
         let ran = run(&self.settings, &self.world, &invocation.request_id, task, budget).await;
         let now = self.world.moment().uptime;
-        if ran.answer.status == Status::Retry {
+        if let Some(sentence) = &ran.failure {
             self.memory().failed = Some(LastFailure {
                 at: self.world.moment().wall,
-                sentence: ran.answer.sentence.clone(),
+                sentence: sentence.clone(),
             });
         }
         if let Some(record) = &ran.record {

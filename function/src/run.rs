@@ -20,7 +20,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use fencing::answer::{Answer, Notice, Status};
+use fencing::answer::{Answer, Cause, Notice, Status};
 use fencing::register::Record;
 use fencing::rehearsal::title;
 use fencing::settings::Settings;
@@ -43,6 +43,10 @@ const WRITE_ROOM: Duration = Duration::from_millis(750);
 /// Kept back from every call but the register's, so that after a hanging dependency the claim can still be
 /// given back and the reason told.
 const ENDING: Duration = Duration::from_millis(1500);
+
+/// What is answered where time ran out.
+const LATE: &str =
+    "the time was over before an answer was found; whatever was begun is finished by the next delivery";
 
 /// The longest that history and notifications may hold up an answer.
 const BESIDE_LIMIT: Duration = Duration::from_secs(2);
@@ -97,6 +101,8 @@ pub struct Ran {
     pub answer: Answer,
     /// The register's record as it was last read or written; none where there is none, or it was not to be read.
     pub record: Option<Record>,
+    /// What it could not do for want of something else. That another request is at work is none.
+    pub failure: Option<String>,
 }
 
 /// Carries out one task to its answer. `executor` names this invocation in claims.
@@ -109,6 +115,7 @@ pub async fn run<W: World>(
 ) -> Ran {
     let mut current = Current::default();
     let mut made = Made::default();
+    let mut failure = None;
     let mut calls = FuturesUnordered::new();
     let mut beside = FuturesUnordered::new();
     let (mut state, mut effects) = step::start(settings, executor, task, world.moment().wall);
@@ -126,6 +133,9 @@ pub async fn run<W: World>(
                         calls.push(carry_out(world, budget, ticket, made.entered_in(call)));
                     }
                     Effect::Say(notice) => {
+                        if notice.cause == Cause::DependencyFailed {
+                            failure = Some(notice.sentence.clone());
+                        }
                         let record = current.record.clone().map(Box::new);
                         beside.push(aside(world, Aside::Tell(notice, record)));
                     }
@@ -162,10 +172,8 @@ pub async fn run<W: World>(
                     (state, effects) = step::step(settings, state, world.moment().wall, ticket, event);
                 }
                 Awaited::Late => {
-                    break Answer::new(
-                        Status::Retry,
-                        "the time was over before an answer was found; whatever was begun is finished by the next delivery",
-                    );
+                    failure = Some(LATE.to_owned());
+                    break Answer::new(Status::Retry, LATE);
                 }
                 // The protocol always either waits for somebody or answers; if it ever does neither, the
                 // next delivery starts afresh.
@@ -189,6 +197,7 @@ pub async fn run<W: World>(
     Ran {
         answer,
         record: current.record,
+        failure,
     }
 }
 

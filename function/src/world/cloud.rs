@@ -58,6 +58,12 @@ pub struct Cloud {
     began: Instant,
 }
 
+/// Lambda says it; the group is called after the function where it does not.
+fn log_group(lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let usual = || lookup("AWS_LAMBDA_FUNCTION_NAME").map(|name| format!("/aws/lambda/{name}"));
+    lookup("AWS_LAMBDA_LOG_GROUP_NAME").or_else(usual)
+}
+
 impl Cloud {
     /// Makes all clients. `lookup` reads the environment; besides AWS's variables only `LAMBDA_TASK_ROOT` is
     /// looked at, where the CA bundles are.
@@ -72,7 +78,7 @@ impl Cloud {
             accelerator: Accelerator::new(&aws, &settings.found),
             infinispan: Infinispan::new(settings, root.as_deref().map(Path::new), &secrets),
             secrets,
-            notices: Notices::new(&aws, settings, lookup("AWS_LAMBDA_LOG_GROUP_NAME").as_deref()),
+            notices: Notices::new(&aws, settings, log_group(lookup).as_deref()),
             readings: settings.found.endpoint_group_arns.len() + 1,
             register_region: settings
                 .register_role_arn

@@ -13,9 +13,11 @@ use fencing::health::{Level, Probe, Reach, Refusal, Seen, probes};
 use fencing::metrics::Metric;
 use fencing::register::{Hold, Record};
 use fencing::settings::Settings;
-use fencing::step::Call;
+use fencing::step::{Call, Task};
+use fencing::words::{Reporter, Suspect};
 use function::event::Incoming;
 use function::handler::{Handler, Invocation};
+use function::run::{Budget, run};
 use function::world::World as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -483,4 +485,42 @@ proptest! {
             });
         });
     }
+}
+
+/// Whoever finds another request at work comes again, and nothing has failed.
+#[tokio::test(start_paused = true)]
+async fn what_failed_last_is_kept_and_that_another_is_at_work_is_no_failure() {
+    let world = Memory::split();
+    let last_failure = |world: &Memory| {
+        world.with(|state| state.kept.checkup.as_ref().and_then(|checkup| checkup.last_failure.clone()))
+    };
+    let handler = ready(&world).await;
+    {
+        let task = Task::Alert {
+            reporter: Reporter(site("site-a")),
+            suspect: Suspect(site("site-b")),
+            since: None,
+        };
+        let now = (&world).moment();
+        let budget = Budget::new(now, now.wall + Duration::from_secs(15), Duration::from_secs(15));
+        let (settings, outside) = (settings(), &world);
+        let other = run(&settings, &outside, "another", task, budget);
+        assert!(tokio::time::timeout(Duration::from_millis(25), other).await.is_err());
+    }
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert!(
+        told.status == 503 && told.body.contains("request another is at work on it"),
+        "{}",
+        told.body
+    );
+    invoke(&handler, sweep()).await;
+    assert_eq!(last_failure(&world), None);
+
+    pass(Duration::from_mins(2)).await;
+    world.mishap(|call| matches!(call, Call::WriteGroup(_)), Mishap::Fails, 1);
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert_eq!(told.status, 503, "{}", told.body);
+    invoke(&handler, sweep()).await;
+    let failure = last_failure(&world).unwrap();
+    assert!(failure.sentence.ends_with("the accelerator: out of order"), "{failure:?}");
 }

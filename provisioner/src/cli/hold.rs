@@ -61,12 +61,14 @@ impl Hold {
         })?;
         say(&until.map_or_else(
             || {
-                "it lasts until `provision release`; nothing reminds of it, since --until was not given"
-                    .to_owned()
+                format!(
+                    "it lasts until `provision release`; after {} an alarm goes off as a reminder (notify.holdAfter)",
+                    loaded.topology.notify.hold_after
+                )
             },
-            |until| format!("meant to end at {until}: then an alarm reminds, and the hold stays"),
+            |until| format!("meant to end at {until}: then an alarm goes off as a reminder, and the hold stays"),
         ));
-        say("it does not stop what was decided before, nor a rejoin");
+        say("it does not stop what was already decided, nor a rejoin");
         Ok(exit)
     }
 }

@@ -114,10 +114,7 @@ impl Rejoin {
         cloud::finish(async {
             let scope = Scope {
                 aws: true,
-                clusters: match self.keycloak {
-                    KeycloakBy::Command => [site.name.clone()].into(),
-                    KeycloakBy::Manual => Default::default(),
-                },
+                clusters: [site.name.clone()].into(),
             };
             let session = Session::over(topology, &scope, Console::new()).await?;
             let seen = status::look(&session, topology, &file, LOOK_WITHIN).await;
@@ -126,11 +123,10 @@ impl Rejoin {
                 say("there is nothing to bring back");
                 return Ok(Exit::Done);
             }
+            let within = cloud::duration(self.keycloak_within);
             let hands = match self.keycloak {
-                KeycloakBy::Command => {
-                    Hands::ours(&session, site, cloud::duration(self.keycloak_within)).await?
-                }
-                KeycloakBy::Manual => Hands::Theirs,
+                KeycloakBy::Command => Hands::ours(&session, site, within).await?,
+                KeycloakBy::Manual => Hands::theirs(&session, site, within).await,
             };
             say(&format!(
                 "{0} is to be brought back: its Keycloak is stopped, what it alone has is lost (logins under way, counts of \

@@ -28,6 +28,18 @@ pub struct Owner {
     pub pause: String,
 }
 
+/// The path at which Keycloak says whether it can serve, its caches and its database included.
+const LB_CHECK: &str = "lb-check";
+
+/// Where a pod is asked that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LbCheck {
+    pub pod: String,
+    /// Scheme, pod and port, as the API server's proxy takes them.
+    pub address: String,
+    pub path: String,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     /// The annotation that remembers its count while it is kept at none.
@@ -159,6 +171,44 @@ impl Workload {
         object
     }
 
+    /// Where each ready pod of Keycloak is asked whether a balancer may send somebody there, by way of the API server; a pod
+    /// that does not say at which port it serves cannot be asked.
+    pub fn lb_checks(&self) -> Vec<Result<LbCheck, String>> {
+        let options = self.object["spec"]["additionalOptions"].as_array();
+        let prefix = options.into_iter().flatten().find_map(|option| {
+            let is_prefix = option["name"] == "http-relative-path";
+            option["value"].as_str().filter(|_| is_prefix)
+        });
+        let prefix = prefix.unwrap_or_default().trim_matches('/');
+        let path = match prefix {
+            "" => LB_CHECK.to_owned(),
+            prefix => format!("{prefix}/{LB_CHECK}"),
+        };
+        let ready = self.pods.iter().filter(|pod| is_ready(pod));
+        ready
+            .map(|pod| {
+                let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+                let containers = pod["spec"]["containers"].as_array();
+                let ports = || {
+                    let all = containers.into_iter().flatten();
+                    all.filter_map(|container| container["ports"].as_array()).flatten()
+                };
+                let at = |scheme: &str| {
+                    let port = ports().find(|port| port["name"] == scheme)?;
+                    Some(format!("{scheme}:{name}:{}", port["containerPort"].as_u64()?))
+                };
+                let address = at("https").or_else(|| at("http"));
+                address
+                    .map(|address| LbCheck {
+                        pod: name.to_owned(),
+                        address,
+                        path: path.clone(),
+                    })
+                    .ok_or_else(|| format!("pod {name} names no port `https` or `http`"))
+            })
+            .collect()
+    }
+
     /// As `status` shows it.
     pub fn state(&self) -> KeycloakState {
         KeycloakState {
@@ -288,6 +338,41 @@ mod tests {
         );
         let untouched = keycloak(json!({"metadata": {"name": "keycloak"}, "spec": {}}));
         assert_eq!(untouched.given_back(), untouched.object);
+    }
+
+    #[test]
+    fn each_ready_pod_is_asked_at_the_port_and_the_path_at_which_it_serves() {
+        let pod = |name: &str, ports: Value| {
+            json!({
+                "metadata": {"name": name}, "spec": {"containers": [{"ports": ports}]},
+                "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            })
+        };
+        let port = |name: &str, number: u16| json!({"name": name, "containerPort": number});
+        let mut starting = pod("keycloak-3", json!([port("https", 8443)]));
+        starting["status"]["conditions"][0]["status"] = json!("False");
+        let mut keycloak = keycloak(json!({"spec": {}}));
+        keycloak.pods = vec![
+            pod("keycloak-0", json!([port("management", 9000), port("http", 8080), port("https", 8443)])),
+            pod("keycloak-1", json!([port("http", 8080)])),
+            pod("keycloak-2", json!([port("management", 9000)])),
+            starting,
+        ];
+        let asked = |keycloak: &Workload| -> Vec<String> {
+            let all = keycloak.lb_checks().into_iter();
+            all.map(|check| check.map_or_else(|why| why, |it| format!("{} {}", it.address, it.path)))
+                .collect()
+        };
+        assert_eq!(
+            asked(&keycloak),
+            [
+                "https:keycloak-0:8443 lb-check",
+                "http:keycloak-1:8080 lb-check",
+                "pod keycloak-2 names no port `https` or `http`",
+            ]
+        );
+        keycloak.object["spec"]["additionalOptions"] = json!([{"name": "http-relative-path", "value": "/auth"}]);
+        assert_eq!(asked(&keycloak)[0], "https:keycloak-0:8443 auth/lb-check");
     }
 
     #[test]

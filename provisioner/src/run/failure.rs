@@ -266,6 +266,9 @@ pub enum Failure {
 /// The code of a Keycloak that somebody keeps as it is.
 pub(super) const KEYCLOAK_CONTROLLED: &str = "keycloakControlled";
 
+/// The code of a Keycloak that takes too long to go, to come, or to serve.
+pub(super) const KEYCLOAK_SLOW: &str = "keycloakSlow";
+
 fn silent_text(sites: &[SilentSite]) -> String {
     let lines = sites.iter().map(|silent| {
         let last = match &silent.last_seen {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::failure::KEYCLOAK_SLOW;
 use super::{Failure, Session};
 use crate::observed::workload::Workload;
 use crate::topology::{Platform, Site};
@@ -216,7 +217,7 @@ impl Scaled {
                 return Err(Failure::WorkloadSlow {
                     what: self.what(),
                     code: match self.part {
-                        Scalable::Keycloak => "keycloakSlow",
+                        Scalable::Keycloak => KEYCLOAK_SLOW,
                         Scalable::Operator | Scalable::Router => "deploymentSlow",
                     },
                     until: until.to_owned(),

@@ -217,24 +217,26 @@ async fn register(session: &Session, topology: &Topology) -> Result<Record, Fail
 /// they are what is missed. A cluster that does not answer is asked again for a minute, and holds up no other.
 pub async fn restore(session: &Session, parts: &Parts) -> Result<usize, Failure> {
     let mut started = Vec::new();
-    let mut left: Vec<&Scaled> = parts.routers.iter().chain(&parts.operators).collect();
+    let all = parts.routers.iter().chain(&parts.operators);
+    let mut left: Vec<(&Scaled, Option<usize>)> = all.map(|part| (part, None)).collect();
     for attempt in 1.. {
         let mut failed = Vec::new();
         let mut last = None;
-        for part in left {
-            match put_back(part).await {
-                Ok(Some(wanted)) => {
+        for (part, tried) in left {
+            let mut wanted = tried;
+            match put_back(part, &mut wanted).await {
+                Ok(()) => {
+                    let Some(wanted) = wanted else { continue };
                     session
                         .console
                         .say(&format!("{} is to have {wanted} pods again", part.what()));
                     started.push((part, wanted));
                 }
-                Ok(None) => {}
                 Err(failure) => {
                     session
                         .console
                         .say(&format!("{} is not put back: {failure}", part.what()));
-                    failed.push(part);
+                    failed.push((part, wanted));
                     last = Some(failure);
                 }
             }
@@ -254,11 +256,15 @@ pub async fn restore(session: &Session, parts: &Parts) -> Result<usize, Failure>
     Ok(started.len())
 }
 
-async fn put_back(part: &Scaled) -> Result<Option<usize>, Failure> {
-    if part.find().await?.remembered().is_none() {
-        return Ok(None);
+/// Puts one back that a drill has scaled, and notes how many pods it is to have. That is noted before anything is written:
+/// where the reply to the write is lost, the next attempt finds nothing left to do, and its pods are waited for all the same.
+async fn put_back(part: &Scaled, wanted: &mut Option<usize>) -> Result<(), Failure> {
+    let found = part.find().await?;
+    if found.remembered().is_none() {
+        return Ok(());
     }
-    part.start().await.map(Some)
+    *wanted = Some(usize::try_from(found.started().1).unwrap_or(usize::MAX));
+    part.start().await.map(drop)
 }
 
 pub fn measured(by: String, fenced: &Fenced, worst_cases: &[TimeToFence]) -> SplitBrain {

@@ -93,4 +93,8 @@ pub enum Seen {
     SurvivorMissing,
     /// A write took effect after its caller had given up on it.
     Late,
+    /// A site was fenced without the register.
+    Forced,
+    /// The register came to say what was forced.
+    Reconciled,
 }

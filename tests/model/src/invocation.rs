@@ -42,6 +42,8 @@ pub struct Invocation {
     pub name: u8,
     /// Whether it is the other topology's.
     pub others: bool,
+    /// Whether it has a record in memory in place of the register.
+    pub apart: bool,
     pub state: Progress,
     pub shown: Shown,
 }
@@ -50,6 +52,7 @@ impl Hash for Invocation {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.name.hash(hasher);
         self.others.hash(hasher);
+        self.apart.hash(hasher);
         self.state.hash(hasher);
     }
 }
@@ -94,6 +97,7 @@ impl Invocation {
         let begun = Self {
             name,
             others,
+            apart: false,
             state,
             shown,
         };

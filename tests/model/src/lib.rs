@@ -18,6 +18,7 @@
 #![allow(clippy::expect_used)]
 
 pub mod configuration;
+pub mod desk;
 pub mod grounds;
 pub mod guide;
 mod happenings;

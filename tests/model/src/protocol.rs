@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use stateright::{Model, Property};
 
 use crate::configuration::{Configuration, From, Seen};
+use crate::desk;
 use crate::grounds::{Grounds, Site};
 use crate::invocation::Invocation;
 use crate::laws::{Deed, Law, answered};
@@ -67,12 +68,23 @@ impl Protocol {
         locked(&self.ends).len()
     }
 
-    /// What one retry without faults reaches from here.
+    /// What one retry without faults reaches from here; where a fence was begun by force, after one reconciliation.
     fn ends(&self, scene: &Scene) -> Ends {
-        let key = crate::shared::digest(&scene.world);
+        let forced = scene.desk.as_ref().filter(|desk| desk.begun).map(|desk| desk.fenced);
+        let key = crate::shared::digest(&(&scene.world, forced));
         let known = locked(&self.ends).get(&key).copied();
         known.unwrap_or_else(|| {
-            let ends = retry::ends(&self.grounds, &scene.world);
+            let ends = match forced {
+                None => retry::ends(&self.grounds, &scene.world),
+                Some(fenced) => match desk::reconciled(&self.grounds, &scene.world, fenced) {
+                    Some(world) => retry::ends(&self.grounds, &world),
+                    None => Ends {
+                        completes: false,
+                        fences: true,
+                        leaves: true,
+                    },
+                },
+            };
             locked(&self.ends).insert(key, ends);
             ends
         })
@@ -94,9 +106,19 @@ impl Protocol {
     }
 
     fn begin_of(&self, scene: &mut Scene, others: bool, task: Task) -> u8 {
+        self.begin_with(scene, others, false, task)
+    }
+
+    /// A task with a record in memory in place of the register.
+    pub(crate) fn begin_apart(&self, scene: &mut Scene, task: Task) -> u8 {
+        self.begin_with(scene, false, true, task)
+    }
+
+    fn begin_with(&self, scene: &mut Scene, others: bool, apart: bool, task: Task) -> u8 {
         let name = scene.fresh_name();
         let now = scene.world.now();
-        let (invocation, told) = Invocation::of(&self.grounds, others, name, task, now);
+        let (mut invocation, told) = Invocation::of(&self.grounds, others, name, task, now);
+        invocation.apart = apart;
         self.observed().told(&told);
         scene.running.push(Running {
             invocation: Shared::new(invocation),
@@ -175,6 +197,9 @@ impl Protocol {
     }
 
     fn land(&self, scene: &mut Scene, by: &Invocation, call: &Call, way: Way, overdue: bool) -> Event {
+        if by.apart {
+            return self.land_apart(scene, by, call, way, overdue);
+        }
         if !by.others {
             return self.take_effect(scene, by, call, way, overdue);
         }
@@ -184,7 +209,7 @@ impl Protocol {
         event
     }
 
-    fn take_effect(&self, scene: &mut Scene, by: &Invocation, call: &Call, way: Way, overdue: bool) -> Event {
+    pub(crate) fn take_effect(&self, scene: &mut Scene, by: &Invocation, call: &Call, way: Way, overdue: bool) -> Event {
         if !call.writes() {
             let event = scene.world.land(&self.grounds, call, way);
             if let (Call::ReadView { at }, Event::Views(Ok(_))) = (call, &event)
@@ -275,7 +300,8 @@ impl Protocol {
                 scene.commands[slot] = after;
             }
         }
-        if next.others {
+        let is_at_the_desk = self.answered_at_the_desk(scene, next.name, &answer);
+        if next.others || next.apart || is_at_the_desk {
             return;
         }
         // A warm process remembers a register that waits. In a rejoin the schedule does not ask for it.
@@ -305,8 +331,14 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn ways(scene: &Scene, call: &Call) -> impl Iterator<Item = Way> {
+fn ways(scene: &Scene, by: &Invocation, call: &Call) -> impl Iterator<Item = Way> + use<> {
     let world = &scene.world;
+    // Nothing goes wrong in a command's own memory.
+    let in_memory = by.apart
+        && matches!(
+            call,
+            Call::ReadRegister | Call::WriteRegister { .. } | Call::ReadMark | Call::NoteReached(_)
+        );
     let may = |chance: Chance| scene.left.of(chance) > 0;
     let switch = matches!(
         call,
@@ -352,6 +384,7 @@ fn ways(scene: &Scene, call: &Call) -> impl Iterator<Item = Way> {
         ),
     ]
     .into_iter()
+    .filter(move |(way, _)| !in_memory || *way == Way::Plain)
     .filter_map(|(way, possible)| possible.then_some(way))
 }
 
@@ -392,6 +425,7 @@ impl Model for Protocol {
             running: Vec::new(),
             adrift: Vec::new(),
             commands: [None, None],
+            desk: None,
             typed: 0,
             seen: None,
             misled: Vec::new(),
@@ -433,7 +467,7 @@ impl Model for Protocol {
         let room = scene.running.len() < self.configuration.executors;
         for (index, running) in scene.running.iter().enumerate() {
             for (ticket, call) in running.invocation.state.under_way() {
-                actions.extend(ways(scene, call).map(|way| Action::Call(index, ticket, way)));
+                actions.extend(ways(scene, &running.invocation, call).map(|way| Action::Call(index, ticket, way)));
             }
             // Who has changed nothing yet leaves nothing behind: as if it had never begun.
             if may(Chance::Crash) && running.invocation.shown.wrote {
@@ -441,7 +475,28 @@ impl Model for Protocol {
             }
         }
         actions.extend((0..scene.adrift.len()).map(Action::Land));
-        for (slot, command) in scene.commands.iter().enumerate() {
+        match &scene.desk {
+            None if may(Chance::Force) => actions.push(Action::Force(false)),
+            None => {}
+            Some(desk) if desk.is_free() => {
+                actions.push(Action::Force(true));
+                if may(Chance::Force) {
+                    actions.push(Action::Force(false));
+                }
+            }
+            Some(desk) => {
+                let phase = desk.errand.as_ref().map(|errand| &errand.phase);
+                if !matches!(phase, Some(desk::Phase::Calling(_))) {
+                    actions.push(Action::Desk);
+                }
+                if may(Chance::Crash) {
+                    actions.push(Action::BreakOff);
+                }
+            }
+        }
+        // The functions are stopped: nobody else gets anything done.
+        let stopped = scene.desk.is_some();
+        for (slot, command) in scene.commands.iter().enumerate().filter(|_| !stopped) {
             match command.as_ref().map(|command| &command.phase) {
                 None | Some(Phase::Calling(_)) => {}
                 Some(phase) => {
@@ -452,7 +507,7 @@ impl Model for Protocol {
                 }
             }
         }
-        if room {
+        if room && !stopped {
             let begins = [
                 Chance::AlertA,
                 Chance::AlertB,
@@ -474,7 +529,7 @@ impl Model for Protocol {
                 actions.push(Action::SweepHavingWaited);
             }
         }
-        if scene.commands.iter().any(Option::is_none) {
+        if scene.commands.iter().any(Option::is_none) && !stopped {
             // Whoever types it names the site that he sees fenced; it need not be so any more when it runs.
             let fenced = scene.world.record().fenced().map(|name| self.grounds.site(name));
             let fenced = fenced.unwrap_or(Site::B);
@@ -554,6 +609,20 @@ impl Model for Protocol {
             Action::Skip(slot) => {
                 next.left.take(Chance::Skip);
                 self.command(&mut next, slot, false)?;
+            }
+            Action::Force(reconciles) => {
+                if !reconciles {
+                    next.left.take(Chance::Force);
+                }
+                self.sit_down(&mut next, reconciles);
+            }
+            Action::Desk => self.at_the_desk(&mut next)?,
+            Action::BreakOff => {
+                next.left.take(Chance::Crash);
+                let desk = next.desk.as_mut()?;
+                if let desk::Phase::Calling(name) = desk.errand.take()?.phase {
+                    next.end(name);
+                }
             }
             Action::Call(index, ticket, way) => self.call(&mut next, index, ticket, way)?,
             Action::Land(index) => {

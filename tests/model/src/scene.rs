@@ -7,6 +7,7 @@ use fencing::register::State;
 use fencing::step::{Keycloak, Task, Ticket};
 use fencing::words::{Reporter, Rev, Suspect, Token};
 
+use crate::desk::{self, Desk};
 use crate::grounds::{Grounds, Site};
 use crate::invocation::Invocation;
 use crate::laws::Broken;
@@ -70,6 +71,8 @@ pub enum Chance {
     Restart,
     Break,
     Heal,
+    /// An operator stops the functions and fences site-b without the register.
+    Force,
     /// A site dies for good.
     Death,
 }
@@ -263,6 +266,8 @@ pub struct Scene {
     /// Writes without a caller.
     pub adrift: Vec<Adrift>,
     pub commands: [Option<Command>; 2],
+    /// The functions are stopped, for a fence by force.
+    pub desk: Option<Desk>,
     pub typed: u8,
     /// The waiting revision that a warm process has been seeing.
     pub seen: Option<Rev>,
@@ -283,6 +288,12 @@ pub enum Action {
     Command(usize),
     /// A command goes on without the wait that it was told to keep.
     Skip(usize),
+    /// An operator types `fence SITE --force`, or, with true, `reconcile`.
+    Force(bool),
+    /// The command at that desk goes on.
+    Desk,
+    /// It is broken off where it is.
+    BreakOff,
     /// A call of a running invocation fares so.
     Call(usize, Ticket, Way),
     /// A write without a caller takes effect.
@@ -402,6 +413,11 @@ impl Scene {
                 command.phase = Phase::Due;
             }
         }
+        if let Some(desk) = &mut self.desk
+            && desk.errand.as_ref().is_some_and(|errand| errand.phase == desk::Phase::Calling(name))
+        {
+            desk.errand = None;
+        }
     }
 
     /// A write is without its caller from now on.
@@ -417,7 +433,8 @@ impl Scene {
 
     /// The smallest name that nothing remembers.
     pub fn fresh_name(&self) -> u8 {
-        let records = [&self.world.register, &self.world.others];
+        let memory = self.desk.as_ref().and_then(|desk| desk.register.clone());
+        let records = [&self.world.register, &self.world.others, &memory];
         let remembered = |name: u8| {
             let request = crate::invocation::request(name);
             let signature = format!("(request {request})");

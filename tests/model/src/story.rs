@@ -39,6 +39,13 @@ fn sentence(grounds: &Grounds, scene: &Scene, action: Action) -> String {
             ),
             None => format!("command {slot} is over"),
         },
+        Action::Force(false) => "an operator types `fence site-b --force`".to_owned(),
+        Action::Force(true) => "an operator types `reconcile`".to_owned(),
+        Action::Desk => match scene.desk.as_ref().and_then(|desk| desk.errand.as_ref()) {
+            Some(errand) => format!("the command at the desk goes on from {:?}", errand.phase),
+            None => "nobody is at the desk".to_owned(),
+        },
+        Action::BreakOff => "the command at the desk is broken off".to_owned(),
         Action::Skip(slot) => format!("command {slot} goes on and does not wait"),
         Action::Call(index, ticket, way) => {
             let running = &scene.running[index];

@@ -10,7 +10,7 @@ use fencing::register::State;
 use crate::configuration::{Configuration, From, Seen};
 use crate::grounds::{Layout, Site};
 use crate::scene::Chance::{
-    self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Heal, Hold, Impose, Lag, NoRelay,
+    self, AlertA, AlertB, Break, Crash, Death, Demoted, Fence, Force, Heal, Hold, Impose, Lag, NoRelay,
     OthersAlertB, Partly, Promote, Rejoin, Relay, Release, Repeated, Rest, Restart, Second, Skip, Slow,
     Stuck, SuspicionA, SuspicionB, Sweep, Tick, Unanswered, Unmarked,
 };
@@ -654,6 +654,30 @@ fn operators() -> Vec<Configuration> {
             chances: &[(Rejoin, 1), (Impose, 1), (Break, 1)],
             revisions: 8,
             expects: &[Seen::Promoted, Seen::RejoinAborted],
+            ..BASE
+        },
+        Configuration {
+            name: "a fence by force",
+            about: "without the register, which holds nothing, or a decision the other way, at any of its steps; reconciled",
+            chances: &[(AlertA, 1), (AlertB, 1), (Force, 1)],
+            revisions: 12,
+            expects: &[Seen::Forced, Seen::Reconciled, Seen::BSurvives, Seen::ASurvives],
+            ..BASE
+        },
+        Configuration {
+            name: "a fence by force is broken off",
+            about: "at any point, and so is what reconciles it; each is begun again",
+            chances: &[(AlertB, 1), (Force, 2), (Crash, 1)],
+            revisions: 12,
+            expects: &[Seen::Forced, Seen::Reconciled],
+            ..BASE
+        },
+        Configuration {
+            name: "a fence by force, and calls that are not answered",
+            about: "they may take effect late, until the next command has waited",
+            chances: &[(AlertB, 1), (Force, 1), (Unanswered, 1), (Crash, 1)],
+            revisions: 12,
+            expects: &[Seen::Forced, Seen::Reconciled, Seen::Late],
             ..BASE
         },
         Configuration {

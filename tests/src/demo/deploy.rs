@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::monitoring::{self, Monitoring};
 use super::play::Play;
 use super::{DemoError, Programs, clusters, look};
+use crate::standins::local_aws::ACCOUNT;
 
 impl Play {
     pub(super) async fn deploy(&mut self, programs: &Programs) -> Result<(), DemoError> {
@@ -63,6 +64,16 @@ impl Play {
             .filter_map(|(region, url)| Some((region.clone(), url.as_str()?.to_owned())))
             .collect();
         self.outputs.push_str(&ran.stdout);
+        self.subscribe().await
+    }
+
+    /// Whoever is to be told subscribes to each function's topic.
+    async fn subscribe(&self) -> Result<(), DemoError> {
+        let topic = self.stage.topology.topic_name();
+        for region in &self.stage.topology.regions {
+            let topic = format!("arn:aws:sns:{region}:{ACCOUNT}:{topic}");
+            self.mailbox.subscribe(&self.stage.aws, region, &topic).await?;
+        }
         Ok(())
     }
 

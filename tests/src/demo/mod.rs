@@ -61,6 +61,9 @@ pub enum DemoError {
     /// The real Alertmanager did not start, or did not take an alert.
     #[error(transparent)]
     Daemon(#[from] crate::monitoring::DaemonError),
+    /// Nobody was told.
+    #[error("no mail is about `{about}`; those that came: {}", subjects.join(", "))]
+    NoMail { about: String, subjects: Vec<String> },
     /// The example cannot be played with.
     #[error("{path}: {reason}")]
     Example { path: PathBuf, reason: String },

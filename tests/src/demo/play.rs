@@ -20,6 +20,7 @@ use super::stage::{EXAMPLE, Stage};
 use super::{DemoError, Programs, alert, clusters, leftovers};
 use crate::standins::infinispan::BackupStatus;
 use crate::standins::local_aws::HttpAnswer;
+use crate::standins::mailbox::{Mail, Mailbox};
 
 pub use keep::keep;
 
@@ -90,6 +91,8 @@ pub(super) struct Play {
     pub(super) stage: Stage,
     pub(super) provision: Provision,
     pub(super) screen: Screen,
+    /// Where everybody's mails arrive.
+    pub(super) mailbox: Mailbox,
     /// By Region, the function's URL.
     pub(super) urls: BTreeMap<String, String>,
     /// What Alertmanager sends as its Authorization header.
@@ -116,6 +119,7 @@ impl Play {
             provision: Provision::new(&programs.provision, stage.folder.path(), stage.environment()),
             stage,
             screen,
+            mailbox: Mailbox::start()?,
             urls: BTreeMap::new(),
             credentials: String::new(),
             password: String::new(),
@@ -363,6 +367,24 @@ impl Play {
         self.screen.table(&look::COLUMNS, &view.rows());
         self.screen.say(&view.register_text());
         Ok(view)
+    }
+
+    /// The mail with this in its subject, on the screen.
+    pub(super) async fn show_mail(&self, about: &str) -> Result<Mail, DemoError> {
+        let mail = self.mailbox.mail(about).await;
+        let mail = mail.ok_or_else(|| DemoError::NoMail {
+            about: about.to_owned(),
+            subjects: self.mailbox.mails().into_iter().map(|mail| mail.subject).collect(),
+        })?;
+        self.quote_mail(&mail);
+        Ok(mail)
+    }
+
+    fn quote_mail(&self, mail: &Mail) {
+        self.screen.quote(&format!("Subject: {}", mail.subject));
+        for line in mail.message.lines() {
+            self.screen.quote(line);
+        }
     }
 
     async fn show_log(&self) -> Result<(), DemoError> {

@@ -5,6 +5,7 @@
 //!        │      ──▶ InfinispanPair        https  two clusters that replicate, relay nodes, faults
 //!        │      ──▶ ClusterStandIn        https  Kubernetes API servers: apply, RBAC, schemas, faults
 //!        │      ──▶ Exporter              http   the metrics port of a cluster's pods
+//!        │      ──▶ Mailbox               http   what a topic's subscribers are sent
 //!        │      ──▶ LocalAws              http   ministack: CloudFormation, Lambda, DynamoDB, ELBv2, …
 //!        └──────▶ RuntimeApi              http   hands events to the function's real binary,
 //!                                                which FunctionUrl gives an address
@@ -26,6 +27,7 @@ pub mod gate;
 pub mod infinispan;
 pub mod kubernetes;
 pub mod local_aws;
+pub mod mailbox;
 pub mod proxy;
 pub mod runtime_api;
 mod server;

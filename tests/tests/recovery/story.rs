@@ -60,7 +60,7 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     assert_eq!(run.code, Some(6), "{run}");
     let mut lines = run.stdout.lines();
     let sentence = lines.next().unwrap();
-    assert!(sentence.starts_with("demo: site-b is fenced since "), "{run}");
+    assert!(sentence.starts_with("demo: site-b has been fenced since "), "{run}");
     assert!(sentence.ends_with(", epoch 1: site-a serves alone"), "{run}");
     assert_eq!(
         lines.next(),
@@ -94,9 +94,13 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     let run = scene.run(&["rejoin", STALE, EXAMPLE]);
     assert_eq!(run.code, Some(2), "{run}");
 
+    believed_only_where_it_is_so(&scene);
+
     // Each attempt takes over, gets one step further than all before it, and is killed.
     let mut known = Vec::new();
     let mut seen_stopped = false;
+    // Its pods become ready, and say that they cannot serve yet.
+    scene.stage.clusters[1].world().lb_check = 503;
     for attempt in 0.. {
         let (code, said) = scene.run_on(&REJOIN, &mut known);
         assert!(attempt < ATTEMPTS, "{known:?}: {said:#?}");
@@ -107,6 +111,17 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
         }
         assert_eq!(code, 6, "{status}");
         assert_eq!(status["next"], "provision rejoin site-b local.yaml", "{status}");
+        let sentence = status["sentence"].as_str().unwrap();
+        assert!(
+            sentence.starts_with("demo: site-b is being brought back, epoch 1: site-a serves alone until that is done")
+                || sentence.ends_with(", epoch 1: site-a serves alone"),
+            "{sentence}"
+        );
+        if known.iter().any(|line| line.contains("does not serve yet: /lb-check of keycloak-")) {
+            scene.stage.clusters[1].world().lb_check = 200;
+        } else {
+            assert_eq!(scene.endpoints(), [KEPT], "{known:?}");
+        }
         let (wanted, pods) = scene.keycloak();
         seen_stopped |= (wanted, pods) == (0, 0);
         if scene.endpoints() != [KEPT] {
@@ -119,6 +134,9 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
         }
     }
     assert!(seen_stopped && known.len() > 8, "{known:?}");
+    for said in ["does not serve yet: /lb-check of keycloak-", "answers /lb-check with 200"] {
+        assert!(known.iter().any(|line| line.contains(said)), "{said}: {known:?}");
+    }
 
     assert_eq!(scene.endpoints(), [KEPT, STALE]);
     assert_eq!(scene.replication(), [Some(Online), Some(Online)]);
@@ -153,7 +171,7 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
 /// Whatever somebody types while a site is fenced, the first thing said is that it is. None of these changes anything.
 fn every_verb_says_so_first(scene: &Scene) {
     let zip = ["--only", "aws", "--function-zip", "function.zip"];
-    let verbs: [(&[&str], i32); 7] = [
+    let verbs: [(&[&str], i32); 9] = [
         (&["plan", EXAMPLE, zip[0], zip[1], zip[2], zip[3]], 0),
         (
             &[
@@ -170,6 +188,9 @@ fn every_verb_says_so_first(scene: &Scene) {
         ),
         (&["destroy", EXAMPLE, "--yes"], 3),
         (&["history", EXAMPLE], 0),
+        // While the survivor lives it is not replaced, and a hold says what it does not stop.
+        (&["promote", STALE, EXAMPLE, "--yes"], 3),
+        (&["hold", EXAMPLE, "--reason", "router work"], 0),
         (&["release", EXAMPLE], 0),
         (&["reconcile", EXAMPLE], 0),
         (&["drill", EXAMPLE], 0),
@@ -183,8 +204,18 @@ fn every_verb_says_so_first(scene: &Scene) {
             .filter(|line| !line.contains(" is set: calls go to "));
         let first = said.next().unwrap_or_default();
         let first = first.strip_prefix("error: ").unwrap_or(first);
-        assert!(first.contains("site-b is fenced since "), "{verb:?}: {run}");
+        assert!(first.contains("site-b has been fenced since "), "{verb:?}: {run}");
+        match verb[0] {
+            "hold" => assert!(
+                run.stderr.contains("it does not stop what was already decided, nor a rejoin"),
+                "{run}"
+            ),
+            "promote" => assert!(run.stderr.contains("`site-a` looks alive"), "{run}"),
+            _ => {}
+        }
     }
+    let (code, status) = scene.status();
+    assert_eq!((code, &status["register"]["state"]), (6, &"complete".into()), "{status}");
 }
 
 fn held_and_released(scene: &Scene) {
@@ -255,6 +286,23 @@ fn rehearsed(scene: &Scene) {
     assert_eq!(scene.endpoints(), [KEPT, STALE]);
 }
 
+/// Somebody who handles Keycloak by hand says that it is stopped, and it is not.
+fn believed_only_where_it_is_so(scene: &Scene) {
+    let rejoin = ["rejoin", STALE, EXAMPLE, "--keycloak", "manual", "--keycloak-within", "5s"];
+    let Some((code, seen)) = scene.on_a_terminal(&rejoin, "site-b\nstopped\n") else {
+        return;
+    };
+    assert_eq!(code, Some(1), "{seen}");
+    for said in [
+        "Scale Keycloak of site-b to 0",
+        "Keycloak of site-b has 2 pods, 2 ready; waiting until none is left",
+    ] {
+        assert!(seen.contains(said), "{said}: {seen}");
+    }
+    assert_eq!(scene.keycloak(), (2, 2));
+    assert_eq!(scene.replication(), [Some(Offline), Some(Online)]);
+}
+
 fn its_history(scene: &Scene) {
     let run = scene.run(&["history", EXAMPLE, "--output", "json"]);
     assert_eq!(run.code, Some(0), "{run}");
@@ -278,12 +326,27 @@ fn its_history(scene: &Scene) {
     for state in ["decided", "isolated", "complete", "rejoining", "open"] {
         assert!(run.stdout.contains(&format!("  {state}, ")), "{state}: {run}");
     }
+    // How long each call took that the function made before each of them.
+    for call in [
+        " ms  ask site-a's Infinispan which sites it sees\n",
+        " ms  change the endpoint group ",
+        " ms  cut replication from site-a to site-b\n",
+        " ms  clear work of site-b\n",
+    ] {
+        assert!(run.stdout.contains(call), "{call}: {run}");
+    }
     let run = scene.run(&["history", EXAMPLE, "--epoch", "9"]);
     assert_eq!(run.code, Some(2), "{run}");
     let run = scene.run(&["history", "1", EXAMPLE, "--report", "incident.html"]);
     assert_eq!(run.code, Some(0), "{run}");
     let page = std::fs::read_to_string(scene.stage.folder.path().join("incident.html")).unwrap();
-    for text in ["was fenced", "the alert fired", "both serve again", "rejoin by "] {
+    for text in [
+        "was fenced",
+        "the alert fired",
+        "both serve again",
+        "rejoin by ",
+        "cut replication from site-a to site-b",
+    ] {
         assert!(page.contains(text), "{text}: {page}");
     }
 }

@@ -175,7 +175,7 @@ fn of_forced(left: &ForcedFence) -> String {
     let (fenced, by, since) = (&left.fenced, &left.by, to_the_second(left.at));
     match left.step {
         ForcedStep::Stopped => format!(
-            "the functions are stopped since {since}, by {by}, who wanted to fence {fenced} by force; nothing was done yet"
+            "the functions have been stopped since {since}, by {by}, who wanted to fence {fenced} by force; nothing was done yet"
         ),
         ForcedStep::Begun => format!(
             "{fenced} was fenced by force, begun {since} by {by}, and no function runs until that is written down"
@@ -217,19 +217,19 @@ fn of_record(topology: &str, record: &Record, observes: bool, file: &str) -> Opt
             ),
             State::Decided => (
                 format!(
-                    "{fenced} is being fenced since {since}, epoch {epoch}: it is not out of the accelerator yet"
+                    "{fenced} is being fenced, begun {since}, epoch {epoch}: it is not out of the accelerator yet"
                 ),
                 format!("provision status {file}"),
             ),
             State::Isolated => (
                 format!(
-                    "{fenced} is being fenced since {since}, epoch {epoch}: it is out of the accelerator, and {survivor} \
+                    "{fenced} is being fenced, begun {since}, epoch {epoch}: it is out of the accelerator, and {survivor} \
                      may still wait for it"
                 ),
                 format!("provision status {file}"),
             ),
             State::Complete => (
-                format!("{fenced} is fenced since {since}, epoch {epoch}: {survivor} serves alone"),
+                format!("{fenced} has been fenced since {since}, epoch {epoch}: {survivor} serves alone"),
                 format!("{rejoin} --when-healed"),
             ),
             State::Rejoining => (

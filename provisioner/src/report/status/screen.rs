@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fencing::health::{Check, Checkup, Probe};
+use fencing::health::{Check, Checkup, Probe, STALE_AFTER_SECONDS};
 use fencing::register::Record;
 use fencing::replication::Sight;
 use fencing::words::SiteName;
@@ -31,7 +31,7 @@ pub fn status_text(seen: &StatusReading) -> String {
                 cells.accelerator,
                 cells.health,
                 cells.share,
-                cells.sees,
+                format!("{}{}", cells.sees, age_of_look(seen)),
                 cells.keycloak,
                 cells.watchdog,
             ]
@@ -285,6 +285,15 @@ pub(super) fn cells(seen: &StatusReading, site: &SiteName) -> Cells {
         keycloak,
         watchdog,
     }
+}
+
+/// How old the function's last look is, where that is too old to say how things are: its schedule has stopped.
+fn age_of_look(seen: &StatusReading) -> String {
+    let is_old = |checkup: &&Checkup| {
+        seen.at.duration_since(checkup.at) > SignedDuration::from_secs(STALE_AFTER_SECONDS.into())
+    };
+    let looked = latest(seen).filter(is_old);
+    looked.map_or_else(String::new, |checkup| format!(" ({} ago)", ago(checkup.at, seen.at)))
 }
 
 /// Of several Regions' looks the latest.

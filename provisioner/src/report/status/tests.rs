@@ -194,20 +194,20 @@ fn each_point_of_the_story_has_its_sentence_and_the_command_that_comes_next() {
         (
             fenced(State::Decided),
             Condition::Fenced,
-            "prod: site-b is being fenced since 2026-11-21T20:00:00Z, epoch 3: it is not out of the accelerator yet\n\
+            "prod: site-b is being fenced, begun 2026-11-21T20:00:00Z, epoch 3: it is not out of the accelerator yet\n\
              next: provision status topology.yaml",
         ),
         (
             fenced(State::Isolated),
             Condition::Fenced,
-            "prod: site-b is being fenced since 2026-11-21T20:00:00Z, epoch 3: it is out of the accelerator, and site-a \
+            "prod: site-b is being fenced, begun 2026-11-21T20:00:00Z, epoch 3: it is out of the accelerator, and site-a \
              may still wait for it\n\
              next: provision status topology.yaml",
         ),
         (
             fenced(State::Complete),
             Condition::Fenced,
-            "prod: site-b is fenced since 2026-11-21T20:00:00Z, epoch 3: site-a serves alone\n\
+            "prod: site-b has been fenced since 2026-11-21T20:00:00Z, epoch 3: site-a serves alone\n\
              next: provision rejoin site-b topology.yaml --when-healed",
         ),
         (
@@ -373,7 +373,7 @@ fn other_verbs_begin_with_the_sentence_where_not_all_is_as_usual() {
     assert!(
         herald(&decided(State::Complete), Mode::Act)
             .unwrap()
-            .starts_with("prod: site-b is fenced")
+            .starts_with("prod: site-b has been fenced")
     );
 }
 
@@ -583,4 +583,18 @@ fn a_function_is_shown_with_its_version_and_what_it_could_not_do_last() {
     let told = &status_json(&seen)["functions"]["eu-west-1"];
     assert_eq!(told["lastError"]["sentence"], "the register does not answer");
     assert_eq!(told["reason"], "the function is idle");
+}
+
+/// A schedule that stopped hours ago leaves its last look behind.
+#[test]
+fn what_a_site_was_seen_to_see_long_ago_is_not_shown_as_how_it_is() {
+    let mut seen = healthy();
+    let sees = |seen: &StatusReading| {
+        let screen = status_text(seen);
+        let row = screen.lines().find(|line| line.starts_with("site-a ")).unwrap();
+        row.to_owned()
+    };
+    assert!(!sees(&seen).contains("yes ("), "{}", sees(&seen));
+    checkup(&mut seen).at = time("18:00:00");
+    assert!(sees(&seen).contains("yes (2 h ago)"), "{}", sees(&seen));
 }

@@ -79,6 +79,42 @@ pub struct SecretObject {
     pub values: BTreeMap<String, SecretSlice<u8>>,
 }
 
+/// What came of asking a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PodAnswer {
+    /// It says yes.
+    Yes,
+    /// It says no, by this status.
+    No(u16),
+    /// It does not have what was asked for.
+    NotServed,
+    /// It was not asked, and why.
+    NotAsked(String),
+}
+
+impl PodAnswer {
+    /// The API server passes the pod's status on. It has own ones, too: for who may not ask, and for pods that it does not
+    /// reach or know.
+    fn of(answer: Result<String, kube::Error>) -> Self {
+        let status = match answer {
+            Ok(_) => return Self::Yes,
+            Err(kube::Error::Api(status)) => status,
+            Err(error) => return Self::NotAsked(format!("the API server does not answer: {error}")),
+        };
+        let own = ["error trying to reach service", "no endpoints available", "pods \""];
+        let is_own = own.iter().any(|words| status.message.contains(words));
+        match status.code {
+            401 | 403 => Self::NotAsked("`get` on pods/proxy is denied".to_owned()),
+            code if is_own || [502, 504].contains(&code) => Self::NotAsked(format!(
+                "the API server answers {code}: {}",
+                crate::yaml::shortened(status.message.trim(), 120)
+            )),
+            404 => Self::NotServed,
+            code => Self::No(code),
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
@@ -330,6 +366,19 @@ impl Cluster {
         match tokio::time::timeout(deadline, attempts).await {
             Ok(answer) => answer.map_err(|error| call.failed(error)),
             Err(_) => Err(call.timed_out(CALL_SECONDS)),
+        }
+    }
+
+    /// Asks a pod by HTTP, by way of the API server.
+    pub async fn ask_pod(&self, namespace: &str, address: &str, path: &str) -> PodAnswer {
+        let uri = format!("/api/v1/namespaces/{namespace}/pods/{address}/proxy/{path}");
+        let Ok(request) = http::Request::get(uri).body(Vec::new()) else {
+            return PodAnswer::NotAsked(format!("`{address}` is no address"));
+        };
+        let deadline = Duration::from_secs(CALL_SECONDS);
+        match tokio::time::timeout(deadline, self.client.request_text(request)).await {
+            Ok(answer) => PodAnswer::of(answer),
+            Err(_) => PodAnswer::NotAsked(format!("no answer within {CALL_SECONDS} seconds")),
         }
     }
 

@@ -16,6 +16,17 @@ impl Play {
     pub(super) async fn how_things_stand(&mut self) -> Result<(), DemoError> {
         let [a, b] = self.sites();
         self.screen.chapter("What somebody reads who is woken");
+        self.screen.say("A mail has come:");
+        let mail = self.show_mail("a site is fenced").await?;
+        let told = [
+            format!("serves:   {a}; {b} is out\n"),
+            format!("provision rejoin {b} {EXAMPLE} --when-healed"),
+        ];
+        self.screen.claim(
+            "it says what happened and when, who serves, and what to type",
+            told.iter().all(|told| mail.message.contains(told)),
+            || format!("{mail:?}"),
+        )?;
         let arguments = ["status", EXAMPLE, "--within", "20s"];
         let ran = self.provision.run(&self.screen, &arguments).await?;
         for line in ran.stdout.lines().take(LINES) {
@@ -80,6 +91,12 @@ impl Play {
             &format!("{b} has what was written while it was out"),
             has(self),
             || "it is not there".to_owned(),
+        )?;
+        let mail = self.mailbox.mail("both sites serve again").await;
+        self.screen.claim(
+            "and a mail says that both sites serve again",
+            mail.is_some_and(|mail| mail.message.contains("serves:   both sites\n")),
+            || format!("{:?}", self.mailbox.mails()),
         )?;
         self.claim_writes("with one more write to the accelerator", 2)?;
         let ran = self

@@ -95,6 +95,7 @@ impl Play {
 
     async fn goes_on(&self) -> Result<Infallible, DemoError> {
         let mut was_cut = false;
+        let mut shown = 0;
         let function = self.stage.topology.function_name();
         loop {
             let is_cut = self.link_is_cut().exists() || self.routers() == 0;
@@ -120,6 +121,12 @@ impl Play {
                 .aws
                 .invoke(self.stage.region(), &function, &minute)
                 .await?;
+            let mails = self.mailbox.mails();
+            for mail in mails.get(shown..).unwrap_or_default() {
+                self.screen.say("A mail:");
+                self.quote_mail(mail);
+            }
+            shown = mails.len();
             tokio::time::sleep(EVERY).await;
         }
     }

@@ -13,6 +13,7 @@ use super::asked::{Asked, Verb};
 use super::discovery;
 use super::operators;
 use super::path::{Place, Query, ResourcePath};
+use super::proxy;
 use super::rights::{Attempt, Denial, Rights};
 use super::status::{Refusal, json_response};
 use super::upstream::Lease;
@@ -115,6 +116,9 @@ impl Front {
         let may = |verb: Verb| allowed(&state, user.as_ref(), verb, path);
         if let Err(refusal) = may(verb) {
             return refused(&refusal);
+        }
+        if path.subresource.as_deref() == Some("proxy") && state.lease.is_none() {
+            return proxy::ask(received, path, &state.world);
         }
         let may_create = may(Verb::Create);
         let kinds = state.world.kinds();

@@ -30,6 +30,7 @@ mod merge;
 mod objects;
 mod operators;
 mod path;
+mod proxy;
 pub mod real;
 mod rights;
 mod schema;

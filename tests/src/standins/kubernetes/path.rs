@@ -73,6 +73,7 @@ impl Place {
             [plural] => (plural, None, None),
             [plural, name] => (plural, owned(name), None),
             [plural, name, subresource] => (plural, owned(name), owned(subresource)),
+            [plural, name, proxy @ "proxy", _] => (plural, owned(name), owned(proxy)),
             _ => return Self::Unknown,
         };
         Self::Resource(ResourcePath {

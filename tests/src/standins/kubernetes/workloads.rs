@@ -171,7 +171,10 @@ fn operate(world: &mut World, keycloak: &Value) {
                 "selector": {"matchLabels": labels},
                 "template": {
                     "metadata": {"labels": labels},
-                    "spec": {"containers": [{"name": "keycloak", "image": "keycloak"}]},
+                    // As Keycloak's operator names them.
+                    "spec": {"containers": [{"name": "keycloak", "image": "keycloak", "ports": [
+                        {"name": "https", "containerPort": 8443}, {"name": "management", "containerPort": 9000},
+                    ]}]},
                 },
             },
         });

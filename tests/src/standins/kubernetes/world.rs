@@ -33,6 +33,8 @@ pub struct World {
     kinds: Arc<Vec<ResourceType>>,
     revision: u64,
     uids: u64,
+    /// What each pod of Keycloak answers to `/lb-check`.
+    pub lb_check: u16,
     pub(super) rollout: Rollout,
     /// How often somebody has looked at what is being rolled out since the last pod came.
     pub(super) looks: u32,
@@ -54,6 +56,7 @@ impl World {
             kinds: Arc::new(kinds::built_in_kinds()),
             revision: 1000,
             uids: 0,
+            lb_check: 200,
             rollout: Rollout::default(),
             looks: 0,
             upstream: None,
