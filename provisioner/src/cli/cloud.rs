@@ -81,13 +81,13 @@ pub(super) fn duration(interval: Interval) -> Duration {
 /// Where the function comes from.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FunctionArgs {
-    /// Take the `bootstrap` of this zip instead of this program's own function, or of building one
+    /// Take the `bootstrap` of this zip, instead of this program's own function or building one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["source", "build_profile"])]
     pub(super) function_zip: Option<PathBuf>,
     /// Build from this checkout of Sitefence
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) source: Option<PathBuf>,
-    /// How much the compiler tries: what tests deploy need not be small
+    /// How much the compiler optimises: what tests deploy need not be small
     #[arg(long, value_enum, hide = true)]
     pub(super) build_profile: Option<ProfileArg>,
 }

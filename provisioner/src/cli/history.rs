@@ -20,16 +20,16 @@ const REGISTER_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 #[command(override_usage = "provision history [OPTIONS] [EPOCH] [TOPOLOGY]")]
 pub(super) struct History {
-    /// An epoch's number, to show every entry of it; and the topology file, `topology.yaml` unless another is named
+    /// An epoch's number, to show every entry of it; and the topology file, by default `topology.yaml`
     #[arg(value_name = "EPOCH] [TOPOLOGY", num_args = 0..=2)]
     words: Vec<PathBuf>,
     /// The same as EPOCH
     #[arg(long, value_name = "EPOCH")]
     epoch: Option<u64>,
-    /// Write the epoch as a page for a post-mortem: one HTML file that needs nothing else
+    /// Write the epoch as a page for a post-mortem: one self-contained HTML file
     #[arg(long, value_name = "FILE.html", conflicts_with = "output")]
     report: Option<PathBuf>,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
     #[arg(from_global)]

@@ -11,7 +11,7 @@ use super::{CommandError, Exit, examples, print, say};
 
 #[derive(Debug, Args)]
 pub(super) struct ManPages {
-    /// The verb; left out, the program's own page
+    /// The verb; by default, the program's own page
     #[arg(value_name = "VERB", add = ArgValueCandidates::new(verbs))]
     verb: Option<String>,
     /// Write the pages of all verbs into this folder

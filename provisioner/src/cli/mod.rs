@@ -37,8 +37,8 @@ use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use topology_file::TopologyFile;
 
-/// Keeps a two-site Keycloak serving when the sites lose each other: puts the fencing function in place from
-/// one topology file, and takes it away again.
+/// Keeps a two-site Keycloak serving when the sites lose each other: deploys the fencing function from one topology
+/// file, and removes it again.
 #[derive(Debug, Parser)]
 #[command(name = "provision", version, propagate_version = true, max_term_width = 100)]
 #[command(
@@ -54,9 +54,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Write a topology to go on with: from flags, from two clusters and AWS, or by questions
+    /// Write a topology to start from: from flags, from two clusters and AWS, or by asking questions
     Init(init::Init),
-    /// Check a topology offline: all mistakes at once, each with its place and what to do
+    /// Check a topology offline: reports all mistakes at once, each with its line and what to do
     Validate(validate::Validate),
     /// Write every document to review or to commit; no credentials, no network
     Render(render::Render),
@@ -74,9 +74,9 @@ enum Verb {
     History(history::History),
     /// Take a site out for planned work, as an alert would
     Fence(recover::Fence),
-    /// Write a fence by force into the register, and let the functions run again
+    /// Record a forced fence in the register, and let the functions run again
     Reconcile(force::Reconcile),
-    /// Bring the fenced site back, step by step; stopped at any point, the same command goes on
+    /// Bring the fenced site back, step by step; if it is interrupted, run it again
     Rejoin(recover::Rejoin),
     /// Make the fenced site serve, because the survivor died after the decision
     Promote(recover::Promote),
@@ -84,13 +84,13 @@ enum Verb {
     Hold(hold::Hold),
     /// Allow new decisions again
     Release(hold::Release),
-    /// Rehearse the loss of a site through the real address with the real credentials; changes nothing
+    /// Rehearse the loss of a site through the real URL with the real credentials; changes nothing
     Drill(drill::Drill),
-    /// Say what this program is, which function it carries, and what is deployed
+    /// Show the version of this program, the function that it carries, and what is deployed
     Version(version::Version),
     /// Print the JSON Schema of a topology, for editors
     Schema(schema::Schema),
-    /// Say what a field of the topology is for, and what it may hold
+    /// Show what a field of the topology is for, and what values it takes
     Explain(explain::Explain),
     /// Print completions for a shell
     Completions(completions::Completions),

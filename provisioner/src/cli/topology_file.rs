@@ -57,7 +57,8 @@ impl TopologyFile {
             && !known.any(|known| known.as_str() == region)
         {
             say(&format!(
-                "warning: {region} is none of the Regions in {}: --region is for signing in, and where things are deployed the topology says",
+                "warning: {region} is not one of the Regions in {}: --region is only for signing in; the topology \
+                 decides where things are deployed",
                 self.name()
             ));
         }

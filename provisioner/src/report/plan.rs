@@ -410,7 +410,7 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
         );
     }
     for advice in advice {
-        let _ = writeln!(text, "  shorter or surer: {}: {}", advice.path, advice.what);
+        let _ = writeln!(text, "  to fence faster or more safely: {}: {}", advice.path, advice.what);
     }
     text
 }

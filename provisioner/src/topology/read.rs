@@ -174,7 +174,7 @@ fn readable<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Box<Diagnostic>>
     };
     if bytes.len() > MOST_BYTES {
         let message = format!(
-            "the file has {} bytes, at most {MOST_BYTES} are read",
+            "the file has {} bytes; the limit is {MOST_BYTES}",
             bytes.len()
         );
         return Err(refuse(message, start, "is it the topology file?"));
@@ -359,7 +359,8 @@ impl Report<'_> {
             .take(end.saturating_sub(1))
             .chain(": …".chars())
             .collect();
-        let advice = "a secret never stands in this file: keep it in AWS Secrets Manager, change it if this file was shared";
+        let advice = "never put a secret into this file: keep it in AWS Secrets Manager, and change it if this file \
+                      was shared";
         told.hint = Some(match told.hint.take() {
             Some(hint) if hint.ends_with('?') => format!("{hint} {advice}"),
             Some(hint) => format!("{hint}; {advice}"),

@@ -264,7 +264,7 @@ mod tests {
             ("<<: {c: 1}\nb: 2", "1:1  a merge key (`<<`) is not allowed here"),
             ("a: !!str 1\nb: 2", "1:4 a a tag (`!…`) is not allowed here"),
             ("a: !Sub x\nb: 2", "1:4 a a tag (`!…`) is not allowed here"),
-            ("a: 1\na: 3\nb: 2", "2:1 a `a` stands here twice"),
+            ("a: 1\na: 3\nb: 2", "2:1 a `a` appears twice here"),
             ("? [a, {b: c}]\n: d\nb: 2", "1:3  a key must be a text"),
             ("b: 2\n---\nb: 3", "2:1  a second document begins here"),
         ] {

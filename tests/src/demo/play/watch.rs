@@ -42,7 +42,7 @@ impl Play {
         let ran = self.provision.run(&self.screen, &arguments).await?;
         let answer = self.ask().await?;
         self.screen.claim(
-            "a rehearsal makes it fail, and ends by itself: do people hear of it?",
+            "a rehearsal makes it fail, and ends by itself: are people notified?",
             ran.code == Some(0) && answer.status == 503 && answer.body.contains("failing=forced"),
             || format!("{}\n{answer:?}", ran.seen()),
         )?;

@@ -213,7 +213,7 @@ fn whoever_did_not_answer_is_not_said_to_have_nothing_to_do() {
     for plan in [PLAN, &["plan", "--only", "clusters"]] {
         let plan = sites.run(plan);
         assert!(!plan.to_string().contains("nothing to do"), "{plan}");
-        assert!(plan.stderr.contains("site `site-b` is not planned for"), "{plan}");
+        assert!(plan.stderr.contains("site `site-b` is not in this plan"), "{plan}");
     }
 }
 
