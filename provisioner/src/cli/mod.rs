@@ -56,7 +56,7 @@ struct Cli {
 enum Verb {
     /// Write a topology to start from: from flags, from two clusters and AWS, or by asking questions
     Init(init::Init),
-    /// Check a topology offline: reports all mistakes at once, each with its line and what to do
+    /// Check a topology offline, and report all mistakes at once, each with its line and what to do
     Validate(validate::Validate),
     /// Write every document to review or to commit; no credentials, no network
     Render(render::Render),

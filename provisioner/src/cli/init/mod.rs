@@ -476,7 +476,7 @@ mod tests {
     fn a_fingerprint_that_nobody_showed_is_refused() {
         let mut draft = blank();
         let failure = trusting("AB:CD").trusted(&mut draft).unwrap_err();
-        assert!(failure.to_string().contains("neither showed"), "{failure}");
+        assert!(failure.to_string().contains("neither site showed"), "{failure}");
         draft.sites[1].authority = Some(AuthorityDraft {
             file: "certs/site-b.pem".to_owned(),
             pem: String::new(),
