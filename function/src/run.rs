@@ -164,7 +164,7 @@ pub async fn run<W: World>(
                 Awaited::Late => {
                     break Answer::new(
                         Status::Retry,
-                        "the time was over before an answer was found; whatever was begun is finished by the next delivery",
+                        "the time ran out before an answer was found; the next delivery finishes whatever was begun",
                     );
                 }
                 // The protocol always either waits for somebody or answers; if it ever does neither, the

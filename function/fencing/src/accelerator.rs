@@ -270,7 +270,7 @@ pub enum Unfit {
     #[error("{survivor} is drained in the accelerator, and its balancer belongs to another account")]
     DrainedElsewhere { survivor: Survivor },
     /// It is not known where a site belongs.
-    #[error("where {site} belongs in the accelerator is not recorded")]
+    #[error("the record does not say where {site} belongs in the accelerator")]
     NoPlace { site: SiteName },
 }
 

@@ -14,7 +14,7 @@ pub enum WordError {
     #[error("the {what} is empty")]
     Empty { what: &'static str },
     /// Longer than anything derived from it may be.
-    #[error("the {what} `{text}` has {length} characters, at most {at_most} fit")]
+    #[error("the {what} `{text}` has {length} characters; the limit is {at_most}")]
     TooLong {
         what: &'static str,
         text: String,
@@ -23,7 +23,7 @@ pub enum WordError {
         at_most: usize,
     },
     /// A character outside the grammar.
-    #[error("the {what} `{text}` is not made of {of}")]
+    #[error("the {what} `{text}` may only contain {of}")]
     Grammar {
         what: &'static str,
         text: String,

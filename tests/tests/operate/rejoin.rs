@@ -119,7 +119,7 @@ fn a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_befo
             ),
             says("site-b no longer replicates to site-a", Some("again"), 1),
             says(
-                "site-b is in step: its Keycloak can be started",
+                "site-b is up to date: its Keycloak can be started",
                 Some("start-keycloak"),
                 6,
             ),

@@ -99,14 +99,15 @@ impl Stamp {
 pub enum Unread {
     /// A later version wrote it in a form that is not known here.
     #[error(
-        "its record has form {schema}, and forms up to {SCHEMA} are understood here; apply the newer version here too"
+        "its record has schema {schema}, and schemas up to {SCHEMA} are understood here; apply the newer version \
+         here, too"
     )]
     Newer {
         schema: u64,
         /// Its epoch, if that can still be told.
         epoch: Epoch,
     },
-    #[error("its record cannot be read and is left alone: {reason}")]
+    #[error("its record cannot be read, and is not changed: {reason}")]
     Malformed {
         reason: String,
         /// Its epoch, if that can still be told.

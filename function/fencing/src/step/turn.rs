@@ -223,7 +223,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         if self.backup(stale, kept)? != Backup::Offline {
             return self.advance(
                 RejoinStep::CutStale,
-                format!("{stale} replicates to {kept} again: cutting anew"),
+                format!("{stale} replicates to {kept} again: cutting again"),
             );
         }
         self.finish(Call::ClearCache {
@@ -381,7 +381,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         let status = self.backup(kept, stale)?;
         if status != Backup::Online {
             // What was written meanwhile may be missing at the stale site.
-            let sentence = format!("{kept}'s backup to {stale} is {status} again: pushing anew");
+            let sentence = format!("{kept}'s backup to {stale} is {status} again: pushing again");
             return self.advance(RejoinStep::Push, sentence);
         }
         let caches = pushes.into_iter().map(|push| push.cache).collect();
@@ -407,8 +407,8 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         let Sites { kept, stale } = self.sites;
         let restarts = self.restarts().saturating_add(1);
         let sentence = format!(
-            "the push from {kept} to {stale} began at {} and does not end, {sending} of {all} caches are under way: it is \
-             begun anew (attempt {})",
+            "the push from {kept} to {stale} began at {} and has not ended, {sending} of {all} caches are under way: \
+             it is started again (attempt {})",
             self.record.written_at,
             u16::from(restarts) + 1
         );
@@ -422,7 +422,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     fn readd(&mut self, keycloak: Keycloak) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
         if keycloak != Keycloak::Ready {
-            let sentence = format!("{stale} is in step: its Keycloak can be started");
+            let sentence = format!("{stale} is up to date: its Keycloak can be started");
             return Ok(Answer::new(Status::NotNow, sentence).then(Next::StartKeycloak));
         }
         for (at, backup) in [(kept, stale), (stale, kept)] {
@@ -506,6 +506,6 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
 
 fn stop_keycloak(stale: &SiteName) -> Answer {
     let sentence =
-        format!("{stale}'s Keycloak has to be scaled to zero, and to stay there until {stale} is in step");
+        format!("{stale}'s Keycloak has to be scaled to zero, and to stay there until {stale} is up to date");
     Answer::new(Status::NotNow, sentence).then(Next::StopKeycloak)
 }

@@ -190,7 +190,7 @@ fn secrets_certificates_and_the_accelerator() {
             )],
             &["endpoints"],
             &[],
-            "site-b is in while it is being brought back",
+            "site-b is in the accelerator while it is being brought back",
         ),
         (
             vec![

@@ -158,7 +158,7 @@ fn each_sites_infinispan() {
             ],
             &[],
             &[],
-            "it sees site-b, and replication to that is offline",
+            "it sees site-b, and replication to it is offline",
         ),
     ]);
 }
