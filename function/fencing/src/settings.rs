@@ -229,7 +229,10 @@ pub enum SettingsError {
     #[error("the variable {name} is not set; apply the topology again")]
     Missing { name: &'static str },
     /// It is there and makes no sense.
-    #[error("the variable {name} holds `{value}`: {reason}; apply the topology again")]
+    #[error(
+        "the variable {name} holds `{}`: {reason}; apply the topology again",
+        crate::words::shown(value)
+    )]
     Malformed {
         name: &'static str,
         /// What it holds. No variable holds a secret.

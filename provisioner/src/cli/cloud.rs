@@ -26,6 +26,7 @@ use crate::run::console::Console;
 use crate::run::{self, Scope, Session, Wanted, status};
 use crate::topology::{Architecture, Interval, Loaded, Topology};
 use crate::world::build::{self, Profile};
+use crate::yaml::shortened;
 
 /// How long the register is waited for before a verb begins.
 const HERALD_WITHIN: Duration = Duration::from_secs(2);

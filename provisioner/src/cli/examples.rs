@@ -76,10 +76,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "apply",
         &[
             ("provision apply", "shows the plan, and asks"),
-            (
-                "provision apply --yes --wait 10m",
-                "for a pipeline that can wait",
-            ),
+            ("provision apply --yes --wait 10m", "for a pipeline that can wait"),
             ("provision apply --only clusters", "the clusters only"),
         ],
     ),

@@ -6,6 +6,8 @@ use clap::{Args, Command};
 use clap_complete::ArgValueCandidates;
 use clap_mangen::Man;
 
+use crate::yaml::shortened;
+
 use super::completions::verbs;
 use super::{CommandError, Exit, examples, print, say};
 

@@ -18,6 +18,7 @@ use crate::run::keycloak::Hands;
 use crate::run::rejoin::{self, Way};
 use crate::run::{self, Scope, Session, losses, recover, status};
 use crate::topology::{Interval, Loaded, Site};
+use crate::yaml::shortened;
 
 /// Who handles the stale site's Keycloak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use super::{CommandError, Exit, say};
 use crate::files;
 use crate::topology::{self, Diagnostic, Loaded, Topology};
+use crate::yaml::shortened;
 
 /// The one that is meant where none is named.
 pub(super) use fencing::contract::USUAL_FILE as USUAL;
@@ -74,7 +75,7 @@ impl TopologyFile {
         let bytes = read.map_err(|error| {
             let failure = CommandError::new(
                 Exit::Invalid,
-                format!("cannot read `{}`: {error}", self.name()),
+                format!("cannot read `{}`: {error}", shortened(&self.name(), 200)),
             )
             .code("unreadableTopology");
             // Whoever has a file that cannot be read does not need another one.

@@ -41,7 +41,7 @@ pub enum PackageError {
     },
     #[error("the zip holds no `{BOOTSTRAP}`, but {}", if entries.is_empty() { "nothing".to_owned() } else { entries.join(", ") })]
     NoBootstrap { entries: Vec<String> },
-    #[error("`{BOOTSTRAP}` has {bytes} bytes, and Lambda takes {UNPACKED_LIMIT_BYTES}")]
+    #[error("`{BOOTSTRAP}` has {bytes} bytes; Lambda's limit is {UNPACKED_LIMIT_BYTES}")]
     TooLarge { bytes: u64 },
     #[error("the zip cannot be written")]
     Unwritable {

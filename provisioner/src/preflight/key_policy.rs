@@ -58,7 +58,7 @@ enum Applies {
 /// Reads a policy.
 pub(super) fn judge(policy: &str, who: &Who, actions: &[&str], context: &Context) -> Ruling {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else {
-        return Ruling::Unclear("its policy is no JSON".to_owned());
+        return Ruling::Unclear("its policy is not JSON".to_owned());
     };
     let statements = several(&policy["Statement"]);
     let mut lacking = Vec::new();

@@ -412,7 +412,11 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
         );
     }
     for advice in advice {
-        let _ = writeln!(text, "  to fence faster or more safely: {}: {}", advice.path, advice.what);
+        let _ = writeln!(
+            text,
+            "  to fence faster or more safely: {}: {}",
+            advice.path, advice.what
+        );
     }
     text
 }

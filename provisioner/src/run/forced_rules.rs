@@ -46,14 +46,14 @@ pub(super) fn may_go_on(one: &Stands, own: &Signed) -> Result<(), String> {
     let region = &one.region;
     match &one.left {
         None => Err(format!(
-            "somebody has taken away from the function in {region} what was noted there"
+            "somebody has removed the note at the function in {region}"
         )),
         Some(left) if left.at != own.at || left.by != own.by => Err(format!(
             "{} has taken this over at the function in {region}, at {}",
             left.by, left.at
         )),
         Some(left) if left.step != own.step => Err(format!(
-            "another command has gone on meanwhile, as the function in {region} shows"
+            "another command has continued meanwhile, as the function in {region} shows"
         )),
         Some(_) => Ok(()),
     }
@@ -84,11 +84,11 @@ pub(super) fn reserved_before(stands: &Stands, seen: Option<&ForcedFence>) -> Re
     let region = &stands.region;
     match (&stands.left, stands.reserved) {
         (now, _) if now.as_ref() != seen => Err(format!(
-            "somebody else is at it: what is noted at the function in {region} has just changed"
+            "somebody else is working on it: the note at the function in {region} has just changed"
         )),
         (Some(left), _) => Ok(left.concurrency),
         (None, Some(0)) => Err(format!(
-            "the function in {region} is stopped already, and nothing says what was reserved for it before: give it \
+            "the function in {region} is already stopped, and nothing says what was reserved for it before: give it \
              back its concurrency first (`function.reservedConcurrency` in the topology)"
         )),
         (None, reserved) => Ok(reserved),

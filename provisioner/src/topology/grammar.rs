@@ -15,6 +15,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::regions;
+use super::withheld::looks_like_a_name;
+use crate::yaml::shortened;
+
+/// What a [`SecretReference`] is.
+const SECRET: &str = "a secret's name or ARN";
 
 /// A text that does not keep to the grammar of the thing it should name.
 ///
@@ -33,13 +38,11 @@ impl fmt::Display for GrammarError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
             f.write_str(&self.hint)
+        } else if self.what == SECRET && !looks_like_a_name(&self.text) {
+            // It may be the secret itself.
+            write!(f, "this is not {}", self.what)
         } else {
-            write!(
-                f,
-                "`{}` is not {}",
-                crate::yaml::shortened(&self.text, 80),
-                self.what
-            )
+            write!(f, "`{}` is not {}", shortened(&self.text, 80), self.what)
         }
     }
 }
@@ -64,15 +67,17 @@ fn nearly(text: &str, fits: impl Fn(&str) -> bool) -> Option<Cow<'static, str>> 
     let trimmed = text.trim();
     if trimmed != text && fits(trimmed) {
         return Some(Cow::Owned(format!(
-            "there is a blank before or after it: write `{trimmed}`"
+            "there is a blank before or after it: write `{}`",
+            shortened(trimmed, 80)
         )));
     }
     let lower = trimmed.to_ascii_lowercase();
-    (lower != trimmed && fits(&lower)).then(|| Cow::Owned(format!("did you mean `{lower}`?")))
+    (lower != trimmed && fits(&lower))
+        .then(|| Cow::Owned(format!("did you mean `{}`?", shortened(&lower, 80))))
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $type:ident, $what:literal, max $max:literal, $pattern:literal, $hint:literal
+    ($(#[$doc:meta])* $type:ident, $what:expr, max $max:literal, $pattern:literal, $hint:literal
      $(, tidied $tidied:path)? $(, also $also:path)? $(, explained $explained:path)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -203,7 +208,7 @@ text!(
 );
 text!(
     /// A secret of Secrets Manager, by name or by ARN.
-    SecretReference, "a secret's name or ARN", max 600,
+    SecretReference, SECRET, max 600,
     "^([A-Za-z0-9/_+=.@!-]{1,512}|arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]{1,520})$",
     "give the secret's name or ARN in AWS Secrets Manager, never its value",
     explained other_partition
@@ -431,7 +436,9 @@ fn port_in_range(text: &str) -> Result<(), Cow<'static, str>> {
 fn free_tag_key(text: &str) -> Result<(), Cow<'static, str>> {
     let lower = text.to_ascii_lowercase();
     if lower.starts_with("aws:") || lower.starts_with("sitefence:") {
-        return Err(Cow::Borrowed("keys that begin with aws: or sitefence: are reserved"));
+        return Err(Cow::Borrowed(
+            "keys that begin with aws: or sitefence: are reserved",
+        ));
     }
     Ok(())
 }

@@ -180,7 +180,7 @@ fn words(why: Why) -> (&'static str, &'static str) {
         ),
         Why::RecoverySeen => (
             "recovery seen once",
-            "Both are back and replicate; believed when it is seen again after a wait.",
+            "Both are back and replicate; confirmed when it is seen again after a wait.",
         ),
         Why::RecoveredByHand => (
             "recovered by hand",

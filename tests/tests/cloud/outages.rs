@@ -75,9 +75,7 @@ fn either_region_may_be_silent_and_the_other_is_brought_up_to_date() {
         assert_eq!(applied.code, Some(1), "{applied}");
         assert!(applied.stderr.contains("done as far as possible"), "{applied}");
         assert!(
-            applied
-                .stderr
-                .contains(&format!("error: {silent} was skipped: ")),
+            applied.stderr.contains(&format!("error: {silent} was skipped: ")),
             "{applied}"
         );
         assert!(
@@ -131,9 +129,7 @@ fn a_region_that_falls_silent_in_the_middle_is_left_and_the_rest_goes_on() {
         "{applied}"
     );
     assert!(
-        applied
-            .stderr
-            .contains("error: eu-central-1 was skipped: "),
+        applied.stderr.contains("error: eu-central-1 was skipped: "),
         "{applied}"
     );
     assert!(

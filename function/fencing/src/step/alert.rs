@@ -83,7 +83,8 @@ fn judge(
         }
         State::Decided | State::Isolated => {
             if record.waiting {
-                let sentence = "an operator changed the decision; executors of the previous one may still be running";
+                let sentence =
+                    "an operator changed the decision; executors of the previous one may still be running";
                 return Ok(Answer::new(Status::NotNow, sentence));
             }
             if record.carried_out_once() {

@@ -28,8 +28,9 @@ pub(super) fn allowed(script: &Script<'_>, record: &Record) -> Result<(), Halt> 
     match record.quiet_until(script.settings, script.now()) {
         None => Ok(()),
         Some(until) => {
-            let sentence =
-                format!("no new decision before {until}: the sites have only just been brought together again");
+            let sentence = format!(
+                "no new decision before {until}: the sites have only just been brought together again"
+            );
             Err(Halt::Answer(Answer::new(Status::NotNow, sentence)))
         }
     }
@@ -188,9 +189,8 @@ pub(super) fn owned(script: &mut Script<'_>, record: &Record, reading: &Reading)
                 Some(Mark::Names(owner)) => owner,
                 Some(_) => return Ok(()),
                 None => {
-                    let sentence = format!(
-                        "the accelerator's owner is not known, and it is assumed to be ours: {why}"
-                    );
+                    let sentence =
+                        format!("the accelerator's owner is not known, and it is assumed to be ours: {why}");
                     script.say(Cause::OwnerUnknown, sentence);
                     return Ok(());
                 }

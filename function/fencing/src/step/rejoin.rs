@@ -207,7 +207,11 @@ fn go_on(
     if let Some(off) = off {
         let fenced = abort(script, record, has_waited, &format!("rejoin by {by}"), off)?;
         // The site is fenced, and that is not what this command was called for.
-        let sentence = format!("the rejoin is abandoned, {}; {}", off.why(&sites), fenced.sentence);
+        let sentence = format!(
+            "the rejoin is abandoned, {}; {}",
+            off.why(&sites),
+            fenced.sentence
+        );
         return Ok(Answer::new(fenced.status.max(Status::NotNow), sentence));
     }
     let mut turn = Turn::new(script, record, session, by, &sites);

@@ -7,6 +7,7 @@ use crate::topology::{
     Accelerator, ContextName, GrammarError, MARK, Namespace, Platform, Region, SecretReference, SiteName,
     TopologyName, Username,
 };
+use crate::yaml::shortened;
 
 const ASKED: &str = "";
 
@@ -36,7 +37,10 @@ pub(super) fn as_platform(text: &str) -> Result<(), String> {
     if known.iter().any(|it| it.to_string() == text) {
         Ok(())
     } else {
-        Err(format!("`{text}` is not a platform: write openshift or kubernetes"))
+        Err(format!(
+            "`{}` is not a platform: write openshift or kubernetes",
+            shortened(text, 80)
+        ))
     }
 }
 

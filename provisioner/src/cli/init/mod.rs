@@ -26,6 +26,7 @@ use crate::run::console::Console;
 use crate::run::init;
 use crate::topology::{self, MARK, Region, SiteName};
 use crate::world::kubernetes::Contexts;
+use crate::yaml::shortened;
 
 /// What is proposed where nothing says otherwise.
 const USUAL_NAME: &str = "keycloak";
@@ -175,7 +176,7 @@ impl Init {
                 };
                 return Err(CommandError::new(
                     Exit::Invalid,
-                    format!("the kubeconfig has no context `{context}`"),
+                    format!("the kubeconfig has no context `{}`", shortened(context, 80)),
                 )
                 .code("unknownContext")
                 .hint(hint));
@@ -299,7 +300,10 @@ impl Init {
                 };
                 return Err(CommandError::new(
                     Exit::Invalid,
-                    format!("no Infinispan shows the authority given with --trust {written}"),
+                    format!(
+                        "no Infinispan shows the authority given with --trust {}",
+                        shortened(written, 80)
+                    ),
                 )
                 .hint(hint));
             }

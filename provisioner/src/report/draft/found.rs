@@ -63,7 +63,10 @@ pub fn drafted(clusters: &[ClusterFound; 2], aws: &AwsFound, authorities: &[Opti
             None,
         ),
         (true, _) => (
-            entry_of(regions, "the sites' own, so that one function survives the loss of either"),
+            entry_of(
+                regions,
+                "the sites' own, so that one function survives the loss of either",
+            ),
             Some(Entry::unknown(
                 "a Region in which no site lives: the record has to survive the loss of either",
             )),

@@ -145,9 +145,7 @@ impl Draft {
         if !self.missing().is_empty() {
             page.comment(
                 0,
-                &format!(
-                    "{MARK} marks what could not be found; `provision validate` lists each one."
-                ),
+                &format!("{MARK} marks what could not be found; `provision validate` lists each one."),
             );
         }
         for note in &self.notes {

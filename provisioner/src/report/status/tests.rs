@@ -302,10 +302,7 @@ fn a_silent_watchdog_is_told_once() {
     });
     let complaints = verdict(&seen).complaints;
     assert_eq!(complaints.len(), 1, "{complaints:?}");
-    assert_eq!(
-        complaints[0].what,
-        "site-b's watchdog last arrived 10 min ago"
-    );
+    assert_eq!(complaints[0].what, "site-b's watchdog last arrived 10 min ago");
 }
 
 #[test]

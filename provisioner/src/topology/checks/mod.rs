@@ -193,7 +193,10 @@ fn somebody_may_survive(t: &Topology, found: &mut Vec<Clash>) {
             found.push(complaint(
                 "preferredSurvivor",
                 &[&format!("sites[{index}].neverSurvivor")],
-                format!("`{}` is the preferred survivor, and must never survive alone", site.name),
+                format!(
+                    "`{}` is the preferred survivor, and must never survive alone",
+                    site.name
+                ),
                 "prefer the other one, or neither",
             ));
         }
@@ -452,7 +455,10 @@ fn topics_cover_every_region(t: &Topology, found: &mut Vec<Clash>) {
             found.push(complaint(
                 format!("notify.topics[{index}]"),
                 &["regions", "health.route53"],
-                format!("nothing that we deploy in {} could use this topic", topic.region()),
+                format!(
+                    "nothing that we deploy in {} could use this topic",
+                    topic.region()
+                ),
                 "alarms reach topics of their own Region only; name one in each of `regions`",
             ));
         }

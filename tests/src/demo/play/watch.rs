@@ -33,10 +33,11 @@ impl Play {
         let password = self.stage.aws.secret(self.stage.region(), &secret).await?;
         self.stage.infinispan.set_password(&user, &password);
         let answer = self.health_after_a_minute().await?;
-        self.screen
-            .claim("put right, it is green again", answer.status == 200, || {
-                format!("{answer:?}")
-            })?;
+        self.screen.claim(
+            "once that is corrected, it is green again",
+            answer.status == 200,
+            || format!("{answer:?}"),
+        )?;
 
         let arguments = ["drill", EXAMPLE, "--path", "1m"];
         let ran = self.provision.run(&self.screen, &arguments).await?;

@@ -114,7 +114,7 @@ fn the_alerts_of_others_are_only_moved_by_consent() {
     let plan = sites.run(PLAN);
     assert_eq!(plan.code, Some(0), "{plan}");
     let consequence = "moves the alerts of all user projects there, away from the platform's: 1 PrometheusRule and 1 \
-                       AlertmanagerConfig of others are concerned";
+                       AlertmanagerConfig of others are affected";
     assert!(plan.to_string().contains(consequence), "{plan}");
     let refused = sites.apply();
     assert_eq!(refused.code, Some(3), "{refused}");
@@ -213,7 +213,10 @@ fn whoever_did_not_answer_is_not_said_to_have_nothing_to_do() {
     for plan in [PLAN, &["plan", "--only", "clusters"]] {
         let plan = sites.run(plan);
         assert!(!plan.to_string().contains("nothing to do"), "{plan}");
-        assert!(plan.stderr.contains("site `site-b` is not in this plan"), "{plan}");
+        assert!(
+            plan.stderr.contains("site `site-b` is not in this plan"),
+            "{plan}"
+        );
     }
 }
 
@@ -279,8 +282,8 @@ fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() 
         .unwrap();
     let plan = sites.run(PLAN);
     assert_eq!(plan.code, Some(0), "{plan}");
-    let told = "PodMonitor sitefence-demo: .spec.sampleLimit was set by `kubectl-edit` beside what we set; to take it \
-                out: kubectl --context site-b -n keycloak patch podmonitor sitefence-demo --type json -p \
+    let told = "PodMonitor sitefence-demo: .spec.sampleLimit was set by `kubectl-edit` in addition to what we set; \
+                to remove it: kubectl --context site-b -n keycloak patch podmonitor sitefence-demo --type json -p \
                 '[{\"op\":\"remove\",\"path\":\"/spec/sampleLimit\"}]'";
     assert!(plan.stderr.contains(told), "{plan}");
     // What widens a field of ours takes it from us, and stays beside it when we have it back.
@@ -325,7 +328,7 @@ fn a_config_map_that_a_repository_keeps_gets_its_lines_there() {
     assert_eq!(refused.code, Some(1), "{refused}");
     for run in [&plan, &refused] {
         for told in [
-            "is kept by Argo CD's application monitoring, which takes out what `apply` adds to it",
+            "is managed by Argo CD's application monitoring, which removes what `apply` adds to it",
             "add `enabled: true` and `enableAlertmanagerConfig: true` below `alertmanager:`",
             "--skip-user-workload",
         ] {

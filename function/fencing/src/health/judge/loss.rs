@@ -118,7 +118,9 @@ impl Judge<'_> {
         if sight == Some(&Sight::WrongSite) {
             return obstacle(
                 Reason::Unheard,
-                format!("{own}, which did not see {peer}, no longer counts: its address leads to another site"),
+                format!(
+                    "{own}, which did not see {peer}, no longer counts: its address leads to another site"
+                ),
                 "the check of its Infinispan says where it leads",
             );
         }

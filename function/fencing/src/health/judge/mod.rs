@@ -197,8 +197,7 @@ impl<'a> Judge<'a> {
     }
 
     fn secrets(&mut self) {
-        let role =
-            "or the role's statement ReadItsSecrets does not name it: `provision apply` corrects that";
+        let role = "or the role's statement ReadItsSecrets does not name it: `provision apply` corrects that";
         let user = &self.settings.infinispan_username;
         for (probe, hint) in [
             (
@@ -342,7 +341,10 @@ impl<'a> Judge<'a> {
                 "the schedule corrects what it may; its line in the log says what it found",
             ),
             (Some(decision), State::Rejoining) if self.is_in_too_early(reading, record) => fails(
-                format!("{} is in the accelerator while it is being brought back", decision.fenced),
+                format!(
+                    "{} is in the accelerator while it is being brought back",
+                    decision.fenced
+                ),
                 "take it out by hand: it lacks state, and replication may be cut both ways; the rejoin puts it in as its \
                  last step",
             ),

@@ -117,8 +117,8 @@ impl Judge<'_> {
             let (whose, hint) = if ending.is_authority {
                 (
                     "an authority's certificate",
-                    "add its successor to the site's `infinispan.caBundle` beside it and apply, before Infinispan's \
-                     certificate is renewed by that",
+                    "add its successor to the site's `infinispan.caBundle` and apply, before Infinispan's \
+                     certificate is renewed by the successor",
                 )
             } else {
                 (
