@@ -179,7 +179,7 @@ impl ClusterProblem {
                  sites[].platform"
                     .into()
             }
-            Self::NoNamespace { .. } => "correct sites[].namespace: it is the one of the site's Infinispan".into(),
+            Self::NoNamespace { .. } => "correct sites[].namespace: it is the namespace of the site's Infinispan".into(),
             Self::NoInfinispan { seen, .. } if seen.is_empty() => {
                 "there is no Infinispan in that namespace: correct sites[].namespace or sites[].context".into()
             }

@@ -236,7 +236,7 @@ pub enum Problem {
          a function that knows the new one would decide independently"
     )]
     MovesUnheld { from: String, to: String },
-    #[error("the function `{function}` in {region} fences, too: it is the one of Keycloak's guide")]
+    #[error("the function `{function}` in {region} fences, too: it is the function of Keycloak's guide")]
     GuideDeployment { function: String, region: Region },
     #[error("the accelerator belongs to `{owner}`, and this is `{ours}`")]
     AnothersAccelerator {

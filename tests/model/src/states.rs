@@ -163,7 +163,7 @@ fn words(why: Why) -> (&'static str, &'static str) {
         ),
         Why::StepBegun => (
             "step begun",
-            "The rejoin writes down that it is about to change something.",
+            "The rejoin records that it is about to change something.",
         ),
         Why::StepTaken => (
             "step taken",

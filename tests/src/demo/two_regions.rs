@@ -110,7 +110,7 @@ impl Play {
             .await?
             .contains(&format!("{region}: stack {leftover}"));
         self.screen
-            .claim(&format!("the register stands in {region}, once"), stands, || {
+            .claim(&format!("the register is in {region}, once"), stands, || {
                 leftover.clone()
             })
             .map_err(Into::into)

@@ -49,7 +49,7 @@ impl Forcing<'_> {
         if only_stopped || asked.abandon {
             self.give_up(left).await?;
             let sentence = if asked.abandon {
-                format!("the forced fence of {fenced} is not recorded")
+                format!("that {fenced} was fenced by force is not recorded")
             } else {
                 format!("nothing was done to {fenced} by force")
             };
