@@ -44,7 +44,7 @@ const BANNED: &[(&str, &str)] = &[
     ("holds? everything", "has put a hold on"),
     ("longer than wished", "longer than intended"),
     ("whose the accelerator is", "the accelerator's owner"),
-    ("missing in the", "missing from the"),
+    ("missing in the accelerator", "missing from it"),
     ("the one of", "name the thing again"),
     ("the fence of", "say who was fenced"),
     ("is no (part|platform|file|object|checkout|json)", "is not a"),

@@ -13,10 +13,7 @@ pub enum Mistrust {
         /// The names that it proves.
         proves: Vec<String>,
     },
-    #[error(
-        "its certificate is signed by no authority of {}: put the one that signed it there",
-        if *is_own { "its caBundle" } else { "the public ones; name a file with its own in sites[].infinispan.caBundle, or" }
-    )]
+    #[error("{}", unsigned(*is_own))]
     Authority {
         /// Whether the topology names a bundle.
         is_own: bool,
@@ -33,6 +30,14 @@ pub enum Mistrust {
     /// Whatever else the TLS library says.
     #[error("no TLS connection could be made: {0}")]
     Other(String),
+}
+
+fn unsigned(is_own: bool) -> &'static str {
+    if is_own {
+        "no authority in its caBundle signed its certificate: add the one that did"
+    } else {
+        "no public authority signed its certificate: name a file with the one that did in sites[].infinispan.caBundle"
+    }
 }
 
 fn names(proves: &[String]) -> String {
