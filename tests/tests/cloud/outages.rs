@@ -244,7 +244,8 @@ fn destroy_takes_what_it_reaches_and_the_register_last_of_all() {
     );
     assert!(
         destroyed.stderr.contains(
-            "error: sitefence-demo-register in eu-west-3 has to wait: the function in eu-central-1 may still stand"
+            "error: sitefence-demo-register in eu-west-3 has to wait: the function in eu-central-1 may still be \
+             deployed"
         ),
         "{destroyed}"
     );

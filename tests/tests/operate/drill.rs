@@ -195,7 +195,7 @@ fn what_is_no_rehearsal_s_answer_is_told_with_what_to_do() {
             503,
             "the webhook's secret cannot be read",
             "notRehearsed",
-            "alerts are answered the same",
+            "alerts get the same answer",
         ),
     ] {
         let (run, posted) = drill(status, body, &["--output", "json"]);

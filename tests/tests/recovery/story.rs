@@ -60,7 +60,7 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     assert_eq!(run.code, Some(6), "{run}");
     let mut lines = run.stdout.lines();
     let sentence = lines.next().unwrap();
-    assert!(sentence.starts_with("demo: site-b is fenced since "), "{run}");
+    assert!(sentence.starts_with("demo: site-b has been fenced since "), "{run}");
     assert!(sentence.ends_with(", epoch 1: site-a serves alone"), "{run}");
     assert_eq!(
         lines.next(),
@@ -183,7 +183,7 @@ fn every_verb_says_so_first(scene: &Scene) {
             .filter(|line| !line.contains(" is set: calls go to "));
         let first = said.next().unwrap_or_default();
         let first = first.strip_prefix("error: ").unwrap_or(first);
-        assert!(first.contains("site-b is fenced since "), "{verb:?}: {run}");
+        assert!(first.contains("site-b has been fenced since "), "{verb:?}: {run}");
     }
 }
 

@@ -464,9 +464,9 @@ fn a_warning_is_shown_and_degrades_nothing() {
 fn a_fence_by_force_is_told_whatever_the_register_says() {
     use crate::observed::forced::{ForcedFence, ForcedStep};
     for (step, told) in [
-        (ForcedStep::Stopped, "nothing was done yet"),
+        (ForcedStep::Stopped, "nothing has been done yet"),
         (ForcedStep::Begun, "site-b was fenced by force"),
-        (ForcedStep::CutAlone, "both sites serve apart from each other"),
+        (ForcedStep::CutAlone, "both sites serve separately"),
     ] {
         for answers in [true, false] {
             let mut seen = healthy();

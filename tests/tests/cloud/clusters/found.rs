@@ -20,7 +20,7 @@ fn a_kind_that_is_not_installed_leaves_the_rest_to_be_planned_and_to_be_destroye
         "{plan}"
     );
     assert!(
-        plan.to_string().contains("prometheus-operator brings the kinds"),
+        plan.to_string().contains("prometheus-operator provides the kinds"),
         "{plan}"
     );
     let destroyed = sites.run(DESTROY);
@@ -417,7 +417,7 @@ fn a_certificate_that_the_function_would_not_trust_is_told_by_the_plan() {
     let plan = plan_with(", caBundle: ca.pem, serverName: other.keycloak.svc");
     assert!(
         plan.stderr
-            .contains("its certificate proves infinispan.keycloak.svc, and neither"),
+            .contains("its certificate covers infinispan.keycloak.svc, and neither"),
         "{plan}"
     );
     let plan = plan_with("");

@@ -178,7 +178,7 @@ fn secrets_certificates_and_the_accelerator() {
             )],
             &[],
             &["endpoints"],
-            "not yet believed",
+            "not yet confirmed",
         ),
         (
             vec![(
@@ -208,7 +208,7 @@ fn secrets_certificates_and_the_accelerator() {
             ],
             &["decision"],
             &[],
-            "nobody has gone on with it for 3601 seconds",
+            "nobody has continued it for 3601 seconds",
         ),
         // Its last step puts the site in.
         (
