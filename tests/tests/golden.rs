@@ -119,7 +119,7 @@ fn rendering_is_deterministic() {
     assert_eq!(examples(), examples());
 }
 
-/// `docs/topology.md`: every field with what it holds, what holds without it, and a value, by the schema itself.
+/// `docs/topology.md`: every field with the values that it takes, its default and an example, by the schema itself.
 fn reference() -> String {
     let examples = ["every-setting", "two-zones", "two-regions", "minimal"].map(|name| {
         let text = std::fs::read_to_string(root().join(format!("examples/{name}.yaml"))).unwrap();
@@ -153,7 +153,7 @@ fn reference() -> String {
         } else {
             page.push_str(&format!("\n## {path}\n\n{}\n", block.description));
         }
-        page.push_str("\n| field | holds | without it | example | what it is for |\n|---|---|---|---|---|\n");
+        page.push_str("\n| field | value | default | example | what it is for |\n|---|---|---|---|---|\n");
         let mut inner = Vec::new();
         for field in &block.fields {
             let name = field.path.rsplit('.').next().unwrap().trim_end_matches("[]");
@@ -161,7 +161,7 @@ fn reference() -> String {
             holds.extend(field.limits.iter().cloned());
             let without = match &field.default {
                 Some(value) => shown(value),
-                None if field.required => "refused".to_owned(),
+                None if field.required => "required".to_owned(),
                 None => String::new(),
             };
             let is_block = field.kind == "block" || field.kind == "list of blocks";
