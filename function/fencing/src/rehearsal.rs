@@ -66,7 +66,7 @@ pub struct SplitBrain {
     pub epoch: Epoch,
     pub survivor: Survivor,
     pub fenced: Fenced,
-    /// From the loss until the alert was firing, if that was told.
+    /// From the loss until the alert was firing, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerted_after_ms: Option<i64>,
     /// From the loss to the decision.

@@ -1,8 +1,8 @@
 //! Names with a closed grammar, and the four roles a site can play.
 //!
-//! A name that got in here has only characters that mean nothing to YAML, PromQL's quotes, an ARN, a URL's
-//! path or `Fn::Sub`, so nothing downstream has to escape it. The roles are types of their own: a function that
-//! wants the survivor cannot be handed the fenced site.
+//! A name that got in here has only characters that mean nothing to YAML, PromQL's quotes, an ARN, a URL's path or
+//! `Fn::Sub`, so nothing downstream has to escape it. The roles are types of their own: a function that needs the
+//! survivor cannot be handed the fenced site.
 
 use std::fmt;
 

@@ -80,7 +80,7 @@ pub fn near(topology: &TopologyName, site: &SiteName) -> String {
 pub struct Stamp {
     pub site: SiteName,
     pub seen_at: Timestamp,
-    /// The same in seconds, for whoever compares.
+    /// The same in seconds, for comparisons.
     pub seen_at_seconds: i64,
 }
 
@@ -94,7 +94,7 @@ impl Stamp {
     }
 }
 
-/// Why an item's record is left alone.
+/// Why an item's record is not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unread {
     /// A later version wrote it in a form that is not known here.
@@ -104,19 +104,19 @@ pub enum Unread {
     )]
     Newer {
         schema: u64,
-        /// Its epoch, if that can still be told.
+        /// Its epoch, if that can still be read.
         epoch: Epoch,
     },
     #[error("its record cannot be read, and is not changed: {reason}")]
     Malformed {
         reason: String,
-        /// Its epoch, if that can still be told.
+        /// Its epoch, if that can still be read.
         epoch: Epoch,
     },
 }
 
 impl Unread {
-    /// The epoch of the record, as far as it can be told.
+    /// The epoch of the record, as far as it can be read.
     pub fn epoch(&self) -> Epoch {
         match self {
             Self::Newer { epoch, .. } | Self::Malformed { epoch, .. } => *epoch,

@@ -12,7 +12,7 @@ use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Hold, Record, State};
 use crate::words::{Fenced, SiteName, Survivor, Token};
 
-/// Forbids new decisions. A decision that was taken is carried out all the same.
+/// Forbids new decisions. A decision that was taken is still carried out.
 pub(super) fn hold(
     script: &mut Script<'_>,
     by: &str,

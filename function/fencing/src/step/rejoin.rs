@@ -227,10 +227,10 @@ fn came_back(step: &RejoinStep, keycloak: Keycloak) -> Option<Off> {
     }
 }
 
-/// The rejoin is off: the decision is in force as before, same epoch, and is carried out anew.
+/// The rejoin is abandoned: the decision is in force as before, same epoch, and is carried out again.
 ///
-/// The survivor's users are waiting, so that happens at once, also while an attempt of the rejoin is at work or
-/// was never answered. What that sent may arrive after it, so then it is done once more before it counts.
+/// The survivor's users are waiting, so that happens at once, also while an attempt of the rejoin is at work or was
+/// never answered. What that sent may arrive after it, so then it is done once more before it counts.
 pub(super) fn abort(
     script: &mut Script<'_>,
     record: &Record,

@@ -22,7 +22,7 @@ use crate::register::{Record, Rejoin, RejoinStep};
 use crate::replication::{Backup, CachePush, Push};
 use crate::words::SiteName;
 
-/// How long a push may be under way before it is begun anew, the first time. At the measured 440 entries a second
+/// How long a push may be under way before it is started again, the first time. At the measured 440 entries a second
 /// that is enough for four hundred thousand; a push that was lost never ends.
 const PUSH_STALLS_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
@@ -85,7 +85,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         format!("rejoin by {} (request {})", self.by, self.script.executor())
     }
 
-    /// How often the push was begun anew.
+    /// How often the push was started again.
     fn restarts(&self) -> u8 {
         self.record.rejoin.as_ref().map_or(0, |rejoin| rejoin.restarts)
     }
@@ -396,13 +396,13 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     }
 
     /// Whether the push has been under way for longer than it is given. Each time it is given twice as long: much
-    /// state takes long, and must come to an end some time.
+    /// state takes long, and must end some time.
     fn stalls(&self) -> bool {
         let since = self.script.now().duration_since(self.record.written_at);
         since > PUSH_STALLS_AFTER.saturating_mul(1 << self.restarts().min(8))
     }
 
-    /// A push that does not end is begun anew, and people are told.
+    /// A push that does not end is started again, and people are notified.
     fn begin_anew(&mut self, sending: usize, all: usize) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
         let restarts = self.restarts().saturating_add(1);

@@ -1,9 +1,9 @@
 //! A loss that nobody acts upon: a site does not see the other one, and no decision comes of it.
 //!
-//! Each refusal of an alert is right by itself, and twenty of them in a row are an outage of which nobody hears:
-//! both sites wait for each other, the function is well, its answers are sentences in a log. So the minute's check,
-//! which asks both Infinispans anyway, remembers since when it has seen such a loss, and why a report of it would not
-//! lead to a decision *now*. A loss that is fenced in time is seen once at most.
+//! Each refusal of an alert is right by itself, and twenty of them in a row are an outage that nobody notices: both
+//! sites wait for each other, the function is well, its answers are sentences in a log. So the minute's check, which
+//! asks both Infinispans anyway, remembers since when it has seen such a loss, and why a report of it would not lead
+//! to a decision *now*. A loss that is fenced in time is seen once at most.
 //!
 //! It needs no report: that none arrives is a reason, too. And it writes nothing into the record, whose revisions
 //! belong to decisions; it is kept with the check's result.
