@@ -26,7 +26,7 @@ static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Withheld {
     /// The line as it may be shown.
-    pub line: String,
+    pub(super) line: String,
     /// The value, as it may turn up in a sentence.
     values: Vec<String>,
 }
@@ -60,7 +60,7 @@ fn may_be_shown(key: &str, value: &str) -> bool {
 
 impl Withheld {
     /// For a line of the file, the key that a mistake is about, and what that key holds where it could be read.
-    pub fn of(line: &str, key: Option<&str>, held: Option<&str>) -> Option<Self> {
+    pub(super) fn of(line: &str, key: Option<&str>, held: Option<&str>) -> Option<Self> {
         let mut values = Vec::new();
         let mut shown = line.to_owned();
         for found in KEY.iter().flat_map(|key| key.captures_iter(line)) {
@@ -94,7 +94,7 @@ impl Withheld {
     }
 
     /// A message without the value. A field that nobody knows is named, whatever it holds.
-    pub fn message(&self, message: &str) -> String {
+    pub(super) fn message(&self, message: &str) -> String {
         if message.starts_with("unknown field") {
             return message.to_owned();
         }
@@ -109,7 +109,7 @@ impl Withheld {
     }
 
     /// A hint is left out if it repeats the value; what to do about the secret is always said.
-    pub fn hint(&self, hint: Option<String>) -> String {
+    pub(super) fn hint(&self, hint: Option<String>) -> String {
         let repeats = |hint: &String| {
             let is_in = |form: String| {
                 hint.contains(&format!("`{form}`"))

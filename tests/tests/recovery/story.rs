@@ -60,7 +60,10 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     assert_eq!(run.code, Some(6), "{run}");
     let mut lines = run.stdout.lines();
     let sentence = lines.next().unwrap();
-    assert!(sentence.starts_with("demo: site-b has been fenced since "), "{run}");
+    assert!(
+        sentence.starts_with("demo: site-b has been fenced since "),
+        "{run}"
+    );
     assert!(sentence.ends_with(", epoch 1: site-a serves alone"), "{run}");
     assert_eq!(
         lines.next(),

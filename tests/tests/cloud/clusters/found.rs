@@ -20,7 +20,8 @@ fn a_kind_that_is_not_installed_leaves_the_rest_to_be_planned_and_to_be_destroye
         "{plan}"
     );
     assert!(
-        plan.to_string().contains("prometheus-operator provides the kinds"),
+        plan.to_string()
+            .contains("prometheus-operator provides the kinds"),
         "{plan}"
     );
     let destroyed = sites.run(DESTROY);
@@ -422,8 +423,7 @@ fn a_certificate_that_the_function_would_not_trust_is_told_by_the_plan() {
     );
     let plan = plan_with("");
     assert!(
-        plan.stderr
-            .contains("no public authority signed its certificate"),
+        plan.stderr.contains("no public authority signed its certificate"),
         "{plan}"
     );
 }
