@@ -63,7 +63,13 @@ impl Withheld {
     pub(super) fn of(line: &str, key: Option<&str>, held: Option<&str>) -> Option<Self> {
         let mut values = Vec::new();
         let mut shown = line.to_owned();
-        for found in KEY.iter().flat_map(|key| key.captures_iter(line)) {
+        // What a comment says of a password is none.
+        let code = if line.trim_start().starts_with('#') {
+            ""
+        } else {
+            line.split(" #").next().unwrap_or(line)
+        };
+        for found in KEY.iter().flat_map(|key| key.captures_iter(code)) {
             let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else {
                 continue;
             };
@@ -179,6 +185,8 @@ mod tests {
             "secretDelivery: external-secrets",
             "  passwordSecret:",
             "  username: keycloak",
+            "  passwordSecret: prod/infinispan # never the password: that is in Secrets Manager",
+            "# password: hunter2",
         ] {
             assert_eq!(Withheld::of(line, None, None), None, "{line}");
         }
