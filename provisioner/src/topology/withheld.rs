@@ -16,10 +16,13 @@ pub(super) const ADVICE: &str = "never put a secret into this file: keep it in A
 /// Our own fields that name a secret, or how one is delivered.
 const OWN: [&str; 2] = ["passwordsecret", "secretdelivery"];
 
-/// A key of a line, with what separates it from its value.
+/// A key of a line, with what separates it from its value; at the line's start also one whose colon was forgotten.
 static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?i)(?:^|[\s{,"'])([\w.-]*(?:password|passwd|secret|token|credential)[\w.-]*)["']?\s*[:=]"#)
-        .ok()
+    let name = r"([\w.-]*(?:password|passwd|secret|token|credential)[\w.-]*)";
+    Regex::new(&format!(
+        r#"(?i)(?:^|[\s{{,"'])["']?{name}["']?\s*[:=]|^\s*(?:-\s+)?{name}\s"#
+    ))
+    .ok()
 });
 
 /// What a message about a line must not say.
@@ -70,7 +73,8 @@ impl Withheld {
             line.split(" #").next().unwrap_or(line)
         };
         for found in KEY.iter().flat_map(|key| key.captures_iter(code)) {
-            let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else {
+            let name = found.get(1).or_else(|| found.get(2));
+            let (Some(whole), Some(name)) = (found.get(0), name) else {
                 continue;
             };
             let rest = line[whole.end()..].trim();
@@ -170,6 +174,7 @@ mod tests {
             ("  password_secret: 'p w'", "  password_secret: …"),
             ("  passwordSecret:hunter$2", "  passwordSecret: …"),
             ("- PASSWD: x", "- PASSWD: …"),
+            ("  password hunter2", "  password: …"),
             (
                 "infinispan: { passwordSecret: prod/x, clientToken: y }",
                 "infinispan: { passwordSecret: prod/x, clientToken: …",
@@ -185,6 +190,7 @@ mod tests {
             "secretDelivery: external-secrets",
             "  passwordSecret:",
             "  username: keycloak",
+            "  passwordSecret prod/infinispan",
             "  passwordSecret: prod/infinispan # never the password: that is in Secrets Manager",
             "# password: hunter2",
         ] {
