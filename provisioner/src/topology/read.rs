@@ -10,6 +10,7 @@ use super::checks::{self, Clash};
 use super::decode::{Decoded, What, decode};
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::file_name::FileName;
+use super::withheld::Withheld;
 use super::{Topology, schema};
 use crate::yaml::{self, Node, Path, PathSegment, Span, Value};
 
