@@ -59,7 +59,7 @@ impl ScopeArgs {
                     let [a, b] = topology.sites.each_ref().map(|site| site.name.as_str());
                     return Err(CommandError::new(
                         Exit::Invalid,
-                        format!("`{part}` is no part of this topology"),
+                        format!("`{}` is not a part of this topology", shortened(part, 80)),
                     )
                     .hint(format!("its parts are aws, clusters, {a} and {b}")));
                 }

@@ -49,7 +49,7 @@ impl History {
         let stated = epochs.first().and_then(|word| epoch_of(word));
         let once = epochs.len() + usize::from(self.epoch.is_some()) <= 1;
         if !once || files.len() > 1 {
-            let failure = CommandError::new(Exit::Invalid, "one epoch and one topology file are taken");
+            let failure = CommandError::new(Exit::Invalid, "give at most one epoch and one topology file");
             return Err(failure.hint("provision history 4 topology.yaml"));
         }
         let topology = files
@@ -66,7 +66,7 @@ impl History {
         let loaded = file.load()?;
         let topology = &loaded.topology;
         if epoch.is_none() && self.report.is_some() {
-            let failure = CommandError::new(Exit::Invalid, "a page is made of one epoch");
+            let failure = CommandError::new(Exit::Invalid, "a page shows one epoch: say which one");
             return Err(failure.hint(format!(
                 "provision history EPOCH {} --report FILE.html",
                 file.name()

@@ -40,8 +40,11 @@ impl ManPages {
         let command = match &self.verb {
             None => &program,
             Some(name) => verbs.iter().find(|verb| verb.get_name() == name).ok_or_else(|| {
-                CommandError::new(Exit::Invalid, format!("there is no verb `{name}`"))
-                    .hint("`provision --help` lists them")
+                CommandError::new(
+                    Exit::Invalid,
+                    format!("there is no verb `{}`", shortened(name, 80)),
+                )
+                .hint("`provision --help` lists them")
             })?,
         };
         print(&page(command)?)?;

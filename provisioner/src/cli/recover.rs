@@ -250,7 +250,10 @@ fn site_of<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Site, CommandError>
         .find(|site| site.name.as_str() == name)
         .ok_or_else(|| {
             let [a, b] = sites.each_ref().map(|site| site.name.as_str());
-            CommandError::new(Exit::Invalid, format!("`{name}` is not a site of this topology"))
-                .hint(format!("its sites are {a} and {b}"))
+            CommandError::new(
+                Exit::Invalid,
+                format!("`{}` is not a site of this topology", shortened(name, 80)),
+            )
+            .hint(format!("its sites are {a} and {b}"))
         })
 }

@@ -349,9 +349,7 @@ fn survivor_missing(
                 hold.by, hold.reason
             )
         }
-        Presence::Emptied if lately => {
-            "a listener holds nobody again, within an hour of being filled".to_owned()
-        }
+        Presence::Emptied if lately => "a listener is empty again, within an hour of being filled".to_owned(),
         Presence::Emptied => {
             owned(script, record, reading)?;
             let back = Record {
@@ -371,7 +369,7 @@ fn survivor_missing(
             return finish(script, claimed);
         }
         Presence::Missing | Presence::Everywhere => {
-            "a listener holds others, or somebody unknown is about".to_owned()
+            "a listener holds other endpoints, or an unknown one".to_owned()
         }
     };
     let sentence = format!(

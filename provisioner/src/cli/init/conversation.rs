@@ -104,7 +104,7 @@ pub(super) struct Conversation<'a> {
 
 impl Conversation<'_> {
     pub(super) fn hold(&self, draft: &mut Draft) -> Result<(), CommandError> {
-        say("An empty answer takes what stands in brackets; without brackets it leaves the field for later.");
+        say("Press Enter to accept the value in brackets, or to leave the field for later if there is none.");
         self.ask(
             "name",
             "names every AWS resource and labels every object",
@@ -234,8 +234,8 @@ impl Conversation<'_> {
     }
 
     fn line(&self, question: &str) -> Result<String, CommandError> {
-        self.console
-            .ask(question)
-            .map_err(|_| CommandError::new(Exit::Invalid, "nobody is there to answer").code("noTerminal"))
+        self.console.ask(question).map_err(|_| {
+            CommandError::new(Exit::Invalid, "there is no terminal to ask on").code("noTerminal")
+        })
     }
 }

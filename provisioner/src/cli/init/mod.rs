@@ -162,7 +162,7 @@ impl Init {
     fn found(&self) -> Result<Draft, CommandError> {
         let [a, b] = self.context.as_slice() else {
             return Err(
-                CommandError::new(Exit::Invalid, "--from-clusters looks at two clusters")
+                CommandError::new(Exit::Invalid, "--from-clusters needs two clusters")
                     .hint("name them: --context A --context B"),
             );
         };

@@ -161,7 +161,7 @@ impl<'a> Forcing<'a> {
             };
             let settings = Settings::from_environment(|name| function.environment.get(name).cloned());
             let settings = settings
-                .map_err(|_| failed(format!("the settings of the function of {region} cannot be read")))?;
+                .map_err(|_| failed(format!("the settings of the function in {region} cannot be read")))?;
             deployed.push(StoppedFunction {
                 left: ForcedFence::read(&functions.tags(&function.arn).await?),
                 region: region.clone(),
