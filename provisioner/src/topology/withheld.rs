@@ -130,7 +130,7 @@ impl Withheld {
         };
         match hint.filter(|hint| !repeats(hint)) {
             Some(hint) if hint.ends_with('?') => format!("{hint} {ADVICE}"),
-            Some(hint) if !hint.is_empty() => format!("{hint}; {ADVICE}"),
+            Some(hint) if !hint.is_empty() => format!("{}; {ADVICE}", hint.trim_end_matches('.')),
             _ => ADVICE.to_owned(),
         }
     }
