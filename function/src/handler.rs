@@ -144,7 +144,7 @@ impl<W: Lookout> Handler<W> {
     pub async fn prepare(&self) {
         let secret = async {
             if let Err(fault) = self.read_webhook_secret().await {
-                tracing::warn!(%fault, "the webhook's secret could not be read ahead");
+                tracing::warn!(%fault, "the webhook's secret could not be read in advance");
             }
         };
         join(secret, self.world.prepare()).await;
@@ -269,7 +269,7 @@ impl<W: Lookout> Handler<W> {
             answers.push(Answer::new(
                 Status::Done,
                 format!(
-                    "nothing is to be done: {} resolved, {} of other names",
+                    "there is nothing to do: {} resolved, {} of other names",
                     delivery.resolved, delivery.ignored
                 ),
             ));
@@ -369,7 +369,7 @@ impl<W: Lookout> Handler<W> {
                 self.world.stamp(reporter),
             );
             match stamped.await.unwrap_or_else(|| Err(late("the register"))) {
-                Ok(()) => Answer::new(Status::Done, format!("{reporter}'s path to here is whole")),
+                Ok(()) => Answer::new(Status::Done, format!("{reporter}'s alert path works")),
                 Err(fault) => {
                     tracing::warn!(%fault, "the watchdog of {reporter} could not be stamped");
                     Answer::new(

@@ -46,7 +46,7 @@ const ENDING: Duration = Duration::from_millis(1500);
 
 /// What is answered where time ran out.
 const LATE: &str =
-    "the time was over before an answer was found; whatever was begun is finished by the next delivery";
+    "the time ran out before an answer was found; the next delivery finishes whatever was begun";
 
 /// The longest that history and notifications may hold up an answer.
 const BESIDE_LIMIT: Duration = Duration::from_secs(2);

@@ -41,7 +41,7 @@ pub enum Rejection {
     #[error("there is nothing here")]
     NotFound,
     /// The place is right, the method is not.
-    #[error("only POST is answered here")]
+    #[error("only POST is allowed here")]
     Method,
     /// Nobody said who is calling.
     #[error("credentials are missing")]
@@ -49,7 +49,7 @@ pub enum Rejection {
     #[error("user or password is wrong")]
     WrongCredentials,
     /// More than [`BODY_LIMIT_BYTES`].
-    #[error("the body has {bytes} bytes, at most {BODY_LIMIT_BYTES} are read")]
+    #[error("the body has {bytes} bytes; the limit is {BODY_LIMIT_BYTES}")]
     TooLarge {
         /// How many; at least so many where it was not decoded.
         bytes: usize,

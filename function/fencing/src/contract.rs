@@ -133,7 +133,7 @@ pub enum Misunderstood {
     #[error("the operator's task is not understood; is the command newer than the function?")]
     Task,
     /// More text than anybody means to write.
-    #[error("{what} has {characters} characters, at most {limit} are taken")]
+    #[error("{what} has {characters} characters; the limit is {limit}")]
     TooLong {
         /// Which part of the task.
         what: &'static str,
@@ -184,23 +184,23 @@ impl Envelope {
                 | Task::Promote { by, .. }
                 | Task::Release { by }
                 | Task::Resume { by, .. } => {
-                    texts.push(("the name of who asks", by, NAME_LIMIT));
+                    texts.push(("the caller's name", by, NAME_LIMIT));
                 }
                 Task::Rejoin { session, by, .. } => {
-                    texts.push(("the name of who asks", by, NAME_LIMIT));
+                    texts.push(("the caller's name", by, NAME_LIMIT));
                     texts.push(("the rejoin's session", session, NAME_LIMIT));
                 }
                 Task::Hold { by, reason, .. } => {
-                    texts.push(("the name of who asks", by, NAME_LIMIT));
+                    texts.push(("the caller's name", by, NAME_LIMIT));
                     texts.push(("the reason", reason, REASON_LIMIT));
                 }
             },
             Self::Drill {
                 task: Drill::FailHealth { by, .. },
-            } => texts.push(("the name of who asks", by, NAME_LIMIT)),
+            } => texts.push(("the caller's name", by, NAME_LIMIT)),
             Self::Drill {
                 task: Drill::Keep { measured },
-            } => texts.push(("the name of who drilled", &measured.by, NAME_LIMIT)),
+            } => texts.push(("the name of the person who drilled", &measured.by, NAME_LIMIT)),
         }
         for (what, text, limit) in texts {
             let characters = text.chars().count();
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(hold(&"x".repeat(REASON_LIMIT)).fits(), Ok(()));
         let long = hold(&"ä".repeat(300_000));
         let told = Envelope::read(long.event()).unwrap_err().to_string();
-        assert_eq!(told, "the reason has 300000 characters, at most 1000 are taken");
+        assert_eq!(told, "the reason has 300000 characters; the limit is 1000");
         let by = "x".repeat(NAME_LIMIT + 1);
         for envelope in [
             Envelope::Operate {

@@ -66,7 +66,7 @@ pub struct SplitBrain {
     pub epoch: Epoch,
     pub survivor: Survivor,
     pub fenced: Fenced,
-    /// From the loss until the alert was firing, if that was told.
+    /// From the loss until the alert was firing, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerted_after_ms: Option<i64>,
     /// From the loss to the decision.
@@ -85,7 +85,7 @@ pub fn title(call: &Call) -> String {
     match call {
         Call::ReadRegister => "read the register".to_owned(),
         Call::ReadAccelerator => "read the accelerator".to_owned(),
-        Call::ReadMark => "read whose the accelerator was last".to_owned(),
+        Call::ReadMark => "read who owned the accelerator last".to_owned(),
         Call::ReadView { at } => format!("ask {at}'s Infinispan which sites it sees"),
         Call::ReadBackup { at, backup } => format!("ask {at}'s Infinispan whether it replicates to {backup}"),
         Call::ReadPushes { at, backup } => format!("ask {at}'s Infinispan what it pushed to {backup}"),
@@ -149,7 +149,7 @@ mod tests {
         for (call, name) in [
             (Call::ReadRegister, "read the register"),
             (Call::ReadAccelerator, "read the accelerator"),
-            (Call::ReadMark, "read whose the accelerator was last"),
+            (Call::ReadMark, "read who owned the accelerator last"),
             (
                 Call::ReadView { at: at() },
                 "ask site-a's Infinispan which sites it sees",

@@ -176,7 +176,7 @@ impl World for Cloud {
     async fn prepare(&self) {
         let secret = async {
             if let Err(what) = self.secrets.infinispan().await {
-                tracing::warn!("Infinispan's secret could not be read ahead: {what}");
+                tracing::warn!("Infinispan's secret could not be read in advance: {what}");
             }
         };
         let aws = self

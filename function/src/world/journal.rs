@@ -49,7 +49,7 @@ impl Journal {
         AttributeValue::S(items::deep(&self.topology, &self.region))
     }
 
-    /// Shows that the table takes a conditional write. One that fails its condition shows it, too.
+    /// Shows that the table accepts a conditional write. One that fails its condition shows it, too.
     pub async fn probe(&self, at: Timestamp) -> Result<(), Fault> {
         let put = self
             .client

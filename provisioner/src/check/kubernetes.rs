@@ -318,7 +318,7 @@ pub(super) fn route_reaches_every_function(case: &mut DocumentCase<'_>) {
                     }
                 }
                 if webhook.get("sendResolved") != Some(&json!(true)) {
-                    case.breach(document, "a webhook does not hear of the end of an alert");
+                    case.breach(document, "a webhook does not receive the end of an alert");
                 }
             }
             if reached != wanted {

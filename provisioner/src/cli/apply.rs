@@ -23,10 +23,10 @@ pub(super) struct Apply {
     file: TopologyFile,
     #[command(flatten)]
     function: FunctionArgs,
-    /// Agree to the changes beforehand
+    /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
-    /// Take over from another apply that died and has not lapsed yet
+    /// Take over from another apply that died and whose lock has not expired yet
     #[arg(long)]
     break_lock: bool,
     #[command(flatten)]
@@ -34,25 +34,26 @@ pub(super) struct Apply {
     /// Take back fields of our objects that others changed
     #[arg(long)]
     force_conflicts: bool,
-    /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects
+    /// Switch on OpenShift's Alertmanager for user workloads even if that moves the alerts of other projects
     #[arg(long)]
     move_user_alerts: bool,
-    /// Leave OpenShift's user-workload-monitoring-config alone: somebody else adds the two lines
+    /// Do not change OpenShift's user-workload-monitoring-config: somebody else adds the two lines
     #[arg(long)]
     skip_user_workload: bool,
-    /// Wait at most so long for both sites' watchdog alerts to reach the function, as 90s or 10m
+    /// How long to wait at most for both sites' watchdog alerts to reach the function, for example 90s or 10m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = cloud::interval, conflicts_with = "no_wait")]
     wait: Interval,
     /// Do not wait for them
     #[arg(long)]
     no_wait: bool,
-    /// Send a test message through each topic for notifications when everything is in place
+    /// When everything is in place, send a test message through each notification topic
     #[arg(long)]
     test_notification: bool,
-    /// Go on from this epoch where the register's new table holds an item already, as one restored from a backup
+    /// Continue from this epoch if the register's new table already holds an item, for example one restored from a
+    /// backup
     #[arg(long, value_name = "EPOCH")]
     resume_epoch: Option<u64>,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -125,7 +126,7 @@ impl Apply {
                 &applied.unreached,
                 &applied.unreached_regions,
                 &applied.deferred,
-                "was not applied to",
+                "was skipped",
             );
             cloud::answer(
                 self.output,

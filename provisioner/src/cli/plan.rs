@@ -20,10 +20,11 @@ pub(super) struct Plan {
     file: TopologyFile,
     #[command(flatten)]
     function: FunctionArgs,
-    /// Go on from this epoch where the register's new table holds an item already, as one restored from a backup
+    /// Continue from this epoch if the register's new table already holds an item, for example one restored from a
+    /// backup
     #[arg(long, value_name = "EPOCH")]
     resume_epoch: Option<u64>,
-    /// Exit with 4 when something would change
+    /// Exit with 4 if anything would change
     #[arg(long)]
     detailed_exitcode: bool,
     #[command(flatten)]
@@ -31,20 +32,20 @@ pub(super) struct Plan {
     /// Plan to take back fields of our objects that others changed
     #[arg(long)]
     force_conflicts: bool,
-    /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects
+    /// Switch on OpenShift's Alertmanager for user workloads even if that moves the alerts of other projects
     #[arg(long)]
     move_user_alerts: bool,
-    /// Also say what the topology costs a month, and how that is counted
+    /// Also show what the topology costs a month, and how that is calculated
     #[arg(long)]
     cost: bool,
-    /// Leave OpenShift's user-workload-monitoring-config alone: somebody else adds the two lines
+    /// Do not change OpenShift's user-workload-monitoring-config: somebody else adds the two lines
     #[arg(long)]
     skip_user_workload: bool,
-    /// Sign in at Infinispan with its password also where the deployed function does not yet: not for a topology that you
-    /// have not read
+    /// Sign in to Infinispan with its password even where the deployed function does not do so yet. Do not use it with
+    /// a topology that you have not read
     #[arg(long)]
     sign_in: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -120,7 +121,7 @@ impl Plan {
                 &plan.unreached,
                 &plan.unreached_regions,
                 &plan.deferred,
-                "is not planned for",
+                "is not in this plan",
             );
             // A plan that lacks a cluster or a Region is no answer to whether anything would change.
             if !plan.is_whole() {

@@ -46,7 +46,7 @@ pub enum PackageError {
         version.as_ref().map_or_else(|| "no known version".to_owned(), |it| format!("version {it}"))
     )]
     OtherVersion { version: Option<String> },
-    #[error("`{BOOTSTRAP}` has {bytes} bytes, and Lambda takes {UNPACKED_LIMIT_BYTES}")]
+    #[error("`{BOOTSTRAP}` has {bytes} bytes; Lambda's limit is {UNPACKED_LIMIT_BYTES}")]
     TooLarge { bytes: u64 },
     #[error("the zip cannot be written")]
     Unwritable {

@@ -33,7 +33,7 @@ pub fn may_act(stands: &[Stands], own: &Signed) -> Result<(), String> {
     for one in stands {
         let region = &one.region;
         if one.reserved != Some(0) {
-            return Err(format!("somebody has let the function of {region} run again"));
+            return Err(format!("somebody has let the function in {region} run again"));
         }
         may_go_on(one, own)?;
     }
@@ -45,14 +45,14 @@ pub fn may_go_on(one: &Stands, own: &Signed) -> Result<(), String> {
     let region = &one.region;
     match &one.left {
         None => Err(format!(
-            "somebody has taken away from the function of {region} what was noted there"
+            "somebody has removed the note at the function in {region}"
         )),
         Some(left) if left.at != own.at || left.by != own.by => Err(format!(
-            "{} has taken this over at the function of {region}, at {}",
+            "{} has taken this over at the function in {region}, at {}",
             left.by, left.at
         )),
         Some(left) if left.step != own.step => Err(format!(
-            "another command has gone on meanwhile, as the function of {region} shows"
+            "another command has continued meanwhile, as the function in {region} shows"
         )),
         Some(_) => Ok(()),
     }
@@ -83,12 +83,12 @@ pub fn reserved_before(stands: &Stands, seen: Option<&ForcedFence>) -> Result<Op
     let region = &stands.region;
     match (&stands.left, stands.reserved) {
         (now, _) if now.as_ref() != seen => Err(format!(
-            "somebody else is at it: what is noted at the function of {region} has just changed"
+            "somebody else is working on it: the note at the function in {region} has just changed"
         )),
         (Some(left), _) => Ok(left.concurrency),
         (None, Some(0)) => Err(format!(
-            "the function of {region} is stopped already, and nothing says what was reserved for it before: give it back \
-             its concurrency first (`function.reservedConcurrency` in the topology)"
+            "the function in {region} is already stopped, and nothing says what was reserved for it before: give it \
+             back its concurrency first (`function.reservedConcurrency` in the topology)"
         )),
         (None, reserved) => Ok(reserved),
     }

@@ -81,7 +81,7 @@ pub fn needs(
                 who: Who::Service(format!("logs.{region}.amazonaws.com")),
                 actions: LOGGING,
                 context: [("kms:EncryptionContext:aws:logs:arn".to_owned(), arn)].into(),
-                purpose: format!("the log group {group} cannot be made"),
+                purpose: format!("the log group {group} cannot be created"),
             });
             needs.push(KeyUse {
                 key: key.to_string(),

@@ -363,9 +363,9 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
             replication_cut_expr: format!(
                 "min by (namespace, cache, site) ({{{ADMIN_STATUS},{about}}}) == 0"
             ),
-            site_offline_summary: format!("Site {peer} is out of {}'s sight", site.name),
+            site_offline_summary: format!("{} does not see site {peer}", site.name),
             site_view_absent_summary: format!("Nothing shows whether {} sees {peer}", site.name),
-            watchdog_summary: format!("The way from {} to the fencing function works", site.name),
+            watchdog_summary: format!("The path from {} to the fencing function works", site.name),
             pending: pending(topology, site).to_string(),
             is_suspected: topology.alerting.suspicion.seconds() > 0,
             suspected_pending: preference(topology, site)

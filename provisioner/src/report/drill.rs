@@ -54,7 +54,7 @@ pub fn split_brain_text(measured: &SplitBrain, worst_cases: &[TimeToFence]) -> S
         measured.cut_after_ms - measured.decided_after_ms,
     ));
     rows.push((
-        "all of it",
+        "in total",
         (measured.promised_seconds > 0).then_some(measured.promised_seconds),
         measured.cut_after_ms,
     ));
@@ -116,7 +116,7 @@ mod tests {
             "link cut, until the alert fires",
             "21.4 s",
             "6.5 s",
-            "all of it",
+            "in total",
             "28.9 s",
         ] {
             assert!(text.contains(line), "{line}: {text}");

@@ -46,11 +46,12 @@ pub fn step(step: &Step) -> Option<String> {
         } => {
             let places: Vec<String> = registers.iter().map(|(place, _)| place.to_string()).collect();
             let are_as_they_were = match places.len() {
-                1 => "is as it was",
-                _ => "are as they were",
+                1 => "is unchanged",
+                _ => "are unchanged",
             };
             format!(
-                "waiting {timeout_seconds} s, so that no function runs any more, and looking whether {} {are_as_they_were}",
+                "waiting {timeout_seconds} s, so that no function is still running, then checking that {} \
+                 {are_as_they_were}",
                 places.join(" and ")
             )
         }
@@ -71,11 +72,11 @@ pub fn step(step: &Step) -> Option<String> {
 /// What changes in a stack: its tags, then its resources, one line each and one more per property.
 pub fn changes(difference: &StackDifference) -> Vec<String> {
     if difference.tags.is_empty() && difference.resources.is_empty() {
-        return vec!["only the template's own words change, nothing of what is in it".to_owned()];
+        return vec!["only the template's descriptions change, and no resource".to_owned()];
     }
     let mut lines: Vec<String> = properties(&difference.tags)
         .into_iter()
-        .map(|line| format!("tag {}  (on all that is in it)", line.trim_start()))
+        .map(|line| format!("tag {}  (on everything in it)", line.trim_start()))
         .collect();
     for change in &difference.resources {
         let sign = match (change.action, change.replacement) {
@@ -216,7 +217,7 @@ fn marks_text(text: &mut String, plan: &Plan) {
 fn drift_text(text: &mut String, drift: &StackDrift) {
     let _ = writeln!(
         text,
-        "  ! {}  drifted: changed by hand, and left so; put it back, or let CloudFormation do it \
+        "  ! {}  drifted: changed by hand, and `apply` leaves it so; put it back, or let CloudFormation do it \
          (create-change-set --deployment-mode REVERT_DRIFT)",
         drift.stack
     );
@@ -418,12 +419,17 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]
         } = &case.flap;
         let _ = writeln!(
             text,
-            "  a link that is away for {noticed_after_seconds} s or longer costs the site also where it comes back at \
-             once: writes fail until the sites see each other again, {least} to {most} s after the link is whole ({why})"
+            "  if the link is down for {noticed_after_seconds} s or longer, writes fail for longer than that, even \
+             if it comes back by itself: until the sites see each other again, {least} to {most} s after the link is \
+             back ({why})"
         );
     }
     for advice in advice {
-        let _ = writeln!(text, "  shorter or surer: {}: {}", advice.path, advice.what);
+        let _ = writeln!(
+            text,
+            "  to fence faster or more safely: {}: {}",
+            advice.path, advice.what
+        );
     }
     for Saving { path, seconds, what } in savings {
         let _ = writeln!(text, "  could save {seconds} s: {path}: {what}");
@@ -450,7 +456,7 @@ pub fn applied_text(applied: &Applied) -> String {
 /// What `destroy` came to.
 pub fn destroyed_text(destroyed: &Destroyed) -> String {
     if destroyed.removed.is_empty() {
-        return format!("nothing of {} is there\n", destroyed.topology);
+        return format!("nothing of {} is deployed\n", destroyed.topology);
     }
     let mut text = String::new();
     for stack in &destroyed.removed {

@@ -252,7 +252,7 @@ impl LostRegions {
         match failure.outage().map(str::to_owned) {
             Some(region) if !self.0.contains_key(&region) => {
                 session.console.say(&format!(
-                    "{region} stopped answering ({failure}): going on with the rest"
+                    "{region} stopped answering ({failure}): continuing with the rest"
                 ));
                 self.0.insert(region, failure);
                 Ok(())

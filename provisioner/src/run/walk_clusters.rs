@@ -189,7 +189,7 @@ impl Walk<'_> {
                     if has_come {
                         self.session
                             .console
-                            .say(&format!("  the watchdog of {site} came through"));
+                            .say(&format!("  the watchdog from {site} arrived"));
                     }
                     !has_come
                 });
@@ -277,7 +277,7 @@ fn beyond(others_came: bool) -> String {
          egress reach the function's URL?"
             .to_owned()
     } else {
-        "all objects stand; does Prometheus select our rule and Alertmanager our AlertmanagerConfig \
+        "all objects are in place; does Prometheus select our rule and Alertmanager our AlertmanagerConfig \
          (monitoring.labels), and may the cluster's egress reach the function's URL? The function's log says whether \
          anything arrives"
             .to_owned()

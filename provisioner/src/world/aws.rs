@@ -75,8 +75,8 @@ impl SignInError {
             Self::NoCredentials {
                 profile: Some(profile),
             } => format!(
-                "`aws configure list-profiles` shows the profiles there are; one with SSO wants \
-                 `aws sso login --profile {profile}` first"
+                "`aws configure list-profiles` shows the profiles there are; one with SSO needs `aws sso login \
+                 --profile {profile}` first"
             ),
             Self::NoCredentials { profile: None } => {
                 "name a profile with AWS_PROFILE (for SSO: `aws sso login --profile NAME` \
@@ -85,7 +85,7 @@ impl SignInError {
             }
             Self::Broken { .. } => SIGN_IN_AGAIN.into(),
             Self::CaBundle { .. } => {
-                "it must be a PEM file with the authorities to trust beside the system's".into()
+                "it must be a PEM file with the authorities to trust in addition to the system's".into()
             }
         }
     }

@@ -73,7 +73,7 @@ fn a_stack_that_never_came_to_life_is_replaced() {
     assert_eq!(plan.code, Some(0), "{plan}");
     assert!(
         plan.stdout
-            .contains("it is ROLLBACK_COMPLETE and only a new one helps"),
+            .contains("it is ROLLBACK_COMPLETE, and only a new one helps"),
         "{plan}"
     );
     let applied = cloud.apply();

@@ -207,7 +207,7 @@ fn every_verb_says_so_first(scene: &Scene) {
         assert!(first.contains("site-b has been fenced since "), "{verb:?}: {run}");
         match verb[0] {
             "hold" => assert!(
-                run.stderr.contains("it does not stop what was already decided, nor a rejoin"),
+                run.stderr.contains("it stops neither what was already decided nor a rejoin"),
                 "{run}"
             ),
             "promote" => assert!(run.stderr.contains("`site-a` looks alive"), "{run}"),

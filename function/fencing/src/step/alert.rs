@@ -101,7 +101,7 @@ pub(super) fn resume(
     by: &str,
 ) -> Result<Answer, Halt> {
     if record.waiting {
-        let sentence = "an operator changed the decision; executors of the one before may still run";
+        let sentence = "an operator changed the decision; executors of the previous one may still be running";
         return Ok(Answer::new(Status::NotNow, sentence));
     }
     if record.carried_out_once() {
@@ -134,14 +134,15 @@ pub(super) fn rejoining(record: &Record) -> Answer {
 /// as a notification that failed.
 fn conclude(record: &Record, reporter: &Reporter, again: bool) -> Answer {
     let Some(decision) = &record.decision else {
-        return Answer::new(Status::Retry, "the register holds no decision any more");
+        return Answer::new(Status::Retry, "the register no longer holds a decision");
     };
     let (survivor, epoch) = (&decision.survivor, record.epoch);
     if reporter.0 == survivor.0 {
         Answer::new(Status::Done, fenced(record, decision, again))
     } else {
         let sentence = format!(
-            "{survivor} survives since epoch {epoch}; what {reporter}, which is fenced, reports changes nothing"
+            "{survivor} has been the survivor since epoch {epoch}; what {reporter}, which is fenced, reports changes \
+             nothing"
         );
         Answer::new(Status::Done, sentence)
     }

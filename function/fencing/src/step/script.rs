@@ -167,7 +167,7 @@ fn replay(settings: &Settings, state: Progress) -> (Progress, Vec<Effect>) {
 fn contended() -> Answer {
     Answer::new(
         Status::Retry,
-        "the register changed under each of several attempts; try again",
+        "the register changed during each of several attempts; try again",
     )
 }
 

@@ -395,7 +395,7 @@ fn authorization(
         }
     });
     let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| format!("user `{}` cannot stand in a header", credentials.username))?;
+        .map_err(|_| format!("user `{}` is not allowed in a header", credentials.username))?;
     // Keeps it out of every debug print of the request.
     value.set_sensitive(true);
     Ok(value)

@@ -88,7 +88,7 @@ pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Clash>) {
                 "the alert would fire on a single reading: `for` is {}, the series are read every {}",
                 alerting.pending, alerting.scrape_interval
             ),
-            "a pod that becomes relay shows the other site as gone for a moment; make `for` at least 10s",
+            "a pod that becomes a relay node shows the other site as gone for a moment; make `for` at least 10s",
         ));
     }
     // Prometheus forgets a series after five minutes without a reading; two readings must fit.
@@ -166,10 +166,10 @@ pub(super) fn failure_detection_can_work(t: &Topology, found: &mut Vec<Clash>) {
                 format!("sites[{index}].infinispan.failureDetection"),
                 &[],
                 format!(
-                    "with a heartbeat each {} and a timeout of {} every site is suspected all the time",
+                    "with a heartbeat every {} and a timeout of {}, every site would be suspected all the time",
                     detection.interval, detection.timeout
                 ),
-                "say what the Infinispan custom resource says; Keycloak's guide has 2s and 15s",
+                "use the values of the Infinispan custom resource; Keycloak's guide has 2s and 15s",
             ));
         }
     }

@@ -50,7 +50,7 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
         say(
             "alerting.groupWait",
             format!(
-                "{seconds}s pass before the first alert leaves; 5s are enough to collect both sites' views"
+                "the first alert leaves only after {seconds}s; 5s is enough to collect both sites' views"
             ),
         );
     }
@@ -59,7 +59,7 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
         say(
             "alerting.scrapeInterval",
             format!(
-                "the lost view is seen only every {seconds}s; the PodMonitor keeps a handful of series, 5s cost little"
+                "a lost view is noticed only every {seconds}s; the PodMonitor keeps only a handful of series, so 5s costs little"
             ),
         );
     }
@@ -77,7 +77,7 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
             "alerting.repeatInterval",
             format!(
                 "an alert that the function answered is repeated only every {seconds}s: what breaks after the answer \
-                 goes unnoticed that long; 5m are usual"
+                 goes unnoticed for that long; 5m is usual"
             ),
         );
     }
@@ -91,8 +91,8 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
         say(
             path,
             format!(
-                "{} is never left alone: while it misses the other site and that does not report it, nobody is fenced, \
-                 and the alarm loss-not-fenced says so",
+                "{} never survives alone: if it loses the other site, and that site does not report it, nobody is \
+                 fenced, and the alarm loss-not-fenced says so",
                 site.name
             ),
         );
@@ -145,7 +145,7 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
     if seconds < 10 {
         say(
             "alerting.for",
-            format!("within {seconds}s a restarted relay pod can look like a lost site; 10s outlast it"),
+            format!("within {seconds}s a restarted relay node can look like a lost site; 10s is long enough"),
         );
     }
     advice
@@ -161,8 +161,8 @@ fn slow_suspicion(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'s
             continue;
         }
         let what = format!(
-            "`-Djgroups.xsite.fd.interval={} -Djgroups.xsite.fd.timeout={}` in the Infinispan resource of {} makes its \
-             suspicion {}s instead of {seconds}s",
+            "`-Djgroups.xsite.fd.interval={} -Djgroups.xsite.fd.timeout={}` in the Infinispan resource of {} makes \
+             it suspect a lost site after {}s instead of {seconds}s",
             guide.interval.seconds() * 1000,
             guide.timeout.seconds() * 1000,
             site.name,
@@ -171,7 +171,7 @@ fn slow_suspicion(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'s
         match basis {
             Basis::Assumed => say(
                 "sites[].infinispan.failureDetection",
-                format!("{what}; where it says so already and cannot be read, state it here"),
+                format!("{what}; if it already says so but cannot be read, give the values here"),
             ),
             _ => say("spec.container.extraJvmOpts", what),
         }

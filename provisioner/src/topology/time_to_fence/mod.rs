@@ -239,7 +239,7 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFenc
             "cooldown",
             quiet,
             Basis::Rendered,
-            "where the sites were brought together just before: no alert is decided on for so long",
+            "right after a rejoin: alerts decide nothing for this long",
         ));
     }
     by_alert.extend([

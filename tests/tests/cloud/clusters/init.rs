@@ -112,7 +112,7 @@ fn what_the_guide_s_function_was_told_is_taken_over() {
     assert_eq!(run.code, Some(0), "{run}");
     let text = std::fs::read_to_string(sites.cloud.home.path().join("found.yaml")).unwrap();
     for line in [
-        "of Keycloak's guide is here and fences, too",
+        "of Keycloak's guide is deployed here and fences, too",
         "  username: developer  # as in the guide's function keycloak-failover\n",
         "  passwordSecret: demo/infinispan  # as in the guide's function keycloak-failover\n",
     ] {

@@ -119,14 +119,14 @@ impl Judge<'_> {
                     }
                 }
                 Ok(Seen::Infinispan(Reach::Refuses(why, what))) => fails(what.clone(), self.hint_for(*why)),
-                Ok(_) => fails("it was not looked at", "this is a fault of the function"),
+                Ok(_) => fails("it was not checked", "this is a bug in the function"),
                 Err(fault) if silent.len() == probes.len() => fails(
                     fault.to_string(),
                     "neither site can be reached: can the function get out of its network?",
                 ),
                 Err(fault) => warns(
                     fault.to_string(),
-                    "if the site is lost, this is what the other one's alert is for",
+                    "if the site is lost, the other one's alert deals with that",
                 ),
             };
             self.say_of(probe, finding);
@@ -146,8 +146,8 @@ impl Judge<'_> {
             let (whose, hint) = if ending.is_authority {
                 (
                     "an authority's certificate",
-                    "add its successor to the site's `infinispan.caBundle` beside it and apply, before Infinispan's \
-                     certificate is renewed by that",
+                    "add its successor to the site's `infinispan.caBundle` and apply, before Infinispan's \
+                     certificate is renewed by the successor",
                 )
             } else {
                 (
@@ -182,7 +182,7 @@ impl Judge<'_> {
                 "the topology's names of sites have to be those of the Infinispan clusters' configuration"
                     .to_owned()
             }
-            Refusal::Other => "look at this Infinispan, and at its address in the topology".to_owned(),
+            Refusal::Other => "check this Infinispan, and its address in the topology".to_owned(),
         }
     }
 }
@@ -195,11 +195,11 @@ pub fn leads_elsewhere(site: &str) -> String {
 /// Of an Infinispan that would cut, and cannot be asked whether the other site is lost: it cannot survive.
 fn blind(seconds: u64) -> Finding {
     let found = format!(
-        "answers, but for {seconds} seconds its primary relay node did not, and only that can say whether the other site \
-         is lost"
+        "answers, but its primary relay node has not answered for {seconds} seconds, and only that node can say \
+         whether the other site is lost"
     );
-    let hint = "have as many relay nodes as replicas (`maxRelayNodes`), or have connections spread over the nodes: a \
-                passthrough Route of OpenShift keeps a caller at one of them unless it is annotated \
+    let hint = "run as many relay nodes as replicas (`maxRelayNodes`), or spread connections over the nodes: an \
+                OpenShift passthrough Route keeps a caller on one node unless it is annotated \
                 `haproxy.router.openshift.io/balance: roundrobin`";
     if seconds >= u64::from(BLIND_AFTER_SECONDS) {
         fails(found, hint)
@@ -221,12 +221,12 @@ fn divided(views: &[View], other: &SiteName, seconds: u64) -> Finding {
         nodes.into_iter().collect::<Vec<_>>().join(", ")
     };
     let found = format!(
-        "its relay nodes disagree for {seconds} seconds: {} sees {other}, {} does not",
+        "its relay nodes have disagreed for {seconds} seconds: {} sees {other}, {} does not",
         names(true),
         names(false)
     );
-    let hint = "look at the network between the relay nodes and the gossip routers, and whether one of them hangs; where \
-                the primary misses the other site, writes fail at every node";
+    let hint = "check the network between the relay nodes and the gossip routers, and whether one of them hangs; if \
+                the primary does not see the other site, writes fail at every node";
     if seconds >= u64::from(DIVIDED_AFTER_SECONDS) {
         fails(found, hint)
     } else {
@@ -239,14 +239,14 @@ fn answers(reach: &Reach, sight: Sight, other: &SiteName, record: Option<&Record
     let (backup, which) = match reach {
         Reach::Answers(backup, _) => (*backup, String::new()),
         Reach::Mixed(offline, _) => (Backup::Mixed, format!(", offline for {}", offline.join(", "))),
-        Reach::Refuses(_, what) => return fails(what.clone(), "this is a fault of the function"),
+        Reach::Refuses(_, what) => return fails(what.clone(), "this is a bug in the function"),
     };
     let sees = match sight {
         Sight::Sees => "sees",
         _ => "does not see",
     };
     let sentence =
-        format!("answers, with ADMIN rights; it {sees} {other}, and replication to that is {backup}{which}");
+        format!("answers, with ADMIN rights; it {sees} {other}, and replication to it is {backup}{which}");
     let is_open = record.is_some_and(|record| record.state == State::Open);
     if is_open && backup != Backup::Online {
         return fails(

@@ -15,7 +15,7 @@ fn each_sites_infinispan() {
             )],
             &[],
             &["infinispan:site-a"],
-            "for 0 seconds its primary relay node did not",
+            "its primary relay node has not answered for 0 seconds",
         ),
         (
             vec![
@@ -27,7 +27,7 @@ fn each_sites_infinispan() {
             ],
             &["infinispan:site-a"],
             &[],
-            "for 300 seconds its primary relay node did not",
+            "its primary relay node has not answered for 300 seconds",
         ),
         (
             vec![
@@ -39,7 +39,7 @@ fn each_sites_infinispan() {
             ],
             &[],
             &["infinispan:site-a"],
-            "for 0 seconds its primary relay node did not",
+            "its primary relay node has not answered for 0 seconds",
         ),
         // Nobody says anything.
         (
@@ -88,7 +88,7 @@ fn each_sites_infinispan() {
             vec![(infinispan("site-b"), silence())],
             &[],
             &["infinispan:site-b"],
-            "what the other one's alert is for",
+            "the other one's alert deals with that",
         ),
         (
             vec![
@@ -158,7 +158,7 @@ fn each_sites_infinispan() {
             ],
             &[],
             &[],
-            "it sees site-b, and replication to that is offline",
+            "it sees site-b, and replication to it is offline",
         ),
     ]);
 }
