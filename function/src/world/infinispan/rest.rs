@@ -18,14 +18,16 @@ use fencing::credentials::{Credentials, ENDS_A_LINE};
 use futures_util::future::{Either, select};
 use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 
 use crate::credentials::basic_header;
+use super::line::Line;
 use crate::world::certificates::Shown;
 use crate::world::digest::{Challenge, Nonce, challenges};
 use crate::world::secrets::Secrets;
@@ -89,6 +91,30 @@ struct Connections {
     pooled: Client,
     /// Those that lead to further relay nodes.
     relays: Vec<Client>,
+    /// Those on which each node was asked for its own word.
+    lines: Vec<Line>,
+    /// How many nodes the site has, as one of them said last.
+    nodes: Option<usize>,
+}
+
+/// What a request goes over.
+pub(super) trait Way: Sync {
+    fn carry(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> impl Future<Output = Result<Response<Incoming>, Trouble>> + Send;
+}
+
+impl Way for Client {
+    async fn carry(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Trouble> {
+        self.request(request).await.map_err(|error| {
+            if is_untrusted(&error) {
+                Trouble::Untrusted(chain(&error))
+            } else {
+                Trouble::Way(chain(&error))
+            }
+        })
+    }
 }
 
 /// Whether this refuses the way in which we proved ourselves, and not us. Real servers say so with a 403 without a
@@ -132,6 +158,8 @@ impl Rest {
             open: Mutex::new(Connections {
                 pooled: client(&connector),
                 relays: Vec::new(),
+                lines: Vec::new(),
+                nodes: None,
             }),
             connector,
             shown,
@@ -152,12 +180,7 @@ impl Rest {
 
     /// Opens a connection that the first request takes.
     pub(super) async fn open_ahead(&self) {
-        let to = Uri::builder()
-            .scheme(Scheme::HTTPS)
-            .authority(self.authority.clone())
-            .path_and_query("/")
-            .build();
-        if let Ok(to) = to {
+        if let Ok(to) = self.uri("/") {
             self.connector.open_ahead(to).await;
         }
     }
@@ -187,6 +210,36 @@ impl Rest {
         kept.pooled = primary;
         if let Some(others) = others {
             kept.relays = others;
+        }
+    }
+
+    /// How many nodes the site has, if one of them has said so.
+    pub(super) fn nodes(&self) -> Option<usize> {
+        self.kept().nodes
+    }
+
+    pub(super) fn have_nodes(&self, nodes: usize) {
+        self.kept().nodes = Some(nodes);
+    }
+
+    /// A connection that is no other one's, to whichever node it leads to.
+    pub(super) async fn open_line(&self) -> Result<Line, String> {
+        let to = self.uri("/").map_err(Trouble::what)?;
+        Line::open(self.connector.clone(), to).await
+    }
+
+    /// Takes those that are open; whoever asks meanwhile opens others.
+    pub(super) fn take_lines(&self) -> Vec<Line> {
+        std::mem::take(&mut self.kept().lines)
+    }
+
+    /// Keeps one to each node.
+    pub(super) fn keep_lines(&self, lines: Vec<Line>) {
+        let mut kept = self.kept();
+        for line in lines {
+            if kept.lines.iter().all(|known| known.node != line.node) {
+                kept.lines.push(line);
+            }
         }
     }
 
@@ -228,7 +281,7 @@ impl Rest {
     /// Asks over a given connection.
     pub(super) async fn exchange(
         &self,
-        client: &Client,
+        client: &impl Way,
         method: &Method,
         path: &str,
     ) -> Result<Answered, Trouble> {
@@ -287,22 +340,25 @@ impl Rest {
         }
     }
 
-    async fn send(
-        &self,
-        client: &Client,
-        method: &Method,
-        path: &str,
-        authorization: Option<HeaderValue>,
-    ) -> Result<Received, Trouble> {
-        let uri = Uri::builder()
+    fn uri(&self, path: &str) -> Result<Uri, Trouble> {
+        Uri::builder()
             .scheme(Scheme::HTTPS)
             .authority(self.authority.clone())
             .path_and_query(path)
             .build()
-            .map_err(|error| Trouble::Refused(format!("`{path}` is no path: {error}")))?;
+            .map_err(|error| Trouble::Refused(format!("`{path}` is no path: {error}")))
+    }
+
+    async fn send(
+        &self,
+        way: &impl Way,
+        method: &Method,
+        path: &str,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Received, Trouble> {
         let mut request = Request::builder()
             .method(method)
-            .uri(uri)
+            .uri(self.uri(path)?)
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, AGENT)
             .body(Full::default())
@@ -311,13 +367,7 @@ impl Rest {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         let received = async {
-            let reply = client.request(request).await.map_err(|error| {
-                if is_untrusted(&error) {
-                    Trouble::Untrusted(chain(&error))
-                } else {
-                    Trouble::Way(chain(&error))
-                }
-            })?;
+            let reply = way.carry(request).await?;
             let status = reply.status();
             let offers = challenges(
                 reply
