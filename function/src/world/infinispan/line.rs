@@ -13,12 +13,13 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use tokio::sync::Mutex;
 use tower_service::Service as _;
 
-use super::rest::{Trouble, Way};
+use super::rest::{LastNonce, Trouble, Way};
 use crate::world::tls::{Connector, chain};
 
 #[derive(Debug)]
 pub(super) struct Line {
     sender: Mutex<SendRequest<Full<Bytes>>>,
+    nonce: LastNonce,
     host: HeaderValue,
     /// Who is at the other end, once it has said so.
     pub(super) node: String,
@@ -41,6 +42,7 @@ impl Line {
         });
         Ok(Self {
             sender: Mutex::new(sender),
+            nonce: LastNonce::default(),
             host,
             node: String::new(),
             said: None,
@@ -49,6 +51,10 @@ impl Line {
 }
 
 impl Way for Line {
+    fn nonce(&self) -> Option<&LastNonce> {
+        Some(&self.nonce)
+    }
+
     async fn carry(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Trouble> {
         request.headers_mut().insert(HOST, self.host.clone());
         // As a server reads it: a whole address is for proxies.

@@ -184,8 +184,7 @@ impl Infinispan {
                 Ok(Reach::Mixed(offline, every_view(rest).await))
             }
             Ok((backup, _)) => {
-                let views = every_view(rest).await;
-                let others = everywhere::asked(rest, &path).await;
+                let (views, others) = join(every_view(rest), everywhere::asked(rest, &path)).await;
                 let backup = everywhere::together([backup].into_iter().chain(others)).unwrap_or(backup);
                 Ok(Reach::Answers(backup, views))
             }

@@ -103,7 +103,15 @@ pub(super) trait Way: Sync {
         &self,
         request: Request<Full<Bytes>>,
     ) -> impl Future<Output = Result<Response<Incoming>, Trouble>> + Send;
+
+    /// The nonce of the node at its end, where it leads to one: each node has nonces of its own.
+    fn nonce(&self) -> Option<&LastNonce> {
+        None
+    }
 }
+
+/// The nonce that was accepted last, if the server wants Digest, and how often it was used.
+pub(super) type LastNonce = Mutex<Option<(Nonce, u32)>>;
 
 impl Way for Client {
     async fn carry(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Trouble> {
@@ -130,8 +138,7 @@ pub(super) struct Rest {
     shown: Arc<Shown>,
     open: Mutex<Connections>,
     secrets: Arc<Secrets>,
-    /// The nonce that was accepted last, if the server wants Digest, and how often it was used.
-    nonce: Mutex<Option<(Nonce, u32)>>,
+    nonce: LastNonce,
 }
 
 impl Rest {
@@ -286,7 +293,8 @@ impl Rest {
         path: &str,
     ) -> Result<Answered, Trouble> {
         let mut credentials = self.secrets.infinispan().await.map_err(Trouble::Refused)?;
-        let mut nonce = self.next_nonce();
+        let last = client.nonce().unwrap_or(&self.nonce);
+        let mut nonce = next_nonce(last);
         // A nonce is another node's or has expired, so a refusal that offers a new one is no verdict on the
         // password; the third such refusal is.
         let mut nonces_tried = 0;
@@ -301,7 +309,7 @@ impl Rest {
             }
             if reply.answered.status != StatusCode::UNAUTHORIZED {
                 if let Some((nonce, count)) = nonce {
-                    self.remember(nonce, count);
+                    remember(last, nonce, count);
                 }
                 return Ok(reply.answered);
             }
@@ -394,23 +402,23 @@ impl Rest {
             .await
             .unwrap_or_else(late)
     }
+}
 
-    fn next_nonce(&self) -> Option<(Nonce, u32)> {
-        let mut known = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, count) = known.as_mut()?;
-        *count = count.saturating_add(1);
-        known.clone()
-    }
+fn next_nonce(last: &LastNonce) -> Option<(Nonce, u32)> {
+    let mut known = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, count) = known.as_mut()?;
+    *count = count.saturating_add(1);
+    known.clone()
+}
 
-    /// Keeps a nonce for the next call. Of one that is known already, the higher count is kept.
-    fn remember(&self, nonce: Nonce, count: u32) {
-        let mut known = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = match known.as_ref() {
-            Some((same, used)) if same.is_same_as(&nonce) => count.max(*used),
-            _ => count,
-        };
-        *known = Some((nonce, count));
-    }
+/// Keeps a nonce for the next call. Of one that is known already, the higher count is kept.
+fn remember(last: &LastNonce, nonce: Nonce, count: u32) {
+    let mut known = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = match known.as_ref() {
+        Some((same, used)) if same.is_same_as(&nonce) => count.max(*used),
+        _ => count,
+    };
+    *known = Some((nonce, count));
 }
 
 struct Received {
