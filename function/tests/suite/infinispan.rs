@@ -403,7 +403,10 @@ async fn digest_is_spoken_where_basic_is_not_offered() {
             && header.contains("username=\"developer\"")
             && header.contains(&format!("uri=\"{}\"", asked.path))
         {
-            return alone(asked, given(200, r#"{"status":"mixed","online":["a"],"offline":["b"]}"#));
+            return alone(
+                asked,
+                given(200, r#"{"status":"mixed","online":["a"],"offline":["b"]}"#),
+            );
         }
         given(401, "").with(
             "www-authenticate",
@@ -650,7 +653,10 @@ async fn every_node_is_asked_whether_it_is_cut() {
         // One connection to each that was asked once, and what they were asked before stays known.
         assert!(scene.server.connections() <= 5, "{}", scene.server.connections());
         let reach = scene.infinispan.reach(&a(), &b()).await.unwrap();
-        assert!(matches!(reach, Reach::Answers(backup, _) if backup == expected), "{reach:?}");
+        assert!(
+            matches!(reach, Reach::Answers(backup, _) if backup == expected),
+            "{reach:?}"
+        );
     }
 }
 

@@ -24,7 +24,11 @@ const LOOK: Duration = Duration::from_millis(20);
 fn is_of_the_register(probe: &Probe) -> bool {
     matches!(
         probe,
-        Probe::Register | Probe::RegisterWrite | Probe::LastCheckup | Probe::LastDrill | Probe::Watchdog { .. }
+        Probe::Register
+            | Probe::RegisterWrite
+            | Probe::LastCheckup
+            | Probe::LastDrill
+            | Probe::Watchdog { .. }
     )
 }
 

@@ -110,7 +110,10 @@ pub(crate) async fn until_every_node_is_cut(stage: &Stage, nodes: usize) {
         }
         true
     };
-    let took = servers.until("a node is not cut", LIMIT, every_node).await.unwrap();
+    let took = servers
+        .until("a node is not cut", LIMIT, every_node)
+        .await
+        .unwrap();
     println!("every node is cut after {took:?}");
     for node in 0..nodes {
         let answer = servers.put_by(0, node, "sessions", "after", "by a").await;

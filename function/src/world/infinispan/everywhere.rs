@@ -20,7 +20,7 @@ use futures_util::future::join_all;
 use http::Method;
 use tokio::time::{Instant, timeout_at};
 
-use super::line::Line;
+use super::line::NodeLine;
 use super::rest::{Rest, Trouble};
 use super::{read, succeeded};
 
@@ -62,7 +62,7 @@ pub(super) async fn asked(rest: &Rest, path: &str) -> Option<Backup> {
 
 /// Tells those nodes once more that said something else the last time.
 pub(super) async fn told(rest: &Rest, path: &str, wanted: Backup) {
-    let (behind, others): (Vec<Line>, Vec<Line>) = rest
+    let (behind, others): (Vec<NodeLine>, Vec<NodeLine>) = rest
         .take_lines()
         .into_iter()
         .partition(|line| line.said.is_some_and(|said| said != wanted));
@@ -77,7 +77,7 @@ pub(super) async fn told(rest: &Rest, path: &str, wanted: Backup) {
 }
 
 /// Asks over the connections that are open. Those that have ended are not kept.
-async fn again(rest: &Rest, lines: Vec<Line>, path: &str, by: Instant) -> Vec<Line> {
+async fn again(rest: &Rest, lines: Vec<NodeLine>, path: &str, by: Instant) -> Vec<NodeLine> {
     let asked = lines.into_iter().map(async |mut line| {
         let said = timeout_at(by, status(rest, &line, path)).await.ok()?.ok()?;
         line.said = Some(said);
@@ -88,7 +88,7 @@ async fn again(rest: &Rest, lines: Vec<Line>, path: &str, by: Instant) -> Vec<Li
 
 /// Opens connections until each node was met, or nobody new is. Where nobody has said how many there are, the first one
 /// that is met says so.
-async fn met(rest: &Rest, mut lines: Vec<Line>, path: &str, by: Instant) -> Vec<Line> {
+async fn met(rest: &Rest, mut lines: Vec<NodeLine>, path: &str, by: Instant) -> Vec<NodeLine> {
     let mut nodes = rest.nodes();
     let mut left = usize::from(VIEW_ASKS);
     let mut fruitless = 0;
@@ -117,7 +117,7 @@ async fn met(rest: &Rest, mut lines: Vec<Line>, path: &str, by: Instant) -> Vec<
 }
 
 /// A connection to somebody who has said who it is, of how many, and then what its backup is.
-async fn opened(rest: &Rest, path: &str) -> Result<(Line, usize), String> {
+async fn opened(rest: &Rest, path: &str) -> Result<(NodeLine, usize), String> {
     let mut line = rest.open_line().await?;
     let member = read::member(&get(rest, &line, "/rest/v2/container").await?)?;
     line.node = member.name;
@@ -125,11 +125,11 @@ async fn opened(rest: &Rest, path: &str) -> Result<(Line, usize), String> {
     Ok((line, member.nodes))
 }
 
-async fn status(rest: &Rest, line: &Line, path: &str) -> Result<Backup, String> {
+async fn status(rest: &Rest, line: &NodeLine, path: &str) -> Result<Backup, String> {
     read::backup(&get(rest, line, path).await?)
 }
 
-async fn get(rest: &Rest, line: &Line, path: &str) -> Result<Bytes, String> {
+async fn get(rest: &Rest, line: &NodeLine, path: &str) -> Result<Bytes, String> {
     let answer = rest.exchange(line, &Method::GET, path).await;
     answer.map_err(Trouble::what).and_then(succeeded)
 }

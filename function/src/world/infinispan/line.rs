@@ -13,11 +13,11 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use tokio::sync::Mutex;
 use tower_service::Service as _;
 
-use super::rest::{LastNonce, Trouble, Way};
+use super::rest::{Carrier, LastNonce, Trouble};
 use crate::world::tls::{Connector, chain};
 
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct NodeLine {
     sender: Mutex<SendRequest<Full<Bytes>>>,
     nonce: LastNonce,
     host: HeaderValue,
@@ -27,7 +27,7 @@ pub(super) struct Line {
     pub(super) said: Option<Backup>,
 }
 
-impl Line {
+impl NodeLine {
     pub(super) async fn open(mut connector: Connector, to: Uri) -> Result<Self, String> {
         let host = to.authority().map_or("", |authority| authority.as_str());
         let host = HeaderValue::from_str(host).map_err(|error| format!("`{host}` is no host: {error}"))?;
@@ -50,7 +50,7 @@ impl Line {
     }
 }
 
-impl Way for Line {
+impl Carrier for NodeLine {
     fn nonce(&self) -> Option<&LastNonce> {
         Some(&self.nonce)
     }

@@ -26,8 +26,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 
+use super::line::NodeLine;
 use crate::credentials::basic_header;
-use super::line::Line;
 use crate::world::certificates::Shown;
 use crate::world::digest::{Challenge, Nonce, challenges};
 use crate::world::secrets::Secrets;
@@ -92,13 +92,13 @@ struct Connections {
     /// Those that lead to further relay nodes.
     relays: Vec<Client>,
     /// Those on which each node was asked for its own word.
-    lines: Vec<Line>,
+    lines: Vec<NodeLine>,
     /// How many nodes the site has, as one of them said last.
     nodes: Option<usize>,
 }
 
 /// What a request goes over.
-pub(super) trait Way: Sync {
+pub(super) trait Carrier: Sync {
     fn carry(
         &self,
         request: Request<Full<Bytes>>,
@@ -113,7 +113,7 @@ pub(super) trait Way: Sync {
 /// The nonce that was accepted last, if the server wants Digest, and how often it was used.
 pub(super) type LastNonce = Mutex<Option<(Nonce, u32)>>;
 
-impl Way for Client {
+impl Carrier for Client {
     async fn carry(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Trouble> {
         self.request(request).await.map_err(|error| {
             if is_untrusted(&error) {
@@ -230,18 +230,18 @@ impl Rest {
     }
 
     /// A connection that is no other one's, to whichever node it leads to.
-    pub(super) async fn open_line(&self) -> Result<Line, String> {
+    pub(super) async fn open_line(&self) -> Result<NodeLine, String> {
         let to = self.uri("/").map_err(Trouble::what)?;
-        Line::open(self.connector.clone(), to).await
+        NodeLine::open(self.connector.clone(), to).await
     }
 
     /// Takes those that are open; whoever asks meanwhile opens others.
-    pub(super) fn take_lines(&self) -> Vec<Line> {
+    pub(super) fn take_lines(&self) -> Vec<NodeLine> {
         std::mem::take(&mut self.kept().lines)
     }
 
     /// Keeps one to each node.
-    pub(super) fn keep_lines(&self, lines: Vec<Line>) {
+    pub(super) fn keep_lines(&self, lines: Vec<NodeLine>) {
         let mut kept = self.kept();
         for line in lines {
             if kept.lines.iter().all(|known| known.node != line.node) {
@@ -288,7 +288,7 @@ impl Rest {
     /// Asks over a given connection.
     pub(super) async fn exchange(
         &self,
-        client: &impl Way,
+        client: &impl Carrier,
         method: &Method,
         path: &str,
     ) -> Result<Answered, Trouble> {
@@ -359,7 +359,7 @@ impl Rest {
 
     async fn send(
         &self,
-        way: &impl Way,
+        way: &impl Carrier,
         method: &Method,
         path: &str,
         authorization: Option<HeaderValue>,

@@ -127,7 +127,14 @@ impl Watcher {
             self.demand(before.inside[fenced] || !reality.is_in(fenced), || {
                 format!("I6: {id} ({kind}) puts the site in that it fences")
             });
-            self.survivor_is_unchanged(id, 1 - fenced, write, before, reality, touched(hands, began, reality));
+            self.survivor_is_unchanged(
+                id,
+                1 - fenced,
+                write,
+                before,
+                reality,
+                touched(hands, began, reality),
+            );
             return;
         }
         let Some(decision) = &record.decision else {
@@ -176,7 +183,12 @@ impl Watcher {
 
     /// What is written by force rests on the evidence that an operator's fence with the register rests on, as this
     /// attempt was shown it.
-    pub(super) fn forced_write_is_issued(&mut self, id: InvocationId, write: &GroupOutcome, reality: &Reality) {
+    pub(super) fn forced_write_is_issued(
+        &mut self,
+        id: InvocationId,
+        write: &GroupOutcome,
+        reality: &Reality,
+    ) {
         let Some(invoked) = self.invoked(id) else {
             return;
         };
@@ -192,7 +204,10 @@ impl Watcher {
             invoked.has_balanced = true;
         }
         if let Some(problem) = problem {
-            self.violated(format!("I5: {id} fences {} by force: {problem}", layout::SITES[fenced]));
+            self.violated(format!(
+                "I5: {id} fences {} by force: {problem}",
+                layout::SITES[fenced]
+            ));
         }
         let survivor = reality.name(1 - fenced);
         self.demand(reality.settings.may_survive(survivor), || {
