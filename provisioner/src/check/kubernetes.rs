@@ -384,7 +384,10 @@ pub(super) fn suspicion_is_heard_at_once(case: &mut DocumentCase<'_>) {
             [] if look == 0 => continue,
             [route] if look > 0 => *route,
             routes => {
-                case.breach(document, format!("there are {} routes for a suspicion", routes.len()));
+                case.breach(
+                    document,
+                    format!("there are {} routes for a suspicion", routes.len()),
+                );
                 continue;
             }
         };
@@ -414,7 +417,9 @@ pub(super) fn suspicion_is_heard_at_once(case: &mut DocumentCase<'_>) {
             if look > 0 && timeout < u64::from(look.saturating_add(ROOM_SECONDS)) {
                 case.breach(
                     document,
-                    format!("`{id}` is stopped after {timeout} seconds, and looks for {look} before it fences"),
+                    format!(
+                        "`{id}` is stopped after {timeout} seconds, and looks for {look} before it fences"
+                    ),
                 );
             }
         }

@@ -69,7 +69,10 @@ impl History {
         let loaded = file.load()?;
         let topology = &loaded.topology;
         if self.near_misses && epoch.is_some() {
-            let failure = CommandError::new(Exit::Invalid, "a near miss belongs to no epoch: nothing was decided");
+            let failure = CommandError::new(
+                Exit::Invalid,
+                "a near miss belongs to no epoch: nothing was decided",
+            );
             return Err(failure.hint(format!("provision history --near-misses {}", file.name())));
         }
         if epoch.is_none() && self.report.is_some() {

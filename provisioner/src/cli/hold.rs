@@ -58,7 +58,6 @@ impl Hold {
             until,
             replace,
         })?;
-        let hold_after = loaded.topology.notify.hold_after;
         say(&until.map_or_else(
             || {
                 format!(

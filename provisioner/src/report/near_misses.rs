@@ -43,7 +43,9 @@ pub fn near_misses(topology: &Topology, kept: Vec<(SiteName, NearMiss)>) -> Vec<
 pub fn near_misses_text(topology: &Topology, misses: &[ReportedMiss]) -> String {
     if misses.is_empty() {
         return match topology.alerting.suspicion.seconds() {
-            0 => "no near misses are noted: suspicions are switched off (alerting.suspicion: 0s)\n".to_owned(),
+            0 => {
+                "no near misses are noted: suspicions are switched off (alerting.suspicion: 0s)\n".to_owned()
+            }
             _ => "no near misses: no suspicion has ended by itself\n".to_owned(),
         };
     }
@@ -55,7 +57,10 @@ pub fn near_misses_text(topology: &Topology, misses: &[ReportedMiss]) -> String 
     } in misses
     {
         let lasted = format!("{} s", miss.seconds());
-        let why = miss.looked.as_deref().unwrap_or("why nobody was fenced is not known");
+        let why = miss
+            .looked
+            .as_deref()
+            .unwrap_or("why nobody was fenced is not known");
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -114,7 +119,10 @@ mod tests {
     fn kept(topology: &Topology) -> Vec<(SiteName, NearMiss)> {
         let [a, b] = topology.sites.each_ref().map(|site| site.name.clone());
         vec![
-            (a.clone(), miss("03:00:00", "03:00:08", Some("site-a sees site-b again"))),
+            (
+                a.clone(),
+                miss("03:00:00", "03:00:08", Some("site-a sees site-b again")),
+            ),
             (a.clone(), miss("20:00:00", "20:00:25", None)),
             (a, miss("12:00:00", "12:00:10", Some("the node has restarted"))),
             (b, miss("12:00:01", "12:00:09", Some("site-b sees site-a again"))),

@@ -399,7 +399,10 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]
             stage_text(&mut text, "+", stage);
         }
         if let Some(fallback) = &case.fallback {
-            let instead = fallback.stages.iter().filter(|stage| !case.stages.contains(stage));
+            let instead = fallback
+                .stages
+                .iter()
+                .filter(|stage| !case.stages.contains(stage));
             let instead: Vec<String> = instead
                 .map(|stage| format!("{} {} s", stage.name, stage.seconds))
                 .collect();

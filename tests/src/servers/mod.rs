@@ -170,7 +170,10 @@ impl Servers {
                 let root = folder.path().join(&name);
                 lay_out(&root, plan, &authority, &place.door)?;
                 let mut arguments: Vec<String> = [
-                    ("jgroups.xsite.fd.interval", plan.detection[0].to_string().as_str()),
+                    (
+                        "jgroups.xsite.fd.interval",
+                        plan.detection[0].to_string().as_str(),
+                    ),
                     ("jgroups.xsite.fd.timeout", plan.detection[1].to_string().as_str()),
                     ("link.address", &place.link),
                     ("routers", &routers),

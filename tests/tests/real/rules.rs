@@ -148,12 +148,20 @@ impl Subject<'_> {
             Case {
                 name: "the first sample without the other site is a suspicion, and its return the end of one",
                 series: vec![
-                    self.view("infinispan-0", peer, &format!("1x4 0x{} 1x20", self.preference / STEP + 2)),
+                    self.view(
+                        "infinispan-0",
+                        peer,
+                        &format!("1x4 0x{} 1x20", self.preference / STEP + 2),
+                    ),
                     self.view("infinispan-1", peer, "2x60"),
                 ],
                 expected: vec![
                     (20, "SiteSuspected", vec![]),
-                    (25 + self.preference - self.preference.min(STEP), "SiteSuspected", early),
+                    (
+                        25 + self.preference - self.preference.min(STEP),
+                        "SiteSuspected",
+                        early,
+                    ),
                     (
                         25 + self.preference,
                         "SiteSuspected",

@@ -50,7 +50,10 @@ impl Drop for Chain {
 
 fn topology(stage: &Stage) -> Topology {
     let text = include_str!("../../../examples/minimal.yaml");
-    let text = text.replace("\nname: keycloak\n", &format!("\nname: {}\n", stage.settings.topology));
+    let text = text.replace(
+        "\nname: keycloak\n",
+        &format!("\nname: {}\n", stage.settings.topology),
+    );
     parse(text.as_bytes(), "minimal.yaml").unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
 }
 
@@ -105,8 +108,7 @@ impl Chain {
                     address: node.aside(),
                 })
                 .collect();
-            let mut job =
-                operator::scrape_job(&object("PodMonitor"), site.platform, &pods, &secret).unwrap();
+            let mut job = operator::scrape_job(&object("PodMonitor"), site.platform, &pods, &secret).unwrap();
             // The operator's own port speaks plainly; here the metrics are where REST is.
             job["scheme"] = json!("https");
             job["tls_config"] = json!({"insecure_skip_verify": true});

@@ -214,7 +214,10 @@ async fn a_relay_node_that_hangs_is_suspected_of_nothing_where_there_is_another(
             && servers.sees(1).await == Some(true)
             && servers.put(1, "after", "by b").await.status == 204
     };
-    servers.until("the other node does not serve", LIMIT, serves).await.unwrap();
+    servers
+        .until("the other node does not serve", LIMIT, serves)
+        .await
+        .unwrap();
     servers.sites[0].nodes[primary].wake().unwrap();
     settled(&chain).await;
     nobody_is_fenced(&chain);

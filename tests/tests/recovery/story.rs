@@ -60,7 +60,10 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
     assert_eq!(run.code, Some(6), "{run}");
     let mut lines = run.stdout.lines();
     let sentence = lines.next().unwrap();
-    assert!(sentence.starts_with("demo: site-b has been fenced since "), "{run}");
+    assert!(
+        sentence.starts_with("demo: site-b has been fenced since "),
+        "{run}"
+    );
     assert!(sentence.ends_with(", epoch 1: site-a serves alone"), "{run}");
     assert_eq!(
         lines.next(),
@@ -113,11 +116,15 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
         assert_eq!(status["next"], "provision rejoin site-b local.yaml", "{status}");
         let sentence = status["sentence"].as_str().unwrap();
         assert!(
-            sentence.starts_with("demo: site-b is being brought back, epoch 1: site-a serves alone until that is done")
-                || sentence.ends_with(", epoch 1: site-a serves alone"),
+            sentence.starts_with(
+                "demo: site-b is being brought back, epoch 1: site-a serves alone until that is done"
+            ) || sentence.ends_with(", epoch 1: site-a serves alone"),
             "{sentence}"
         );
-        if known.iter().any(|line| line.contains("does not serve yet: /lb-check of keycloak-")) {
+        if known
+            .iter()
+            .any(|line| line.contains("does not serve yet: /lb-check of keycloak-"))
+        {
             scene.stage.clusters[1].world().lb_check = 200;
         } else {
             assert_eq!(scene.endpoints(), [KEPT], "{known:?}");
@@ -134,7 +141,10 @@ fn a_site_is_lost_and_comes_back_whatever_interrupts_the_operator() {
         }
     }
     assert!(seen_stopped && known.len() > 8, "{known:?}");
-    for said in ["does not serve yet: /lb-check of keycloak-", "answers /lb-check with 200"] {
+    for said in [
+        "does not serve yet: /lb-check of keycloak-",
+        "answers /lb-check with 200",
+    ] {
         assert!(known.iter().any(|line| line.contains(said)), "{said}: {known:?}");
     }
 
@@ -207,7 +217,8 @@ fn every_verb_says_so_first(scene: &Scene) {
         assert!(first.contains("site-b has been fenced since "), "{verb:?}: {run}");
         match verb[0] {
             "hold" => assert!(
-                run.stderr.contains("it stops neither what was already decided nor a rejoin"),
+                run.stderr
+                    .contains("it stops neither what was already decided nor a rejoin"),
                 "{run}"
             ),
             "promote" => assert!(run.stderr.contains("`site-a` looks alive"), "{run}"),
@@ -215,7 +226,11 @@ fn every_verb_says_so_first(scene: &Scene) {
         }
     }
     let (code, status) = scene.status();
-    assert_eq!((code, &status["register"]["state"]), (6, &"complete".into()), "{status}");
+    assert_eq!(
+        (code, &status["register"]["state"]),
+        (6, &"complete".into()),
+        "{status}"
+    );
 }
 
 fn held_and_released(scene: &Scene) {
@@ -288,7 +303,15 @@ fn rehearsed(scene: &Scene) {
 
 /// Somebody who handles Keycloak by hand says that it is stopped, and it is not.
 fn believed_only_where_it_is_so(scene: &Scene) {
-    let rejoin = ["rejoin", STALE, EXAMPLE, "--keycloak", "manual", "--keycloak-within", "5s"];
+    let rejoin = [
+        "rejoin",
+        STALE,
+        EXAMPLE,
+        "--keycloak",
+        "manual",
+        "--keycloak-within",
+        "5s",
+    ];
     let Some((code, seen)) = scene.on_a_terminal(&rejoin, "site-b\nstopped\n") else {
         return;
     };

@@ -112,7 +112,10 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
             ),
         );
     }
-    let waits = alerting.pending.seconds().saturating_add(alerting.group_wait.seconds());
+    let waits = alerting
+        .pending
+        .seconds()
+        .saturating_add(alerting.group_wait.seconds());
     if alerting.suspicion.seconds() == 0 && waits > USUAL_LOOK_SECONDS {
         say(
             "alerting.suspicion",
@@ -125,7 +128,10 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
     }
     if alerting.suspicion.seconds() > 0 {
         let sooner = waits.saturating_sub(alerting.suspicion.seconds());
-        let alone = topology.sites.iter().filter(|site| !has_two_relay_nodes(site, read));
+        let alone = topology
+            .sites
+            .iter()
+            .filter(|site| !has_two_relay_nodes(site, read));
         for site in alone.filter(|_| sooner > 0) {
             let known = match read.relay_nodes.contains_key(&site.name) {
                 true => "has one relay node",

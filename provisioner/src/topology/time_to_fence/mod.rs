@@ -381,7 +381,10 @@ mod tests {
         let topology = topology_from("");
         let of = |topology: &Topology, read: &Readings| -> Vec<(&str, u32)> {
             let savings = savings(topology, read);
-            savings.iter().map(|saving| (saving.path, saving.seconds)).collect()
+            savings
+                .iter()
+                .map(|saving| (saving.path, saving.seconds))
+                .collect()
         };
         assert_eq!(
             of(&topology, &guide(&topology)),
@@ -482,10 +485,7 @@ mod tests {
         let topology = topology_from(
             "alerting: { groupWait: 60s, groupInterval: 90s, evaluationInterval: 30s }\nmonitoring: { podMonitor: false }",
         );
-        assert_eq!(
-            totals(&topology, &guide(&topology))[0],
-            20 + 30 + 30 + 1 + 6 + 3
-        );
+        assert_eq!(totals(&topology, &guide(&topology))[0], 20 + 30 + 30 + 1 + 6 + 3);
         assert_eq!(paths(&topology), ["alerting.groupWait", "monitoring.podMonitor"]);
         let topology = topology_from("function: { reservedConcurrency: 49 }");
         let said: Vec<String> = advice(&topology, &Readings::default())
