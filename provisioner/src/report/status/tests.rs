@@ -48,6 +48,7 @@ fn healthy() -> StatusReading {
         state: None,
         unreachable: Vec::new(),
         sights: sites.iter().map(|site| (site.clone(), Sight::Sees)).collect(),
+        witnesses: BTreeMap::new(),
         blind_since: BTreeMap::new(),
         divided_since: BTreeMap::new(),
         unfenced: None,
