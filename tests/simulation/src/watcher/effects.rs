@@ -6,7 +6,7 @@ use fencing::replication::Backup;
 use fencing::step::{Call, Task};
 use fencing::words::{Epoch, SiteName};
 
-use super::{Before, Circumstance, InvocationId, Kind, Watcher, is_rejoin, touched};
+use super::{Before, InvocationId, Kind, Watcher, is_rejoin, touched};
 use crate::layout;
 use crate::reality::{Keycloak, Reality};
 
@@ -248,11 +248,7 @@ impl Watcher {
                 self.forced_since
             };
             let excused = touched(hands.sites[fenced], since, reality);
-            let second = both(backups) && !both(before.backups);
-            if second && excused && self.forced_blind {
-                self.met.insert(Circumstance::ForcedBesideADeadSitesCut);
-            }
-            self.demand(!second || excused, || {
+            self.demand(!both(backups) || both(before.backups) || excused, || {
                 format!("I2: {id} cuts the second backup by force")
             });
             return;
