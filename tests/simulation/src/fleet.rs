@@ -226,15 +226,21 @@ impl Fleet {
         }
         let index = core.dice.below(instances.len() as u64) as usize;
         let offset = SignedDuration::from_secs(core.dice.below(7200) as i64 - 3600);
-        core.watcher.clock_jumps();
-        instances[index].process.wall_offset.set(offset);
+        let process = &instances[index].process;
+        let by = offset - process.wall_offset.replace(offset);
+        core.watcher
+            .clock_jumps(process.invocation(), by, self.sim.clock.now());
     }
 
     /// All clocks are right again.
     pub fn set_clocks_right(&self) {
-        self.sim.core().watcher.clock_jumps();
+        let mut core = self.sim.core();
         for instance in self.instances.borrow().iter() {
-            instance.process.wall_offset.set(SignedDuration::ZERO);
+            let by = -instance.process.wall_offset.replace(SignedDuration::ZERO);
+            if !by.is_zero() {
+                core.watcher
+                    .clock_jumps(instance.process.invocation(), by, self.sim.clock.now());
+            }
         }
     }
 

@@ -245,10 +245,13 @@ impl Sim {
                     sim.sleep(coming).await;
                     let arrived = sim.clock.now();
                     // What arrives after its caller has given up tells nobody anything.
-                    if whose == Whose::Ours && sender.is_awaited() {
-                        sim.core()
-                            .watcher
-                            .replied(invocation, &call, &event, now, arrived);
+                    if whose == Whose::Ours {
+                        let watcher = &mut sim.core().watcher;
+                        if sender.is_awaited() {
+                            watcher.replied(invocation, &call, &event, now, arrived);
+                        } else {
+                            watcher.unheard(invocation, &event);
+                        }
                     }
                     sender.send(event);
                 }

@@ -15,7 +15,7 @@ use fencing::health::Checkup;
 use fencing::register::Record;
 use fencing::replication::Backup;
 use fencing::settings::Settings;
-use fencing::step::{Call, Event, Written};
+use fencing::step::{Call, Event, Fault, Written};
 use fencing::words::{SiteName, Token};
 
 pub use self::others::{Others, Whose};
@@ -136,6 +136,20 @@ impl Reality {
         self.record.clone().unwrap_or_else(Record::empty)
     }
 
+    /// Whether a topology's table answers.
+    pub(crate) fn table(&self, whose: Whose) -> Result<(), Fault> {
+        let what = match whose {
+            Whose::Others => return Ok(()),
+            Whose::Ours if self.register_away => "it does not answer",
+            Whose::Ours if !self.table_stands => "there is no such table",
+            Whose::Ours => return Ok(()),
+        };
+        Err(Fault {
+            whom: "the register".to_owned(),
+            what: what.to_owned(),
+        })
+    }
+
     /// Whether there is a register.
     pub fn has_table(&self) -> bool {
         self.table_stands
@@ -224,11 +238,11 @@ impl Reality {
             Call::WriteRegister { expect, record } if whose == Whose::Others => {
                 others::write(&mut self.others.record, *expect, record)
             }
-            Call::ReadRegister | Call::WriteRegister { .. } if self.register_away => {
-                call.failed("it does not answer")
-            }
-            Call::ReadRegister | Call::WriteRegister { .. } if !self.table_stands => {
-                call.failed("there is no such table")
+            // What checks have kept is in the same table.
+            Call::ReadRegister | Call::WriteRegister { .. } | Call::ReadMark
+                if let Err(fault) = self.table(whose) =>
+            {
+                call.failed(fault.what)
             }
             Call::ReadRegister => Event::Register(Ok(self.record.clone().map(Box::new))),
             Call::WriteRegister { expect, record } => {

@@ -9,9 +9,11 @@
 
 mod effects;
 mod losses;
+mod met;
 mod records;
 mod replies;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -22,7 +24,9 @@ use fencing::replication::{Backup, View};
 use fencing::settings::Mode;
 use fencing::step::{Call, Event, Task};
 use fencing::words::{Epoch, Reporter, Suspect};
+use jiff::SignedDuration;
 
+pub use self::met::Circumstance;
 use crate::reality::Reality;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +92,8 @@ struct Invoked {
     /// When its last reading of each site's backup took effect.
     backup_read: [Option<Duration>; 2],
     secret_reads: u32,
+    /// It has begun to write endpoint groups.
+    has_balanced: bool,
     /// The world agreed with a completed decision, for this reporter, when it began; the revision then.
     agreeing: bool,
 }
@@ -179,6 +185,8 @@ pub struct Watcher {
     /// The first thing that did not hold.
     pub violation: Option<String>,
     pub counts: Counts,
+    /// What the history came upon.
+    pub met: BTreeSet<Circumstance>,
     invocations: Vec<Invoked>,
     /// When the newest epoch was decided.
     epoch_began: Duration,
@@ -238,6 +246,7 @@ impl Watcher {
             views: Vec::new(),
             backup_read: [None; 2],
             secret_reads: 0,
+            has_balanced: false,
             agreeing,
         });
         InvocationId(self.invocations.len() as u64 - 1)
@@ -299,6 +308,9 @@ impl Watcher {
         if let Call::TakeOffline { .. } = call {
             self.cut_is_issued(id, call, reality);
         }
+        if let Call::WriteGroup(write) = call {
+            self.forced_write_is_issued(id, write, reality);
+        }
         if let Call::WriteGroup(write) = call
             && let Some(invoked) = self.invoked_mut(id)
         {
@@ -329,10 +341,26 @@ impl Watcher {
         }
     }
 
-    /// A clock is set: what runs just then may take its time for over.
-    pub(crate) fn clock_jumps(&mut self) {
-        for invoked in self.invocations.iter_mut().filter(|invoked| !invoked.over) {
-            invoked.faulty = true;
+    /// The clock of what serves this invocation is set, by so many seconds: if that runs just then it may take its time for
+    /// over.
+    pub(crate) fn clock_jumps(&mut self, id: InvocationId, by: SignedDuration, now: Duration) {
+        if by.is_negative() {
+            self.loss.set_back(now);
+        }
+        let Some(invoked) = self.invoked_mut(id).filter(|invoked| !invoked.over) else {
+            return;
+        };
+        invoked.faulty = true;
+        if by.is_positive() {
+            self.met.insert(Circumstance::TimeOverByAClock);
+        }
+    }
+
+    /// A reply found nobody waiting for it.
+    pub(crate) fn unheard(&mut self, id: InvocationId, event: &Event) {
+        let is_running = self.invoked(id).is_some_and(|invoked| !invoked.over);
+        if is_running && matches!(event, Event::Accelerator(Ok(_)) | Event::Group(Ok(_))) {
+            self.met.insert(Circumstance::ReplyAfterItsCallerLeft);
         }
     }
 

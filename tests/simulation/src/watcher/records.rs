@@ -279,12 +279,22 @@ fn evidence(invoked: &Invoked, decision: &Decision, old: &Record, reality: &Real
             ));
         }
     }
+    read_evidence(invoked, survivor, fenced, decision.outcome.restores())
+}
+
+/// What is wrong with what it was shown of the accelerator.
+pub(super) fn read_evidence(
+    invoked: &Invoked,
+    survivor: usize,
+    fenced: usize,
+    restores: bool,
+) -> Option<String> {
     let Some(reading) = &invoked.reading else {
         return Some("the accelerator was not read".to_owned());
     };
     let balancers = [layout::balancer(0), layout::balancer(1)];
-    let operated = matches!(invoked.kind, Kind::Operate(_));
-    if decision.outcome.restores() && !operated {
+    let operated = matches!(invoked.kind, Kind::Operate(_) | Kind::Forced(_));
+    if restores && !operated {
         return Some("nobody said that a drained site is to serve".to_owned());
     }
     let mut listeners: Vec<(&str, Vec<Inside>)> = Vec::new();
