@@ -116,9 +116,7 @@ impl World for Cloud {
             Call::NoteReached(reached) => Event::Done(self.accelerator.note(*reached).await),
             Call::ReadView { at } => Event::Views(infinispan.views(at).await),
             Call::TakeOffline { at, backup } => Event::Switched(infinispan.take_offline(at, backup).await),
-            Call::BringOnline { at, backup } => {
-                Event::Switched(infinispan.switch(at, backup, "bring-online").await)
-            }
+            Call::BringOnline { at, backup } => Event::Switched(infinispan.bring_online(at, backup).await),
             Call::ReadBackup { at, backup } => Event::Backup(infinispan.backup(at, backup).await),
             Call::ClearCache { at, cache } => Event::Done(infinispan.clear(at, cache).await),
             Call::StartPush { at, backup, caches } if caches.is_empty() => {

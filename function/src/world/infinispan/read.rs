@@ -45,6 +45,26 @@ pub(super) fn view(body: &[u8]) -> Result<View, String> {
     })
 }
 
+/// Who answers, of how many nodes that its site's cluster has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) nodes: usize,
+}
+
+/// The same: who answers.
+pub(super) fn member(body: &[u8]) -> Result<Member, String> {
+    #[derive(Deserialize)]
+    struct Container {
+        node_address: String,
+        cluster_members: Vec<String>,
+    }
+    json(body, "description of a node").map(|container: Container| Member {
+        name: container.node_address,
+        nodes: container.cluster_members.len(),
+    })
+}
+
 /// The reply to switching all caches: 200, and in the body `"ok"` or a sentence for each cache.
 ///
 /// Of the caches that are replicated to some site, one that is not replicated to this one says that its name is
@@ -238,6 +258,17 @@ mod tests {
         ] {
             assert!(view(body).is_err());
         }
+    }
+
+    #[test]
+    fn a_node_says_who_it_is_and_how_many_there_are() {
+        let body = br#"{"node_address":"n1","cluster_members":["n0","n1"],"cluster_size":2}"#;
+        let expected = Member {
+            name: "n1".to_owned(),
+            nodes: 2,
+        };
+        assert_eq!(member(body), Ok(expected));
+        assert!(member(br#"{"node_address":null}"#).is_err());
     }
 
     #[test]

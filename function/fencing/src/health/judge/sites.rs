@@ -208,6 +208,7 @@ fn divided(views: &[View], other: &SiteName, seconds: u64) -> Finding {
 /// Of an Infinispan that does as it is told: is its replication what the register says?
 fn answers(reach: &Reach, sight: Sight, other: &SiteName, record: Option<&Record>) -> Finding {
     let (backup, which) = match reach {
+        Reach::Answers(Backup::Mixed, _) => (Backup::Mixed, ", not the same at each of its nodes".to_owned()),
         Reach::Answers(backup, _) => (*backup, String::new()),
         Reach::Mixed(offline, _) => (Backup::Mixed, format!(", offline for {}", offline.join(", "))),
         Reach::Refuses(_, what) => return fails(what.clone(), "this is a fault of the function"),

@@ -142,7 +142,7 @@ fn each_sites_infinispan() {
             vec![(infinispan("site-a"), Ok(answers("site-a", Backup::Mixed)))],
             &["infinispan:site-a"],
             &[],
-            "is mixed, although no site is fenced",
+            "is mixed, not the same at each of its nodes, although no site is fenced",
         ),
         (
             vec![(infinispan("site-a"), Ok(mixed("site-a", &["sessions", "work"])))],
