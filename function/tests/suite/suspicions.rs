@@ -388,7 +388,7 @@ async fn where_nothing_is_to_be_done_it_says_what_would_be() {
 #[tokio::test(start_paused = true)]
 async fn where_it_is_switched_off_it_causes_no_call() {
     for (seconds, body) in [
-        (0, "nothing is to be done: 0 resolved, 1 of other names"),
+        (0, "there is nothing to do: 0 resolved, 1 of other names"),
         (
             30,
             "left to SiteOffline: 30 seconds of looking and a fence take longer than 15 seconds",

@@ -37,7 +37,7 @@ fn a_relay_node_that_is_new_convicts_nobody() {
             },
         )
         .ask(SuspicionA)
-        .now("the known one is started anew", |world| {
+        .now("the known one is started again", |world| {
             world.at_mut(Site::A).relay = Relay::Restarted { joined: false };
         })
         .ask(SuspicionA)
