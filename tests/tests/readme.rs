@@ -166,8 +166,16 @@ fn each_alarm_alert_mail_and_error_has_its_place_in_the_runbook() {
     for source in sources {
         let text = std::fs::read_to_string(&source).unwrap();
         // What gives one to a failure, and what a failure keeps that has one of several.
-        for before in [".code(\"", "code: \"", "const KEYCLOAK_CONTROLLED: &str = \"", "const KEYCLOAK_SLOW: &str = \""] {
-            let given = text.split(before).skip(1).filter_map(|rest| rest.split('"').next());
+        for before in [
+            ".code(\"",
+            "code: \"",
+            "const KEYCLOAK_CONTROLLED: &str = \"",
+            "const KEYCLOAK_SLOW: &str = \"",
+        ] {
+            let given = text
+                .split(before)
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next());
             codes.extend(given.map(str::to_owned));
         }
         for kept in text.split("code: match ").skip(1) {
@@ -181,7 +189,13 @@ fn each_alarm_alert_mail_and_error_has_its_place_in_the_runbook() {
     let rows = table.split("\n## ").next().unwrap().lines();
     let named: BTreeSet<String> = rows
         .filter_map(|row| row.strip_prefix("| `")?.split_once(" | "))
-        .flat_map(|(names, _)| names.split('`').step_by(2).filter(|name| !name.is_empty()).collect::<Vec<_>>())
+        .flat_map(|(names, _)| {
+            names
+                .split('`')
+                .step_by(2)
+                .filter(|name| !name.is_empty())
+                .collect::<Vec<_>>()
+        })
         .map(str::to_owned)
         .collect();
     assert_eq!(codes, named);

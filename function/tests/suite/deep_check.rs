@@ -492,7 +492,13 @@ proptest! {
 async fn what_failed_last_is_kept_and_that_another_is_at_work_is_no_failure() {
     let world = Memory::split();
     let last_failure = |world: &Memory| {
-        world.with(|state| state.kept.checkup.as_ref().and_then(|checkup| checkup.last_failure.clone()))
+        world.with(|state| {
+            state
+                .kept
+                .checkup
+                .as_ref()
+                .and_then(|checkup| checkup.last_failure.clone())
+        })
     };
     let handler = ready(&world).await;
     {
@@ -505,7 +511,11 @@ async fn what_failed_last_is_kept_and_that_another_is_at_work_is_no_failure() {
         let budget = Budget::new(now, now.wall + Duration::from_secs(15), Duration::from_secs(15));
         let (settings, outside) = (settings(), &world);
         let other = run(&settings, &outside, "another", task, budget);
-        assert!(tokio::time::timeout(Duration::from_millis(25), other).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_millis(25), other)
+                .await
+                .is_err()
+        );
     }
     let told = invoke(&handler, accusation("site-a", "site-b")).await;
     assert!(
@@ -522,5 +532,8 @@ async fn what_failed_last_is_kept_and_that_another_is_at_work_is_no_failure() {
     assert_eq!(told.status, 503, "{}", told.body);
     invoke(&handler, sweep()).await;
     let failure = last_failure(&world).unwrap();
-    assert!(failure.sentence.ends_with("the accelerator: out of order"), "{failure:?}");
+    assert!(
+        failure.sentence.ends_with("the accelerator: out of order"),
+        "{failure:?}"
+    );
 }

@@ -191,7 +191,8 @@ impl Workload {
                 let containers = pod["spec"]["containers"].as_array();
                 let ports = || {
                     let all = containers.into_iter().flatten();
-                    all.filter_map(|container| container["ports"].as_array()).flatten()
+                    all.filter_map(|container| container["ports"].as_array())
+                        .flatten()
                 };
                 let at = |scheme: &str| {
                     let port = ports().find(|port| port["name"] == scheme)?;
@@ -353,7 +354,10 @@ mod tests {
         starting["status"]["conditions"][0]["status"] = json!("False");
         let mut keycloak = keycloak(json!({"spec": {}}));
         keycloak.pods = vec![
-            pod("keycloak-0", json!([port("management", 9000), port("http", 8080), port("https", 8443)])),
+            pod(
+                "keycloak-0",
+                json!([port("management", 9000), port("http", 8080), port("https", 8443)]),
+            ),
             pod("keycloak-1", json!([port("http", 8080)])),
             pod("keycloak-2", json!([port("management", 9000)])),
             starting,
@@ -371,7 +375,8 @@ mod tests {
                 "pod keycloak-2 names no port `https` or `http`",
             ]
         );
-        keycloak.object["spec"]["additionalOptions"] = json!([{"name": "http-relative-path", "value": "/auth"}]);
+        keycloak.object["spec"]["additionalOptions"] =
+            json!([{"name": "http-relative-path", "value": "/auth"}]);
         assert_eq!(asked(&keycloak)[0], "https:keycloak-0:8443 auth/lb-check");
     }
 

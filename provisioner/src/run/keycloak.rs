@@ -186,7 +186,9 @@ async fn serves(session: &Session, keycloak: &Scaled, within: Duration) -> Resul
                 return Ok(());
             }
             (None, None) => {
-                session.console.say(&format!("        {what} answers /lb-check with 200"));
+                session
+                    .console
+                    .say(&format!("        {what} answers /lb-check with 200"));
                 return Ok(());
             }
         };

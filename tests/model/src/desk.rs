@@ -81,7 +81,12 @@ impl Desk {
 }
 
 /// The next task on a register, and whether it has to wait first; `None` where nothing is left to do.
-fn next_task(grounds: &Grounds, record: &Record, fenced: Site, waited: Option<&Token>) -> Option<(Task, bool)> {
+fn next_task(
+    grounds: &Grounds,
+    record: &Record,
+    fenced: Site,
+    waited: Option<&Token>,
+) -> Option<(Task, bool)> {
     if record.hold.is_some() {
         return Some((Task::Release { by: BY.to_owned() }, false));
     }

@@ -70,7 +70,11 @@ impl Protocol {
 
     /// What one retry without faults reaches from here; where a fence was begun by force, after one reconciliation.
     fn ends(&self, scene: &Scene) -> Ends {
-        let forced = scene.desk.as_ref().filter(|desk| desk.begun).map(|desk| desk.fenced);
+        let forced = scene
+            .desk
+            .as_ref()
+            .filter(|desk| desk.begun)
+            .map(|desk| desk.fenced);
         let key = crate::shared::digest(&(&scene.world, forced));
         let known = locked(&self.ends).get(&key).copied();
         known.unwrap_or_else(|| {
@@ -209,7 +213,14 @@ impl Protocol {
         event
     }
 
-    pub(crate) fn take_effect(&self, scene: &mut Scene, by: &Invocation, call: &Call, way: Way, overdue: bool) -> Event {
+    pub(crate) fn take_effect(
+        &self,
+        scene: &mut Scene,
+        by: &Invocation,
+        call: &Call,
+        way: Way,
+        overdue: bool,
+    ) -> Event {
         if !call.writes() {
             return scene.world.land(&self.grounds, call, way);
         }
@@ -441,7 +452,9 @@ impl Model for Protocol {
         let room = scene.running.len() < self.configuration.executors;
         for (index, running) in scene.running.iter().enumerate() {
             for (ticket, call) in running.invocation.state.under_way() {
-                actions.extend(ways(scene, &running.invocation, call).map(|way| Action::Call(index, ticket, way)));
+                actions.extend(
+                    ways(scene, &running.invocation, call).map(|way| Action::Call(index, ticket, way)),
+                );
             }
             // Who has changed nothing yet leaves nothing behind: as if it had never begun.
             if may(Chance::Crash) && running.invocation.shown.wrote {

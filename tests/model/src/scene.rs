@@ -389,7 +389,10 @@ impl Scene {
             }
         }
         if let Some(desk) = &mut self.desk
-            && desk.errand.as_ref().is_some_and(|errand| errand.phase == desk::Phase::Calling(name))
+            && desk
+                .errand
+                .as_ref()
+                .is_some_and(|errand| errand.phase == desk::Phase::Calling(name))
         {
             desk.errand = None;
         }

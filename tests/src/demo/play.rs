@@ -374,7 +374,12 @@ impl Play {
         let mail = self.mailbox.mail(about).await;
         let mail = mail.ok_or_else(|| DemoError::NoMail {
             about: about.to_owned(),
-            subjects: self.mailbox.mails().into_iter().map(|mail| mail.subject).collect(),
+            subjects: self
+                .mailbox
+                .mails()
+                .into_iter()
+                .map(|mail| mail.subject)
+                .collect(),
         })?;
         self.quote_mail(&mail);
         Ok(mail)

@@ -293,7 +293,9 @@ fn age_of_look(seen: &StatusReading) -> String {
         seen.at.duration_since(checkup.at) > SignedDuration::from_secs(STALE_AFTER_SECONDS.into())
     };
     let looked = latest(seen).filter(is_old);
-    looked.map_or_else(String::new, |checkup| format!(" ({} ago)", ago(checkup.at, seen.at)))
+    looked.map_or_else(String::new, |checkup| {
+        format!(" ({} ago)", ago(checkup.at, seen.at))
+    })
 }
 
 /// Of several Regions' looks the latest.

@@ -101,7 +101,11 @@ impl PodAnswer {
             Err(kube::Error::Api(status)) => status,
             Err(error) => return Self::NotAsked(format!("the API server does not answer: {error}")),
         };
-        let own = ["error trying to reach service", "no endpoints available", "pods \""];
+        let own = [
+            "error trying to reach service",
+            "no endpoints available",
+            "pods \"",
+        ];
         let is_own = own.iter().any(|words| status.message.contains(words));
         match status.code {
             401 | 403 => Self::NotAsked("`get` on pods/proxy is denied".to_owned()),
