@@ -163,13 +163,16 @@ impl Scene {
     }
 
     fn kill_at_new_step(provision: Provision, known: &mut Vec<String>) -> (Option<i32>, Vec<String>) {
-        Self::kill_at(provision, |line| {
-            let step = line.split_once(STEP).map(|(_, step)| step.to_owned());
-            let new = step.filter(|step| !step.starts_with("waiting") && !known.contains(step));
-            let is_new = new.is_some();
-            known.extend(new);
-            is_new
-        })
+        Self::kill_at(provision, |line| Self::is_new_step(line, known))
+    }
+
+    /// Whether it says of a step what none before has said.
+    pub(crate) fn is_new_step(line: &str, known: &mut Vec<String>) -> bool {
+        let step = line.split_once(STEP).map(|(_, step)| step.to_owned());
+        let new = step.filter(|step| !step.starts_with("waiting") && !known.contains(step));
+        let is_new = new.is_some();
+        known.extend(new);
+        is_new
     }
 
     /// Runs it until it says such a line, then kills it where it stands; or to its end. Its exit code, and what it said.

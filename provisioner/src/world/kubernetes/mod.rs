@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::client::Body;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 use secrecy::SecretSlice;
@@ -25,7 +26,7 @@ use serde_json::Value;
 
 pub use self::call::{ClusterCall, ClusterError};
 pub use self::kubeconfig::{ConnectError, Contexts};
-use crate::observed::cluster::{Conflict, FIELD_MANAGER, Resource};
+use crate::observed::cluster::{Conflict, FIELD_MANAGER, PODS, Resource};
 use crate::topology::SiteName;
 
 /// The deadline of a call.
@@ -95,6 +96,13 @@ pub enum PodAnswer {
 impl PodAnswer {
     /// The API server passes the pod's status on. It has own ones, too: for who may not ask, and for pods that it does not
     /// reach or know.
+<<<<<<< HEAD
+    fn of(code: u16, body: &str) -> Self {
+        // A Status in JSON, or plain text, as of a pod that is not reached.
+        let is_own = body.contains("error trying to reach service") || body.contains("\"kind\":\"Status\"");
+        match code {
+            200..300 => Self::Yes,
+=======
     fn of(answer: Result<String, kube::Error>) -> Self {
         let status = match answer {
             Ok(_) => return Self::Yes,
@@ -108,13 +116,14 @@ impl PodAnswer {
         ];
         let is_own = own.iter().any(|words| status.message.contains(words));
         match status.code {
+>>>>>>> tidy
             401 | 403 => Self::NotAsked("`get` on pods/proxy is denied".to_owned()),
-            code if is_own || [502, 504].contains(&code) => Self::NotAsked(format!(
+            _ if is_own || [502, 504].contains(&code) => Self::NotAsked(format!(
                 "the API server answers {code}: {}",
-                crate::yaml::shortened(status.message.trim(), 120)
+                crate::yaml::shortened(body.trim(), 120)
             )),
             404 => Self::NotServed,
-            code => Self::No(code),
+            _ => Self::No(code),
         }
     }
 }
@@ -376,12 +385,21 @@ impl Cluster {
     /// Asks a pod by HTTP, by way of the API server.
     pub async fn ask_pod(&self, namespace: &str, address: &str, path: &str) -> PodAnswer {
         let uri = format!("/api/v1/namespaces/{namespace}/pods/{address}/proxy/{path}");
-        let Ok(request) = http::Request::get(uri).body(Vec::new()) else {
+        let Ok(request) = http::Request::get(uri).body(Body::empty()) else {
             return PodAnswer::NotAsked(format!("`{address}` is no address"));
         };
-        let deadline = Duration::from_secs(CALL_SECONDS);
-        match tokio::time::timeout(deadline, self.client.request_text(request)).await {
-            Ok(answer) => PodAnswer::of(answer),
+        let asked = async {
+            // Not what the client makes of an answer: it takes a pod's own JSON for the API server's.
+            let response = self.client.send(request).await?;
+            let code = response.status().as_u16();
+            Ok((code, response.into_body().collect_bytes().await?))
+        };
+        match tokio::time::timeout(Duration::from_secs(CALL_SECONDS), asked).await {
+            Ok(Ok((code, body))) => PodAnswer::of(code, &String::from_utf8_lossy(&body)),
+            Ok(Err(error)) => {
+                let call = self.call("get", &PODS, Some(namespace));
+                PodAnswer::NotAsked(call.failed(error).to_string())
+            }
             Err(_) => PodAnswer::NotAsked(format!("no answer within {CALL_SECONDS} seconds")),
         }
     }
@@ -467,4 +485,40 @@ fn object(call: &ClusterCall, body: &Value) -> Result<DynamicObject, ClusterErro
 /// The manager in `conflict with "kubectl-edit" using v1`.
 fn manager_in(message: &str) -> String {
     message.split('"').nth(1).unwrap_or(message).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is Keycloak's own answer, and what the API server's, which passes Keycloak's on.
+    #[test]
+    fn a_pods_own_answer_is_told_from_the_api_servers() {
+        let answered = |code, body: &str| match PodAnswer::of(code, body) {
+            PodAnswer::Yes => "yes".to_owned(),
+            PodAnswer::No(code) => format!("no, {code}"),
+            PodAnswer::NotServed => "none".to_owned(),
+            PodAnswer::NotAsked(_) => "not asked".to_owned(),
+        };
+        let status = |message: &str| {
+            format!(r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{message}"}}"#)
+        };
+        let without_the_feature = r#"{"error":"Unable to find matching target resource method"}"#;
+        for (code, body, meaning) in [
+            (200, r#"{"status":"UP"}"#.to_owned(), "yes"),
+            (503, r#"{"status":"DOWN"}"#.to_owned(), "no, 503"),
+            (500, String::new(), "no, 500"),
+            (404, without_the_feature.to_owned(), "none"),
+            (404, status("pods keycloak-0 not found"), "not asked"),
+            (403, status("pods keycloak-0 is forbidden"), "not asked"),
+            (
+                503,
+                "error trying to reach service: timeout".to_owned(),
+                "not asked",
+            ),
+            (502, String::new(), "not asked"),
+        ] {
+            assert_eq!(answered(code, &body), meaning, "{code} {body}");
+        }
+    }
 }

@@ -16,7 +16,10 @@ pub(super) fn ask(received: &Received, path: &ResourcePath, world: &World) -> (O
     };
     let namespace = path.namespace.as_deref().unwrap_or_default();
     let (code, text) = match world.get("Pod", namespace, pod) {
-        None => (404, format!("pods \"{pod}\" not found")),
+        None => (
+            404,
+            format!(r#"{{"kind":"Status","message":"pods {pod} not found"}}"#),
+        ),
         Some(_) if !received.uri.path().ends_with("/proxy/lb-check") => (404, "no such path".to_owned()),
         Some(_) if world.lb_check == 200 => (200, r#"{"status":"UP"}"#.to_owned()),
         Some(_) => (world.lb_check, r#"{"status":"DOWN"}"#.to_owned()),
