@@ -43,8 +43,8 @@ pub(super) fn suspicion_leaves_time_to_fence(t: &Topology, found: &mut Vec<Clash
             at,
             &["function.timeout"],
             format!(
-                "the function looks for {suspicion} and needs {ROOM_SECONDS}s more, to be late and to fence, but is \
-                 stopped after {timeout}"
+                "looking into a suspicion for {suspicion} leaves no time for a fence, which may need {ROOM_SECONDS}s: the \
+                 function's timeout is {timeout}"
             ),
             "make `alerting.suspicion` shorter, or `function.timeout` and `alerting.groupInterval` longer",
         ));

@@ -133,9 +133,10 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
             .iter()
             .filter(|site| !has_two_relay_nodes(site, read));
         for site in alone.filter(|_| sooner > 0) {
-            let known = match read.relay_nodes.contains_key(&site.name) {
-                true => "has one relay node",
-                false => "was not looked at, and the operator's own is one relay node",
+            let known = if read.relay_nodes.contains_key(&site.name) {
+                "has one relay node"
+            } else {
+                "was not looked at, and the operator's default is one relay node"
             };
             say(
                 "spec.service.sites.local.maxRelayNodes",

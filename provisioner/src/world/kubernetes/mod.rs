@@ -96,27 +96,11 @@ pub enum PodAnswer {
 impl PodAnswer {
     /// The API server passes the pod's status on. It has own ones, too: for who may not ask, and for pods that it does not
     /// reach or know.
-<<<<<<< HEAD
     fn of(code: u16, body: &str) -> Self {
         // A Status in JSON, or plain text, as of a pod that is not reached.
         let is_own = body.contains("error trying to reach service") || body.contains("\"kind\":\"Status\"");
         match code {
             200..300 => Self::Yes,
-=======
-    fn of(answer: Result<String, kube::Error>) -> Self {
-        let status = match answer {
-            Ok(_) => return Self::Yes,
-            Err(kube::Error::Api(status)) => status,
-            Err(error) => return Self::NotAsked(format!("the API server does not answer: {error}")),
-        };
-        let own = [
-            "error trying to reach service",
-            "no endpoints available",
-            "pods \"",
-        ];
-        let is_own = own.iter().any(|words| status.message.contains(words));
-        match status.code {
->>>>>>> tidy
             401 | 403 => Self::NotAsked("`get` on pods/proxy is denied".to_owned()),
             _ if is_own || [502, 504].contains(&code) => Self::NotAsked(format!(
                 "the API server answers {code}: {}",

@@ -61,6 +61,9 @@ fn fare(first: u32, which: impl Fn(&Call) -> bool, how: impl Fn() -> Fate) -> im
     }
 }
 
+/// After which second of a pause, in which words, what happens.
+type Meanwhile = (u32, &'static str, fn(&mut World));
+
 /// A world, and what was said in it so far.
 pub(crate) struct Scene {
     pub(crate) grounds: Grounds,
@@ -68,7 +71,7 @@ pub(crate) struct Scene {
     /// So many seconds each call takes.
     pub(crate) pace: u16,
     /// What happens during which wait.
-    meanwhile: Vec<(u32, &'static str, fn(&mut World))>,
+    meanwhile: Vec<Meanwhile>,
     name: u8,
     text: String,
 }
