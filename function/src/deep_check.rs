@@ -40,7 +40,7 @@ pub async fn deep_check<W: Lookout>(
     if limit < LEAST {
         tracing::warn!(
             left_ms = millis(left),
-            "the sweep has left no time to look whether all is in order"
+            "the schedule's other work has left no time for the deep check"
         );
         return None;
     }
@@ -98,8 +98,8 @@ pub async fn deep_check<W: Lookout>(
     let enough = world.sleep(budget.left_beside(world.moment()));
     match select(pin!(world.keep(&checkup)), pin!(enough)).await {
         Either::Left((Ok(()), _)) => {}
-        Either::Left((Err(fault), _)) => tracing::error!(%fault, "a deep check's result was not kept"),
-        Either::Right(_) => tracing::error!("a deep check's result was not kept in time"),
+        Either::Left((Err(fault), _)) => tracing::error!(%fault, "a deep check's result was not stored"),
+        Either::Right(_) => tracing::error!("a deep check's result was not stored in time"),
     }
     world.settle().await;
     Some(checkup)
@@ -140,7 +140,7 @@ fn say(settings: &Settings, checkup: &Checkup) {
         topology = %settings.topology,
         failing = names(Level::Fails),
         warnings = names(Level::Warns),
-        "looked whether everything is in order that a fence needs"
+        "checked everything that a fence needs"
     );
 }
 

@@ -5,6 +5,7 @@
 //! register waits. None of it is evidence: every decision reads the world anew.
 
 mod health;
+mod suspicions;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -103,6 +104,7 @@ struct Memory {
     webhook: Remembered<Expected>,
     health: Remembered<Key>,
     recent: Recent,
+    looked: suspicions::Looked,
     waiting: Waiting,
     turned_away: u32,
     complained: Option<Moment>,
@@ -142,7 +144,7 @@ impl<W: Lookout> Handler<W> {
     pub async fn prepare(&self) {
         let secret = async {
             if let Err(fault) = self.read_webhook_secret().await {
-                tracing::warn!(%fault, "the webhook's secret could not be read ahead");
+                tracing::warn!(%fault, "the webhook's secret could not be read in advance");
             }
         };
         join(secret, self.world.prepare()).await;
@@ -254,13 +256,20 @@ impl<W: Lookout> Handler<W> {
             let since = delivery.since.get(accusation).copied();
             answers.push(self.accusation(accusation, since, invocation, budget).await);
         }
+        for (accusation, since) in &delivery.suspicions {
+            // Where it is certain by now, the alert has been answered.
+            if !delivery.accusations.contains(accusation) {
+                answers.push(self.suspicion(accusation, *since, invocation, budget).await);
+            }
+        }
         answers.extend(self.watchdogs(&delivery, budget).await);
+        answers.extend(self.near_misses(&delivery, budget).await);
         answers.extend(self.foreign(&delivery, budget).await);
         if answers.is_empty() {
             answers.push(Answer::new(
                 Status::Done,
                 format!(
-                    "nothing is to be done: {} resolved, {} of other names",
+                    "there is nothing to do: {} resolved, {} of other names",
                     delivery.resolved, delivery.ignored
                 ),
             ));
@@ -333,10 +342,7 @@ impl<W: Lookout> Handler<W> {
             since,
         };
         let answer = self.task(task, invocation, budget).await;
-        let took = self.world.moment().uptime.saturating_sub(now.uptime);
-        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        self.world
-            .measure(Measured::new(Metric::FenceMilliseconds, took_ms));
+        self.measure_fence(now.uptime);
         if answer.status == Status::NotNow {
             let now = self.world.moment();
             self.memory()
@@ -344,6 +350,14 @@ impl<W: Lookout> Handler<W> {
                 .refused(reporter, suspect, &answer.sentence, now);
         }
         answer
+    }
+
+    /// How long an alert took that began to be looked into at `began`.
+    fn measure_fence(&self, began: Duration) {
+        let took = self.world.moment().uptime.saturating_sub(began);
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.world
+            .measure(Measured::new(Metric::FenceMilliseconds, took_ms));
     }
 
     async fn watchdogs(&self, delivery: &Delivery, budget: Budget) -> Vec<Answer> {
@@ -355,7 +369,7 @@ impl<W: Lookout> Handler<W> {
                 self.world.stamp(reporter),
             );
             match stamped.await.unwrap_or_else(|| Err(late("the register"))) {
-                Ok(()) => Answer::new(Status::Done, format!("{reporter}'s path to here is whole")),
+                Ok(()) => Answer::new(Status::Done, format!("{reporter}'s alert path works")),
                 Err(fault) => {
                     tracing::warn!(%fault, "the watchdog of {reporter} could not be stamped");
                     Answer::new(

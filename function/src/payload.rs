@@ -41,6 +41,9 @@ pub(crate) struct Alert {
     /// Taken as it comes: an alert whose time cannot be read is an alert all the same.
     #[serde(default, rename = "startsAt")]
     starts_at: serde_json::Value,
+    /// Likewise; of an alert that goes on it lies in the future.
+    #[serde(default, rename = "endsAt")]
+    ends_at: serde_json::Value,
 }
 
 impl Alert {
@@ -65,6 +68,11 @@ impl Alert {
     /// Since when it has been firing, if it says so in a way that can be read.
     pub(crate) fn starts_at(&self) -> Option<Timestamp> {
         self.starts_at.as_str()?.parse().ok()
+    }
+
+    /// Since when it is over, likewise.
+    pub(crate) fn ends_at(&self) -> Option<Timestamp> {
+        self.ends_at.as_str()?.parse().ok()
     }
 
     fn label(&self, name: &str) -> Option<&str> {

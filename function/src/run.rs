@@ -46,7 +46,7 @@ const ENDING: Duration = Duration::from_millis(1500);
 
 /// What is answered where time ran out.
 const LATE: &str =
-    "the time was over before an answer was found; whatever was begun is finished by the next delivery";
+    "the time ran out before an answer was found; the next delivery finishes whatever was begun";
 
 /// The longest that history and notifications may hold up an answer.
 const BESIDE_LIMIT: Duration = Duration::from_secs(2);
@@ -228,8 +228,12 @@ async fn aside<W: World>(world: &W, aside: Aside) {
 
 async fn carry_out<W: World>(world: &W, budget: Budget, ticket: Ticket, call: Call) -> Returned {
     let began = world.moment().uptime;
-    if let Call::Pause { seconds } = call {
-        let took = Duration::from_secs(seconds.into());
+    let time = match call {
+        Call::Pause { seconds } => Some(Duration::from_secs(seconds.into())),
+        Call::Wait { milliseconds } => Some(Duration::from_millis(milliseconds.into())),
+        _ => None,
+    };
+    if let Some(took) = time {
         world.sleep(took).await;
         return Returned {
             ticket,

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fencing::contract::alert::{REHEARSAL, SITE_OFFLINE, WATCHDOG};
+use fencing::contract::alert::{REHEARSAL, SITE_OFFLINE, SITE_SUSPECTED, WATCHDOG};
 use fencing::contract::{label, path};
 use fencing::settings::Settings;
 use fencing::words::{Reporter, SiteName, Suspect};
@@ -32,13 +32,16 @@ use crate::payload::{Alert, AlertStatus, Payload};
 /// that. What lies between is nobody's alert.
 pub const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
+/// So many ends of suspicions are noted from one payload. Each costs calls.
+const ENDS_AT_MOST: usize = 8;
+
 /// A request that is answered without anything having been done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     #[error("there is nothing here")]
     NotFound,
     /// The place is right, the method is not.
-    #[error("only POST is answered here")]
+    #[error("only POST is allowed here")]
     Method,
     /// Nobody said who is calling.
     #[error("credentials are missing")]
@@ -46,7 +49,7 @@ pub enum Rejection {
     #[error("user or password is wrong")]
     WrongCredentials,
     /// More than [`BODY_LIMIT_BYTES`].
-    #[error("the body has {bytes} bytes, at most {BODY_LIMIT_BYTES} are read")]
+    #[error("the body has {bytes} bytes; the limit is {BODY_LIMIT_BYTES}")]
     TooLarge {
         /// How many; at least so many where it was not decoded.
         bytes: usize,
@@ -138,6 +141,15 @@ pub struct Accusation {
     pub suspect: Suspect,
 }
 
+/// A suspicion that is over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ended {
+    pub accusation: Accusation,
+    /// When it began and when it ended, by the clock of the reporter's monitoring.
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
 /// What a payload asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delivery {
@@ -145,6 +157,10 @@ pub struct Delivery {
     pub accusations: BTreeSet<Accusation>,
     /// Since when each has been firing, by the oldest of its alerts that says so.
     pub since: BTreeMap<Accusation, Timestamp>,
+    /// The same where it is not certain yet, and since when, where an alert says so.
+    pub suspicions: BTreeMap<Accusation, Option<Timestamp>>,
+    /// Suspicions that are over.
+    pub ended: BTreeSet<Ended>,
     /// Sites whose path was shown to be whole.
     pub watchdogs: BTreeSet<Reporter>,
     /// The first accusation that somebody rehearses, or why it is not for us.
@@ -244,8 +260,13 @@ impl Delivery {
             self.rehearsed.get_or_insert_with(|| accusation(settings, alert));
             return;
         }
-        if !matches!(name, Some(SITE_OFFLINE | WATCHDOG)) {
+        let is_suspicion = name == Some(SITE_SUSPECTED) && settings.suspicion_seconds > 0;
+        if !is_suspicion && !matches!(name, Some(SITE_OFFLINE | WATCHDOG)) {
             self.ignored += 1;
+            return;
+        }
+        if is_suspicion && alert.state == AlertStatus::Resolved {
+            self.end(settings, alert);
             return;
         }
         if alert.state == AlertStatus::Resolved {
@@ -255,6 +276,11 @@ impl Delivery {
         let judged = if name == Some(WATCHDOG) {
             reporter(settings, alert).map(|reporter| {
                 self.watchdogs.insert(reporter);
+            })
+        } else if is_suspicion {
+            accusation(settings, alert).map(|accusation| {
+                let since = self.suspicions.entry(accusation).or_default();
+                *since = since.iter().copied().chain(alert.starts_at()).min();
             })
         } else {
             accusation(settings, alert).map(|accusation| {
@@ -270,6 +296,26 @@ impl Delivery {
             if self.foreign.len() < 8 {
                 self.foreign.insert(foreign);
             }
+        }
+    }
+}
+
+impl Delivery {
+    /// Notes the end of a suspicion. What is said of others, or without times, is of no use to anybody.
+    fn end(&mut self, settings: &Settings, alert: &Alert) {
+        let ended = accusation(settings, alert).ok().and_then(|accusation| {
+            Some(Ended {
+                accusation,
+                from: alert.starts_at()?,
+                to: alert.ends_at()?,
+            })
+        });
+        match ended {
+            // As many as there are sites, and some more where their ends differ a little.
+            Some(ended) if self.ended.len() < ENDS_AT_MOST => {
+                self.ended.insert(ended);
+            }
+            _ => self.resolved += 1,
         }
     }
 }

@@ -58,7 +58,7 @@ fn too_large(limit_bytes: u64) -> io::Error {
     let limit = limit_bytes >> 20;
     io::Error::new(
         ErrorKind::FileTooLarge,
-        format!("it is larger than {limit} MiB, which it never is"),
+        format!("it is larger than {limit} MiB, which such a file never is"),
     )
 }
 

@@ -242,7 +242,7 @@ fn a_profile_wins_over_keys_and_reaches_whoever_reads_it() {
     // Said before anybody signs in: it decides nothing about where things are.
     let said = run(&["history", "--profile", "prod", "--region", "us-east-1"]);
     assert!(
-        said.starts_with("warning: us-east-1 is none of the Regions in topology.yaml"),
+        said.starts_with("warning: us-east-1 is not one of the Regions in topology.yaml"),
         "{said}"
     );
     let said = run(&["history", "--profile", "prod", "--region", "eu-west-1"]);

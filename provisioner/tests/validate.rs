@@ -94,6 +94,8 @@ mistakes! {
     strong_register_across_sets: ["sites:" => "register:\n  kind: strong\n  regions: [eu-west-1, us-east-1]\n  witness: eu-north-1\nsites:"];
     unknown_kind_of_register: ["sites:" => "register: { kind: global }\nsites:"];
     timeout_longer_than_a_flush: ["sites:" => "function: { timeout: 30s }\nsites:"];
+    suspicion_longer_than_the_function_runs: ["sites:" => "alerting: { suspicion: 12s }\nsites:"];
+    suspicion_too_short_to_look_three_times: ["sites:" => "alerting: { suspicion: 2s }\nsites:"];
     single_reading_decides: ["sites:" => "alerting:\n  for: 5s\n  scrapeInterval: 30s\nsites:"];
     failure_detection_in_milliseconds: ["    context: site-b\n" => "    context: site-b\n    infinispan: { failureDetection: { interval: 2000s, timeout: 15s } }\n"];
     length_of_time_without_unit: ["sites:" => "alerting: { groupWait: 5 }\nsites:"];

@@ -550,6 +550,119 @@ fn what_belongs_to_the_clusters() {
     insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(page) });
 }
 
+/// A password in the file is never repeated, whatever is wrong with it or beside it.
+#[test]
+fn secrets_in_the_file() {
+    let chapter: &[Wrong<'_>] = &[
+        (
+            "a password for a secret's name",
+            &[("keycloak/infinispan", "hunter2 $ecret")],
+        ),
+        (
+            "a password for a secret's name, on a line of its own",
+            &[("keycloak/infinispan", "\n    hunter2 $ecret")],
+        ),
+        (
+            "a password for a secret's name, as a block",
+            &[("keycloak/infinispan", "|\n    hunter2 $ecret\n    hunter2")],
+        ),
+        (
+            "a password with capitals and blanks around it",
+            &[("keycloak/infinispan", "\" Hunter2$ \"")],
+        ),
+        (
+            "a password without the blank after its colon",
+            &[("  passwordSecret", "  password:hunter2\n  passwordSecret")],
+        ),
+        (
+            "a password without its colon",
+            &[("  passwordSecret", "  password hunter2\n  passwordSecret")],
+        ),
+        (
+            "a password in a quote that is never closed",
+            &[("keycloak/infinispan", "\"hunter2 $ecret")],
+        ),
+        (
+            "another mistake in a password's line",
+            &[(
+                "sites:\n",
+                "webhook: { usernme: keycloak, token: hunter2 }\nsites:\n",
+            )],
+        ),
+        (
+            "a password that is a list",
+            &[("keycloak/infinispan", "[hunter2, $ecret]")],
+        ),
+        (
+            "a password twice",
+            &[(
+                "  passwordSecret",
+                "  password: hunter2\n  password: hunter2\n  passwordSecret",
+            )],
+        ),
+    ];
+    let said = page(chapter);
+    assert!(!said.to_lowercase().contains("hunter2"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, edits) in chapter {
+        let text = edits
+            .iter()
+            .fold(MINIMAL.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+        std::fs::write(folder.path().join("topology.yaml"), text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_provision"))
+            .args(["validate", "topology.yaml", "--output", "json"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let json = String::from_utf8(output.stdout).unwrap().to_lowercase();
+        assert!(
+            json.contains("mistakes") && !json.contains("hunter2"),
+            "{name}: {json}"
+        );
+    }
+    insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(said) });
+}
+
+/// What the user wrote is quoted in part, and without what a terminal would obey or nobody would see.
+#[test]
+fn long_and_invisible_texts() {
+    let long = format!("\"{}\"", "x".repeat(3000));
+    let key = format!("{}: 1\nsites:\n", "k".repeat(300));
+    let page = page(&[
+        (
+            "a long accelerator",
+            &[("a1b2c3d4e5f60718.awsglobalaccelerator.com", &long)],
+        ),
+        (
+            "a long site's name",
+            &[("name: site-a", &format!("name: {long}"))],
+        ),
+        (
+            "a long platform",
+            &[("platform: openshift", &format!("platform: {long}"))],
+        ),
+        ("a long unknown field", &[("sites:\n", &key)]),
+        (
+            "a field with an escape sequence",
+            &[("sites:\n", "\"a\\e[31mb\": 1\nsites:\n")],
+        ),
+        (
+            "a site with a right-to-left override",
+            &[("name: site-a", "name: \"site\\u202ea\"")],
+        ),
+        (
+            "an accelerator with a zero-width space",
+            &[("a1b2c3d4e5f60718", "\"a1b2c3\\u200bd4e5f60718\"\n# ")],
+        ),
+    ]);
+    for line in page.lines().filter(|line| line.starts_with("error: ")) {
+        assert!(line.chars().count() < 230, "{line}");
+    }
+    let is_hidden = |c: char| matches!(c, '\u{200b}' | '\u{202e}');
+    assert!(!page.contains(is_hidden), "{page}");
+    insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(page) });
+}
+
 #[test]
 fn durations_and_switches() {
     let page = page(&[

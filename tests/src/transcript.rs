@@ -98,6 +98,12 @@ fn told(ask: &Ask<'_>, answer: &Answer) -> String {
             }
             sorted(&kept)
         }
+        Ok(Value::Object(all)) if ask.path.ends_with("?action=stats") => {
+            // For how long, is another matter each time.
+            let running = all.get("time_since_start").and_then(Value::as_i64);
+            let told = running.map(|seconds| if seconds < 0 { "less than none" } else { "some" });
+            format!("{{\"time_since_start\":{}}}", Value::from(told))
+        }
         Ok(value @ (Value::Object(_) | Value::Array(_))) => sorted(&value),
         _ => without_numbers_of_requests(&answer.body).replace('\n', "\\n"),
     };

@@ -70,10 +70,12 @@ fn words() -> Vec<String> {
     };
     let history = items::history(topology, Epoch(1), Rev(1));
     let mut words: Vec<String> = alert::ALL.map(str::to_owned).into();
+    words.push(alert::SITE_SUSPECTED.to_owned());
     words.extend([path::WEBHOOK, path::HEALTH].map(|path| format!("\"{path}")));
     words.extend([
         middle(items::probe(topology, region)),
         middle(items::deep(topology, region)),
+        middle(items::near(topology, &sample::site("site-a"))).replace("site-a", ""),
         middle(items::stamp(topology, &sample::site("site-a"))).replace("site-a", ""),
         middle(history).replace("1#1", ""),
         format!("\"{}\"", items::KEY),

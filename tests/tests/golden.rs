@@ -119,7 +119,7 @@ fn rendering_is_deterministic() {
     assert_eq!(examples(), examples());
 }
 
-/// `docs/topology.md`: every field with what it holds, what holds without it, and a value, by the schema itself.
+/// `docs/topology.md`: every field with the values that it takes, its default and an example, by the schema itself.
 fn reference() -> String {
     let examples = ["every-setting", "two-zones", "two-regions", "minimal"].map(|name| {
         let text = std::fs::read_to_string(root().join(format!("examples/{name}.yaml"))).unwrap();
@@ -136,12 +136,12 @@ fn reference() -> String {
 
     let minimal = std::fs::read_to_string(root().join("examples/minimal.yaml")).unwrap();
     let mut page = format!(
-        "# The topology file\n\nOne YAML file says everything about a deployment. This is all that is required:\n\n```yaml\n\
-         {minimal}```\n\nEverything else has a default. `examples/every-setting.yaml` uses every field once. `provision \
-         explain FIELD` shows a field's entry in a terminal, `provision schema` prints the JSON Schema for editors, and \
-         `provision validate` finds all mistakes at once.\n\nA duration is written as `90s`, `5m`, `1m30s` or `2h`. Files \
-         are named relative to the topology. Unknown fields are refused, with what may be meant.\n\n<!-- made from the \
-         schema; UPDATE_GOLDEN=1 rewrites this page -->\n"
+        "# The topology file\n\nOne YAML file says everything about a deployment. This is all that is \
+         required:\n\n```yaml\n{minimal}```\n\nEverything else has a default. `examples/every-setting.yaml` uses \
+         every field once. `provision explain FIELD` shows a field's entry in a terminal, `provision schema` prints \
+         the JSON Schema for editors, and `provision validate` finds all mistakes at once.\n\nA duration is written \
+         as `90s`, `5m`, `1m30s` or `2h`. Files are named relative to the topology. Unknown fields are refused, with \
+         a suggestion.\n\n<!-- made from the schema; UPDATE_GOLDEN=1 rewrites this page -->\n"
     );
     let mut blocks = vec![String::new()];
     let mut next = 0;
@@ -153,7 +153,7 @@ fn reference() -> String {
         } else {
             page.push_str(&format!("\n## {path}\n\n{}\n", block.description));
         }
-        page.push_str("\n| field | holds | without it | example | what it is for |\n|---|---|---|---|---|\n");
+        page.push_str("\n| field | value | default | example | what it is for |\n|---|---|---|---|---|\n");
         let mut inner = Vec::new();
         for field in &block.fields {
             let name = field.path.rsplit('.').next().unwrap().trim_end_matches("[]");
@@ -161,7 +161,7 @@ fn reference() -> String {
             holds.extend(field.limits.iter().cloned());
             let without = match &field.default {
                 Some(value) => shown(value),
-                None if field.required => "refused".to_owned(),
+                None if field.required => "required".to_owned(),
                 None => String::new(),
             };
             let is_block = field.kind == "block" || field.kind == "list of blocks";

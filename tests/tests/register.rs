@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use fencing::register::items::KEY;
+use fencing::register::items::{self, KEY};
+use fencing::register::near::{NearMiss, NearMisses};
 use fencing::register::{Hold, Record, SCHEMA, State};
 use fencing::settings::Settings;
 use fencing::step::Written;
 use fencing::words::{Epoch, Rev};
 use function::world::aws::Aws;
+use function::world::journal::Journal;
 use function::world::register::Register;
 use simulation::layout::Layout;
 use tests::standins::local_aws::LocalAws;
@@ -54,7 +58,26 @@ impl Table {
         self.register_in(&self.settings)
     }
 
+    fn journal(&self) -> Journal {
+        Journal::new(&self.aws(), &self.settings)
+    }
+
+    async fn item(&self, key: &str) -> Option<HashMap<String, AttributeValue>> {
+        let read = self
+            .dynamodb
+            .get_item()
+            .table_name(&self.settings.found.register_table)
+            .key(KEY, AttributeValue::S(key.to_owned()))
+            .consistent_read(true)
+            .send();
+        read.await.unwrap().item
+    }
+
     fn register_in(&self, settings: &Settings) -> Register {
+        Register::new(&self.aws(), settings)
+    }
+
+    fn aws(&self) -> Aws {
         let environment = self.aws.client_environment();
         let lookup = move |name: &str| match name {
             "AWS_REGION" => Some(REGION.to_owned()),
@@ -63,7 +86,7 @@ impl Table {
                 .find(|(known, _)| known == name)
                 .map(|(_, value)| value.clone()),
         };
-        Register::new(&Aws::from_environment(&lookup).unwrap(), settings)
+        Aws::from_environment(&lookup).unwrap()
     }
 
     /// Sets one attribute of the item behind the register's back.
@@ -188,4 +211,36 @@ async fn a_missing_table_is_a_fault_and_a_missing_item_is_none() {
         table.register().write(Rev(3), &record(4)).await,
         Written::Lost(None)
     );
+}
+
+fn miss(from: i64, to: i64) -> NearMiss {
+    NearMiss {
+        from: jiff::Timestamp::from_second(from).unwrap(),
+        to: jiff::Timestamp::from_second(to).unwrap(),
+        looked: Some("left to SiteOffline: site-a sees site-b".to_owned()),
+    }
+}
+
+/// Two Alertmanagers and two Regions tell of the same suspicions at once.
+#[tokio::test]
+async fn near_misses_that_are_told_at_once_are_all_kept_and_each_once() {
+    let table = Table::make().await;
+    let (one, other) = (table.journal(), table.journal());
+    let site = table.settings.sites[0].name.clone();
+    let (first, second) = (miss(100, 108), miss(200, 203));
+    let told = tokio::join!(
+        one.near_miss(&site, &first),
+        other.near_miss(&site, &second),
+        one.near_miss(&site, &first),
+        other.near_miss(&site, &first),
+    );
+    let new = [told.0, told.1, told.2, told.3].map(Result::unwrap);
+    assert_eq!(new.iter().filter(|new| **new).count(), 2, "{new:?}");
+    assert_eq!(one.near_miss(&site, &second).await, Ok(false));
+    let key = items::near(&table.settings.topology, &site);
+    let item = table.item(&key).await.unwrap();
+    let kept: NearMisses = serde_dynamo::from_item(item).unwrap();
+    assert_eq!(kept.misses, [first, second]);
+    // The record is not one of them, nor the other way round.
+    assert_eq!(table.register().read().await, Ok(None));
 }

@@ -91,9 +91,9 @@ impl Group {
     }
 }
 
-/// The accelerator's tag that says whose it is. Two deployments that share one each decide by a register of their
-/// own, and each decision wins: together they leave no endpoint in it. It is a mark and no lock: the last writer
-/// wins, and other tools may strip it.
+/// The accelerator's tag that names its owner. Two deployments that share one each decide by a register of their own,
+/// and each decision wins: together they leave no endpoint in it. It is a mark and no lock: the last writer wins, and
+/// other tools may strip it.
 pub const OWNER_TAG: &str = "sitefence:owner";
 
 /// What the accelerator's tag [`OWNER_TAG`] says.
@@ -116,7 +116,7 @@ pub struct Marked {
     pub at: Timestamp,
 }
 
-/// What was seen of the tag counts for so long where it cannot be read now.
+/// What was seen of the tag counts for this long if it cannot be read now.
 const MARK_COUNTS_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 impl Marked {
@@ -130,7 +130,7 @@ impl Marked {
 /// it any more, and would have decisions carried out that are long over. The table cannot remember that for itself.
 pub const REACHED_TAG: &str = "sitefence:reached";
 
-/// How far the register had come when that was noted; it never goes back from there by itself.
+/// How far the register had come when this was noted; it never goes back from there by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reached {
     pub epoch: Epoch,
@@ -170,7 +170,7 @@ impl std::fmt::Display for Reached {
     }
 }
 
-/// All groups that can hold a site, read at one time, and beside them whose the accelerator is.
+/// All groups that can hold a site, read at one time, and with them the accelerator's owner.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Reading {
     /// The groups in the order of the settings.
@@ -190,10 +190,10 @@ pub struct GroupOutcome {
     /// another account, and its attachment cannot be read back (`EndpointDescription` lacks it).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
-    /// The weights in the list are not those that were read: they were 0, and an operator wants the site to serve.
+    /// The weights in the list are not those that were read: they were 0, and an operator has the site serve again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reweighs: bool,
-    /// The traffic dial was at 0, and an operator wants it open.
+    /// The traffic dial was at 0, and an operator has it opened.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub opens: bool,
 }
@@ -270,7 +270,7 @@ pub enum Unfit {
     #[error("{survivor} is drained in the accelerator, and its balancer belongs to another account")]
     DrainedElsewhere { survivor: Survivor },
     /// It is not known where a site belongs.
-    #[error("where {site} belongs in the accelerator is not recorded")]
+    #[error("the record does not say where {site} belongs in the accelerator")]
     NoPlace { site: SiteName },
 }
 
@@ -425,11 +425,11 @@ impl Reading {
 
     /// The absolute outcome that keeps `survivor` and takes `fenced` out, or why there is none.
     ///
-    /// The survivor must be in every listener that holds either site, its health not worse than the other's
-    /// there, not drained where the other is not, and nobody unknown may be around. A suspect that is already out is
-    /// fine: someone may have taken it out by hand, and replication still has to be cut.
+    /// The survivor must be in every listener that holds either site, its health not worse than the other's there, not
+    /// drained where the other is not, and nobody unknown may be around. A suspect that is already out is fine:
+    /// someone may have taken it out by hand, and replication still has to be cut.
     ///
-    /// An operator's `waiver` lets a drained one survive all the same, and has its weight and the dial restored.
+    /// An operator's `waiver` lets a drained one survive anyway, and has its weight and the dial restored.
     pub fn outcome(
         &self,
         settings: &Settings,

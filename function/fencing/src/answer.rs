@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What Alertmanager is told. Ordered from best to worst: a payload of several alerts gets its worst.
+/// What Alertmanager is answered. Ordered from best to worst: a payload of several alerts gets its worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
@@ -68,8 +68,8 @@ pub enum Next {
     Nothing,
     /// Call again at once: one bounded step was made.
     Again,
-    /// Wait so long on a monotonic clock, counted from this answer, then call again with `waited: token`:
-    /// executors of an earlier decision may still be running. Whoever calls sooner is told to wait for the rest.
+    /// Wait so long on a monotonic clock, counted from this answer, then call again with `waited: token`: executors of
+    /// an earlier decision may still be running. A caller who comes sooner is answered to wait for the rest.
     Wait {
         /// Twice the function's timeout, or what is left of it.
         seconds: u32,
@@ -119,7 +119,7 @@ impl Answer {
     }
 }
 
-/// Something people or alarms should hear of, beside the answer.
+/// Something that people or alarms should notice, besides the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Notice {
     /// What it is about; one metric and at most one notification per cause.
@@ -152,15 +152,15 @@ pub enum Cause {
     RejoinAborted,
     /// The survivor was changed by an operator.
     Promoted,
-    /// A hold was put on or taken off.
+    /// A hold was put on or released.
     HoldChanged,
     /// The accelerator belongs to another deployment, so nothing new is decided.
     AnothersAccelerator,
     /// The only site that is left to survive is drained, so nothing is decided without an operator.
     OnlyDrainedLeft,
-    /// It could not be known whose the accelerator is, and a decision was taken all the same.
+    /// The accelerator's owner could not be read, and a decision was taken all the same.
     OwnerUnknown,
-    /// The world does not fit the register and is left alone.
+    /// The world does not match the register and is not changed.
     Unexplained,
     DependencyFailed,
     /// Alerts of another deployment arrive here.

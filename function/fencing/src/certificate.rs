@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use yasna::tags::{TAG_UTCTIME, TAG_UTF8STRING};
 use yasna::{ASN1Result, BERReader, Tag};
 
-/// A chain is no longer than this; whoever shows more is not followed any further.
+/// A chain is no longer than this; what comes after is ignored.
 const LONGEST_CHAIN: usize = 8;
 
 /// `commonName` in a name.

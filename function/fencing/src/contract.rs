@@ -23,6 +23,8 @@ pub mod alert {
     /// for itself for a while, and decides when that site has been missing all along. It pages nobody, and whatever it does
     /// not lead to is left to [`SITE_OFFLINE`].
     pub const SITE_SUSPECTED: &str = "SiteSuspected";
+    /// How the answer begins to one that is left to [`SITE_OFFLINE`].
+    pub const LEFT: &str = "left to SiteOffline";
     /// [`SITE_OFFLINE`] for people, with the severity by which their pagers, silences and inhibitions go. It fences nobody.
     pub const SITE_LOST: &str = "SiteLost";
     /// Nothing shows whether the other site is in view.
@@ -131,7 +133,7 @@ pub enum Misunderstood {
     #[error("the operator's task is not understood; is the command newer than the function?")]
     Task,
     /// More text than anybody means to write.
-    #[error("{what} has {characters} characters, at most {limit} are taken")]
+    #[error("{what} has {characters} characters; the limit is {limit}")]
     TooLong {
         /// Which part of the task.
         what: &'static str,
@@ -175,28 +177,30 @@ impl Envelope {
             // A site's name is as short as its type says.
             Self::Sweep {} | Self::Count { .. } => {}
             Self::Operate { task } => match task {
-                Task::Alert { .. } | Task::Sweep { .. } => return Err(Misunderstood::Task),
+                Task::Alert { .. } | Task::Suspicion { .. } | Task::Sweep { .. } => {
+                    return Err(Misunderstood::Task);
+                }
                 Task::Fence { by, .. }
                 | Task::Promote { by, .. }
                 | Task::Release { by }
                 | Task::Resume { by, .. } => {
-                    texts.push(("the name of who asks", by, NAME_LIMIT));
+                    texts.push(("the caller's name", by, NAME_LIMIT));
                 }
                 Task::Rejoin { session, by, .. } => {
-                    texts.push(("the name of who asks", by, NAME_LIMIT));
+                    texts.push(("the caller's name", by, NAME_LIMIT));
                     texts.push(("the rejoin's session", session, NAME_LIMIT));
                 }
                 Task::Hold { by, reason, .. } => {
-                    texts.push(("the name of who asks", by, NAME_LIMIT));
+                    texts.push(("the caller's name", by, NAME_LIMIT));
                     texts.push(("the reason", reason, REASON_LIMIT));
                 }
             },
             Self::Drill {
                 task: Drill::FailHealth { by, .. },
-            } => texts.push(("the name of who asks", by, NAME_LIMIT)),
+            } => texts.push(("the caller's name", by, NAME_LIMIT)),
             Self::Drill {
                 task: Drill::Keep { measured },
-            } => texts.push(("the name of who drilled", &measured.by, NAME_LIMIT)),
+            } => texts.push(("the name of the person who drilled", &measured.by, NAME_LIMIT)),
         }
         for (what, text, limit) in texts {
             let characters = text.chars().count();
@@ -285,6 +289,7 @@ mod tests {
     fn only_what_operators_do_can_be_asked_for_by_name() {
         for task in [
             json!({"task": "alert", "reporter": "site-a", "suspect": "site-b"}),
+            json!({"task": "suspicion", "reporter": "site-a", "suspect": "site-b"}),
             json!({"task": "sweep", "waited": 7}),
             json!({"task": "dance"}),
             json!({"task": "release"}),
@@ -315,7 +320,7 @@ mod tests {
         assert_eq!(hold(&"x".repeat(REASON_LIMIT)).fits(), Ok(()));
         let long = hold(&"ä".repeat(300_000));
         let told = Envelope::read(long.event()).unwrap_err().to_string();
-        assert_eq!(told, "the reason has 300000 characters, at most 1000 are taken");
+        assert_eq!(told, "the reason has 300000 characters; the limit is 1000");
         let by = "x".repeat(NAME_LIMIT + 1);
         for envelope in [
             Envelope::Operate {

@@ -16,10 +16,10 @@ pub enum CredentialsError {
     #[error("the secret holds an empty password")]
     EmptyPassword,
     /// JSON, but not the form that Secrets Manager's own templates have.
-    #[error("the secret is a JSON object without a text `password`")]
+    #[error("the secret is a JSON object without a string `password`")]
     NoPassword,
     /// A Basic header cannot carry it: everything after the first colon is the password.
-    #[error("the user `{username}` holds a colon, which HTTP Basic cannot carry")]
+    #[error("the user `{username}` contains a colon, which HTTP Basic authentication does not allow")]
     ColonInUsername { username: String },
 }
 
@@ -69,7 +69,7 @@ pub fn ends_a_line(text: &str) -> bool {
 }
 
 /// What is said of a secret that does; what to do about it is [`WITHOUT_THE_END_OF_A_LINE`].
-pub const ENDS_A_LINE: &str = "it ends with the end of a line, which counts as part of the password";
+pub const ENDS_A_LINE: &str = "it ends with a line break, which counts as part of the password";
 
 /// How a secret is stored without.
 pub const WITHOUT_THE_END_OF_A_LINE: &str =

@@ -20,17 +20,17 @@
 //! * [`credentials`]: what a secret holds, read in one way by both.
 //! * [`register`]: the durable record, its states, and what may follow what.
 //! * [`accelerator`], [`replication`]: readings of the two things that get changed, and how to judge them.
-//! * [`health`]: whether a fence would work, and what whoever asks is told.
+//! * [`health`]: whether a fence would work, and what callers are answered.
 //! * [`answer`]: what an invocation answers, and what people are notified of.
 //! * [`metrics`]: what is measured, and how it is written down.
-//! * [`rehearsal`]: what an alert would come to that nobody sent in earnest.
+//! * [`rehearsal`]: what an alert would lead to that nobody sent in earnest.
 //! * [`by_force`]: which task is next where a fence is carried out without the register, and afterwards.
 //! * [`timed_call`]: how long each call took.
 //! * [`step`]: the protocol. Production, the model checker and the crash simulation call the same function.
 //!
 //! Safety does not come from a lock: Global Accelerator takes no token, so a holder that wakes late still
 //! writes. It comes from a write-once decision in the register: every executor of an epoch carries out the
-//! same absolute, idempotent outcome, and whoever finds a decision under way finishes it.
+//! same absolute, idempotent outcome, and an executor that finds a decision under way finishes it.
 
 pub mod accelerator;
 pub mod answer;

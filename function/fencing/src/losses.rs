@@ -72,7 +72,7 @@ impl CacheLoss {
                 Ok(self.not_compared(format!("more than {KEYS_AT_MOST} entries")))
             }
             (Some(_), Some(_)) => Err(self),
-            _ => Ok(self.not_compared("one site did not say".to_owned())),
+            _ => Ok(self.not_compared("one site gave no number of entries".to_owned())),
         }
     }
 

@@ -114,7 +114,7 @@ pub struct Hold {
     pub by: String,
     pub reason: String,
     pub since: Timestamp,
-    /// When it was meant to be taken off; after that an alarm reminds, and the hold stays.
+    /// When it was meant to be released; after that an alarm reminds people, and the hold stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -159,8 +159,8 @@ pub struct Rejoin {
     /// takes it over and waits.
     pub session: String,
     pub step: RejoinStep,
-    /// How often a push that did not end was begun anew. A function that does not know this forgets it, and the next
-    /// one is given less time.
+    /// How often a push that did not end was started again. A function that does not know this forgets it, and the
+    /// next one is given less time.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restarts: u8,
 }
@@ -180,7 +180,7 @@ pub struct Episode {
     pub last: Timestamp,
 }
 
-/// What happens again after so long is another story, and people are told anew.
+/// What happens again after this time is another episode, and people are notified again.
 pub const EPISODE_ENDS_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 impl Episode {
@@ -209,7 +209,7 @@ pub struct Restores {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
-    /// The form of this record. A newer one than [`SCHEMA`] is left alone.
+    /// The schema of this record. A newer one than [`SCHEMA`] is not changed.
     pub schema: u32,
     pub epoch: Epoch,
     pub rev: Rev,
@@ -221,7 +221,7 @@ pub struct Record {
     /// Who carries it out just now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
-    /// What whoever waits for this revision has to name afterwards. None in what an older function wrote.
+    /// What the caller who waits for this revision has to name afterwards. None in what an older function wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
     /// The outcome was changed (`promote`), or is about to be undone (`rejoin`, a recovery by hand that was
@@ -260,7 +260,7 @@ pub struct Record {
     /// The decision in force was carried out completely before: what is carried out since then is no new fence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub completed: bool,
-    /// What had to be put right again in this epoch, by name, and how often: people are told once.
+    /// What had to be corrected again in this epoch, by name, and how often: people are notified once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub episodes: BTreeMap<String, Episode>,
     /// The epoch that `divided_since`, `refilled_at`, `completed` and `episodes` are of. An older function does not know

@@ -66,7 +66,7 @@ pub struct SplitBrain {
     pub epoch: Epoch,
     pub survivor: Survivor,
     pub fenced: Fenced,
-    /// From the loss until the alert was firing, if that was told.
+    /// From the loss until the alert was firing, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerted_after_ms: Option<i64>,
     /// From the loss to the decision.
@@ -85,11 +85,13 @@ pub fn title(call: &Call) -> String {
     match call {
         Call::ReadRegister => "read the register".to_owned(),
         Call::ReadAccelerator => "read the accelerator".to_owned(),
-        Call::ReadMark => "read whose the accelerator was last".to_owned(),
+        Call::ReadMark => "read who owned the accelerator last".to_owned(),
         Call::ReadView { at } => format!("ask {at}'s Infinispan which sites it sees"),
         Call::ReadBackup { at, backup } => format!("ask {at}'s Infinispan whether it replicates to {backup}"),
         Call::ReadPushes { at, backup } => format!("ask {at}'s Infinispan what it pushed to {backup}"),
-        Call::Pause { .. } => "wait".to_owned(),
+        Call::ReadWitnesses => "read which nodes saw the other site last".to_owned(),
+        Call::ReadAge { at, node } => format!("ask {at}'s node {node} how long it has been running"),
+        Call::Pause { .. } | Call::Wait { .. } => "wait".to_owned(),
         writes => would(writes),
     }
 }
@@ -117,7 +119,10 @@ pub fn would(call: &Call) -> String {
         | Call::ReadView { .. }
         | Call::ReadBackup { .. }
         | Call::ReadPushes { .. }
-        | Call::Pause { .. } => "look".to_owned(),
+        | Call::ReadWitnesses
+        | Call::ReadAge { .. }
+        | Call::Pause { .. }
+        | Call::Wait { .. } => "look".to_owned(),
     }
 }
 
@@ -144,7 +149,7 @@ mod tests {
         for (call, name) in [
             (Call::ReadRegister, "read the register"),
             (Call::ReadAccelerator, "read the accelerator"),
-            (Call::ReadMark, "read whose the accelerator was last"),
+            (Call::ReadMark, "read who owned the accelerator last"),
             (
                 Call::ReadView { at: at() },
                 "ask site-a's Infinispan which sites it sees",
@@ -163,7 +168,16 @@ mod tests {
                 },
                 "ask site-a's Infinispan what it pushed to site-b",
             ),
+            (Call::ReadWitnesses, "read which nodes saw the other site last"),
+            (
+                Call::ReadAge {
+                    at: at(),
+                    node: "n1".to_owned(),
+                },
+                "ask site-a's node n1 how long it has been running",
+            ),
             (Call::Pause { seconds: 1 }, "wait"),
+            (Call::Wait { milliseconds: 1 }, "wait"),
             (
                 Call::WriteRegister {
                     expect: Rev(0),

@@ -60,9 +60,18 @@ impl View {
         self.counts() && self.relay_nodes_address.first() == Some(&self.node_address)
     }
 
-    fn sees(&self, site: &SiteName) -> bool {
+    pub(crate) fn sees(&self, site: &SiteName) -> bool {
         self.sites_view.iter().any(|seen| seen == site.as_str())
     }
+}
+
+/// The node whose word counts: the primary relay node. None where none answered, or where several call themselves so.
+pub fn primary(views: &[View]) -> Option<&View> {
+    let mut primaries = views.iter().filter(|view| view.is_primary());
+    let first = primaries.next()?;
+    primaries
+        .all(|other| other.node_address == first.node_address)
+        .then_some(first)
 }
 
 /// What the views prove, asked of `own` about `peer`.

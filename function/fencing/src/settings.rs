@@ -1,4 +1,4 @@
-//! What the function is told at start: the contract between `provision` and the Lambda.
+//! What the function reads at start: the contract between `provision` and the Lambda.
 //!
 //! ```text
 //!   topology.yaml ── Topology::settings() ─▶ Settings ── environment() ─▶ the template's variables
@@ -119,7 +119,7 @@ macro_rules! described {
 }
 
 described! {
-    /// Everything the function is told.
+    /// Everything that the function is configured with.
     #[derive(Debug, Clone, PartialEq, Eq)]
     struct Settings {
         /// Which deployment this is: the alerts' label `topology`, the register's key.
@@ -145,7 +145,7 @@ described! {
         /// The role to assume for a register in another account; empty for one's own.
         register_role_arn: String =
             REGISTER_ROLE_ARN("SITEFENCE_REGISTER_ROLE_ARN", Source::Literal, MayBeEmpty);
-        /// No new decision so long after a rejoin or an adoption.
+        /// No new decision for this long after a rejoin or an adoption.
         cooldown_seconds: u32 = COOLDOWN_SECONDS("SITEFENCE_COOLDOWN_SECONDS", Source::Literal, Filled);
         /// For how long a site has to be missing, counted from the start of a `SiteSuspected` alert, before that leads to a
         /// decision. 0 or absent, as an older `provision` leaves it: no suspicion is looked into.
@@ -157,7 +157,7 @@ described! {
         cleared_caches: Vec<String> = CLEARED_CACHES("SITEFENCE_CLEARED_CACHES", Source::Literal, MayBeEmpty);
         /// How many of a hundred health requests are answered from the deep check's result.
         deep_percent: u8 = DEEP_PERCENT("SITEFENCE_DEEP_PERCENT", Source::Literal, Filled);
-        /// After so long an operator's hold is overdue, where the operator named no end.
+        /// After this time an operator's hold is overdue, if the operator named no end.
         hold_after_seconds: u32 = HOLD_AFTER_SECONDS("SITEFENCE_HOLD_AFTER_SECONDS", Source::Literal, Filled);
         /// What the topology's file is called, for the commands in a mail. Empty where an older `provision` applied.
         topology_file: String =
@@ -210,7 +210,7 @@ described! {
         /// site with two balancers appears twice.
         balancers: BTreeMap<SiteName, Vec<String>> =
             BALANCERS("SITEFENCE_BALANCERS", Source::Parameter("Balancers"), Filled);
-        /// Where notifications go; empty when nobody wants any.
+        /// Where notifications go; empty if nobody is notified.
         topic_arn: String = TOPIC_ARN("SITEFENCE_TOPIC_ARN", Source::Resource, MayBeEmpty);
     }
 }
@@ -229,7 +229,10 @@ pub enum SettingsError {
     #[error("the variable {name} is not set; apply the topology again")]
     Missing { name: &'static str },
     /// It is there and makes no sense.
-    #[error("the variable {name} holds `{value}`: {reason}; apply the topology again")]
+    #[error(
+        "the variable {name} holds `{}`: {reason}; apply the topology again",
+        crate::words::shown(value)
+    )]
     Malformed {
         name: &'static str,
         /// What it holds. No variable holds a secret.
@@ -255,7 +258,7 @@ impl Settings {
             .sum()
     }
 
-    /// Reads the settings back. All that is wrong is told at once.
+    /// Reads the settings back. Everything that is wrong is reported at once.
     ///
     /// `lookup` is handed each variable's name; the environment is the caller's to read.
     pub fn from_environment(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SettingsError>> {

@@ -1,8 +1,8 @@
 //! Names with a closed grammar, and the four roles a site can play.
 //!
-//! A name that got in here has only characters that mean nothing to YAML, PromQL's quotes, an ARN, a URL's
-//! path or `Fn::Sub`, so nothing downstream has to escape it. The roles are types of their own: a function that
-//! wants the survivor cannot be handed the fenced site.
+//! A name that got in here has only characters that mean nothing to YAML, PromQL's quotes, an ARN, a URL's path or
+//! `Fn::Sub`, so nothing downstream has to escape it. The roles are types of their own: a function that needs the
+//! survivor cannot be handed the fenced site.
 
 use std::fmt;
 
@@ -14,7 +14,10 @@ pub enum WordError {
     #[error("the {what} is empty")]
     Empty { what: &'static str },
     /// Longer than anything derived from it may be.
-    #[error("the {what} `{text}` has {length} characters, at most {at_most} fit")]
+    #[error(
+        "the {what} `{}` has {length} characters; the limit is {at_most}",
+        shown(text)
+    )]
     TooLong {
         what: &'static str,
         text: String,
@@ -23,13 +26,34 @@ pub enum WordError {
         at_most: usize,
     },
     /// A character outside the grammar.
-    #[error("the {what} `{text}` is not made of {of}")]
+    #[error("the {what} `{}` may only contain {of}", shown(text))]
     Grammar {
         what: &'static str,
         text: String,
         /// What such names are made of.
         of: &'static str,
     },
+}
+
+/// At most this much of a text is quoted.
+const QUOTED: usize = 80;
+
+/// A text as a message quotes it: its beginning, without a character that a terminal would obey or nobody would see.
+pub fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == QUOTED {
+            shown.push('…');
+            break;
+        }
+        let is_plain = c.is_ascii_graphic() || c == ' ' || c.is_alphanumeric();
+        if is_plain {
+            shown.push(c);
+        } else {
+            shown.push_str(&format!("<U+{:04X}>", u32::from(c)));
+        }
+    }
+    shown
 }
 
 /// A name that prefixes resources of AWS and labels objects of Kubernetes, so it keeps to what both allow.
@@ -267,5 +291,14 @@ mod tests {
             TopologyName::new(&"a".repeat(25)),
             Err(WordError::TooLong { length: 25, .. })
         ));
+    }
+
+    #[test]
+    fn a_message_quotes_shortly_and_names_what_nobody_sees() {
+        let said = |text: &str| TopologyName::new(text).unwrap_err().to_string();
+        let long = said(&"a".repeat(500));
+        assert!(long.contains(&format!("`{}…` has 500", "a".repeat(80))), "{long}");
+        let odd = said("a\u{a0}b\u{1b}[31m");
+        assert!(odd.contains("`a<U+00A0>b<U+001B>[31m` may only"), "{odd}");
     }
 }

@@ -113,12 +113,12 @@ impl<W: Lookout> Handler<W> {
                         forced.until, forced.by
                     )
                 } else {
-                    format!("the rehearsal is over, {} says", forced.by)
+                    format!("the rehearsal was ended by {}", forced.by)
                 };
                 tracing::warn!(topology = %self.settings.topology, "{sentence}");
                 Answer::new(Status::Done, sentence)
             }
-            Err(fault) => Answer::new(Status::Retry, format!("nothing is rehearsed: {fault}")),
+            Err(fault) => Answer::new(Status::Retry, format!("the rehearsal did not begin: {fault}")),
         }
     }
 
@@ -143,10 +143,10 @@ impl<W: Lookout> Handler<W> {
         let left = budget.left_beside(self.world.moment());
         let kept = self.within(left, self.world.measured_by_drill(measured));
         match kept.await.unwrap_or_else(|| Err(late("the register"))) {
-            Ok(()) => Answer::new(Status::Done, "what the drill measured is kept"),
+            Ok(()) => Answer::new(Status::Done, "the drill's measurements are stored"),
             Err(fault) => Answer::new(
                 Status::Retry,
-                format!("what the drill measured is not kept: {fault}"),
+                format!("the drill's measurements are not stored: {fault}"),
             ),
         }
     }

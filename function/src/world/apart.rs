@@ -5,6 +5,7 @@
 //! reads it. That is no decision: it is safe only while nothing else can decide, which whoever uses this has seen to,
 //! and it has to be written down afterwards.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -67,13 +68,15 @@ impl<W: World> World for Apart<'_, W> {
                 Event::Register(Ok(kept.clone()))
             }
             Call::WriteRegister { expect, record } => Event::Written(self.write(*expect, record)),
-            // It stands in the register.
+            // They stand in the register.
             Call::ReadMark => Event::Marked(Ok(None)),
+            Call::ReadWitnesses => Event::Witnesses(Ok(BTreeMap::new())),
             // How far this record has come says nothing.
             Call::NoteReached(_) => Event::Done(Ok(())),
-            Call::ReadAccelerator | Call::ReadView { .. } | Call::ReadBackup { .. } => {
-                self.world.call(call).await
-            }
+            Call::ReadAccelerator
+            | Call::ReadView { .. }
+            | Call::ReadAge { .. }
+            | Call::ReadBackup { .. } => self.world.call(call).await,
             call => {
                 self.touched.store(true, Ordering::Relaxed);
                 self.world.call(call).await

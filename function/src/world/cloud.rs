@@ -1,10 +1,12 @@
 //! The real world: AWS, two Infinispans, and the process's own clocks.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fencing::answer::Notice;
+use fencing::health::Checkup;
 use fencing::metrics::{Measured, Metric};
 use fencing::register::Record;
 use fencing::settings::Settings;
@@ -120,11 +122,16 @@ impl World for Cloud {
             }
             Call::WriteGroup(outcome) => Event::Group(self.accelerator.write(outcome).await),
             Call::NoteReached(reached) => Event::Done(self.accelerator.note(*reached).await),
+            Call::ReadWitnesses => {
+                let kept = self.journal.kept().await;
+                let witnesses =
+                    |checkup: Option<Checkup>| checkup.map_or_else(BTreeMap::new, |it| it.witnesses);
+                Event::Witnesses(kept.map(|kept| witnesses(kept.checkup)))
+            }
+            Call::ReadAge { at, node } => Event::Age(infinispan.age(at, node).await),
             Call::ReadView { at } => Event::Views(infinispan.views(at).await),
             Call::TakeOffline { at, backup } => Event::Switched(infinispan.take_offline(at, backup).await),
-            Call::BringOnline { at, backup } => {
-                Event::Switched(infinispan.switch(at, backup, "bring-online").await)
-            }
+            Call::BringOnline { at, backup } => Event::Switched(infinispan.bring_online(at, backup).await),
             Call::ReadBackup { at, backup } => Event::Backup(infinispan.backup(at, backup).await),
             Call::ClearCache { at, cache } => Event::Done(infinispan.clear(at, cache).await),
             Call::StartPush { at, backup, caches } if caches.is_empty() => {
@@ -140,7 +147,7 @@ impl World for Cloud {
                 Event::Switched(infinispan.each(at, from, "cancel-receive-state", caches).await)
             }
             Call::ReadPushes { at, backup } => Event::Pushes(infinispan.pushes(at, backup).await),
-            Call::Pause { .. } => Event::Passed,
+            Call::Pause { .. } | Call::Wait { .. } => Event::Passed,
             Call::ClearPushes { at, caches } => Event::Done(infinispan.clear_pushes(at, caches).await),
         }
     }
@@ -167,7 +174,7 @@ impl World for Cloud {
     async fn prepare(&self) {
         let secret = async {
             if let Err(what) = self.secrets.infinispan().await {
-                tracing::warn!("Infinispan's secret could not be read ahead: {what}");
+                tracing::warn!("Infinispan's secret could not be read in advance: {what}");
             }
         };
         let aws = self

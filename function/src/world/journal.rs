@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use fencing::health::{Checkup, Forced, Kept};
-use fencing::register::items::{self, CHECKUP, KEY, MEASURED, Stamp, WAITED_SINCE};
+use fencing::register::items::{self, CHECKUP, KEY, MEASURED, NEAR_MISSES_REV, Stamp, WAITED_SINCE};
+use fencing::register::near::{NearMiss, NearMisses, NotedMiss};
 use fencing::rehearsal::SplitBrain;
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -20,6 +21,9 @@ use serde::de::DeserializeOwned;
 use crate::world::aws::{Aws, describe};
 
 const FORCED: &str = "forced";
+
+/// So often a near miss is written over what others have written meanwhile: there are two Alertmanagers and two Regions.
+const WRITTEN_AT_ONCE: usize = 5;
 
 /// Those items, for one Region's function.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ impl Journal {
         AttributeValue::S(items::deep(&self.topology, &self.region))
     }
 
-    /// Shows that the table takes a conditional write. One that fails its condition shows it, too.
+    /// Shows that the table accepts a conditional write. One that fails its condition shows it, too.
     pub async fn probe(&self, at: Timestamp) -> Result<(), Fault> {
         let put = self
             .client
@@ -112,6 +116,48 @@ impl Journal {
             checkup: understood(item.remove(CHECKUP)),
             forced: understood(item.remove(FORCED)),
         })
+    }
+
+    /// Keeps a near miss among those of its site; whether it is a new one. Two of us may be told at once, so each writes
+    /// over what it has read or not at all, and looks again.
+    pub async fn near_miss(&self, site: &SiteName, miss: &NearMiss) -> Result<bool, Fault> {
+        let key = items::near(&self.topology, site);
+        for _ in 0..WRITTEN_AT_ONCE {
+            let item = self.get(AttributeValue::S(key.clone())).await?;
+            let is_there = !item.is_empty();
+            let kept: NearMisses = serde_dynamo::from_item(item).unwrap_or_default();
+            let (kept, is_new) = match kept.noting(miss.clone()) {
+                NotedMiss::Known => return Ok(false),
+                NotedMiss::Mended(kept) => (kept, false),
+                NotedMiss::Added(kept) => (kept, true),
+            };
+            let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(&kept)
+                .map_err(|error| fault(format!("near misses cannot be stored: {error}")))?;
+            item.insert(KEY.to_owned(), AttributeValue::S(key.clone()));
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item));
+            let put = if is_there {
+                put.condition_expression("#rev = :rev")
+                    .expression_attribute_names("#rev", NEAR_MISSES_REV)
+                    .expression_attribute_values(":rev", AttributeValue::N((kept.rev - 1).to_string()))
+            } else {
+                put.condition_expression("attribute_not_exists(#pk)")
+                    .expression_attribute_names("#pk", KEY)
+            };
+            let Err(error) = put.send().await else {
+                return Ok(is_new);
+            };
+            if !matches!(
+                error.as_service_error(),
+                Some(PutItemError::ConditionalCheckFailedException(_))
+            ) {
+                return Err(fault(describe(&error)));
+            }
+        }
+        Err(fault(format!("others write {site}'s near misses all the time")))
     }
 
     /// When a site's watchdog came through last, if ever.

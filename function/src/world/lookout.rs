@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use fencing::credentials::ends_a_line;
 use fencing::health::{Checkup, Forced, Kept, Probe, Seen};
 use fencing::metrics::{self, Measured};
+use fencing::register::near::NearMiss;
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use fencing::words::SiteName;
@@ -65,6 +66,10 @@ impl Lookout for Cloud {
 
     async fn kept(&self) -> Result<Kept, Fault> {
         self.journal.kept().await
+    }
+
+    async fn near_miss(&self, site: &SiteName, miss: NearMiss) -> Result<bool, Fault> {
+        self.journal.near_miss(site, &miss).await
     }
 
     async fn sizes(&self, at: &SiteName, backup: &SiteName) -> Result<Sizes, Fault> {

@@ -42,6 +42,7 @@ use fencing::answer::Notice;
 use fencing::health::{Checkup, Forced, Kept, Probe, Seen};
 use fencing::metrics::Measured;
 use fencing::register::Record;
+use fencing::register::near::NearMiss;
 use fencing::rehearsal::SplitBrain;
 use fencing::step::{Call, Event, Fault};
 use fencing::words::{Reporter, SiteName};
@@ -59,8 +60,8 @@ pub trait World {
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
 
     /// Carries out one call of the protocol, once or more often: each is safe to repeat. It may take as long
-    /// as it likes; the driver abandons it at its deadline. A [`Call::Pause`] never gets here: the driver
-    /// [sleeps](Self::sleep).
+    /// as it likes; the driver abandons it at its deadline. A [`Call::Pause`] or [`Call::Wait`] never gets here: the
+    /// driver [sleeps](Self::sleep).
     fn call(&self, call: &Call) -> impl Future<Output = Event>;
 
     /// Reads the webhook's secret as it is stored now.
@@ -109,6 +110,9 @@ pub trait Lookout: World {
     fn measured_by_drill(&self, measured: &SplitBrain) -> impl Future<Output = Result<(), Fault>>;
 
     fn kept(&self) -> impl Future<Output = Result<Kept, Fault>>;
+
+    /// Keeps that a site's suspicion was over by itself; whether nobody had kept that before.
+    fn near_miss(&self, site: &SiteName, miss: NearMiss) -> impl Future<Output = Result<bool, Fault>>;
 
     /// How many entries each cache of a site has that is replicated to the other one.
     fn sizes(&self, at: &SiteName, backup: &SiteName) -> impl Future<Output = Result<Sizes, Fault>>;

@@ -44,7 +44,7 @@ pub enum TlsError {
     #[error("no certificate can be verified")]
     Verifier(#[source] rustls::client::VerifierBuilderError),
     /// No name that a certificate could have.
-    #[error("the server's name is none")]
+    #[error("the server's name is not a name")]
     Name(#[source] rustls_pki_types::InvalidDnsNameError),
     /// Never with the versions compiled in.
     #[error("no TLS version is available")]

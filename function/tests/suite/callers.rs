@@ -237,10 +237,7 @@ async fn watchdogs_are_stamped_and_never_fence() {
     )
     .await;
     assert_eq!(told.status, 200);
-    assert_eq!(
-        told.body,
-        "site-a's path to here is whole\nsite-b's path to here is whole"
-    );
+    assert_eq!(told.body, "site-a's alert path works\nsite-b's alert path works");
     assert_eq!(
         (world.with(|state| state.stamps.len()), world.call_count()),
         (2, 0)

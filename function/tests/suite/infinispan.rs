@@ -107,6 +107,36 @@ pub(crate) fn container(relay: bool, seen: &[&str]) -> Given {
     tells(node, &["n1"], seen)
 }
 
+/// A server whose site has no other node says so, and to whatever else it is asked this.
+fn alone(asked: &Asked, otherwise: Given) -> Given {
+    match asked.path.as_str() {
+        "/rest/v2/container" => given(200, member("n1", &["n1"]).to_string()),
+        _ => otherwise,
+    }
+}
+
+/// What a node tells of itself and of its site's cluster.
+pub(crate) fn member(node: &str, members: &[&str]) -> serde_json::Value {
+    json!({
+        "relay_node": node == "n1", "node_address": node, "relay_nodes_address": ["n1"],
+        "local_site": "site-a", "sites_view": ["site-a"], "cluster_members": members,
+    })
+}
+
+/// What was asked over the connection that serves everything, and not over the one on which a node says who it is.
+fn questions_of_the_pool(scene: &Scene) -> Vec<Asked> {
+    let asked = scene.server.asked();
+    let introduces = |connection: usize| {
+        let mut others = asked.iter().filter(|asked| asked.connection == connection);
+        others.any(|asked| asked.path == "/rest/v2/container")
+    };
+    asked
+        .iter()
+        .filter(|asked| !introduces(asked.connection))
+        .cloned()
+        .collect()
+}
+
 /// What a node tells that takes these for its relay nodes.
 pub(crate) fn tells(node: &str, relays: &[&str], seen: &[&str]) -> Given {
     let container = json!({
@@ -251,10 +281,13 @@ async fn a_server_may_prove_its_own_name_and_is_asked_for_by_the_dialled_host() 
         ("other.keycloak.svc", Some(OWN), false),
     ] {
         let password = Arc::new(Mutex::new("p:w".to_owned()));
-        let scene = scene_called(known, Authority::for_name(proves), password, |_| {
-            given(200, r#"{"status":"online"}"#)
+        let scene = scene_called(known, Authority::for_name(proves), password, |asked| {
+            alone(asked, given(200, r#"{"status":"online"}"#))
         })
         .await;
+        // How many nodes there are is known before.
+        let _ = scene.infinispan.views(&a()).await;
+        all_is_quiet().await;
         let answer = scene.infinispan.backup(&a(), &b()).await;
         assert_eq!(answer.is_ok(), is_trusted, "{proves} {known:?} {answer:?}");
         if is_trusted {
@@ -370,7 +403,10 @@ async fn digest_is_spoken_where_basic_is_not_offered() {
             && header.contains("username=\"developer\"")
             && header.contains(&format!("uri=\"{}\"", asked.path))
         {
-            return given(200, r#"{"status":"mixed","online":["a"],"offline":["b"]}"#);
+            return alone(
+                asked,
+                given(200, r#"{"status":"mixed","online":["a"],"offline":["b"]}"#),
+            );
         }
         given(401, "").with(
             "www-authenticate",
@@ -379,12 +415,21 @@ async fn digest_is_spoken_where_basic_is_not_offered() {
     })
     .await;
     assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
-    assert_eq!(scene.server.asked().len(), 2);
+    let asked = questions_of_the_pool(&scene);
+    assert_eq!(asked.len(), 2);
+    all_is_quiet().await;
     // The nonce is known now: one round trip, with the next count.
+    let before = scene.server.asked().len();
     assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
     let asked = scene.server.asked();
-    assert_eq!(asked.len(), 3);
-    assert!(asked[2].header("authorization").contains("nc=00000002"));
+    assert_eq!(asked.len(), before + 1);
+    assert!(
+        asked
+            .last()
+            .unwrap()
+            .header("authorization")
+            .contains("nc=00000002")
+    );
 
     let refusing = self::scene(|asked| {
         let nonce = asked.headers.len() + asked.path.len();
@@ -396,14 +441,14 @@ async fn digest_is_spoken_where_basic_is_not_offered() {
     .await;
     let fault = refusing.infinispan.backup(&a(), &b()).await.unwrap_err();
     assert!(fault.what.contains("does not accept"), "{fault}");
-    assert!(refusing.server.asked().len() <= 4);
+    assert!(questions_of_the_pool(&refusing).len() <= 4);
 }
 
 /// As real servers refuse a mechanism: a 403 that names none that they take.
 #[tokio::test]
 async fn a_mechanism_that_is_not_taken_is_no_lack_of_rights() {
     let scene = scene(|asked| match asked.header("authorization") {
-        header if header.starts_with("Digest ") => given(200, r#"{"status":"offline"}"#),
+        header if header.starts_with("Digest ") => alone(asked, given(200, r#"{"status":"offline"}"#)),
         "" => given(401, "").with("www-authenticate", "Digest realm=\"d\", nonce=\"n\", qop=auth"),
         _ => given(
             403,
@@ -412,10 +457,12 @@ async fn a_mechanism_that_is_not_taken_is_no_lack_of_rights() {
     })
     .await;
     assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
-    assert_eq!(scene.server.asked().len(), 3);
+    assert_eq!(questions_of_the_pool(&scene).len(), 3);
+    all_is_quiet().await;
     // It is known now.
+    let before = scene.server.asked().len();
     assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
-    assert_eq!(scene.server.asked().len(), 4);
+    assert_eq!(scene.server.asked().len(), before + 1);
     // A server that takes nothing of what we have is named as such, and not asked for ever.
     let refusing = self::scene(|asked| match asked.header("authorization") {
         "" => given(401, "").with("www-authenticate", "Digest realm=\"d\", nonce=\"n\", qop=auth"),
@@ -427,7 +474,7 @@ async fn a_mechanism_that_is_not_taken_is_no_lack_of_rights() {
     .await;
     assert!(refusing.infinispan.backup(&a(), &b()).await.is_err());
     assert!(
-        refusing.server.asked().len() <= 12,
+        refusing.server.asked().len() <= 24,
         "{}",
         refusing.server.asked().len()
     );
@@ -551,11 +598,143 @@ async fn all_is_quiet() {
 
 #[tokio::test]
 async fn one_connection_serves_all_questions() {
-    let scene = scene(|_| given(200, r#"{"status":"online"}"#)).await;
+    let scene = scene(|asked| alone(asked, given(200, r#"{"status":"online"}"#))).await;
+    scene.infinispan.views(&a()).await.unwrap();
     for _ in 0..3 {
         all_is_quiet().await;
         scene.infinispan.backup(&a(), &b()).await.unwrap();
     }
-    assert_eq!(scene.server.asked().len(), 3);
+    assert_eq!(scene.server.asked().len(), 4);
     assert_eq!(scene.server.connections(), 1);
+}
+
+/// Of three nodes behind one address, each says of its own backup what this says; who it is, is told by the connection.
+/// What a node is told it does, unless it was told before; others do not hear of it.
+async fn three_nodes(said: [&'static str; 3]) -> (Scene, Arc<Mutex<[&'static str; 3]>>) {
+    let said = Arc::new(Mutex::new(said));
+    let nodes = Arc::clone(&said);
+    let scene = scene(move |asked| {
+        let node = asked.connection % 3;
+        match asked.path.as_str() {
+            "/rest/v2/container" => {
+                let names = ["n0", "n1", "n2"];
+                given(200, member(names[node], &names).to_string())
+            }
+            path if path.ends_with("action=take-offline") => {
+                nodes.lock().unwrap()[node] = "offline";
+                given(200, r#"{"sessions":"ok"}"#)
+            }
+            path if path.ends_with("action=bring-online") => {
+                nodes.lock().unwrap()[node] = "online";
+                given(200, r#"{"sessions":"ok"}"#)
+            }
+            _ => given(200, json!({"status": nodes.lock().unwrap()[node]}).to_string()),
+        }
+    })
+    .await;
+    (scene, said)
+}
+
+/// As Infinispan 16 has it: what one node says of its backup says nothing about the others.
+#[tokio::test]
+async fn every_node_is_asked_whether_it_is_cut() {
+    for (said, expected) in [
+        (["offline"; 3], Backup::Offline),
+        (["online"; 3], Backup::Online),
+        (["offline", "offline", "online"], Backup::Mixed),
+        (["online", "offline", "offline"], Backup::Mixed),
+        (["offline", "mixed", "offline"], Backup::Mixed),
+    ] {
+        let (scene, _) = three_nodes(said).await;
+        for look in 0..3 {
+            let read = scene.infinispan.backup(&a(), &b()).await;
+            assert_eq!(read, Ok(expected), "{said:?}, look {look}");
+        }
+        // One connection to each that was asked once, and what they were asked before stays known.
+        assert!(scene.server.connections() <= 5, "{}", scene.server.connections());
+        let reach = scene.infinispan.reach(&a(), &b()).await.unwrap();
+        assert!(
+            matches!(reach, Reach::Answers(backup, _) if backup == expected),
+            "{reach:?}"
+        );
+    }
+}
+
+/// Told once more, the node that is cut already does nothing, and tells nobody.
+#[tokio::test]
+async fn a_node_that_was_left_out_is_told_itself() {
+    let (scene, said) = three_nodes(["offline", "online", "online"]).await;
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
+    scene.infinispan.take_offline(&a(), &b()).await.unwrap();
+    assert_eq!(*said.lock().unwrap(), ["offline"; 3]);
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
+    // Who did as it was told is not told again.
+    let told = |scene: &Scene| {
+        let asked = scene.server.asked();
+        asked.iter().filter(|asked| asked.method == "POST").count()
+    };
+    let before = told(&scene);
+    scene.infinispan.take_offline(&a(), &b()).await.unwrap();
+    assert_eq!(told(&scene), before + 1);
+
+    *said.lock().unwrap() = ["online", "online", "offline"];
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
+    scene.infinispan.bring_online(&a(), &b()).await.unwrap();
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Online));
+}
+
+/// One that hangs is not waited for, and a balancer that leads to one node for ever is not asked for ever.
+#[tokio::test]
+async fn whoever_is_not_met_holds_up_nobody_for_long() {
+    let hangs = scene(|asked| {
+        let node = ["n0", "n1", "n2"][asked.connection % 3];
+        let reply = match asked.path.as_str() {
+            "/rest/v2/container" => given(200, member(node, &["n0", "n1", "n2"]).to_string()),
+            _ => given(200, r#"{"status":"offline"}"#),
+        };
+        if node == "n2" {
+            reply.after(Duration::from_secs(60))
+        } else {
+            reply
+        }
+    })
+    .await;
+    let began = Instant::now();
+    assert_eq!(hangs.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+
+    let same = scene(|asked| match asked.path.as_str() {
+        "/rest/v2/container" => given(200, member("n0", &["n0", "n1", "n2"]).to_string()),
+        _ => given(200, r#"{"status":"offline"}"#),
+    })
+    .await;
+    assert_eq!(same.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
+    assert!(same.server.connections() <= 8, "{}", same.server.connections());
+}
+
+/// Each part of a site that has fallen apart knows of its own nodes only. Once they have found each other again, either is
+/// asked.
+#[tokio::test]
+async fn nodes_that_had_lost_each_other_are_asked_when_they_are_back() {
+    let merged = Arc::new(Mutex::new(false));
+    let are_merged = Arc::clone(&merged);
+    let scene = scene(move |asked| {
+        let node = ["n1", "n2"][asked.connection % 2];
+        let status = ["offline", "online"][asked.connection % 2];
+        let members: &[&str] = if *are_merged.lock().unwrap() {
+            &["n1", "n2"]
+        } else {
+            std::slice::from_ref(&node)
+        };
+        match asked.path.as_str() {
+            "/rest/v2/container" => given(200, member(node, members).to_string()),
+            _ => given(200, json!({"status": status}).to_string()),
+        }
+    })
+    .await;
+    assert!(scene.infinispan.backup(&a(), &b()).await.is_ok());
+    *merged.lock().unwrap() = true;
+    // Each minute's look counts them.
+    scene.infinispan.reach(&a(), &b()).await.unwrap();
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
 }

@@ -20,4 +20,5 @@ mod rehearsals;
 mod round_trips;
 mod rows;
 mod strangers;
+mod suspicions;
 mod views;

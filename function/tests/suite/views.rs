@@ -175,7 +175,8 @@ async fn a_look_hears_every_relay_node_and_breaks_nothing_off() {
         |asked| match (asked.path.ends_with("/container"), asked.connection) {
             (false, _) => given(200, r#"{"status":"online"}"#),
             (true, 0) => tells("n1", RELAYS, BOTH),
-            (true, 1) => tells("n2", RELAYS, OWN),
+            // What each node says of its backup is asked for beside, over connections of its own.
+            (true, it) if it % 2 == 1 => tells("n2", RELAYS, OWN),
             (true, _) => pod().after(Duration::from_millis(200)),
         },
     )
@@ -241,4 +242,38 @@ async fn twenty_checks_break_nothing_off() {
         .expect("an end of all connections");
     assert!(server.connections() >= 2);
     assert_eq!(server.broken_off(), 0, "of {}", server.connections());
+}
+
+/// A cache does not say whose it is, so the same connection is asked who that was.
+#[tokio::test]
+async fn a_nodes_age_is_told_by_a_cache_over_the_connection_that_leads_to_it() {
+    const STATS: &str = "/rest/v2/caches/work?action=stats";
+    let node = |asked: &Asked| match (asked.path.as_str(), asked.connection % 3) {
+        ("/rest/v2/container", 1) => tells("n2", RELAYS, OWN),
+        ("/rest/v2/container", 2) => tells("n1", RELAYS, OWN),
+        ("/rest/v2/container", _) => pod(),
+        (STATS, 2) => given(200, r#"{"time_since_start":77,"stores":0}"#),
+        (STATS, _) => given(200, r#"{"time_since_start":9,"stores":0}"#),
+        _ => given(404, ""),
+    };
+    let scene = scene(node).await;
+    assert_eq!(seen(&heard(&scene).await), Sight::Misses);
+    assert_eq!(scene.infinispan.age(&a(), "n1").await, Ok(Some(77)));
+    assert_eq!(scene.infinispan.age(&a(), "n2").await, Ok(Some(9)));
+    let gone = scene.infinispan.age(&a(), "n9").await.unwrap_err();
+    assert_eq!(
+        gone.to_string(),
+        "site-a's Infinispan: its node n9 is not reached any more"
+    );
+}
+
+#[tokio::test]
+async fn a_node_whose_cache_counts_nothing_has_no_age() {
+    let node = |asked: &Asked| match asked.path.as_str() {
+        "/rest/v2/container" => tells("n1", &["n1"], OWN),
+        _ => given(200, r#"{"time_since_start":-1,"stores":-1}"#),
+    };
+    let scene = scene(node).await;
+    heard(&scene).await;
+    assert_eq!(scene.infinispan.age(&a(), "n1").await, Ok(None));
 }

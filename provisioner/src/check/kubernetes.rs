@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use fencing::contract::{alert, label};
 use fencing::settings;
+use fencing::step::ROOM_SECONDS;
 use serde_json::{Value, json};
 
 use super::{DocumentCase, as_list, of_type, text, texts};
-use crate::render::{ObjectKind, pending};
+use crate::render::{ObjectKind, pending, preference};
 use crate::topology::names::{LABEL_MANAGED_BY, LABEL_TOPOLOGY, MANAGED_BY, PASSWORD_KEY, USERNAME_KEY};
-use crate::topology::{Interval, Site};
+use crate::topology::{Interval, Site, Topology};
 
 fn rules(object: &Value) -> Vec<&Value> {
     let groups = object.pointer("/spec/groups").map(as_list).unwrap_or_default();
@@ -57,16 +58,23 @@ pub(super) fn one_namespace_per_site(case: &mut DocumentCase<'_>) {
     }
 }
 
+/// The alerts about the other site that this topology has.
+fn about_the_peer(topology: &Topology) -> Vec<&'static str> {
+    let suspected = (topology.alerting.suspicion.seconds() > 0).then_some(alert::SITE_SUSPECTED);
+    let always = [
+        alert::SITE_OFFLINE,
+        alert::SITE_LOST,
+        alert::SITE_VIEW_ABSENT,
+        alert::REPLICATION_CUT,
+    ];
+    always.into_iter().chain(suspected).collect()
+}
+
 pub(super) fn rule_labels_are_the_settings(case: &mut DocumentCase<'_>) {
     for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
         let peer = &case.topology.peer_of(site).name;
-        for (name, about) in [
-            (alert::SITE_OFFLINE, peer),
-            (alert::SITE_LOST, peer),
-            (alert::SITE_VIEW_ABSENT, peer),
-            (alert::REPLICATION_CUT, peer),
-            (alert::WATCHDOG, &site.name),
-        ] {
+        let about_the_peer = about_the_peer(case.topology).into_iter().map(|name| (name, peer));
+        for (name, about) in about_the_peer.chain([(alert::WATCHDOG, &site.name)]) {
             let Some(rule) = rule(&document.value, name) else {
                 case.breach(document, format!("it has no alert {name}"));
                 continue;
@@ -107,12 +115,7 @@ pub(super) fn rule_labels_are_the_settings(case: &mut DocumentCase<'_>) {
 pub(super) fn rule_looks_at_the_peer(case: &mut DocumentCase<'_>) {
     for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
         let peer = &case.topology.peer_of(site).name;
-        for name in [
-            alert::SITE_OFFLINE,
-            alert::SITE_LOST,
-            alert::SITE_VIEW_ABSENT,
-            alert::REPLICATION_CUT,
-        ] {
+        for name in about_the_peer(case.topology) {
             let expr = rule(&document.value, name).map_or("", |rule| text(rule, "/expr"));
             let metric = match name {
                 alert::REPLICATION_CUT => {
@@ -315,7 +318,7 @@ pub(super) fn route_reaches_every_function(case: &mut DocumentCase<'_>) {
                     }
                 }
                 if webhook.get("sendResolved") != Some(&json!(true)) {
-                    case.breach(document, "a webhook does not hear of the end of an alert");
+                    case.breach(document, "a webhook does not receive the end of an alert");
                 }
             }
             if reached != wanted {
@@ -346,6 +349,79 @@ pub(super) fn watchdog_has_its_own_route(case: &mut DocumentCase<'_>) {
         }
         if text(route, "/repeatInterval") != "1m" {
             case.breach(document, "the watchdog does not come every minute");
+        }
+    }
+}
+
+/// Nothing is to wait for a suspicion, and nothing else is to wait because of one.
+pub(super) fn suspicion_is_heard_at_once(case: &mut DocumentCase<'_>) {
+    let look = case.topology.alerting.suspicion.seconds();
+    for (document, site) in case.objects_of(ObjectKind::PrometheusRule) {
+        let (offline, suspected) = (
+            rule(&document.value, alert::SITE_OFFLINE).unwrap_or(&Value::Null),
+            rule(&document.value, alert::SITE_SUSPECTED),
+        );
+        match suspected {
+            None if look > 0 => case.breach(document, format!("it has no alert {}", alert::SITE_SUSPECTED)),
+            Some(_) if look == 0 => case.breach(document, "it suspects sites, which is switched off"),
+            Some(suspected) => {
+                for part in ["expr", "labels"] {
+                    if suspected.get(part) != offline.get(part) {
+                        let other = alert::SITE_OFFLINE;
+                        case.breach(document, format!("its {part} for a suspicion are not {other}'s"));
+                    }
+                }
+                if interval(suspected, "/for") != preference(case.topology, site) {
+                    case.breach(document, "a suspicion waits in Prometheus");
+                }
+            }
+            None => {}
+        }
+    }
+    for (document, _) in case.objects_of(ObjectKind::AlertmanagerConfig) {
+        let suspected = route_of(&document.value, alert::SITE_SUSPECTED);
+        let route = match suspected.as_slice() {
+            [] if look == 0 => continue,
+            [route] if look > 0 => *route,
+            routes => {
+                case.breach(
+                    document,
+                    format!("there are {} routes for a suspicion", routes.len()),
+                );
+                continue;
+            }
+        };
+        let offline = route_of(&document.value, alert::SITE_OFFLINE);
+        let offline = offline.first().copied().unwrap_or(&Value::Null);
+        if matchers(route).len() != 1 || route.get("groupBy") != offline.get("groupBy") {
+            case.breach(document, "a suspicion shares its group with other alerts");
+        }
+        if interval(route, "/groupWait") != Some(Interval::from_seconds(0)) {
+            case.breach(document, "a suspicion waits in Alertmanager");
+        }
+        // Where that leads, with which credentials and whether the end is sent, is promised of its own.
+        if text(route, "/receiver") != text(offline, "/receiver") {
+            case.breach(document, "a suspicion does not go where the alert goes");
+        }
+        let patience = interval(route, "/groupInterval").map_or(0, Interval::seconds);
+        if patience <= look.saturating_add(ROOM_SECONDS) {
+            case.breach(
+                document,
+                format!("Alertmanager gives up after {patience} seconds, and the function looks for {look}"),
+            );
+        }
+    }
+    for (document, _) in case.fencing_stacks() {
+        for (id, function) in of_type(&document.value, "AWS::Lambda::Function") {
+            let timeout = function.get("Timeout").and_then(Value::as_u64).unwrap_or(0);
+            if look > 0 && timeout < u64::from(look.saturating_add(ROOM_SECONDS)) {
+                case.breach(
+                    document,
+                    format!(
+                        "`{id}` is stopped after {timeout} seconds, and looks for {look} before it fences"
+                    ),
+                );
+            }
         }
     }
 }

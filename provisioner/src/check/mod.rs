@@ -202,6 +202,10 @@ const PROMISES: &[Promise] = &[
         kubernetes::watchdog_has_its_own_route,
     ),
     (
+        "a suspicion reaches the function at once, and leaves it time to look and to fence",
+        kubernetes::suspicion_is_heard_at_once,
+    ),
+    (
         "objects carry the topology's labels",
         kubernetes::objects_are_labelled,
     ),

@@ -220,6 +220,17 @@ const BREAKS: &[Break] = breaks! {
     TWO_ZONES CONFIG, |o| remove(o, "/spec/route/routes/1") => "route of its own", "0 routes";
     TWO_ZONES CONFIG, |o| set(o, "/spec/route/routes/1/groupBy", json!(["namespace"])) => "route of its own", "shares its group";
     TWO_ZONES CONFIG, |o| set(o, "/spec/route/routes/1/repeatInterval", json!("4h")) => "route of its own", "every minute";
+    TWO_ZONES RULE, |o| set(rule(o, "SiteSuspected"), "/alert", json!("Suspected")) => "a suspicion reaches", "no alert SiteSuspected";
+    TWO_ZONES RULE, |o| set(rule(o, "SiteSuspected"), "/expr", json!("vector(1)")) => "a suspicion reaches", "expr for a suspicion";
+    TWO_ZONES RULE, |o| set(rule(o, "SiteSuspected"), "/labels/severity", json!("critical")) => "a suspicion reaches", "labels for a suspicion";
+    TWO_ZONES RULE, |o| rule(o, "SiteSuspected")["for"] = json!("5s") => "a suspicion reaches", "waits in Prometheus";
+    EVERY_SETTING "clusters/dublin/prometheusrule.yaml", |o| set(rule(o, "SiteSuspected"), "/for", json!("5s")) => "a suspicion reaches", "waits in Prometheus";
+    TWO_ZONES CONFIG, |o| remove(o, "/spec/route/routes/2") => "a suspicion reaches", "0 routes";
+    TWO_ZONES CONFIG, |o| set(o, "/spec/route/routes/2/groupWait", json!("5s")) => "a suspicion reaches", "waits in Alertmanager";
+    TWO_ZONES CONFIG, |o| set(o, "/spec/route/routes/2/groupBy", json!(["namespace"])) => "a suspicion reaches", "shares its group";
+    TWO_ZONES CONFIG, |o| set(o, "/spec/route/routes/2/receiver", json!("nobody")) => "a suspicion reaches", "does not go where";
+    TWO_ZONES CONFIG, |o| set(o, "/spec/route/routes/2/groupInterval", json!("9s")) => "a suspicion reaches", "gives up after 9";
+    TWO_ZONES FENCING, |t| set(properties(t, "Function"), "/Timeout", json!(9)) => "a suspicion reaches", "looks for 6 before";
     TWO_ZONES RULE, |o| remove(o, "/metadata/labels/sitefence.io~1topology") => "topology's labels", "sitefence.io/topology";
     TWO_REGIONS "clusters/dublin/prometheusrule.yaml", |o| remove(o, "/metadata/labels/release") => "topology's labels", "pass it over";
     TWO_ZONES "by-hand/site-a/secret.yaml", |o| set(o, "/stringData/password", json!("hunter2")) => "no secret value", "`password`";

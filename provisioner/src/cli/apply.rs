@@ -6,13 +6,16 @@ use clap::Args;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{CommandError, Exit, OutputFormat, TopologyFile};
+use crate::observed::Observed;
 use crate::preflight::ours::Choices;
+use crate::preflight::warning::Warning;
 use crate::report;
-use crate::run::Session;
 use crate::run::apply::{self, Consent};
 use crate::run::console::Console;
+use crate::run::places;
 use crate::run::subscriptions as notify;
-use crate::topology::Interval;
+use crate::run::{self, Session};
+use crate::topology::{Interval, Loaded};
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
@@ -20,10 +23,10 @@ pub(super) struct Apply {
     file: TopologyFile,
     #[command(flatten)]
     function: FunctionArgs,
-    /// Agree to the changes beforehand
+    /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
-    /// Take over from another apply that died and has not lapsed yet
+    /// Take over from another apply that died and whose lock has not expired yet
     #[arg(long)]
     break_lock: bool,
     #[command(flatten)]
@@ -31,25 +34,26 @@ pub(super) struct Apply {
     /// Take back fields of our objects that others changed
     #[arg(long)]
     force_conflicts: bool,
-    /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects
+    /// Switch on OpenShift's Alertmanager for user workloads even if that moves the alerts of other projects
     #[arg(long)]
     move_user_alerts: bool,
-    /// Leave OpenShift's user-workload-monitoring-config alone: somebody else adds the two lines
+    /// Do not change OpenShift's user-workload-monitoring-config: somebody else adds the two lines
     #[arg(long)]
     skip_user_workload: bool,
-    /// Wait at most so long for both sites' watchdog alerts to reach the function, as 90s or 10m
+    /// How long to wait at most for both sites' watchdog alerts to reach the function, for example 90s or 10m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = cloud::interval, conflicts_with = "no_wait")]
     wait: Interval,
     /// Do not wait for them
     #[arg(long)]
     no_wait: bool,
-    /// Send a test message through each topic for notifications when everything is in place
+    /// When everything is in place, send a test message through each notification topic
     #[arg(long)]
     test_notification: bool,
-    /// Go on from this epoch where the register's new table holds an item already, as one restored from a backup
+    /// Continue from this epoch if the register's new table already holds an item, for example one restored from a
+    /// backup
     #[arg(long, value_name = "EPOCH")]
     resume_epoch: Option<u64>,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -71,16 +75,43 @@ impl Apply {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
-            if scope.aws {
-                cloud::herald(&session, &loaded.topology, &file).await;
-            }
-            let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
+            let planned = async {
+                let wanted =
+                    cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
+                let planned = apply::plan(&session, &wanted, choices).await?;
+                Ok::<_, run::Failure>((wanted, planned))
+            };
+            let herald = async {
+                if scope.aws {
+                    cloud::herald(&session, &loaded.topology, &file).await;
+                }
+            };
+            let (_, planned) = tokio::join!(herald, planned);
+            let (wanted, (observed, mut plan)) = planned?;
             let consent = Consent {
                 given: self.yes,
                 breaks_lock: self.break_lock,
             };
             let patience = Duration::from_secs(self.wait.seconds().into());
-            let applied = apply::apply(&session, &wanted, choices, consent, patience).await?;
+            let faults = faults(
+                &session,
+                &loaded,
+                plan.has_changes().then(|| observed.clone()),
+                scope.aws,
+            );
+            let applied = if self.yes {
+                // Nobody decides by it, so nothing waits for it.
+                let said = async {
+                    for fault in faults.await {
+                        console.say(&format!("warning: {fault}"));
+                    }
+                };
+                let applying = apply::apply(&session, &wanted, choices, (observed, plan), consent, patience);
+                tokio::join!(applying, said).0?
+            } else {
+                plan.warnings.extend(faults.await);
+                apply::apply(&session, &wanted, choices, (observed, plan), consent, patience).await?
+            };
             console.say(match (applied.changed, applied.is_whole()) {
                 (true, true) => "done",
                 (false, true) => "nothing to do",
@@ -95,7 +126,7 @@ impl Apply {
                 &applied.unreached,
                 &applied.unreached_regions,
                 &applied.deferred,
-                "was not applied to",
+                "was skipped",
             );
             cloud::answer(
                 self.output,
@@ -105,4 +136,20 @@ impl Apply {
             Ok(exit)
         })
     }
+}
+
+/// What is wrong at the sites' Infinispans, where something is to be changed. That it could not be looked at from here is
+/// for `plan` to say.
+async fn faults(
+    session: &Session,
+    loaded: &Loaded,
+    observed: Option<Observed>,
+    may_read_secrets: bool,
+) -> Vec<Warning> {
+    let Some(observed) = observed else {
+        return Vec::new();
+    };
+    let mut faults = places::warnings(session, loaded, &observed, may_read_secrets, false).await;
+    faults.retain(|it| !matches!(it, Warning::Unverified { .. }));
+    faults
 }

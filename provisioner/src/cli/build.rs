@@ -15,12 +15,12 @@ use crate::run::console::Console;
 pub(super) struct Build {
     #[command(flatten)]
     file: TopologyFile,
-    /// Where the zip goes
+    /// Where to write the zip
     #[arg(short = 'o', long, value_name = "FILE", default_value = "function.zip", value_hint = ValueHint::FilePath)]
     out: PathBuf,
     #[command(flatten)]
     function: FunctionArgs,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }

@@ -26,6 +26,7 @@ use crate::run::console::Console;
 use crate::run::{self, Scope, Session, Wanted, status};
 use crate::topology::{Architecture, Interval, Loaded, Topology};
 use crate::world::build::{self, Profile};
+use crate::yaml::shortened;
 
 /// How long the register is waited for before a verb begins.
 const HERALD_WITHIN: Duration = Duration::from_secs(2);
@@ -58,7 +59,7 @@ impl ScopeArgs {
                     let [a, b] = topology.sites.each_ref().map(|site| site.name.as_str());
                     return Err(CommandError::new(
                         Exit::Invalid,
-                        format!("`{part}` is no part of this topology"),
+                        format!("`{}` is not a part of this topology", shortened(part, 80)),
                     )
                     .hint(format!("its parts are aws, clusters, {a} and {b}")));
                 }
@@ -81,13 +82,13 @@ pub(super) fn duration(interval: Interval) -> Duration {
 /// Where the function comes from.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FunctionArgs {
-    /// Take the `bootstrap` of this zip instead of this program's own function, or of building one
+    /// Take the `bootstrap` of this zip, instead of this program's own function or building one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["source", "build_profile"])]
     pub(super) function_zip: Option<PathBuf>,
     /// Build from this checkout of Sitefence
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) source: Option<PathBuf>,
-    /// How much the compiler tries: what tests deploy need not be small
+    /// How much the compiler optimises: what tests deploy need not be small
     #[arg(long, value_enum, hide = true)]
     pub(super) build_profile: Option<ProfileArg>,
 }
@@ -135,6 +136,7 @@ async fn function(
     if arguments.is_embedded(topology.function.architecture)
         && let Some(packed) = run::pack_embedded(topology, &loaded.ca_bundles)?
     {
+        packed.package.is_ours()?;
         return Ok(packed);
     }
     Ok(built(loaded, arguments, console).await?.0)

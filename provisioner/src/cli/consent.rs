@@ -26,7 +26,7 @@ pub(super) fn consent(console: &Console, given: bool, name: &str) -> Result<(), 
     if given {
         return Ok(());
     }
-    match console.ask(&format!("type {name} to go on:")) {
+    match console.ask(&format!("type {name} to continue:")) {
         Ok(typed) if typed == name => Ok(()),
         Ok(_) => Err(run::Failure::Declined),
         Err(_) => Err(run::Failure::NoTerminal),

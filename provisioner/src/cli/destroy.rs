@@ -16,15 +16,15 @@ pub(super) struct Destroy {
     /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
-    /// Remove it even while a site is fenced: nothing will remember that afterwards
+    /// Remove it even while a site is fenced: no record of that remains
     #[arg(long)]
     force: bool,
-    /// Take over from another apply or destroy that died and has not lapsed yet
+    /// Take over from another apply or destroy that died and whose lock has not expired yet
     #[arg(long)]
     break_lock: bool,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -50,7 +50,7 @@ impl Destroy {
                 &destroyed.unreached,
                 &destroyed.unreached_regions,
                 &destroyed.deferred,
-                "still holds what is ours",
+                "still has what is ours",
             );
             cloud::answer(
                 self.output,

@@ -16,35 +16,36 @@ use crate::topology::{Interval, Topology};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without an option the loss of each site is rehearsed: an alert through the function's real URL with \
-    the real credentials, judged from what is seen now as if the link were down, and answered without doing anything. \
-    Exit codes: 0 each loss would be dealt with · 5 one would not"
+    after_help = "Without options, the loss of each site is rehearsed: an alert is sent to the function's real URL \
+                  with the real credentials, judged by what the function sees now as if the link were down, and \
+                  answered without changing anything. Exit codes: 0 each loss would be handled · 5 one would not"
 )]
 pub(super) struct Drill {
     #[command(flatten)]
     file: TopologyFile,
-    /// Rehearse the way from the health check to people: it is answered with a failure for so long (10m, an hour at
-    /// most; 0s ends it). Fences nobody, and ends by itself
+    /// Test whether people are notified of a failing health check: it fails for this long (for example 10m; at most an
+    /// hour; 0s ends it). Fences nobody, and ends by itself
     #[arg(long, alias = "fail-health", value_name = "DURATION", value_parser = lasting)]
     path: Option<Interval>,
     /// Cut the link between the sites for real: the Infinispan operators and the gossip routers of both clusters are
-    /// scaled to zero until a site is fenced, and scaled back whatever happens; then the site is brought back. It shows how long
-    /// each stage took beside what was promised. Users who are logging in there start again
+    /// scaled to zero until a site is fenced, and scaled back whatever happens; then the fenced site is brought back.
+    /// Shows how long each stage took and what was promised. Users who are logging in at the fenced site have to start
+    /// again
     #[arg(long, conflicts_with = "path")]
     split_brain: bool,
-    /// Put back what a drill scaled that was killed, on whatever machine
+    /// Scale back what a killed drill left at zero, from any machine
     #[arg(long, conflicts_with_all = ["path", "split_brain"])]
     restore: bool,
-    /// For how long the sites may take to see each other again, after --split-brain
+    /// How long the sites may take to see each other again, after --split-brain
     #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "1h", requires = "split_brain")]
     give_up_after: Interval,
-    /// For how long Keycloak's pods may take to go, or to come, after --split-brain
+    /// How long Keycloak's pods may take to stop or to start, after --split-brain
     #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "15m", requires = "split_brain")]
     keycloak_within: Interval,
     /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -53,7 +54,7 @@ pub(super) struct Drill {
 fn lasting(text: &str) -> Result<Interval, String> {
     let interval = cloud::interval(text)?;
     if interval.seconds() > FORCED_AT_MOST_SECONDS {
-        return Err("a rehearsal lasts an hour at most: 1h".to_owned());
+        return Err("a rehearsal lasts at most one hour (1h)".to_owned());
     }
     Ok(interval)
 }
@@ -83,8 +84,8 @@ impl Drill {
             cloud::herald(&session, topology, file).await;
             let restored = split_brain::restore(&session, &parts).await?;
             say(&match restored {
-                0 => "no drill keeps anything at none".to_owned(),
-                _ => format!("put back; if a site was fenced meanwhile: provision status {file}"),
+                0 => "no drill has left anything at zero".to_owned(),
+                _ => format!("scaled back; if a site was fenced meanwhile: provision status {file}"),
             });
             return Ok(Exit::Done);
         }
@@ -98,10 +99,10 @@ impl Drill {
         let cases = worst_cases(topology, &Readings::default());
         say(report::verdict(&seen).line().as_str());
         say(
-            "the link between the sites is to be cut for real: the Infinispan operators and the gossip routers of both \
-             clusters are scaled to zero. One site is fenced, the other serves all users alone, writes at both fail until \
-             that is done, and users who are logging in at the fenced site start again. Then everything is put back and the \
-             site is brought back",
+            "this cuts the link between the sites for real: the Infinispan operators and the gossip routers of both \
+             clusters are scaled to zero. One site is fenced, and the other serves all users alone; until then, \
+             writes fail at both. Users who are logging in at the fenced site have to start again. Then everything \
+             is scaled back, and the fenced site is brought back",
         );
         if !self.yes {
             confirm(&session.console)?;
@@ -119,11 +120,12 @@ impl Drill {
             || report::split_brain_json(name, &measured, &cases),
         )?;
         if let Err(failure) = split_brain::keep(&session, topology, &measured).await {
-            say(&format!("`status` will not show it: {failure}"));
+            say(&format!("`status` will not show this drill: {failure}"));
         }
         let stale = &fenced.decision.fenced.0;
         say(&format!(
-            "\n{stale} is brought back; stopped, this goes on: provision rejoin {stale} {file} --when-healed"
+            "\nbringing {stale} back; if this is interrupted, continue with: provision rejoin {stale} {file} \
+             --when-healed"
         ));
         for (site, hands) in hands {
             if let Some(site) = topology
@@ -175,7 +177,7 @@ impl Drill {
 
 /// The first of two questions: the second is answered with a name.
 fn confirm(console: &Console) -> Result<(), run::Failure> {
-    match console.ask("do your users know? yes or no:") {
+    match console.ask("have your users been informed? yes or no:") {
         Ok(answer) if answer == "yes" => Ok(()),
         Ok(_) => Err(run::Failure::Declined),
         Err(_) => Err(run::Failure::NoTerminal),

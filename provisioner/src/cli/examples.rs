@@ -15,14 +15,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "init",
         &[
-            ("provision init", "asks on a terminal"),
+            ("provision init", "asks questions, on a terminal"),
             (
                 "provision init --from-clusters --context site-a --context site-b",
                 "finds what it can in both clusters and in AWS",
             ),
             (
                 "provision init --site site-a --site site-b --context a --context b --site-region eu-west-1 --platform openshift --namespace keycloak -o prod.yaml",
-                "from flags; what they do not say is marked",
+                "from flags; what they leave out is marked",
             ),
         ],
     ),
@@ -64,7 +64,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision plan --only site-a", "one cluster"),
             (
                 "provision plan --detailed-exitcode",
-                "4 when something would change: for a pipeline",
+                "exits with 4 if anything would change: for a pipeline",
             ),
             (
                 "provision plan --profile prod -v",
@@ -75,12 +75,9 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "apply",
         &[
-            ("provision apply", "shows the plan and asks"),
-            (
-                "provision apply --yes --wait 10m",
-                "for a pipeline, with patience",
-            ),
-            ("provision apply --only clusters", "the clusters' half"),
+            ("provision apply", "shows the plan, and asks"),
+            ("provision apply --yes --wait 10m", "for a pipeline that can wait"),
+            ("provision apply --only clusters", "the clusters only"),
         ],
     ),
     (
@@ -94,10 +91,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "destroy",
         &[
-            ("provision destroy", "shows what goes and asks"),
+            ("provision destroy", "shows what will be removed, and asks"),
             (
                 "provision destroy --only site-b --yes",
-                "what is ours in one cluster",
+                "removes our objects from one cluster",
             ),
         ],
     ),
@@ -106,13 +103,17 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision history", "each decision, newest last"),
             ("provision history --epoch 3", "every entry of one decision"),
+            (
+                "provision history --near-misses",
+                "suspicions that ended by themselves",
+            ),
         ],
     ),
     (
         "fence",
         &[
             (
-                "provision fence site-b --reason 'firmware of its storage'",
+                "provision fence site-b --reason 'storage firmware upgrade'",
                 "takes it out for planned work",
             ),
             (
@@ -125,7 +126,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "reconcile",
         &[(
             "provision reconcile",
-            "writes a fence by force down, and lets the functions run again",
+            "records a forced fence, and lets the functions run again",
         )],
     ),
     (
@@ -149,13 +150,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "hold",
         &[(
             "provision hold --reason 'work on the link' --until 2h",
-            "no new decision; an alarm reminds after two hours",
+            "no new decisions; an alarm reminds you after two hours",
         )],
     ),
     ("release", &[("provision release", "new decisions again")]),
     (
         "drill",
-        &[("provision drill --fail-health 10m", "do people hear of it?")],
+        &[("provision drill --fail-health 10m", "are people notified?")],
     ),
     (
         "version",

@@ -13,13 +13,13 @@ const WIDTH: usize = 80;
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The field, as sites.infinispan.caBundle; left out, the whole topology
+    /// The field, such as sites.infinispan.caBundle; by default, the whole topology
     #[arg(value_name = "FIELD", default_value = "", hide_default_value = true, add = ArgValueCandidates::new(fields))]
     field: String,
     /// Show the fields of inner blocks, too
     #[arg(long)]
     recursive: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }

@@ -30,16 +30,17 @@ impl Forced<'_> {
             let seen = status::look(&session, topology, &self.file, LOOK_WITHIN).await;
             say(report::status_text(&seen).trim_end());
             say(&format!(
-                "\n{site} is to be fenced by force, from this machine and with your rights. Where the register answers, it is \
-                 decided there. Where it does not, the functions of all Regions are stopped first, and a wait follows; \
-                 nobody looks then whether a decision the other way stands in it. No function decides, repairs or watches \
-                 until `provision reconcile {}`",
+                "\nthis fences {site} by force, from this machine and with your rights. If the register answers, the \
+                 decision is made there. If it does not, the functions of all Regions are stopped first, and a wait \
+                 follows; nobody can then check whether the register holds a decision the other way, and no function \
+                 decides, repairs or watches until `provision reconcile {}`",
                 self.file
             ));
             if self.cut_first {
                 say(&format!(
-                    "--cut-first: only {other} is cut off from {site}. Both stay in the accelerator and serve, apart from each \
-                     other: what is written at {site} is lost when it is brought back"
+                    "--cut-first: {other} only stops replicating to {site}, and the functions are stopped in any \
+                     case. Both sites stay in the accelerator and keep serving, separately: what is written at \
+                     {site} is lost when it is brought back"
                 ));
             }
             if self.dry_run {
@@ -58,16 +59,16 @@ impl Forced<'_> {
 pub(super) struct Reconcile {
     #[command(flatten)]
     file: TopologyFile,
-    /// Write nothing down: only let the functions run again. What was forced may then be undone by them
+    /// Record nothing: only let the functions run again. They may then undo the forced fence
     #[arg(long)]
     abandon: bool,
-    /// Take a hold off, too, that was there before the forced fence
+    /// Also release a hold from before the forced fence
     #[arg(long, conflicts_with = "abandon")]
     lift_hold: bool,
     /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }

@@ -26,16 +26,16 @@ use crate::world::calls;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(super) struct Globals {
-    /// Sign in to AWS by this profile, as AWS_PROFILE
+    /// Sign in to AWS with this profile, as AWS_PROFILE
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCandidates::new(profiles))]
     profile: Option<String>,
-    /// Sign in by this Region, as AWS_REGION; where things are deployed, the topology says
+    /// Sign in with this Region, as AWS_REGION; the topology decides where things are deployed
     #[arg(long, global = true, value_name = "REGION", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCandidates::new(regions))]
     region: Option<String>,
-    /// Show each call to AWS and to the clusters, with -vv also its address and request id; never what it carries
+    /// Show each call to AWS and to the clusters, with -vv also its address and request id; never its content
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
-    /// Do not report progress: only results, warnings and errors
+    /// Do not report progress, only results, warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 }

@@ -20,16 +20,19 @@ const REGISTER_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 #[command(override_usage = "provision history [OPTIONS] [EPOCH] [TOPOLOGY]")]
 pub(super) struct History {
-    /// An epoch's number, to show every entry of it; and the topology file, `topology.yaml` unless another is named
+    /// An epoch's number, to show every entry of it; and the topology file, by default `topology.yaml`
     #[arg(value_name = "EPOCH] [TOPOLOGY", num_args = 0..=2)]
     words: Vec<PathBuf>,
     /// The same as EPOCH
     #[arg(long, value_name = "EPOCH")]
     epoch: Option<u64>,
-    /// Write the epoch as a page for a post-mortem: one HTML file that needs nothing else
+    /// Write the epoch as a page for a post-mortem: one self-contained HTML file
     #[arg(long, value_name = "FILE.html", conflicts_with = "output")]
     report: Option<PathBuf>,
-    /// How to answer
+    /// List suspicions that ended by themselves: from when, for how long, and why nobody was fenced
+    #[arg(long, conflicts_with_all = ["epoch", "report"])]
+    near_misses: bool,
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
     #[arg(from_global)]
@@ -49,7 +52,7 @@ impl History {
         let stated = epochs.first().and_then(|word| epoch_of(word));
         let once = epochs.len() + usize::from(self.epoch.is_some()) <= 1;
         if !once || files.len() > 1 {
-            let failure = CommandError::new(Exit::Invalid, "one epoch and one topology file are taken");
+            let failure = CommandError::new(Exit::Invalid, "give at most one epoch and one topology file");
             return Err(failure.hint("provision history 4 topology.yaml"));
         }
         let topology = files
@@ -65,8 +68,15 @@ impl History {
         let (file, epoch) = self.meant()?;
         let loaded = file.load()?;
         let topology = &loaded.topology;
+        if self.near_misses && epoch.is_some() {
+            let failure = CommandError::new(
+                Exit::Invalid,
+                "a near miss belongs to no epoch: nothing was decided",
+            );
+            return Err(failure.hint(format!("provision history --near-misses {}", file.name())));
+        }
         if epoch.is_none() && self.report.is_some() {
-            let failure = CommandError::new(Exit::Invalid, "a page is made of one epoch");
+            let failure = CommandError::new(Exit::Invalid, "a page shows one epoch: say which one");
             return Err(failure.hint(format!(
                 "provision history EPOCH {} --report FILE.html",
                 file.name()
@@ -75,6 +85,15 @@ impl History {
         cloud::finish(async {
             let session = Session::begin(topology, Console::new()).await?;
             cloud::herald(&session, topology, &file.name()).await;
+            if self.near_misses {
+                let misses = report::near_misses(topology, status::near_misses(&session, topology).await?);
+                cloud::answer(
+                    self.output,
+                    || report::near_misses_text(topology, &misses),
+                    || report::near_misses_json(&misses),
+                )?;
+                return Ok(Exit::Done);
+            }
             let entries = status::history(&session, topology).await?;
             let chapters = report::chapters(entries);
             let Some(wanted) = epoch else {
@@ -141,6 +160,7 @@ mod tests {
                 words: words.iter().map(PathBuf::from).collect(),
                 epoch,
                 report: None,
+                near_misses: false,
                 output: OutputFormat::Text,
                 region: None,
             };

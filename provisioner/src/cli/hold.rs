@@ -20,14 +20,14 @@ pub(super) struct Hold {
     /// Why; shown to everybody who is refused meanwhile
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
-    /// When it is meant to end: a time such as 2026-11-21T22:00:00Z, or a span such as 2h30m. It does not end
-    /// by itself: after that an alarm reminds
+    /// When it is meant to end: a time such as 2026-11-21T22:00:00Z, or a duration such as 2h30m. The hold does not
+    /// end by itself: an alarm reminds you then
     #[arg(long, value_name = "WHEN", value_parser = When::parse)]
     until: Option<When>,
-    /// Put this hold in the place of another person's; without it theirs stays, and the command is refused
+    /// Replace another person's hold; otherwise the command is refused
     #[arg(long)]
     replace: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -36,11 +36,10 @@ pub(super) struct Hold {
 pub(super) struct Release {
     #[command(flatten)]
     file: TopologyFile,
-    /// The register was restored from a backup and is to be believed all the same: the epoch that it says now. No hold
-    /// is taken off then
+    /// Believe a register that was restored from a backup: give the epoch that it says now. This releases no hold
     #[arg(long, value_name = "EPOCH")]
     resume_epoch: Option<u64>,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -62,13 +61,13 @@ impl Hold {
         say(&until.map_or_else(
             || {
                 format!(
-                    "it lasts until `provision release`; after {} an alarm goes off as a reminder (notify.holdAfter)",
+                    "it lasts until `provision release`; an alarm reminds you after {} (notify.holdAfter)",
                     loaded.topology.notify.hold_after
                 )
             },
-            |until| format!("meant to end at {until}: then an alarm goes off as a reminder, and the hold stays"),
+            |until| format!("meant to end at {until}: an alarm reminds you then, and the hold stays on"),
         ));
-        say("it does not stop what was already decided, nor a rejoin");
+        say("it stops neither what was already decided nor a rejoin");
         Ok(exit)
     }
 }
@@ -108,8 +107,8 @@ fn ask(
 /// A reason that says nothing helps nobody at three in the morning.
 pub(super) fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
-        "" => Err("say why: everybody who is refused meanwhile reads it".to_owned()),
-        text if text.chars().count() > REASON_LIMIT => Err(format!("say it in {REASON_LIMIT} characters")),
+        "" => Err("say why: everybody who is refused meanwhile will read it".to_owned()),
+        text if text.chars().count() > REASON_LIMIT => Err(format!("use at most {REASON_LIMIT} characters")),
         text => Ok(text.to_owned()),
     }
 }
@@ -128,7 +127,7 @@ impl When {
         }
         match text.parse::<SignedDuration>() {
             Ok(span) if span > SignedDuration::ZERO => Ok(Self::In(span)),
-            _ => Err("neither a time such as 2026-11-21T22:00:00Z nor a span such as 2h30m".to_owned()),
+            _ => Err("neither a time such as 2026-11-21T22:00:00Z nor a duration such as 2h30m".to_owned()),
         }
     }
 
@@ -137,12 +136,12 @@ impl When {
             Self::At(at) => at,
             Self::In(span) => now
                 .checked_add(span)
-                .map_err(|_| "--until lies beyond all time".to_owned())?,
+                .map_err(|_| "--until is too far in the future".to_owned())?,
         };
         if at > now {
             Ok(at)
         } else {
-            Err(format!("--until {at} has passed already, it is {now}"))
+            Err(format!("--until {at} has already passed: it is {now}"))
         }
     }
 }

@@ -6,12 +6,14 @@ use clap::{Args, Command};
 use clap_complete::ArgValueCandidates;
 use clap_mangen::Man;
 
+use crate::yaml::shortened;
+
 use super::completions::verbs;
 use super::{CommandError, Exit, examples, print, say};
 
 #[derive(Debug, Args)]
 pub(super) struct ManPages {
-    /// The verb; left out, the program's own page
+    /// The verb; by default, the program's own page
     #[arg(value_name = "VERB", add = ArgValueCandidates::new(verbs))]
     verb: Option<String>,
     /// Write the pages of all verbs into this folder
@@ -38,8 +40,11 @@ impl ManPages {
         let command = match &self.verb {
             None => &program,
             Some(name) => verbs.iter().find(|verb| verb.get_name() == name).ok_or_else(|| {
-                CommandError::new(Exit::Invalid, format!("there is no verb `{name}`"))
-                    .hint("`provision --help` lists them")
+                CommandError::new(
+                    Exit::Invalid,
+                    format!("there is no verb `{}`", shortened(name, 80)),
+                )
+                .hint("`provision --help` lists them")
             })?,
         };
         print(&page(command)?)?;

@@ -35,10 +35,12 @@ use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::yaml::shortened;
+
 pub use topology_file::TopologyFile;
 
-/// Keeps a two-site Keycloak serving when the sites lose each other: puts the fencing function in place from
-/// one topology file, and takes it away again.
+/// Keeps a two-site Keycloak serving when the sites lose each other: deploys the fencing function from one topology
+/// file, and removes it again.
 #[derive(Debug, Parser)]
 #[command(name = "provision", version, propagate_version = true, max_term_width = 100)]
 #[command(
@@ -54,9 +56,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Write a topology to go on with: from flags, from two clusters and AWS, or by questions
+    /// Write a topology to start from: from flags, from two clusters and AWS, or by asking questions
     Init(init::Init),
-    /// Check a topology offline: all mistakes at once, each with its place and what to do
+    /// Check a topology offline, and report all mistakes at once, each with its line and what to do
     Validate(validate::Validate),
     /// Write every document to review or to commit; no credentials, no network
     Render(render::Render),
@@ -74,9 +76,9 @@ enum Verb {
     History(history::History),
     /// Take a site out for planned work, as an alert would
     Fence(recover::Fence),
-    /// Write a fence by force into the register, and let the functions run again
+    /// Record a forced fence in the register, and let the functions run again
     Reconcile(force::Reconcile),
-    /// Bring the fenced site back, step by step; stopped at any point, the same command goes on
+    /// Bring the fenced site back, step by step; if it is interrupted, run it again
     Rejoin(recover::Rejoin),
     /// Make the fenced site serve, because the survivor died after the decision
     Promote(recover::Promote),
@@ -84,13 +86,13 @@ enum Verb {
     Hold(hold::Hold),
     /// Allow new decisions again
     Release(hold::Release),
-    /// Rehearse the loss of a site through the real address with the real credentials; changes nothing
+    /// Rehearse the loss of a site through the real URL with the real credentials; changes nothing
     Drill(drill::Drill),
-    /// Say what this program is, which function it carries, and what is deployed
+    /// Show the version of this program, the function that it carries, and what is deployed
     Version(version::Version),
     /// Print the JSON Schema of a topology, for editors
     Schema(schema::Schema),
-    /// Say what a field of the topology is for, and what it may hold
+    /// Show what a field of the topology is for, and what values it takes
     Explain(explain::Explain),
     /// Print completions for a shell
     Completions(completions::Completions),
@@ -307,7 +309,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let wants_json = wants_json(&arguments);
     let parsed = examples::command()
-        .try_get_matches_from(arguments)
+        .try_get_matches_from(&arguments)
         .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
     let failure = match parsed {
         Ok(cli) => match cli.globals.apply().and_then(|()| cli.verb.run()) {
@@ -318,12 +320,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
         },
         Err(error) => {
-            // Nothing is left to be done when the terminal is gone.
-            let _ = error.print();
+            let rendered = error.render().to_string();
+            let text = quoting_shortly(&rendered, &arguments);
+            if text == rendered {
+                // Nothing is left to be done when the terminal is gone.
+                let _ = error.print();
+            } else {
+                say(text.trim_end());
+            }
             if !error.use_stderr() {
                 return Exit::Done.into();
             }
-            let text = error.render().to_string();
             let text = text.split("\n\nUsage:").next().unwrap_or_default();
             let text = text.split("\n\nFor more information").next().unwrap_or_default();
             CommandError::new(
@@ -338,6 +345,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         let _ = print_json(&failure.as_json());
     }
     failure.exit.into()
+}
+
+/// What clap says of the arguments, with each of them quoted in part, and without what a terminal would obey.
+fn quoting_shortly(text: &str, arguments: &[OsString]) -> String {
+    let mut written: Vec<String> = Vec::new();
+    for argument in arguments.iter().map(|it| it.to_string_lossy()) {
+        written.extend(argument.split_once('=').map(|(_, value)| value.to_owned()));
+        written.push(argument.into_owned());
+    }
+    written.sort_by_key(|it| std::cmp::Reverse(it.len()));
+    written.iter().fold(text.to_owned(), |text, written| {
+        let shown = shortened(written, 80);
+        if shown == *written {
+            text
+        } else {
+            text.replace(written, &shown)
+        }
+    })
 }
 
 /// Whether the answer is read by a program. Asked of the arguments themselves: those that cannot be parsed are
@@ -391,6 +416,28 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         examples::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_are_quoted_in_part_and_harmlessly() {
+        let long = format!("--{}", "x".repeat(200));
+        for argument in [
+            long.as_str(),
+            "--a\u{1b}[2Jb",
+            "--until=a\u{202e}b",
+            "un\u{a0}known",
+        ] {
+            let arguments: Vec<OsString> = ["provision", "hold", argument].map(OsString::from).into();
+            let error = examples::command().try_get_matches_from(&arguments).err();
+            let said = error.map(|it| quoting_shortly(&it.render().to_string(), &arguments));
+            let said = said.unwrap_or_default();
+            let is_hidden = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{a0}');
+            assert!(
+                said.starts_with("error: ") && !said.contains(is_hidden),
+                "{said:?}"
+            );
+            assert!(said.lines().all(|line| line.chars().count() < 240), "{said}");
+        }
     }
 
     #[test]

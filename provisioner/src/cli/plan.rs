@@ -1,21 +1,18 @@
 //! `provision plan`: what apply would change, and the worst-case time to fence.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use jiff::Timestamp;
 
 use super::cloud::{self, FunctionArgs, ScopeArgs};
 use super::{CommandError, Exit, OutputFormat, TopologyFile};
 use crate::check;
-use crate::observed::{Observed, cluster};
+use crate::observed::cluster;
 use crate::preflight::ours::Choices;
-use crate::preflight::places as judged;
 use crate::preflight::warning::Warning;
 use crate::report;
 use crate::run::console::Console;
-use crate::run::{Session, apply, drift, handshake, places, preview};
-use crate::topology::{Loaded, endings, time_to_fence};
+use crate::run::{Session, apply, drift, places, preview};
+use crate::topology::{endings, time_to_fence};
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
@@ -23,10 +20,11 @@ pub(super) struct Plan {
     file: TopologyFile,
     #[command(flatten)]
     function: FunctionArgs,
-    /// Go on from this epoch where the register's new table holds an item already, as one restored from a backup
+    /// Continue from this epoch if the register's new table already holds an item, for example one restored from a
+    /// backup
     #[arg(long, value_name = "EPOCH")]
     resume_epoch: Option<u64>,
-    /// Exit with 4 when something would change
+    /// Exit with 4 if anything would change
     #[arg(long)]
     detailed_exitcode: bool,
     #[command(flatten)]
@@ -34,20 +32,20 @@ pub(super) struct Plan {
     /// Plan to take back fields of our objects that others changed
     #[arg(long)]
     force_conflicts: bool,
-    /// Switch on OpenShift's Alertmanager for user workloads although that moves the alerts of other projects
+    /// Switch on OpenShift's Alertmanager for user workloads even if that moves the alerts of other projects
     #[arg(long)]
     move_user_alerts: bool,
-    /// Also say what the topology costs a month, and how that is counted
+    /// Also show what the topology costs a month, and how that is calculated
     #[arg(long)]
     cost: bool,
-    /// Leave OpenShift's user-workload-monitoring-config alone: somebody else adds the two lines
+    /// Do not change OpenShift's user-workload-monitoring-config: somebody else adds the two lines
     #[arg(long)]
     skip_user_workload: bool,
-    /// Sign in at Infinispan with its password also where the deployed function does not yet: not for a topology that you
-    /// have not read
+    /// Sign in to Infinispan with its password even where the deployed function does not do so yet. Do not use it with
+    /// a topology that you have not read
     #[arg(long)]
     sign_in: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -77,24 +75,32 @@ impl Plan {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(topology, &scope, console.clone()).await?;
-            if scope.aws {
-                cloud::herald(&session, &loaded.topology, &file).await;
-            }
-            let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
-            let (observed, mut plan) = apply::plan(&session, &wanted, choices).await?;
+            let planned = async {
+                let wanted =
+                    cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
+                apply::plan(&session, &wanted, choices).await
+            };
+            let herald = async {
+                if scope.aws {
+                    cloud::herald(&session, &loaded.topology, &file).await;
+                }
+            };
+            let (_, planned) = tokio::join!(herald, planned);
+            let (observed, mut plan) = planned?;
             let preview = preview::preview(&session, topology, &plan).await?;
             plan.drifts = drift::drifts(&session, &plan).await?;
             let endings = endings(&loaded.ca_bundles, Timestamp::now()).into_iter();
             plan.warnings.extend(endings.map(Warning::from));
             plan.warnings
-                .extend(reached(&session, &loaded, &observed, scope.aws, self.sign_in).await);
+                .extend(places::warnings(&session, &loaded, &observed, scope.aws, self.sign_in).await);
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }
             let read = cluster::what_fencing_waits_for(&observed.clusters);
-            let (cases, advice) = (
+            let (cases, advice, savings) = (
                 time_to_fence::worst_cases(topology, &read),
                 time_to_fence::advice(topology, &read),
+                time_to_fence::savings(topology, &read),
             );
             cloud::answer(
                 self.output,
@@ -103,11 +109,11 @@ impl Plan {
                     format!(
                         "{}\n{}{}",
                         report::plan_text(&plan, &preview),
-                        report::latency_text(&cases, &advice),
+                        report::latency_text(&cases, &advice, &savings),
                         cost.unwrap_or_default()
                     )
                 },
-                || report::plan_json(&plan, &preview, &cases, &advice, bill.as_deref()),
+                || report::plan_json(&plan, &preview, &cases, &advice, &savings, bill.as_deref()),
             )?;
             let has_changes = plan.has_changes() || plan.plan_again;
             let exit = cloud::complete(
@@ -115,7 +121,7 @@ impl Plan {
                 &plan.unreached,
                 &plan.unreached_regions,
                 &plan.deferred,
-                "is not planned for",
+                "is not in this plan",
             );
             // A plan that lacks a cluster or a Region is no answer to whether anything would change.
             if !plan.is_whole() {
@@ -128,32 +134,4 @@ impl Plan {
             })
         })
     }
-}
-
-/// What both sites' Infinispans say from here: whether the function will trust them, and whether they are the right ones.
-async fn reached(
-    session: &Session,
-    loaded: &Loaded,
-    observed: &Observed,
-    may_read_secrets: bool,
-    signs_in: bool,
-) -> Vec<Warning> {
-    let (topology, urls) = (&loaded.topology, &observed.infinispan_urls);
-    let asked = async {
-        if may_read_secrets {
-            places::look(session, loaded, observed, signs_in).await
-        } else {
-            BTreeMap::new()
-        }
-    };
-    let (mistrusted, mut asked) = tokio::join!(handshake::look(topology, &loaded.ca_bundles, urls), asked);
-    // Why a site that is not trusted says nothing is told by that.
-    for (site, ..) in &mistrusted {
-        asked.remove(site);
-    }
-    let mistrusted = mistrusted
-        .into_iter()
-        .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust });
-    let places = judged::judge(topology, urls, &asked);
-    mistrusted.chain(places).collect()
 }

@@ -18,6 +18,7 @@ use crate::run::keycloak::Hands;
 use crate::run::rejoin::{self, Way};
 use crate::run::{self, Scope, Session, losses, recover, status};
 use crate::topology::{Interval, Loaded, Site};
+use crate::yaml::shortened;
 
 /// Who handles the stale site's Keycloak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -25,7 +26,7 @@ enum KeycloakBy {
     /// This command scales it, in the site's cluster
     #[default]
     Command,
-    /// You do, and say when it is done
+    /// You do, and confirm when it is done
     Manual,
 }
 
@@ -36,25 +37,25 @@ pub(super) struct Rejoin {
     site: String,
     #[command(flatten)]
     file: TopologyFile,
-    /// Wait until the sites see each other again, then go on: the one command to leave running
+    /// Wait until the sites see each other again, then continue: you can leave this running
     #[arg(long)]
     when_healed: bool,
-    /// For how long --when-healed waits
+    /// How long --when-healed waits
     #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "12h")]
     give_up_after: Interval,
     /// Who stops and starts the site's Keycloak
     #[arg(long, value_enum, default_value_t)]
     keycloak: KeycloakBy,
-    /// For how long Keycloak's pods may take to go, or to come
+    /// How long Keycloak's pods may take to stop or to start
     #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "15m")]
     keycloak_within: Interval,
-    /// Make every check that changes nothing, and stop there
+    /// Make every check that changes nothing, then stop
     #[arg(long)]
     dry_run: bool,
     /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -69,27 +70,27 @@ pub(super) struct Fence {
     /// Why; this is kept in the record
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
-    /// From this machine, with your rights: for when the functions fail or their register does not answer. Stops the
-    /// functions where it has to; `provision reconcile` follows
+    /// Fence from this machine, with your rights, if the functions fail or their register does not answer. If it has
+    /// to stop the functions, `provision reconcile` starts them again
     #[arg(long)]
     force: bool,
-    /// Only cut replication, because the accelerator's API is down, too. Both sites then serve
+    /// Only cut replication, because the accelerator's API is down, too; both sites then keep serving
     #[arg(long, requires = "force")]
     cut_first: bool,
-    /// Show the evidence, and stop there
+    /// Show the evidence, then stop
     #[arg(long)]
     dry_run: bool,
     /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Promote {
-    /// The site that is to serve from now on
+    /// The site that will serve from now on
     #[arg(add = ArgValueCandidates::new(sites))]
     site: String,
     #[command(flatten)]
@@ -100,7 +101,7 @@ pub(super) struct Promote {
     /// Consent in advance
     #[arg(short = 'y', long)]
     yes: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -129,10 +130,10 @@ impl Rejoin {
                 KeycloakBy::Manual => Hands::theirs(&session, site, within).await,
             };
             say(&format!(
-                "{0} is to be brought back: its Keycloak is stopped, what it alone has is lost (logins under way, counts of \
-                 failed logins, action tokens), the other site's state is pushed to it, its Keycloak is started, and it goes back into \
-                 the accelerator. The other site serves all users meanwhile. If it is stopped, \
-                 run the same command again",
+                "this brings {0} back: its Keycloak is stopped, what only {0} has is lost (logins under way, counts \
+                 of failed logins, action tokens), the other site's state is pushed to it, its Keycloak is started, \
+                 and it goes back into the accelerator. Meanwhile the other site serves all users. If this is \
+                 interrupted, run the same command again",
                 site.name
             ));
             // Whoever has agreed already reads no more.
@@ -181,8 +182,9 @@ impl Fence {
             let seen = status::look(&session, topology, &file, LOOK_WITHIN).await;
             say(report::status_text(&seen).trim_end());
             say(&format!(
-                "\n{0} is to be fenced: it leaves the accelerator, and the other site stops replicating to it. Connections \
-                 to it that are open last until they are idle. Afterwards: provision rejoin {0} {file}",
+                "\nthis fences {0}: it leaves the accelerator, and the other site stops replicating to it. Open \
+                 connections to it last until they are idle. To bring it back afterwards: provision rejoin {0} \
+                 {file}",
                 site.name
             ));
             if self.dry_run {
@@ -214,8 +216,8 @@ impl Promote {
                 });
             }
             say(&format!(
-                "\n{0} is to serve alone. What only {1} has is lost to it, and what {0} missed since it was fenced stays \
-                 missing. Make sure that its Keycloak runs",
+                "\nthis makes {0} serve alone. What only {1} has is lost to it, and what {0} has missed since it was \
+                 fenced stays missing. Make sure that its Keycloak runs",
                 site.name, other.name
             ));
             if !self.yes {
@@ -244,7 +246,10 @@ fn site_of<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Site, CommandError>
         .find(|site| site.name.as_str() == name)
         .ok_or_else(|| {
             let [a, b] = sites.each_ref().map(|site| site.name.as_str());
-            CommandError::new(Exit::Invalid, format!("`{name}` is not a site of this topology"))
-                .hint(format!("its sites are {a} and {b}"))
+            CommandError::new(
+                Exit::Invalid,
+                format!("`{}` is not a site of this topology", shortened(name, 80)),
+            )
+            .hint(format!("its sites are {a} and {b}"))
         })
 }

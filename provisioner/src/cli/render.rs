@@ -13,13 +13,13 @@ use crate::folder::{self, FolderError};
 pub(super) struct Render {
     #[command(flatten)]
     file: TopologyFile,
-    /// The folder to write to; left out, all documents go to stdout
+    /// The folder to write to; by default, all documents go to stdout
     #[arg(short = 'o', long = "out", value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     folder: Option<PathBuf>,
-    /// Also overwrite or remove files that were edited by hand, or that `render` did not write
+    /// Also overwrite or remove files that were edited manually, or that `render` did not write
     #[arg(long, requires = "folder")]
     force: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }

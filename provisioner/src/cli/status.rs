@@ -22,13 +22,13 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 pub(super) struct Status {
     #[command(flatten)]
     file: TopologyFile,
-    /// Look again every five seconds and say what changed, until Ctrl-C
+    /// Look again every five seconds and show what changed, until Ctrl-C
     #[arg(long)]
     watch: bool,
-    /// How long to wait for what is slow to answer; then it is shown as unknown
+    /// How long to wait for a slow answer before it is shown as unknown
     #[arg(long, value_name = "DURATION", value_parser = cloud::interval, default_value = "2s")]
     within: Interval,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use super::{CommandError, Exit, say};
 use crate::files;
 use crate::topology::{self, Diagnostic, Loaded, Topology};
+use crate::yaml::shortened;
 
 /// The one that is meant where none is named.
 pub(super) use fencing::contract::USUAL_FILE as USUAL;
@@ -57,7 +58,8 @@ impl TopologyFile {
             && !known.any(|known| known.as_str() == region)
         {
             say(&format!(
-                "warning: {region} is none of the Regions in {}: --region is for signing in, and where things are deployed the topology says",
+                "warning: {region} is not one of the Regions in {}: --region is only for signing in; the topology \
+                 decides where things are deployed",
                 self.name()
             ));
         }
@@ -73,7 +75,7 @@ impl TopologyFile {
         let bytes = read.map_err(|error| {
             let failure = CommandError::new(
                 Exit::Invalid,
-                format!("cannot read `{}`: {error}", self.name()),
+                format!("cannot read `{}`: {error}", shortened(&self.name(), 200)),
             )
             .code("unreadableTopology");
             // Whoever has a file that cannot be read does not need another one.

@@ -15,7 +15,7 @@ use crate::topology::{Diagnostic, Expiry, FailureDetection, Topology, Validity, 
 pub(super) struct Validate {
     #[command(flatten)]
     file: TopologyFile,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -48,7 +48,7 @@ impl Validate {
                     OutputFormat::Text => {
                         print(&format!("{file} is valid: {}\n", summary(&loaded.topology)))?;
                         for Advice { path, what } in advice {
-                            print(&format!("  shorter or surer: {path}: {what}\n"))?;
+                            print(&format!("  to fence faster or more safely: {path}: {what}\n"))?;
                         }
                         for warning in &warnings {
                             print(&format!("  warning: {warning}\n"))?;

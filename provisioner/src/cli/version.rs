@@ -20,10 +20,10 @@ pub(super) struct Version {
     /// The flag of all verbs, which goes with the file
     #[arg(from_global)]
     region: Option<String>,
-    /// Print what changed in this version and in those before
+    /// Print what changed in this version and in earlier ones
     #[arg(long, conflicts_with_all = ["topology", "output"])]
     changes: bool,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }

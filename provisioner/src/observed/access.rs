@@ -127,8 +127,8 @@ impl AccessProblem {
             ),
             Self::Forbidden { context, denied, .. } => {
                 format!(
-                    "examples/rbac/provision.yaml has all rights that are needed; `kubectl --context {} auth \
-                     can-i {}` tells when it is granted",
+                    "examples/rbac/provision.yaml has all rights that are needed; `kubectl --context {} auth can-i \
+                     {}` shows when it is granted",
                     word(context),
                     right(denied)
                 )

@@ -109,6 +109,8 @@ pub struct ChangeSetReading {
     /// Its ARN. Its events are told by that alone.
     pub id: String,
     pub stack_id: String,
+    /// What whoever had it made wrote on it.
+    pub description: String,
     /// CloudFormation's word for its state.
     pub status: String,
     /// Why, if it says.

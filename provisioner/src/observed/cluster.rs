@@ -246,6 +246,9 @@ pub fn what_fencing_waits_for(looks: &Looks<ClusterReading>) -> Readings {
         if let Some(infinispan) = &reading.infinispan {
             let detection = infinispan.failure_detection;
             readings.detections.insert(site.clone(), detection);
+            readings
+                .relay_nodes
+                .insert(site.clone(), infinispan.relay_nodes_that_run());
         }
         if let Some(alertmanagers) = reading.alertmanagers {
             readings.alertmanagers.insert(site.clone(), alertmanagers);

@@ -5,34 +5,39 @@
 pub enum Mistrust {
     /// In order but for the name.
     #[error(
-        "its certificate proves {}, and neither this host nor the server's name: set sites[].infinispan.serverName to one \
-         that it proves",
+        "its certificate covers {}, and neither this host nor the server's name: set sites[].infinispan.serverName \
+         to a name that it covers",
         names(proves)
     )]
     Name {
         /// The names that it proves.
         proves: Vec<String>,
     },
-    #[error(
-        "its certificate is signed by no authority of {}: put the one that signed it there",
-        if *is_own { "its caBundle" } else { "the public ones; name a file with its own in sites[].infinispan.caBundle, or" }
-    )]
+    #[error("{}", unsigned(*is_own))]
     Authority {
         /// Whether the topology names a bundle.
         is_own: bool,
     },
-    #[error("its certificate has ended: renew it")]
+    #[error("its certificate has expired: renew it")]
     Ended,
-    #[error("its certificate is not valid yet: renew it, or set the clock that wrote it")]
+    #[error("its certificate is not valid yet: renew it, or correct the clock of its issuer")]
     NotYet,
     #[error(
-        "it answers in plain HTTP, and the function signs in by HTTPS only, for its password would be readable on the way: \
-         set the Infinispan's spec.security.endpointEncryption"
+        "it answers in plain HTTP, and the function signs in over HTTPS only, because its password would be readable \
+         on the way: set the Infinispan's spec.security.endpointEncryption"
     )]
     Plain,
     /// Whatever else the TLS library says.
-    #[error("no connection by TLS comes about: {0}")]
+    #[error("no TLS connection could be made: {0}")]
     Other(String),
+}
+
+fn unsigned(is_own: bool) -> &'static str {
+    if is_own {
+        "no authority in its caBundle signed its certificate: add the one that did"
+    } else {
+        "no public authority signed its certificate: name a file with the one that did in sites[].infinispan.caBundle"
+    }
 }
 
 fn names(proves: &[String]) -> String {

@@ -37,6 +37,14 @@ pub struct InfinispanReading {
     pub unwell: Vec<(String, String)>,
 }
 
+impl InfinispanReading {
+    /// How many relay nodes there are: of the pods that are asked for, as many as may be one. The operator's own is one
+    /// of each.
+    pub fn relay_nodes_that_run(&self) -> u64 {
+        self.replicas.unwrap_or(1).min(self.relay_nodes.unwrap_or(1))
+    }
+}
+
 pub fn read(object: &Value) -> InfinispanReading {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
@@ -114,6 +122,19 @@ mod tests {
         let read = read(&object);
         assert_eq!(read.locations, ["site-b"]);
         assert_eq!((read.replicas, read.relay_nodes), (Some(3), Some(2)));
+        for (replicas, relay_nodes, run) in [
+            (Some(3), Some(2), 2),
+            (Some(2), Some(128), 2),
+            (Some(3), None, 1),
+            (None, Some(128), 1),
+        ] {
+            let some = InfinispanReading {
+                replicas,
+                relay_nodes,
+                ..read.clone()
+            };
+            assert_eq!(some.relay_nodes_that_run(), run, "{replicas:?} {relay_nodes:?}");
+        }
         assert_eq!(
             read.unwell,
             [(

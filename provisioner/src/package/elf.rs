@@ -34,13 +34,13 @@ pub enum Linkage {
 /// Why a file is no binary for Lambda.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ElfError {
-    #[error("the function's binary is no 64-bit Linux executable: it is {found}")]
+    #[error("the function's binary is not a 64-bit Linux executable: it is {found}")]
     NotElf { found: String },
     #[error("the function's binary is damaged: {reason}")]
     Damaged { reason: String },
     #[error("the function's binary is for a processor that Lambda does not have (ELF machine {machine})")]
     UnknownProcessor { machine: u16 },
-    #[error("the function's binary is for {found}, and the topology wants {wanted}")]
+    #[error("the function's binary is for {found}, but the topology needs {wanted}")]
     WrongArchitecture {
         found: Architecture,
         wanted: Architecture,

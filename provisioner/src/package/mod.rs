@@ -41,7 +41,12 @@ pub enum PackageError {
     },
     #[error("the zip holds no `{BOOTSTRAP}`, but {}", if entries.is_empty() { "nothing".to_owned() } else { entries.join(", ") })]
     NoBootstrap { entries: Vec<String> },
-    #[error("`{BOOTSTRAP}` has {bytes} bytes, and Lambda takes {UNPACKED_LIMIT_BYTES}")]
+    #[error(
+        "this program is version {}, and carries the function of {}", env!("CARGO_PKG_VERSION"),
+        version.as_ref().map_or_else(|| "no known version".to_owned(), |it| format!("version {it}"))
+    )]
+    OtherVersion { version: Option<String> },
+    #[error("`{BOOTSTRAP}` has {bytes} bytes; Lambda's limit is {UNPACKED_LIMIT_BYTES}")]
     TooLarge { bytes: u64 },
     #[error("the zip cannot be written")]
     Unwritable {
@@ -57,6 +62,11 @@ impl PackageError {
             Self::NoZip { .. } | Self::NoBootstrap { .. } | Self::TooLarge { .. } => {
                 Some("`provision build` writes a zip that fits".into())
             }
+            Self::OtherVersion { .. } => Some(
+                "it was built with SITEFENCE_FUNCTIONS naming another version's folder: build it by `cargo xtask dist`, or \
+                 hand in the right function with --function-zip"
+                    .into(),
+            ),
             Self::Unwritable { .. } => None,
         }
     }
@@ -73,6 +83,18 @@ pub struct Package {
 }
 
 impl Package {
+    /// Fails unless it is of the version that this program itself is. Which function a program carries was said by whoever
+    /// built it, and may have been said wrong.
+    pub fn is_ours(&self) -> Result<(), PackageError> {
+        if self.version.as_deref() == Some(env!("CARGO_PKG_VERSION")) {
+            Ok(())
+        } else {
+            Err(PackageError::OtherVersion {
+                version: self.version.clone(),
+            })
+        }
+    }
+
     /// Where the bucket keeps it: the same content always under the same key.
     pub fn key(&self) -> String {
         format!("{PACKAGES}{}.zip", self.sha256)
@@ -288,6 +310,25 @@ mod tests {
             repack(&damaged, &bundles()),
             Err(PackageError::NoZip { .. })
         ));
+    }
+
+    #[test]
+    fn only_the_own_version_s_function_is_carried() {
+        let of = |text: &str| pack(text.as_bytes(), &BTreeMap::new()).unwrap().package;
+        of(&format!("\0{}\0", fencing::contract::AGENT))
+            .is_ours()
+            .unwrap();
+        for (text, expected) in [
+            (
+                "sitefence-function/0.0.9 (fencing)",
+                "carries the function of version 0.0.9",
+            ),
+            ("somebody else's", "carries the function of no known version"),
+        ] {
+            let error = of(text).is_ours().unwrap_err();
+            assert!(error.to_string().ends_with(expected), "{error}");
+            assert!(error.hint().unwrap().contains("--function-zip"));
+        }
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub fn plan(
             steps.extend(upload);
         }
         // A register that a function out of reach may still write to stays until that is seen to.
-        let why = "the topology no longer wants it";
+        let why = "the topology no longer needs it";
         leftovers = destroy::removals(topology, standing, &lock, why, |region, kind| {
             let is_left = !wanted.contains(&(region.clone(), kind));
             is_left && !(kind == StackKind::Register && silent_function.is_some())

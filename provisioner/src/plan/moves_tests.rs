@@ -216,11 +216,11 @@ fn a_move_tells_what_stays_behind() {
             .find(|text| text.starts_with("the register moves"))
             .unwrap()
     };
-    for (holds_item, told) in [(false, "epochs begin anew;"), (true, "epochs go on from 4;")] {
+    for (holds_item, told) in [(false, "epochs start over;"), (true, "epochs continue from 4;")] {
         let text = epochs(holds_item);
         assert!(text.contains(told), "{text}");
         assert!(
-            text.ends_with("a hold stays behind, too: hold again after the move if it is still wanted"),
+            text.ends_with("a hold stays behind, too: hold again after the move if you still need it"),
             "{text}"
         );
     }

@@ -221,6 +221,15 @@ impl Step {
         )
     }
 
+    /// The stack that it brings to its goal, and whether it makes it.
+    pub fn goal(&self) -> Option<(&StackGoal, bool)> {
+        match self {
+            Self::CreateStack(goal) => Some((goal, true)),
+            Self::UpdateStack(goal) => Some((goal, false)),
+            _ => None,
+        }
+    }
+
     /// The site whose cluster it works on. Steps of different sites do not wait for one another.
     pub fn site(&self) -> Option<&SiteName> {
         match self {

@@ -35,7 +35,8 @@ const ROWS: [Row; 24] = [
         &["bucket name is not available", "bucketalreadyexists"],
         |cause, _| {
             format!(
-                "bucket names are shared by all accounts, and another one has {}: give the topology another `name`",
+                "bucket names are shared by all accounts, and another account has {}: give the topology another \
+                 `name`",
                 name(cause)
             )
         },
@@ -54,8 +55,8 @@ const ROWS: [Row; 24] = [
         &["deletion protection", "protected against deletion"],
         |cause, _| {
             format!(
-                "{} is protected from being deleted: `provision destroy` takes the protection off first; from \
-                 another stack, take it off there",
+                "{} is protected from being deleted: `provision destroy` removes the protection first; if it belongs \
+                 to another stack, remove it there",
                 name(cause)
             )
         },
@@ -78,12 +79,12 @@ const ROWS: [Row; 24] = [
         )
     }),
     (&["createnetworkinterface"], |_, _| {
-        "the function's role may not make network interfaces: look whether function.permissionsBoundary or a \
-                service control policy leaves out ec2:CreateNetworkInterface"
+        "the function's role may not make network interfaces: check whether function.permissionsBoundary or a \
+         service control policy leaves out ec2:CreateNetworkInterface"
             .to_owned()
     }),
     (&["does not exist or is not attachable"], |_, _| {
-        format!("correct function.permissionsBoundary: the policy is not there; {THEN}")
+        format!("correct function.permissionsBoundary: the policy does not exist; {THEN}")
     }),
     (&["cannot be assumed by lambda"], |_, _| {
         "the role is new, and not yet known everywhere: run the same command again".to_owned()
@@ -176,15 +177,17 @@ const ROWS: [Row; 24] = [
         ],
         |cause, region| {
             format!(
-                "the account has as many of {} as it may: delete what nobody needs, or have the limit raised in Service Quotas \
-             in {region}; {THEN}",
+                "the account has as many of {} as it is allowed: delete what nobody needs, or have the limit raised \
+                 in Service Quotas in {region}; {THEN}",
                 cause.kind
             )
         },
     ),
     (
         &["expiredtoken", "token included in the request is expired"],
-        |_, _| "the credentials ended on the way: sign in again, then run the same command again".to_owned(),
+        |_, _| {
+            "the credentials expired on the way: sign in again, then run the same command again".to_owned()
+        },
     ),
     (
         &["rate exceeded", "throttl", "toomanyrequests", "too many requests"],
@@ -204,7 +207,7 @@ const ROWS: [Row; 24] = [
             "timeout",
         ],
         |_, _| {
-            "AWS had trouble of its own: run the same command again; its health dashboard says more"
+            "AWS had an internal problem: run the same command again; its health dashboard says more"
                 .to_owned()
         },
     ),
@@ -273,12 +276,13 @@ fn taken(cause: &StackCause, region: &str) -> String {
     };
     match command {
         Some(command) => format!(
-            "no stack has {name}: somebody made it by hand, or an earlier deployment left it. If nothing needs it: aws \
-             {command}; if something does, give the topology another `name`, or import it into a stack of its own first \
-             and look what it is for; {THEN}"
+            "no stack has {name}: somebody made it by hand, or an earlier deployment left it. If nothing needs it: \
+             aws {command}; if something does, give the topology another `name`, or import it into a stack of its \
+             own first and find out what it is for; {THEN}"
         ),
         None => format!(
-            "{} is there already and no stack has it: remove it if nothing needs it, or give the topology another `name`; {THEN}",
+            "{} already exists, and no stack has it: remove it if nothing needs it, or give the topology another \
+             `name`; {THEN}",
             cause.resource()
         ),
     }

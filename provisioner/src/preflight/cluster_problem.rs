@@ -12,7 +12,7 @@ use crate::topology::{Platform, SiteName};
 pub enum ClusterProblem {
     #[error(transparent)]
     Access(#[from] AccessProblem),
-    #[error("site `{site}` is said to be on `{said}`, but its cluster is not: {found}")]
+    #[error("site `{site}` has `platform: {said}`, but its cluster is not that: {found}")]
     WrongPlatform {
         site: SiteName,
         said: Platform,
@@ -53,7 +53,7 @@ pub enum ClusterProblem {
         configs: Option<usize>,
     },
     #[error(
-        "{}/{} of site `{site}` is kept by {keeper}, which takes out what `apply` adds to it",
+        "{}/{} of site `{site}` is managed by {keeper}, which removes what `apply` adds to it",
         names::NAMESPACE,
         names::CONFIG
     )]
@@ -115,7 +115,7 @@ pub enum ClusterProblem {
     },
     #[error("the cluster of site `{}` would not take {}: {message}", object.site, object.title())]
     Refused { object: ObjectRef, message: String },
-    #[error("the function does not stand yet, and without it there is nothing to put into the clusters")]
+    #[error("the function is not deployed yet, and without it there is nothing to put into the clusters")]
     NoFunction,
 }
 
@@ -179,7 +179,7 @@ impl ClusterProblem {
                  sites[].platform"
                     .into()
             }
-            Self::NoNamespace { .. } => "correct sites[].namespace: it is the one of the site's Infinispan".into(),
+            Self::NoNamespace { .. } => "correct sites[].namespace: it is the namespace of the site's Infinispan".into(),
             Self::NoInfinispan { seen, .. } if seen.is_empty() => {
                 "there is no Infinispan in that namespace: correct sites[].namespace or sites[].context".into()
             }
@@ -211,7 +211,7 @@ impl ClusterProblem {
                 name,
                 ..
             } => format!(
-                "two fencers can each take out another site: kubectl --context {} -n {namespace} delete \
+                "two fencers could each take out a different site: kubectl --context {} -n {namespace} delete \
                  alertmanagerconfig {name}",
                 word(context)
             ),
@@ -222,8 +222,8 @@ impl ClusterProblem {
             Self::Refused { object, message } if message.contains(UNDECLARED) => {
                 let field = message.split(UNDECLARED).next().and_then(|said| said.rsplit(": ").next());
                 format!(
-                    "the custom resource definition of {} does not know `{}`, it is older than what Sitefence is made \
-                     for: let prometheus-operator and its definitions be {KNOWN_OPERATOR} or newer",
+                    "the custom resource definition of {} does not know `{}`, it is older than what Sitefence is \
+                     made for: upgrade prometheus-operator and its definitions to {KNOWN_OPERATOR} or newer",
                     object.kind.word(),
                     field.unwrap_or_default()
                 )
@@ -235,9 +235,9 @@ impl ClusterProblem {
                 word(context)
             ),
             Self::MovesAlerts { .. } => format!(
-                "settle with them where their alerts shall go, then agree with --move-user-alerts; or let the platform's \
-                 Alertmanager take AlertmanagerConfigs (`alertmanagerMain.enableUserAlertmanagerConfig: true` in {}/{}), \
-                 which changes nothing for them",
+                "agree with those projects where their alerts should go, then add --move-user-alerts; or let the \
+                 platform's Alertmanager take AlertmanagerConfigs (`alertmanagerMain.enableUserAlertmanagerConfig: \
+                 true` in {}/{}), which changes nothing for them",
                 names::CLUSTER_NAMESPACE,
                 names::CLUSTER_CONFIG
             ),
@@ -248,8 +248,8 @@ impl ClusterProblem {
                 names::CONFIG
             ),
             Self::NoOperatorSecret { .. } => {
-                "the Infinispan operator makes it; without it Prometheus reads no metrics and no alert fires. Does the \
-                 operator run? Where the metrics are read another way, set monitoring.podMonitor: false"
+                "the Infinispan operator makes it; without it Prometheus reads no metrics and no alert fires. Does \
+                 the operator run? If the metrics are read another way, set monitoring.podMonitor: false"
                     .into()
             }
             Self::NoFunction => "apply without --only first".into(),
@@ -272,7 +272,7 @@ fn others(rules: Option<usize>, configs: Option<usize>) -> String {
     };
     let rules = counted(rules, "PrometheusRule");
     format!(
-        "{rules} and {} of others are concerned",
+        "{rules} and {} of others are affected",
         counted(configs, "AlertmanagerConfig")
     )
 }
@@ -280,11 +280,11 @@ fn others(rules: Option<usize>, configs: Option<usize>) -> String {
 fn missing_kinds(kinds: &[&'static str]) -> String {
     let mut hints = Vec::new();
     if kinds.contains(&"Infinispan") {
-        hints.push("the Infinispan operator brings Infinispan".to_owned());
+        hints.push("the Infinispan operator provides Infinispan".to_owned());
     }
     if kinds.iter().any(|kind| *kind != "Infinispan") {
         hints.push(format!(
-            "prometheus-operator brings the kinds of {MONITORING} (Helm: `helm install prometheus \
+            "prometheus-operator provides the kinds of {MONITORING} (Helm: `helm install prometheus \
              prometheus-community/kube-prometheus-stack`); on OpenShift they are always there, and {OPENSHIFT} too"
         ));
     }

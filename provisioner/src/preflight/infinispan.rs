@@ -35,14 +35,14 @@ pub enum Oddity {
     )]
     UpgradeByShutdown,
     #[error(
-        "answers in plain HTTP ({said}): the function signs in by HTTPS only, for its password would be readable on the \
-         way; set `spec.security.endpointEncryption`{}",
+        "answers in plain HTTP ({said}): the function signs in over HTTPS only, because its password would be \
+         readable on the way; set `spec.security.endpointEncryption`{}",
         before(*needs_own)
     )]
     Plain { said: &'static str, needs_own: bool },
     #[error(
-        "is exposed on ports of the cluster's nodes (`spec.expose.type: NodePort`), and nodes go: the function needs an \
-         address that stays, as a LoadBalancer, Route or Ingress has"
+        "is exposed on ports of the cluster's nodes (`spec.expose.type: NodePort`), and nodes come and go: the \
+         function needs an address that stays, such as that of a LoadBalancer, Route or Ingress"
     )]
     NodePort,
     #[error(

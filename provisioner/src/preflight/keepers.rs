@@ -30,8 +30,8 @@ const KEEPERS: [Keeper; 9] = [
         key: "aga.k8s.aws/stack",
         word: None,
         who: |value| format!("the AWS Load Balancer Controller (GlobalAccelerator {value})"),
-        does: "it puts a fenced site's endpoint back within minutes and strips the tags `sitefence:…`: keep the accelerator by \
-               other means, since that controller has no setting to leave endpoints alone",
+        does: "it puts a fenced site's endpoint back within minutes and strips the tags `sitefence:…`: manage the \
+               accelerator by other means, since that controller has no setting to ignore endpoints",
     },
     Keeper {
         key: "aws-global-accelerator-controller-managed",

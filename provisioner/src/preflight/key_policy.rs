@@ -58,7 +58,7 @@ enum Applies {
 /// Reads a policy.
 pub(super) fn judge(policy: &str, who: &Who, actions: &[&str], context: &Context) -> Ruling {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else {
-        return Ruling::Unclear("its policy is no JSON".to_owned());
+        return Ruling::Unclear("its policy is not JSON".to_owned());
     };
     let statements = several(&policy["Statement"]);
     let mut lacking = Vec::new();
@@ -79,7 +79,7 @@ pub(super) fn judge(policy: &str, who: &Who, actions: &[&str], context: &Context
             (Applies::Perhaps, _) => perhaps = Some(format!("a statement may deny {action}")),
             (_, Applies::Perhaps) => {
                 perhaps = Some(format!(
-                    "what allows {action} depends on what is not known beforehand"
+                    "what allows {action} depends on what is not known in advance"
                 ));
             }
         }
@@ -260,7 +260,7 @@ mod tests {
             )
         };
         let deny = |principal: Value| with(allow(principal, json!("kms:*")), "Effect", json!("Deny"));
-        let unclear_allow = "what allows kms:GenerateDataKey depends on what is not known beforehand";
+        let unclear_allow = "what allows kms:GenerateDataKey depends on what is not known in advance";
         let unclear_deny = "a statement may deny kms:GenerateDataKey";
         let unclear = |why: &str| Ruling::Unclear(why.to_owned());
         let all = || allow(alarms(), json!("kms:*"));

@@ -81,17 +81,29 @@ pub fn needs(
                 who: Who::Service(format!("logs.{region}.amazonaws.com")),
                 actions: LOGGING,
                 context: [("kms:EncryptionContext:aws:logs:arn".to_owned(), arn)].into(),
-                purpose: format!("the log group {group} cannot be made"),
+                purpose: format!("the log group {group} cannot be created"),
             });
             needs.push(KeyUse {
                 key: key.to_string(),
                 region: region.clone(),
                 who: role(region, true),
-                actions: PUBLISHING,
+                actions: &["kms:Decrypt"],
                 context: [caller.clone()].into(),
                 purpose: "the function can read neither its environment nor its secrets".to_owned(),
             });
             if !has_topic(region.as_str()) {
+                // To read it has no need of this.
+                needs.push(KeyUse {
+                    key: key.to_string(),
+                    region: region.clone(),
+                    who: role(region, true),
+                    actions: &["kms:GenerateDataKey"],
+                    context: [caller.clone()].into(),
+                    purpose: format!(
+                        "the function's messages do not get through the topic {}",
+                        topology.topic_name()
+                    ),
+                });
                 needs.push(alarms(key.as_str(), region, &topology.topic_name()));
             }
         }
@@ -299,6 +311,19 @@ mod tests {
         assert!(
             told[0].contains("does not let the role sitefence-prod-eu-west-1 use"),
             "{told:?}"
+        );
+        // What the role needs for messages alone says nothing about what it can read.
+        let to_role = json!({"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:role/sitefence-prod-{REGION}")},
+            "Action": "kms:Decrypt", "Resource": "*"});
+        let services = [to_service("cloudwatch.amazonaws.com"), to_service(&logs)];
+        let told = under(&topology, policy(json!([to_role, services[0], services[1]])));
+        assert_eq!(
+            told,
+            [format!(
+                "the policy of the key {} does not let the role sitefence-prod-eu-west-1 use kms:GenerateDataKey, and the \
+                 function's messages do not get through the topic sitefence-prod-notifications",
+                key("k")
+            )]
         );
         // Once, whatever it is needed for.
         let denied = "KMS:GetKeyPolicy in eu-west-1 was refused: AccessDeniedException: no: the caller needs `kms:GetKeyPolicy`";

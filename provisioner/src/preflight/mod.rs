@@ -7,6 +7,7 @@ mod accelerator;
 pub mod causes;
 pub mod cluster_problem;
 mod clusters;
+pub mod forced;
 pub mod infinispan;
 mod keepers;
 mod key_policy;

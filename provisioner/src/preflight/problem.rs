@@ -8,8 +8,8 @@ use crate::observed::RegisterReading;
 use crate::topology::{Region, RegisterKind};
 
 /// Before a site is put into the accelerator by hand.
-const IN_STEP: &str = "a stale site that serves loses writes; once it is in step with the other, its caches cleared and \
-                       the state pushed (docs/runbook.md, chapter `A site is fenced`)";
+const IN_STEP: &str = "a stale site that serves loses writes; once it is up to date, its caches cleared and the \
+                       other site's state pushed to it (docs/runbook.md, chapter `A site is fenced`)";
 
 /// A reason not to go on. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +94,9 @@ pub enum Problem {
     SecretsMove { from: String, to: String },
     #[error("the secret `{name}` in {region} is being deleted")]
     SecretBeingDeleted { name: String, region: Region },
-    #[error("site `{site}` is in {region} by the topology, and its load balancer {arn} is in {found}")]
+    #[error(
+        "site `{site}` is in {region} according to the topology, but its load balancer {arn} is in {found}"
+    )]
     BalancerInAnotherRegion {
         site: SiteName,
         index: usize,
@@ -155,7 +157,7 @@ pub enum Problem {
     },
     #[error(
         "the register's table `{table}` in {region} is an eventually consistent global table{}: two functions could \
-         decide for different sites in the same second, and the last writer would be believed",
+         decide for different sites in the same second, and the last write would count",
         also_in(others)
     )]
     EventualRegister {
@@ -164,7 +166,7 @@ pub enum Problem {
         others: Vec<String>,
     },
     #[error(
-        "the register's table `{table}` in {region} is a table of one Region, and the topology wants a strong one"
+        "the register's table `{table}` in {region} is a table of one Region, but the topology needs a strong one"
     )]
     NotStrong { table: String, region: Region },
     #[error("the register's table `{table}` has no replica in {region}, only in {}", has.join(", "))]
@@ -185,17 +187,15 @@ pub enum Problem {
         "a table `{table}` was kept in {region} when this topology was destroyed, and the topology does not keep it"
     )]
     KeptTable { table: String, region: Region },
-    #[error(
-        "the register's table `{table}` is gone from {region}, while its stack {stack} says that it is there"
-    )]
+    #[error("the register's table `{table}` is gone from {region}, but its stack {stack} still lists it")]
     RegisterGone {
         table: String,
         region: Region,
         stack: String,
     },
     #[error(
-        "the stack {stack} in {region} can only be made anew, and the register's table `{table}` would go with it, with \
-         what was decided"
+        "the stack {stack} in {region} can only be replaced, and the register's table `{table}` would go with it, \
+         with what was decided"
     )]
     RegisterInBrokenStack {
         table: String,
@@ -204,15 +204,15 @@ pub enum Problem {
         resource: String,
     },
     #[error(
-        "the topology keeps the register's table `{table}`, and its stack {stack} in {region}, which was applied \
-         before that was said, would delete it with its history"
+        "the topology keeps the register's table `{table}`, but its stack {stack} in {region} was applied before \
+         that was set, and would delete the table with its history"
     )]
     RegisterNotKept {
         table: String,
         region: Region,
         stack: String,
     },
-    #[error("the template of {stack} asks for the parameter {parameter}, which nobody knows")]
+    #[error("the template of {stack} needs the parameter {parameter}, for which there is no value")]
     UnknownParameter { stack: String, parameter: String },
     #[error("{what} cannot change while a decision is in force: the register is `{}`, epoch {}{}", register.state(), register.epoch(), fenced(register))]
     DecisionInForce { what: String, register: RegisterReading },
@@ -232,11 +232,11 @@ pub enum Problem {
         epoch: u64,
     },
     #[error(
-        "the register moves from {from} to {to} while alerts may fence: a function that still knows the one and a \
-         function that knows the other would decide without each other"
+        "the register moves from {from} to {to} while alerts may fence: a function that still knows the old one and \
+         a function that knows the new one would decide independently"
     )]
     MovesUnheld { from: String, to: String },
-    #[error("the function `{function}` in {region} fences too: it is the one of Keycloak's guide")]
+    #[error("the function `{function}` in {region} fences, too: it is the function of Keycloak's guide")]
     GuideDeployment { function: String, region: Region },
     #[error("the accelerator belongs to `{owner}`, and this is `{ours}`")]
     AnothersAccelerator {
@@ -339,12 +339,12 @@ impl Problem {
                 sites[0], sites[1]
             ),
             Self::ForeignEndpoint { endpoint, group } | Self::GoneBalancer { arn: endpoint, group } => format!(
-                "the function fences only where it knows every endpoint; remove it: aws globalaccelerator \
+                "the function fences only if it knows every endpoint; remove this one: aws globalaccelerator \
                  remove-endpoints --region us-west-2 --endpoint-group-arn {group} --endpoint-identifiers \
                  EndpointId={endpoint}"
             ),
             Self::UnseenBalancer { .. } => {
-                "nothing was deployed yet that would remember it: run the same command again once the Region answers"
+                "nothing that would remember it is deployed yet: run the same command again once the Region answers"
                     .into()
             }
             Self::RegisterUnread { .. } => "run the same command again once the register's Region answers".into(),
@@ -371,7 +371,7 @@ impl Problem {
                  Key=site,Value={site}"
             ),
             Self::AmbiguousBalancer { .. } => {
-                "put the right one into the accelerator, or take the tag `site` from the others".into()
+                "put the right one into the accelerator, or remove the tag `site` from the others".into()
             }
             Self::NoInfinispanEndpoint { index, .. } => format!(
                 "expose Infinispan outside of its cluster (OpenShift: the Route `infinispan-external`), or set \
@@ -387,8 +387,9 @@ impl Problem {
                 quoted(name)
             ),
             Self::NoReplica { name, first_region, region } => format!(
-                "a function must outlive the other Region: aws secretsmanager replicate-secret-to-regions --region \
-                 {first_region} --secret-id {} --add-replica-regions Region={region}",
+                "a function must survive the loss of the other Region: aws secretsmanager \
+                 replicate-secret-to-regions --region {first_region} --secret-id {} --add-replica-regions \
+                 Region={region}",
                 quoted(name)
             ),
             Self::SecretsMove { from, .. } => format!(
@@ -399,7 +400,7 @@ impl Problem {
                 format!("restore it: aws secretsmanager restore-secret --region {region} --secret-id {}", quoted(name))
             }
             Self::BalancerInAnotherRegion { index, found, site, .. } => format!(
-                "correct sites[{index}].region to {found}, or give the tag site={site} to the balancer that is meant"
+                "correct sites[{index}].region to {found}, or give the tag site={site} to the right load balancer"
             ),
             Self::OwnSecretBeingDeleted { name, region, is_made: true } => {
                 format!("the function needs it: aws secretsmanager restore-secret --region {region} --secret-id {}", quoted(name))
@@ -455,9 +456,9 @@ impl Problem {
                  --region {region} --table-name {table}"
             ),
             Self::RegisterGone { .. } => {
-                "someone deleted it by hand, and what was decided went with it: first make sure that both sites are in the \
-                 accelerator and replicate to each other, for if one is fenced, nothing will remember it; then \
-                 `provision destroy` and `provision apply` make it anew"
+                "someone deleted it by hand, and what was decided went with it: first make sure that both sites are \
+                 in the accelerator and replicate to each other, because if one is fenced, the record of that is \
+                 gone; then `provision destroy` and `provision apply` make a new one"
                     .into()
             }
             Self::RegisterInBrokenStack {
@@ -473,7 +474,7 @@ impl Problem {
                 "`provision apply` first, which has the stack keep it; or take register.retain out and have it deleted"
                     .into()
             }
-            Self::UnknownParameter { .. } => "this is a mistake in Sitefence; please report it".into(),
+            Self::UnknownParameter { .. } => "this is a bug in Sitefence; please report it".into(),
             Self::DecisionInForce { .. } => {
                 "bring the fenced site back first (docs/runbook.md, chapter `A site is fenced`); the \
                  register opens by itself then"
@@ -486,16 +487,17 @@ impl Problem {
             ),
             Self::UsedRegister { epoch, .. } => format!(
                 "what was decided since that item was written is not in it: make sure that both sites are in the \
-                 accelerator and replicate to each other, then confirm the epoch to go on from with --resume-epoch \
-                 {epoch}"
+                 accelerator and replicate to each other, then confirm the epoch to continue from with \
+                 --resume-epoch {epoch}"
             ),
             Self::MovesUnheld { .. } => {
-                "forbid decisions for that long: `provision hold --reason …`, then apply; the new register holds nobody off"
+                "prevent decisions meanwhile: `provision hold --reason …`, then apply; the hold does not move to the \
+                 new register"
                     .into()
             }
             Self::GuideDeployment { function, region } => format!(
-                "two fencers can each take out another site: remove its AlertmanagerConfig in both clusters, then \
-                 aws lambda delete-function --region {region} --function-name {function}"
+                "two fencers could each take out a different site: remove its AlertmanagerConfig in both clusters, \
+                 then aws lambda delete-function --region {region} --function-name {function}"
             ),
             Self::AnothersAccelerator { arn, owner, .. } => format!(
                 "two deployments on one accelerator would empty it between them: `provision destroy` that one first; if \

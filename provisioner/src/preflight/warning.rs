@@ -13,21 +13,21 @@ use crate::topology::{Expiry, Region, Validity};
 
 fn epochs(resumed: Option<u64>) -> String {
     match resumed {
-        Some(epoch) => format!("epochs go on from {epoch}"),
-        None => "epochs begin anew".to_owned(),
+        Some(epoch) => format!("epochs continue from {epoch}"),
+        None => "epochs start over".to_owned(),
     }
 }
 
 fn ends(validity: Validity, at: Timestamp) -> String {
     match validity {
-        Validity::EndsSoon => format!("ends at {at}: put its successor beside it and apply before that"),
+        Validity::EndsSoon => format!("ends at {at}: add its successor to the file and apply before then"),
         Validity::Ended => format!(
-            "ended at {at}, and none of the file is valid: the function trusts nobody there; put the authority's successor \
-             into it and apply"
+            "expired at {at}, and nothing else in the file is valid: the function trusts nobody there; add the \
+             authority's successor to the file and apply"
         ),
         Validity::NotYet => format!(
-            "is valid from {at} on only, and none of the file is valid now: the function trusts nobody there; put the \
-             present authority beside it and apply"
+            "is only valid from {at} on, and nothing else in the file is valid now: the function trusts nobody \
+             there; add the current authority to the file and apply"
         ),
     }
 }
@@ -41,7 +41,7 @@ fn sites(at: &[SiteName]) -> String {
 
 fn reasons(asked: &[(SiteName, Option<String>)]) -> String {
     const UNASKED: &str =
-        "plan signs in only where the deployed function does; --sign-in has it ask all the same";
+        "plan signs in only where the deployed function does; --sign-in makes it ask anyway";
     if asked.len() > 1 && asked.iter().all(|(_, why)| why.is_none()) {
         return format!("neither site was asked: {UNASKED}");
     }
@@ -64,11 +64,11 @@ pub enum Warning {
         "site `{site}` is out of the listener of port {ports}, though no decision is in force: someone took it out by hand"
     )]
     SiteTakenOut { site: SiteName, ports: String },
-    #[error("the topology no longer uses {region}: what stands there will be removed")]
+    #[error("the topology no longer uses {region}: what is deployed there will be removed")]
     RegionLeft { region: Region },
     #[error(
         "the register moves from {from} to {to}: the history stays behind, {}; a hold stays behind, too: hold again \
-         after the move if it is still wanted",
+         after the move if you still need it",
         epochs(*resumed)
     )]
     RegisterMoves {
@@ -79,11 +79,11 @@ pub enum Warning {
     },
     #[error(
         "functions of two Regions know different registers ({}), as an apply that stopped between them leaves them; \
-         release no hold before one has ended whole, or they decide without each other",
+         release no hold until an apply has finished, or they decide independently",
         registers.join(", ")
     )]
     RegistersDiffer { registers: Vec<String> },
-    #[error("the deployed function's settings cannot be read; it is taken for an older version's")]
+    #[error("the deployed function's settings cannot be read; they are assumed to be an older version's")]
     UnreadableSettings,
     #[error(
         "{} in namespace {} of site `{}` is not there yet: secretDelivery is manual, and without it Alertmanager cannot sign in",
@@ -112,14 +112,14 @@ pub enum Warning {
     )]
     KeyUnread { key: String, why: String },
     #[error(
-        "the topic {topic} is encrypted under AWS's own key for SNS, which lets no alarm of CloudWatch through: give it a \
-         key of yours, or none"
+        "the topic {topic} is encrypted under AWS's own key for SNS, which lets no CloudWatch alarm through: give it \
+         a key of your own, or none"
     )]
     TopicUnderAwsKey { topic: String },
     #[error("not verified: whether alarms get through the topic {topic} ({why})")]
     TopicUnread { topic: String, why: String },
     /// Who puts endpoints back, or strips our tag.
-    #[error("the accelerator is kept by {keeper}: {does}")]
+    #[error("the accelerator is managed by {keeper}: {does}")]
     KeptByOthers { keeper: String, does: &'static str },
     #[error("the secret `{name}`: {what}")]
     OddSecret { name: String, what: String },
@@ -165,9 +165,9 @@ pub enum Warning {
         oddity: Oddity,
     },
     #[error(
-        "the AlertmanagerConfig of site `{site}`'s cluster does not know `proxyFromEnvironment`, which prometheus-operator \
-         has from 0.78 on: Alertmanager goes to the function straight; where only a proxy leads out, set monitoring.proxy to \
-         its URL"
+        "the AlertmanagerConfig of site `{site}`'s cluster does not know `proxyFromEnvironment`, which \
+         prometheus-operator has from 0.78 on: Alertmanager connects to the function directly; if a proxy is the \
+         only way out, set monitoring.proxy to its URL"
     )]
     NoEnvironmentProxy { site: SiteName },
     #[error("site `{site}`: the function will not trust the Infinispan at {url}: {mistrust}")]
@@ -208,7 +208,7 @@ pub enum Warning {
         /// Why each site was not, in the topology's order; nothing where `plan` did not ask.
         asked: Vec<(SiteName, Option<String>)>,
     },
-    #[error("{}: {field} was set by `{manager}` beside what we set; to take it out: {command}", object.title())]
+    #[error("{}: {field} was set by `{manager}` in addition to what we set; to remove it: {command}", object.title())]
     SetByOthers {
         object: ObjectRef,
         manager: String,

@@ -52,7 +52,9 @@ const HOUR_SECONDS: u32 = 3600;
 const DAY_SECONDS: u32 = 86_400;
 
 /// Its alarm has the site's name in its own, its section has not.
-const PATH_SILENT: &str = "No watchdog of this site arrives: what it reports about the other would not arrive either. Look along Prometheus, Alertmanager, the way out of the cluster, the webhook's password.";
+const PATH_SILENT: &str = "No watchdog from this site arrives: its reports about the other site would not arrive \
+                           either. Check Prometheus, Alertmanager, the way out of the cluster, and the webhook's \
+                           password.";
 
 struct AlarmBuilder<'a> {
     topology: &'a Topology,
@@ -140,21 +142,90 @@ pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
         alarms: Vec::new(),
     };
 
-    b.cause("FenceHappened", "fence-happened", Cause::Decided, 1, "A site was lost and is being fenced. Nothing is to be done now; the dashboard and the function's log show how things stand.");
-    b.cause("FenceCompleted", "fence-completed", Cause::Completed, 1, "The lost site is out of the accelerator and replication to it is cut: the survivor serves. When the other is well again, bring it back by `provision rejoin`.");
+    b.cause("FenceHappened", "fence-happened", Cause::Decided, 1, "A site was lost and is being fenced. You need not \
+                                                                   do anything yet: the dashboard and the function's \
+                                                                   log show how things stand.");
+    b.cause("FenceCompleted", "fence-completed", Cause::Completed, 1, "The lost site is out of the accelerator and \
+                                                                       replication to it is cut: the survivor \
+                                                                       serves. When the other is well again, bring \
+                                                                       it back with `provision rejoin`.");
     b.cause("FenceRepeated", "fence-repeated", Cause::RefencedEarlyReturn, 1, "The fenced site was put back into the accelerator while its data is stale; it has been taken out again. `provision rejoin` brings it back.");
     // Whoever does it each minute is one alarm, and that ends when it has not happened for a quarter of an hour.
-    let recurring = b.alarm("PutRightAgain", "put-right-again", Cause::Recurring.metric(), Silence::IsFine, "The fenced site was put back into the accelerator, or the survivor's Infinispan forgot that replication is cut, more than once within an hour. It was put right each time. The function's log says which and how often: a controller that puts endpoints back has to be stopped, an Infinispan that restarts over and over has to be looked at.");
+    let recurring = b.alarm("PutRightAgain", "put-right-again", Cause::Recurring.metric(), Silence::IsFine, "The \
+                                                                                                             fenced \
+                                                                                                             site \
+                                                                                                             was put \
+                                                                                                             back \
+                                                                                                             into \
+                                                                                                             the \
+                                                                                                             accelerator, \
+                                                                                                             or the \
+                                                                                                             survivor's \
+                                                                                                             Infinispan \
+                                                                                                             forgot \
+                                                                                                             that \
+                                                                                                             replication \
+                                                                                                             is cut, \
+                                                                                                             more \
+                                                                                                             than \
+                                                                                                             once \
+                                                                                                             within \
+                                                                                                             an \
+                                                                                                             hour. \
+                                                                                                             It was \
+                                                                                                             corrected \
+                                                                                                             each \
+                                                                                                             time. \
+                                                                                                             The \
+                                                                                                             function's \
+                                                                                                             log \
+                                                                                                             says \
+                                                                                                             which \
+                                                                                                             of the \
+                                                                                                             two, \
+                                                                                                             and how \
+                                                                                                             often: \
+                                                                                                             stop a \
+                                                                                                             controller \
+                                                                                                             that \
+                                                                                                             puts \
+                                                                                                             endpoints \
+                                                                                                             back; \
+                                                                                                             look \
+                                                                                                             into an \
+                                                                                                             Infinispan \
+                                                                                                             that \
+                                                                                                             keeps \
+                                                                                                             restarting.");
     b.alarms.push(Alarm {
         evaluation_periods: 15,
         datapoints_to_alarm: 1,
         ..recurring
     });
-    b.cause("OnlyDrainedLeft", "only-drained-left", Cause::OnlyDrainedLeft, 1, "A site is lost, and the only one that is left is drained: its weight or traffic dial in the accelerator is 0. Nothing is decided, and nobody can log in, until an operator fences the lost site: that restores the weight and the dial of the other one.");
-    b.cause("SurvivorMissing", "survivor-missing", Cause::SurvivorMissing, 1, "A site is fenced, and the other one, which survives, is missing in the accelerator: nobody who comes there is served as decided. The function does not put it back where others are, while an operator holds everything, or twice within an hour: put it back by hand now.");
+    b.cause("OnlyDrainedLeft", "only-drained-left", Cause::OnlyDrainedLeft, 1, "A site is lost, and the only one \
+                                                                                that is left is drained: its weight \
+                                                                                or traffic dial in the accelerator \
+                                                                                is 0. Nothing is decided, and nobody \
+                                                                                can log in, until an operator fences \
+                                                                                the lost site, which also restores \
+                                                                                the other one's weight and dial.");
+    b.cause("SurvivorMissing", "survivor-missing", Cause::SurvivorMissing, 1, "A site is fenced, and the other one, \
+                                                                               the survivor, is missing from the \
+                                                                               accelerator: users are not served as \
+                                                                               decided. The function does not put it \
+                                                                               back while other endpoints are in the \
+                                                                               listener, while a hold is on, or \
+                                                                               twice within an hour: put it back by \
+                                                                               hand now.");
     b.cause("AnothersAccelerator", "anothers-accelerator", Cause::AnothersAccelerator, 1, "A site was not fenced, or not brought back, because the accelerator's tag names another deployment. Two of them would empty it between them: destroy one, then apply the other.");
-    b.cause("OwnerUnknown", "owner-unknown", Cause::OwnerUnknown, 1, "A decision was taken although the accelerator's tag could not be read for ten minutes. If another deployment stands on the same accelerator, look at its endpoints now.");
-    b.cause("StateUnexplained", "state-unexplained", Cause::Unexplained, 2, "Accelerator and Infinispan do not fit what the register says, so the function leaves them alone. Its log says what differs.");
+    b.cause("OwnerUnknown", "owner-unknown", Cause::OwnerUnknown, 1, "A decision was taken although the \
+                                                                      accelerator's tag could not be read for ten \
+                                                                      minutes. If another deployment uses the same \
+                                                                      accelerator, check its endpoints now.");
+    b.cause("StateUnexplained", "state-unexplained", Cause::Unexplained, 2, "Accelerator and Infinispan do not match \
+                                                                             what the register says, so the function \
+                                                                             changes nothing. Its log says what \
+                                                                             differs.");
     b.cause("DependencyFailed", "dependency-failed", Cause::DependencyFailed, 3, "For three minutes the function could not reach something it needs: register, accelerator, Infinispan or a secret. Its log names it. No site can be fenced until it is back.");
     b.cause("ForeignAlerts", "foreign-alerts", Cause::ForeignLabels, 1, "Authenticated alerts of another deployment arrive here: a webhook's address was copied together with its password.");
 
@@ -165,7 +236,32 @@ pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
         ..stuck
     });
 
-    let lost = b.alarm("LossNotFenced", "loss-not-fenced", Metric::Unfenced.name(), Silence::IsFine, "A site does not see the other one, and nobody is fenced: both may refuse their users. The function's log and /health say why (check `loss`): a hold, quiet time, a survivor that is not fit or whose relay nodes disagree, mode: observe, or a report that does not arrive. An operator's fence decides at once.");
+    let lost = b.alarm("LossNotFenced", "loss-not-fenced", Metric::Unfenced.name(), Silence::IsFine, "A site does \
+                                                                                                      not see the \
+                                                                                                      other one, and \
+                                                                                                      no site is \
+                                                                                                      fenced: both \
+                                                                                                      may refuse \
+                                                                                                      their users. \
+                                                                                                      The function's \
+                                                                                                      log and \
+                                                                                                      /health say \
+                                                                                                      why (check \
+                                                                                                      `loss`): a \
+                                                                                                      hold, quiet \
+                                                                                                      time, a \
+                                                                                                      survivor that \
+                                                                                                      is not fit or \
+                                                                                                      whose relay \
+                                                                                                      nodes \
+                                                                                                      disagree, \
+                                                                                                      mode: observe, \
+                                                                                                      or a report \
+                                                                                                      that does not \
+                                                                                                      arrive. An \
+                                                                                                      operator's \
+                                                                                                      fence decides \
+                                                                                                      at once.");
     b.alarms.push(Alarm {
         statistic: "Maximum",
         threshold: UNFENCED_AFTER_SECONDS,
@@ -204,7 +300,12 @@ pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
     }
 
     b.cry("DeepCheckFailing", "deep-check-failing", Metric::DeepCheckFailures, 3, "For three minutes something that a fence needs has been out of order. The function's log and /health name it.");
-    b.cry("OwnerTagWrong", "accelerator-not-ours", Metric::NotOurs, 2, "The accelerator has lost the tag that says whose it is, or it names another deployment. While it does, this one fences nobody; without it nothing keeps another one away. `provision apply` writes a tag that is gone.");
+    b.cry("OwnerTagWrong", "accelerator-not-ours", Metric::NotOurs, 2, "The accelerator has lost the tag that names \
+                                                                        its owner, or the tag names another \
+                                                                        deployment. In the second case this \
+                                                                        deployment fences nobody; in the first, \
+                                                                        nothing keeps another one away. `provision \
+                                                                        apply` writes a tag that is gone.");
     let not_running = b.alarm("DeepCheckNotRunning", "deep-check-not-running", Metric::DeepCheckRan.name(), Silence::IsFailure, "The function's check of everything that a fence needs has not finished for three minutes: is the schedule on, does the function start?");
     b.alarms.push(Alarm {
         evaluation_periods: 3,
@@ -216,7 +317,28 @@ pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
     let remind_after = topology.drill.remind_after.seconds();
     // Where a fence is only observed, a drill is refused.
     if is_first && remind_after > 0 && topology.mode == Mode::Act {
-        let due = b.alarm("DrillDue", "drill-due", Metric::Undrilled.name(), Silence::IsFine, &format!("The link has not been cut for a drill for {} days. Nothing is wrong; nobody knows either that a fence would still work from one end to the other. `provision drill --split-brain` shows it; `drill.remindAfter` in the topology says how often, and 0s switches this off.", remind_after / DAY_SECONDS));
+        let due = b.alarm("DrillDue", "drill-due", Metric::Undrilled.name(), Silence::IsFine, &format!("No drill has \
+                                                                                                        cut the link \
+                                                                                                        for {} days. \
+                                                                                                        Nothing is \
+                                                                                                        wrong, but \
+                                                                                                        nobody knows \
+                                                                                                        whether a \
+                                                                                                        fence would \
+                                                                                                        still work \
+                                                                                                        from end to \
+                                                                                                        end. \
+                                                                                                        `provision \
+                                                                                                        drill \
+                                                                                                        --split-brain` \
+                                                                                                        shows it; \
+                                                                                                        `drill.remindAfter` \
+                                                                                                        in the \
+                                                                                                        topology \
+                                                                                                        says how \
+                                                                                                        often, and \
+                                                                                                        0s switches \
+                                                                                                        this off.", remind_after / DAY_SECONDS));
         b.alarms.push(Alarm {
             statistic: "Maximum",
             // A minute without a check is no drill: it would be reminded of again after it.

@@ -366,7 +366,7 @@ fn fencing_parameters(is_first: bool) -> Vec<Parameter> {
             ),
             settings::OWNER => Parameter::new(
                 name,
-                "Whose the accelerator is, as its tag says: account/Region/table/topology",
+                "The accelerator's owner, as in its tag: account/Region/table/topology",
                 Some("^[0-9]{12}/[a-z0-9-]+/[A-Za-z0-9_.-]+/[a-z0-9-]+$"),
             ),
             settings::REGISTER_TABLE => {

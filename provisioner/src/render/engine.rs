@@ -32,7 +32,7 @@ pub enum RenderError {
         source: tera::Error,
     },
     /// The values cannot be handed to the template.
-    #[error("the values of template `{template}` cannot be written down: {reason}")]
+    #[error("the values of template `{template}` cannot be written: {reason}")]
     Values { template: &'static str, reason: String },
     /// What came out is not YAML.
     #[error("template `{template}` gives a document that cannot be read back: {reason}")]

@@ -33,6 +33,7 @@ const LONGEST_SCRAPE_TIMEOUT: Interval = Interval::from_seconds(10);
 #[derive(Serialize)]
 struct Runbook {
     site_offline: String,
+    site_suspected: String,
     site_lost: String,
     site_view_absent: String,
     replication_cut: String,
@@ -43,6 +44,7 @@ impl Runbook {
     fn of_alerts() -> Self {
         Self {
             site_offline: runbook(alert::SITE_OFFLINE),
+            site_suspected: runbook(alert::SITE_SUSPECTED),
             site_lost: runbook(alert::SITE_LOST),
             site_view_absent: runbook(alert::SITE_VIEW_ABSENT),
             replication_cut: runbook(alert::REPLICATION_CUT),
@@ -55,6 +57,7 @@ impl Runbook {
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Alerts {
     site_offline: &'static str,
+    site_suspected: &'static str,
     site_lost: &'static str,
     site_view_absent: &'static str,
     replication_cut: &'static str,
@@ -63,6 +66,7 @@ struct Alerts {
 
 const ALERTS: Alerts = Alerts {
     site_offline: alert::SITE_OFFLINE,
+    site_suspected: alert::SITE_SUSPECTED,
     site_lost: alert::SITE_LOST,
     site_view_absent: alert::SITE_VIEW_ABSENT,
     replication_cut: alert::REPLICATION_CUT,
@@ -199,6 +203,7 @@ fn alertmanager_config(topology: &Topology, site: &Site) -> Result<Filled, Rende
         labels: Vec<Label>,
         topology: String,
         group_wait: String,
+        is_suspected: bool,
         group_interval: String,
         repeat_interval: String,
         watchdog_interval: String,
@@ -229,6 +234,7 @@ fn alertmanager_config(topology: &Topology, site: &Site) -> Result<Filled, Rende
             labels: monitoring_labels(topology),
             topology: topology.name.to_string(),
             group_wait: alerting.group_wait.to_string(),
+            is_suspected: alerting.suspicion.seconds() > 0,
             group_interval: alerting.group_interval.to_string(),
             repeat_interval: alerting.repeat_interval.to_string(),
             watchdog_interval: WATCHDOG_INTERVAL.to_string(),
@@ -283,20 +289,19 @@ pub const fn api_version(platform: Platform) -> &'static str {
     }
 }
 
-/// How long `site`'s alert against its peer waits: longer if the peer is the preferred survivor, so that when
-/// both report each other the preferred one's alert comes first.
-pub fn pending(topology: &Topology, site: &Site) -> Interval {
-    let pending = topology.alerting.pending;
+/// How much longer `site`'s alerts against its peer wait if the peer is the preferred survivor, so that when both report
+/// each other the preferred one's comes first.
+pub fn preference(topology: &Topology, site: &Site) -> Option<Interval> {
     let peer = &topology.peer_of(site).name;
-    if topology.preferred_survivor.as_ref() == Some(peer) {
-        Interval::from_seconds(
-            pending
-                .seconds()
-                .saturating_add(topology.alerting.preference_delay.seconds()),
-        )
-    } else {
-        pending
-    }
+    let is_preferred = topology.preferred_survivor.as_ref() == Some(peer);
+    let delay = topology.alerting.preference_delay;
+    (is_preferred && delay.seconds() > 0).then_some(delay)
+}
+
+/// How long `site`'s alert against its peer waits.
+pub fn pending(topology: &Topology, site: &Site) -> Interval {
+    let more = preference(topology, site).map_or(0, Interval::seconds);
+    Interval::from_seconds(topology.alerting.pending.seconds().saturating_add(more))
 }
 
 /// The names of the pods of the site's Infinispan: there may be others in its namespace, with sites of their own. The
@@ -324,6 +329,9 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
         site_view_absent_summary: String,
         watchdog_summary: String,
         pending: String,
+        is_suspected: bool,
+        /// One or none.
+        suspected_pending: Vec<String>,
         severity: String,
         topology: String,
         reporter: String,
@@ -355,10 +363,15 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
             replication_cut_expr: format!(
                 "min by (namespace, cache, site) ({{{ADMIN_STATUS},{about}}}) == 0"
             ),
-            site_offline_summary: format!("Site {peer} is out of {}'s sight", site.name),
+            site_offline_summary: format!("{} does not see site {peer}", site.name),
             site_view_absent_summary: format!("Nothing shows whether {} sees {peer}", site.name),
-            watchdog_summary: format!("The way from {} to the fencing function works", site.name),
+            watchdog_summary: format!("The path from {} to the fencing function works", site.name),
             pending: pending(topology, site).to_string(),
+            is_suspected: topology.alerting.suspicion.seconds() > 0,
+            suspected_pending: preference(topology, site)
+                .map(|delay| delay.to_string())
+                .into_iter()
+                .collect(),
             severity: topology.alerting.severity.to_string(),
             topology: topology.name.to_string(),
             reporter: site.name.to_string(),

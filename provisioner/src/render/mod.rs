@@ -25,7 +25,8 @@ pub use aws::{parameters, schedule_input};
 pub use engine::RenderError;
 pub use health::health_host_parameter;
 pub use kubernetes::{
-    ENVIRONMENT_PROXY, ObjectKind, WATCHDOG_REPEAT_INTERVAL, api_version, pending, without_environment_proxy,
+    ENVIRONMENT_PROXY, ObjectKind, WATCHDOG_REPEAT_INTERVAL, api_version, pending, preference,
+    without_environment_proxy,
 };
 
 use crate::topology::names::StackKind;

@@ -164,7 +164,7 @@ impl IncidentPage {
 fn sentence(chapter: &Chapter, decision: &Decision) -> String {
     let (survivor, fenced) = (&decision.survivor, &decision.fenced);
     let cut = chapter.first(State::Complete).map_or_else(
-        || ", and that was never complete".to_owned(),
+        || ", and the fence was never complete".to_owned(),
         |at| {
             format!(
                 ", complete after {}",
@@ -267,9 +267,10 @@ fn settings(topology: &Topology) -> Vec<Setting> {
         Setting {
             name: "alert",
             value: format!(
-                "scrape {}, evaluation {}, for {}, groupWait {}, groupInterval {}",
+                "scrape {}, evaluation {}, suspicion {}, for {}, groupWait {}, groupInterval {}",
                 alerting.scrape_interval,
                 alerting.evaluation_interval,
+                alerting.suspicion,
                 alerting.pending,
                 alerting.group_wait,
                 alerting.group_interval
@@ -325,7 +326,7 @@ fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<Fo
     }
     if chapter.has_gaps() {
         say(
-            "Revisions are missing above: the function's log has what it did then.".to_owned(),
+            "Revisions are missing above: the function's log shows what it did then.".to_owned(),
             None,
         );
     }
@@ -337,7 +338,7 @@ fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<Fo
     }
     say(
         format!(
-            "Why the sites lost each other: the link, the gossip routers, {} as a whole. No record here says so.",
+            "Why the sites lost each other: the link, the gossip routers, {} as a whole? No record here says.",
             decision.fenced
         ),
         None,

@@ -13,13 +13,14 @@ use crate::observed::changes::StackDifference;
 use crate::package::PackedFunction;
 use crate::package::elf::{Binary, Linkage};
 use crate::plan::{Plan, StackGoal, Step};
-use crate::topology::time_to_fence::{Advice, TimeToFence};
+use crate::topology::time_to_fence::{Advice, Saving, TimeToFence};
 
 pub fn plan_json(
     plan: &Plan,
     preview: &Preview,
     cases: &[TimeToFence],
     advice: &[Advice],
+    savings: &[Saving],
     bill: Option<&[Cost]>,
 ) -> Value {
     let mut value = json!({
@@ -39,6 +40,7 @@ pub fn plan_json(
         "warnings": plan.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "timeToFence": cases,
         "advice": advice,
+        "savings": savings,
     });
     if let Some(bill) = bill {
         value["monthlyCost"] = json!(bill);

@@ -78,7 +78,7 @@ pub(super) fn lines(step: &Step) -> Vec<String> {
                 object.title()
             )]
         }
-        Step::AwaitRollout { name, .. } => vec![format!("… {name}  is waited for")],
+        Step::AwaitRollout { name, .. } => vec![format!("… {name}  waiting for its rollout")],
         _ => Vec::new(),
     }
 }

@@ -13,7 +13,7 @@ use crate::observed::changes::{Action, Replacement, StackDifference, StackDrift}
 use crate::observed::objects::ObjectAction;
 use crate::plan::unreached::OutOfReach;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
-use crate::topology::time_to_fence::{Advice, Basis, Flap, Stage, TimeToFence};
+use crate::topology::time_to_fence::{Advice, Basis, Flap, Saving, Stage, TimeToFence};
 use crate::topology::{Region, SiteName};
 use fencing::accelerator::OWNER_TAG;
 
@@ -46,11 +46,12 @@ pub fn step(step: &Step) -> Option<String> {
         } => {
             let places: Vec<String> = registers.iter().map(|(place, _)| place.to_string()).collect();
             let are_as_they_were = match places.len() {
-                1 => "is as it was",
-                _ => "are as they were",
+                1 => "is unchanged",
+                _ => "are unchanged",
             };
             format!(
-                "waiting {timeout_seconds} s, so that no function runs any more, and looking whether {} {are_as_they_were}",
+                "waiting {timeout_seconds} s, so that no function is still running, then checking that {} \
+                 {are_as_they_were}",
                 places.join(" and ")
             )
         }
@@ -71,11 +72,11 @@ pub fn step(step: &Step) -> Option<String> {
 /// What changes in a stack: its tags, then its resources, one line each and one more per property.
 pub fn changes(difference: &StackDifference) -> Vec<String> {
     if difference.tags.is_empty() && difference.resources.is_empty() {
-        return vec!["only the template's own words change, nothing of what is in it".to_owned()];
+        return vec!["only the template's descriptions change, and no resource".to_owned()];
     }
     let mut lines: Vec<String> = properties(&difference.tags)
         .into_iter()
-        .map(|line| format!("tag {}  (on all that is in it)", line.trim_start()))
+        .map(|line| format!("tag {}  (on everything in it)", line.trim_start()))
         .collect();
     for change in &difference.resources {
         let sign = match (change.action, change.replacement) {
@@ -216,7 +217,7 @@ fn marks_text(text: &mut String, plan: &Plan) {
 fn drift_text(text: &mut String, drift: &StackDrift) {
     let _ = writeln!(
         text,
-        "  ! {}  drifted: changed by hand, and left so; put it back, or let CloudFormation do it \
+        "  ! {}  drifted: changed by hand, and `apply` leaves it so; put it back, or let CloudFormation do it \
          (create-change-set --deployment-mode REVERT_DRIFT)",
         drift.stack
     );
@@ -375,7 +376,7 @@ fn stage_text(text: &mut String, sign: &str, stage: &Stage) {
 }
 
 /// The worst case for each site, as a table, and what would shorten it.
-pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
+pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]) -> String {
     let mut text = String::new();
     let delayed = |case: &TimeToFence| -> u32 { case.delays.iter().map(|stage| stage.seconds).sum() };
     let same = matches!(cases, [a, b] if a.stages == b.stages && delayed(a) == delayed(b));
@@ -397,6 +398,22 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
         for stage in &case.delays {
             stage_text(&mut text, "+", stage);
         }
+        if let Some(fallback) = &case.fallback {
+            let instead = fallback
+                .stages
+                .iter()
+                .filter(|stage| !case.stages.contains(stage));
+            let instead: Vec<String> = instead
+                .map(|stage| format!("{} {} s", stage.name, stage.seconds))
+                .collect();
+            let _ = writeln!(
+                text,
+                "  within {} s by SiteOffline ({} instead of the look) {}",
+                fallback.total_seconds,
+                instead.join(", "),
+                fallback.when
+            );
+        }
         let Flap {
             noticed_after_seconds,
             back_in_view_seconds: [least, most],
@@ -405,12 +422,20 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice]) -> String {
         } = &case.flap;
         let _ = writeln!(
             text,
-            "  a link that is away for {noticed_after_seconds} s or longer costs the site also where it comes back at \
-             once: writes fail until the sites see each other again, {least} to {most} s after the link is whole ({why})"
+            "  if the link is down for {noticed_after_seconds} s or longer, writes fail for longer than that, even \
+             if it comes back by itself: until the sites see each other again, {least} to {most} s after the link is \
+             back ({why})"
         );
     }
     for advice in advice {
-        let _ = writeln!(text, "  shorter or surer: {}: {}", advice.path, advice.what);
+        let _ = writeln!(
+            text,
+            "  to fence faster or more safely: {}: {}",
+            advice.path, advice.what
+        );
+    }
+    for Saving { path, seconds, what } in savings {
+        let _ = writeln!(text, "  could save {seconds} s: {path}: {what}");
     }
     text
 }
@@ -434,7 +459,7 @@ pub fn applied_text(applied: &Applied) -> String {
 /// What `destroy` came to.
 pub fn destroyed_text(destroyed: &Destroyed) -> String {
     if destroyed.removed.is_empty() {
-        return format!("nothing of {} is there\n", destroyed.topology);
+        return format!("nothing of {} is deployed\n", destroyed.topology);
     }
     let mut text = String::new();
     for stack in &destroyed.removed {

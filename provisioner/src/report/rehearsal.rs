@@ -22,8 +22,7 @@ pub fn rehearsed_text(topology: &str, rehearsed: &[Rehearsed]) -> String {
     } else {
         "NOT each"
     };
-    let mut text =
-        format!("{topology}: rehearsed, and nothing was changed; {each} loss would be dealt with\n");
+    let mut text = format!("{topology}: rehearsed, and nothing was changed; {each} loss would be handled\n");
     for one in rehearsed {
         let told = &one.rehearsal;
         let (reporter, suspect) = (&told.reporter, &told.suspect);

@@ -102,7 +102,7 @@ fn deployed(what: &Deployed, of: &OfTopology) -> String {
         Deployed::Nothing => "no function".to_owned(),
         Deployed::Unknown { why } => format!("out of reach: {why}"),
         Deployed::Function { version, code_sha256 } => {
-            let version = version.as_deref().unwrap_or("a version that was not noted");
+            let version = version.as_deref().unwrap_or("a version that was not recorded");
             let code = code_sha256.as_deref().unwrap_or("not said");
             let is_the_same = of.package.as_ref().map(|package| package.sha256 == code);
             let note = match is_the_same {

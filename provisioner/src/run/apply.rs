@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::failure::Failure;
+use super::learned::{Learned, StackOutputs};
 use super::observe;
 use super::preview;
 use super::subscriptions;
-use super::uploads::Uploads;
 use super::walk::Walk;
 use super::webhook::webhook_url;
 use super::{Session, Wanted};
@@ -21,7 +21,6 @@ use crate::preflight::ours::{Choices, Clusters};
 use crate::report::{self, Applied};
 use crate::topology::names::StackKind;
 use crate::topology::{Region, Topology};
-use crate::world::cloudformation::Stacks;
 
 /// How much is asked before anything is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,21 +145,26 @@ pub(super) fn prove(topology: &Topology, standing: &Standing, plan: &Plan) -> Re
     }
 }
 
-/// Brings the topology into being, or up to date.
+/// Brings the topology into being, or up to date, by a plan that was made just now.
 pub async fn apply(
     session: &Session,
     wanted: &Wanted<'_>,
     choices: Choices,
+    first: (Observed, Plan),
     consent: Consent,
     watchdogs_within: Duration,
 ) -> Result<Applied, Failure> {
     let mut has_changed = false;
     let mut lost = LostRegions::default();
-    let uploads = Uploads::default();
+    let learned = Learned::default();
+    let mut planned = Some(first);
     loop {
-        let (observed, plan) = match plan(session, wanted, choices).await {
-            Ok(planned) => planned,
-            Err(failure) => return Err(lost.instead_of(failure)),
+        let (observed, plan) = match planned.take() {
+            Some(planned) => planned,
+            None => match plan(session, wanted, choices).await {
+                Ok(planned) => planned,
+                Err(failure) => return Err(lost.instead_of(failure)),
+            },
         };
         let walk = Walk {
             session,
@@ -170,7 +174,7 @@ pub async fn apply(
             verb: "apply",
             breaks_lock: consent.breaks_lock,
             watchdogs_within,
-            uploads: &uploads,
+            learned: &learned,
             completed: None,
         };
         if plan.plan_again {
@@ -178,9 +182,15 @@ pub async fn apply(
                 consent.to(session, wanted.topology, &plan).await?;
                 has_changed = true;
             }
-            walk.all(&plan, None).await?;
+            walk.all(&plan, None, std::future::ready(())).await?;
             continue;
         }
+        let outputs = |kind: StackKind, region: &Region| {
+            let stood = || Some(observed.standing.stack(region, kind)?.outputs.clone());
+            learned.outputs(region, kind).or_else(stood)
+        };
+        let last_words =
+            subscriptions::warn_of_pending(session, wanted.topology, &plan.unreached_regions, outputs);
         for warning in &plan.warnings {
             session.console.say(&format!("warning: {warning}"));
         }
@@ -202,7 +212,7 @@ pub async fn apply(
                 _ => None,
             };
             has_changed = true;
-            if let Err(failure) = walk.all(&plan, lock).await {
+            if let Err(failure) = walk.all(&plan, lock, last_words).await {
                 lost.note(session, failure)?;
                 continue;
             }
@@ -211,12 +221,9 @@ pub async fn apply(
                 walk.tidy_lock().await?;
             }
             // What is left to do is waiting, for which nobody needs to be asked or kept out.
-            walk.all(&plan, None).await?;
+            walk.all(&plan, None, last_words).await?;
         }
-        let (_, webhook_urls) = tokio::join!(
-            subscriptions::warn_of_pending(session, wanted.topology, &plan.unreached_regions),
-            webhook_urls(session, wanted, &plan.unreached_regions, &plan.deferred)
-        );
+        let webhook_urls = webhook_urls(wanted, &plan.unreached_regions, &plan.deferred, outputs)?;
         return Ok(Applied {
             topology: plan.topology,
             changed: has_changed,
@@ -224,7 +231,7 @@ pub async fn apply(
                 .function
                 .as_ref()
                 .map(|function| function.package.sha256.clone()),
-            webhook_urls: webhook_urls?,
+            webhook_urls,
             unreached: plan.unreached,
             unreached_regions: plan.unreached_regions,
             deferred: plan.deferred,
@@ -245,7 +252,7 @@ impl LostRegions {
         match failure.outage().map(str::to_owned) {
             Some(region) if !self.0.contains_key(&region) => {
                 session.console.say(&format!(
-                    "{region} stopped answering ({failure}): going on with the rest"
+                    "{region} stopped answering ({failure}): continuing with the rest"
                 ));
                 self.0.insert(region, failure);
                 Ok(())
@@ -280,11 +287,12 @@ fn agrees(answer: &str, wanted: &str) -> bool {
     }
 }
 
-async fn webhook_urls(
-    session: &Session,
+/// The functions' addresses, from what their stacks tell.
+fn webhook_urls(
     wanted: &Wanted<'_>,
     unreached: &[UnreachedRegion],
     deferred: &[Deferred],
+    outputs: impl Fn(StackKind, &Region) -> Option<StackOutputs>,
 ) -> Result<BTreeMap<Region, String>, Failure> {
     let stack = wanted.topology.stack_name(StackKind::Fencing);
     let is_left_out = |region: &Region| {
@@ -298,9 +306,7 @@ async fn webhook_urls(
         .filter(|document| document.kind == StackKind::Fencing && !is_left_out(&document.region))
     {
         let region = &document.region;
-        let stacks = Stacks::new(session.aws.cloudformation(region), region);
-        let reading = stacks.describe(&stack).await?;
-        let url = reading.and_then(|stack| stack.outputs.get(OUTPUT_URL).cloned());
+        let url = outputs(StackKind::Fencing, region).and_then(|outputs| outputs.get(OUTPUT_URL).cloned());
         let url = url.ok_or_else(|| Failure::NoOutput {
             stack: stack.clone(),
             region: region.clone(),

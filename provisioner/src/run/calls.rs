@@ -106,7 +106,7 @@ impl<'a> Calls<'a> {
     /// Waits as the function asked, by a clock that nobody sets.
     pub(super) async fn wait(&self, seconds: u32) -> Result<(), Failure> {
         self.say(&format!(
-            "waiting {seconds} s: what was begun before has ended by then"
+            "waiting {seconds} s: what was begun before will have ended by then"
         ));
         let wait = Duration::from_secs(seconds.into());
         self.session.interrupt.pause(wait).await
@@ -114,7 +114,7 @@ impl<'a> Calls<'a> {
 
     /// Nothing is lost meanwhile: all progress is in the register.
     async fn sign_in_again(&mut self) -> Result<(), Failure> {
-        self.say("the AWS credentials have run out: sign in again in another terminal; this goes on then");
+        self.say("the AWS credentials have run out: sign in again in another terminal; this continues then");
         let began = Instant::now();
         loop {
             self.session.interrupt.pause(CREDENTIALS_EVERY).await?;

@@ -3,8 +3,8 @@
 use super::apply::{Consent, LostRegions, WATCHDOGS_WITHIN, agree, prove};
 use super::clusters;
 use super::failure::Failure;
+use super::learned::Learned;
 use super::observe;
-use super::uploads::Uploads;
 use super::walk::{Completed, Walk};
 use super::{Scope, Session};
 use crate::plan::{Step, destroy};
@@ -51,14 +51,14 @@ pub async fn destroy(
             verb: "destroy",
             breaks_lock: consent.breaks_lock,
             watchdogs_within: WATCHDOGS_WITHIN,
-            uploads: &Uploads::default(),
+            learned: &Learned::default(),
             completed: Some(&completed),
         };
         if plan.plan_again {
             if plan.has_changes() {
                 consent.to(session, topology, &plan).await?;
             }
-            walk.all(&plan, None).await?;
+            walk.all(&plan, None, std::future::ready(())).await?;
             continue;
         }
         if plan.has_changes() {
@@ -85,7 +85,7 @@ pub async fn destroy(
                 }
                 _ => None,
             };
-            if let Err(failure) = walk.all(&plan, lock).await {
+            if let Err(failure) = walk.all(&plan, lock, std::future::ready(())).await {
                 lost.note(session, failure)?;
                 let done = completed.steps();
                 begun = plan.steps;

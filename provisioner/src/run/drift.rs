@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Session;
 use super::failure::Failure;
-use super::stacks::Pace;
+use super::pace::Pace;
 use crate::observed::changes::StackDrift;
 use crate::plan::{Plan, Step, Unchanged};
 use crate::topology::Region;

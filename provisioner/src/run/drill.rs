@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretSlice;
 use serde_json::{Value, json};
 
+use super::learned::Learned;
 use super::operate;
 use super::webhook::WebhookValues;
 use super::{Failure, Session, observe};
@@ -21,7 +22,7 @@ const SHOWN: usize = 200;
 /// Rehearses the loss of each site, by the function of each Region: an alert as Alertmanager posts it, to the same
 /// address with the same credentials, that the function judges and does nothing about.
 pub async fn rehearse(session: &Session, topology: &Topology) -> Result<Vec<Rehearsed>, Failure> {
-    let values = WebhookValues::now(session, topology).await?;
+    let values = WebhookValues::now(session, topology, &Learned::default()).await?;
     let webhook = WebhookClient::new(&session.aws);
     let mut rehearsed = Vec::new();
     for (key, region) in topology.url_keys() {

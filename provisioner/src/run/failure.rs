@@ -169,7 +169,7 @@ pub enum Failure {
     )]
     DecidedMeanwhile { register: RegisterReading },
     #[error(
-        "the accelerator {arn} was to say that it is this topology's, and says {}",
+        "the accelerator {arn} should carry this topology's tag, but carries {}",
         found.as_deref().unwrap_or("nothing")
     )]
     NotMarked { arn: String, found: Option<String> },
@@ -186,30 +186,31 @@ pub enum Failure {
         name: String,
         namespace: String,
     },
-    #[error("{what} was waited for {until}, for {seconds} seconds without success")]
+    #[error("gave up after {seconds} seconds waiting for {what} ({until})")]
     WorkloadSlow {
         what: String,
         code: &'static str,
         until: String,
         seconds: u64,
     },
-    #[error("{object} is kept as it is by `{}`, which would undo its being scaled", owner.name)]
+    #[error("{object} is managed by `{}`, which would undo the scaling", owner.name)]
     Controlled {
         object: String,
         code: &'static str,
         owner: Owner,
     },
     #[error(
-        "Keycloak of site `{site}` has {pods} pods again: somebody started it while its caches are brought in step"
+        "Keycloak of site `{site}` has {pods} pods again: somebody started it while its caches are being brought up \
+         to date"
     )]
     KeycloakCameBack { site: SiteName, pods: usize },
     #[error("the cluster of site `{site}` is needed, to scale what runs there: {what}")]
     ClusterNeeded { site: SiteName, what: String },
     #[error("the register cannot be read: {reason}")]
     RegisterUnread { reason: String },
-    #[error("the register knows of no epoch {epoch}")]
+    #[error("the register has no epoch {epoch}")]
     NoSuchEpoch { epoch: u64 },
-    #[error("the sites were waited for {seconds} seconds without success: {why}")]
+    #[error("the sites did not see each other within {seconds} seconds: {why}")]
     StillApart { seconds: u64, why: String },
     #[error("`{survivor}` looks alive: {sign}")]
     SurvivorLives { survivor: SiteName, sign: String },
@@ -221,12 +222,13 @@ pub enum Failure {
         status: u16,
         said: String,
     },
-    #[error("a drill that cuts the link wants everything in order: {sentence}")]
+    #[error("a drill that cuts the link needs everything in order: {sentence}")]
     NotInOrder { sentence: String },
-    #[error("an earlier drill still keeps {} at none", objects.join(", "))]
+    #[error("an earlier drill still keeps {} at zero", objects.join(", "))]
     DrillLeft { objects: Vec<String>, file: String },
     #[error(
-        "a site was to be fenced within {promised} seconds in the worst case, and none was within {seconds}: {why}"
+        "a site should have been fenced within {promised} seconds in the worst case, but none was within {seconds}: \
+         {why}"
     )]
     NotFenced {
         promised: u32,
@@ -250,7 +252,7 @@ pub enum Failure {
         #[source]
         source: std::io::Error,
     },
-    #[error("epoch {epoch} decided nothing, so that there is nothing to report")]
+    #[error("epoch {epoch} decided nothing, so there is nothing to report")]
     NothingDecided { epoch: u64 },
     #[error("the page cannot be made")]
     Page(#[source] tera::Error),

@@ -23,6 +23,7 @@ use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -45,6 +46,8 @@ pub struct Lock {
     /// Tells this run from any other.
     token: String,
     renewal: JoinHandle<()>,
+    /// The tag of what was written last, as far as its answer came.
+    etag: Arc<Mutex<String>>,
     lost: watch::Receiver<Option<LockLost>>,
     /// Held as long as the process lives; the operating system ends it otherwise.
     local: Option<File>,
@@ -138,10 +141,12 @@ pub async fn take(
         file
     });
     let (sender, lost) = watch::channel(None);
+    let etag = Arc::new(Mutex::new(etag));
     Ok(Lock {
         token: owner.token.clone(),
-        renewal: tokio::spawn(renew(bucket.clone(), owner, etag, sender)),
+        renewal: tokio::spawn(renew(bucket.clone(), owner, Arc::clone(&etag), sender)),
         bucket,
+        etag,
         lost,
         local,
     })
@@ -185,7 +190,15 @@ impl Lock {
         let noticed = self.lost.borrow().clone();
         let lost = match noticed {
             Some(lost) => Some(lost),
-            None => remove(&self.bucket, &self.token).await?,
+            None => {
+                let etag = tag(&self.etag).clone();
+                // Unless it is what was written last, somebody has to look whose it is.
+                if self.bucket.delete_if(KEY, &etag).await? {
+                    None
+                } else {
+                    remove(&self.bucket, &self.token).await?
+                }
+            }
         };
         if let Some(mut file) = self.local {
             let _ = note(&mut file, &[]);
@@ -224,20 +237,30 @@ fn holds(object: Option<&SmallObject>, token: &str) -> Result<String, LockLost> 
     }
 }
 
-async fn renew(bucket: Bucket, owner: LockOwner, mut etag: String, lost: watch::Sender<Option<LockLost>>) {
+fn tag(etag: &Mutex<String>) -> MutexGuard<'_, String> {
+    etag.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn renew(
+    bucket: Bucket,
+    owner: LockOwner,
+    etag: Arc<Mutex<String>>,
+    lost: watch::Sender<Option<LockLost>>,
+) {
     let body = serde_json::to_vec(&owner).unwrap_or_default();
     loop {
         tokio::time::sleep(RENEW_INTERVAL).await;
         // A renewal that fails is tried again a minute later; ten fit before the lock lapses.
-        match bucket.put_if(KEY, body.clone(), Some(&etag)).await {
-            Ok(ConditionalWrite::Written { etag: new }) => etag = new,
+        let known = tag(&etag).clone();
+        match bucket.put_if(KEY, body.clone(), Some(&known)).await {
+            Ok(ConditionalWrite::Written { etag: new }) => *tag(&etag) = new,
             Ok(ConditionalWrite::Lost) => {
                 let Ok(object) = bucket.get(KEY).await else {
                     continue;
                 };
                 match holds(object.as_ref(), &owner.token) {
                     // Written by an attempt whose answer was lost.
-                    Ok(written) => etag = written,
+                    Ok(written) => *tag(&etag) = written,
                     Err(what) => {
                         lost.send_replace(Some(what));
                         return;
@@ -311,7 +334,7 @@ fn note(file: &mut File, tokens: &[String]) -> std::io::Result<()> {
 }
 
 /// Different for every run; nobody gains anything by guessing it.
-fn token(now: Timestamp) -> String {
+pub(super) fn token(now: Timestamp) -> String {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_i128(now.as_nanosecond());
     hasher.write_u32(std::process::id());

@@ -7,6 +7,7 @@
 //! Nothing here chooses what to do. Between any two calls the process may die or be stopped; running the
 //! verb again continues, because a plan is made from what stands, not from what was done.
 
+mod ahead;
 pub mod apply;
 mod calls;
 pub mod clusters;
@@ -17,29 +18,31 @@ pub mod drill;
 mod exposed;
 pub mod failure;
 pub mod force;
-mod forced_rules;
 pub mod handshake;
 pub mod init;
 pub mod interrupt;
 pub mod keycloak;
+mod learned;
 pub mod lock;
 mod lock_owner;
 pub mod losses;
 pub mod observe;
 pub mod operate;
+mod pace;
 pub mod places;
 pub mod preview;
 pub mod recover;
 pub mod rejoin;
 mod scaling;
 pub mod split_brain;
+mod stack_parameters;
 pub mod stacks;
 pub mod status;
 pub mod subscriptions;
-mod uploads;
 pub mod version;
 pub mod walk;
 mod walk_clusters;
+mod walk_lanes;
 pub mod webhook;
 
 pub use self::failure::Failure;
@@ -47,6 +50,7 @@ pub use self::failure::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use self::console::Console;
@@ -96,6 +100,8 @@ pub struct Session {
     pub interrupt: Interrupt,
     /// Who is signed in, once somebody asked: nobody becomes another while a command runs.
     identity: Arc<OnceCell<Identity>>,
+    /// Tells what this run has begun from what another has.
+    run: Arc<str>,
 }
 
 impl Session {
@@ -110,12 +116,19 @@ impl Session {
             let url = without_user(url);
             console.say(&format!("{name} is set: calls go to {url}"));
         }
+        if aws.trusts_nobody() {
+            console.say(
+                "warning: this system has no certificate authorities, so no call over HTTPS can be verified and each fails: \
+                 install them (ca-certificates), or name a file of them with SSL_CERT_FILE or AWS_CA_BUNDLE",
+            );
+        }
         Ok(Self {
             aws,
             clusters: connect(topology, scope).await,
             interrupt: Interrupt::listen(console.clone()),
             console,
             identity: Arc::default(),
+            run: lock::token(Timestamp::now()).into(),
         })
     }
 

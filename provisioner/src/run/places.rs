@@ -5,18 +5,46 @@ use std::time::Duration;
 
 use fencing::settings::Found;
 
-use super::Session;
+use super::{Session, handshake};
 use crate::observed::Observed;
 use crate::observed::place::Whereabouts;
-use crate::preflight::places::is_known;
+use crate::preflight::places::{is_known, judge};
+use crate::preflight::warning::Warning;
 use crate::topology::{Loaded, SiteName};
 use crate::world::direct::Direct;
 
 /// From here most are out of reach, and nobody waits long for what is only worth knowing.
 const WITHIN: Duration = Duration::from_secs(5);
 
+/// What both sites' Infinispans say from here: whether the function will trust them, and whether they are the right ones.
+pub async fn warnings(
+    session: &Session,
+    loaded: &Loaded,
+    observed: &Observed,
+    may_read_secrets: bool,
+    signs_in: bool,
+) -> Vec<Warning> {
+    let (topology, urls) = (&loaded.topology, &observed.infinispan_urls);
+    let asked = async {
+        if may_read_secrets {
+            look(session, loaded, observed, signs_in).await
+        } else {
+            BTreeMap::new()
+        }
+    };
+    let (mistrusted, mut asked) = tokio::join!(handshake::look(topology, &loaded.ca_bundles, urls), asked);
+    // Why a site that is not trusted says nothing is told by that.
+    for (site, ..) in &mistrusted {
+        asked.remove(site);
+    }
+    let mistrusted = mistrusted
+        .into_iter()
+        .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust });
+    mistrusted.chain(judge(topology, urls, &asked)).collect()
+}
+
 /// What answers at each site's address. Signs in where the deployed function does, and elsewhere if it `signs_in`.
-pub async fn look(
+async fn look(
     session: &Session,
     loaded: &Loaded,
     observed: &Observed,

@@ -115,7 +115,7 @@ async fn healed(
                     if looks.len() >= LOOKS {
                         return Ok(());
                     }
-                    "the sites see each other; waiting for another look that finds it so".to_owned()
+                    "the sites see each other; waiting for a second look that confirms it".to_owned()
                 }
             },
         };
@@ -144,7 +144,7 @@ fn apart(items: &RegisterItems, topology: &Topology, now: Timestamp) -> Option<S
     };
     if now.duration_since(checkup.at) > SignedDuration::from_secs(STALE_AFTER_SECONDS.into()) {
         return Some(format!(
-            "the function looked last at {}: its schedule does not run",
+            "the function last looked at {}: its schedule is not running",
             checkup.at
         ));
     }

@@ -126,12 +126,12 @@ pub async fn split(
     if fenced.is_err() {
         session
             .console
-            .say("the link is put back; Ctrl-C again leaves that to `provision drill --restore`");
+            .say("the link is being restored; Ctrl-C again leaves that to `provision drill --restore`");
     }
     // What became of the drill is the lesser news where the link stays cut.
     restore(session, parts).await.inspect_err(|_| {
         session.console.say(&format!(
-            "not all is put back; what goes on with that: provision drill {file} --restore"
+            "not everything is scaled back; to continue: provision drill {file} --restore"
         ));
     })?;
     fenced
@@ -148,9 +148,7 @@ async fn cut_and_watch(
         for part in scaled {
             session.interrupt.check()?;
             part.stop().await?;
-            session
-                .console
-                .say(&format!("{} is to have no pods", part.what()));
+            session.console.say(&format!("scaling {} to zero", part.what()));
         }
         for part in scaled {
             part.gone(session, Patience::Interruptible, PODS_WITHIN).await?;
@@ -229,13 +227,13 @@ pub async fn restore(session: &Session, parts: &Parts) -> Result<usize, Failure>
                     let Some(wanted) = wanted else { continue };
                     session
                         .console
-                        .say(&format!("{} is to have {wanted} pods again", part.what()));
+                        .say(&format!("scaling {} back to {wanted}", part.what()));
                     started.push((part, wanted));
                 }
                 Err(failure) => {
                     session
                         .console
-                        .say(&format!("{} is not put back: {failure}", part.what()));
+                        .say(&format!("{} is not scaled back: {failure}", part.what()));
                     failed.push((part, wanted));
                     last = Some(failure);
                 }

@@ -3,52 +3,36 @@
 //! The SDK's waiters say nothing for minutes, so the stack's events are polled and told as they happen. The
 //! first event that failed is the cause; those after it are mostly resources that were cancelled for it.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use super::Session;
 use super::failure::Failure;
-use super::uploads::Uploads;
-use crate::observed::StackHealth;
+use super::learned::Learned;
+use super::pace::Pace;
 use crate::observed::cause::StackCause;
 use crate::observed::changes::{ChangeSetReading, ChangeSetState, ResourceChange};
-use crate::plan::{ParameterValue, StackGoal, difference};
+use crate::observed::{StackHealth, StackReading};
+use crate::plan::{StackGoal, difference};
 use crate::preflight::causes;
 use crate::report;
 use crate::topology::{Region, Topology};
 use crate::world::call::CallError;
 use crate::world::cloudformation::{ChangeSetRequest, STACK, StackEvent, Stacks};
-use crate::world::secrets::Secrets;
 
 /// The change set that is executed. One name, so that the next run finds what an interrupted one left.
 const APPLY: &str = "sitefence-apply";
-/// Stands where the version of a package does that is yet to be uploaded.
-const NOT_UPLOADED: &str = "not-uploaded-yet";
-/// Polling starts fast, for what is done at once, and slows down to what CloudFormation's quota likes.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// A change set that waits to be executed, if there is anything to change.
 #[derive(Debug)]
-pub(super) struct Pace(Duration);
-
-impl Pace {
-    pub(super) const fn new() -> Self {
-        Self(FIRST_PAUSE)
-    }
-
-    /// Sleeps a little longer than the last time.
-    pub(super) async fn pause(&mut self, session: &Session) -> Result<(), Failure> {
-        session.interrupt.pause(self.0).await?;
-        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
-        Ok(())
-    }
+pub struct Prepared {
+    change_set: Option<ChangeSetReading>,
+    /// The stack's newest event before.
+    last_event: Option<String>,
 }
 
 /// The stacks of a Region, for one session.
 #[derive(Debug)]
 pub struct Driver<'a> {
-    session: &'a Session,
-    topology: &'a Topology,
+    pub(super) session: &'a Session,
+    pub(super) topology: &'a Topology,
     stacks: Stacks,
     region: Region,
 }
@@ -65,8 +49,18 @@ impl<'a> Driver<'a> {
     }
 
     /// Makes or changes a stack.
-    pub async fn reach(&self, goal: &StackGoal, creates: bool, uploads: &Uploads) -> Result<(), Failure> {
-        let session = self.session;
+    pub async fn reach(&self, goal: &StackGoal, creates: bool, learned: &Learned) -> Result<(), Failure> {
+        let prepared = self.prepare(goal, creates, learned).await?;
+        self.carry_out(goal, creates, prepared, learned).await
+    }
+
+    /// Has the change set made, which changes nothing yet.
+    pub async fn prepare(
+        &self,
+        goal: &StackGoal,
+        creates: bool,
+        learned: &Learned,
+    ) -> Result<Prepared, Failure> {
         let looked = async {
             // A stack that is about to be made has no past.
             if creates {
@@ -75,9 +69,37 @@ impl<'a> Driver<'a> {
                 Ok(self.last_event(&goal.stack).await?)
             }
         };
-        let (change_set, last) =
-            tokio::try_join!(self.change_set(goal, APPLY, creates, Some(uploads)), looked)?;
-        let Some(change_set) = change_set else {
+        let (change_set, last_event) =
+            tokio::try_join!(self.change_set(goal, APPLY, creates, Some(learned)), looked)?;
+        Ok(Prepared {
+            change_set,
+            last_event,
+        })
+    }
+
+    /// Takes back what was prepared, where it comes to nothing: the change set, and with it the stack that would only have
+    /// come into being. What cannot be taken back the next run finds.
+    pub async fn take_back(&self, goal: &StackGoal, creates: bool, prepared: &Prepared) {
+        let Some(change_set) = &prepared.change_set else {
+            return;
+        };
+        let _ = if creates {
+            self.stacks.delete(&change_set.stack_id).await
+        } else {
+            self.stacks.delete_change_set(&goal.stack, APPLY).await
+        };
+    }
+
+    /// Executes what was prepared, and stays until it is over.
+    pub async fn carry_out(
+        &self,
+        goal: &StackGoal,
+        creates: bool,
+        prepared: Prepared,
+        learned: &Learned,
+    ) -> Result<(), Failure> {
+        let session = self.session;
+        let Some(change_set) = prepared.change_set else {
             session.console.say("  nothing to change after all");
             return Ok(());
         };
@@ -89,7 +111,12 @@ impl<'a> Driver<'a> {
         session.interrupt.check()?;
         self.execute(&goal.stack).await?;
         let stack_id = change_set.stack_id;
-        match self.follow(&goal.stack, &stack_id, last).await {
+        match self.follow(&goal.stack, &stack_id, prepared.last_event).await {
+            Ok(reading) => {
+                let outputs = reading.map(|reading| reading.outputs).unwrap_or_default();
+                learned.note_outputs(&self.region, goal.kind, outputs);
+                Ok(())
+            }
             Err(Failure::Stack {
                 stack,
                 region,
@@ -114,7 +141,7 @@ impl<'a> Driver<'a> {
                     cause,
                 })
             }
-            other => other,
+            Err(other) => Err(other),
         }
     }
 
@@ -151,15 +178,17 @@ impl<'a> Driver<'a> {
         goal: &StackGoal,
         name: &str,
         creates: bool,
-        uploads: Option<&Uploads>,
+        learned: Option<&Learned>,
     ) -> Result<Option<ChangeSetReading>, Failure> {
-        let parameters = self.parameters(goal, uploads).await?;
+        let parameters = self.parameters(goal, learned).await?;
+        let description = format!("made by provision, run {}", self.session.run);
         let request = ChangeSetRequest {
             stack: &goal.stack,
             name,
             creates,
             adopts: goal.adopts,
             template: &goal.template.text,
+            description: &description,
             parameters: &parameters,
             tags: &goal.tags,
         };
@@ -188,6 +217,10 @@ impl<'a> Driver<'a> {
                 return Err(Failure::Overtaken);
             };
             match change_set.verdict() {
+                // Of two runs that make the same stack at the same time, one must not execute what the other had made.
+                ChangeSetState::Ready if change_set.description != description => {
+                    return Err(Failure::Overtaken);
+                }
                 ChangeSetState::Ready => return Ok(Some(change_set)),
                 ChangeSetState::Pending => pace.pause(self.session).await?,
                 ChangeSetState::Empty => {
@@ -234,59 +267,11 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The values of all parameters, those included that another stack's outputs tell by now. Without uploads nothing
-    /// is made of them.
-    async fn parameters(
-        &self,
-        goal: &StackGoal,
-        uploads: Option<&Uploads>,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        let mut values = BTreeMap::new();
-        for (name, value) in &goal.parameters {
-            let value = match value {
-                ParameterValue::Known(value) => value.clone(),
-                ParameterValue::Uploaded { region } => match uploads {
-                    // A change set that is only looked at fetches nothing.
-                    None => NOT_UPLOADED.to_owned(),
-                    Some(uploads) => uploads.version(region).ok_or(Failure::Overtaken)?,
-                },
-                ParameterValue::SecretVersion { region, secret } => {
-                    let secrets = Secrets::new(self.session.aws.secrets_manager(region), region);
-                    let found = secrets.describe(secret).await?;
-                    let version = found.and_then(|secret| secret.version);
-                    version.ok_or_else(|| Failure::NoReplicaYet {
-                        secret: secret.clone(),
-                        region: region.clone(),
-                    })?
-                }
-                ParameterValue::Output {
-                    region,
-                    kind,
-                    output,
-                    reading,
-                } => {
-                    let stack = self.topology.stack_name(*kind);
-                    let stacks = Stacks::new(self.session.aws.cloudformation(region), region);
-                    let found = stacks.describe(&stack).await?;
-                    let text = found.and_then(|stack| stack.outputs.get(*output).cloned());
-                    let text = text.ok_or_else(|| Failure::NoOutput {
-                        stack,
-                        region: region.clone(),
-                        output,
-                    })?;
-                    reading.read(&text)
-                }
-            };
-            values.insert(name.clone(), value);
-        }
-        Ok(values)
-    }
-
     /// Removes a stack. `id` is the one that was planned for; its successor is left alone.
     pub async fn delete(&self, stack: &str, id: &str) -> Result<(), Failure> {
         let last = self.last_event(id).await?;
         self.stacks.delete(id).await?;
-        self.follow(stack, id, last).await
+        self.follow(stack, id, last).await.map(drop)
     }
 
     /// Continues a rollback that failed.
@@ -297,7 +282,7 @@ impl<'a> Driver<'a> {
         match self.follow(stack, &reading.id, last).await {
             // That is where it was meant to get.
             Err(Failure::Stack { status, .. }) if status == "UPDATE_ROLLBACK_COMPLETE" => Ok(()),
-            other => other,
+            other => other.map(drop),
         }
     }
 
@@ -309,7 +294,7 @@ impl<'a> Driver<'a> {
         let last = self.last_event(&reading.id).await?;
         match self.follow(stack, &reading.id, last).await {
             Err(Failure::Stack { .. }) => Ok(()),
-            other => other,
+            other => other.map(drop),
         }
     }
 
@@ -328,8 +313,13 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Tells a stack's events until it rests.
-    async fn follow(&self, stack: &str, id: &str, mut last: Option<String>) -> Result<(), Failure> {
+    /// Tells a stack's events until it rests. How it is then; nothing where it is gone.
+    async fn follow(
+        &self,
+        stack: &str,
+        id: &str,
+        mut last: Option<String>,
+    ) -> Result<Option<StackReading>, Failure> {
         let mut pace = Pace::new();
         let mut cause = None;
         loop {
@@ -343,8 +333,11 @@ impl<'a> Driver<'a> {
                 Err(error) if error.is("ValidationError") && reading.is_none() => Vec::new(),
                 events => events?,
             };
-            // What was read beside a state need not hold what led to it; what is read after the last one does.
-            if is_over && reading.is_some() {
+            // What was read beside a state need not hold what led to it, unless it holds the end itself; what is read
+            // after the last one does.
+            let ends = |event: &StackEvent, status: &str| event.physical_id == id && event.status == status;
+            let lacks_the_end = |reading: &StackReading| !events.iter().any(|it| ends(it, &reading.status));
+            if is_over && reading.as_ref().is_some_and(lacks_the_end) {
                 let seen = events
                     .last()
                     .map(|event| event.id.clone())
@@ -358,10 +351,10 @@ impl<'a> Driver<'a> {
                 }
                 last = Some(event.id);
             }
-            let Some(reading) = reading else { return Ok(()) };
+            let Some(reading) = reading else { return Ok(None) };
             match reading.status.as_str() {
                 "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE" | "IMPORT_COMPLETE" => {
-                    return Ok(());
+                    return Ok(Some(reading));
                 }
                 status if StackHealth::of(status) == StackHealth::Working => {}
                 status => {

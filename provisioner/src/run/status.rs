@@ -14,6 +14,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use fencing::register::Record;
+use fencing::register::near::NearMiss;
 use fencing::settings::Settings;
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -100,6 +101,21 @@ pub async fn history(session: &Session, topology: &Topology) -> Result<Vec<Recor
         table.history(&topology.name).await.map_err(ItemsError::Call)
     });
     entries.await.map_err(|error| Failure::RegisterUnread {
+        reason: error.to_string(),
+    })
+}
+
+/// The near misses that each site reported, from the first of the register's replicas that answers.
+pub async fn near_misses(
+    session: &Session,
+    topology: &Topology,
+) -> Result<Vec<(SiteName, NearMiss)>, Failure> {
+    let sites = topology.sites.each_ref().map(|site| site.name.clone());
+    let misses = of_a_replica(session, topology, async |table| {
+        let misses = table.near_misses(&topology.name, &sites).await;
+        misses.map_err(ItemsError::Call)
+    });
+    misses.await.map_err(|error| Failure::RegisterUnread {
         reason: error.to_string(),
     })
 }

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 
 use super::Session;
 use super::failure::Failure;
+use super::learned::StackOutputs;
 use crate::plan::OUTPUT_TOPIC;
 use crate::plan::unreached::UnreachedRegion;
 use crate::topology::names::{StackKind, health_region};
@@ -20,11 +21,24 @@ use crate::world::topics;
 
 /// Says on stderr which topics have subscriptions that wait to be confirmed. Not being able to look is told,
 /// too, and is no failure of the apply.
-pub async fn warn_of_pending(session: &Session, topology: &Topology, unreached: &[UnreachedRegion]) {
+pub async fn warn_of_pending(
+    session: &Session,
+    topology: &Topology,
+    unreached: &[UnreachedRegion],
+    outputs: impl Fn(StackKind, &Region) -> Option<StackOutputs>,
+) {
     let places = places(topology, unreached);
-    let looks = places.into_iter().map(|(kind, region)| async move {
-        let found = pending(session, &topology.stack_name(kind), &region).await;
-        (kind, region, found)
+    let looks = places.into_iter().map(|(kind, region)| {
+        let topic = outputs(kind, &region).and_then(|outputs| outputs.get(OUTPUT_TOPIC).cloned());
+        async move {
+            let found = match topic {
+                Some(topic) => {
+                    topics::pending_subscriptions(&session.aws.sns(&region), &region, &topic).await
+                }
+                None => Ok(0),
+            };
+            (kind, region, found)
+        }
     });
     for (kind, region, found) in join_all(looks).await {
         match found {
@@ -89,11 +103,4 @@ async fn topic(session: &Session, stack: &str, region: &Region) -> Result<Option
     let stacks = Stacks::new(session.aws.cloudformation(region), region);
     let reading = stacks.describe(stack).await?;
     Ok(reading.and_then(|stack| stack.outputs.get(OUTPUT_TOPIC).cloned()))
-}
-
-async fn pending(session: &Session, stack: &str, region: &Region) -> Result<u32, CallError> {
-    let Some(topic) = topic(session, stack, region).await? else {
-        return Ok(0);
-    };
-    topics::pending_subscriptions(&session.aws.sns(region), region, &topic).await
 }

@@ -1,23 +1,25 @@
 //! Walks a plan: each step becomes its calls, in order, and nothing else does.
 
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::ahead::PreparedSteps;
 use super::failure::Failure;
+use super::learned::Learned;
 use super::lock::{self, Lock};
-use super::stacks::{Driver, Pace};
-use super::uploads::Uploads;
+use super::pace::Pace;
+use super::stacks::Driver;
 use super::{Session, Wanted};
 use crate::observed::Identity;
 use crate::plan::{Plan, Step};
 use crate::report;
-use crate::topology::names::StackKind;
 use crate::topology::{Region, Topology};
 use crate::world::accelerator::Accelerators;
 use crate::world::artifacts::Bucket;
 use crate::world::functions::{Functions, Readiness};
 use crate::world::register::Table;
-use futures_util::future::join_all;
+use futures_util::future::maybe_done;
 
 /// A new function is ready within seconds; in a VPC its interfaces take a minute or two.
 const FUNCTION_READY_WITHIN: Duration = Duration::from_secs(300);
@@ -36,8 +38,8 @@ pub struct Walk<'a> {
     pub breaks_lock: bool,
     /// How long the watchdogs have.
     pub watchdogs_within: Duration,
-    /// What the buckets called the packages that were uploaded.
-    pub uploads: &'a Uploads,
+    /// What was answered on the way.
+    pub learned: &'a Learned,
     /// Where to note the steps that came to their end, if anybody wants to know.
     pub completed: Option<&'a Completed>,
 }
@@ -59,19 +61,17 @@ impl Completed {
     }
 }
 
-/// Steps that may go on side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// What functions stand on: buckets with their packages, and the register.
-    Grounds,
-    Functions,
-}
-
 impl Walk<'_> {
-    /// Carries out every step. `lock` may be held already; what is still held at a failure is released.
-    pub async fn all(&self, plan: &Plan, mut lock: Option<Lock>) -> Result<(), Failure> {
+    /// Carries out every step, and what there is to say when all changes are made. `lock` may be held already; what is
+    /// still held at a failure is released.
+    pub async fn all(
+        &self,
+        plan: &Plan,
+        mut lock: Option<Lock>,
+        last_words: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
         self.session.console.begin(plan.steps.len());
-        let result = self.steps(&plan.steps, &mut lock).await;
+        let result = self.steps(&plan.steps, &mut lock, last_words).await;
         self.session.console.end();
         let released = match lock.take() {
             Some(lock) => lock.release().await,
@@ -81,7 +81,26 @@ impl Walk<'_> {
         result.and(released)
     }
 
-    async fn steps(&self, steps: &[Step], lock: &mut Option<Lock>) -> Result<(), Failure> {
+    async fn steps(
+        &self,
+        steps: &[Step],
+        lock: &mut Option<Lock>,
+        last_words: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
+        let ahead = PreparedSteps::default();
+        let walked = self.in_order(steps, lock, &ahead, last_words).await;
+        self.take_back(&ahead).await;
+        walked
+    }
+
+    async fn in_order<'a>(
+        &self,
+        steps: &'a [Step],
+        lock: &mut Option<Lock>,
+        ahead: &PreparedSteps<'a>,
+        last_words: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
+        let mut last_words = pin!(maybe_done(last_words));
         let mut rest = steps;
         while let Some((step, others)) = rest.split_first() {
             let of_clusters = rest.iter().take_while(|step| step.site().is_some()).count();
@@ -99,76 +118,47 @@ impl Walk<'_> {
                 .count();
             if of_lanes > 1 {
                 let (of_lanes, others) = rest.split_at(of_lanes);
-                self.lanes(of_lanes, lock.as_ref()).await?;
+                self.lanes(of_lanes, others.first(), lock.as_ref(), ahead).await?;
+                rest = others;
+                continue;
+            }
+            // A look at the function changes nothing that others must be kept from.
+            if let [Step::AwaitFunction { .. }, Step::ReleaseLock, after @ ..] = rest
+                && let Some(held) = lock.take()
+            {
+                let (looked, released, ()) =
+                    tokio::join!(self.one(step, None, ahead), held.release(), last_words.as_mut());
+                looked.and(released)?;
+                self.done(&Step::ReleaseLock);
+                rest = after;
+                continue;
+            }
+            if *step == Step::ReleaseLock
+                && let Some(held) = lock.take()
+            {
+                let (released, ()) = tokio::join!(held.release(), last_words.as_mut());
+                released?;
+                self.done(step);
                 rest = others;
                 continue;
             }
             rest = others;
-            self.session.interrupt.check()?;
-            if let Some(lock) = lock {
-                lock.check()?;
-            }
-            if let Some(line) = report::step(step) {
-                self.session.console.step(&line);
-            }
-            self.step(step, lock).await?;
-            self.done(step);
-        }
-        Ok(())
-    }
-
-    /// What a step need not wait for others with: each Region's bucket, the register, and the functions of all Regions
-    /// but the first. The first one's stack makes the secrets, and shows whether the code starts at all.
-    fn lane(&self, step: &Step) -> Option<(Region, StackKind)> {
-        let (region, kind) = match step {
-            Step::CreateStack(goal) | Step::UpdateStack(goal) => (&goal.region, goal.kind),
-            Step::Upload { region, .. } => (region, StackKind::Artifacts),
-            Step::AwaitFunction { region, .. } => (region, StackKind::Fencing),
-            _ => return None,
-        };
-        let waits = match kind {
-            StackKind::Artifacts | StackKind::Register => false,
-            StackKind::Fencing => region == self.topology.first_region(),
-            StackKind::Health => true,
-        };
-        (!waits).then(|| (region.clone(), kind))
-    }
-
-    /// Which steps may go on side by side at all: those of one phase.
-    fn phase(&self, step: &Step) -> Option<Phase> {
-        let (_, kind) = self.lane(step)?;
-        Some(match kind {
-            StackKind::Fencing => Phase::Functions,
-            _ => Phase::Grounds,
-        })
-    }
-
-    /// Carries out steps side by side, those of each lane in their order. None is cut off by another's failure.
-    async fn lanes(&self, steps: &[Step], lock: Option<&Lock>) -> Result<(), Failure> {
-        let mut lanes: Vec<((Region, StackKind), Vec<&Step>)> = Vec::new();
-        for step in steps {
-            let Some(lane) = self.lane(step) else { continue };
-            match lanes.iter_mut().find(|(known, _)| *known == lane) {
-                Some((_, steps)) => steps.push(step),
-                None => lanes.push((lane, vec![step])),
-            }
-        }
-        let walks = lanes.into_iter().map(|(_, steps)| async move {
-            for step in steps {
-                self.session.interrupt.check()?;
-                if let Some(lock) = lock {
-                    lock.check()?;
-                }
-                if let Some(line) = report::step(step) {
-                    self.session.console.step(&line);
-                }
-                // None of these touches the lock.
-                self.step(step, &mut None).await?;
+            if matches!(step, Step::TakeLock { .. }) {
+                self.may_go_on(lock.as_ref())?;
+                self.begin(step);
+                self.step(step, lock).await?;
                 self.done(step);
+                continue;
             }
-            Ok::<(), Failure>(())
-        });
-        self.side_by_side(join_all(walks).await)
+            let meanwhile = async {
+                if let Some(later) = self.what_the_lock_keeps_waiting(others) {
+                    self.prepare(later, lock.as_ref(), ahead).await;
+                }
+            };
+            tokio::join!(self.one(step, lock.as_ref(), ahead), meanwhile).0?;
+        }
+        last_words.await;
+        Ok(())
     }
 
     /// What came of things that were done side by side: the failure to go on with; others are said.
@@ -182,6 +172,12 @@ impl Walk<'_> {
             worse
         });
         worst.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn begin(&self, step: &Step) {
+        if let Some(line) = report::step(step) {
+            self.session.console.step(&line);
+        }
     }
 
     /// A step came to its end.
@@ -212,7 +208,7 @@ impl Walk<'_> {
         lock::tidy(&bucket, self.identity, self.topology.name.as_str()).await
     }
 
-    fn driver(&self, region: &Region) -> Driver<'_> {
+    pub(super) fn driver(&self, region: &Region) -> Driver<'_> {
         Driver::new(self.session, self.topology, region)
     }
 
@@ -225,7 +221,7 @@ impl Walk<'_> {
         )
     }
 
-    async fn step(&self, step: &Step, lock: &mut Option<Lock>) -> Result<(), Failure> {
+    pub(super) async fn step(&self, step: &Step, lock: &mut Option<Lock>) -> Result<(), Failure> {
         match step {
             Step::AwaitStack { region, stack, .. } => self.driver(region).await_settled(stack).await,
             Step::ContinueRollback { region, stack } => self.driver(region).continue_rollback(stack).await,
@@ -235,12 +231,10 @@ impl Walk<'_> {
                 }
                 Ok(())
             }
-            Step::ReleaseLock => match lock.take() {
-                Some(lock) => lock.release().await,
-                None => Ok(()),
-            },
-            Step::CreateStack(goal) => self.driver(&goal.region).reach(goal, true, self.uploads).await,
-            Step::UpdateStack(goal) => self.driver(&goal.region).reach(goal, false, self.uploads).await,
+            // Where it is held `steps` lets it go.
+            Step::ReleaseLock => Ok(()),
+            Step::CreateStack(goal) => self.driver(&goal.region).reach(goal, true, self.learned).await,
+            Step::UpdateStack(goal) => self.driver(&goal.region).reach(goal, false, self.learned).await,
             Step::DeleteStack {
                 region, stack, id, ..
             } => self.driver(region).delete(stack, id).await,
@@ -256,7 +250,7 @@ impl Walk<'_> {
                     .bucket(region, bucket)
                     .put(&package.key(), function.zip.clone(), "application/zip")
                     .await?;
-                self.uploads.note(region, version);
+                self.learned.note_version(region, version);
                 Ok(())
             }
             Step::MarkAccelerator(mark) => {

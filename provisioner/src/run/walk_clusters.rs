@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::failure::{Failure, SilentSite};
 use super::lock::Lock;
 use super::observe;
-use super::stacks::Pace;
+use super::pace::Pace;
 use super::walk::Walk;
 use super::webhook::WebhookValues;
 use crate::observed::cluster::{CONFIG_MAPS, ObjectRef, Rollout, STATEFUL_SETS};
@@ -91,7 +91,7 @@ impl Walk<'_> {
         let applied = match &goal.content {
             Content::Document(value) => cluster.apply(target, value, mode).await?,
             Content::Webhook { frame, .. } => {
-                let values = WebhookValues::now(self.session, self.topology).await?;
+                let values = WebhookValues::now(self.session, self.topology, self.learned).await?;
                 let applied = cluster.apply(target, &values.object(frame), mode).await;
                 // An API server may quote what it does not like.
                 applied.map_err(|error| error.said(|message| values.scrubbed(message)))?
@@ -189,7 +189,7 @@ impl Walk<'_> {
                     if has_come {
                         self.session
                             .console
-                            .say(&format!("  the watchdog of {site} came through"));
+                            .say(&format!("  the watchdog from {site} arrived"));
                     }
                     !has_come
                 });
@@ -277,7 +277,7 @@ fn beyond(others_came: bool) -> String {
          egress reach the function's URL?"
             .to_owned()
     } else {
-        "all objects stand; does Prometheus select our rule and Alertmanager our AlertmanagerConfig \
+        "all objects are in place; does Prometheus select our rule and Alertmanager our AlertmanagerConfig \
          (monitoring.labels), and may the cluster's egress reach the function's URL? The function's log says whether \
          anything arrives"
             .to_owned()

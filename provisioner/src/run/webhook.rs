@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::Session;
 use super::failure::Failure;
+use super::learned::Learned;
 use crate::observed::{StackHealth, Standing};
 use crate::plan::{OUTPUT_URL, OUTPUT_WEBHOOK_SECRET};
 use crate::preflight::ours::REDACTED;
@@ -86,10 +87,14 @@ impl WebhookValues {
     }
 
     /// What is to be written now: the stacks stand, so that every value is known.
-    pub async fn now(session: &Session, topology: &Topology) -> Result<Self, Failure> {
+    pub async fn now(session: &Session, topology: &Topology, learned: &Learned) -> Result<Self, Failure> {
         let stack = topology.stack_name(StackKind::Fencing);
         let mut outputs = Outputs::new();
         for region in &topology.regions {
+            if let Some(known) = learned.outputs(region, StackKind::Fencing) {
+                outputs.insert(region.clone(), known);
+                continue;
+            }
             let stacks = Stacks::new(session.aws.cloudformation(region), region);
             if let Some(reading) = stacks.describe(&stack).await? {
                 outputs.insert(region.clone(), reading.outputs);

@@ -127,7 +127,7 @@ pub(super) fn read(
 fn fault(pem: &[u8]) -> Option<(String, &'static str)> {
     if pem.len() > MOST_BYTES {
         return Some((
-            format!("has {} bytes, at most {MOST_BYTES} are taken", pem.len()),
+            format!("has {} bytes; the limit is {MOST_BYTES}", pem.len()),
             "only the authorities that sign Infinispan's certificate are needed",
         ));
     }
@@ -136,8 +136,8 @@ fn fault(pem: &[u8]) -> Option<(String, &'static str)> {
         |line: &[u8]| line.trim_ascii_start().starts_with(b"-----BEGIN") && !line.starts_with(b"-----");
     if lines().any(is_indented) {
         return Some((
-            "is indented, and PEM is not read that way".to_owned(),
-            "remove the blanks at the start of each line; they come along when PEM is copied out of YAML",
+            "is indented, so it cannot be read as PEM".to_owned(),
+            "remove the spaces at the start of each line; PEM that is copied out of YAML has them",
         ));
     }
     let count = |mark: &[u8]| lines().filter(|line| line.starts_with(mark)).count();
@@ -153,7 +153,7 @@ fn fault(pem: &[u8]) -> Option<(String, &'static str)> {
             Ok((SectionKind::Certificate, der)) if is_der_sequence(&der) => certificates += 1,
             Ok((SectionKind::Certificate, _)) => {
                 return Some((
-                    "holds a certificate that is none".to_owned(),
+                    "holds a block that is not a certificate".to_owned(),
                     "export it again, as PEM",
                 ));
             }
@@ -250,7 +250,7 @@ mod tests {
             ("hello", "holds no certificate"),
             (
                 "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n",
-                "holds a certificate that is none",
+                "holds a block that is not a certificate",
             ),
             (
                 "-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n",

@@ -60,6 +60,7 @@ impl Default for Alerting {
         Self {
             pending: Interval::from_seconds(10),
             preference_delay: Interval::from_seconds(20),
+            suspicion: Interval::from_seconds(6),
             group_wait: Interval::from_seconds(5),
             group_interval: Interval::from_seconds(20),
             repeat_interval: Interval::from_seconds(300),

@@ -43,7 +43,8 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let FilePosition { line, column, width } = self.position;
         writeln!(f, "error: {}", self.message)?;
-        write!(f, "  at {}:{line}:{column}", self.file)?;
+        let file: String = self.file.chars().map(harmless_character).collect();
+        write!(f, "  at {file}:{line}:{column}")?;
         if !self.path.is_empty() {
             write!(f, "  {}", self.path)?;
         }

@@ -44,7 +44,7 @@ pub struct Meaning {
 
 /// There is no such field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the topology has no field `{field}`")]
+#[error("the topology has no field `{}`", crate::yaml::shortened(field, 80))]
 pub struct NoSuchField {
     /// As it was asked for.
     pub field: String,
@@ -213,7 +213,7 @@ fn kind(schema: &'static Value) -> String {
         };
     }
     if of_it.get("oneOf").is_some() {
-        return "one of a few words".to_owned();
+        return "one of the values listed".to_owned();
     }
     if of_it.get("anyOf").is_some() || of_it.get("properties").is_some() {
         return "block".to_owned();
@@ -292,7 +292,12 @@ mod tests {
             ("alerting.for", "duration", Some("10s"), &[][..]),
             ("sites", "list of blocks", None, &["exactly 2"]),
             ("regions", "list of texts", None, &["from 1 to 3 of them"]),
-            ("function.architecture", "one of a few words", Some("arm64"), &[]),
+            (
+                "function.architecture",
+                "one of the values listed",
+                Some("arm64"),
+                &[],
+            ),
             ("sites[1].context", "text", None, &["at most 253 characters"]),
             ("tags", "map", None, &[]),
             ("function.vpc.eu-west-1.subnetIds", "list of texts", None, &[]),

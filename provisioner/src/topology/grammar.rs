@@ -15,6 +15,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::regions;
+use super::withheld::looks_like_a_name;
+use crate::yaml::shortened;
+
+/// What a [`SecretReference`] is.
+const SECRET: &str = "a secret's name or ARN";
 
 /// A text that does not keep to the grammar of the thing it should name.
 ///
@@ -33,13 +38,11 @@ impl fmt::Display for GrammarError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
             f.write_str(&self.hint)
+        } else if self.what == SECRET && !looks_like_a_name(&self.text) {
+            // It may be the secret itself.
+            write!(f, "this is not {}", self.what)
         } else {
-            write!(
-                f,
-                "`{}` is not {}",
-                crate::yaml::shortened(&self.text, 80),
-                self.what
-            )
+            write!(f, "`{}` is not {}", shortened(&self.text, 80), self.what)
         }
     }
 }
@@ -64,15 +67,17 @@ fn nearly(text: &str, fits: impl Fn(&str) -> bool) -> Option<Cow<'static, str>> 
     let trimmed = text.trim();
     if trimmed != text && fits(trimmed) {
         return Some(Cow::Owned(format!(
-            "there is a blank before or behind it: write `{trimmed}`"
+            "there is a blank before or after it: write `{}`",
+            shortened(trimmed, 80)
         )));
     }
     let lower = trimmed.to_ascii_lowercase();
-    (lower != trimmed && fits(&lower)).then(|| Cow::Owned(format!("did you mean `{lower}`?")))
+    (lower != trimmed && fits(&lower))
+        .then(|| Cow::Owned(format!("did you mean `{}`?", shortened(&lower, 80))))
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $type:ident, $what:literal, max $max:literal, $pattern:literal, $hint:literal
+    ($(#[$doc:meta])* $type:ident, $what:expr, max $max:literal, $pattern:literal, $hint:literal
      $(, tidied $tidied:path)? $(, also $also:path)? $(, explained $explained:path)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -198,12 +203,12 @@ text!(
 text!(
     /// A user name for HTTP authentication.
     Username, "a user name", max 64, "^[A-Za-z0-9][A-Za-z0-9._@-]*$",
-    "use letters, digits and . _ @ -, a letter or digit first; a colon cannot stand in HTTP's Basic authentication",
+    "use letters, digits and . _ @ -, a letter or digit first; a colon is not allowed in HTTP Basic authentication",
     also no_access_key
 );
 text!(
     /// A secret of Secrets Manager, by name or by ARN.
-    SecretReference, "a secret's name or ARN", max 600,
+    SecretReference, SECRET, max 600,
     "^([A-Za-z0-9/_+=.@!-]{1,512}|arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]{1,520})$",
     "give the secret's name or ARN in AWS Secrets Manager, never its value",
     explained other_partition
@@ -234,7 +239,7 @@ text!(
     /// The name that a server's certificate is made out to.
     ServerName, "a server's name", max 253,
     "^(\\*\\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
-    "a DNS name as the certificate has it, as in infinispan.keycloak.svc; without a port",
+    "a DNS name from the certificate, such as infinispan.keycloak.svc, without a port",
     tidied host_in_canonical_form,
     also no_wildcard
 );
@@ -255,7 +260,7 @@ text!(
 );
 text!(
     KeyArn, "the ARN of a KMS key", max 200, "^arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$",
-    "it looks like arn:aws:kms:eu-west-1:123456789012:key/ID; an alias cannot stand in a policy"
+    "it looks like arn:aws:kms:eu-west-1:123456789012:key/ID; an alias is not allowed in a policy"
 );
 text!(
     TopicArn, "the ARN of an SNS topic", max 320, "^arn:aws:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
@@ -291,7 +296,7 @@ text!(
 text!(
     LabelKey, "a label's key", max 317,
     "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
-    "as Kubernetes wants it: an optional domain and /, then at most 63 letters, digits, and _ . -"
+    "as Kubernetes requires: an optional domain and /, then at most 63 letters, digits, and _ . -"
 );
 text!(
     LabelValue, "a label's value", max 63, "^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$",
@@ -300,7 +305,7 @@ text!(
 text!(
     /// The key of an AWS tag.
     TagKey, "the key of an AWS tag", max 128, "^[A-Za-z0-9+=._:/@-][A-Za-z0-9 +=._:/@-]*$",
-    "at most 128 letters, digits, spaces, and + = . _ : / @ -; keys that begin with aws: or sitefence: are taken",
+    "at most 128 letters, digits, spaces, and + = . _ : / @ -; keys that begin with aws: or sitefence: are reserved",
     also free_tag_key
 );
 text!(
@@ -309,8 +314,9 @@ text!(
     "at most 256 letters, digits, spaces, and + = . _ : / @ -"
 );
 text!(
-    CacheName, "the name of a cache", max 64, "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
-    "letters, digits, and _ . -"
+    /// A rejoin clears the caches, so Infinispan's own are none of them.
+    CacheName, "the name of a cache", max 64, "^_{0,2}[A-Za-z0-9][A-Za-z0-9_.-]*$",
+    "letters, digits, and _ . -; names that begin with ___ are Infinispan's own"
 );
 
 fn known_region(text: &str) -> Result<(), Cow<'static, str>> {
@@ -324,7 +330,7 @@ fn no_region(text: &str) -> Option<Cow<'static, str>> {
     // A block that has one entry per Region, written without them.
     if matches!(text, "subnetIds" | "securityGroupIds") {
         return Some(Cow::Borrowed(
-            "subnets stand under their Region: vpc: { eu-west-1: { subnetIds: […], securityGroupIds: […] } }",
+            "subnets go under their Region: vpc: { eu-west-1: { subnetIds: […], securityGroupIds: […] } }",
         ));
     }
     Some(regions::hint(text))
@@ -356,7 +362,8 @@ fn no_access_key(text: &str) -> Result<(), Cow<'static, str>> {
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if looks_like_one {
         return Err(Cow::Borrowed(
-            "this is the id of an AWS access key: give the name of the user; AWS credentials never stand in this file",
+            "this is the id of an AWS access key: give the name of the user; never put AWS credentials into this \
+             file",
         ));
     }
     Ok(())
@@ -377,7 +384,7 @@ fn no_host(text: &str) -> Option<Cow<'static, str>> {
         .next()
         .filter(|host| Endpoint::new(*host).is_ok())?;
     Some(Cow::Owned(if text.starts_with("http:") {
-        format!("write `{host}`; the function speaks HTTPS only, for the password travels with each request")
+        format!("write `{host}`; the function uses HTTPS only, because each request carries the password")
     } else {
         format!("write `{host}`; HTTPS is implied and there is no path")
     }))
@@ -387,7 +394,7 @@ fn no_host(text: &str) -> Option<Cow<'static, str>> {
 fn no_wildcard(text: &str) -> Result<(), Cow<'static, str>> {
     match text.strip_prefix("*.") {
         Some(domain) => Err(Cow::Owned(format!(
-            "write one name of them, as in infinispan.{domain}: a certificate for `{text}` proves it"
+            "write one of its names, such as infinispan.{domain}: a certificate for `{text}` covers it"
         ))),
         None => Ok(()),
     }
@@ -399,8 +406,9 @@ fn without_last_slash(text: String) -> String {
 
 fn secret_in_url(text: &str) -> Option<Cow<'static, str>> {
     (text.contains("://") && text.contains('@')).then_some(Cow::Borrowed(
-        "no user and no password may stand here, for the file and the object in the cluster are read by many: let the proxy \
-         know Alertmanager by its address, or give Alertmanager the proxy in its environment and write `environment`",
+        "no user and no password are allowed here, because many people can read this file and the object in the \
+         cluster: let the proxy recognise Alertmanager by its address, or give Alertmanager the proxy in its \
+         environment and write `environment`",
     ))
 }
 
@@ -420,7 +428,7 @@ fn reachable_from_lambda(text: &str) -> Result<(), Cow<'static, str>> {
 fn port_in_range(text: &str) -> Result<(), Cow<'static, str>> {
     match text.rsplit_once(':') {
         Some((_, port)) if !port.parse::<u16>().is_ok_and(|port| port > 0) => {
-            Err(Cow::Borrowed("a port lies between 1 and 65535"))
+            Err(Cow::Borrowed("a port is a number from 1 to 65535"))
         }
         _ => Ok(()),
     }
@@ -429,7 +437,9 @@ fn port_in_range(text: &str) -> Result<(), Cow<'static, str>> {
 fn free_tag_key(text: &str) -> Result<(), Cow<'static, str>> {
     let lower = text.to_ascii_lowercase();
     if lower.starts_with("aws:") || lower.starts_with("sitefence:") {
-        return Err(Cow::Borrowed("keys that begin with aws: or sitefence: are taken"));
+        return Err(Cow::Borrowed(
+            "keys that begin with aws: or sitefence: are reserved",
+        ));
     }
     Ok(())
 }
@@ -548,7 +558,7 @@ mod tests {
         LabelValue: ["", "kube-prometheus-stack", "a_b.c"] not ["a b", "-a", "a/b"];
         TagKey: ["Cost Center", "team"] not ["", "aws:x", "AWS:x", "sitefence:topology", " a"];
         TagValue: ["", "a b@c"] not ["a;b"];
-        CacheName: ["actionTokens", "___x"] not ["", "a/b", "a,b", "a b"];
+        CacheName: ["actionTokens", "__x", "1.a-b_"] not ["", "___x", "___protobuf_metadata", "_", "a/b", "a,b", "a b"];
     }
 
     /// It is looked up in the kubeconfig and shown, nothing else, so only what a terminal obeys is refused.

@@ -27,6 +27,7 @@ mod settings;
 pub(crate) mod suggest;
 pub mod time_to_fence;
 mod types;
+mod withheld;
 
 #[cfg(test)]
 mod robustness;

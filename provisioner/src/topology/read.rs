@@ -10,6 +10,7 @@ use super::checks::{self, Clash};
 use super::decode::{Decoded, What, decode};
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::file_name::FileName;
+use super::withheld::Withheld;
 use super::{Topology, schema};
 use crate::yaml::{self, Node, Path, PathSegment, Span, Value};
 
@@ -94,15 +95,6 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
         };
         let span = report.place(&mistake.path, mistake.is_key);
         report.tell(span, &mistake.path, mistake.message(), hint);
-        let is_misspelt = |field: &str| {
-            mistake
-                .meant()
-                .is_some_and(|meant| letters(meant) == letters(field))
-        };
-        if matches!(&mistake.what, What::Unknown { field, .. } if names_a_secret(field) && !is_misspelt(field))
-        {
-            report.hide_value(span);
-        }
     }
     let Some(topology) = value else {
         return Err(report.finish());
@@ -140,22 +132,6 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
     }
 }
 
-/// A name without what spellings differ in: `password_secret` and `passwordSecret` are the same.
-fn letters(name: &str) -> String {
-    name.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect::<String>()
-        .to_lowercase()
-}
-
-/// Whether a field that we do not know might hold a secret: its value is not for terminals and logs.
-fn names_a_secret(field: &str) -> bool {
-    let field = field.to_lowercase();
-    ["password", "secret", "token", "credential"]
-        .iter()
-        .any(|word| field.contains(word))
-}
-
 fn readable<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Box<Diagnostic>> {
     let refuse = |message: String, position: FilePosition, hint: &str| {
         Box::new(Diagnostic {
@@ -173,10 +149,7 @@ fn readable<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Box<Diagnostic>>
         width: 1,
     };
     if bytes.len() > MOST_BYTES {
-        let message = format!(
-            "the file has {} bytes, at most {MOST_BYTES} are read",
-            bytes.len()
-        );
+        let message = format!("the file has {} bytes; the limit is {MOST_BYTES}", bytes.len());
         return Err(refuse(message, start, "is it the topology file?"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -328,8 +301,24 @@ impl Report<'_> {
         } else {
             snippet.trim_end().chars().count().saturating_sub(column - 1)
         };
+        let key = path.segments().iter().rev().find_map(|segment| match segment {
+            PathSegment::Key(key) => Some(key.as_str()),
+            PathSegment::Index(_) => None,
+        });
+        let held = self.root.and_then(|root| match &root.at(path)?.value {
+            Value::Scalar { text, .. } => Some(text.as_str()),
+            _ => None,
+        });
+        let (snippet, message, hint) = match Withheld::of(snippet, key, held) {
+            Some(withheld) => (
+                withheld.line.clone(),
+                withheld.message(&message),
+                Some(withheld.hint(hint)),
+            ),
+            None => (snippet.to_owned(), message, hint),
+        };
         let diagnostic = Diagnostic {
-            message,
+            message: yaml::quoting_shortly(&message),
             file: self.file.to_owned(),
             position: FilePosition {
                 line,
@@ -337,34 +326,14 @@ impl Report<'_> {
                 width: width.max(1),
             },
             path: path.to_string(),
-            snippet: snippet.to_owned(),
-            hint: hint.filter(|hint| !hint.is_empty()),
+            snippet,
+            hint: hint
+                .filter(|hint| !hint.is_empty())
+                .map(|hint| yaml::quoting_shortly(&hint)),
         };
         if !self.found.contains(&diagnostic) {
             self.found.push(diagnostic);
         }
-    }
-
-    /// Shows the line of what was told last only up to the key at `span`.
-    fn hide_value(&mut self, span: Span) {
-        let Some(told) = self.found.last_mut() else { return };
-        let end = if span.end.0 == span.start.0 {
-            span.end.1
-        } else {
-            span.start.1
-        };
-        told.snippet = told
-            .snippet
-            .chars()
-            .take(end.saturating_sub(1))
-            .chain(": …".chars())
-            .collect();
-        let advice = "a secret never stands in this file: keep it in AWS Secrets Manager, change it if this file was shared";
-        told.hint = Some(match told.hint.take() {
-            Some(hint) if hint.ends_with('?') => format!("{hint} {advice}"),
-            Some(hint) => format!("{hint}; {advice}"),
-            None => advice.to_owned(),
-        });
     }
 
     /// All that was found, in the file's order.

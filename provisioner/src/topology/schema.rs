@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn fields_are_described_wherever_they_lie() {
         for (path, begins) in [
-            ("name", "Names this deployment"),
+            ("name", "The deployment's name"),
             ("sites", "The sites: exactly two"),
             ("sites[1].context", "The kubeconfig context"),
             ("sites[0].infinispan.endpoint", "The host"),

@@ -60,7 +60,7 @@ impl Topology {
                 failure_threshold: self.claim.failure_threshold,
             },
             cooldown_seconds: self.register.cooldown.seconds(),
-            suspicion_seconds: 0,
+            suspicion_seconds: self.alerting.suspicion.seconds(),
             timeout_seconds: self.function.timeout.seconds(),
             cleared_caches: self.caches.iter().map(ToString::to_string).collect(),
             deep_percent: self.health.deep_percent,

@@ -20,13 +20,13 @@ use super::grammar::{
 };
 use super::interval::Interval;
 
-/// Two sites of Keycloak and Infinispan behind one accelerator, and how they are to be fenced.
+/// Two sites of Keycloak and Infinispan behind one accelerator, and how to fence them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[garde(allow_unvalidated)]
 pub struct Topology {
-    /// Names this deployment: prefixes every AWS resource, labels every object, is the alerts' label
-    /// `topology`. At most 24 lower-case letters, digits and inner hyphens, a letter first.
+    /// The deployment's name. It prefixes every AWS resource, labels every object, and is the alerts' label
+    /// `topology`. At most 24 lower-case letters, digits and inner hyphens, starting with a letter.
     #[schemars(schema_with = "super::schema::topology_name")]
     pub name: TopologyName,
     /// The AWS Regions in which a function runs; the first also holds the secrets, the others replicas of
@@ -48,7 +48,7 @@ pub struct Topology {
     /// Whether the function fences (`act`) or only says what it would do (`observe`).
     #[serde(default)]
     pub mode: Mode,
-    /// The site that wins when both report each other: the other one's alert waits longer.
+    /// The site that wins if both sites report each other: the alert against it waits longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::optional_site_name")]
     pub preferred_survivor: Option<SiteName>,
@@ -76,7 +76,7 @@ pub struct Topology {
     #[serde(default)]
     #[garde(dive)]
     pub notify: Notify,
-    /// How often the whole of it is to be rehearsed.
+    /// How often to rehearse a split for real.
     #[serde(default)]
     pub drill: Drills,
     /// How the clusters' monitoring finds our objects.
@@ -90,7 +90,7 @@ pub struct Topology {
     #[serde(default = "super::defaults::default_caches")]
     #[garde(length(min = 1, max = 20))]
     pub caches: Vec<CacheName>,
-    /// Tags for every AWS resource, beside our own.
+    /// Tags for every AWS resource, in addition to our own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[garde(length(max = 40))]
     pub tags: BTreeMap<TagKey, TagValue>,
@@ -135,23 +135,24 @@ pub struct Site {
     pub platform: Platform,
     /// The kubeconfig context of its cluster.
     pub context: ContextName,
-    /// The namespace of its Infinispan. Our objects go there too.
+    /// The namespace of its Infinispan. Our objects go there, too.
     pub namespace: Namespace,
-    /// Never leave this site alone, for want of capacity or a license: its own alert fences nobody. A split then
-    /// fences it, at the other one's alert; where the other one has died, an alarm says so, and `promote` is for people.
+    /// Never leave this site to serve alone, for example because it lacks capacity or a licence. Its own alert fences
+    /// nobody; in a split, the other site's alert fences it. If the other site has died, an alarm says so, and only
+    /// `promote` makes this one serve.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub never_survivor: bool,
     /// Its Infinispan.
     #[serde(default)]
     #[garde(dive)]
     pub infinispan: SiteInfinispan,
-    /// Its Keycloak, for rejoin.
+    /// Its Keycloak, which `rejoin` stops and starts.
     #[serde(default)]
     pub keycloak: SiteKeycloak,
-    /// The Infinispan operator's Deployment, for the drill.
+    /// The Infinispan operator's Deployment, which `drill --split-brain` scales.
     #[serde(default)]
     pub operator: Operator,
-    /// The gossip router's Deployment, for the drill.
+    /// The gossip router's Deployment, which `drill --split-brain` scales.
     #[serde(default)]
     pub router: Router,
 }
@@ -180,22 +181,24 @@ impl fmt::Display for Platform {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct SiteInfinispan {
-    /// The host (and port, if not 443) at which the function reaches it over HTTPS. Left out, `apply` reads it
-    /// from the Route or Ingress in the cluster.
+    /// The host (and port, if not 443) at which the function reaches it over HTTPS. By default, `apply` reads it from
+    /// the Route, Service or Ingress in the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
-    /// A PEM file with the certificate authority that its certificate is verified with, relative to the
-    /// topology file. Left out, public authorities are trusted.
+    /// A PEM file with the certificate authority that signed its certificate, relative to the topology file. By
+    /// default, public authorities are trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<FilePath>,
-    /// What its certificate is made out to where that is not the host of `endpoint`, as behind a Route that passes TLS
-    /// on. Left out, with a `caBundle`, also `CLUSTER.NAMESPACE.svc` is taken, which OpenShift's service CA writes.
+    /// The name in its certificate, if that is not the host of `endpoint`, for example behind a passthrough Route. By
+    /// default, with a `caBundle`, the name that OpenShift's service CA writes, `CLUSTER.NAMESPACE.svc`, is accepted
+    /// as well as the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_name: Option<ServerName>,
     /// The name of the Infinispan custom resource.
     pub cluster: ObjectName,
-    /// How soon it suspects the other site: what `-Djgroups.xsite.fd.interval` and `…timeout` in the custom
-    /// resource's `spec.container.extraJvmOpts` say. `plan` reads it there; state it where the cluster cannot be read.
+    /// How soon it suspects the other site: the values of `-Djgroups.xsite.fd.interval` and `…timeout` in the custom
+    /// resource's `spec.container.extraJvmOpts`. `plan` reads them from the cluster; give them here if the cluster
+    /// cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_detection: Option<FailureDetection>,
 }
@@ -204,9 +207,9 @@ pub struct SiteInfinispan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FailureDetection {
-    /// How often heartbeats are sent and looked for.
+    /// How often heartbeats are sent and checked.
     pub interval: Interval,
-    /// After so long without one a site is suspected.
+    /// A site is suspected after this long without a heartbeat.
     pub timeout: Interval,
 }
 
@@ -222,6 +225,12 @@ impl FailureDetection {
         timeout: Interval::from_seconds(15),
     };
 
+    /// As short as is proposed to anybody: five heartbeats, a second apart.
+    pub const SHORT: Self = Self {
+        interval: Interval::from_seconds(1),
+        timeout: Interval::from_seconds(5),
+    };
+
     /// A heartbeat may have come right before the loss, and the next look may be an interval away.
     pub fn suspects_within_seconds(self) -> u32 {
         self.timeout.seconds().saturating_add(self.interval.seconds())
@@ -234,7 +243,7 @@ impl FailureDetection {
 pub struct SiteKeycloak {
     /// The name of the Keycloak custom resource.
     pub name: ObjectName,
-    /// Its namespace; left out, the site's.
+    /// Its namespace; by default, the site's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
 }
@@ -245,7 +254,7 @@ pub struct SiteKeycloak {
 pub struct Operator {
     /// The name of the Deployment.
     pub deployment: ObjectName,
-    /// Its namespace; left out, `openshift-operators` on OpenShift, `operators` elsewhere.
+    /// Its namespace; by default, `openshift-operators` on OpenShift, `operators` elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
 }
@@ -256,7 +265,7 @@ pub struct Operator {
 pub struct Router {
     /// The name of the Deployment.
     pub deployment: ObjectName,
-    /// Its namespace; left out, the site's.
+    /// Its namespace; by default, the site's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
 }
@@ -272,20 +281,25 @@ pub enum Mode {
     Observe,
 }
 
-/// When an alert fires and how it travels. The defaults fence within 49 seconds in the worst case.
+/// When an alert fires and how it travels. The defaults fence within 40 seconds in the worst case, or within 49 where the
+/// function's look at a suspicion is not clear.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Alerting {
-    /// How long the other site must be out of view before the alert fires. A pod that becomes relay shows the
-    /// other site as gone until its view arrives, so this is not zero.
+    /// How long the other site must be out of view before the alert fires. This must not be zero: a pod that becomes a
+    /// relay node shows the other site as gone until its view arrives.
     #[serde(rename = "for")]
     pub pending: Interval,
-    /// How much longer the alert against the preferred survivor waits, when there is one.
+    /// How much longer the alert against `preferredSurvivor` waits.
     pub preference_delay: Interval,
+    /// For how long the function looks for itself once a site is suspected, counted from the first evaluation that
+    /// shows it out of view: if the primary relay node misses it all along, it is fenced then. Anything else is left to the
+    /// alert that waits for `for`. `0s` switches it off.
+    pub suspicion: Interval,
     /// How long Alertmanager collects alerts before it sends the first of a group.
     pub group_wait: Interval,
-    /// How often Alertmanager sends a group again that changed or failed.
+    /// How soon Alertmanager sends a group again that changed or failed.
     pub group_interval: Interval,
     /// How often Alertmanager repeats an alert that was answered with success.
     pub repeat_interval: Interval,
@@ -293,8 +307,8 @@ pub struct Alerting {
     pub scrape_interval: Interval,
     /// How often Prometheus evaluates the rules.
     pub evaluation_interval: Interval,
-    /// The label `severity` of `SiteLost`, the alert that pages people when a site is lost. The one that fences has
-    /// none that anybody goes by.
+    /// The label `severity` of `SiteLost`, the alert that pages people when a site is lost. `SiteOffline`, the alert
+    /// that fences, always has `severity: none`.
     pub severity: LabelValue,
 }
 
@@ -305,28 +319,28 @@ pub struct Alerting {
 pub struct Function {
     /// The processor: `arm64` or `x86_64`.
     pub architecture: Architecture,
-    /// Its memory in MiB; the processor's share grows with it.
+    /// Its memory in MiB; its share of the processor grows with it.
     #[serde(rename = "memory")]
     #[garde(range(min = 128, max = 10240))]
     pub memory_mib: u32,
     /// How long one invocation may take. It writes nothing after that.
     pub timeout: Interval,
-    /// How many days its logs are kept: one of the numbers that CloudWatch knows.
+    /// How many days its logs are kept: one of the numbers that CloudWatch accepts.
     #[garde(custom(known_retention))]
     pub log_retention_days: u32,
-    /// Concurrent executions kept for it alone. Left out, none: small accounts cannot spare any.
+    /// Concurrent executions reserved for it. By default none, because small accounts cannot spare any.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(range(min = 2, max = 1000))]
     pub reserved_concurrency: Option<u32>,
-    /// The subnets it runs in, by Region, when Infinispan is not reachable from outside.
+    /// The subnets it runs in, by Region, if Infinispan is reachable only from inside a VPC.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[garde(length(max = 3))]
     pub vpc: BTreeMap<Region, Vpc>,
-    /// A permissions boundary for its role, where the account demands one.
+    /// A permissions boundary for its role, if the account requires one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<PolicyArn>,
-    /// A KMS key for its environment, secrets, logs, topic and artifacts; with several Regions a
-    /// multi-Region key. Its policy must let CloudWatch and CloudWatch Logs use it. Left out, AWS's own keys.
+    /// A KMS key for its environment, secrets, logs, topic and artifacts; with several Regions a multi-Region key. Its
+    /// policy must let CloudWatch and CloudWatch Logs use it. By default, AWS's own keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<KeyArn>,
 }
@@ -367,24 +381,24 @@ pub struct Vpc {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Register {
-    /// `table`: a table in one Region, for sites in two Regions a third one. `strong`: a global table with
+    /// `table`: a table in one Region; if the sites are in two Regions, use a third. `strong`: a global table with
     /// multi-Region strong consistency.
     pub kind: RegisterKind,
-    /// The Regions of the table's replicas. Left out, the first of the topology's `regions`.
+    /// The Regions of the table's replicas. By default, the first of the topology's `regions`.
     #[garde(length(max = 3))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<Region>,
     /// For `strong` with two replicas: the third Region, which keeps the log only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub witness: Option<Region>,
-    /// An existing table, shared by several topologies. Left out, we make one for this topology.
+    /// An existing table, shared by several topologies. By default, `apply` makes one for this topology.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<TableName>,
     /// The role that the function assumes for a table in another account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<RoleArn>,
-    /// How long after a rejoin no alert is decided on. None by default: each decision looks for itself at what is so, and
-    /// a second split within this time is an outage that lasts until it is over.
+    /// How long after a rejoin alerts decide nothing. None by default, because each decision checks the facts for
+    /// itself; a second split within this time would be an outage until the time is over.
     pub cooldown: Interval,
     /// Keep the table, with its history, when the topology is destroyed.
     pub retain: bool,
@@ -410,14 +424,14 @@ impl fmt::Display for RegisterKind {
     }
 }
 
-/// How long an executor may work before another takes over: the product of both.
+/// How long an executor may work before another takes over: the product of the two fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Claim {
     /// How often a working executor renews its claim.
     pub renew_interval: Interval,
-    /// After so many missed renewals another takes over.
+    /// Another executor takes over after this many missed renewals.
     #[garde(range(min = 1, max = 100))]
     pub failure_threshold: u32,
 }
@@ -427,16 +441,16 @@ pub struct Claim {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Health {
-    /// Also have Route 53 ask each function from outside: a stack in us-east-1 with health checks and alarms.
+    /// Also have Route 53 check each function from outside: a stack in us-east-1 with health checks and alarms.
     pub route53: bool,
-    /// How often each checker asks: 10s or 30s.
+    /// How often each Route 53 checker checks: 10s or 30s.
     #[garde(custom(known_health_interval))]
     pub interval: Interval,
-    /// How many of a hundred questions are answered from the deep check's result; the others only show that
-    /// the function runs and reads its register.
+    /// The percentage of health checks that are answered from the deep check's result; the others only show that the
+    /// function runs and reads its register.
     #[garde(range(min = 0, max = 100))]
     pub deep_percent: u8,
-    /// The Regions from which Route 53 asks: none for all, or at least three of those it has.
+    /// The Regions from which Route 53 checks: at least three, or an empty list for all.
     pub checker_regions: Vec<Region>,
 }
 
@@ -445,13 +459,14 @@ pub struct Health {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Notify {
-    /// Addresses that are subscribed to a topic of ours. Each must confirm once.
+    /// E-mail addresses to subscribe to our topic. Each has to confirm once.
     #[garde(length(max = 20))]
     pub emails: Vec<Email>,
-    /// Existing topics instead: one in each Region of the function (and in us-east-1 with `health.route53`).
+    /// Existing topics to use instead of ours: one in each Region of the function (and in us-east-1 with
+    /// `health.route53`).
     #[garde(length(max = 4))]
     pub topics: Vec<TopicArn>,
-    /// After how long a hold raises an alarm.
+    /// After how long a hold without an intended end raises an alarm.
     pub hold_after: Interval,
 }
 
@@ -459,7 +474,7 @@ pub struct Notify {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Drills {
-    /// After how long without `provision drill --split-brain` an alarm reminds of one. `0s` switches that off.
+    /// After how long without `provision drill --split-brain` an alarm reminds you of one. `0s` switches that off.
     pub remind_after: Interval,
 }
 
@@ -475,19 +490,19 @@ pub struct Monitoring {
     /// Scrape the few series we need more often than the Infinispan operator's own monitor does. Without it,
     /// the worst-case time to fence grows by the difference.
     pub pod_monitor: bool,
-    /// Make a dashboard in CloudWatch for each of the function's Regions, at 3 USD a month. The alarms do without.
+    /// Make a dashboard in CloudWatch for each of the function's Regions, at 3 USD a month. The alarms do not need it.
     pub dashboard: bool,
-    /// How many Alertmanagers each cluster has that send these alerts. `plan` counts what it costs where the first of them
-    /// cannot reach the function. On OpenShift it reads the number; state it where it cannot.
+    /// How many Alertmanagers in each cluster send these alerts. `plan` adds the delay if the first of them cannot
+    /// reach the function. On OpenShift it reads the number from the cluster; give it here if it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(range(min = 1, max = 10))]
     pub alertmanagers: Option<u32>,
-    /// How Alertmanager goes out to the function: `environment` by the proxy of its own environment, `none` straight, or
-    /// the proxy's URL. Left out, `environment` where the cluster's AlertmanagerConfig knows it (prometheus-operator
-    /// 0.78 and newer), for a receiver of our own does not inherit it.
+    /// How Alertmanager reaches the function: `environment` uses the proxy of its own environment, `none` connects
+    /// directly, or give the proxy's URL. The default is `environment` if the cluster's AlertmanagerConfig supports it
+    /// (prometheus-operator 0.78 and newer), because our receiver does not inherit the global setting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
-    /// The ConfigMap in the site's namespace with the authority of a proxy that opens TLS to look into it.
+    /// The ConfigMap in the site's namespace with the authority of a proxy that inspects TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_ca: Option<ConfigMapKey>,
 }
@@ -498,7 +513,7 @@ pub struct Monitoring {
 pub struct ConfigMapKey {
     /// The ConfigMap's name.
     pub config_map: ObjectName,
-    /// The key; left out, the one that OpenShift fills where the ConfigMap asks for its trusted authorities.
+    /// The key. By default, the one that OpenShift fills if the ConfigMap asks for its trusted authorities.
     #[serde(default = "super::defaults::trusted_bundle_key")]
     pub key: DataKey,
 }
@@ -537,7 +552,7 @@ fn known_health_interval(interval: &Interval, _: &()) -> garde::Result {
     match interval.seconds() {
         10 | 30 => Ok(()),
         _ => Err(garde::Error::new(format!(
-            "Route 53 asks every 10s or every 30s, not every {interval}"
+            "Route 53 checks every 10s or every 30s, not every {interval}"
         ))),
     }
 }

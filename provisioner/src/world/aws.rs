@@ -75,8 +75,8 @@ impl SignInError {
             Self::NoCredentials {
                 profile: Some(profile),
             } => format!(
-                "`aws configure list-profiles` shows the profiles there are; one with SSO wants \
-                 `aws sso login --profile {profile}` first"
+                "`aws configure list-profiles` shows the profiles there are; one with SSO needs `aws sso login \
+                 --profile {profile}` first"
             ),
             Self::NoCredentials { profile: None } => {
                 "name a profile with AWS_PROFILE (for SSO: `aws sso login --profile NAME` \
@@ -85,7 +85,7 @@ impl SignInError {
             }
             Self::Broken { .. } => SIGN_IN_AGAIN.into(),
             Self::CaBundle { .. } => {
-                "it must be a PEM file with the authorities to trust beside the system's".into()
+                "it must be a PEM file with the authorities to trust in addition to the system's".into()
             }
         }
     }
@@ -97,6 +97,7 @@ pub struct Aws {
     shared: SdkConfig,
     /// Whom calls trust that do not go to an API of AWS.
     trust: TlsContext,
+    trusts_nobody: bool,
     endpoints: BTreeMap<String, String>,
 }
 
@@ -114,7 +115,11 @@ impl Aws {
     pub async fn sign_in(region: &str) -> Result<Self, SignInError> {
         // Installing fails only when a provider is there already; any is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let context = tls_context(std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from))?;
+        let bundle = std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from);
+        // An empty container has none, and the HTTP client takes for granted that there are some.
+        let has_system = !rustls_native_certs::load_native_certs().certs.is_empty();
+        let trusts_nobody = !has_system && bundle.is_none();
+        let context = tls_context(has_system, bundle)?;
         let trust = context.clone();
         let http = Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector = Connector::builder()
@@ -149,6 +154,7 @@ impl Aws {
         let aws = Self {
             shared: loader.load().await,
             trust,
+            trusts_nobody,
             endpoints: overridden_endpoints(std::env::vars()),
         };
         let none = || SignInError::NoCredentials {
@@ -180,6 +186,11 @@ impl Aws {
             .tls_context(self.trust.clone())
             .proxy_config(ProxyConfig::from_env())
             .build()
+    }
+
+    /// Whether there is no authority at all by which an API's certificate could be verified.
+    pub fn trusts_nobody(&self) -> bool {
+        self.trusts_nobody
     }
 
     /// The `AWS_ENDPOINT_URL*` that are set. Whoever has them set by mistake must be able to see it.
@@ -273,8 +284,8 @@ impl Aws {
 }
 
 /// Trusts the system's authorities, and those of the bundle that other AWS tools honour too.
-fn tls_context(bundle: Option<PathBuf>) -> Result<TlsContext, SignInError> {
-    let mut trusted = TrustStore::default();
+fn tls_context(has_system: bool, bundle: Option<PathBuf>) -> Result<TlsContext, SignInError> {
+    let mut trusted = TrustStore::empty().with_native_roots(has_system);
     if let Some(path) = bundle {
         let unusable = |source: Box<dyn std::error::Error + Send + Sync>| SignInError::CaBundle {
             path: path.clone(),

@@ -156,7 +156,7 @@ impl CallError {
                         .into(),
                 ),
                 "OptInRequired" | "SubscriptionRequiredException" => Some(format!(
-                    "the account has not opted in to {}; enable the Region, or take another in the topology",
+                    "the account has not opted in to {}; enable the Region, or use another one in the topology",
                     call.region
                 )),
                 _ => None,

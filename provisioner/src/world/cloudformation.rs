@@ -54,6 +54,8 @@ pub struct ChangeSetRequest<'a> {
     /// Whether a named resource that is there already is taken over.
     pub adopts: bool,
     pub template: &'a str,
+    /// Tells it from one that another run has made under the same name.
+    pub description: &'a str,
     /// The values of all its parameters.
     pub parameters: &'a BTreeMap<String, String>,
     /// The stack's tags, which its resources inherit.
@@ -258,6 +260,7 @@ impl Stacks {
             .stack_name(wanted.stack)
             .change_set_name(wanted.name)
             .change_set_type(kind)
+            .description(wanted.description)
             .template_body(wanted.template)
             .capabilities(Capability::CapabilityNamedIam)
             .on_stack_failure(OnStackFailure::Rollback);
@@ -311,6 +314,7 @@ impl Stacks {
             reading.reason = page.status_reason;
             reading.id = page.change_set_id.unwrap_or_default();
             reading.stack_id = page.stack_id.unwrap_or_default();
+            reading.description = page.description.unwrap_or_default();
             reading.execution = page
                 .execution_status
                 .map(|status| status.as_str().to_owned())

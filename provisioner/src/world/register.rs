@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::{
 
 use fencing::register::Record;
 use fencing::register::items::{self, CHECKUP, KEY, MEASURED, Stamp, Unread};
+use fencing::register::near::{NearMiss, NearMisses};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -33,6 +34,13 @@ pub enum ItemsError {
     Unread(#[from] Unread),
     #[error("the register is in no Region")]
     Nowhere,
+}
+
+impl ItemsError {
+    /// Whether the register is out of reach for everybody. That somebody may not read it says nothing about it.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_outage())
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -287,6 +295,21 @@ impl Table {
         Ok(entries.into_values().collect())
     }
 
+    /// The near misses that each of these sites reported, in no order. What cannot be read is left out.
+    pub async fn near_misses(
+        &self,
+        topology: &TopologyName,
+        sites: &[SiteName; 2],
+    ) -> Result<Vec<(SiteName, NearMiss)>, CallError> {
+        let reads = sites.iter().map(|site| async move {
+            let item = self.raw(items::near(topology, site)).await?;
+            let kept: Option<NearMisses> = item.and_then(|item| serde_dynamo::from_item(item).ok());
+            let misses = kept.unwrap_or_default().misses.into_iter();
+            Ok::<_, CallError>(misses.map(|miss| (site.clone(), miss)).collect::<Vec<_>>())
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    }
+
     /// Removes everything that belongs to `topology` and leaves the others' items alone.
     pub async fn forget(&self, topology: &TopologyName) -> Result<usize, CallError> {
         let mut pages = self
@@ -352,6 +375,7 @@ fn reading(item: HashMap<String, AttributeValue>) -> RegisterReading {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use crate::world::call::AwsCall;
     use fencing::accelerator::Outcome;
     use fencing::register::{Decision, State};
     use fencing::words::{Epoch, Fenced, Survivor};
@@ -455,5 +479,41 @@ mod tests {
         let newer = reading(newer);
         assert!(!newer.is_open());
         assert_eq!((newer.epoch(), newer.state().as_str()), (7, "unreadable"));
+    }
+
+    #[test]
+    fn a_register_that_may_not_be_read_is_not_silent() {
+        let call = || AwsCall::new("DynamoDB", "GetItem", "eu-west-1");
+        let refused = |code: &str| {
+            ItemsError::Call(CallError::Refused {
+                call: call(),
+                code: code.to_owned(),
+                message: "no".to_owned(),
+            })
+        };
+        let source = || "no".into();
+        assert!(refused("InternalServerError").is_outage());
+        assert!(
+            ItemsError::Call(CallError::Unanswered {
+                call: call(),
+                source: source()
+            })
+            .is_outage()
+        );
+        for code in [
+            "AccessDeniedException",
+            "ExpiredTokenException",
+            "ResourceNotFoundException",
+        ] {
+            assert!(!refused(code).is_outage(), "{code}");
+        }
+        assert!(
+            !ItemsError::Call(CallError::Unsigned {
+                call: call(),
+                source: source()
+            })
+            .is_outage()
+        );
+        assert!(!ItemsError::Nowhere.is_outage());
     }
 }

@@ -37,8 +37,8 @@ pub enum PostError {
     #[error("the address cannot be called")]
     Address,
     #[error(
-        "the address is not of HTTPS, and nobody sends a password over anything else: only to this machine, where a \
-         local AWS listens"
+        "the address is not HTTPS, and a password is sent over nothing else, except to this machine, where a local \
+         AWS listens"
     )]
     Bare,
     #[error("no answer within {} seconds", .0.as_secs())]

@@ -100,8 +100,8 @@ impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, segment) in self.0.iter().enumerate() {
             match segment {
-                PathSegment::Key(key) if number == 0 => write!(f, "{key}")?,
-                PathSegment::Key(key) => write!(f, ".{key}")?,
+                PathSegment::Key(key) if number == 0 => write!(f, "{}", shortened(key, 80))?,
+                PathSegment::Key(key) => write!(f, ".{}", shortened(key, 80))?,
                 PathSegment::Index(index) => write!(f, "[{index}]")?,
             }
         }
@@ -189,10 +189,30 @@ pub fn shortened(text: &str, most: usize) -> String {
         match lookalike(c) {
             Some(name) => shown.push_str(&format!("<{name}>")),
             None if c.is_control() => shown.extend(c.escape_default()),
+            None if is_invisible(c) => shown.push_str(&format!("<U+{:04X}>", u32::from(c))),
             None => shown.push(c),
         }
     }
     shown
+}
+
+/// Characters without a picture of their own that are no control characters: they end lines, join or reorder others,
+/// or are passed over.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{180e}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A sentence in which each text between backticks is short and harmless.
+pub fn quoting_shortly(sentence: &str) -> String {
+    let pieces = sentence.split('`').enumerate();
+    let pieces: Vec<String> = pieces
+        .map(|(number, piece)| match number % 2 {
+            1 => shortened(piece, 80),
+            _ => shortened(piece, usize::MAX),
+        })
+        .collect();
+    pieces.join("`")
 }
 
 /// A text's lines as YAML counts them: a carriage return ends one, too.
@@ -264,7 +284,7 @@ mod tests {
             ("<<: {c: 1}\nb: 2", "1:1  a merge key (`<<`) is not allowed here"),
             ("a: !!str 1\nb: 2", "1:4 a a tag (`!…`) is not allowed here"),
             ("a: !Sub x\nb: 2", "1:4 a a tag (`!…`) is not allowed here"),
-            ("a: 1\na: 3\nb: 2", "2:1 a `a` stands here twice"),
+            ("a: 1\na: 3\nb: 2", "2:1 a `a` appears twice here"),
             ("? [a, {b: c}]\n: d\nb: 2", "1:3  a key must be a text"),
             ("b: 2\n---\nb: 3", "2:1  a second document begins here"),
         ] {
@@ -319,10 +339,23 @@ mod tests {
             ("a\u{a0}b", "a<U+00A0 no-break space>b"),
             ("a\nb\u{1b}[31m", "a\\nb\\u{1b}[31m"),
             ("abcdefghij", "abcdefgh…"),
+            ("a\u{202e}b\u{2028}c", "a<U+202E>b<U+2028>c"),
         ] {
             let most = if text.len() == 10 { 8 } else { 80 };
             assert_eq!(shortened(text, most), shown);
         }
+    }
+
+    #[test]
+    fn a_sentence_quotes_shortly() {
+        let long = "x".repeat(100);
+        let said = quoting_shortly(&format!("`{long}` is not `a\u{7}b`, it is {long}"));
+        assert_eq!(
+            said,
+            format!("`{}…` is not `a\\u{{7}}b`, it is {long}", "x".repeat(80))
+        );
+        // A backtick of the user's own leaves nothing unquoted that a terminal would obey.
+        assert!(!quoting_shortly("`a`\u{1b}[2J` is not a name").contains('\u{1b}'));
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(super) fn slips(text: &str) -> Vec<Slip> {
             faults.push(fault(
                 (number, 1),
                 line.chars().count(),
-                "a merge left its conflict marks here".to_owned(),
+                "a merge left its conflict markers here".to_owned(),
                 "keep one of the two versions and remove the lines <<<<<<<, ======= and >>>>>>>",
             ));
             continue;
@@ -72,7 +72,8 @@ pub(super) fn slips(text: &str) -> Vec<Slip> {
                     Some((key, _)) if is_key(key) => format!("`{key}` was left for you to fill in"),
                     _ => "this was left for you to fill in".to_owned(),
                 },
-                "`provision init` did not find it; its comment says where it is found, `provision explain` what it is for",
+                "`provision init` did not find it: its comment says where to look, and `provision explain` what it \
+                 is for",
             ));
         }
         for (open, close) in [("{{", "}}"), ("{%", "%}"), ("<%", "%>")] {
@@ -96,7 +97,7 @@ pub(super) fn slips(text: &str) -> Vec<Slip> {
                 (number, column + 1),
                 1,
                 format!("there is a U+{:04X} {name} here", u32::from(*c)),
-                &format!("write {instead} in its place; it often comes along when text is copied"),
+                &format!("write {instead} instead; copied text often brings it along"),
             ));
         }
     }
@@ -282,11 +283,11 @@ mod tests {
         for (text, wanted) in [
             (
                 "a: 1\n<<<<<<< HEAD\nb: 2\n",
-                "2:1 a merge left its conflict marks here",
+                "2:1 a merge left its conflict markers here",
             ),
             (
                 "a: 1\n=======\nb: 2\n",
-                "2:1 a merge left its conflict marks here",
+                "2:1 a merge left its conflict markers here",
             ),
             (
                 "name: {{ .Values.name }}\n",

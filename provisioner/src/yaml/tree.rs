@@ -258,7 +258,7 @@ impl TreeBuilder {
         {
             dropped = true;
             let path = path.key(&text);
-            self.refuse(span, path, &format!("`{text}` stands here twice"), "keep one of the two", true);
+            self.refuse(span, path, &format!("`{text}` appears twice here"), "keep one of the two", true);
         }
         if let Some(open) = self.open.last_mut() {
             open.key = Some((text, span));

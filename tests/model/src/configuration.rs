@@ -73,6 +73,10 @@ pub enum Seen {
     Held,
     /// A decision waited because relay nodes disagreed.
     Doubted,
+    /// A suspicion was left to the alert.
+    Left,
+    /// A suspicion was shown the view of a relay node that was not in the bridge.
+    Misled,
     /// What is seen was left alone.
     Unexplained,
     /// Nothing was decided, because the accelerator is another topology's.

@@ -95,6 +95,8 @@ impl Grounds {
         let settings = Settings {
             topology: TopologyName::new("model").expect("the name is in the grammar"),
             cooldown_seconds: 20,
+            // Three looks, the fewest that there are.
+            suspicion_seconds: 2,
             never_survivors: never.map(name).into_iter().collect(),
             found: Found {
                 accelerator_arn,

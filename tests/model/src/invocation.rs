@@ -190,7 +190,7 @@ impl Shown {
                     let view = views.iter().find(|view| view.node_address == name)?;
                     Some(view.sites_view.iter().any(|seen| seen == site.other().as_str()))
                 };
-                self.misses[site.index()] = sees("n1").map(|sees| !sees);
+                self.misses[site.index()] = sees("n1").or_else(|| sees("n0")).map(|sees| !sees);
                 self.doubts[site.index()] = sees("n2").unwrap_or(false);
             }
             (Call::ReadBackup { at, .. }, Event::Backup(Ok(status))) => {

@@ -505,14 +505,24 @@ pub fn apart(grounds: &Grounds, world: &World) -> bool {
     })
 }
 
-/// I10, of an answer to an alert.
+/// I10, of an answer to an alert. What a suspicion does not lead to is left to the alert that follows, and is no failure.
 pub fn answered(grounds: &Grounds, by: &Invocation) -> bool {
-    let Task::Alert { reporter, .. } = by.state.task() else {
-        return true;
+    use fencing::answer::Status;
+    let reporter = match by.state.task() {
+        Task::Alert { reporter, .. } => reporter,
+        Task::Suspicion { reporter, .. } => {
+            let answer = by.answer();
+            if answer.is_some_and(|answer| answer.status == Status::NotNow) {
+                return false;
+            }
+            if answer.is_some_and(|answer| answer.sentence.starts_with(fencing::contract::alert::LEFT)) {
+                return true;
+            }
+            reporter
+        }
+        _ => return true,
     };
-    let done = by
-        .answer()
-        .is_some_and(|answer| answer.status == fencing::answer::Status::Done);
+    let done = by.answer().is_some_and(|answer| answer.status == Status::Done);
     // Its site survives, or is the fenced one: nothing that it reports changes anything until somebody acts.
     let over = |record: &Record| {
         let known =

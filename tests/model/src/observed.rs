@@ -17,7 +17,7 @@ pub enum Why {
     /// An alert came with complete evidence.
     Evidence,
     Planned,
-    /// The accelerator was read to hold exactly the survivor.
+    /// The accelerator was read back and holds exactly the survivor.
     OutOfAccelerator,
     /// Replication at the survivor was read to be cut.
     Cut,

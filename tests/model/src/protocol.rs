@@ -18,7 +18,7 @@ use crate::observed::Observed;
 use crate::retry::{self, Ends};
 use crate::scene::{Action, Chance, Command, Left, Phase, Running, SCHEDULE, Scene, Verb, task_of};
 use crate::shared::Shared;
-use crate::world::{Way, World};
+use crate::world::{Relay, Way, World};
 
 /// So much longer than a claim holds.
 const TICK: u16 = 16;
@@ -222,7 +222,17 @@ impl Protocol {
         overdue: bool,
     ) -> Event {
         if !call.writes() {
-            return scene.world.land(&self.grounds, call, way);
+            let event = scene.world.land(&self.grounds, call, way);
+            if let (Call::ReadView { at }, Event::Views(Ok(_))) = (call, &event)
+                && matches!(by.state.task(), Task::Suspicion { .. })
+                && !scene.world.at(self.grounds.site(at)).relay.joined()
+                && !scene.misled.contains(&by.name)
+            {
+                self.observed().seen.insert(Seen::Misled);
+                scene.misled.push(by.name);
+                scene.misled.sort_unstable();
+            }
+            return event;
         }
         let before = scene.world.clone();
         let event = scene.world.land(&self.grounds, call, way);
@@ -236,6 +246,14 @@ impl Protocol {
         };
         let broken = deed.judge();
         scene.broken.join(broken);
+        // On the word of a node that had not joined the bridge nobody is fenced: it misses everybody.
+        if let Call::WriteRegister { record, .. } = call
+            && scene.misled.contains(&by.name)
+            && record.epoch > before.record().epoch
+            && before.register != scene.world.register
+        {
+            scene.broken.note(Law::I5);
+        }
         if let Call::WriteRegister { record, .. } = call
             && before.register != scene.world.register
         {
@@ -265,6 +283,10 @@ impl Protocol {
         }
         if !answered(&self.grounds, &next) {
             scene.broken.note(Law::I10);
+        }
+        scene.misled.retain(|misled| *misled != next.name);
+        if answer.sentence.starts_with(fencing::contract::alert::LEFT) {
+            self.observed().seen.insert(Seen::Left);
         }
         let running = scene.running.remove(index);
         // What it leaves under way is dropped by the driver, and may have left the house already.
@@ -345,9 +367,10 @@ fn ways(scene: &Scene, by: &Invocation, call: &Call) -> impl Iterator<Item = Way
         _ => false,
     };
     let pause = matches!(call, Call::Pause { .. });
+    let time = pause || matches!(call, Call::Wait { .. });
     [
         (Way::Plain, !pause || may(Chance::Slow)),
-        (Way::Unanswered, !pause && may(Chance::Unanswered)),
+        (Way::Unanswered, !time && may(Chance::Unanswered)),
         (
             Way::Lagging,
             may(Chance::Lag) && lags && matches!(call, Call::ReadAccelerator),
@@ -416,6 +439,7 @@ impl Model for Protocol {
             desk: None,
             typed: 0,
             seen: None,
+            misled: Vec::new(),
             left: Left::new(self.configuration.chances),
             broken: crate::laws::Broken::default(),
         }]
@@ -438,8 +462,10 @@ impl Model for Protocol {
             Chance::Stuck,
             Chance::Half,
             Chance::Unanswered,
+            Chance::Relay,
         ];
-        if !settled.into_iter().any(may) {
+        let joined = scene.world.sites.iter().all(|site| site.relay.joined());
+        if joined && !settled.into_iter().any(may) {
             for (index, running) in scene.running.iter().enumerate() {
                 for (ticket, call) in running.invocation.state.under_way() {
                     if matches!(call, Call::ReadView { .. }) {
@@ -498,6 +524,8 @@ impl Model for Protocol {
             let begins = [
                 Chance::AlertA,
                 Chance::AlertB,
+                Chance::SuspicionA,
+                Chance::SuspicionB,
                 Chance::OthersAlertB,
                 Chance::Sweep,
                 Chance::Fence,
@@ -542,6 +570,14 @@ impl Model for Protocol {
             }
             if may(Chance::Death) {
                 actions.push(Action::Death(site));
+            }
+            if may(Chance::Relay) {
+                for relay in [Relay::Other { joined: false }, Relay::Restarted { joined: false }] {
+                    actions.push(Action::Relay(site, relay));
+                }
+            }
+            if !scene.world.at(site).relay.joined() {
+                actions.push(Action::Joined(site));
             }
         }
         if may(Chance::Break) && (scene.world.link || scene.world.half.is_some()) {
@@ -651,6 +687,14 @@ impl Model for Protocol {
             Action::Stuck(site) => {
                 next.left.take(Chance::Stuck);
                 next.world.at_mut(site).stuck = Some(next.world.sees(site));
+            }
+            Action::Relay(site, relay) => {
+                next.left.take(Chance::Relay);
+                next.world.at_mut(site).relay = relay;
+            }
+            Action::Joined(site) => {
+                let relay = next.world.at(site).relay;
+                next.world.at_mut(site).relay = relay.joining();
             }
             Action::Death(site) => {
                 next.left.take(Chance::Death);

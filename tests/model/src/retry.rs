@@ -14,7 +14,7 @@ use crate::grounds::{Grounds, STRANGER, Site};
 use crate::invocation::Invocation;
 use crate::laws::promoted;
 use crate::scene::{Chance, Command, Phase, Verb, task_of};
-use crate::world::{Data, Way, World};
+use crate::world::{Data, Relay, Way, World};
 
 /// The longest that any invocation may be; a longer one runs in circles.
 const CALLS: usize = 300;
@@ -320,6 +320,7 @@ fn leaves(grounds: &Grounds, world: &World) -> bool {
         }
         site.healthy = true;
         site.stuck = None;
+        site.relay = Relay::Known;
     }
     if let Some(survivor) = survivor_of(grounds, &world.record()) {
         let stale = survivor.other();

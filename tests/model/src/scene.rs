@@ -12,7 +12,7 @@ use crate::grounds::{Grounds, Site};
 use crate::invocation::Invocation;
 use crate::laws::Broken;
 use crate::shared::Shared;
-use crate::world::{Way, World};
+use crate::world::{Relay, Way, World};
 
 /// Something that may happen, so often as a configuration allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,9 @@ pub enum Chance {
     /// site-a's alert is delivered: first, again, late, out of order.
     AlertA,
     AlertB,
+    /// The same before it is certain.
+    SuspicionA,
+    SuspicionB,
     /// site-b's, delivered to the function of another topology that stands on the same accelerator.
     OthersAlertB,
     Sweep,
@@ -51,6 +54,8 @@ pub enum Chance {
     Second,
     /// A second relay node shows from now on what it shows now.
     Stuck,
+    /// A site's primary relay node is started anew, or another one takes its place.
+    Relay,
     /// The link is lost for one of the sites only.
     Half,
     /// The accelerator's tag cannot be read.
@@ -76,8 +81,14 @@ pub enum Chance {
 pub const CHANCES: usize = Chance::Death as usize + 1;
 
 /// What is left of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Left([u8; CHANCES]);
+
+impl Default for Left {
+    fn default() -> Self {
+        Self([0; CHANCES])
+    }
+}
 
 impl Left {
     /// So often each.
@@ -260,6 +271,8 @@ pub struct Scene {
     pub typed: u8,
     /// The waiting revision that a warm process has been seeing.
     pub seen: Option<Rev>,
+    /// Who was shown the view of a relay node that was not in the bridge.
+    pub misled: Vec<u8>,
     /// What may still happen.
     pub left: Left,
     pub broken: Broken,
@@ -295,6 +308,10 @@ pub enum Action {
     Half(Site),
     /// The second relay node of a site shows what it does now from now on.
     Stuck(Site),
+    /// Another node is a site's primary relay node, or the same one anew.
+    Relay(Site, Relay),
+    /// It has joined the bridge.
+    Joined(Site),
     Death(Site),
 }
 
@@ -305,7 +322,14 @@ pub fn task_of(grounds: &Grounds, chance: Chance) -> Option<Task> {
         suspect: Suspect(grounds.name(site.other()).clone()),
         since: None,
     };
+    let suspicion = |site: Site| Task::Suspicion {
+        reporter: Reporter(grounds.name(site).clone()),
+        suspect: Suspect(grounds.name(site.other()).clone()),
+        since: None,
+    };
     Some(match chance {
+        Chance::SuspicionA => suspicion(Site::A),
+        Chance::SuspicionB => suspicion(Site::B),
         Chance::AlertA => alert(Site::A),
         Chance::AlertB | Chance::OthersAlertB => alert(Site::B),
         Chance::Sweep => Task::Sweep { waited: None },
@@ -383,6 +407,7 @@ impl Scene {
     /// An invocation is gone without an answer; a command that called it calls again.
     pub fn end(&mut self, name: u8) {
         self.running.retain(|running| running.invocation.name != name);
+        self.misled.retain(|misled| *misled != name);
         for command in self.commands.iter_mut().flatten() {
             if command.phase == Phase::Calling(name) {
                 command.phase = Phase::Due;

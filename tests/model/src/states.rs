@@ -109,23 +109,23 @@ fn words(why: Why) -> (&'static str, &'static str) {
         ),
         Why::Planned => (
             "planned fence",
-            "An operator fences a site as planned; only the survivor's view is waived.",
+            "An operator fences a site for planned work; only the survivor's view is waived.",
         ),
         Why::OutOfAccelerator => (
             "only the survivor is in",
-            "The accelerator was read to hold exactly the survivor.",
+            "The accelerator was read back and holds exactly the survivor.",
         ),
         Why::Cut => (
             "replication is cut",
-            "The survivor's backup was read to be offline.",
+            "Replication to the fenced site was read back as cut.",
         ),
         Why::Claimed => (
             "claimed",
-            "Somebody sets out to carry the decision out, or goes on with it; others answer 503 meanwhile.",
+            "An executor starts to carry the decision out, or continues it; others answer 503 meanwhile.",
         ),
         Why::GivenUp => (
             "given up",
-            "A dependency failed; the claim is given back, so that the next one need not wait.",
+            "A dependency failed; the claim is released, so that the next executor need not wait.",
         ),
         Why::CarriedOutOnce => (
             "carried out once",
@@ -133,7 +133,8 @@ fn words(why: Why) -> (&'static str, &'static str) {
         ),
         Why::OnceMore => (
             "once more",
-            "A broken rejoin has nothing under way any more: the decision is carried out a second time, and then counts.",
+            "Nothing of a rejoin that was broken off can still be under way: the decision is carried out once more, \
+             and then counts as complete.",
         ),
         Why::PushesForgotten => (
             "pushes forgotten",
@@ -145,11 +146,12 @@ fn words(why: Why) -> (&'static str, &'static str) {
         ),
         Why::PutBackEarly => (
             "put back too early",
-            "The fenced site is in the accelerator while it cannot be in step.",
+            "The fenced site is in the accelerator while its state is stale.",
         ),
         Why::Emptied => (
             "survivor taken out",
-            "People took the survivor out of a listener, and that holds nobody: the decision is carried out again, once an hour.",
+            "People took the survivor out of a listener, which is now empty: the decision is carried out again, at \
+             most once an hour.",
         ),
         Why::RejoinBegun => (
             "rejoin",
@@ -157,11 +159,11 @@ fn words(why: Why) -> (&'static str, &'static str) {
         ),
         Why::RejoinTakenOver => (
             "rejoin taken over",
-            "Another command goes on with the rejoin, after a wait.",
+            "Another command continues the rejoin, after a wait.",
         ),
         Why::StepBegun => (
             "step begun",
-            "The rejoin writes down that it is about to change something.",
+            "The rejoin records that it is about to change something.",
         ),
         Why::StepTaken => (
             "step taken",
@@ -169,19 +171,20 @@ fn words(why: Why) -> (&'static str, &'static str) {
         ),
         Why::BrokenOff => (
             "broken off",
-            "The survivor does not see the fenced site any more, or somebody started that one's Keycloak in the middle; the decision stands, same epoch.",
+            "The survivor no longer sees the fenced site, or somebody started the fenced site's Keycloak during the \
+             rejoin; the decision stays in force, same epoch.",
         ),
         Why::BroughtBack => (
             "rejoined",
-            "The fenced site is in step and back in the accelerator; quiet time begins.",
+            "The fenced site is up to date and back in the accelerator; quiet time begins.",
         ),
         Why::RecoverySeen => (
             "recovery seen once",
-            "Both are back and replicate; believed when it is seen again after a wait.",
+            "Both are back and replicate; confirmed when it is seen again after a wait.",
         ),
         Why::RecoveredByHand => (
             "recovered by hand",
-            "Both are back and replicate, seen twice: people did it.",
+            "Both are back and replicate, and this was seen twice: people brought the site back.",
         ),
         Why::Promoted => (
             "promote",
@@ -189,7 +192,8 @@ fn words(why: Why) -> (&'static str, &'static str) {
         ),
         Why::Doubted => (
             "doubted",
-            "A site reports the other offline, and its relay nodes disagree about it, or do not any more; a decision waits for a minute.",
+            "A site reports the other offline while its relay nodes disagree, or they agree again; a decision waits \
+             for up to a minute.",
         ),
         Why::Held => ("hold", "An operator forbids new decisions; this one completes."),
         Why::Released => ("release", "An operator allows new decisions again."),

@@ -7,7 +7,7 @@ use stateright::Path;
 use crate::grounds::Grounds;
 use crate::invocation::Invocation;
 use crate::scene::{Action, Chance, Scene};
-use crate::world::Way;
+use crate::world::{Relay, Way};
 
 /// Every step in a line.
 pub fn story(grounds: &Grounds, path: Path<Scene, Action>) -> Vec<String> {
@@ -75,6 +75,11 @@ fn sentence(grounds: &Grounds, scene: &Scene, action: Action) -> String {
         Action::Link(false) => "the link is lost".to_owned(),
         Action::Half(site) => format!("the link is lost, but {} still sees the other", site.as_str()),
         Action::Stuck(site) => format!("{}'s second relay node shows no change any more", site.as_str()),
+        Action::Relay(site, Relay::Restarted { .. }) => {
+            format!("{}'s relay node is started anew", site.as_str())
+        }
+        Action::Relay(site, _) => format!("another node becomes {}'s relay node", site.as_str()),
+        Action::Joined(site) => format!("{}'s relay node has joined the bridge", site.as_str()),
         Action::Death(site) => format!("{} dies for good", site.as_str()),
     }
 }
@@ -83,6 +88,8 @@ fn begun(chance: Chance) -> &'static str {
     match chance {
         Chance::AlertA => "site-a's alert",
         Chance::AlertB => "site-b's alert",
+        Chance::SuspicionA => "site-a's suspicion",
+        Chance::SuspicionB => "site-b's suspicion",
         Chance::Sweep => "the schedule",
         Chance::Fence => "a planned fence of site-b",
         Chance::Hold => "a hold",
@@ -95,6 +102,7 @@ fn who(invocation: &Invocation) -> String {
     let name = invocation.name;
     match invocation.state.task() {
         Task::Alert { reporter, .. } => format!("r{name} ({reporter}'s alert)"),
+        Task::Suspicion { reporter, .. } => format!("r{name} ({reporter}'s suspicion)"),
         Task::Sweep { .. } => format!("r{name} (the schedule)"),
         Task::Fence { .. } => format!("r{name} (a planned fence)"),
         Task::Rejoin { stale, session, .. } => format!("r{name} (rejoin {stale}, {session})"),
@@ -131,6 +139,9 @@ pub fn what(grounds: &Grounds, call: &Call) -> String {
         }
         Call::ReadAccelerator => "reads the accelerator".to_owned(),
         Call::ReadMark => "reads whose it was a minute ago".to_owned(),
+        Call::ReadWitnesses => "reads which nodes saw the other site last".to_owned(),
+        Call::ReadAge { at, node } => format!("asks {at}'s {node} how long it has been running"),
+        Call::Wait { milliseconds } => format!("waits {milliseconds} ms"),
         Call::WriteGroup(write) => {
             let ids: Vec<&str> = write
                 .endpoints

@@ -8,6 +8,7 @@
 use std::hash::Hash;
 
 use fencing::accelerator::{Health, Mark, Marked, Reached, Reading};
+use fencing::health::RelayWitness;
 use fencing::register::Record;
 use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
 use fencing::step::{Call, Event, Written};
@@ -51,7 +52,57 @@ pub struct Infinispan {
     /// What its second relay node shows of the other site, where that stays as it is; else it shows what the primary
     /// does.
     pub stuck: Option<bool>,
+    pub relay: Relay,
 }
+
+/// Which node is a site's primary relay node, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Relay {
+    /// The one that the last deep check saw with the other site in view.
+    Known,
+    /// Another one, since then.
+    Other { joined: bool },
+    /// The same, started anew since then.
+    Restarted { joined: bool },
+}
+
+impl Relay {
+    /// Whether it is in the bridge. Until then it shows no other site, however well the link is.
+    pub fn joined(self) -> bool {
+        match self {
+            Self::Known => true,
+            Self::Other { joined } | Self::Restarted { joined } => joined,
+        }
+    }
+
+    /// The same, in the bridge.
+    #[must_use]
+    pub fn joining(self) -> Self {
+        match self {
+            Self::Known => Self::Known,
+            Self::Other { .. } => Self::Other { joined: true },
+            Self::Restarted { .. } => Self::Restarted { joined: true },
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Known | Self::Restarted { .. } => "n1",
+            Self::Other { .. } => "n0",
+        }
+    }
+
+    /// For how many seconds it has been running.
+    fn age(self) -> u64 {
+        match self {
+            Self::Known | Self::Other { .. } => 86_400,
+            Self::Restarted { .. } => 0,
+        }
+    }
+}
+
+/// So long ago the deep check looked.
+const CHECKED: SignedDuration = SignedDuration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
@@ -116,6 +167,7 @@ impl World {
             keycloak: true,
             started: false,
             stuck: None,
+            relay: Relay::Known,
         };
         Self {
             register: None,
@@ -240,6 +292,23 @@ impl World {
                 mark: self.mark(),
                 at: self.now(),
             }))),
+            Call::ReadWitnesses => {
+                let witness = RelayWitness {
+                    node: Relay::Known.name().to_owned(),
+                    relays: 2,
+                    at: self.now() - CHECKED,
+                };
+                let both = Site::ALL.map(|site| (grounds.name(site).clone(), witness.clone()));
+                Event::Witnesses(Ok(both.into()))
+            }
+            Call::ReadAge { at, node } => {
+                let relay = self.at(grounds.site(at)).relay;
+                if relay.name() == node {
+                    Event::Age(Ok(Some(relay.age())))
+                } else {
+                    unanswered(call)
+                }
+            }
             Call::WriteGroup(write) => {
                 let index = grounds.group(&write.arn);
                 let group = grounds.written(write, self.accelerator[index]);
@@ -336,7 +405,7 @@ impl World {
                 }
                 Event::Done(Ok(()))
             }
-            Call::Pause { .. } => Event::Passed,
+            Call::Pause { .. } | Call::Wait { .. } => Event::Passed,
         }
     }
 
@@ -352,12 +421,14 @@ impl World {
         }
     }
 
-    /// What is heard of a site's nodes. The primary is `n1`, the other relay node `n2`, one that was demoted `n3`.
+    /// What is heard of a site's nodes. The primary is `n1`, or `n0` where that has taken its place; the other relay node `n2`, one that was demoted `n3`.
     fn views(&self, grounds: &Grounds, site: Site, way: Way) -> Vec<View> {
+        let relay = self.at(site).relay;
+        let primary = relay.name();
         let node = |name: &str, sees: bool| View {
             relay_node: true,
             node_address: name.to_owned(),
-            relay_nodes_address: ["n1", "n2"].map(str::to_owned).into(),
+            relay_nodes_address: [primary, "n2"].map(str::to_owned).into(),
             local_site: grounds.name(site).to_string(),
             sites_view: [Some(site), sees.then(|| site.other())]
                 .into_iter()
@@ -375,7 +446,11 @@ impl World {
             }],
             Way::Demoted => vec![node("n3", !sees)],
             Way::Second => vec![node("n2", second)],
-            _ => vec![node("n2", second), node("n1", sees)],
+            // Beside a new one nobody else is in the bridge, or that one's word would be doubted anyway.
+            _ => vec![
+                node("n2", second && relay.joined()),
+                node(primary, sees && relay.joined()),
+            ],
         }
     }
 

@@ -22,6 +22,8 @@ pub enum Start {
     Whole,
     /// Nothing is decided, the link is lost.
     Lost,
+    /// The same, and the minute's check has seen it whole before.
+    Watched,
     /// Nothing is decided, the link is lost, and somebody took the suspect out already.
     LostAndOut,
     /// Decided, and the executor died.
@@ -68,6 +70,8 @@ pub enum Start {
 pub enum Act {
     /// The first site reports the second.
     Alert,
+    /// The first site suspects the second.
+    Suspicion,
     /// The schedule, as often as it takes.
     Sweep,
     /// An operator fences the second site.

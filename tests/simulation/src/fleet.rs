@@ -29,6 +29,11 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
 /// The wall clock's time when the history begins.
 const BEGINNING: i64 = 1_795_255_200;
 
+/// What a clock that is right shows.
+pub(crate) fn wall_of(now: Duration) -> Timestamp {
+    Timestamp::from_second(BEGINNING).unwrap_or(Timestamp::UNIX_EPOCH) + now
+}
+
 pub struct Process {
     number: u64,
     whose: Whose,
@@ -104,11 +109,9 @@ impl Outside {
 impl World for Outside {
     fn moment(&self) -> Moment {
         let now = self.sim.clock.now();
-        let beginning = Timestamp::from_second(BEGINNING).unwrap_or(Timestamp::UNIX_EPOCH);
+        let wall = wall_of(now);
         Moment {
-            wall: (beginning + now)
-                .checked_add(self.process.wall_offset.get())
-                .unwrap_or(beginning),
+            wall: wall.checked_add(self.process.wall_offset.get()).unwrap_or(wall),
             uptime: now.saturating_sub(self.process.began),
         }
     }
@@ -226,15 +229,21 @@ impl Fleet {
         }
         let index = core.dice.below(instances.len() as u64) as usize;
         let offset = SignedDuration::from_secs(core.dice.below(7200) as i64 - 3600);
-        core.watcher.clock_jumps();
-        instances[index].process.wall_offset.set(offset);
+        let process = &instances[index].process;
+        let by = offset - process.wall_offset.replace(offset);
+        core.watcher
+            .clock_jumps(process.invocation(), by, self.sim.clock.now());
     }
 
     /// All clocks are right again.
     pub fn set_clocks_right(&self) {
-        self.sim.core().watcher.clock_jumps();
+        let mut core = self.sim.core();
         for instance in self.instances.borrow().iter() {
-            instance.process.wall_offset.set(SignedDuration::ZERO);
+            let by = -instance.process.wall_offset.replace(SignedDuration::ZERO);
+            if !by.is_zero() {
+                core.watcher
+                    .clock_jumps(instance.process.invocation(), by, self.sim.clock.now());
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 //! ```
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::fleet::Fleet;
 use crate::layout::Layout;
 use crate::reality::Whose;
 use crate::sim::{Faults, Sim};
-use crate::watcher::Counts;
+use crate::watcher::{Circumstance, Counts};
 
 /// How long calm may take to come right with the link lost: the alert, a cooldown, a claim that runs out, the
 /// wait of a promotion whose operator went home.
@@ -49,6 +50,8 @@ pub struct Outcome {
     pub in_trouble: Counts,
     /// How many calls took effect.
     pub effects: usize,
+    /// What it came upon.
+    pub met: BTreeSet<Circumstance>,
     /// The whole story, if it was asked for.
     pub transcript: String,
 }
@@ -159,6 +162,7 @@ pub fn play_with(seed: u64, transcript: bool, marked: bool) -> Outcome {
             counts: core.watcher.counts,
             in_trouble,
             effects: core.effects,
+            met: core.watcher.met.clone(),
             transcript: String::new(),
         }
     };
@@ -191,6 +195,7 @@ fn settle(stage: &Stage, layout: Layout) {
         core.reality.half = None;
         core.reality.register_away = false;
         for index in 0..2 {
+            core.reality.sites[index].relay.join();
             core.reality.sites[index].slandered = false;
             if !core.reality.sites[index].alive {
                 core.reality.revive(index, now);

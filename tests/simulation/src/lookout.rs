@@ -1,11 +1,12 @@
-//! What a deep check sees of a history: the truth, since looks neither fail nor lag here. That they change
-//! nothing is shown by there being nothing they could change. What it keeps is there for the next one, and what it
-//! measures the watcher hears, as alarms would.
+//! What a deep check sees of a history: the truth, since looks neither fail nor lag here, except at a site that is dead
+//! and at a register that is away. That they change nothing is shown by there being nothing they could change. What it
+//! keeps is there for the next one, if the register takes it, and what it measures the watcher hears, as alarms would.
 
 use std::time::Duration;
 
 use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
 use fencing::metrics::{Measured, Metric};
+use fencing::register::near::{NearMiss, NotedMiss};
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use fencing::words::SiteName;
@@ -20,11 +21,34 @@ use crate::reality::Whose;
 /// A look takes this long.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Whether a look goes to the register's table.
+fn is_of_the_register(probe: &Probe) -> bool {
+    matches!(
+        probe,
+        Probe::Register
+            | Probe::RegisterWrite
+            | Probe::LastCheckup
+            | Probe::LastDrill
+            | Probe::Watchdog { .. }
+    )
+}
+
 impl Lookout for Outside {
     async fn look(&self, probe: &Probe) -> Result<Seen, Fault> {
         self.sim().sleep(LOOK).await;
-        let core = self.sim().core();
+        let mut core = self.sim().core();
+        if let Probe::Infinispan { at, .. } = probe {
+            let reality = &mut core.reality;
+            let index = reality.index(at);
+            let (instance, joined) = reality.instance(index);
+            if joined && reality.sees_other(index) {
+                reality.witnesses.insert(instance);
+            }
+        }
         let reality = &core.reality;
+        if is_of_the_register(probe) {
+            reality.table(self.whose())?;
+        }
         Ok(match probe {
             Probe::WebhookSecret | Probe::HealthSecret | Probe::InfinispanSecret | Probe::RegisterWrite => {
                 Seen::Whole
@@ -69,7 +93,9 @@ impl Lookout for Outside {
 
     async fn keep(&self, checkup: &Checkup) -> Result<(), Fault> {
         self.sim().sleep(LOOK).await;
-        self.sim().core().reality.keep(self.whose(), checkup.clone());
+        let mut core = self.sim().core();
+        core.reality.table(self.whose())?;
+        core.reality.keep(self.whose(), checkup.clone());
         Ok(())
     }
 
@@ -86,6 +112,20 @@ impl Lookout for Outside {
         Ok(Kept::default())
     }
 
+    async fn near_miss(&self, site: &SiteName, miss: NearMiss) -> Result<bool, Fault> {
+        self.sim().sleep(LOOK).await;
+        let mut core = self.sim().core();
+        let index = core.reality.index(site);
+        let (noted, is_new) = match core.near[index].noting(miss) {
+            NotedMiss::Known => return Ok(false),
+            NotedMiss::Mended(noted) => (noted, false),
+            NotedMiss::Added(noted) => (noted, true),
+        };
+        core.near[index] = noted;
+        core.watcher.counts.near_misses += u64::from(is_new);
+        Ok(is_new)
+    }
+
     async fn sizes(&self, _: &SiteName, _: &SiteName) -> Result<Sizes, Fault> {
         Ok(Sizes::new())
     }
@@ -95,8 +135,14 @@ impl Lookout for Outside {
     }
 
     fn measure(&self, measured: Measured) {
-        if measured.metric == Metric::Unfenced && self.whose() == Whose::Ours {
-            let now = self.sim().clock.now();
+        if self.whose() == Whose::Others {
+            return;
+        }
+        let now = self.sim().clock.now();
+        if measured.metric == Metric::DeepCheckFailures && measured.value > 0 {
+            self.sim().core().watcher.check_fails(now);
+        }
+        if measured.metric == Metric::Unfenced {
             self.sim()
                 .note(|| format!("       unfenced for {} s: {:?}", measured.value, measured.reason));
             let mut core = self.sim().core();

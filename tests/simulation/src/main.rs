@@ -1,6 +1,6 @@
 //! `simulate --histories N --seed S`: plays so many random histories, from that seed on.
 //!
-//! Prints what happened in them, all together. When an invariant breaks, the seed and the whole story of the
+//! With `--meets NAME` it names those that come upon a circumstance, such as kept seeds have to come upon. Prints what happened in them, all together. When an invariant breaks, the seed and the whole story of the
 //! first such history are printed, and the exit code is 1. One history alone is always told.
 
 // Telling is this program's job.
@@ -12,25 +12,34 @@ use std::time::Instant;
 
 use simulation::history::{Outcome, play};
 use simulation::summary::Summary;
+use simulation::watcher::Circumstance;
 
 struct Arguments {
     histories: u64,
     seed: u64,
+    meets: Option<Circumstance>,
 }
 
 fn arguments() -> Result<Arguments, String> {
     let mut arguments = Arguments {
         histories: 10_000,
         seed: 1,
+        meets: None,
     };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
+        let value = given.next().unwrap_or_default();
         let place = match name.as_str() {
             "--histories" => &mut arguments.histories,
             "--seed" => &mut arguments.seed,
-            other => return Err(format!("`{other}` is neither --histories nor --seed")),
+            "--meets" => {
+                let known = Circumstance::ALL.map(|one| one.to_string()).join(", ");
+                let named = Circumstance::named(&value);
+                arguments.meets = Some(named.ok_or_else(|| format!("--meets wants one of {known}"))?);
+                continue;
+            }
+            other => return Err(format!("`{other}` is none of --histories, --seed and --meets")),
         };
-        let value = given.next().unwrap_or_default();
         *place = value
             .parse()
             .map_err(|_| format!("{name} wants a number, got `{value}`"))?;
@@ -83,6 +92,9 @@ fn play_all(arguments: &Arguments) -> (Summary, Vec<u64>) {
             if let Some(violation) = &outcome.violation {
                 println!("seed {seed}: {violation}");
                 broken.push(seed);
+            }
+            if let Some(circumstance) = arguments.meets.filter(|one| outcome.met.contains(one)) {
+                println!("seed {seed} comes upon {circumstance}");
             }
             summary.add(&Summary::of(&outcome));
         }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
+use fencing::register::near::NearMisses;
 use fencing::step::{Call, Event};
 use fencing::words::Epoch;
 
@@ -62,6 +63,8 @@ pub enum Faults {
 
 /// Everything of a history but its tasks.
 pub struct Core {
+    /// What was kept of suspicions that were over by themselves, by the reporting site's index.
+    pub near: [NearMisses; 2],
     pub dice: Dice,
     pub reality: Reality,
     pub watcher: Watcher,
@@ -99,6 +102,7 @@ impl Sim {
         Self {
             clock: Clock::default(),
             core: Rc::new(RefCell::new(Core {
+                near: Default::default(),
                 dice,
                 reality: Reality::new(layout),
                 watcher: Watcher::default(),
@@ -245,10 +249,13 @@ impl Sim {
                     sim.sleep(coming).await;
                     let arrived = sim.clock.now();
                     // What arrives after its caller has given up tells nobody anything.
-                    if whose == Whose::Ours && sender.is_awaited() {
-                        sim.core()
-                            .watcher
-                            .replied(invocation, &call, &event, now, arrived);
+                    if whose == Whose::Ours {
+                        let watcher = &mut sim.core().watcher;
+                        if sender.is_awaited() {
+                            watcher.replied(invocation, &call, &event, now, arrived);
+                        } else {
+                            watcher.unheard(invocation, &event);
+                        }
                     }
                     sender.send(event);
                 }
@@ -342,7 +349,10 @@ pub(crate) fn tell(call: &Call) -> String {
         Call::StartPush { at, .. } => format!("start push from {at}"),
         Call::ReadPushes { at, .. } => format!("read pushes of {at}"),
         Call::ClearPushes { at, .. } => format!("forget pushes of {at}"),
+        Call::ReadWitnesses => "read who saw the other site".to_owned(),
+        Call::ReadAge { at, node } => format!("read age of {node} of {at}"),
         Call::Pause { seconds } => format!("pause {seconds} s"),
+        Call::Wait { milliseconds } => format!("wait {milliseconds} ms"),
     }
 }
 

@@ -28,7 +28,7 @@ pub use keep::keep;
 pub(super) const SITE_OFFLINE: &str = "SiteOffline";
 
 pub async fn play(programs: &Programs) -> Result<(), DemoError> {
-    let title = "Sitefence: two sites lose each other, and one goes on serving";
+    let title = "Sitefence: two sites lose each other, and one keeps serving";
     let mut play = Play::begin(programs, title, EXAMPLE).await?;
     play.deploy(programs).await?;
     play.watch_the_watchman().await?;
@@ -220,7 +220,7 @@ impl Play {
         self.screen
             .chapter(&format!("{b}'s monitoring reports {a} offline, too"));
         self.screen.say(&format!(
-            "{b} lives, and sees as little of {a} as {a} of it. Its alert must not take the last site away."
+            "{b} is alive, and does not see {a} either. Its alert must not take the last site out."
         ));
         let (answer, _) = self.report(1).await?;
         self.screen.claim(
@@ -231,7 +231,7 @@ impl Play {
         let (again, _) = self.report(0).await?;
         self.screen.claim(
             &format!(
-                "{a}'s alert, sent again, is answered {}: it is so already",
+                "{a}'s alert, sent again, is answered {}: nothing is left to do",
                 again.status
             ),
             again.status == 200,
@@ -253,10 +253,11 @@ impl Play {
         // Where the way here took minutes, the watchdogs are waited for once more.
         let (ran, seconds) = self.apply(&Monitoring::new()).await?;
         let nothing = ran.code == Some(0) && ran.json()?["changed"] == false;
-        self.screen
-            .claim(&format!("nothing to do, said in {seconds:.1} s"), nothing, || {
-                ran.seen()
-            })?;
+        self.screen.claim(
+            &format!("nothing to do, found in {seconds:.1} s"),
+            nothing,
+            || ran.seen(),
+        )?;
         let view = View::of(&self.stage).await?;
         self.screen.claim(
             &format!("{b} was not put back"),
@@ -267,7 +268,7 @@ impl Play {
     }
 
     async fn destroy(&mut self) -> Result<(), DemoError> {
-        self.screen.chapter("Taken away again");
+        self.screen.chapter("Removed again");
         self.destroy_all(
             &[],
             "it removes all that apply made",
@@ -278,12 +279,13 @@ impl Play {
             .provision
             .run(&self.screen, &["destroy", self.stage.example, "--yes"])
             .await?;
-        self.screen
-            .claim("destroyed again: nothing there", ran.code == Some(0), || {
-                ran.seen()
-            })?;
+        self.screen.claim(
+            "destroyed once more: nothing was left",
+            ran.code == Some(0),
+            || ran.seen(),
+        )?;
         self.claim_writes("and leaves the accelerator as it is", 2)?;
-        self.claim_unseen("and nobody has seen the password to the end")
+        self.claim_unseen("and to the end nobody has seen the password")
     }
 
     /// Posts the alert that the site of this index sends about the other one, as its Alertmanager does.

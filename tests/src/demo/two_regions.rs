@@ -110,7 +110,7 @@ impl Play {
             .await?
             .contains(&format!("{region}: stack {leftover}"));
         self.screen
-            .claim(&format!("the register stands in {region}, once"), stands, || {
+            .claim(&format!("the register is in {region}, once"), stands, || {
                 leftover.clone()
             })
             .map_err(Into::into)
@@ -300,9 +300,9 @@ impl Play {
         self.screen.chapter("The stage is set again");
         self.screen.say(
             "Bringing a site back is another story. Here the demo itself puts everything back as it was: the \
-             endpoint, replication, the link, an empty register, and functions that remember nothing. Then the \
-             sites lose each other once more. (The schedule of each minute, which would finish an open decision \
-             too, is switched off: what follows is the alerts' doing.)",
+             endpoint, replication, the link, an empty register, and functions that remember nothing. Then the sites \
+             lose each other once more. (The schedule, which would also finish an open decision within a minute, is \
+             switched off: what follows is done by the alerts alone.)",
         );
         self.stage.infinispan.heal_link();
         let sites = self.sites();
@@ -443,7 +443,7 @@ impl Play {
             tries += 1;
         }
         self.screen.say(&format!(
-            "Alertmanager came again {tries} times, for {:.1} s; the claim had {ttl} s:",
+            "Alertmanager tried again {tries} times, for {:.1} s; the claim had {ttl} s:",
             began.elapsed().as_secs_f64()
         ));
         self.tell(&[&last]);
@@ -475,7 +475,7 @@ impl Play {
     }
 
     async fn take_away(&mut self) -> Result<(), DemoError> {
-        self.screen.chapter("Taken away again, from three Regions");
+        self.screen.chapter("Removed again, from three Regions");
         self.destroy_all(
             &["--force"],
             "everything that apply made is removed",

@@ -80,6 +80,8 @@ pub struct Plan {
     pub nodes: usize,
     /// `maxRelayNodes`.
     pub relays: usize,
+    /// Interval and timeout of the failure detection between the sites, in milliseconds.
+    pub detection: [u32; 2],
     /// What the servers let callers prove themselves by.
     pub mechanisms: &'static str,
 }
@@ -91,6 +93,8 @@ impl Plan {
             version,
             nodes: 1,
             relays: 1,
+            // As Keycloak's guide has it; the operator's own default is 8 and 40 seconds.
+            detection: [2_000, 15_000],
             mechanisms: OWN_MECHANISMS,
         }
     }
@@ -166,9 +170,11 @@ impl Servers {
                 let root = folder.path().join(&name);
                 lay_out(&root, plan, &authority, &place.door)?;
                 let mut arguments: Vec<String> = [
-                    // As Keycloak's guide has it; the operator's own default is 8 and 40 seconds.
-                    ("jgroups.xsite.fd.interval", "2000"),
-                    ("jgroups.xsite.fd.timeout", "15000"),
+                    (
+                        "jgroups.xsite.fd.interval",
+                        plan.detection[0].to_string().as_str(),
+                    ),
+                    ("jgroups.xsite.fd.timeout", plan.detection[1].to_string().as_str()),
                     ("link.address", &place.link),
                     ("routers", &routers),
                     ("members", &members.join(",")),

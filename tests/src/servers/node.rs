@@ -3,7 +3,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::ServersError;
@@ -11,6 +13,10 @@ use super::network::Place;
 
 /// Runs a program until standard input is closed, which the kernel does when we are gone.
 const ON_A_LEASH: &str = r#""$@" & child=$!; exec >/dev/null 2>&1; cat; kill -9 "$child""#;
+
+/// How long Kubernetes waits for a pod that was asked to end.
+const GRACE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Small, and soon started: there are many of them on few processors.
 const JAVA: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx320m"];
@@ -67,6 +73,17 @@ impl Node {
         }
     }
 
+    /// Asks it to end and waits until it has, as a pod is ended; one that does not is killed.
+    pub fn stop(&mut self) -> Result<(), ServersError> {
+        self.terminate()?;
+        let began = Instant::now();
+        while !self.pids()?.is_empty() && began.elapsed() < GRACE {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        self.kill();
+        Ok(())
+    }
+
     /// Asks it to end, as a rolling restart does.
     pub fn terminate(&self) -> Result<(), ServersError> {
         self.signal(Signal::TERM)
@@ -105,7 +122,7 @@ impl Node {
     }
 
     /// The same where it takes Basic, whatever callers may prove themselves by.
-    pub(super) fn aside(&self) -> String {
+    pub fn aside(&self) -> String {
         format!("{}:11223", self.place.door)
     }
 
@@ -122,17 +139,24 @@ impl Node {
 
     fn signal(&self, signal: Signal) -> Result<(), ServersError> {
         let failed = ServersError::files("a server's process");
-        let output = Command::new("ip")
-            .args(["netns", "pids", &self.place.namespace])
-            .output()
-            .map_err(&failed)?;
-        let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-        for pid in listed.lines().filter_map(|line| line.trim().parse().ok()) {
-            if let Some(pid) = Pid::from_raw(pid) {
-                kill_process(pid, signal).map_err(|error| failed(error.into()))?;
+        for pid in self.pids()? {
+            match kill_process(pid, signal) {
+                // It has ended by itself meanwhile.
+                Err(Errno::SRCH) => {}
+                other => other.map_err(|error| failed(error.into()))?,
             }
         }
         Ok(())
+    }
+
+    fn pids(&self) -> Result<Vec<Pid>, ServersError> {
+        let output = Command::new("ip")
+            .args(["netns", "pids", &self.place.namespace])
+            .output()
+            .map_err(ServersError::files("a server's process"))?;
+        let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let pids = listed.lines().filter_map(|line| line.trim().parse().ok());
+        Ok(pids.filter_map(Pid::from_raw).collect())
     }
 }
 

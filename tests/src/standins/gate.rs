@@ -10,7 +10,8 @@
 //! are not counted: between two changes every moment is the same to whoever continues later.
 //!
 //! What AWS does and the local one does not is answered here: [`Counter::answer`] gives an operation the answer that
-//! AWS documents. And [`Counter::asked`] is everything that was asked, reads included, for tests of how much is asked.
+//! AWS documents. And [`Counter::asked`] is everything that was asked, reads included, for tests of how much is asked;
+//! [`Counter::longest_chain`] is what of it waited for one another.
 //!
 //! It can also lose Regions: [`Counter::lose_region`] closes every connection that asks one of them, as far as
 //! the signature tells, until [`Counter::find_region`]. IAM belongs to no Region and goes on.
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -57,6 +58,14 @@ struct Stop {
     action: Action,
 }
 
+/// An operation with the time from its arrival to its answer.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    pub operation: String,
+    pub began: Instant,
+    pub ended: Instant,
+}
+
 #[derive(Default)]
 struct State {
     changes: Vec<String>,
@@ -64,6 +73,7 @@ struct State {
     lost: BTreeSet<String>,
     pretence: Option<(&'static str, &'static str)>,
     asked: Vec<String>,
+    trace: Vec<Answered>,
     answers: BTreeMap<&'static str, (u16, String)>,
     delay: Duration,
 }
@@ -88,6 +98,26 @@ impl Counter {
         locked(&self.0).asked.clone()
     }
 
+    /// The longest chain of operations since the last [`Counter::reset`] of which each began when the one before it had
+    /// been answered: what an apply from far away takes as many round trips for.
+    pub fn longest_chain(&self) -> Vec<Answered> {
+        let mut all = locked(&self.0).trace.clone();
+        all.sort_by_key(|it| it.began);
+        let mut chains: Vec<Vec<Answered>> = Vec::new();
+        for it in all {
+            let before = chains
+                .iter()
+                .filter(|chain| chain.last().is_some_and(|last| last.ended <= it.began));
+            let mut chain = before
+                .max_by_key(|chain| chain.len())
+                .cloned()
+                .unwrap_or_default();
+            chain.push(it);
+            chains.push(chain);
+        }
+        chains.into_iter().max_by_key(Vec::len).unwrap_or_default()
+    }
+
     /// From now on `operation` is answered so, and does not reach AWS.
     pub fn answer(&self, operation: &'static str, status: u16, body: impl Into<String>) {
         locked(&self.0).answers.insert(operation, (status, body.into()));
@@ -103,6 +133,7 @@ impl Counter {
         let mut state = locked(&self.0);
         state.changes.clear();
         state.asked.clear();
+        state.trace.clear();
         state.stop = None;
     }
 
@@ -237,6 +268,7 @@ async fn pass(upstream: SocketAddr, counter: &Counter, received: Received) -> Re
     if let Some(answer) = counter.note(&received) {
         return Reply::Answer(answer);
     }
+    let (began, asked) = (Instant::now(), operation(&received));
     let delay = locked(&counter.0).delay;
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -247,6 +279,11 @@ async fn pass(upstream: SocketAddr, counter: &Counter, received: Received) -> Re
         return Reply::Close;
     }
     let answer = forward(upstream, received).await;
+    locked(&counter.0).trace.push(Answered {
+        operation: asked,
+        began,
+        ended: Instant::now(),
+    });
     if let Some((_, action)) = stop {
         action();
         return Reply::Close;

@@ -177,7 +177,7 @@ fn where_the_events_cannot_be_read_the_right_for_it_is_named() {
     assert_eq!(run.code, Some(1), "{run}");
     assert!(
         run.stderr
-            .contains("allow cloudformation:DescribeEvents, and the next run says it")
+            .contains("allow cloudformation:DescribeEvents, and the next run shows it")
             && !run.stderr.contains("hint: run the same command again"),
         "{run}"
     );

@@ -44,6 +44,26 @@ fn a_profile_is_as_good_as_variables() {
     assert_run!(run, cloud);
 }
 
+/// As in a container that holds nothing else.
+#[test]
+fn a_system_without_authorities_is_told_as_such() {
+    let cloud = Cloud::new();
+    let plan = cloud
+        .provision()
+        .env("SSL_CERT_FILE", "/dev/null")
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .args(aws_half(PLAN))
+        .run()
+        .unwrap();
+    assert_eq!(plan.code, Some(0), "{plan}");
+    assert!(
+        plan.stderr
+            .contains("warning: this system has no certificate authorities"),
+        "{plan}"
+    );
+    assert!(!cloud.run(PLAN).stderr.contains("certificate authorities"));
+}
+
 #[test]
 fn credentials_that_aws_does_not_know_are_told_as_such() {
     let cloud = Cloud::new();

@@ -128,7 +128,7 @@ fn a_register_that_is_to_be_kept_since_the_last_apply_is_not_deleted() {
     assert_eq!(refused.code, Some(3), "{refused}");
     assert!(
         refused.stderr.contains(
-            "error: the topology keeps the register's table `sitefence-demo-register`, and its stack"
+            "error: the topology keeps the register's table `sitefence-demo-register`, but its stack"
         ),
         "{refused}"
     );

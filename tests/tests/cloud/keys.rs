@@ -47,8 +47,8 @@ fn what_a_key_s_policy_keeps_back_is_told_by_the_plan() {
     let cloud = Cloud::new();
     let plan = plan_under(&cloud, &key(&cloud, &[]));
     for told in [
-        "does not let logs.eu-west-1.amazonaws.com use kms:Encrypt, kms:Decrypt, kms:GenerateDataKey, kms:DescribeKey, and \
-         the log group /aws/lambda/sitefence-demo-fencing cannot be made",
+        "does not let logs.eu-west-1.amazonaws.com use kms:Encrypt, kms:Decrypt, kms:GenerateDataKey, \
+         kms:DescribeKey, and the log group /aws/lambda/sitefence-demo-fencing cannot be created",
         "does not let cloudwatch.amazonaws.com use kms:Decrypt, kms:GenerateDataKey, and alarms do not get through the topic \
          sitefence-demo-notifications",
     ] {

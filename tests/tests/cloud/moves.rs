@@ -47,7 +47,7 @@ fn a_decision_in_either_register_of_a_half_finished_move_is_seen() {
     }
     let destroyed = run(&cloud, &["destroy", "--yes"]);
     assert_eq!(destroyed.code, Some(0), "{destroyed}");
-    let confirmed = "looking whether sitefence-demo-register in eu-west-3 and sitefence-demo-register in eu-north-1 are \
-                     as they were";
+    let confirmed = "checking that sitefence-demo-register in eu-west-3 and sitefence-demo-register in eu-north-1 \
+                     are unchanged";
     assert!(destroyed.stderr.contains(confirmed), "{destroyed}");
 }

@@ -67,7 +67,7 @@ fn either_region_may_be_silent_and_the_other_is_brought_up_to_date() {
         );
         assert!(
             plan.stderr
-                .contains(&format!("error: {silent} is not planned for: ")),
+                .contains(&format!("error: {silent} is not in this plan: ")),
             "{plan}"
         );
 
@@ -75,9 +75,7 @@ fn either_region_may_be_silent_and_the_other_is_brought_up_to_date() {
         assert_eq!(applied.code, Some(1), "{applied}");
         assert!(applied.stderr.contains("done as far as possible"), "{applied}");
         assert!(
-            applied
-                .stderr
-                .contains(&format!("error: {silent} was not applied to: ")),
+            applied.stderr.contains(&format!("error: {silent} was skipped: ")),
             "{applied}"
         );
         assert!(
@@ -131,9 +129,7 @@ fn a_region_that_falls_silent_in_the_middle_is_left_and_the_rest_goes_on() {
         "{applied}"
     );
     assert!(
-        applied
-            .stderr
-            .contains("error: eu-central-1 was not applied to: "),
+        applied.stderr.contains("error: eu-central-1 was skipped: "),
         "{applied}"
     );
     assert!(
@@ -183,7 +179,7 @@ fn a_first_apply_waits_with_what_rests_on_the_silent_region() {
     let applied = apply(&cloud);
     assert_eq!(applied.code, Some(1), "{applied}");
     assert!(
-        applied.stderr.contains("error: eu-west-3 was not applied to: "),
+        applied.stderr.contains("error: eu-west-3 was skipped: "),
         "{applied}"
     );
     for region in [REGION, OTHER_REGION] {
@@ -243,12 +239,13 @@ fn destroy_takes_what_it_reaches_and_the_register_last_of_all() {
     assert!(
         destroyed
             .stderr
-            .contains("error: eu-central-1 still holds what is ours: "),
+            .contains("error: eu-central-1 still has what is ours: "),
         "{destroyed}"
     );
     assert!(
         destroyed.stderr.contains(
-            "error: sitefence-demo-register in eu-west-3 has to wait: the function in eu-central-1 may still stand"
+            "error: sitefence-demo-register in eu-west-3 has to wait: the function in eu-central-1 may still be \
+             deployed"
         ),
         "{destroyed}"
     );

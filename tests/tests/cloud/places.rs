@@ -1,4 +1,4 @@
-//! Endpoints that lead to the wrong site, and caches that are not there: `plan` asks, where it may.
+//! Endpoints that lead to the wrong site, and caches that are not there: `plan` and `apply` ask, where they may.
 
 use tests::provision::Run;
 use tests::standins::infinispan::{InfinispanPair, Role};
@@ -79,6 +79,11 @@ fn a_plan_signs_in_where_the_function_does_and_tells_who_answers() {
             .contains("leads to the Infinispan of site `site-b`"),
         "{swapped}"
     );
+    // Whoever applies without a plan is told, too, and of nothing else.
+    let applied = here.cloud.run(APPLY);
+    assert_eq!(applied.code, Some(0), "{applied}");
+    assert!(applied.stderr.contains(SWAPPED), "{applied}");
+    assert_eq!(applied.stderr.matches("warning: ").count(), 2, "{applied}");
     // Another secret may be sent nowhere.
     here.write(["site-a", "site-b"], "");
     here.pair.calls().forget();

@@ -20,12 +20,16 @@ fn counted(asked: &[String]) -> BTreeMap<&str, usize> {
     counts
 }
 
-/// Where nothing is to be done each stack is asked for once, and who is signed in, too. What comes after are the last
-/// words of an apply: the function's URL and whether its topic has listeners.
+/// Where nothing is to be done each stack is asked for once, and who is signed in, too. What an answer has said, such as
+/// the function's URL, the topic, the lock's own tag, is not asked for again.
 #[test]
 fn each_stack_is_asked_for_once() {
     let cloud = Cloud::new();
     assert_eq!(cloud.apply().code, Some(0));
+    let asked = cloud.counter.asked();
+    let of_lock = asked.iter().filter(|it| it.contains("apply.lock"));
+    let of_lock: Vec<&str> = of_lock.filter_map(|it| it.split(' ').next()).collect();
+    assert_eq!(of_lock, ["PUT", "DELETE"], "{asked:#?}");
     cloud.counter.reset();
     let plan = cloud.run(&["plan", "--function-zip", "given.zip"]);
     assert_eq!(plan.code, Some(0), "{plan}");
@@ -48,7 +52,7 @@ fn each_stack_is_asked_for_once() {
     assert!(again.stderr.contains("nothing to do"), "{again}");
     let asked = cloud.counter.asked();
     let counts = counted(&asked);
-    assert_eq!(counts.get("DescribeStacks"), Some(&5), "{counts:#?}");
+    assert_eq!(counts.get("DescribeStacks"), Some(&3), "{counts:#?}");
     assert_eq!(counts.get("GetCallerIdentity"), Some(&1), "{counts:#?}");
 }
 
@@ -189,7 +193,19 @@ fn how_long_an_apply_takes_at_100_ms_a_request() {
         let run = provision.args(aws_half(arguments)).run().unwrap();
         assert_eq!(run.code, Some(0), "{run}");
         let seconds = begun.elapsed().as_secs_f64();
-        println!("{what}: {seconds:.1} s, {} requests", cloud.counter.asked().len());
+        let (asked, chain) = (cloud.counter.asked().len(), cloud.counter.longest_chain());
+        println!(
+            "{what}: {seconds:.2} s, {asked} requests, of which {} one after the other",
+            chain.len()
+        );
+        for it in chain {
+            let at = it.began.duration_since(begun).as_millis();
+            println!(
+                "    {at:>5} ms, {:>4} ms  {}",
+                (it.ended - it.began).as_millis(),
+                it.operation
+            );
+        }
     };
     for delay in [0, 100] {
         cloud.counter.delay(Duration::from_millis(delay));

@@ -3,8 +3,9 @@
 use std::io::{BufRead, BufReader};
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{ResourceSignalStatus, Tag};
+use aws_sdk_cloudformation::types::{ChangeSetType, ResourceSignalStatus, Tag};
 use tests::provision::Run;
+use tests::standins::gate::Moment;
 
 use crate::world::{APPLY, Cloud, REGION, aws_half, block_on};
 
@@ -72,7 +73,7 @@ fn a_stack_that_never_came_to_life_is_replaced() {
     assert_eq!(plan.code, Some(0), "{plan}");
     assert!(
         plan.stdout
-            .contains("it is ROLLBACK_COMPLETE and only a new one helps"),
+            .contains("it is ROLLBACK_COMPLETE, and only a new one helps"),
         "{plan}"
     );
     let applied = cloud.apply();
@@ -82,6 +83,42 @@ fn a_stack_that_never_came_to_life_is_replaced() {
         "{applied}"
     );
     assert!(cloud.apply().stderr.contains("nothing to do"));
+}
+
+/// Two first applies at the same time have no lock yet, and give their change sets the same name.
+#[test]
+fn what_another_run_has_prepared_is_not_executed() {
+    const BUCKET: &str = "sitefence-demo-artifacts";
+    let cloud = Cloud::new();
+    let config = cloud.aws.sdk_config(REGION);
+    let others = config.clone();
+    cloud
+        .counter
+        .stop_on("CreateChangeSet", 0, Moment::Before, move || {
+            let prepares = move || {
+                let prepared = Client::new(&others)
+                    .create_change_set()
+                    .stack_name(BUCKET)
+                    .change_set_name("sitefence-apply")
+                    .change_set_type(ChangeSetType::Create)
+                    .description("made by provision, run of somebody else")
+                    .template_body("Resources: { Topic: { Type: AWS::SNS::Topic } }");
+                block_on(prepared.send()).unwrap();
+            };
+            std::thread::spawn(prepares).join().unwrap();
+        });
+    let run = cloud.apply();
+    assert_eq!(run.code, Some(1), "{run}");
+    let stacks = Client::new(&config).describe_stacks();
+    let stacks = block_on(stacks.send()).unwrap();
+    let standing = stacks.stacks().iter();
+    let standing: Vec<(&str, &str)> = standing
+        .map(|it| (it.stack_name().unwrap(), it.stack_status().unwrap().as_str()))
+        .collect();
+    assert_eq!(standing, [(BUCKET, "REVIEW_IN_PROGRESS")], "{run}");
+    // Whoever comes next makes everything anew.
+    let next = cloud.apply();
+    assert_eq!(next.code, Some(0), "{next}");
 }
 
 #[test]

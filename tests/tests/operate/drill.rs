@@ -167,7 +167,7 @@ fn what_is_no_rehearsal_s_answer_is_told_with_what_to_do() {
     for (status, body, code, said) in [
         (
             200,
-            "nothing is to be done: 0 resolved, 1 of other names",
+            "there is nothing to do: 0 resolved, 1 of other names",
             "notRehearsed",
             "older than this command",
         ),
@@ -195,7 +195,7 @@ fn what_is_no_rehearsal_s_answer_is_told_with_what_to_do() {
             503,
             "the webhook's secret cannot be read",
             "notRehearsed",
-            "alerts are answered the same",
+            "alerts get the same answer",
         ),
     ] {
         let (run, posted) = drill(status, body, &["--output", "json"]);

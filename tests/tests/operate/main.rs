@@ -169,14 +169,14 @@ fn hold_names_the_caller_the_reason_and_the_end() {
 #[test]
 fn release_answers_programs_in_json() {
     let (run, invoked) = run(
-        done("nothing is held"),
+        done("there is no hold"),
         &["release", "topology.yaml", "--output", "json"],
     );
     assert_eq!(run.code, Some(0), "{run}");
     let answer: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(
         answer,
-        json!({"topology": "demo", "region": "eu-west-1", "status": "done", "sentence": "nothing is held"})
+        json!({"topology": "demo", "region": "eu-west-1", "status": "done", "sentence": "there is no hold"})
     );
     assert_eq!(invoked[0].1["task"], json!({"task": "release", "by": CALLER}));
 }
@@ -185,7 +185,7 @@ fn release_answers_programs_in_json() {
 #[test]
 fn release_has_a_restored_register_believed() {
     let (run, invoked) = run(
-        done("epoch 4 is believed from now on, by ana: it is open; the register had reached epoch 5"),
+        done("epoch 4 counts from now on, confirmed by ana: it is open; the register had reached epoch 5"),
         &["release", "topology.yaml", "--resume-epoch", "4"],
     );
     assert_eq!(run.code, Some(0), "{run}");
@@ -267,7 +267,7 @@ fn a_rehearsal_that_stops_halfway_tells_where_it_goes_on() {
         ("eu-west-1", begun),
         (
             "eu-central-1",
-            says("retry", "nothing is rehearsed: the register is silent"),
+            says("retry", "the rehearsal did not begin: the register is silent"),
         ),
     ];
     // By the name that it had first.
@@ -275,9 +275,8 @@ fn a_rehearsal_that_stops_halfway_tells_where_it_goes_on() {
     assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run}");
     assert!(
         run.stderr.contains(
-            "stopped at eu-central-1; the Regions before it said:\n\
-             eu-west-1  the health check fails until 10:00; it ends by itself\n\
-             error: nothing is rehearsed: the register is silent\n"
+            "stopped at eu-central-1; the Regions before it said:\neu-west-1  the health check fails until 10:00; it \
+             ends by itself\nerror: the rehearsal did not begin: the register is silent\n"
         ),
         "{run}"
     );

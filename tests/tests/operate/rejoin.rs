@@ -119,7 +119,7 @@ fn a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_befo
             ),
             says("site-b no longer replicates to site-a", Some("again"), 1),
             says(
-                "site-b is in step: its Keycloak can be started",
+                "site-b is up to date: its Keycloak can be started",
                 Some("start-keycloak"),
                 6,
             ),
@@ -140,7 +140,7 @@ fn a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_befo
     assert_eq!(code, Some(0), "{seen}");
     for said in [
         "entries of    site-b    site-a  only site-b\nsessions           5         7            2  stay there alone\n",
-        "type site-b to go on:",
+        "type site-b to continue:",
         "step 1 of 6: site-b no longer replicates to site-a",
         "Scale Keycloak of site-b to 0",
         "Scale Keycloak of site-b back",

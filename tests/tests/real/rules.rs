@@ -27,6 +27,8 @@ struct Subject<'a> {
     peer: String,
     /// `for` of `SiteOffline`, in seconds.
     pending: u64,
+    /// `for` of `SiteSuspected`, which has one only against the preferred survivor.
+    preference: u64,
 }
 
 /// What is expected at an instant: for each alert that is looked at, the series that fire it.
@@ -112,6 +114,11 @@ impl Subject<'_> {
         // Samples that cover `for` and one more, and those that stop one short of it.
         let (enough, short) = (pending / STEP + 1, pending / STEP - 1);
         let last = |seconds: u64| seconds + 2 * STEP;
+        // Where the other site is the preferred survivor, nothing fires before its own suspicion has had its time.
+        let early = match self.preference {
+            0 => vec![self.fires("SiteSuspected", &[])],
+            _ => vec![],
+        };
         let mut cases = vec![
             Case {
                 name: "both pods answer and the relay sees the other site",
@@ -136,6 +143,31 @@ impl Subject<'_> {
                     (25 + pending - STEP, "SiteOffline", vec![]),
                     (25 + pending, "SiteOffline", self.offline()),
                     (25 + pending + 30, "SiteOffline", self.offline()),
+                ],
+            },
+            Case {
+                name: "the first sample without the other site is a suspicion, and its return the end of one",
+                series: vec![
+                    self.view(
+                        "infinispan-0",
+                        peer,
+                        &format!("1x4 0x{} 1x20", self.preference / STEP + 2),
+                    ),
+                    self.view("infinispan-1", peer, "2x60"),
+                ],
+                expected: vec![
+                    (20, "SiteSuspected", vec![]),
+                    (
+                        25 + self.preference - self.preference.min(STEP),
+                        "SiteSuspected",
+                        early,
+                    ),
+                    (
+                        25 + self.preference,
+                        "SiteSuspected",
+                        vec![self.fires("SiteSuspected", &[])],
+                    ),
+                    (last(25 + self.preference) + 2 * STEP, "SiteSuspected", vec![]),
                 ],
             },
             Case {
@@ -332,8 +364,15 @@ fn subjects(example: &Example, spelling: Spelling) -> Vec<Subject<'_>> {
                 reporter: site.name.to_string(),
                 peer: peer.name.to_string(),
                 pending: 0,
+                preference: 0,
             };
             subject.pending = seconds(&subject.rule("SiteOffline")["for"]);
+            let preference = &subject.rule("SiteSuspected")["for"];
+            subject.preference = if preference.is_null() {
+                0
+            } else {
+                seconds(preference)
+            };
             subject
         })
         .collect()
@@ -407,7 +446,7 @@ fn every_examples_rules_fire_when_they_should_and_only_then() {
             }
         }
     }
-    assert!(judged >= 3 * 2 * 5 * 16, "only {judged} cases were judged");
+    assert!(judged >= 3 * 2 * 5 * 17, "only {judged} cases were judged");
 }
 
 /// The tests above cannot pass by accident: rules that are a little wrong do not.

@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod chain;
 mod counting;
 mod credentials;
 mod late_writes;
@@ -20,3 +21,5 @@ mod rejoins;
 mod relays;
 mod splits;
 mod stage;
+mod suspicions;
+mod whole_path;

@@ -3,13 +3,14 @@
 use serde_json::json;
 use tests::servers::{Plan, Version};
 
-use crate::stage::{Stage, with_both_versions};
+use crate::stage::{LIMIT, Stage, with_both_versions};
 
 with_both_versions!(
     two_nodes_with_one_relay_node_are_fenced,
     two_nodes_with_two_relay_nodes_are_fenced,
     three_nodes_with_one_relay_node_are_fenced,
     three_nodes_with_two_relay_nodes_are_fenced,
+    a_node_that_hangs_while_its_site_is_cut_is_cut_when_it_wakes,
 );
 
 async fn two_nodes_with_one_relay_node_are_fenced(version: Version) {
@@ -69,6 +70,52 @@ async fn fenced(version: Version, nodes: usize, relays: usize) {
     assert_eq!(stage.endpoints(), ["site-a"]);
     for node in 0..nodes {
         assert_eq!(stage.backup_by(0, node).await, "offline", "node {node}");
+        let answer = servers.put_by(0, node, "sessions", "after", "by a").await;
+        assert_eq!(answer.status, 204, "node {node}: {answer:?}");
+    }
+}
+
+/// Its site hands a cut on to it, and cannot. What any other node says of its own backup says nothing about this one's.
+async fn a_node_that_hangs_while_its_site_is_cut_is_cut_when_it_wakes(version: Version) {
+    let plan = Plan {
+        nodes: 3,
+        ..Plan::small(version)
+    };
+    let Some(stage) = Stage::set(plan).await else {
+        return;
+    };
+    let servers = &stage.servers;
+    let primary = servers.primaries(0).await[0];
+    let hung = (primary + 1) % 3;
+    servers.cut().unwrap();
+    servers.until_seen(0, false, LIMIT).await.unwrap();
+    servers.sites[0].nodes[hung].hang().unwrap();
+    stage.fence(0).await;
+    servers.sites[0].nodes[hung].wake().unwrap();
+    servers.until_joined(0, 3, LIMIT).await.unwrap();
+    until_every_node_is_cut(&stage, 3).await;
+}
+
+/// Minutes pass until each node of the first site says that it is cut off, and then each of them writes.
+pub(crate) async fn until_every_node_is_cut(stage: &Stage, nodes: usize) {
+    let servers = &stage.servers;
+    let every_node = async || {
+        stage.minute().await;
+        for node in 0..nodes {
+            let status = stage.backup_by(0, node).await;
+            if status != "offline" {
+                println!("node {node} says {status}");
+                return false;
+            }
+        }
+        true
+    };
+    let took = servers
+        .until("a node is not cut", LIMIT, every_node)
+        .await
+        .unwrap();
+    println!("every node is cut after {took:?}");
+    for node in 0..nodes {
         let answer = servers.put_by(0, node, "sessions", "after", "by a").await;
         assert_eq!(answer.status, 204, "node {node}: {answer:?}");
     }

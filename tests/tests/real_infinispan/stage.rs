@@ -1,6 +1,7 @@
 //! Servers, the function in front of them, and a local AWS and an accelerator around it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{
@@ -22,7 +23,7 @@ use tests::standins::runtime_api::{Ended, FunctionProcess, FunctionUrlRequest, H
 
 const REGION: &str = "eu-west-1";
 const TABLE: &str = "register";
-const PASSWORD: &str = "s3cret of the webhook";
+pub(crate) const PASSWORD: &str = "s3cret of the webhook";
 const HEALTH_SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789";
 
 /// How long a scene waits for what the servers come to by themselves: to miss each other, to see each other again, to
@@ -67,8 +68,9 @@ pub(crate) struct Stage {
     pub(crate) servers: Servers,
     pub(crate) accelerator: AcceleratorStandIn,
     pub(crate) aws: LocalAws,
-    pub(crate) function: FunctionProcess,
-    _root: TempDir,
+    pub(crate) function: Arc<FunctionProcess>,
+    pub(crate) settings: Settings,
+    root: TempDir,
 }
 
 fn bootstrap() -> PathBuf {
@@ -143,31 +145,35 @@ impl Stage {
             cooldown_seconds: 0,
             ..sample::settings()
         };
-        let environment = settings
-            .environment()
-            .into_iter()
-            .map(|(variable, value)| (variable.name.to_owned(), value));
-        let function = FunctionProcess::builder(bootstrap())
-            .region(REGION)
-            .task_root(root.path())
-            .timeout(Duration::from_secs(15))
-            .environments(environment)
-            .environments(aws.client_environment())
-            .environment("AWS_SESSION_TOKEN", "")
-            .build();
+        let function = Arc::new(process(&settings, &aws, &root));
         Some(Self {
             servers,
             accelerator,
             aws,
             function,
-            _root: root,
+            settings,
+            root,
         })
+    }
+
+    /// Another process of the same function, as Lambda starts one where the first is busy.
+    pub(crate) fn another_process(&self) -> Arc<FunctionProcess> {
+        Arc::new(process(&self.settings, &self.aws, &self.root))
     }
 
     /// What site-a's or site-b's Alertmanager would post, and the answer.
     pub(crate) async fn alert(&self, reporter: usize) -> HttpAnswer {
+        self.report("SiteOffline", reporter).await
+    }
+
+    /// The same as soon as the other site is out of view.
+    pub(crate) async fn suspect(&self, reporter: usize) -> HttpAnswer {
+        self.report("SiteSuspected", reporter).await
+    }
+
+    async fn report(&self, name: &str, reporter: usize) -> HttpAnswer {
         let labels = json!({
-            "alertname": "SiteOffline", "topology": "keycloak-test",
+            "alertname": name, "topology": "keycloak-test",
             "reporter": SITES[reporter], "site": SITES[1 - reporter],
         });
         let payload = json!({
@@ -295,6 +301,21 @@ impl Stage {
             self.servers.until_seen(site, true, LIMIT).await.unwrap();
         }
     }
+}
+
+fn process(settings: &Settings, aws: &LocalAws, root: &TempDir) -> FunctionProcess {
+    let environment = settings
+        .environment()
+        .into_iter()
+        .map(|(variable, value)| (variable.name.to_owned(), value));
+    FunctionProcess::builder(bootstrap())
+        .region(REGION)
+        .task_root(root.path())
+        .timeout(Duration::from_secs(15))
+        .environments(environment)
+        .environments(aws.client_environment())
+        .environment("AWS_SESSION_TOKEN", "")
+        .build()
 }
 
 async fn table(aws: &LocalAws) -> String {

@@ -105,7 +105,7 @@ fn a_drill_cuts_the_link_measures_and_puts_everything_back_whatever_kills_it() {
     // Nothing is cut where something is not in order.
     let run = scene.run(&DRILL);
     assert_eq!(run.code, Some(3), "{run}");
-    assert!(run.stderr.contains("wants everything in order"), "{run}");
+    assert!(run.stderr.contains("needs everything in order"), "{run}");
     assert!(is_whole(&scene), "{:?}", scaled(&scene));
     scene.watched();
     // Nobody agreed, and there is nobody to ask.
@@ -113,7 +113,7 @@ fn a_drill_cuts_the_link_measures_and_puts_everything_back_whatever_kills_it() {
     assert_eq!(run.code, Some(2), "{run}");
     let run = scene.run(&RESTORE);
     assert_eq!(run.code, Some(0), "{run}");
-    assert!(run.stderr.contains("no drill keeps anything at none"), "{run}");
+    assert!(run.stderr.contains("no drill has left anything at zero"), "{run}");
 
     // Killed after each thing that it says until a site is fenced; whoever comes next puts it back.
     for attempt in 1.. {

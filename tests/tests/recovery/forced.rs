@@ -37,7 +37,7 @@ fn a_site_is_fenced_without_its_register_whatever_interrupts_the_operator() {
     scene.watched();
     let nothing = scene.run(&RECONCILE);
     assert_eq!(nothing.code, Some(0), "{nothing}");
-    assert!(nothing.stdout.contains("no fence by force waits"), "{nothing}");
+    assert!(nothing.stdout.contains("no forced fence waits"), "{nothing}");
     scene.stage.infinispan.cut_link();
 
     // Only what is asked for by name is done, and nothing without consent.
@@ -164,11 +164,14 @@ fn nothing_is_forced_beside_functions_that_somebody_lets_run() {
     }
     assert_eq!(child.wait().unwrap().code(), Some(3), "{said:#?}");
     let said = said.join("\n");
-    assert!(said.contains("run again: nothing more is done"), "{said}");
+    assert!(
+        said.contains("run again: this command does nothing more"),
+        "{said}"
+    );
     assert_eq!(scene.endpoints(), [KEPT, STALE]);
     assert_eq!(scene.replication(), [Some(Online), Some(Online)]);
     let nothing = scene.run(&RECONCILE);
-    assert!(nothing.stdout.contains("no fence by force waits"), "{nothing}");
+    assert!(nothing.stdout.contains("no forced fence waits"), "{nothing}");
 }
 
 /// Functions run again after a refusal only where nothing was begun before.

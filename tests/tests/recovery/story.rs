@@ -219,7 +219,7 @@ fn every_verb_says_so_first(scene: &Scene) {
         match verb[0] {
             "hold" => assert!(
                 run.stderr
-                    .contains("it does not stop what was already decided, nor a rejoin"),
+                    .contains("it stops neither what was already decided nor a rejoin"),
                 "{run}"
             ),
             "promote" => assert!(run.stderr.contains("`site-a` looks alive"), "{run}"),

@@ -23,6 +23,7 @@ impl StandIn {
         for cluster in &mut pair.world().clusters {
             for (name, third) in [("alone", false), ("elsewhere", true)] {
                 let cache = cluster.caches.get_mut(name).unwrap();
+                cache.statistics = false;
                 let backup = cache.backup.take().unwrap();
                 cache.third = third.then(|| ("site-c".to_owned(), backup));
             }

@@ -72,7 +72,8 @@ fn function(workspace: &Workspace, python: &Path) -> Result<PathBuf, Failure> {
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
     Command::cargo(workspace, &["zigbuild", "--locked", "--package", "function"])
-        .arguments(&["--bin", "bootstrap", "--profile", "release", "--target", &target])
+        .arguments(&["--bin", "bootstrap", "--features", "shipped"])
+        .arguments(&["--profile", "release", "--target", &target])
         .environment("PATH", PathBuf::from(path))
         .run()?;
     let directory = workspace.binaries.parent().unwrap_or(&workspace.root);

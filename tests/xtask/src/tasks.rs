@@ -40,7 +40,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "simulate",
-        arguments: "[--histories N] [--seed S]",
+        arguments: "[--histories N] [--seed S] [--meets WHAT]",
         about: "plays random histories of crashes, lost replies and human hands",
         run: simulate,
     },

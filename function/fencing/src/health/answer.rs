@@ -157,7 +157,8 @@ pub fn answer(
     }
 }
 
-const NOT_RUNNING: &str = "is the schedule's rule switched on? Does the function's log show errors, or a sweep that takes all its time?";
+const NOT_RUNNING: &str = "is the schedule's rule enabled? Does the function's log show errors, or that the \
+                           schedule's other work takes all its time?";
 
 /// One check as a line, whatever stands in its sentences.
 fn line(check: &Check) -> String {

@@ -54,7 +54,7 @@ mod tests {
     use super::super::{Reason, Unfenced};
     use super::*;
 
-    /// The reason is no dimension: one alarm hears all of them.
+    /// The reason is no dimension: one alarm covers all of them.
     #[test]
     fn a_loss_that_is_not_fenced_is_measured_with_its_reason_unless_it_is_planned() {
         let lost = |planned| Checkup {

@@ -26,7 +26,7 @@ pub use measure::{STEADY, measured};
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Group, Marked, Reading};
@@ -279,6 +279,9 @@ pub struct Checkup {
     /// What each site that answers shows of the other.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sights: BTreeMap<SiteName, Sight>,
+    /// Of each site the primary relay node that has last been seen with the other site in view.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub witnesses: BTreeMap<SiteName, RelayWitness>,
     /// Sites whose primary relay node was not met, and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub blind_since: BTreeMap<SiteName, Timestamp>,
@@ -314,6 +317,26 @@ pub struct Checkup {
     pub last_failure: Option<LastFailure>,
     /// Its parts, each by itself.
     pub checks: Vec<Check>,
+}
+
+/// A node that has seen the other site, and so can lose it. One that has just become its site's relay node has not
+/// joined the bridge yet, and shows no other site either.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RelayWitness {
+    /// Its name in its cluster.
+    pub node: String,
+    /// How many relay nodes its site had then, itself included.
+    pub relays: u32,
+    /// When that was, by the function's clock.
+    pub at: Timestamp,
+}
+
+impl RelayWitness {
+    /// Whether it is not too long ago to say something: as long as a result of the check counts.
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        let ago = now.duration_since(self.at);
+        !ago.is_negative() && ago <= SignedDuration::from_secs(STALE_AFTER_SECONDS.into())
+    }
 }
 
 /// That the function could not do what it was to do, for want of something else.

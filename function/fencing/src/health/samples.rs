@@ -38,6 +38,7 @@ pub(crate) fn checkup(checks: &[(&str, Level)]) -> Checkup {
         state: Some(State::Open),
         unreachable: Vec::new(),
         sights: BTreeMap::new(),
+        witnesses: BTreeMap::new(),
         blind_since: BTreeMap::new(),
         divided_since: BTreeMap::new(),
         unfenced: None,

@@ -75,12 +75,16 @@ pub fn near(topology: &TopologyName, site: &SiteName) -> String {
     format!("{}near#{site}", others(topology))
 }
 
+/// The attribute of a site's near misses that says how often they were written: `rev` of
+/// [`NearMisses`](super::near::NearMisses).
+pub const NEAR_MISSES_REV: &str = "rev";
+
 /// That a site's watchdog alert came through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     pub site: SiteName,
     pub seen_at: Timestamp,
-    /// The same in seconds, for whoever compares.
+    /// The same in seconds, for comparisons.
     pub seen_at_seconds: i64,
 }
 
@@ -94,28 +98,29 @@ impl Stamp {
     }
 }
 
-/// Why an item's record is left alone.
+/// Why an item's record is not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unread {
     /// A later version wrote it in a form that is not known here.
     #[error(
-        "its record has form {schema}, and forms up to {SCHEMA} are understood here; apply the newer version here too"
+        "its record has schema {schema}, and schemas up to {SCHEMA} are understood here; apply the newer version \
+         here, too"
     )]
     Newer {
         schema: u64,
-        /// Its epoch, if that can still be told.
+        /// Its epoch, if that can still be read.
         epoch: Epoch,
     },
-    #[error("its record cannot be read and is left alone: {reason}")]
+    #[error("its record cannot be read, and is not changed: {reason}")]
     Malformed {
         reason: String,
-        /// Its epoch, if that can still be told.
+        /// Its epoch, if that can still be read.
         epoch: Epoch,
     },
 }
 
 impl Unread {
-    /// The epoch of the record, as far as it can be told.
+    /// The epoch of the record, as far as it can be read.
     pub fn epoch(&self) -> Epoch {
         match self {
             Self::Newer { epoch, .. } | Self::Malformed { epoch, .. } => *epoch,

@@ -8,6 +8,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Record;
+use crate::settings::Settings;
+
 /// So many of a site are kept, the newest ones.
 pub const KEPT: usize = 100;
 
@@ -44,6 +47,19 @@ impl NearMiss {
     }
 }
 
+/// Whether a suspicion that began at `from` has ended by itself, as far as the register tells afterwards: no decision was
+/// taken since then. `from` is the time of another clock; one that is wrong makes a statistic wrong, and nothing else.
+pub fn ended_by_itself(settings: &Settings, record: &Record, from: Timestamp) -> bool {
+    match &record.decision {
+        Some(decision) => decision.decided_at < from && decision.alerted_at != Some(from),
+        // Where the way back has led already, that began after the suspicion.
+        None => record.cooldown_until.is_none_or(|until| {
+            let quiet = SignedDuration::from_secs(settings.cooldown_seconds.into());
+            until.saturating_sub(quiet).is_ok_and(|opened| opened < from)
+        }),
+    }
+}
+
 /// A site's near misses: what its item holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NearMisses {
@@ -57,7 +73,7 @@ pub struct NearMisses {
 
 /// What noting one more makes of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Noted {
+pub enum NotedMiss {
     /// It is there already, word for word or longer.
     Known,
     /// It was there, and is told more exactly now.
@@ -68,7 +84,7 @@ pub enum Noted {
 
 impl NearMisses {
     /// The same with one more.
-    pub fn noting(&self, miss: NearMiss) -> Noted {
+    pub fn noting(&self, miss: NearMiss) -> NotedMiss {
         let (same, mut misses): (Vec<NearMiss>, Vec<NearMiss>) = self
             .misses
             .iter()
@@ -80,16 +96,16 @@ impl NearMisses {
         misses.sort_by_key(|miss| (miss.from, miss.to));
         let misses = misses.split_off(misses.len().saturating_sub(KEPT));
         if misses == self.misses {
-            return Noted::Known;
+            return NotedMiss::Known;
         }
         let noted = Self {
             rev: self.rev.saturating_add(1),
             misses,
         };
         if is_new {
-            Noted::Added(noted)
+            NotedMiss::Added(noted)
         } else {
-            Noted::Mended(noted)
+            NotedMiss::Mended(noted)
         }
     }
 }
@@ -98,6 +114,54 @@ impl NearMisses {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    use crate::accelerator::Outcome;
+    use crate::register::Decision;
+    use crate::settings::sample::{settings, site};
+    use crate::words::{Fenced, Survivor};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    /// Rows: when the decision in force was taken and since when its alert had been firing; when the last one was over.
+    #[test]
+    fn what_led_to_a_decision_has_not_ended_by_itself() {
+        let quiet = i64::from(settings().cooldown_seconds);
+        for (decided, alerted, opened, expected) in [
+            (None, None, None, true),
+            (Some(1005), Some(1000), None, false),
+            // On the alert that came after it, or on the other site's.
+            (Some(1020), Some(1010), None, false),
+            (Some(1005), None, None, false),
+            // The function's clock is behind the site's.
+            (Some(900), Some(1000), None, false),
+            // An old decision: nobody can be fenced, and the link comes and goes.
+            (Some(500), Some(495), None, true),
+            // It is over already, and was taken meanwhile; or it was over before.
+            (None, None, Some(1300), false),
+            (None, None, Some(500), true),
+        ] {
+            let record = Record {
+                decision: decided.map(|decided| Decision {
+                    survivor: Survivor(site("site-a")),
+                    fenced: Fenced(site("site-b")),
+                    outcome: Outcome { groups: Vec::new() },
+                    by: String::new(),
+                    evidence: String::new(),
+                    decided_at: at(decided),
+                    alerted_at: alerted.map(at),
+                }),
+                cooldown_until: opened.map(|opened| at(opened + quiet)),
+                ..Record::empty()
+            };
+            assert_eq!(
+                ended_by_itself(&settings(), &record, at(1000)),
+                expected,
+                "{decided:?} {alerted:?} {opened:?}"
+            );
+        }
+    }
 
     fn miss(from: i64, to: i64) -> NearMiss {
         NearMiss {
@@ -130,9 +194,9 @@ mod tests {
         ] {
             let before = kept.clone();
             let (added, after) = match kept.noting(next.clone()) {
-                Noted::Known => (false, before.clone()),
-                Noted::Mended(after) => (false, after),
-                Noted::Added(after) => (true, after),
+                NotedMiss::Known => (false, before.clone()),
+                NotedMiss::Mended(after) => (false, after),
+                NotedMiss::Added(after) => (true, after),
             };
             assert_eq!(added, is_new, "{next:?}");
             assert_eq!(told(&after), expected, "{next:?}");
@@ -148,12 +212,12 @@ mod tests {
             ..miss(100, 108)
         };
         for (first, second) in [(seen.clone(), miss(100, 108)), (miss(100, 108), seen.clone())] {
-            let Noted::Added(kept) = NearMisses::default().noting(first) else {
+            let NotedMiss::Added(kept) = NearMisses::default().noting(first) else {
                 unreachable!("it is the first")
             };
             let kept = match kept.noting(second) {
-                Noted::Known => kept,
-                Noted::Mended(kept) | Noted::Added(kept) => kept,
+                NotedMiss::Known => kept,
+                NotedMiss::Mended(kept) | NotedMiss::Added(kept) => kept,
             };
             assert_eq!(kept.misses, [seen.clone()]);
         }
@@ -163,7 +227,7 @@ mod tests {
     fn only_the_newest_are_kept() {
         let mut kept = NearMisses::default();
         for number in 0..150 {
-            let Noted::Added(more) = kept.noting(miss(number * 10, number * 10 + 5)) else {
+            let NotedMiss::Added(more) = kept.noting(miss(number * 10, number * 10 + 5)) else {
                 unreachable!("{number} is new")
             };
             kept = more;
@@ -171,7 +235,7 @@ mod tests {
         assert_eq!(kept.misses.len(), KEPT);
         assert_eq!(told(&kept)[0], (500, 505));
         // One that is older than all of them is not noted again and again.
-        assert_eq!(kept.noting(miss(0, 5)), Noted::Known);
+        assert_eq!(kept.noting(miss(0, 5)), NotedMiss::Known);
     }
 
     #[test]

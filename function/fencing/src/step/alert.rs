@@ -16,16 +16,11 @@ use super::rejoin::{Off, abort};
 use super::restored::{believed, note_new};
 use super::script::{Halt, Position, Script};
 use super::{Call, sweep};
+use crate::accelerator::Reading;
 use crate::answer::{Answer, Cause, Status};
 use crate::register::{Record, State};
 use crate::replication::Sight;
 use crate::words::{Fenced, Reporter, Survivor, Suspect};
-
-struct Asked {
-    accelerator: Position,
-    view: Position,
-    since: Option<Timestamp>,
-}
 
 pub(super) fn alert(
     script: &mut Script<'_>,
@@ -33,91 +28,98 @@ pub(super) fn alert(
     suspect: &Suspect,
     since: Option<Timestamp>,
 ) -> Result<Answer, Halt> {
-    if script.settings.peer_of(&reporter.0) != Some(&suspect.0) {
-        let sentence = format!("{reporter} and {suspect} are not this topology's two sites");
-        script.say(Cause::ForeignLabels, sentence.clone());
-        return Ok(Answer::new(Status::Foreign, sentence));
-    }
+    ours(script, reporter, suspect)?;
     let register = script.start(Call::ReadRegister);
-    let asked = Asked {
-        accelerator: script.start(Call::ReadAccelerator),
-        view: script.start(Call::ReadView {
-            at: reporter.0.clone(),
-        }),
-        since,
-    };
+    let accelerator = script.start(Call::ReadAccelerator);
+    let view = script.start(Call::ReadView {
+        at: reporter.0.clone(),
+    });
     let record = script.register(register)?;
-    script.rounds(record, |script, record| {
-        judge(script, record, &asked, reporter, suspect)
-    })
-}
-
-fn judge(
-    script: &mut Script<'_>,
-    record: &Record,
-    asked: &Asked,
-    reporter: &Reporter,
-    suspect: &Suspect,
-) -> Result<Answer, Halt> {
-    match record.state {
+    let by = format!("{reporter}'s alert");
+    script.rounds(record, |script, record| match record.state {
         State::Open => {
             allowed(script, record)?;
-            missed(script, record, asked.view, &reporter.0, &suspect.0)?;
-            let reading = reading(script, asked.accelerator)?;
-            let decided = decide(
-                script,
-                record,
-                &reading,
-                &Survivor(reporter.0.clone()),
-                &Fenced(suspect.0.clone()),
-                &Because {
-                    by: &format!("{reporter}'s alert"),
-                    reason: &format!("{reporter} reports it offline and does not see it"),
-                    alerted_at: asked.since,
-                    waives_drained: false,
-                },
-            )?;
-            let record = complete(script, decided, Some(&reading))?;
-            note_new(script, &record, &reading)?;
-            Ok(conclude(&record, reporter, false))
-        }
-        State::Decided | State::Isolated => {
-            if record.waiting {
-                let sentence = "an operator changed the decision; executors of the one before may still run";
-                return Ok(Answer::new(Status::NotNow, sentence));
-            }
-            if record.carried_out_once() {
-                return Ok(carried_out_once(record));
-            }
-            unclaimed(script, record)?;
-            believed(script, record, Some(asked.accelerator))?;
-            let claimed = claim(script, record, &format!("{reporter}'s alert"))?;
-            let reading = match claimed.state {
-                State::Isolated => script.accelerator(asked.accelerator)?.ok(),
-                _ => None,
+            missed(script, record, view, &reporter.0, &suspect.0)?;
+            let reading = reading(script, accelerator)?;
+            let because = Because {
+                by: &by,
+                reason: &format!("{reporter} reports it offline and does not see it"),
+                alerted_at: since,
+                waives_drained: false,
             };
-            let again = claimed.completed;
-            let record = complete(script, claimed, reading.as_ref())?;
-            Ok(conclude(&record, reporter, again))
+            fence(script, record, &reading, reporter, suspect, &because)
         }
+        State::Decided | State::Isolated => resume(script, record, accelerator, reporter, &by),
         State::Complete if record.fenced() == Some(&reporter.0) => {
-            believed(script, record, Some(asked.accelerator))?;
+            believed(script, record, Some(accelerator))?;
             Ok(conclude(record, reporter, true))
         }
-        State::Complete => sweep::watch(script, record, Some((asked.accelerator, asked.view)), None),
+        State::Complete => sweep::watch(script, record, Some((accelerator, view)), None),
         State::Rejoining if record.fenced() == Some(&reporter.0) => Ok(rejoining(record)),
-        State::Rejoining => match misses(script, asked.view, &reporter.0, &suspect.0)? {
+        State::Rejoining => match misses(script, view, &reporter.0, &suspect.0)? {
             Sight::Misses => {
-                believed(script, record, Some(asked.accelerator))?;
-                let by = format!("{reporter}'s alert");
+                believed(script, record, Some(accelerator))?;
                 abort(script, record, false, &by, Off::LinkLost)
             }
             _ => Ok(rejoining(record)),
         },
-    }
+    })
 }
 
-fn rejoining(record: &Record) -> Answer {
+/// Refuses what is reported of sites that are not ours.
+pub(super) fn ours(script: &mut Script<'_>, reporter: &Reporter, suspect: &Suspect) -> Result<(), Halt> {
+    if script.settings.peer_of(&reporter.0) == Some(&suspect.0) {
+        return Ok(());
+    }
+    let sentence = format!("{reporter} and {suspect} are not this topology's two sites");
+    script.say(Cause::ForeignLabels, sentence.clone());
+    Err(Halt::Answer(Answer::new(Status::Foreign, sentence)))
+}
+
+/// Decides, and carries the decision out.
+pub(super) fn fence(
+    script: &mut Script<'_>,
+    record: &Record,
+    reading: &Reading,
+    reporter: &Reporter,
+    suspect: &Suspect,
+    because: &Because<'_>,
+) -> Result<Answer, Halt> {
+    let (survivor, fenced) = (Survivor(reporter.0.clone()), Fenced(suspect.0.clone()));
+    let decided = decide(script, record, reading, &survivor, &fenced, because)?;
+    let record = complete(script, decided, Some(reading))?;
+    note_new(script, &record, reading)?;
+    Ok(conclude(&record, reporter, false))
+}
+
+/// Goes on with a decision that is not carried out yet, unless somebody else is at it or it has to be waited for.
+pub(super) fn resume(
+    script: &mut Script<'_>,
+    record: &Record,
+    accelerator: Position,
+    reporter: &Reporter,
+    by: &str,
+) -> Result<Answer, Halt> {
+    if record.waiting {
+        let sentence = "an operator changed the decision; executors of the previous one may still be running";
+        return Ok(Answer::new(Status::NotNow, sentence));
+    }
+    if record.carried_out_once() {
+        return Ok(carried_out_once(record));
+    }
+    unclaimed(script, record)?;
+    believed(script, record, Some(accelerator))?;
+    let claimed = claim(script, record, by)?;
+    let reading = match claimed.state {
+        State::Isolated => script.accelerator(accelerator)?.ok(),
+        _ => None,
+    };
+    let again = claimed.completed;
+    let record = complete(script, claimed, reading.as_ref())?;
+    Ok(conclude(&record, reporter, again))
+}
+
+pub(super) fn rejoining(record: &Record) -> Answer {
     let fenced = record
         .fenced()
         .map_or_else(String::new, |site| format!("{site} "));
@@ -132,14 +134,15 @@ fn rejoining(record: &Record) -> Answer {
 /// as a notification that failed.
 fn conclude(record: &Record, reporter: &Reporter, again: bool) -> Answer {
     let Some(decision) = &record.decision else {
-        return Answer::new(Status::Retry, "the register holds no decision any more");
+        return Answer::new(Status::Retry, "the register no longer holds a decision");
     };
     let (survivor, epoch) = (&decision.survivor, record.epoch);
     if reporter.0 == survivor.0 {
         Answer::new(Status::Done, fenced(record, decision, again))
     } else {
         let sentence = format!(
-            "{survivor} survives since epoch {epoch}; what {reporter}, which is fenced, reports changes nothing"
+            "{survivor} has been the survivor since epoch {epoch}; what {reporter}, which is fenced, reports changes \
+             nothing"
         );
         Answer::new(Status::Done, sentence)
     }

@@ -1,8 +1,11 @@
 //! The calls to the outside, and what is replied to them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::accelerator::{Group, GroupOutcome, Marked, Reached, Reading};
+use crate::health::RelayWitness;
 use crate::register::Record;
 use crate::replication::{Backup, CacheFailure, CachePush, View};
 use crate::words::{Rev, SiteName};
@@ -33,6 +36,15 @@ pub enum Call {
     /// Ask nodes of a site's Infinispan for their views, up to [`VIEW_ASKS`](super::VIEW_ASKS) of them, until what was
     /// heard [settles](crate::replication::settles) the question. [`Event::Views`]
     ReadView { at: SiteName },
+    /// Read which node of each site the last deep check saw with the other site in view, where it saw one.
+    /// [`Event::Witnesses`]
+    ReadWitnesses,
+    /// Ask a node of `at` for how many seconds it has been running at least. [`Event::Age`]
+    ReadAge {
+        at: SiteName,
+        /// By its name in its cluster. Of another one nothing is to be said.
+        node: String,
+    },
     /// Stop every cache at `at` from replicating to `backup`. [`Event::Switched`]
     TakeOffline { at: SiteName, backup: SiteName },
     /// Let every cache at `at` replicate to `backup` again. [`Event::Switched`]
@@ -65,9 +77,10 @@ pub enum Call {
     },
     /// Read how far each cache's push from `at` to `backup` is. [`Event::Pushes`]
     ReadPushes { at: SiteName, backup: SiteName },
-    /// Wait. The protocol needs it for one thing only, renewing a claim beside a call that takes long.
-    /// [`Event::Passed`]
+    /// Let time pass beside a call that takes long, to renew a claim if it takes longer. [`Event::Passed`]
     Pause { seconds: u32 },
+    /// Let time pass before a suspicion looks again; nothing else is under way meanwhile. [`Event::Passed`]
+    Wait { milliseconds: u32 },
     /// Forget the push status of these caches. [`Event::Done`]
     ClearPushes { at: SiteName, caches: Vec<String> },
 }
@@ -88,10 +101,13 @@ impl Call {
             Self::ReadRegister
             | Self::ReadAccelerator
             | Self::ReadMark
+            | Self::ReadWitnesses
             | Self::ReadView { .. }
+            | Self::ReadAge { .. }
             | Self::ReadBackup { .. }
             | Self::ReadPushes { .. }
-            | Self::Pause { .. } => false,
+            | Self::Pause { .. }
+            | Self::Wait { .. } => false,
         }
     }
 
@@ -102,10 +118,13 @@ impl Call {
             | Self::WriteRegister { .. }
             | Self::ReadAccelerator
             | Self::ReadMark
+            | Self::ReadWitnesses
             | Self::NoteReached(_)
             | Self::WriteGroup(_)
-            | Self::Pause { .. } => None,
+            | Self::Pause { .. }
+            | Self::Wait { .. } => None,
             Self::ReadView { at }
+            | Self::ReadAge { at, .. }
             | Self::TakeOffline { at, .. }
             | Self::BringOnline { at, .. }
             | Self::ReadBackup { at, .. }
@@ -130,7 +149,9 @@ impl Call {
             Self::ReadAccelerator => Event::Accelerator(Err(fault)),
             Self::ReadMark => Event::Marked(Err(fault)),
             Self::WriteGroup(_) => Event::Group(Err(fault)),
+            Self::ReadWitnesses => Event::Witnesses(Err(fault)),
             Self::ReadView { .. } => Event::Views(Err(fault)),
+            Self::ReadAge { .. } => Event::Age(Err(fault)),
             Self::TakeOffline { .. }
             | Self::BringOnline { .. }
             | Self::StartPush { .. }
@@ -141,7 +162,7 @@ impl Call {
             Self::NoteReached(_) | Self::ClearCache { .. } | Self::ClearPushes { .. } => {
                 Event::Done(Err(fault))
             }
-            Self::Pause { .. } => Event::Passed,
+            Self::Pause { .. } | Self::Wait { .. } => Event::Passed,
         }
     }
 
@@ -149,10 +170,11 @@ impl Call {
     fn whom(&self) -> String {
         match (self.site(), self) {
             (Some(site), _) => format!("{site}'s Infinispan"),
-            (None, Self::ReadRegister | Self::WriteRegister { .. } | Self::ReadMark) => {
-                "the register".to_owned()
-            }
-            (None, Self::Pause { .. }) => "the clock".to_owned(),
+            (
+                None,
+                Self::ReadRegister | Self::WriteRegister { .. } | Self::ReadMark | Self::ReadWitnesses,
+            ) => "the register".to_owned(),
+            (None, Self::Pause { .. } | Self::Wait { .. }) => "the clock".to_owned(),
             (None, _) => "the accelerator".to_owned(),
         }
     }
@@ -168,6 +190,10 @@ pub enum Event {
     Accelerator(Result<Reading, Fault>),
     /// To [`Call::ReadMark`].
     Marked(Result<Option<Marked>, Fault>),
+    /// To [`Call::ReadWitnesses`]: by site.
+    Witnesses(Result<BTreeMap<SiteName, RelayWitness>, Fault>),
+    /// To [`Call::ReadAge`]: in whole seconds; none where the node does not say.
+    Age(Result<Option<u64>, Fault>),
     /// To [`Call::WriteGroup`]: the group as the reply shows it.
     Group(Result<Group, Fault>),
     /// To [`Call::ReadView`]: one view of each node that answered, in the order in which they did.
@@ -181,7 +207,7 @@ pub enum Event {
     Pushes(Result<Vec<CachePush>, Fault>),
     /// To [`Call::ClearCache`], [`Call::ClearPushes`] and [`Call::NoteReached`].
     Done(Result<(), Fault>),
-    /// To [`Call::Pause`].
+    /// To [`Call::Pause`] and [`Call::Wait`].
     Passed,
 }
 
@@ -193,6 +219,8 @@ impl Event {
             | Self::Written(Written::Unknown(fault))
             | Self::Accelerator(Err(fault))
             | Self::Marked(Err(fault))
+            | Self::Witnesses(Err(fault))
+            | Self::Age(Err(fault))
             | Self::Group(Err(fault))
             | Self::Views(Err(fault))
             | Self::Switched(Err(fault))
@@ -203,6 +231,8 @@ impl Event {
             | Self::Written(Written::Stored | Written::Lost(_))
             | Self::Accelerator(Ok(_))
             | Self::Marked(Ok(_))
+            | Self::Witnesses(Ok(_))
+            | Self::Age(Ok(_))
             | Self::Group(Ok(_))
             | Self::Views(Ok(_))
             | Self::Switched(Ok(_))
@@ -258,6 +288,15 @@ mod tests {
             ),
             (Call::ReadAccelerator, false, accelerator),
             (Call::ReadMark, false, register),
+            (Call::ReadWitnesses, false, register),
+            (
+                Call::ReadAge {
+                    at: site(),
+                    node: "n1".to_owned(),
+                },
+                false,
+                infinispan,
+            ),
             (Call::WriteGroup(group), true, accelerator),
             (
                 Call::NoteReached(Reached::of(&Record::empty())),
@@ -347,6 +386,9 @@ mod tests {
             let fault = event.fault().unwrap();
             assert_eq!(fault.to_string(), format!("{whom}: silence"));
         }
-        assert_eq!(Call::Pause { seconds: 1 }.failed("silence"), Event::Passed);
+        for time in [Call::Pause { seconds: 1 }, Call::Wait { milliseconds: 1 }] {
+            assert_eq!(time.failed("silence"), Event::Passed);
+            assert!(!time.writes() && time.site().is_none(), "{time:?}");
+        }
     }
 }

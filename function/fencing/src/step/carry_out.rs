@@ -141,7 +141,7 @@ fn look_again(script: &mut Script<'_>, held: &mut Held, decision: &Decision) -> 
         }
         Ok(_) => balance(script, held, decision, None),
         Err(fault) => {
-            let sentence = format!("replication is cut, but the accelerator cannot be looked at: {fault}");
+            let sentence = format!("replication is cut, but the accelerator cannot be read: {fault}");
             script.say(Cause::DependencyFailed, sentence.clone());
             Err(script.give_up(&held.record, Answer::new(Status::Retry, sentence)))
         }
@@ -151,8 +151,8 @@ fn look_again(script: &mut Script<'_>, held: &mut Held, decision: &Decision) -> 
 /// The answer while something of a broken rejoin may still be on its way.
 pub(super) fn carried_out_once(record: &Record) -> Answer {
     let sentence = format!(
-        "epoch {} is carried out again; something of the rejoin that was broken off may still be on its way, so \
-         the schedule looks once more before it is complete",
+        "epoch {} is carried out again; a call of the rejoin that was broken off may still take effect, so the \
+         schedule looks once more before it is complete",
         record.epoch
     );
     Answer::new(Status::NotNow, sentence)
@@ -255,8 +255,8 @@ fn elsewhere(fenced: &SiteName) -> Fault {
     Fault {
         whom: "the accelerator".to_owned(),
         what: format!(
-            "somebody changed it meanwhile, or {fenced} stands in a listener that held nobody when this was \
-             decided: take it out there by hand"
+            "somebody changed it meanwhile, or {fenced} is in a listener that was empty when this was decided: take \
+             it out there by hand"
         ),
     }
 }

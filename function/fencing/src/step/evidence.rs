@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::restored::not_gone_back;
+use super::restored::{has_gone_back, not_gone_back};
 use super::script::{Halt, Position, Script};
 use super::{Call, Fault};
 use crate::accelerator::{Mark, Outcome, Reading, Unfit, Waiver, remember};
@@ -28,8 +28,9 @@ pub(super) fn allowed(script: &Script<'_>, record: &Record) -> Result<(), Halt> 
     match record.quiet_until(script.settings, script.now()) {
         None => Ok(()),
         Some(until) => {
-            let sentence =
-                format!("no new decision before {until}: the sites have just been brought together again");
+            let sentence = format!(
+                "no new decision before {until}: the sites have only just been brought together again"
+            );
             Err(Halt::Answer(Answer::new(Status::NotNow, sentence)))
         }
     }
@@ -131,8 +132,8 @@ pub(super) fn missed(
                 return Ok(());
             }
             let sentence = format!(
-                "{own}'s primary relay node does not see {peer}, another one of its relay nodes does: decided when \
-                 that lasts for {DIVIDED_SECONDS} seconds"
+                "{own}'s primary relay node does not see {peer}, but another one of its relay nodes does: it is \
+                 decided if that lasts for {DIVIDED_SECONDS} seconds"
             );
             (Some(since), sentence)
         }
@@ -188,9 +189,8 @@ pub(super) fn owned(script: &mut Script<'_>, record: &Record, reading: &Reading)
                 Some(Mark::Names(owner)) => owner,
                 Some(_) => return Ok(()),
                 None => {
-                    let sentence = format!(
-                        "it is not known whose the accelerator is, and it is taken for our own: {why}"
-                    );
+                    let sentence =
+                        format!("the accelerator's owner is not known, and it is assumed to be ours: {why}");
                     script.say(Cause::OwnerUnknown, sentence);
                     return Ok(());
                 }
@@ -205,6 +205,33 @@ pub(super) fn owned(script: &mut Script<'_>, record: &Record, reading: &Reading)
     );
     script.say(Cause::AnothersAccelerator, sentence.clone());
     Err(Halt::Answer(Answer::new(Status::Retry, sentence)))
+}
+
+/// Why a decision for this survivor would be refused as things are, from what was read anyway: nothing is asked and nobody
+/// hears of it. [`decide`] asks for what this leaves open, and has the last word.
+pub(super) fn obstacle(
+    script: &Script<'_>,
+    record: &Record,
+    reading: &Reading,
+    survivor: &Survivor,
+    fenced: &Fenced,
+) -> Option<String> {
+    let settings = script.settings;
+    let ours = &settings.found.owner;
+    if let Mark::Names(owner) = &reading.mark
+        && !ours.is_empty()
+        && owner != ours
+    {
+        return Some(format!("the accelerator belongs to `{owner}`"));
+    }
+    if has_gone_back(script, record, reading) {
+        return Some("the register was restored from a backup".to_owned());
+    }
+    if !settings.may_survive(&survivor.0) {
+        return Some(format!("{survivor} is never to be left alone"));
+    }
+    let unfit = reading.outcome(settings, survivor, fenced, None).err()?;
+    Some(format!("{fenced} would not be fenced: {unfit}"))
 }
 
 /// On whose word something is decided.
@@ -241,8 +268,8 @@ pub(super) fn decide(
     if !settings.may_survive(&survivor.0) {
         // Where nobody else can survive either, the minute's check raises the alarm.
         let sentence = format!(
-            "{fenced} is not fenced: {survivor} is never to be left alone (`neverSurvivor` in the topology); what {fenced} \
-             reports of {survivor} is decided on, and `promote` is for when {fenced} has died"
+            "{fenced} is not fenced: {survivor} must never survive alone (`neverSurvivor` in the topology); what \
+             {fenced} reports about {survivor} is acted on, and if {fenced} has died, there is `promote`"
         );
         return Err(Halt::Answer(Answer::new(Status::NotNow, sentence)));
     }

@@ -28,6 +28,7 @@ mod operate;
 mod rejoin;
 mod restored;
 mod script;
+mod suspicion;
 pub mod sweep;
 mod turn;
 pub mod verdict;
@@ -36,6 +37,7 @@ mod wait;
 pub use calls::{Call, Event, Fault, Written};
 pub use evidence::DIVIDED_SECONDS;
 pub use script::{Progress, start, step};
+pub use suspicion::ROOM_SECONDS;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,15 @@ pub enum Task {
         reporter: Reporter,
         suspect: Suspect,
         /// Since when, by that site's clock, if it says so. It is noted and decides nothing.
+        since: Option<Timestamp>,
+    },
+    /// The same before it is certain: a site's monitoring sees the other out of view for the first time. The function looks
+    /// for a while before it decides. Nobody can ask for it by name.
+    #[serde(skip)]
+    Suspicion {
+        reporter: Reporter,
+        suspect: Suspect,
+        /// Since when, by that site's clock, if it says so. A little of what has passed before the alert arrived counts.
         since: Option<Timestamp>,
     },
     /// The schedule: finish what is unfinished, look whether the world still fits. It has an envelope of its own.

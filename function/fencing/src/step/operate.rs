@@ -12,7 +12,7 @@ use crate::answer::{Answer, Cause, Status};
 use crate::register::{Decision, Hold, Record, State};
 use crate::words::{Fenced, SiteName, Survivor, Token};
 
-/// Forbids new decisions. A decision that was taken is carried out all the same.
+/// Forbids new decisions. A decision that was taken is still carried out.
 pub(super) fn hold(
     script: &mut Script<'_>,
     by: &str,
@@ -27,7 +27,7 @@ pub(super) fn hold(
         // as the other hold is released.
         if let Some(theirs) = record.hold.as_ref().filter(|hold| hold.by != by && !replace) {
             let sentence = format!(
-                "held by {} since {} already: {}; `provision hold --replace` puts yours in its place",
+                "already held by {} since {}: {}; `provision hold --replace` replaces that hold",
                 theirs.by, theirs.since, theirs.reason
             );
             return Ok(Answer::new(Status::NotNow, sentence));
@@ -47,7 +47,7 @@ pub(super) fn hold(
         let sentence = match record.state {
             State::Open => format!("held by {by}: {reason}; no new decision until it is released"),
             state => format!(
-                "held by {by}: {reason}; epoch {} is {state} and completes",
+                "held by {by}: {reason}; epoch {} is {state} and will still complete",
                 record.epoch
             ),
         };
@@ -61,7 +61,7 @@ pub(super) fn release(script: &mut Script<'_>, by: &str) -> Result<Answer, Halt>
     let record = script.register(register)?;
     script.rounds(record, |script, record| {
         let Some(hold) = &record.hold else {
-            return Ok(Answer::new(Status::Done, "nothing is held"));
+            return Ok(Answer::new(Status::Done, "there is no hold"));
         };
         let signed = format!("release by {by} (request {})", script.executor());
         script.write(Record {
@@ -189,8 +189,8 @@ pub(super) fn promote(
                 && lives_on(script, asked, seen.as_ref(), &fenced, survivor)?
             {
                 let sentence = format!(
-                    "{fenced}, which survives epoch {}, does not look unhealthy and its Infinispan answers: what it has \
-                     written since would be lost; promote with `survivor_is_lost` if it is lost all the same",
+                    "{fenced}, the survivor of epoch {}, does not look unhealthy, and its Infinispan answers: what \
+                     it has written since would be lost; if it is lost all the same, promote with `survivor_is_lost`",
                     record.epoch
                 );
                 return Ok(Answer::new(Status::NotNow, sentence));
@@ -199,7 +199,7 @@ pub(super) fn promote(
         }
         match record.state {
             State::Decided | State::Isolated if record.waiting && !script.has_waited(record, waited) => {
-                let sentence = format!("{survivor} is to survive, epoch {}", record.epoch);
+                let sentence = format!("{survivor} will be the survivor, epoch {}", record.epoch);
                 script.wait_for(record, waited, sentence)
             }
             State::Decided | State::Isolated if record.carried_out_once() => Ok(carried_out_once(record)),
@@ -210,7 +210,7 @@ pub(super) fn promote(
                 let done = sweep::finish(script, claimed)?;
                 script.say(
                     Cause::Promoted,
-                    format!("{survivor} survives now, {fenced} is fenced, by {by}"),
+                    format!("{survivor} is the survivor now, {fenced} is fenced, by {by}"),
                 );
                 Ok(done)
             }
@@ -298,9 +298,9 @@ fn change(
     };
     let promoted = script.write(promoted)?;
     let mut sentence = format!(
-        "{survivor} is to survive from epoch {} on: make sure that its Keycloak runs; what only {fenced} has is lost to \
-         it; when {fenced} starts again it has forgotten that its replication was cut: take {survivor} offline there before \
-         anybody writes to it",
+        "{survivor} will be the survivor from epoch {} on: make sure that its Keycloak runs; what only {fenced} has \
+         is lost to it; when {fenced} starts again, it will have forgotten that its replication was cut: take \
+         {survivor} offline there before anybody writes to it",
         promoted.epoch
     );
     if record.state == State::Rejoining {

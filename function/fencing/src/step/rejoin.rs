@@ -75,7 +75,7 @@ pub(super) fn rejoin(
         _ if record.fenced() != Some(stale) => Ok(Answer::new(
             Status::NotNow,
             format!(
-                "epoch {} keeps {stale}: there is nothing to bring back",
+                "{stale} is the survivor of epoch {}: there is nothing to bring back",
                 record.epoch
             ),
         )),
@@ -162,7 +162,7 @@ fn go_on(
 ) -> Result<Answer, Halt> {
     let sites = sites(script, record)?;
     let Some(rejoin) = record.rejoin.clone() else {
-        let what = "it is rejoining and does not say how far".to_owned();
+        let what = "it is rejoining, and does not say how far it got".to_owned();
         return Err(script.failed(&Fault {
             whom: "the register".to_owned(),
             what,
@@ -190,7 +190,7 @@ fn go_on(
     let has_waited = script.has_waited(record, waited);
     if (record.waiting || unfinished) && !has_waited {
         let sentence = if unfinished {
-            "the attempt before did not end; something of it may still be on its way".to_owned()
+            "the previous attempt did not end; a call of it may still take effect".to_owned()
         } else {
             format!("{} is being brought back", sites.stale)
         };
@@ -207,7 +207,11 @@ fn go_on(
     if let Some(off) = off {
         let fenced = abort(script, record, has_waited, &format!("rejoin by {by}"), off)?;
         // The site is fenced, and that is not what this command was called for.
-        let sentence = format!("the rejoin is off, {}; {}", off.why(&sites), fenced.sentence);
+        let sentence = format!(
+            "the rejoin is abandoned, {}; {}",
+            off.why(&sites),
+            fenced.sentence
+        );
         return Ok(Answer::new(fenced.status.max(Status::NotNow), sentence));
     }
     let mut turn = Turn::new(script, record, session, by, &sites);
@@ -223,10 +227,10 @@ fn came_back(step: &RejoinStep, keycloak: Keycloak) -> Option<Off> {
     }
 }
 
-/// The rejoin is off: the decision is in force as before, same epoch, and is carried out anew.
+/// The rejoin is abandoned: the decision is in force as before, same epoch, and is carried out again.
 ///
-/// The survivor's users are waiting, so that happens at once, also while an attempt of the rejoin is at work or
-/// was never answered. What that sent may arrive after it, so then it is done once more before it counts.
+/// The survivor's users are waiting, so that happens at once, also while an attempt of the rejoin is at work or was
+/// never answered. What that sent may arrive after it, so then it is done once more before it counts.
 pub(super) fn abort(
     script: &mut Script<'_>,
     record: &Record,
@@ -253,8 +257,8 @@ pub(super) fn abort(
     script.say(
         Cause::RejoinAborted,
         format!(
-            "{why}: the rejoin is off, epoch {epoch} stands; until the next one {stale}'s Keycloak may \
-             be stopped, its caches may be cleared, and it may not replicate to {kept}"
+            "{why}: the rejoin is abandoned, and epoch {epoch} stays in force; until the next one, {stale}'s \
+             Keycloak may be stopped, its caches may be empty, and it may have stopped replicating to {kept}"
         ),
     );
     finish(script, back)

@@ -34,6 +34,11 @@ fn noted(script: &Script<'_>, reading: &Reading) -> Option<Reached> {
     reading.reached.filter(|_| is_ours(script, reading))
 }
 
+/// Whether the register seems to have gone back, by one look at both.
+pub(super) fn has_gone_back(script: &Script<'_>, record: &Record, reading: &Reading) -> bool {
+    record.rev != Rev(0) && noted(script, reading).is_some_and(|reached| reached.is_beyond(record))
+}
+
 /// Refuses to act upon a register that has gone back.
 pub(super) fn not_gone_back(script: &mut Script<'_>, record: &Record, reading: &Reading) -> Result<(), Halt> {
     let Some(reached) = noted(script, reading).filter(|reached| reached.is_beyond(record)) else {
@@ -51,9 +56,9 @@ pub(super) fn not_gone_back(script: &mut Script<'_>, record: &Record, reading: &
         return Err(Halt::Rerun(Box::new(newer)));
     }
     let sentence = format!(
-        "the register says epoch {}, revision {}, and had reached epoch {}, revision {}: it was restored from a backup, so \
-         nothing is decided and nothing carried out until `provision release --resume-epoch {}` says that it is to be \
-         believed",
+        "the register says epoch {}, revision {}, but had already reached epoch {}, revision {}: it was restored \
+         from a backup, so nothing is decided and nothing carried out until `provision release --resume-epoch {}` \
+         confirms it",
         record.epoch, record.rev, reached.epoch, reached.rev, record.epoch
     );
     script.say(Cause::DependencyFailed, sentence.clone());
@@ -113,14 +118,14 @@ pub(super) fn resume(script: &mut Script<'_>, by: &str, epoch: Epoch) -> Result<
     let reading = reading(script, accelerator)?;
     let Some(reached) = noted(script, &reading).filter(|reached| reached.is_beyond(&record)) else {
         let sentence = format!(
-            "the register is at epoch {}, and nothing says that it had come further",
+            "the register is at epoch {}, and there is no sign that it had been further",
             record.epoch
         );
         return Ok(Answer::new(Status::Done, sentence));
     };
     if epoch != record.epoch {
         let sentence = format!(
-            "the register is at epoch {} and {}, not at epoch {epoch}: look at it, then name what it says",
+            "the register is at epoch {} and {}, not at epoch {epoch}: check it, then give the epoch that it says",
             record.epoch, record.state
         );
         return Ok(Answer::new(Status::NotNow, sentence));
@@ -131,7 +136,7 @@ pub(super) fn resume(script: &mut Script<'_>, by: &str, epoch: Epoch) -> Result<
         return Err(script.failed(&fault));
     }
     let sentence = format!(
-        "epoch {epoch} is believed from now on, by {by}: it is {}; the register had reached epoch {}",
+        "epoch {epoch} counts from now on, confirmed by {by}: it is {}; the register had reached epoch {}",
         record.state, reached.epoch
     );
     script.say(Cause::HoldChanged, sentence.clone());

@@ -1,14 +1,19 @@
 //! How a script runs: the log of calls, and its replay.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, restored, sweep};
+use super::{
+    Call, Effect, Event, Fault, Task, Ticket, Written, alert, operate, rejoin, restored, suspicion, sweep,
+};
 use crate::accelerator::{Marked, Reading};
 use crate::answer::{Answer, Cause, Notice, Status};
+use crate::health::RelayWitness;
 use crate::register::{self, Claim, Record, SCHEMA};
 use crate::replication::{Backup, View};
 use crate::settings::Settings;
-use crate::words::Token;
+use crate::words::{SiteName, Token};
 
 /// How often a script starts over because someone else wrote the register in between.
 const ROUNDS: usize = 4;
@@ -111,6 +116,11 @@ fn replay(settings: &Settings, state: Progress) -> (Progress, Vec<Effect>) {
             suspect,
             since,
         } => alert::alert(&mut script, &reporter, &suspect, since),
+        Task::Suspicion {
+            reporter,
+            suspect,
+            since,
+        } => suspicion::suspicion(&mut script, &reporter, &suspect, since),
         Task::Sweep { waited } => sweep::sweep(&mut script, waited),
         Task::Fence { fenced, by } => operate::fence(&mut script, &fenced, &by),
         Task::Promote {
@@ -157,7 +167,7 @@ fn replay(settings: &Settings, state: Progress) -> (Progress, Vec<Effect>) {
 fn contended() -> Answer {
     Answer::new(
         Status::Retry,
-        "the register changed under each of several attempts; try again",
+        "the register changed during each of several attempts; try again",
     )
 }
 
@@ -186,6 +196,8 @@ impl Switched {
         }
     }
 }
+
+type Witnesses = BTreeMap<SiteName, RelayWitness>;
 
 /// The place of a call in the log.
 #[derive(Clone, Copy)]
@@ -259,7 +271,7 @@ impl Script<'_> {
 
     /// Whether an alert is behind it, not the schedule or an operator.
     pub(super) fn for_an_alert(&self) -> bool {
-        matches!(self.state.task, Task::Alert { .. })
+        matches!(self.state.task, Task::Alert { .. } | Task::Suspicion { .. })
     }
 
     /// Whether the schedule is behind it.
@@ -331,6 +343,28 @@ impl Script<'_> {
             Event::Marked(marked) => marked,
             other => Err(self.confused(&other)),
         })
+    }
+
+    /// Waits for what the last deep check saw of each site's primary relay node.
+    pub(super) fn witnesses(&mut self, place: Position) -> Result<Result<Witnesses, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Witnesses(witnesses) => witnesses,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Waits for how long a node has been running.
+    pub(super) fn age(&mut self, place: Position) -> Result<Result<Option<u64>, Fault>, Halt> {
+        Ok(match self.wait(place)? {
+            Event::Age(age) => age,
+            other => Err(self.confused(&other)),
+        })
+    }
+
+    /// Lets time pass.
+    pub(super) fn pass(&mut self, milliseconds: u32) -> Result<(), Halt> {
+        let place = self.start(Call::Wait { milliseconds });
+        self.wait(place).map(|_| ())
     }
 
     /// Waits for the views of a site's nodes.

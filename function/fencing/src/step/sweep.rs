@@ -36,7 +36,7 @@ pub(super) fn sweep(script: &mut Script<'_>, waited: Option<Rev>) -> Result<Answ
         State::Decided | State::Isolated => {
             if record.waiting && waited != Some(record.rev) {
                 let sentence = format!(
-                    "epoch {} waits for executors of the decision before",
+                    "epoch {} waits for executors of the previous decision",
                     record.epoch
                 );
                 return Ok(Answer::new(Status::NotNow, sentence));
@@ -73,8 +73,8 @@ fn rejoining(script: &mut Script<'_>, record: &Record) -> Result<Answer, Halt> {
     };
     if standing != Presence::Everywhere {
         let sentence = format!(
-            "epoch {epoch}: a rejoin is under way, and {kept}, which serves, is missing in the accelerator: put it back \
-             by hand"
+            "epoch {epoch}: a rejoin is under way, and {kept}, which serves, is missing from the accelerator: put it \
+             back by hand"
         );
         script.say(Cause::SurvivorMissing, sentence.clone());
         return Ok(Answer::new(Status::NotNow, sentence));
@@ -203,7 +203,7 @@ pub(super) fn watch(
             let claimed = claim(script, &back, &format!("{survivor}'s Infinispan forgot the cut"))?;
             let sentence =
                 format!("replication from {survivor} to {fenced} was {backup} again and is cut again");
-            let guess = "does its Infinispan restart over and over?";
+            let guess = "does its Infinispan keep restarting?";
             say_again(script, Cause::RecutAfterRestart, &episode, sentence, guess);
             finish(script, claimed)
         }
@@ -219,16 +219,16 @@ pub(super) fn watch(
             };
             let claimed = claim(script, &back, &format!("{fenced} was put back too early"))?;
             let sentence =
-                format!("{fenced} was back in the accelerator while it is not in step; fenced again");
-            let guess = "does a controller put it back?";
+                format!("{fenced} was back in the accelerator while its state is stale; it is fenced again");
+            let guess = "is a controller putting it back?";
             say_again(script, Cause::RefencedEarlyReturn, &episode, sentence, guess);
             finish(script, claimed)
         }
         Verdict::Recovered => recovered(script, record, &decision, &reading, waited),
         Verdict::Unexplained => {
             let sentence = format!(
-                "epoch {epoch} is complete, but the accelerator holds {} and replication from {survivor} to \
-                 {fenced} is {backup}: nothing is changed, look at it by hand",
+                "epoch {epoch} is complete, but the accelerator holds {} and replication from {survivor} to {fenced} \
+                 is {backup}: nothing is changed; somebody has to look at it",
                 describe(balance, survivor, fenced),
             );
             script.say(Cause::Unexplained, sentence.clone());
@@ -345,13 +345,11 @@ fn survivor_missing(
     let left_alone = match standing {
         Presence::Emptied if let Some(hold) = &record.hold => {
             format!(
-                "a listener holds nobody, and {} holds everything: {}",
+                "a listener is empty, and {} has put a hold on: {}",
                 hold.by, hold.reason
             )
         }
-        Presence::Emptied if lately => {
-            "a listener holds nobody again, within an hour of being filled".to_owned()
-        }
+        Presence::Emptied if lately => "a listener is empty again, within an hour of being filled".to_owned(),
         Presence::Emptied => {
             owned(script, record, reading)?;
             let back = Record {
@@ -364,18 +362,19 @@ fn survivor_missing(
             };
             let claimed = claim(script, &back, &format!("{survivor} was taken out of a listener"))?;
             let sentence = format!(
-                "{survivor}, which survives, was taken out of a listener that then held nobody; epoch {epoch} is \
+                "{survivor}, the survivor, was taken out of a listener, which was then empty; epoch {epoch} is \
                  carried out again"
             );
             script.say(Cause::Refilled, sentence);
             return finish(script, claimed);
         }
         Presence::Missing | Presence::Everywhere => {
-            "a listener holds others, or somebody unknown is about".to_owned()
+            "a listener holds other endpoints, or an unknown one".to_owned()
         }
     };
     let sentence = format!(
-        "{survivor} survives epoch {epoch} and is missing in the accelerator: {left_alone}; put it back by hand"
+        "{survivor} is the survivor of epoch {epoch} and is missing from the accelerator: {left_alone}; put it back \
+         by hand"
     );
     script.say(Cause::SurvivorMissing, sentence.clone());
     Ok(Answer::new(Status::NotNow, sentence))
@@ -440,7 +439,7 @@ fn recovered(
     }
     Ok(Answer::new(
         Status::NotNow,
-        "both sites are back and see each other; believed when it is seen again",
+        "both sites are back and see each other; this is confirmed when it is seen again",
     ))
 }
 

@@ -22,7 +22,7 @@ use crate::register::{Record, Rejoin, RejoinStep};
 use crate::replication::{Backup, CachePush, Push};
 use crate::words::SiteName;
 
-/// How long a push may be under way before it is begun anew, the first time. At the measured 440 entries a second
+/// How long a push may be under way before it is started again, the first time. At the measured 440 entries a second
 /// that is enough for four hundred thousand; a push that was lost never ends.
 const PUSH_STALLS_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
@@ -85,7 +85,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         format!("rejoin by {} (request {})", self.by, self.script.executor())
     }
 
-    /// How often the push was begun anew.
+    /// How often the push was started again.
     fn restarts(&self) -> u8 {
         self.record.rejoin.as_ref().map_or(0, |rejoin| rejoin.restarts)
     }
@@ -223,7 +223,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         if self.backup(stale, kept)? != Backup::Offline {
             return self.advance(
                 RejoinStep::CutStale,
-                format!("{stale} replicates to {kept} again: cutting anew"),
+                format!("{stale} replicates to {kept} again: cutting again"),
             );
         }
         self.finish(Call::ClearCache {
@@ -381,7 +381,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         let status = self.backup(kept, stale)?;
         if status != Backup::Online {
             // What was written meanwhile may be missing at the stale site.
-            let sentence = format!("{kept}'s backup to {stale} is {status} again: pushing anew");
+            let sentence = format!("{kept}'s backup to {stale} is {status} again: pushing again");
             return self.advance(RejoinStep::Push, sentence);
         }
         let caches = pushes.into_iter().map(|push| push.cache).collect();
@@ -396,19 +396,19 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     }
 
     /// Whether the push has been under way for longer than it is given. Each time it is given twice as long: much
-    /// state takes long, and must come to an end some time.
+    /// state takes long, and must end some time.
     fn stalls(&self) -> bool {
         let since = self.script.now().duration_since(self.record.written_at);
         since > PUSH_STALLS_AFTER.saturating_mul(1 << self.restarts().min(8))
     }
 
-    /// A push that does not end is begun anew, and people are told.
+    /// A push that does not end is started again, and people are notified.
     fn begin_anew(&mut self, sending: usize, all: usize) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
         let restarts = self.restarts().saturating_add(1);
         let sentence = format!(
-            "the push from {kept} to {stale} began at {} and does not end, {sending} of {all} caches are under way: it is \
-             begun anew (attempt {})",
+            "the push from {kept} to {stale} began at {} and has not ended, {sending} of {all} caches are under way: \
+             it is started again (attempt {})",
             self.record.written_at,
             u16::from(restarts) + 1
         );
@@ -422,7 +422,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     fn readd(&mut self, keycloak: Keycloak) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
         if keycloak != Keycloak::Ready {
-            let sentence = format!("{stale} is in step: its Keycloak can be started");
+            let sentence = format!("{stale} is up to date: its Keycloak can be started");
             return Ok(Answer::new(Status::NotNow, sentence).then(Next::StartKeycloak));
         }
         for (at, backup) in [(kept, stale), (stale, kept)] {
@@ -506,6 +506,6 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
 
 fn stop_keycloak(stale: &SiteName) -> Answer {
     let sentence =
-        format!("{stale}'s Keycloak has to be scaled to zero, and to stay there until {stale} is in step");
+        format!("{stale}'s Keycloak has to be scaled to zero, and to stay there until {stale} is up to date");
     Answer::new(Status::NotNow, sentence).then(Next::StopKeycloak)
 }

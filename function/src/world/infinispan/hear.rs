@@ -6,6 +6,7 @@
 //! pooled one, and those to other relay nodes stay open beside it. So as a rule the first question, which costs one
 //! round trip, settles it; strangers are asked, over new connections, only where it does not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fencing::replication::{View, every_relay_node_was_heard, settles};
@@ -32,7 +33,8 @@ const AT_ONCE: usize = 3;
 /// survivor's users are waiting, and one of them may hang.
 const OBJECTIONS: Duration = Duration::from_millis(600);
 
-type Asked = (Client, Result<View, String>);
+/// What a node says of itself, and how many nodes its site has as far as it knows.
+type Asked = (Client, Result<(View, usize), String>);
 
 pub(super) struct Hearing<'a> {
     rest: &'a Rest,
@@ -43,6 +45,8 @@ pub(super) struct Hearing<'a> {
     /// Who answered, over which connection.
     nodes: Vec<Client>,
     views: Vec<View>,
+    /// How many there are, as the best informed of them says.
+    counted: usize,
     /// Why the last one that gave no usable answer did not.
     trouble: Option<String>,
 }
@@ -57,6 +61,7 @@ impl<'a> Hearing<'a> {
             patience: FIRST_PATIENCE,
             nodes: Vec::new(),
             views: Vec::new(),
+            counted: 0,
             trouble: None,
         };
         hearing.ask(rest.warm());
@@ -70,20 +75,22 @@ impl<'a> Hearing<'a> {
             .extend(clients.into_iter().map(|client| -> BoxFuture<'a, Asked> {
                 Box::pin(async move {
                     let answer = rest.exchange(&client, &Method::GET, "/rest/v2/container").await;
-                    let view = answer
-                        .map_err(Trouble::what)
-                        .and_then(succeeded)
-                        .and_then(|body| read::view(&body));
-                    (client, view)
+                    let said = answer.map_err(Trouble::what).and_then(succeeded);
+                    let said = said.and_then(|body| {
+                        let nodes = read::member(&body).map_or(0, |member| member.nodes);
+                        Ok((read::view(&body)?, nodes))
+                    });
+                    (client, said)
                 })
             }));
     }
 
-    fn heard(&mut self, (client, view): Asked) {
-        match view {
-            Ok(view) => {
+    fn heard(&mut self, (client, said): Asked) {
+        match said {
+            Ok((view, nodes)) => {
                 self.nodes.push(client);
                 self.views.push(view);
+                self.counted = self.counted.max(nodes);
             }
             Err(what) => self.trouble = Some(what),
         }
@@ -147,6 +154,11 @@ impl<'a> Hearing<'a> {
 
     /// Keeps the connections that lead to relay nodes, and hands over what was heard.
     fn end(self) -> Result<Vec<View>, String> {
+        // Where the nodes of a site have lost each other, more are met than any of them knows of.
+        let met: BTreeSet<&str> = self.views.iter().map(|view| view.node_address.as_str()).collect();
+        if self.counted > 0 {
+            self.rest.have_nodes(self.counted.max(met.len()));
+        }
         let mut primary = None;
         let mut others: Vec<(&str, Client)> = Vec::new();
         for (client, view) in self.nodes.iter().zip(&self.views) {

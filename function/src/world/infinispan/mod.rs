@@ -1,14 +1,17 @@
 //! Each site's Infinispan: what it sees, and what it replicates.
 //!
-//! Three things about its REST interface decide whether a fence is real:
+//! Four things about its REST interface decide whether a fence is real:
 //!
 //! * **200 is no success.** Switching all caches answers 200 with an object of results; a cache that failed
 //!   has a sentence there instead of `"ok"`.
 //! * **An empty view is no view.** Only relay nodes know the other site; the others show nothing on a
 //!   healthy link. So nodes are asked, each over a connection of its own, until those that matter were heard.
 //! * **`mixed` is not `offline`.** A cache that still replicates still waits for the lost site.
+//! * **A node answers for itself.** What one says of its backup holds for that node, so all are asked ([`everywhere`]).
 
+mod everywhere;
 mod hear;
+mod line;
 mod read;
 mod rest;
 
@@ -24,7 +27,7 @@ use fencing::replication::{Backup, CacheFailure, CachePush, View};
 use fencing::settings::Settings;
 use fencing::step::Fault;
 use fencing::words::SiteName;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::RootCertStore;
@@ -49,6 +52,8 @@ const LOOK_FOR_VIEWS: Duration = Duration::from_millis(2000);
 #[derive(Debug)]
 pub struct Infinispan {
     sites: BTreeMap<SiteName, Result<Rest, String>>,
+    /// The cache by which a node's age is told: one that both sites have.
+    aged_by: Option<String>,
 }
 
 /// What an Infinispan says of itself.
@@ -83,7 +88,10 @@ impl Infinispan {
                 (site.clone(), rest)
             })
             .collect();
-        Self { sites }
+        Self {
+            sites,
+            aged_by: settings.cleared_caches.first().cloned(),
+        }
     }
 
     /// Opens a connection to each site ahead of the first call. Returns when they are open.
@@ -106,15 +114,61 @@ impl Infinispan {
             .map_err(|what| fault(at, what))
     }
 
+    /// For how many seconds a node has been running at least. A server does not say when it started, but each cache says
+    /// when it did; none where that cache keeps no statistics. What describes a cache does not name the node, so the same
+    /// connection is asked who that was.
+    pub async fn age(&self, at: &SiteName, node: &str) -> Result<Option<u64>, Fault> {
+        let rest = self.at(at)?;
+        let Some(cache) = &self.aged_by else {
+            return Ok(None);
+        };
+        let path = format!("/rest/v2/caches/{}?action=stats", segment(cache));
+        let mut trouble = format!("its node {node} is not reached any more");
+        for client in rest.warm() {
+            let asked = async {
+                let ask = async |path: &str| {
+                    let answer = rest.exchange(&client, &Method::GET, path).await;
+                    answer.map_err(Trouble::what).and_then(succeeded)
+                };
+                let age = read::age(&ask(&path).await?)?;
+                let view = read::view(&ask("/rest/v2/container").await?)?;
+                Ok::<_, String>((view.node_address == node).then_some(age))
+            };
+            match asked.await {
+                Ok(Some(age)) => return Ok(age),
+                Ok(None) => {}
+                Err(what) => trouble = what,
+            }
+        }
+        Err(fault(at, trouble))
+    }
+
     /// Cuts replication of all caches at a site. The survivor's users are waiting for it, and it may be made twice:
     /// so it is asked for like a question.
     pub async fn take_offline(&self, at: &SiteName, backup: &SiteName) -> Result<Vec<CacheFailure>, Fault> {
         let path = format!("/rest/v2/container/x-site/backups/{backup}?action=take-offline");
-        let answer = self.at(at)?.ask(Method::POST, &path).await;
+        let rest = self.at(at)?;
+        let (answer, ()) = join(
+            rest.ask(Method::POST, &path),
+            everywhere::told(rest, &path, Backup::Offline),
+        )
+        .await;
         switched(at, backup, answer)
     }
 
-    /// Switches all caches at a site: `bring-online`, `start-push-state`.
+    /// Lets all caches at a site replicate again.
+    pub async fn bring_online(&self, at: &SiteName, backup: &SiteName) -> Result<Vec<CacheFailure>, Fault> {
+        let path = format!("/rest/v2/container/x-site/backups/{backup}?action=bring-online");
+        let rest = self.at(at)?;
+        let (answer, ()) = join(
+            rest.tell_once(&path),
+            everywhere::told(rest, &path, Backup::Online),
+        )
+        .await;
+        switched(at, backup, answer)
+    }
+
+    /// Switches all caches at a site: `start-push-state`.
     pub async fn switch(
         &self,
         at: &SiteName,
@@ -126,13 +180,14 @@ impl Infinispan {
         switched(at, backup, answer)
     }
 
-    /// Reads whether a site replicates to the other.
+    /// Reads whether a site replicates to the other: every node of it that is met.
     pub async fn backup(&self, at: &SiteName, backup: &SiteName) -> Result<Backup, Fault> {
         let path = format!("/rest/v2/container/x-site/backups/{backup}");
-        self.get(at, &path)
-            .await
+        let (first, others) = join(self.get(at, &path), everywhere::asked(self.at(at)?, &path)).await;
+        let first = first
             .and_then(|body| read::backup(&body))
-            .map_err(|what| fault(at, what))
+            .map_err(|what| fault(at, what))?;
+        Ok(everywhere::together([first].into_iter().chain(others)).unwrap_or(first))
     }
 
     /// Whether a site would do as it is told, by a call that needs ADMIN and changes nothing, and could say whom it
@@ -162,7 +217,11 @@ impl Infinispan {
             Ok((Backup::Mixed, offline)) if !offline.is_empty() => {
                 Ok(Reach::Mixed(offline, every_view(rest).await))
             }
-            Ok((backup, _)) => Ok(Reach::Answers(backup, every_view(rest).await)),
+            Ok((backup, _)) => {
+                let (views, others) = join(every_view(rest), everywhere::asked(rest, &path)).await;
+                let backup = everywhere::together([backup].into_iter().chain(others)).unwrap_or(backup);
+                Ok(Reach::Answers(backup, views))
+            }
             Err(what) if is_silence => Err(fault(at, what)),
             Err(what) if why == Refusal::Site => {
                 // A site does not back up to itself: the other one's Infinispan says the same as one whose sites are

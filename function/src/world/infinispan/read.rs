@@ -45,6 +45,26 @@ pub(super) fn view(body: &[u8]) -> Result<View, String> {
     })
 }
 
+/// Who answers, of how many nodes that its site's cluster has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) nodes: usize,
+}
+
+/// The same: who answers.
+pub(super) fn member(body: &[u8]) -> Result<Member, String> {
+    #[derive(Deserialize)]
+    struct Container {
+        node_address: String,
+        cluster_members: Vec<String>,
+    }
+    json(body, "description of a node").map(|container: Container| Member {
+        name: container.node_address,
+        nodes: container.cluster_members.len(),
+    })
+}
+
 /// The reply to switching all caches: 200, and in the body `"ok"` or a sentence for each cache.
 ///
 /// Of the caches that are replicated to some site, one that is not replicated to this one says that its name is
@@ -128,6 +148,20 @@ pub(super) fn push(body: &[u8], backup: &SiteName) -> Result<Option<Push>, Strin
 /// `GET …?action=size`
 pub(super) fn size(body: &[u8]) -> Result<u64, String> {
     json(body, "number of entries")
+}
+
+/// `GET …?action=stats`: for how many seconds the node that answers has had this cache. One that keeps no statistics says
+/// less than none.
+pub(super) fn age(body: &[u8]) -> Result<Option<u64>, String> {
+    #[derive(Deserialize)]
+    struct Stats {
+        #[serde(default)]
+        time_since_start: Option<i64>,
+    }
+    let stats: Stats = json(body, "list of statistics")?;
+    Ok(stats
+        .time_since_start
+        .and_then(|seconds| u64::try_from(seconds).ok()))
 }
 
 /// `GET …?action=keys`: a list, whose elements depend on how the cache is encoded: texts, numbers, objects. They are
@@ -241,6 +275,17 @@ mod tests {
     }
 
     #[test]
+    fn a_node_says_who_it_is_and_how_many_there_are() {
+        let body = br#"{"node_address":"n1","cluster_members":["n0","n1"],"cluster_size":2}"#;
+        let expected = Member {
+            name: "n1".to_owned(),
+            nodes: 2,
+        };
+        assert_eq!(member(body), Ok(expected));
+        assert!(member(br#"{"node_address":null}"#).is_err());
+    }
+
+    #[test]
     fn keys_are_compared_whatever_they_are_and_quoted_nowhere() {
         let both = |a: &str, b: &str| {
             keys(a.as_bytes())
@@ -257,6 +302,19 @@ mod tests {
         assert_eq!(told, "its answer is no list of keys");
         assert_eq!(size(b"12"), Ok(12));
         assert!(size(b"\"a\"").is_err());
+    }
+
+    #[test]
+    fn a_cache_without_statistics_has_no_age() {
+        for (body, seconds) in [
+            (&br#"{"time_since_start":7,"stores":0}"#[..], Some(7)),
+            (br#"{"time_since_start":0}"#, Some(0)),
+            (br#"{"time_since_start":-1,"stores":-1}"#, None),
+            (b"{}", None),
+        ] {
+            assert_eq!(age(body), Ok(seconds));
+        }
+        assert!(age(b"[]").is_err());
     }
 
     #[test]

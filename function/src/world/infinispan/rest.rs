@@ -18,13 +18,15 @@ use fencing::credentials::{Credentials, ENDS_A_LINE};
 use futures_util::future::{Either, select};
 use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 
+use super::line::NodeLine;
 use crate::credentials::basic_header;
 use crate::world::certificates::Shown;
 use crate::world::digest::{Challenge, Nonce, challenges};
@@ -89,6 +91,38 @@ struct Connections {
     pooled: Client,
     /// Those that lead to further relay nodes.
     relays: Vec<Client>,
+    /// Those on which each node was asked for its own word.
+    lines: Vec<NodeLine>,
+    /// How many nodes the site has, as one of them said last.
+    nodes: Option<usize>,
+}
+
+/// What a request goes over.
+pub(super) trait Carrier: Sync {
+    fn carry(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> impl Future<Output = Result<Response<Incoming>, Trouble>> + Send;
+
+    /// The nonce of the node at its end, where it leads to one: each node has nonces of its own.
+    fn nonce(&self) -> Option<&LastNonce> {
+        None
+    }
+}
+
+/// The nonce that was accepted last, if the server wants Digest, and how often it was used.
+pub(super) type LastNonce = Mutex<Option<(Nonce, u32)>>;
+
+impl Carrier for Client {
+    async fn carry(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Trouble> {
+        self.request(request).await.map_err(|error| {
+            if is_untrusted(&error) {
+                Trouble::Untrusted(chain(&error))
+            } else {
+                Trouble::Way(chain(&error))
+            }
+        })
+    }
 }
 
 /// Whether this refuses the way in which we proved ourselves, and not us. Real servers say so with a 403 without a
@@ -104,8 +138,7 @@ pub(super) struct Rest {
     shown: Arc<Shown>,
     open: Mutex<Connections>,
     secrets: Arc<Secrets>,
-    /// The nonce that was accepted last, if the server wants Digest, and how often it was used.
-    nonce: Mutex<Option<(Nonce, u32)>>,
+    nonce: LastNonce,
 }
 
 impl Rest {
@@ -132,6 +165,8 @@ impl Rest {
             open: Mutex::new(Connections {
                 pooled: client(&connector),
                 relays: Vec::new(),
+                lines: Vec::new(),
+                nodes: None,
             }),
             connector,
             shown,
@@ -152,12 +187,7 @@ impl Rest {
 
     /// Opens a connection that the first request takes.
     pub(super) async fn open_ahead(&self) {
-        let to = Uri::builder()
-            .scheme(Scheme::HTTPS)
-            .authority(self.authority.clone())
-            .path_and_query("/")
-            .build();
-        if let Ok(to) = to {
+        if let Ok(to) = self.uri("/") {
             self.connector.open_ahead(to).await;
         }
     }
@@ -187,6 +217,36 @@ impl Rest {
         kept.pooled = primary;
         if let Some(others) = others {
             kept.relays = others;
+        }
+    }
+
+    /// How many nodes the site has, if one of them has said so.
+    pub(super) fn nodes(&self) -> Option<usize> {
+        self.kept().nodes
+    }
+
+    pub(super) fn have_nodes(&self, nodes: usize) {
+        self.kept().nodes = Some(nodes);
+    }
+
+    /// A connection that is no other one's, to whichever node it leads to.
+    pub(super) async fn open_line(&self) -> Result<NodeLine, String> {
+        let to = self.uri("/").map_err(Trouble::what)?;
+        NodeLine::open(self.connector.clone(), to).await
+    }
+
+    /// Takes those that are open; whoever asks meanwhile opens others.
+    pub(super) fn take_lines(&self) -> Vec<NodeLine> {
+        std::mem::take(&mut self.kept().lines)
+    }
+
+    /// Keeps one to each node.
+    pub(super) fn keep_lines(&self, lines: Vec<NodeLine>) {
+        let mut kept = self.kept();
+        for line in lines {
+            if kept.lines.iter().all(|known| known.node != line.node) {
+                kept.lines.push(line);
+            }
         }
     }
 
@@ -228,12 +288,13 @@ impl Rest {
     /// Asks over a given connection.
     pub(super) async fn exchange(
         &self,
-        client: &Client,
+        client: &impl Carrier,
         method: &Method,
         path: &str,
     ) -> Result<Answered, Trouble> {
         let mut credentials = self.secrets.infinispan().await.map_err(Trouble::Refused)?;
-        let mut nonce = self.next_nonce();
+        let last = client.nonce().unwrap_or(&self.nonce);
+        let mut nonce = next_nonce(last);
         // A nonce is another node's or has expired, so a refusal that offers a new one is no verdict on the
         // password; the third such refusal is.
         let mut nonces_tried = 0;
@@ -248,7 +309,7 @@ impl Rest {
             }
             if reply.answered.status != StatusCode::UNAUTHORIZED {
                 if let Some((nonce, count)) = nonce {
-                    self.remember(nonce, count);
+                    remember(last, nonce, count);
                 }
                 return Ok(reply.answered);
             }
@@ -287,22 +348,25 @@ impl Rest {
         }
     }
 
-    async fn send(
-        &self,
-        client: &Client,
-        method: &Method,
-        path: &str,
-        authorization: Option<HeaderValue>,
-    ) -> Result<Received, Trouble> {
-        let uri = Uri::builder()
+    fn uri(&self, path: &str) -> Result<Uri, Trouble> {
+        Uri::builder()
             .scheme(Scheme::HTTPS)
             .authority(self.authority.clone())
             .path_and_query(path)
             .build()
-            .map_err(|error| Trouble::Refused(format!("`{path}` is no path: {error}")))?;
+            .map_err(|error| Trouble::Refused(format!("`{path}` is no path: {error}")))
+    }
+
+    async fn send(
+        &self,
+        way: &impl Carrier,
+        method: &Method,
+        path: &str,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Received, Trouble> {
         let mut request = Request::builder()
             .method(method)
-            .uri(uri)
+            .uri(self.uri(path)?)
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, AGENT)
             .body(Full::default())
@@ -311,13 +375,7 @@ impl Rest {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         let received = async {
-            let reply = client.request(request).await.map_err(|error| {
-                if is_untrusted(&error) {
-                    Trouble::Untrusted(chain(&error))
-                } else {
-                    Trouble::Way(chain(&error))
-                }
-            })?;
+            let reply = way.carry(request).await?;
             let status = reply.status();
             let offers = challenges(
                 reply
@@ -344,23 +402,23 @@ impl Rest {
             .await
             .unwrap_or_else(late)
     }
+}
 
-    fn next_nonce(&self) -> Option<(Nonce, u32)> {
-        let mut known = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, count) = known.as_mut()?;
-        *count = count.saturating_add(1);
-        known.clone()
-    }
+fn next_nonce(last: &LastNonce) -> Option<(Nonce, u32)> {
+    let mut known = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, count) = known.as_mut()?;
+    *count = count.saturating_add(1);
+    known.clone()
+}
 
-    /// Keeps a nonce for the next call. Of one that is known already, the higher count is kept.
-    fn remember(&self, nonce: Nonce, count: u32) {
-        let mut known = self.nonce.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = match known.as_ref() {
-            Some((same, used)) if same.is_same_as(&nonce) => count.max(*used),
-            _ => count,
-        };
-        *known = Some((nonce, count));
-    }
+/// Keeps a nonce for the next call. Of one that is known already, the higher count is kept.
+fn remember(last: &LastNonce, nonce: Nonce, count: u32) {
+    let mut known = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = match known.as_ref() {
+        Some((same, used)) if same.is_same_as(&nonce) => count.max(*used),
+        _ => count,
+    };
+    *known = Some((nonce, count));
 }
 
 struct Received {
@@ -395,7 +453,7 @@ fn authorization(
         }
     });
     let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| format!("user `{}` cannot stand in a header", credentials.username))?;
+        .map_err(|_| format!("user `{}` is not allowed in a header", credentials.username))?;
     // Keeps it out of every debug print of the request.
     value.set_sensitive(true);
     Ok(value)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fencing::accelerator::Reading;
 use fencing::health::{Checkup, Forced, Kept, Listing, Probe, Reach, Seen};
 use fencing::metrics::Measured;
+use fencing::register::near::{NearMiss, NotedMiss};
 use fencing::rehearsal::SplitBrain;
 use fencing::step::Fault;
 use fencing::words::SiteName;
@@ -111,6 +112,26 @@ impl Lookout for &Memory {
     async fn kept(&self) -> Result<Kept, Fault> {
         tokio::time::sleep(Duration::from_millis(10)).await;
         Ok(self.with(|state| state.kept.clone()))
+    }
+
+    async fn near_miss(&self, site: &SiteName, miss: NearMiss) -> Result<bool, Fault> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.with(|state| {
+            if state.near_fails {
+                return Err(Fault {
+                    whom: "the register".to_owned(),
+                    what: "out of order".to_owned(),
+                });
+            }
+            let kept = state.near.entry(site.clone()).or_default();
+            let (noted, is_new) = match kept.noting(miss) {
+                NotedMiss::Known => return Ok(false),
+                NotedMiss::Mended(noted) => (noted, false),
+                NotedMiss::Added(noted) => (noted, true),
+            };
+            *kept = noted;
+            Ok(is_new)
+        })
     }
 
     async fn sizes(&self, at: &SiteName, _: &SiteName) -> Result<Sizes, Fault> {

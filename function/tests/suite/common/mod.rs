@@ -15,6 +15,7 @@ use fencing::answer::{Answer, Cause, Notice};
 use fencing::health::{Kept, Probe, Seen};
 use fencing::metrics::Measured;
 use fencing::register::Record;
+use fencing::register::near::NearMisses;
 use fencing::rehearsal::SplitBrain;
 use fencing::replication::{Backup, CacheFailure, CachePush, Push, View};
 use fencing::step::{Call, Event, Fault, Written};
@@ -72,6 +73,10 @@ pub(crate) struct State {
     /// What each cache's push status is, at either site.
     pub(crate) pushed: Push,
     pub(crate) views: BTreeMap<SiteName, View>,
+    /// When a site's node was started anew.
+    pub(crate) started: BTreeMap<SiteName, Duration>,
+    pub(crate) near: BTreeMap<SiteName, NearMisses>,
+    pub(crate) near_fails: bool,
     /// What the next take-offline answers inside its 200, without taking effect.
     pub(crate) switch_failures: Vec<CacheFailure>,
     pub(crate) secret: Result<String, String>,
@@ -153,6 +158,9 @@ impl Memory {
                     (site("site-b"), view("site-b", &["site-b"])),
                 ]
                 .into(),
+                started: BTreeMap::new(),
+                near: BTreeMap::new(),
+                near_fails: false,
                 switch_failures: Vec::new(),
                 secret: Ok(PASSWORD.to_owned()),
                 secret_reads: 0,
@@ -200,6 +208,34 @@ impl Memory {
                 state.views.insert(site(own), view(own, &[own, other]));
             }
         });
+    }
+
+    /// And lost again.
+    pub(crate) fn lose(&self) {
+        self.with(|state| {
+            for (own, view) in &mut state.views {
+                view.sites_view = vec![own.to_string()];
+            }
+        });
+    }
+
+    /// Each site has another relay node, which nobody meets.
+    pub(crate) fn second_relay_nodes(&self) {
+        self.with(|state| {
+            for view in state.views.values_mut() {
+                view.relay_nodes_address.push("n8".to_owned());
+            }
+        });
+    }
+
+    /// Another node of a site is its relay node from now on; until it has joined the bridge it shows no other site.
+    pub(crate) fn replace_relay(&self, own: &str, node: &str) {
+        let fresh = View {
+            node_address: node.to_owned(),
+            relay_nodes_address: vec![node.to_owned()],
+            ..view(own, &[own])
+        };
+        self.with(|state| state.views.insert(site(own), fresh));
     }
 
     pub(crate) fn put_back(&self, name: &str) {
@@ -250,6 +286,10 @@ impl Memory {
         self.with(|state| state.notices.iter().map(|notice| notice.cause).collect())
     }
 
+    pub(crate) fn moment_of_wall(&self) -> Timestamp {
+        self.moment().wall
+    }
+
     pub(crate) fn uptime(&self) -> Duration {
         self.began.elapsed()
     }
@@ -282,6 +322,15 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
         Call::ReadMark => {
             let checkup = state.kept.checkup.as_ref();
             Event::Marked(Ok(checkup.and_then(|checkup| checkup.marked.clone())))
+        }
+        Call::ReadWitnesses => {
+            let checkup = state.kept.checkup.as_ref();
+            Event::Witnesses(Ok(checkup.map_or_else(BTreeMap::new, |it| it.witnesses.clone())))
+        }
+        Call::ReadAge { at, node } if state.views[at].node_address != *node => call.failed("it is gone"),
+        Call::ReadAge { at, .. } => {
+            let running = state.started.get(at).map(|started| (uptime - *started).as_secs());
+            Event::Age(Ok(Some(running.unwrap_or(86_400))))
         }
         Call::WriteGroup(outcome) => {
             let group = state
@@ -321,7 +370,7 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
             cache: "work".to_owned(),
             push: state.pushed,
         }])),
-        Call::Pause { .. } => Event::Passed,
+        Call::Pause { .. } | Call::Wait { .. } => Event::Passed,
         Call::StartPush { .. } | Call::CancelReceive { .. } => Event::Switched(Ok(Vec::new())),
         Call::CancelPush { .. } => {
             if state.pushed == Push::Sending {

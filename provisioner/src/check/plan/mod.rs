@@ -165,10 +165,7 @@ fn regions(step: &Step) -> Vec<&str> {
 
 /// The stack that a step makes or changes.
 fn goal(step: &Step) -> Option<&StackGoal> {
-    match step {
-        Step::CreateStack(goal) | Step::UpdateStack(goal) => Some(goal),
-        _ => None,
-    }
+    step.goal().map(|(goal, _)| goal)
 }
 
 impl PlanCase<'_> {

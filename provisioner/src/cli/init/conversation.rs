@@ -7,6 +7,7 @@ use crate::topology::{
     Accelerator, ContextName, GrammarError, MARK, Namespace, Platform, Region, SecretReference, SiteName,
     TopologyName, Username,
 };
+use crate::yaml::shortened;
 
 const ASKED: &str = "";
 
@@ -36,7 +37,10 @@ pub(super) fn as_platform(text: &str) -> Result<(), String> {
     if known.iter().any(|it| it.to_string() == text) {
         Ok(())
     } else {
-        Err(format!("`{text}` is no platform: write openshift or kubernetes"))
+        Err(format!(
+            "`{}` is not a platform: write openshift or kubernetes",
+            shortened(text, 80)
+        ))
     }
 }
 
@@ -74,8 +78,8 @@ pub(super) fn settle_regions(draft: &mut Draft) {
         draft.regions = Entry {
             values: of_sites.clone(),
             remark: match of_sites.len() {
-                1 => "the sites' own: a zone's loss does not touch it",
-                _ => "the sites' own, so that one function outlives either",
+                1 => "the sites' own: losing a zone does not affect it",
+                _ => "the sites' own, so that one function survives the loss of either",
             }
             .to_owned(),
         };
@@ -88,7 +92,7 @@ pub(super) fn settle_regions(draft: &mut Draft) {
         .is_some_and(|region| of_sites.contains(region));
     if in_two && lives_there && draft.register_region.is_none() {
         draft.register_region = Some(Entry::unknown(
-            "a Region in which no site lives: the record has to outlive both",
+            "a Region in which no site lives: the record has to survive the loss of either",
         ));
     }
 }
@@ -100,7 +104,7 @@ pub(super) struct Conversation<'a> {
 
 impl Conversation<'_> {
     pub(super) fn hold(&self, draft: &mut Draft) -> Result<(), CommandError> {
-        say("An empty answer takes what stands in brackets; without brackets it leaves the field for later.");
+        say("Press Enter to accept the value in brackets, or to leave the field for later if there is none.");
         self.ask(
             "name",
             "names every AWS resource and labels every object",
@@ -111,7 +115,7 @@ impl Conversation<'_> {
             let which = ["first", "second"][index];
             self.ask(
                 &format!("{which} site: name"),
-                "as its Infinispan calls itself",
+                "the name that its Infinispan uses",
                 &mut site.name,
                 as_site,
             )?;
@@ -141,10 +145,10 @@ impl Conversation<'_> {
             )?;
             if let Some(authority) = site.authority.as_mut().filter(|it| !it.is_trusted) {
                 say(&format!(
-                    "Its Infinispan shows a certificate of `{}`.\n  SHA-256 {}",
+                    "Its Infinispan shows the certificate of the authority `{}`.\n  SHA-256 {}",
                     authority.name, authority.fingerprint
                 ));
-                let answer = self.line("Compared, and it is the right one? [y/N]")?;
+                let answer = self.line("Have you compared it, and is it the right one? [y/N]")?;
                 authority.is_trusted = ["y", "yes"].contains(&answer.to_lowercase().as_str());
             }
         }
@@ -159,7 +163,7 @@ impl Conversation<'_> {
         let each = |text: &str| text.split(',').map(str::trim).try_for_each(as_region);
         self.ask(
             "regions",
-            "where the function runs, joined by commas",
+            "where the function runs, separated by commas",
             &mut regions,
             each,
         )?;
@@ -230,8 +234,8 @@ impl Conversation<'_> {
     }
 
     fn line(&self, question: &str) -> Result<String, CommandError> {
-        self.console
-            .ask(question)
-            .map_err(|_| CommandError::new(Exit::Invalid, "nobody is there to answer").code("noTerminal"))
+        self.console.ask(question).map_err(|_| {
+            CommandError::new(Exit::Invalid, "there is no terminal to ask on").code("noTerminal")
+        })
     }
 }

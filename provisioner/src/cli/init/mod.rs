@@ -26,42 +26,43 @@ use crate::run::console::Console;
 use crate::run::init;
 use crate::topology::{self, MARK, Region, SiteName};
 use crate::world::kubernetes::Contexts;
+use crate::yaml::shortened;
 
 /// What is proposed where nothing says otherwise.
 const USUAL_NAME: &str = "keycloak";
 const USUAL_REGION: &str = "us-east-1";
 /// Why it was not seen differs from machine to machine, and helps nobody who reads the file later.
-const UNSEEN_CERTIFICATE: &str = "Its Infinispan's certificate could not be looked at from here. Where an authority of your \
-                                  own issued it, name that authority's PEM file as infinispan.caBundle.";
+const UNSEEN_CERTIFICATE: &str = "Its Infinispan's certificate could not be read from here. If your own authority \
+                                  issued it, name that authority's PEM file as infinispan.caBundle.";
 const BY_FLAG: &str = "";
 /// What follows, and what for.
 const VERBS: [(&str, &str); 3] = [
-    ("validate", "everything that can be known offline"),
-    ("plan", "what would change, and how long fencing takes"),
+    ("validate", "checks everything that can be checked offline"),
+    ("plan", "shows what would change, and how long fencing takes"),
     ("apply", "puts it in place"),
 ];
 
 #[derive(Debug, Args)]
 pub(super) struct Init {
-    /// Where the topology is written; `-` is stdout
+    /// The file to write; `-` is stdout
     #[arg(short = 'o', long, value_name = "FILE", default_value = topology_file::USUAL, value_hint = ValueHint::FilePath)]
     out: PathBuf,
-    /// Overwrite files that are there
+    /// Overwrite existing files
     #[arg(long)]
     force: bool,
-    /// Look at the clusters of the two --context, and at AWS, for all that can be found
+    /// Look at the clusters of the two --context, and at AWS, for everything that can be found
     #[arg(long)]
     from_clusters: bool,
-    /// Ask nothing, also on a terminal
+    /// Ask nothing, even on a terminal
     #[arg(long)]
     no_questions: bool,
     /// The deployment's name
     #[arg(long)]
     name: Option<String>,
-    /// The function's Regions, joined by commas
+    /// The function's Regions, separated by commas
     #[arg(long, value_name = "REGION", value_delimiter = ',', add = ArgValueCandidates::new(regions))]
     regions: Vec<String>,
-    /// The Region of the register, where the sites are in two Regions
+    /// The Region of the register, if the sites are in two Regions
     #[arg(long, value_name = "REGION", add = ArgValueCandidates::new(regions))]
     register_region: Option<String>,
     /// The accelerator's DNS name or ARN
@@ -73,28 +74,28 @@ pub(super) struct Init {
     /// The secret with its password
     #[arg(long, value_name = "SECRET")]
     password_secret: Option<String>,
-    /// Of each site: its name. Once for each, in the same order as all that follow
+    /// A site's name. Give it once for each site; the options below follow in the same order
     #[arg(long, value_name = "NAME", help_heading = "Sites")]
     site: Vec<String>,
     /// The kubeconfig's context
     #[arg(long, value_name = "CONTEXT", help_heading = "Sites", add = ArgValueCandidates::new(contexts))]
     context: Vec<String>,
-    /// The Region of its balancer; given once, it is both sites'
+    /// The Region of its load balancer; given once, it applies to both sites
     #[arg(long, value_name = "REGION", help_heading = "Sites", add = ArgValueCandidates::new(regions))]
     site_region: Vec<String>,
-    /// openshift or kubernetes; given once, it is both sites'
+    /// openshift or kubernetes; given once, it applies to both sites
     #[arg(long, value_name = "PLATFORM", help_heading = "Sites")]
     platform: Vec<String>,
-    /// The namespace of its Infinispan; given once, it is both sites'
+    /// The namespace of its Infinispan; given once, it applies to both sites
     #[arg(long, value_name = "NAMESPACE", help_heading = "Sites")]
     namespace: Vec<String>,
-    /// SHA-256 of an authority that you have compared, with or without colons
+    /// The SHA-256 of an authority that you have compared, with or without colons
     #[arg(long, value_name = "FINGERPRINT", help_heading = "Sites")]
     trust: Vec<String>,
     /// Where AWS is asked first, and the Region that is proposed.
     #[arg(from_global)]
     region: Option<String>,
-    /// How to answer
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     output: OutputFormat,
 }
@@ -130,7 +131,7 @@ impl Init {
                 return Err(CommandError::new(
                     Exit::Invalid,
                     format!(
-                        "--{flag} is given {} times, and there are two sites",
+                        "--{flag} is given {} times, but there are two sites",
                         values.len()
                     ),
                 )
@@ -161,7 +162,7 @@ impl Init {
     fn found(&self) -> Result<Draft, CommandError> {
         let [a, b] = self.context.as_slice() else {
             return Err(
-                CommandError::new(Exit::Invalid, "--from-clusters looks at two clusters")
+                CommandError::new(Exit::Invalid, "--from-clusters needs two clusters")
                     .hint("name them: --context A --context B"),
             );
         };
@@ -175,7 +176,7 @@ impl Init {
                 };
                 return Err(CommandError::new(
                     Exit::Invalid,
-                    format!("the kubeconfig has no context `{context}`"),
+                    format!("the kubeconfig has no context `{}`", shortened(context, 80)),
                 )
                 .code("unknownContext")
                 .hint(hint));
@@ -294,12 +295,15 @@ impl Init {
         for (it, written) in given.iter().zip(&self.trust) {
             if !shown.iter().any(|shown| bare(shown) == *it) {
                 let hint = match shown.as_slice() {
-                    [] => "neither showed an authority of its own".to_owned(),
-                    shown => format!("shown was SHA-256 {}", shown.join(", ")),
+                    [] => "neither site showed an authority of its own".to_owned(),
+                    shown => format!("the SHA-256 shown was {}", shown.join(", ")),
                 };
                 return Err(CommandError::new(
                     Exit::Invalid,
-                    format!("no Infinispan shows the authority of --trust {written}"),
+                    format!(
+                        "no Infinispan shows the authority given with --trust {}",
+                        shortened(written, 80)
+                    ),
                 )
                 .hint(hint));
             }
@@ -370,12 +374,12 @@ impl Init {
                     .collect();
                 print(&std::mem::take(&mut answer))?;
                 for missing in &missing {
-                    say(&format!("left to fill in: {}: {}", missing.path, missing.remark));
+                    say(&format!("still to fill in: {}: {}", missing.path, missing.remark));
                 }
                 for site in &draft.sites {
                     if let Some(it) = site.authority.as_ref().filter(|it| !it.is_trusted) {
                         say(&format!(
-                            "nobody confirmed `{}`, which is in {}: SHA-256 {}",
+                            "nobody has confirmed the authority `{}` in {}: SHA-256 {}",
                             it.name, it.file, it.fingerprint
                         ));
                     }
@@ -413,20 +417,20 @@ fn is_stdout(path: &Path) -> bool {
 fn blank() -> Draft {
     let site = |name: &str| SiteDraft {
         name: Entry::unknown(
-            "as `spec.service.sites.local.name` of its Infinispan, and the tag `site` of its balancer",
+            "the same as its Infinispan's `spec.service.sites.local.name` and its load balancer's tag `site`",
         ),
-        region: Entry::unknown("the Region of its balancer"),
+        region: Entry::unknown("the Region of its load balancer"),
         platform: Entry::unknown("openshift or kubernetes"),
         context: Entry::unknown(format!("of {name}: `kubectl config get-contexts`")),
         namespace: Entry::unknown("its Infinispan's"),
         ..SiteDraft::default()
     };
     Draft {
-        name: Entry::known(USUAL_NAME, "yours to choose, until the first apply"),
-        regions: Entry::unknown("for two zones of one Region that Region"),
+        name: Entry::known(USUAL_NAME, "your choice; fixed by the first apply"),
+        regions: Entry::unknown("for two zones of one Region, that Region"),
         accelerator: Entry::unknown("`aws globalaccelerator list-accelerators --region us-west-2`"),
         username: Entry::unknown(
-            "a user of both Infinispans with ADMIN rights; Keycloak's guide calls it developer",
+            "a user with ADMIN rights at both Infinispans; Keycloak's guide calls it developer",
         ),
         password_secret: Entry::unknown(
             "the secret's name: `aws secretsmanager create-secret --name keycloak/infinispan --secret-string …`",
@@ -451,7 +455,7 @@ fn drafted(
     }
     let authorities = authorities.map(|it| it.and_then(Result::ok));
     let mut draft = found::drafted(&clusters, aws, &authorities);
-    draft.name = Entry::known(USUAL_NAME, "yours to choose, until the first apply");
+    draft.name = Entry::known(USUAL_NAME, "your choice; fixed by the first apply");
     draft
 }
 
@@ -476,7 +480,7 @@ mod tests {
     fn a_fingerprint_that_nobody_showed_is_refused() {
         let mut draft = blank();
         let failure = trusting("AB:CD").trusted(&mut draft).unwrap_err();
-        assert!(failure.to_string().contains("neither showed"), "{failure}");
+        assert!(failure.to_string().contains("neither site showed"), "{failure}");
         draft.sites[1].authority = Some(AuthorityDraft {
             file: "certs/site-b.pem".to_owned(),
             pem: String::new(),
@@ -488,7 +492,7 @@ mod tests {
         let is_trusted = |draft: &Draft| draft.sites[1].authority.as_ref().unwrap().is_trusted;
         let failure = trusting("AB:CE").trusted(&mut draft).unwrap_err();
         assert!(
-            failure.to_string().contains("shown was SHA-256 AB:CD"),
+            failure.to_string().contains("the SHA-256 shown was AB:CD"),
             "{failure}"
         );
         assert!(!is_trusted(&draft));

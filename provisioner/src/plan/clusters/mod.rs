@@ -252,7 +252,7 @@ impl Planner<'_> {
             self.steps.push(Step::DeleteObject {
                 object: object_ref(self.topology, self.site, kind),
                 uid: objects::uid(current),
-                why: "the topology no longer wants it".to_owned(),
+                why: "the topology no longer needs it".to_owned(),
             });
         }
     }

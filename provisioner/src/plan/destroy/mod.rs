@@ -80,7 +80,7 @@ pub fn plan(topology: &Topology, standing: &Standing, looks: &Looks<ClusterStand
             .map(|(region, what)| Deferred {
                 place: OutOfReach::Region(region),
                 what,
-                why: format!("the function in {silent} may still stand, and must not be without it"),
+                why: format!("the function in {silent} may still be deployed, and needs it"),
             })
             .collect();
         forgets = false;

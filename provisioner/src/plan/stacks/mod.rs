@@ -200,9 +200,9 @@ fn stack_steps(
         ]
     };
     match stack.condition() {
-        StackHealth::Broken => anew(&format!("it is {} and only a new one helps", stack.status)),
+        StackHealth::Broken => anew(&format!("it is {}, and only a new one helps", stack.status)),
         StackHealth::Usable if lost_its_bucket => {
-            anew("its bucket was deleted by hand and only a new one helps")
+            anew("its bucket was deleted by hand, and only a new one helps")
         }
         _ if is_reached(stack, goal) => Vec::new(),
         _ => vec![Step::UpdateStack(StackGoal {

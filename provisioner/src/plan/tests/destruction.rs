@@ -178,7 +178,7 @@ fn a_register_outlives_the_function_that_cannot_be_removed_yet() {
     assert_eq!(
         deferred(&plan),
         [
-            "eu-west-1 sitefence-prod-register: the function in eu-central-1 may still stand, and must not be without it"
+            "eu-west-1 sitefence-prod-register: the function in eu-central-1 may still be deployed, and needs it"
         ]
     );
     let mut half = carried_out(standing, &topology, &plan, &findings());

@@ -201,8 +201,8 @@ fn whoever_else_keeps_the_accelerator_is_named() {
     let told: Vec<String> = findings.warnings.iter().map(ToString::to_string).collect();
     assert!(
         told.iter().any(|it| it.starts_with(
-            "the accelerator is kept by the AWS Load Balancer Controller (GlobalAccelerator shop/front): it puts a fenced \
-             site's endpoint back within minutes and strips the tag"
+            "the accelerator is managed by the AWS Load Balancer Controller (GlobalAccelerator shop/front): it puts \
+             a fenced site's endpoint back within minutes and strips the tag"
         )),
         "{told:?}"
     );
@@ -228,7 +228,7 @@ fn a_balancer_in_another_region_than_its_site_is_a_problem() {
     let found = problems(&topology(), &observed);
     assert!(
         found.iter().any(|it| it
-            .contains("site `site-b` is in eu-west-1 by the topology, and its load balancer")
+            .contains("site `site-b` is in eu-west-1 according to the topology, but its load balancer")
             && it.contains("is in eu-north-1")),
         "{found:?}"
     );

@@ -253,7 +253,7 @@ fn every_hint_says_what_to_do() {
         "{hint}"
     );
     assert!(
-        hint.starts_with("a stale site that serves loses writes; once it is in step"),
+        hint.starts_with("a stale site that serves loses writes; once it is up to date"),
         "{hint}"
     );
 }

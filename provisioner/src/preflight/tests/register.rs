@@ -159,7 +159,7 @@ fn a_register_is_used_only_where_a_condition_means_the_same_everywhere() {
             Some(
                 "the register's table `shared` in eu-west-1 is an eventually consistent global table, also in \
                  eu-west-2, us-east-1: two functions could decide for different sites in the same second, and the \
-                 last writer would be believed",
+                 last write would count",
             ),
         ),
         // A global table of the old kind does not tell where it is.
@@ -177,7 +177,7 @@ fn a_register_is_used_only_where_a_condition_means_the_same_everywhere() {
         (
             &strong,
             Replicas::None,
-            Some("in eu-west-1 is a table of one Region, and the topology wants a strong one"),
+            Some("in eu-west-1 is a table of one Region, but the topology needs a strong one"),
         ),
         (
             &strong,

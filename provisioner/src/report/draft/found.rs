@@ -24,9 +24,10 @@ pub fn drafted(clusters: &[ClusterFound; 2], aws: &AwsFound, authorities: &[Opti
     let accelerator = accelerator(clusters, &names, aws);
     let mut draft = Draft {
         accelerator: match &accelerator {
-            Some((dns_name, _)) => Entry::known(dns_name, "it holds the balancers of both sites"),
+            Some((dns_name, _)) => Entry::known(dns_name, "it holds the load balancers of both sites"),
             None if aws.accelerators.is_empty() => Entry::unknown(
-                "no accelerator that holds two balancers was found: `aws globalaccelerator list-accelerators --region us-west-2`",
+                "no accelerator that holds two load balancers was found: `aws globalaccelerator list-accelerators \
+                 --region us-west-2`",
             ),
             None => {
                 let seen: Vec<&str> = aws
@@ -58,16 +59,19 @@ pub fn drafted(clusters: &[ClusterFound; 2], aws: &AwsFound, authorities: &[Opti
     let is_whole = draft.sites.iter().all(|site| site.region.is_known());
     (draft.regions, draft.register_region) = match (is_whole, regions.len()) {
         (true, 1) => (
-            entry_of(regions, "the sites' own: a zone's loss does not touch it"),
+            entry_of(regions, "the sites' own: losing a zone does not affect it"),
             None,
         ),
         (true, _) => (
-            entry_of(regions, "the sites' own, so that one function outlives either"),
+            entry_of(
+                regions,
+                "the sites' own, so that one function survives the loss of either",
+            ),
             Some(Entry::unknown(
-                "a Region in which no site lives: the record has to outlive both",
+                "a Region in which no site lives: the record has to survive the loss of either",
             )),
         ),
-        (false, _) => (Entry::unknown("for two zones of one Region that Region"), None),
+        (false, _) => (Entry::unknown("for two zones of one Region, that Region"), None),
     };
     draft.labels = clusters
         .iter()
@@ -136,13 +140,13 @@ fn site(cluster: &ClusterFound, endpoints: &[BalancerFound], name: &Option<Strin
         .find_map(|host| crate::observed::found::region_of_host(host));
     let mut site = SiteDraft {
         name: match name {
-            Some(name) => Entry::known(name, "as its Infinispan calls itself"),
-            None => Entry::unknown("as `spec.service.sites.local.name` of its Infinispan"),
+            Some(name) => Entry::known(name, "the name that its Infinispan uses"),
+            None => Entry::unknown("the same as its Infinispan's `spec.service.sites.local.name`"),
         },
         region: match (balancer, by_host) {
             (Some(balancer), _) => Entry::known(balancer.region.to_string(), "its balancer's"),
-            (None, Some(region)) => Entry::known(region.to_string(), "as its balancer's host name says"),
-            (None, None) => Entry::unknown("the Region of its balancer, which was not found"),
+            (None, Some(region)) => Entry::known(region.to_string(), "from its load balancer's host name"),
+            (None, None) => Entry::unknown("the Region of its load balancer, which was not found"),
         },
         platform: match cluster.platform {
             Some(platform) => Entry::known(platform.to_string(), ""),
@@ -170,7 +174,8 @@ fn site(cluster: &ClusterFound, endpoints: &[BalancerFound], name: &Option<Strin
     if let Some(balancer) = balancer.filter(|it| it.site.is_none()) {
         let tag = site.name.value().unwrap_or("SITE");
         site.notes.push(format!(
-            "Its balancer has no tag `site`: aws elbv2 add-tags --region {} --resource-arns {} --tags Key=site,Value={tag}",
+            "Its load balancer has no tag `site`: aws elbv2 add-tags --region {} --resource-arns {} --tags \
+             Key=site,Value={tag}",
             balancer.region, balancer.arn
         ));
     }
@@ -226,7 +231,7 @@ fn keycloak(cluster: &ClusterFound, site: &mut SiteDraft) {
 fn about_cluster(cluster: &ClusterFound, notes: &mut Vec<String>) {
     if cluster.platform.is_some() && !cluster.has_monitoring {
         notes.push(
-            "The cluster serves none of prometheus-operator's kinds: without it nothing reports a site."
+            "The cluster has none of prometheus-operator's kinds: without them nothing reports a lost site."
                 .to_owned(),
         );
     }
@@ -279,7 +284,7 @@ fn guide(draft: &mut Draft, aws: &AwsFound) {
         Some(Entry::known(value, format!("as in the guide's function {name}")))
     };
     draft.username = of_guide("INFINISPAN_USER", &is_user).unwrap_or_else(|| {
-        Entry::unknown("a user of both Infinispans with ADMIN rights; Keycloak's guide calls it developer")
+        Entry::unknown("a user with ADMIN rights at both Infinispans; Keycloak's guide calls it developer")
     });
     draft.password_secret = of_guide("INFINISPAN_USER_SECRET", &is_secret).unwrap_or_else(|| {
         Entry::unknown("the secret's name: `aws secretsmanager create-secret --name keycloak/infinispan --secret-string …`")
@@ -288,8 +293,8 @@ fn guide(draft: &mut Draft, aws: &AwsFound) {
         of_guide("WEBHOOK_USER", &is_user).filter(|user| user.value() != Some(USUAL_WEBHOOK));
     if let Some((name, _)) = told {
         draft.notes.push(format!(
-            "The function `{name}` of Keycloak's guide is here and fences, too: `apply` refuses until it is out of the way \
-             (docs/upgrading.md)."
+            "The function `{name}` of Keycloak's guide is deployed here and fences, too: `apply` refuses until it is \
+             out of the way (docs/upgrading.md)."
         ));
     }
 }

@@ -145,9 +145,7 @@ impl Draft {
         if !self.missing().is_empty() {
             page.comment(
                 0,
-                &format!(
-                    "Where {MARK} stands, something could not be found out; `provision validate` names each."
-                ),
+                &format!("{MARK} marks what could not be found; `provision validate` lists each one."),
             );
         }
         for note in &self.notes {
@@ -184,7 +182,7 @@ impl Draft {
             page.line(
                 2,
                 &format!("labels: {{ {} }}", labels.join(", ")),
-                "by these its Prometheus picks up rules",
+                "the labels by which its Prometheus selects rules",
             );
         }
         page.block("sites", "sites");
@@ -241,17 +239,19 @@ impl SiteDraft {
         if let Some(it) = self.authority.as_ref().filter(|_| trusted.is_none()) {
             let sentence = match (it.is_trusted, it.is_written) {
                 (true, _) => format!(
-                    "It shows a certificate of `{}`. Write that authority to the file below, and take the # away",
+                    "It shows the certificate of the authority `{}`. Write that certificate to the file below, and \
+                     remove the #",
                     it.name
                 ),
                 (false, true) => format!(
-                    "It shows a certificate of `{}`, which nobody confirmed yet. Compare the fingerprint with that of \
-                     your authority: if it is the same, take the # away",
+                    "It shows the certificate of the authority `{}`, which nobody has confirmed yet. Compare the \
+                     fingerprint with your authority's: if they match, remove the #",
                     it.name
                 ),
                 (false, false) => format!(
-                    "It shows a certificate of `{}`, which nobody confirmed yet. Compare the fingerprint with that of \
-                     your authority: if it is the same, write the authority to the file below, and take the # away",
+                    "It shows the certificate of the authority `{}`, which nobody has confirmed yet. Compare the \
+                     fingerprint with your authority's: if they match, write the certificate to the file below, and \
+                     remove the #",
                     it.name
                 ),
             };

@@ -175,14 +175,14 @@ fn of_forced(left: &ForcedFence) -> String {
     let (fenced, by, since) = (&left.fenced, &left.by, to_the_second(left.at));
     match left.step {
         ForcedStep::Stopped => format!(
-            "the functions have been stopped since {since}, by {by}, who wanted to fence {fenced} by force; nothing was done yet"
+            "the functions have been stopped since {since} by {by}, who wanted to fence {fenced} by force; nothing has been done yet"
         ),
         ForcedStep::Begun => format!(
-            "{fenced} was fenced by force, begun {since} by {by}, and no function runs until that is written down"
+            "{fenced} was fenced by force, begun {since} by {by}, and no function runs until that is recorded"
         ),
         ForcedStep::CutAlone => format!(
-            "replication to {fenced} was cut by force, begun {since} by {by}: both sites serve apart from each other, and \
-             no function runs until that is written down"
+            "replication to {fenced} was cut by force, begun {since} by {by}: both sites serve separately, and no \
+             function runs until that is recorded"
         ),
     }
 }
@@ -211,7 +211,7 @@ fn of_record(topology: &str, record: &Record, observes: bool, file: &str) -> Opt
             State::Open => return None,
             State::Decided | State::Isolated if record.waiting => (
                 format!(
-                    "{survivor} is to serve alone from epoch {epoch} on, and its promotion is not finished"
+                    "{survivor} will serve alone from epoch {epoch} on, but its promotion is not finished"
                 ),
                 format!("provision promote {survivor} {file}"),
             ),
@@ -249,7 +249,7 @@ fn of_record(topology: &str, record: &Record, observes: bool, file: &str) -> Opt
             .map(|until| format!(", meant to end at {}", to_the_second(until)))
             .unwrap_or_default();
         let sentence = format!(
-            "no site is fenced, and none will be: {} holds since {}{until}: {}",
+            "no site is fenced, and none will be: {} has had a hold on since {}{until}: {}",
             hold.by,
             to_the_second(hold.since),
             hold.reason
@@ -285,13 +285,13 @@ fn complaints(seen: &StatusReading, items: &RegisterItems) -> Vec<Complaint> {
     for (region, function) in &seen.functions {
         match function {
             Ok(None) => all.push(Complaint::hint(
-                format!("the function of {region} is not deployed"),
+                format!("the function in {region} is not deployed"),
                 format!("provision apply {}", seen.file),
             )),
             Ok(Some(function)) if function.state == "Failed" || function.update == "Failed" => {
                 all.push(
                     format!(
-                        "the function of {region} is {} and its update {}",
+                        "the function in {region} is {} and its update {}",
                         function.state, function.update
                     )
                     .into(),
@@ -299,17 +299,17 @@ fn complaints(seen: &StatusReading, items: &RegisterItems) -> Vec<Complaint> {
             }
             Ok(Some(function)) => {
                 all.extend(function.settings.as_ref().err().map(|errors| {
-                    format!("the function of {region} cannot read its settings: {errors}").into()
+                    format!("the function in {region} cannot read its settings: {errors}").into()
                 }));
             }
             Err(reason) => {
-                all.push(format!("the function of {region} cannot be looked at: {reason}").into());
+                all.push(format!("the function in {region} cannot be inspected: {reason}").into());
             }
         }
         of_checkup(&mut all, region, seen, items);
     }
     match &seen.accelerator {
-        Err(reason) => all.push(format!("the accelerator cannot be looked at: {reason}").into()),
+        Err(reason) => all.push(format!("the accelerator cannot be read: {reason}").into()),
         Ok(accelerator) => of_accelerator(&mut all, accelerator, seen, &items.record),
     }
     for site in &seen.sites {
@@ -321,9 +321,9 @@ fn complaints(seen: &StatusReading, items: &RegisterItems) -> Vec<Complaint> {
             ))
         };
         let what = match items.watchdogs.get(site) {
-            None => format!("{site}'s watchdog never came through"),
+            None => format!("{site}'s watchdog has never arrived"),
             Some(at) if is_older(*at, seen.at, WATCHDOG_SILENT_AFTER_SECONDS) => {
-                format!("{site}'s watchdog came through last {} ago", ago(*at, seen.at))
+                format!("{site}'s watchdog last arrived {} ago", ago(*at, seen.at))
             }
             Some(_) => continue,
         };
@@ -341,7 +341,7 @@ fn of_checkup(all: &mut Vec<Complaint>, region: &str, seen: &StatusReading, item
     let checkup = match items.checkups.get(region) {
         None => {
             all.push(Complaint::hint(
-                format!("the function of {region} has made no deep check yet"),
+                format!("the function in {region} has made no deep check yet"),
                 hint,
             ));
             return;
@@ -351,7 +351,7 @@ fn of_checkup(all: &mut Vec<Complaint>, region: &str, seen: &StatusReading, item
     if is_older(checkup.at, seen.at, STALE_AFTER_SECONDS) {
         all.push(Complaint::hint(
             format!(
-                "the last deep check of {region} is {} old",
+                "the last deep check in {region} is {} old",
                 ago(checkup.at, seen.at)
             ),
             hint,
@@ -388,10 +388,10 @@ fn of_accelerator(
         match (here.is_empty(), survivor) {
             (true, None) => all.push(format!("{site} is not in the accelerator").into()),
             (true, Some(survivor)) if survivor == site => {
-                all.push(format!("{site} is to serve alone and is not in the accelerator").into());
+                all.push(format!("{site} should serve alone, but is not in the accelerator").into());
             }
             (false, Some(survivor)) if survivor != site && record.state == State::Complete => {
-                all.push(format!("{site} is fenced and yet in the accelerator").into());
+                all.push(format!("{site} is fenced, but still in the accelerator").into());
             }
             _ => {}
         }

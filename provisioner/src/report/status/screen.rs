@@ -132,7 +132,7 @@ fn unknown(seen: &StatusReading) -> Vec<String> {
     add("register".to_owned(), seen.register.as_ref().err());
     add("accelerator".to_owned(), seen.accelerator.as_ref().err());
     for (region, function) in &seen.functions {
-        add(format!("function of {region}"), function.as_ref().err());
+        add(format!("function in {region}"), function.as_ref().err());
     }
     for (site, keycloak) in &seen.keycloaks {
         add(format!("Keycloak of {site}"), keycloak.as_ref().err());
@@ -273,8 +273,8 @@ pub(super) fn cells(seen: &StatusReading, site: &SiteName) -> Cells {
         Some(Sight::Sees) => "yes",
         Some(Sight::Misses) => "NO",
         Some(Sight::Divided) => "its relay nodes disagree",
-        Some(Sight::Nothing) => "its relay node was not met",
-        Some(Sight::WrongSite) => "the address is another site's",
+        Some(Sight::Nothing) => "no relay node found",
+        Some(Sight::WrongSite) => "its address leads to another site",
         None => UNKNOWN,
     };
     Cells {

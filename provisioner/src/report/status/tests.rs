@@ -38,7 +38,7 @@ fn healthy() -> StatusReading {
         name: format!("infinispan:{site}"),
         level: Level::Fine,
         took_ms: 12,
-        found: format!("answers, with ADMIN rights; it sees {other}, and replication to that is online"),
+        found: format!("answers, with ADMIN rights; it sees {other}, and replication to it is online"),
         hint: None,
     };
     let sites = [site("site-a"), site("site-b")];
@@ -48,6 +48,7 @@ fn healthy() -> StatusReading {
         state: None,
         unreachable: Vec::new(),
         sights: sites.iter().map(|site| (site.clone(), Sight::Sees)).collect(),
+        witnesses: BTreeMap::new(),
         blind_since: BTreeMap::new(),
         divided_since: BTreeMap::new(),
         unfenced: None,
@@ -187,9 +188,8 @@ fn each_point_of_the_story_has_its_sentence_and_the_command_that_comes_next() {
         (
             held(),
             Condition::Degraded,
-            "prod: no site is fenced, and none will be: ana holds since 2026-11-21T19:00:00Z, meant to end at \
-             2026-11-21T21:00:00Z: router work\n\
-             next: provision release topology.yaml",
+            "prod: no site is fenced, and none will be: ana has had a hold on since 2026-11-21T19:00:00Z, meant to \
+             end at 2026-11-21T21:00:00Z: router work\nnext: provision release topology.yaml",
         ),
         (
             fenced(State::Decided),
@@ -220,8 +220,8 @@ fn each_point_of_the_story_has_its_sentence_and_the_command_that_comes_next() {
         (
             promoting,
             Condition::Fenced,
-            "prod: site-a is to serve alone from epoch 3 on, and its promotion is not finished\n\
-             next: provision promote site-a topology.yaml",
+            "prod: site-a will serve alone from epoch 3 on, but its promotion is not finished\nnext: provision \
+             promote site-a topology.yaml",
         ),
     ] {
         let verdict = verdict(&seen);
@@ -239,15 +239,15 @@ fn what_keeps_a_site_from_being_fenced_is_told() {
                     .values_mut()
                     .for_each(|function| *function = Ok(None));
             },
-            "the function of eu-west-1 is not deployed",
+            "the function in eu-west-1 is not deployed",
         ),
         (
             |seen| items(seen).checkups.clear(),
-            "the function of eu-west-1 has made no deep check yet",
+            "the function in eu-west-1 has made no deep check yet",
         ),
         (
             |seen| checkup(seen).at = time("20:00:00"),
-            "the last deep check of eu-west-1 is 10 min old",
+            "the last deep check in eu-west-1 is 10 min old",
         ),
         (
             |seen| {
@@ -258,7 +258,7 @@ fn what_keeps_a_site_from_being_fenced_is_told() {
         ),
         (
             |seen| seen.accelerator = Err("no answer within 2000 ms".to_owned()),
-            "the accelerator cannot be looked at: no answer within 2000 ms",
+            "the accelerator cannot be read: no answer within 2000 ms",
         ),
         (
             |seen| seen.accelerator.as_mut().unwrap().enabled = false,
@@ -274,7 +274,7 @@ fn what_keeps_a_site_from_being_fenced_is_told() {
         ),
         (
             |seen| items(seen).watchdogs.retain(|name, _| name.as_str() != "site-b"),
-            "site-b's watchdog never came through",
+            "site-b's watchdog has never arrived",
         ),
     ];
     for (spoil, what) in breaks {
@@ -304,10 +304,7 @@ fn a_silent_watchdog_is_told_once() {
     });
     let complaints = verdict(&seen).complaints;
     assert_eq!(complaints.len(), 1, "{complaints:?}");
-    assert_eq!(
-        complaints[0].what,
-        "site-b's watchdog came through last 10 min ago"
-    );
+    assert_eq!(complaints[0].what, "site-b's watchdog last arrived 10 min ago");
 }
 
 #[test]
@@ -323,7 +320,7 @@ fn a_fenced_site_that_somebody_put_back_is_told_beside_the_fence() {
         .endpoints
         .push(endpoint("site-b"));
     assert_eq!(verdict(&seen).condition, Condition::Fenced);
-    assert_eq!(told(&seen), ["site-b is fenced and yet in the accelerator"]);
+    assert_eq!(told(&seen), ["site-b is fenced, but still in the accelerator"]);
     // A rejoin's last step puts it there itself.
     items(&mut seen).record = decided(State::Rejoining);
     assert_eq!(told(&seen), Vec::<String>::new());
@@ -345,7 +342,7 @@ fn a_site_out_of_reach_is_unknown_and_why() {
     let check = &mut checkup(&mut seen).checks[1];
     check.level = Level::Warns;
     check.found = "site-b's Infinispan: no answer within 4000 ms".to_owned();
-    check.hint = Some("if the site is lost, this is what the other one's alert is for".to_owned());
+    check.hint = Some("if the site is lost, the other one's alert deals with that".to_owned());
     insta::assert_snapshot!(status_text(&seen));
 }
 
@@ -388,7 +385,7 @@ fn programs_find_what_is_unknown_in_its_place() {
     assert_eq!(json["condition"], "degraded");
     assert_eq!(
         json["complaints"][0]["what"],
-        "the accelerator cannot be looked at: timed out"
+        "the accelerator cannot be read: timed out"
     );
     assert_eq!(json["register"]["state"], "open");
 }
@@ -420,7 +417,7 @@ fn watching_says_what_changed_and_no_ages() {
     checkup(&mut before).at = time("20:00:00");
     assert_eq!(
         changes_between(&before, &fenced(State::Complete)),
-        ["no more: the last deep check of eu-west-1 is … min old"]
+        ["no more: the last deep check in eu-west-1 is … min old"]
     );
 }
 
@@ -469,9 +466,9 @@ fn a_warning_is_shown_and_degrades_nothing() {
 fn a_fence_by_force_is_told_whatever_the_register_says() {
     use crate::observed::forced::{ForcedFence, ForcedStep};
     for (step, told) in [
-        (ForcedStep::Stopped, "nothing was done yet"),
+        (ForcedStep::Stopped, "nothing has been done yet"),
         (ForcedStep::Begun, "site-b was fenced by force"),
-        (ForcedStep::CutAlone, "both sites serve apart from each other"),
+        (ForcedStep::CutAlone, "both sites serve separately"),
     ] {
         for answers in [true, false] {
             let mut seen = healthy();

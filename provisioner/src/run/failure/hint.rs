@@ -32,7 +32,7 @@ impl Failure {
             Self::ClusterProblem(problem) => Some(problem.hint()),
             Self::NotRolledOut { .. } => Some(then_again("look at the pods of that namespace")),
             Self::WatchdogsSilent { .. } => Some(
-                "run the same command again to go on waiting, with --wait for longer or with --no-wait not at all".into(),
+                "run the same command again to keep waiting: longer with --wait, not at all with --no-wait".into(),
             ),
             Self::Stack { cause, region, .. } => hints(cause.as_deref(), region).or_else(|| {
                 Some(then_again("remove the cause"))
@@ -50,8 +50,8 @@ impl Failure {
                     .or_else(|| {
                         unread.map(|error| {
                             format!(
-                                "what it found stands in the change set's events, which could not be read ({error}): allow \
-                                 cloudformation:DescribeEvents, and the next run says it"
+                                "what it found is in the change set's events, which could not be read ({error}): \
+                                 allow cloudformation:DescribeEvents, and the next run shows it"
                             )
                         })
                     })
@@ -66,19 +66,20 @@ impl Failure {
                     .or_else(|| Some(then_again("remove the cause")))
             }
             Self::ForeignCode { .. } => Some(
-                "somebody deploys to it beside CloudFormation, or writes to its bucket: CloudTrail's UpdateFunctionCode and \
-                 PutObject say who; end that first, then run the same command again, which puts ours back"
+                "somebody deploys to it without CloudFormation, or writes to its bucket: CloudTrail's \
+                 UpdateFunctionCode and PutObject say who; end that first, then run the same command again, which \
+                 puts ours back"
                     .into(),
             ),
             Self::NoReplicaYet { region, .. } => Some(format!(
-                "Secrets Manager replicates it within seconds: run the same command again; if it stays away, `provision plan` says \
-                 how its replica in {region} stands"
+                "Secrets Manager replicates it within seconds: run the same command again; if it stays away, \
+                 `provision plan` shows the state of its replica in {region}"
             )),
             Self::NoOutput { .. } => Some(format!("somebody else changed the stack meanwhile; {AGAIN}")),
             Self::Locked { takes_over_at, .. } => Some(format!(
-                "wait for it; if it died, its lock lapses at {takes_over_at}, or take it over now with --break-lock"
+                "wait for it; if it died, its lock expires at {takes_over_at}, or take it over now with --break-lock"
             )),
-            Self::LockLost { .. } => Some("look at `provision plan` before going on".into()),
+            Self::LockLost { .. } => Some("look at `provision plan` before you continue".into()),
             Self::NotDeployed { .. } => Some(
                 "`provision apply` deploys it; is this the account and the topology that you mean?".into(),
             ),
@@ -101,17 +102,17 @@ impl Failure {
                     .into(),
             ),
             Self::NoKeycloak { .. } => Some(
-                "name it in the site's `keycloak`; where it runs elsewhere, stop it yourself and add --keycloak manual"
+                "name it in the site's `keycloak`; if it runs elsewhere, stop it yourself and add --keycloak manual"
                     .into(),
             ),
             Self::NoDeployment { .. } => Some(
                 "name it, and its namespace, in the site's `operator` or `router` in the topology".into(),
             ),
-            Self::NotInOrder { .. } => Some("put that right first; `provision drill` without options needs less".into()),
+            Self::NotInOrder { .. } => Some("correct that first; `provision drill` without options needs less".into()),
             Self::DrillLeft { file, .. } => Some(format!("provision drill {file} --restore")),
             Self::NotFenced { .. } => Some(
-                "the link is whole again; `provision drill` without options shows how far an alert gets, the runbook's \
-                 chapter `A drill that fenced nobody` where to look"
+                "the link is whole again; `provision drill` without options shows how far an alert gets, and the \
+                 runbook's chapter `A drill that fenced nobody` where to look"
                     .into(),
             ),
             Self::WorkloadSlow { .. } => Some(then_again("look at the pods of that namespace")),
@@ -121,28 +122,31 @@ impl Failure {
             )),
             Self::Controlled { owner, .. } => Some(format!("pause it first: {}", owner.pause)),
             Self::KeycloakCameBack { .. } => Some(
-                "the rejoin is off and the site stays fenced; find out who did, then run the same command again".into(),
+                "the rejoin is abandoned and the site stays fenced; find out who did it, then run the same command \
+                 again".into(),
             ),
             Self::ClusterNeeded { .. } => {
-                Some("bring the cluster into reach, or stop Keycloak yourself, with --keycloak manual".into())
+                Some("make the cluster reachable, or stop Keycloak yourself, with --keycloak manual".into())
             }
             Self::RegisterUnread { .. } => Some(AGAIN.into()),
-            Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => Some("`provision history` lists those that there were".into()),
+            Self::NoSuchEpoch { .. } | Self::NothingDecided { .. } => Some("`provision history` lists the epochs \
+                                                                            that there were".into()),
             Self::StillApart { .. } => {
                 Some("repair the link between the sites; --give-up-after waits longer".into())
             }
             Self::SurvivorLives { .. } => Some(
-                "a survivor that lives has what the other site has not; if you know that it is lost: --survivor-is-lost"
+                "a survivor that is alive has what the other site lacks; if you know that it is lost: \
+                 --survivor-is-lost"
                     .into(),
             ),
             Self::Unposted { .. } => Some(
-                "Alertmanager may reach it all the same: it goes out another way; behind a proxy, set HTTPS_PROXY here"
+                "Alertmanager may still reach it, by another way out; behind a proxy, set HTTPS_PROXY here"
                     .into(),
             ),
             Self::NotRehearsed { status, .. } => Some(about_answer(*status).into()),
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {
-                Some("run the same command again to go on; what was begun at a server goes on there meanwhile".into())
+                Some("run the same command again to continue; what was begun at a server goes on there meanwhile".into())
             }
             Self::FaultyPlan { .. } => {
                 Some("this is a bug in provision; nothing was changed: please report it with the topology".into())
@@ -163,8 +167,10 @@ impl Failure {
 /// What to do about an answer that is no rehearsal's.
 fn about_answer(status: u16) -> &'static str {
     match status {
-        200 => "the function is older than this command and knows no rehearsals: `provision apply` first",
-        401 => "something on the way drops the credentials: Alertmanager's alerts are answered the same",
+        200 => {
+            "the function is older than this command and does not support rehearsals: `provision apply` first"
+        }
+        401 => "something on the way drops the credentials; Alertmanager's alerts get the same answer",
         403 => {
             "if the function said so, its secret was changed in the last minute, or is not the one in Secrets Manager; if \
              Lambda said so (`Forbidden`), the URL lacks one of its two permissions: `provision apply` puts both back"
@@ -174,9 +180,9 @@ fn about_answer(status: u16) -> &'static str {
         }
         422 => "the function was deployed for another topology: `provision plan` shows the difference",
         429 => {
-            "Lambda lets no more through just now; alerts meet the same: raise function.reservedConcurrency"
+            "Lambda lets no more requests through just now, alerts included: raise function.reservedConcurrency"
         }
-        _ => "the function's log says more; alerts are answered the same",
+        _ => "the function's log says more; alerts get the same answer",
     }
 }
 

@@ -8,8 +8,8 @@ use fencing::step::Task;
 
 use super::{Forcing, Halted, failed, not_the_other_way, refused};
 use crate::observed::forced::ForcedStep;
+use crate::preflight::forced::{self as rules, Signed};
 use crate::report::Operated;
-use crate::run::forced_rules::{self as rules, Signed};
 use crate::run::{Failure, status};
 use crate::topology::Site;
 
@@ -24,7 +24,7 @@ impl Forcing<'_> {
         let mut lefts = self.deployed.iter().filter_map(|one| one.left.as_ref());
         if let Some(left) = lefts.find(|left| left.fenced != *fenced) {
             return Err(refused(format!(
-                "{} was to be fenced by force since {}: `provision reconcile` first",
+                "a forced fence is under way for {}, begun {}: `provision reconcile` first",
                 left.fenced, left.at
             )));
         }
@@ -68,14 +68,14 @@ impl Forcing<'_> {
     /// than the function's clients have, is for people to mend.
     async fn is_out_of_reach(&self, fault: &str) -> Result<(), Failure> {
         match status::record(self.session, self.topology).await {
-            Err(error) if rules::is_silent(&error) => Ok(()),
+            Err(error) if error.is_outage() => Ok(()),
             Err(error) => Err(refused(format!(
-                "the register is not out of reach, it only cannot be read from here, and nothing was touched: {error}"
+                "the register is not out of reach, but cannot be read from here, and nothing was changed: {error}"
             ))),
             Ok(_) => Err(refused(format!(
-                "the register answers `provision status`, and so is not to be passed over, but not the function's clients, \
-                 which use no proxy: {fault}. Nothing was touched; run this again, or from a machine that reaches AWS \
-                 directly"
+                "the register answers `provision status`, so it must not be bypassed, but it does not answer the \
+                 function's clients, which use no proxy: {fault}. Nothing was changed; run this again, or run it \
+                 from a machine that reaches AWS directly"
             ))),
         }
     }
@@ -91,7 +91,7 @@ impl Forcing<'_> {
         let (fenced, survivor) = (&site.name, &self.topology.peer_of(site).name);
         let earlier = self.left().map(|left| left.step);
         self.say(&format!(
-            "waiting {} s: what a function has begun has ended by then",
+            "waiting {} s: what a function has begun will have ended by then",
             self.direct.wait().as_secs()
         ));
         self.session.interrupt.pause(self.direct.wait()).await?;
@@ -142,7 +142,7 @@ impl Forcing<'_> {
         let answer = self.persist(attempt).await?;
         if answer.status == Status::Done {
             let sentence = format!(
-                "{fenced} is fenced by force; no function runs until `provision reconcile` has it written down"
+                "{fenced} is fenced by force; no function runs until `provision reconcile` has recorded that"
             );
             return Ok(Answer::new(Status::Done, sentence));
         }

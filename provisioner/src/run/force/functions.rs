@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{Forcing, Halted, StoppedFunction, failed, overtaken, refused};
 use crate::observed::forced::{ForcedFence, ForcedStep, KEYS};
-use crate::run::forced_rules::{self as rules, Signed, Stands};
+use crate::preflight::forced::{self as rules, Signed, Stands};
 use crate::topology::SiteName;
 use crate::world::call::CallError;
 
@@ -83,12 +83,12 @@ impl Forcing<'_> {
             one.functions.reserve(&self.name, Some(0)).await?;
             if one.functions.reserved(&self.name).await? != Some(0) {
                 let sentence = format!(
-                    "the function of {} cannot be stopped, and nothing was touched",
+                    "the function in {} cannot be stopped, and nothing was changed",
                     one.region
                 );
                 return Err(failed(sentence).into());
             }
-            self.say(&format!("the function of {} is stopped", one.region));
+            self.say(&format!("the function in {} is stopped", one.region));
         }
         Ok((own, ran))
     }
@@ -119,13 +119,13 @@ impl Forcing<'_> {
             one.functions.reserve(&self.name, left.concurrency).await?;
             if one.functions.reserved(&self.name).await? != left.concurrency {
                 return Err(failed(format!(
-                    "the function of {} does not get its concurrency back; the same command tries again",
+                    "the function in {} could not get its concurrency back; run the same command again",
                     one.region
                 ))
                 .into());
             }
             one.functions.untag(&one.arn, &KEYS).await?;
-            self.say(&format!("the function of {} runs again", one.region));
+            self.say(&format!("the function in {} runs again", one.region));
         }
         Ok(())
     }

@@ -15,7 +15,7 @@
 //! The functions stay stopped until the register says the same. Were they to run before that, and it held a decision the
 //! other way half carried out, the next sweep would finish it: both sites cut off, or nobody in the accelerator. What was
 //! done stands at the functions as tags, where `status` finds it. They are also what two operators see of each other: see
-//! [`forced_rules`](super::forced_rules).
+//! [`forced`](crate::preflight::forced).
 
 mod forcing;
 mod functions;
@@ -29,9 +29,9 @@ use fencing::register::Record;
 use fencing::settings::Settings;
 use tokio::time::Instant;
 
-use super::forced_rules as rules;
 use super::{Failure, Session, observe};
 use crate::observed::forced::ForcedFence;
+use crate::preflight::forced as rules;
 use crate::report::Operated;
 use crate::topology::{Loaded, Region, Site, SiteName, Topology};
 use crate::world::call::CallError;
@@ -128,7 +128,7 @@ impl From<Halted> for Failure {
 fn overtaken(why: &str) -> Halted {
     Halted {
         failure: refused(format!(
-            "{why}: nothing more is done by this command; see `provision status`, and begin again if it is still needed"
+            "{why}: this command does nothing more; see `provision status`, and begin again if it is still needed"
         )),
         stays: false,
     }
@@ -161,7 +161,7 @@ impl<'a> Forcing<'a> {
             };
             let settings = Settings::from_environment(|name| function.environment.get(name).cloned());
             let settings = settings
-                .map_err(|_| failed(format!("the settings of the function of {region} cannot be read")))?;
+                .map_err(|_| failed(format!("the settings of the function in {region} cannot be read")))?;
             deployed.push(StoppedFunction {
                 left: ForcedFence::read(&functions.tags(&function.arn).await?),
                 region: region.clone(),
@@ -256,7 +256,8 @@ impl<'a> Forcing<'a> {
 fn not_the_other_way(record: &Record, fenced: &SiteName) -> Result<(), Failure> {
     if by_force::is_kept(record, fenced) {
         return Err(refused(format!(
-            "epoch {} is {} and keeps {fenced}: `promote` is for another survivor, and needs the function",
+            "epoch {} is {}, and its survivor is {fenced}: only `promote` changes the survivor, and it needs the \
+             function",
             record.epoch, record.state
         )));
     }

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 
 use super::{ForceRequest, Forcing, Halted, RETRIES, RETRY_AFTER, failed, not_the_other_way, refused};
 use crate::observed::forced::{ForcedFence, ForcedStep};
+use crate::preflight::forced::{self as rules, Signed};
 use crate::report::Operated;
 use crate::run::Failure;
-use crate::run::forced_rules::{self as rules, Signed};
 use crate::topology::SiteName;
 
 impl Forcing<'_> {
@@ -23,24 +23,24 @@ impl Forcing<'_> {
         agree: impl FnOnce(&SiteName) -> Result<(), Failure>,
     ) -> Result<Operated, Failure> {
         let Some(left) = self.left() else {
-            let sentence = "no fence by force waits to be written down";
+            let sentence = "no forced fence waits to be recorded";
             return self.done(Answer::new(Status::Done, sentence));
         };
         let fenced = &left.fenced;
         let only_stopped = left.step == ForcedStep::Stopped;
         self.say(&match (only_stopped, asked.abandon) {
             (true, _) => format!(
-                "the functions have been stopped since {}, by {}, and nothing was done to {fenced}: they are to run again",
+                "the functions have been stopped since {} by {}, and nothing was done to {fenced}: this lets them run again",
                 left.at, left.by
             ),
             (false, true) => format!(
-                "{fenced} was fenced by force since {}, by {}: that is not written down, and the functions run again. What \
-                 they decide may undo it",
+                "{fenced} was fenced by force at {}, by {}: this does not record it, and lets the functions run \
+                 again. What they decide may undo it",
                 left.at, left.by
             ),
             (false, false) => format!(
-                "{fenced} was fenced by force since {}, by {}: that is written down, whatever the register says of it, and \
-                 the functions run again",
+                "{fenced} was fenced by force at {}, by {}: this records it, whatever the register says about it, \
+                 and lets the functions run again",
                 left.at, left.by
             ),
         });
@@ -48,7 +48,7 @@ impl Forcing<'_> {
         if only_stopped || asked.abandon {
             self.give_up(left).await?;
             let sentence = if asked.abandon {
-                format!("nothing of the forced fence of {fenced} is written down")
+                format!("that {fenced} was fenced by force is not recorded")
             } else {
                 format!("nothing was done to {fenced} by force")
             };
@@ -69,8 +69,8 @@ impl Forcing<'_> {
             && not_the_other_way(&record, &left.fenced).is_err()
         {
             return Err(refused(format!(
-                "the register keeps {} in epoch {}, against what was forced: functions that run would cut off both. \
-                 `provision reconcile` without --abandon has it say what was forced",
+                "the register has {} as the survivor of epoch {}, against what was forced: functions that run would \
+                 cut off both. `provision reconcile` without --abandon writes the forced decision into it",
                 left.fenced, record.epoch
             ))
             .into());
@@ -130,12 +130,12 @@ impl Forcing<'_> {
                 // One that was put on afterwards was so that nobody decides beside what was forced, and nobody can.
                 if !lift_hold && !rules::hold_came_after(hold.since, left) {
                     return Err(refused(format!(
-                        "the hold of {} since {} was there before the forced fence, for something else: {}. Where that is \
-                         over, `provision reconcile --lift-hold` takes it off",
+                        "the hold by {} since {} was there before the forced fence, for something else: {}. If that \
+                         is over, `provision reconcile --lift-hold` releases it",
                         hold.by, hold.since, hold.reason
                     )));
                 }
-                self.say(&format!("the hold of {} is taken off: {}", hold.by, hold.reason));
+                self.say(&format!("the hold by {} is released: {}", hold.by, hold.reason));
                 let answer = self.direct.run(Task::Release { by: by() }).await;
                 match answer.status {
                     Status::Done => {}
@@ -151,7 +151,7 @@ impl Forcing<'_> {
             let task = match by_force::write_down(&record, &left.fenced, &survivor, &by(), waited.as_ref()) {
                 WriteDown::BroughtBack => {
                     let sentence = format!(
-                        "{} is being brought back: `provision rejoin` goes on",
+                        "{} is being brought back: `provision rejoin` continues that",
                         left.fenced
                     );
                     return Ok(Answer::new(Status::Done, sentence));
@@ -179,7 +179,7 @@ impl Forcing<'_> {
             }
         }
         Err(failed(
-            "the register was not brought to say what was forced".to_owned(),
+            "the register does not contain the forced decision yet".to_owned(),
         ))
     }
 

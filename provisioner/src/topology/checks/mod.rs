@@ -53,6 +53,7 @@ const CHECKS: &[Check] = &[
     register_outlives_a_site,
     strong_register_has_a_quorum,
     timings::function_answers_within_a_flush,
+    timings::suspicion_leaves_time_to_fence,
     timings::intervals_can_work,
     timings::failure_detection_can_work,
     timings::timeout_is_one_lambda_takes,
@@ -102,7 +103,7 @@ fn sites_are_told_apart(t: &Topology, found: &mut Vec<Clash>) {
             "sites[1].name",
             &["sites[0].name"],
             format!(
-                "`{}` and `{}` differ in capitals or punctuation only",
+                "`{}` and `{}` differ only in capitals or punctuation",
                 t.sites[0].name, t.sites[1].name
             ),
             "give the sites names that differ in a letter or digit, in Infinispan and in the balancers' tags, too",
@@ -134,7 +135,7 @@ fn sites_do_not_share_a_namespace(t: &Topology, found: &mut Vec<Clash>) {
             "sites[1].namespace",
             &["sites[0].namespace", "sites[0].context", "sites[1].context"],
             format!(
-                "both sites are namespace `{}` of context `{}`",
+                "both sites are the namespace `{}` of the context `{}`",
                 a.namespace, a.context
             ),
             "name the context of each site's own cluster; `kubectl config get-contexts -o name` lists them",
@@ -173,7 +174,7 @@ fn preferred_survivor_is_a_site(t: &Topology, found: &mut Vec<Clash>) {
         found.push(complaint(
             "alerting.preferenceDelay",
             &["preferredSurvivor"],
-            "without a delay the preferred survivor wins nothing",
+            "without a delay, preferring a survivor has no effect",
             "leave it out for the default of 20s",
         ));
     }
@@ -185,7 +186,7 @@ fn somebody_may_survive(t: &Topology, found: &mut Vec<Clash>) {
             "sites[1].neverSurvivor",
             &["sites[0].neverSurvivor"],
             "neither site may survive alone, so no loss would ever be fenced".to_owned(),
-            "leave it out at one of them, or set `mode: observe`",
+            "remove it from one of them, or set `mode: observe`",
         ));
     }
     for (index, site) in t.sites.iter().enumerate() {
@@ -193,8 +194,11 @@ fn somebody_may_survive(t: &Topology, found: &mut Vec<Clash>) {
             found.push(complaint(
                 "preferredSurvivor",
                 &[&format!("sites[{index}].neverSurvivor")],
-                format!("`{}` is preferred, and never to survive alone", site.name),
-                "prefer the other one, or nobody",
+                format!(
+                    "`{}` is the preferred survivor, and must never survive alone",
+                    site.name
+                ),
+                "prefer the other one, or neither",
             ));
         }
     }
@@ -238,7 +242,7 @@ fn functions_outlive_a_site(t: &Topology, found: &mut Vec<Clash>) {
                     "the only function runs in {}, where site `{}` lives: both would be lost together",
                     site.region, site.name
                 ),
-                "sites in two Regions want the function in a third Region, or one in each of the two",
+                "sites in two Regions need the function in a third Region, or one in each of the two",
             ));
         }
     }
@@ -252,7 +256,7 @@ fn register_decides_alone(t: &Topology, found: &mut Vec<Clash>) {
         found.push(complaint(
             "register.regions",
             &["register.kind"],
-            "a replicated table is only eventually consistent: both sites could win, the last writer would be believed",
+            "a replicated table is only eventually consistent: both sites could win, and the last write would count",
             "name one Region, or write `kind: strong` for multi-Region strong consistency",
         ));
     }
@@ -300,7 +304,7 @@ fn strong_register_has_a_quorum(t: &Topology, found: &mut Vec<Clash>) {
             "register",
             &[],
             format!(
-                "a strong register wants three replicas, or two and a witness; it has {} and {}",
+                "a strong register needs three replicas, or two and a witness; it has {} and {}",
                 counted(replicas.len(), "replica"),
                 if witness.is_some() {
                     "a witness"
@@ -336,7 +340,7 @@ fn strong_register_has_a_quorum(t: &Topology, found: &mut Vec<Clash>) {
             format!(
                 "`{stranger}` cannot share a strongly consistent table with the register's other Regions"
             ),
-            format!("all of them must lie in one of these sets: {sets}"),
+            format!("all of them must be in one of these sets: {sets}"),
         ));
     }
     for (index, region) in t.regions.iter().enumerate() {
@@ -344,7 +348,7 @@ fn strong_register_has_a_quorum(t: &Topology, found: &mut Vec<Clash>) {
             found.push(complaint(
                 format!("regions[{index}]"),
                 &["register"],
-                format!("the function in {region} has no replica of the register beside it"),
+                format!("the function in {region} has no replica of the register in its Region"),
                 format!("add {region} to `register.regions`: a replica elsewhere may be lost with its site"),
             ));
         }
@@ -366,7 +370,7 @@ fn secrets_are_where_functions_run(t: &Topology, found: &mut Vec<Clash>) {
         found.push(complaint(
             "infinispan.passwordSecret",
             &["regions"],
-            format!("the secret lies in {region}, where no function runs"),
+            format!("the secret is in {region}, where no function runs"),
             "keep it in the first of `regions`, replicated to the others",
         ));
     }
@@ -378,7 +382,7 @@ fn keys_reach_every_region(t: &Topology, found: &mut Vec<Clash>) {
         found.push(complaint(
             "function.kmsKey",
             &["regions"],
-            format!("the key lies in {}, where no function runs", key.region()),
+            format!("the key is in {}, where no function runs", key.region()),
             "name a key in the first of `regions`",
         ));
     } else if t.regions.len() > 1 && !key.is_multi_region() {
@@ -423,7 +427,7 @@ fn networks_cover_every_region(t: &Topology, found: &mut Vec<Clash>) {
             found.push(complaint(
                 format!("regions[{index}]"),
                 &["function.vpc"],
-                format!("the function in {region} has no subnets, those elsewhere have"),
+                format!("the function in {region} has no subnets, but those elsewhere have"),
                 format!("add `{region}` to `function.vpc`"),
             ));
         }
@@ -439,7 +443,7 @@ fn topics_cover_every_region(t: &Topology, found: &mut Vec<Clash>) {
         found.push(complaint(
             "notify.emails",
             &["notify.topics"],
-            "e-mail addresses and existing topics exclude each other",
+            "e-mail addresses and existing topics cannot be combined",
             "subscribe the addresses to your topics, or remove `topics`",
         ));
     }
@@ -452,7 +456,10 @@ fn topics_cover_every_region(t: &Topology, found: &mut Vec<Clash>) {
             found.push(complaint(
                 format!("notify.topics[{index}]"),
                 &["regions", "health.route53"],
-                format!("nothing of ours in {} could use this topic", topic.region()),
+                format!(
+                    "nothing that we deploy in {} could use this topic",
+                    topic.region()
+                ),
                 "alarms reach topics of their own Region only; name one in each of `regions`",
             ));
         }
@@ -462,7 +469,7 @@ fn topics_cover_every_region(t: &Topology, found: &mut Vec<Clash>) {
             found.push(complaint(
                 "notify.topics",
                 &["regions", "health.route53"],
-                format!("no topic lies in {region}"),
+                format!("no topic is in {region}"),
                 "alarms reach topics of their own Region only; name one there too",
             ));
         }
@@ -476,9 +483,9 @@ fn checkers_are_route_53s(t: &Topology, found: &mut Vec<Clash>) {
             found.push(complaint(
                 format!("health.checkerRegions[{index}]"),
                 &[],
-                format!("Route 53 does not ask from {region}"),
+                format!("Route 53 does not check from {region}"),
                 format!(
-                    "it asks from {}",
+                    "it checks from {}",
                     regions::having(|services| services.health_checkers).join(", ")
                 ),
             ));
@@ -489,10 +496,10 @@ fn checkers_are_route_53s(t: &Topology, found: &mut Vec<Clash>) {
             "health.checkerRegions",
             &[],
             format!(
-                "Route 53 asks from three Regions at least, not from {}",
+                "Route 53 checks from at least three Regions, not from {}",
                 checkers.len()
             ),
-            "name three or more, or none for all",
+            "name three or more, or leave the list empty for all",
         ));
     }
 }

@@ -1,7 +1,12 @@
 //! Lengths of time that must fit each other.
 
+use fencing::step::ROOM_SECONDS;
+
 use super::{Clash, complaint};
 use crate::topology::{Interval, Topology};
+
+/// Three readings, a second apart, and their round trips.
+const LEAST_SUSPICION_SECONDS: u32 = 3;
 
 pub(super) fn function_answers_within_a_flush(t: &Topology, found: &mut Vec<Clash>) {
     let (timeout, interval) = (t.function.timeout, t.alerting.group_interval);
@@ -14,6 +19,34 @@ pub(super) fn function_answers_within_a_flush(t: &Topology, found: &mut Vec<Clas
                 "the function may take {timeout}, but Alertmanager gives up after groupInterval, {interval}"
             ),
             "make `function.timeout` shorter than `alerting.groupInterval`, or the latter longer",
+        ));
+    }
+}
+
+/// A suspicion is looked into within one invocation, which then has to fence, too.
+pub(super) fn suspicion_leaves_time_to_fence(t: &Topology, found: &mut Vec<Clash>) {
+    let (suspicion, timeout) = (t.alerting.suspicion, t.function.timeout);
+    if suspicion.seconds() == 0 {
+        return;
+    }
+    let at = "alerting.suspicion";
+    if suspicion.seconds() < LEAST_SUSPICION_SECONDS {
+        found.push(complaint(
+            at,
+            &[],
+            format!("within {suspicion} the function cannot look three times"),
+            format!("at least {LEAST_SUSPICION_SECONDS}s; the default is 6s, and 0s switches it off"),
+        ));
+    }
+    if suspicion.seconds().saturating_add(ROOM_SECONDS) > timeout.seconds() {
+        found.push(complaint(
+            at,
+            &["function.timeout"],
+            format!(
+                "the function looks for {suspicion} and needs {ROOM_SECONDS}s more, to be late and to fence, but is \
+                 stopped after {timeout}"
+            ),
+            "make `alerting.suspicion` shorter, or `function.timeout` and `alerting.groupInterval` longer",
         ));
     }
 }
@@ -55,7 +88,7 @@ pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Clash>) {
                 "the alert would fire on a single reading: `for` is {}, the series are read every {}",
                 alerting.pending, alerting.scrape_interval
             ),
-            "a pod that becomes relay shows the other site as gone for a moment; make `for` at least 10s",
+            "a pod that becomes a relay node shows the other site as gone for a moment; make `for` at least 10s",
         ));
     }
     // Prometheus forgets a series after five minutes without a reading; two readings must fit.
@@ -133,10 +166,10 @@ pub(super) fn failure_detection_can_work(t: &Topology, found: &mut Vec<Clash>) {
                 format!("sites[{index}].infinispan.failureDetection"),
                 &[],
                 format!(
-                    "with a heartbeat each {} and a timeout of {} every site is suspected all the time",
+                    "with a heartbeat every {} and a timeout of {}, every site would be suspected all the time",
                     detection.interval, detection.timeout
                 ),
-                "say what the Infinispan custom resource says; Keycloak's guide has 2s and 15s",
+                "use the values of the Infinispan custom resource; Keycloak's guide has 2s and 15s",
             ));
         }
     }

@@ -48,12 +48,12 @@ pub(super) fn delays(topology: &Topology, survivor: &Site, read: &Readings) -> V
         (None, None, Platform::Openshift) => (
             ALERTMANAGERS_OF_OPENSHIFT,
             Basis::Sourced,
-            "OpenShift's own number for users",
+            "OpenShift's own number for user workloads",
         ),
         (None, None, Platform::Kubernetes) => (
             ALERTMANAGERS_SUPPOSED,
             Basis::Assumed,
-            "a pair; monitoring.alertmanagers says how many there are",
+            "assumed to be a pair; give the number in monitoring.alertmanagers",
         ),
     };
     let before = alertmanagers.saturating_sub(1);
@@ -61,8 +61,8 @@ pub(super) fn delays(topology: &Topology, survivor: &Site, read: &Readings) -> V
         return Vec::new();
     }
     let those = match before {
-        1 => "where the first Alertmanager cannot".to_owned(),
-        more => format!("where the first {more} Alertmanagers cannot"),
+        1 => "if the first Alertmanager cannot".to_owned(),
+        more => format!("if the first {more} Alertmanagers cannot"),
     };
     vec![Stage {
         name: "peers",

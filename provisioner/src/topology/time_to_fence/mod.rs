@@ -4,6 +4,7 @@
 //! Stages follow one another and each is taken at its longest, so the sum is an upper bound, not a forecast. What makes a
 //! fence later only where something else is broken, too, stands beside it ([`beside`]).
 
+mod advice;
 mod beside;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::topology::{FailureDetection, Site, SiteName, Topology};
 
+pub use advice::{Advice, FEW, REQUESTS_PER_UNIT, Saving, advice, savings};
 pub use beside::Flap;
 
 /// What was read in the sites' clusters of what the time to fence depends on. A site that was not looked at is absent.
@@ -20,6 +22,8 @@ pub use beside::Flap;
 pub struct Readings {
     /// Failure detection of each site's Infinispan; nothing where its custom resource leaves the operator's own in force.
     pub detections: BTreeMap<SiteName, Option<FailureDetection>>,
+    /// How many relay nodes each site's Infinispan has.
+    pub relay_nodes: BTreeMap<SiteName, u64>,
     /// How many Alertmanagers send each site's alerts.
     pub alertmanagers: BTreeMap<SiteName, u32>,
 }
@@ -71,27 +75,29 @@ pub struct TimeToFence {
     /// In order.
     pub stages: Vec<Stage>,
     pub total_seconds: u32,
+    /// Where the function's look at a suspicion is not clear. None where a suspicion decides nothing: then the stages are
+    /// `SiteOffline`'s already.
+    pub fallback: Option<Fallback>,
     /// What comes on top where something else is broken, too.
     pub delays: Vec<Stage>,
     /// A link that is lost for a moment only.
     pub flap: Flap,
 }
 
-/// A Function URL serves so many requests a second for each unit of reserved concurrency.
-pub const REQUESTS_PER_UNIT: u32 = 10;
-
-/// Fewer executions at once than these a flood of strangers uses up without effort.
-pub const FEW: u32 = 50;
-
-/// A setting that makes fencing slower or less sure than it need be.
+/// The stages of fencing a site on the alert that waits for `for`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Advice {
-    /// Where it stands in the topology.
-    pub path: &'static str,
-    /// What is wrong with it.
-    pub what: String,
+pub struct Fallback {
+    pub stages: Vec<Stage>,
+    pub total_seconds: u32,
+    /// When it applies.
+    pub when: &'static str,
 }
+
+/// When a suspicion decides nothing, although the site is lost.
+const NOT_CLEAR: &str = "where the look is not clear: the primary relay node was not seen with the other site in the last \
+                         minutes, has restarted, or another one has taken over; relay nodes disagree; or the sites were \
+                         brought together just before (register.cooldown)";
 
 /// The worst case for each site being the one that is lost, where the other one may be left alone.
 pub fn worst_cases(topology: &Topology, read: &Readings) -> Vec<TimeToFence> {
@@ -159,8 +165,8 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFenc
         from,
     } = detected(survivor, read);
     let FailureDetection { interval, timeout } = detection;
-    let suspicion = Stage {
-        name: "suspicion",
+    let detected = Stage {
+        name: "detection",
         seconds: detection.suspects_within_seconds(),
         basis,
         why: format!(
@@ -183,8 +189,8 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFenc
             "interval of the Infinispan operator's ServiceMonitor (monitoring.podMonitor is off)",
         )
     };
-    let mut stages = vec![
-        suspicion,
+    let noticed = [
+        detected,
         stage(
             "view",
             VIEW_SECONDS,
@@ -198,171 +204,100 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFenc
             Basis::Rendered,
             "interval of our PrometheusRule",
         ),
-        stage(
-            "for",
-            alerting.pending.seconds(),
-            Basis::Rendered,
-            "`for` of the alert",
-        ),
     ];
-    if topology.preferred_survivor.as_ref() == Some(&fenced.name) {
-        stages.push(stage(
+    let preference = (topology.preferred_survivor.as_ref() == Some(&fenced.name)).then(|| {
+        stage(
             "preference",
             alerting.preference_delay.seconds(),
             Basis::Rendered,
             "this site is the preferred survivor: the alert against it waits longer",
-        ));
-    }
+        )
+    });
+    let dispatch = stage(
+        "dispatch",
+        DISPATCH_SECONDS,
+        Basis::Assumed,
+        "Alertmanager's queue and the request",
+    );
+    let function = stage(
+        "function",
+        FUNCTION_SECONDS,
+        Basis::Assumed,
+        "cold start, evidence, accelerator, take-offline",
+    );
+    let mut by_alert = noticed.to_vec();
+    by_alert.push(stage(
+        "for",
+        alerting.pending.seconds(),
+        Basis::Rendered,
+        "`for` of the alert",
+    ));
+    by_alert.extend(preference.clone());
     let quiet = topology.register.cooldown.seconds();
     if quiet > 0 {
-        stages.push(stage(
+        by_alert.push(stage(
             "cooldown",
             quiet,
             Basis::Rendered,
-            "where the sites were brought together just before: no alert is decided on for so long",
+            "right after a rejoin: alerts decide nothing for this long",
         ));
     }
-    stages.extend([
+    by_alert.extend([
         stage(
             "groupWait",
             alerting.group_wait.seconds(),
             Basis::Rendered,
             "groupWait of our AlertmanagerConfig",
         ),
-        stage(
-            "dispatch",
-            DISPATCH_SECONDS,
-            Basis::Assumed,
-            "Alertmanager's queue and the request",
-        ),
-        stage(
-            "function",
-            FUNCTION_SECONDS,
-            Basis::Assumed,
-            "cold start, evidence, accelerator, take-offline",
-        ),
+        dispatch.clone(),
+        function.clone(),
     ]);
+    let look = alerting.suspicion.seconds();
+    let (stages, fallback) = if look == 0 || !has_two_relay_nodes(fenced, read) {
+        (by_alert, None)
+    } else {
+        let mut by_suspicion = noticed.to_vec();
+        by_suspicion.extend(preference);
+        by_suspicion.extend([
+            dispatch,
+            stage(
+                "look",
+                look,
+                Basis::Rendered,
+                "alerting.suspicion: the function looks for itself; nothing waits in Prometheus or Alertmanager",
+            ),
+            function,
+        ]);
+        let fallback = Fallback {
+            total_seconds: sum(&by_alert),
+            stages: by_alert,
+            when: NOT_CLEAR,
+        };
+        (by_suspicion, Some(fallback))
+    };
     TimeToFence {
         fenced: fenced.name.to_string(),
-        total_seconds: stages.iter().map(|stage| stage.seconds).sum(),
+        total_seconds: sum(&stages),
         stages,
+        fallback,
         delays: beside::delays(topology, survivor, read),
         flap: beside::flap(survivor, read),
     }
 }
 
-/// What would make fencing faster or surer.
-pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
-    let alerting = &topology.alerting;
-    let mut advice = Vec::new();
-    let mut say = |path, what: String| advice.push(Advice { path, what });
-    slow_suspicion(topology, read, &mut say);
-    let seconds = alerting.group_wait.seconds();
-    if seconds > 15 {
-        say(
-            "alerting.groupWait",
-            format!(
-                "{seconds}s pass before the first alert leaves; 5s are enough to collect both sites' views"
-            ),
-        );
-    }
-    let seconds = alerting.scrape_interval.seconds();
-    if topology.monitoring.pod_monitor && seconds > 15 {
-        say(
-            "alerting.scrapeInterval",
-            format!(
-                "the lost view is seen only every {seconds}s; the PodMonitor keeps a handful of series, 5s cost little"
-            ),
-        );
-    }
-    if !topology.monitoring.pod_monitor {
-        say(
-            "monitoring.podMonitor",
-            format!(
-                "without it the view is read every {OPERATOR_SCRAPE_SECONDS}s by the operator's own monitor"
-            ),
-        );
-    }
-    let seconds = alerting.repeat_interval.seconds();
-    if seconds > 3_600 {
-        say(
-            "alerting.repeatInterval",
-            format!(
-                "an alert that the function answered is repeated only every {seconds}s: what breaks after the answer \
-                 goes unnoticed that long; 5m are usual"
-            ),
-        );
-    }
-    for (index, site) in topology
-        .sites
-        .iter()
-        .enumerate()
-        .filter(|(_, site)| site.never_survivor)
-    {
-        let path = ["sites[0].neverSurvivor", "sites[1].neverSurvivor"][index.min(1)];
-        say(
-            path,
-            format!(
-                "{} is never left alone: while it misses the other site and that does not report it, nobody is fenced, \
-                 and the alarm loss-not-fenced says so",
-                site.name
-            ),
-        );
-    }
-    if let Some(reserved) = topology
-        .function
-        .reserved_concurrency
-        .filter(|reserved| *reserved < FEW)
-    {
-        say(
-            "function.reservedConcurrency",
-            format!(
-                "with {reserved} reserved, Lambda turns away all but {} requests a second, from anybody, and the \
-                 URL is public: strangers can keep alerts out for as long as they like. Leave it out, or reserve {FEW} \
-                 or more",
-                reserved.saturating_mul(REQUESTS_PER_UNIT)
-            ),
-        );
-    }
-    let seconds = alerting.pending.seconds();
-    if seconds < 10 {
-        say(
-            "alerting.for",
-            format!("within {seconds}s a restarted relay pod can look like a lost site; 10s outlast it"),
-        );
-    }
-    advice
+/// Whether a loss of the site can be told from a restart of its one relay node, which the other site sees as well. Of a
+/// site that nobody looked at it is not known.
+fn has_two_relay_nodes(site: &Site, read: &Readings) -> bool {
+    read.relay_nodes.get(&site.name).is_some_and(|nodes| *nodes >= 2)
 }
 
-/// Failure detection that is slower than it need be, or that nobody knows.
-fn slow_suspicion(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'static str, String)) {
-    let guide = FailureDetection::OF_THE_GUIDE;
-    for site in &topology.sites {
-        let Detected { detection, basis, .. } = detected(site, read);
-        let seconds = detection.suspects_within_seconds();
-        if seconds <= guide.suspects_within_seconds() {
-            continue;
-        }
-        let what = format!(
-            "`-Djgroups.xsite.fd.interval={} -Djgroups.xsite.fd.timeout={}` in the Infinispan resource of {} makes its \
-             suspicion {}s instead of {seconds}s",
-            guide.interval.seconds() * 1000,
-            guide.timeout.seconds() * 1000,
-            site.name,
-            guide.suspects_within_seconds(),
-        );
-        match basis {
-            Basis::Assumed => say(
-                "sites[].infinispan.failureDetection",
-                format!("{what}; where it says so already and cannot be read, state it here"),
-            ),
-            _ => say("spec.container.extraJvmOpts", what),
-        }
-    }
+fn sum(stages: &[Stage]) -> u32 {
+    stages.iter().map(|stage| stage.seconds).sum()
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::sample::topology_from;
 
@@ -373,11 +308,21 @@ mod tests {
         detected_so(sites.map(|site| (site.name.clone(), detection)).collect())
     }
 
+    /// With two relay nodes at each of these sites.
     fn detected_so(detections: BTreeMap<SiteName, Option<FailureDetection>>) -> Readings {
         Readings {
+            relay_nodes: detections.keys().map(|site| (site.clone(), 2)).collect(),
             detections,
             ..Readings::default()
         }
+    }
+
+    fn fallbacks(topology: &Topology, read: &Readings) -> Vec<Option<u32>> {
+        let cases = worst_cases(topology, read);
+        let totals = cases
+            .iter()
+            .map(|case| case.fallback.as_ref().map(|it| it.total_seconds));
+        totals.collect()
     }
 
     fn totals(topology: &Topology, read: &Readings) -> Vec<u32> {
@@ -386,10 +331,78 @@ mod tests {
     }
 
     #[test]
-    fn with_the_guide_s_failure_detection_a_site_is_fenced_within_49_seconds() {
+    fn with_the_guide_s_failure_detection_a_site_is_fenced_within_40_seconds() {
         let topology = topology_from("");
-        assert_eq!(totals(&topology, &guide(&topology)), [49, 49]);
+        assert_eq!(totals(&topology, &guide(&topology)), [40, 40]);
+        assert_eq!(fallbacks(&topology, &guide(&topology)), [Some(49), Some(49)]);
         assert_eq!(advice(&topology, &guide(&topology)), []);
+    }
+
+    #[test]
+    fn without_suspicions_a_site_is_fenced_by_the_alert_alone() {
+        let topology = topology_from("alerting: { suspicion: 0s }");
+        let read = guide(&topology);
+        assert_eq!(totals(&topology, &read), [49, 49]);
+        assert_eq!(fallbacks(&topology, &read), [None, None]);
+        let said = advice(&topology, &read);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(said[0].path, "alerting.suspicion");
+        assert!(said[0].what.ends_with("9s sooner"), "{said:?}");
+        // Where the alert waits for no longer than the look would take, nothing is lost.
+        let hasty = topology_from("alerting: { suspicion: 0s, for: 5s, groupWait: 1s }");
+        let said = advice(&hasty, &read);
+        assert!(said.iter().all(|it| it.path != "alerting.suspicion"), "{said:?}");
+    }
+
+    /// The other site misses it while it restarts, for longer than anybody looks.
+    #[test]
+    fn a_site_with_one_relay_node_is_fenced_by_the_alert_alone() {
+        let topology = topology_from("");
+        let mut read = guide(&topology);
+        read.relay_nodes.insert(topology.sites[0].name.clone(), 1);
+        assert_eq!(totals(&topology, &read), [49, 40]);
+        assert_eq!(fallbacks(&topology, &read), [None, Some(49)]);
+        let said = advice(&topology, &read);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].what.contains("site-a has one relay node") && said[0].what.ends_with("9s sooner"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn a_longer_look_is_a_later_fence() {
+        let topology = topology_from("alerting: { suspicion: 9s }");
+        assert_eq!(totals(&topology, &guide(&topology)), [43, 43]);
+    }
+
+    #[test]
+    fn what_shorter_settings_would_save_is_said_and_adds_up_to_less_than_thirty_seconds() {
+        let topology = topology_from("");
+        let of = |topology: &Topology, read: &Readings| -> Vec<(&str, u32)> {
+            let savings = savings(topology, read);
+            savings
+                .iter()
+                .map(|saving| (saving.path, saving.seconds))
+                .collect()
+        };
+        assert_eq!(
+            of(&topology, &guide(&topology)),
+            [
+                ("spec.container.extraJvmOpts", 11),
+                ("alerting.scrapeInterval", 3),
+                ("alerting.evaluationInterval", 3)
+            ]
+        );
+        // From the operator's own.
+        assert_eq!(of(&topology, &Readings::default())[0].1, 42);
+        let quick = topology_from("alerting: { scrapeInterval: 2s, evaluationInterval: 2s }");
+        let sites = quick.sites.iter();
+        let tried = sites.map(|site| (site.name.clone(), Some(FailureDetection::SHORT)));
+        let tried = detected_so(tried.collect());
+        assert_eq!(of(&quick, &tried), []);
+        assert_eq!(totals(&quick, &tried), [23, 23]);
+        assert_eq!(totals(&topology, &tried), [29, 29]);
     }
 
     #[test]
@@ -403,16 +416,26 @@ mod tests {
             (
                 Readings::default(),
                 [80, 80],
-                ["sites[].infinispan.failureDetection"; 2].as_slice(),
+                [
+                    "sites[].infinispan.failureDetection",
+                    "sites[].infinispan.failureDetection",
+                    "spec.service.sites.local.maxRelayNodes",
+                    "spec.service.sites.local.maxRelayNodes",
+                ]
+                .as_slice(),
             ),
-            (nothing, [80, 80], ["spec.container.extraJvmOpts"; 2].as_slice()),
-            (one, [49, 80], &["spec.container.extraJvmOpts"]),
+            (nothing, [71, 71], ["spec.container.extraJvmOpts"; 2].as_slice()),
+            (one, [40, 71], &["spec.container.extraJvmOpts"]),
         ] {
             assert_eq!(totals(&topology, &read), expected, "{read:?}");
             let advice = advice(&topology, &read);
             assert_eq!(advice.iter().map(|it| it.path).collect::<Vec<_>>(), paths);
             let line = "`-Djgroups.xsite.fd.interval=2000 -Djgroups.xsite.fd.timeout=15000`";
-            assert!(advice.iter().all(|it| it.what.contains(line)), "{advice:?}");
+            let of_relays = |it: &Advice| it.what.contains("relay node");
+            assert!(
+                advice.iter().all(|it| it.what.contains(line) || of_relays(it)),
+                "{advice:?}"
+            );
         }
     }
 
@@ -422,27 +445,35 @@ mod tests {
         for site in &mut topology.sites {
             site.infinispan.failure_detection = Some(FailureDetection::OF_THE_GUIDE);
         }
-        let cases = worst_cases(&topology, &Readings::default());
-        assert_eq!(cases[0].total_seconds, 49);
+        let relay_nodes = topology.sites.each_ref().map(|site| (site.name.clone(), 3));
+        let read = Readings {
+            relay_nodes: relay_nodes.into(),
+            ..Readings::default()
+        };
+        let cases = worst_cases(&topology, &read);
+        assert_eq!(cases[0].total_seconds, 40);
         assert_eq!(cases[0].stages[0].basis, Basis::Stated);
-        assert_eq!(advice(&topology, &Readings::default()), []);
+        assert_eq!(advice(&topology, &read), []);
         // What was read is so, whatever is stated.
         let read = topology.sites.each_ref().map(|site| (site.name.clone(), None));
-        assert_eq!(totals(&topology, &detected_so(read.into())), [80, 80]);
+        assert_eq!(totals(&topology, &detected_so(read.into())), [71, 71]);
     }
 
     #[test]
     fn the_alert_against_the_preferred_survivor_waits_longer() {
         let topology = topology_from("preferredSurvivor: site-a");
-        assert_eq!(totals(&topology, &guide(&topology)), [69, 49]);
+        assert_eq!(totals(&topology, &guide(&topology)), [60, 40]);
+        assert_eq!(fallbacks(&topology, &guide(&topology)), [Some(69), Some(49)]);
     }
 
     #[test]
     fn quiet_time_is_an_outage_and_counted() {
         let topology = topology_from("register: { cooldown: 30s }");
         let cases = worst_cases(&topology, &guide(&topology));
-        assert_eq!(cases[0].total_seconds, 79);
-        assert!(cases[0].stages.iter().any(|stage| stage.name == "cooldown"));
+        // No suspicion decides in it, and so it is the alert that has to.
+        let fallback = cases[0].fallback.as_ref().unwrap();
+        assert_eq!(fallback.total_seconds, 79);
+        assert!(fallback.stages.iter().any(|stage| stage.name == "cooldown"));
     }
 
     #[test]
@@ -454,10 +485,7 @@ mod tests {
         let topology = topology_from(
             "alerting: { groupWait: 60s, groupInterval: 90s, evaluationInterval: 30s }\nmonitoring: { podMonitor: false }",
         );
-        assert_eq!(
-            totals(&topology, &guide(&topology))[0],
-            20 + 30 + 30 + 10 + 60 + 1 + 3
-        );
+        assert_eq!(totals(&topology, &guide(&topology))[0], 20 + 30 + 30 + 1 + 6 + 3);
         assert_eq!(paths(&topology), ["alerting.groupWait", "monitoring.podMonitor"]);
         let topology = topology_from("function: { reservedConcurrency: 49 }");
         let said: Vec<String> = advice(&topology, &Readings::default())

@@ -25,7 +25,7 @@ const BINARY: &str = "bootstrap";
 /// Why there is no binary.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    #[error("the source of the function is not here: {} is no checkout of Sitefence", looked_at.display())]
+    #[error("the source of the function is not here: {} is not a checkout of Sitefence", looked_at.display())]
     NoSource { looked_at: PathBuf },
     #[error("the program `{program}` is not installed")]
     NoProgram { program: &'static str },
@@ -59,13 +59,12 @@ impl BuildError {
                 "name a checkout with --source, or a zip that was built elsewhere with --function-zip".into()
             }
             Self::NoProgram { program: "cargo" } => {
-                "install Rust from https://rustup.rs, or hand in a zip with \
-                --function-zip"
-                    .into()
+                "install Rust from https://rustup.rs, or give a zip with --function-zip".into()
             }
-            Self::NoProgram { program } => format!("install {program}, or hand in a zip with --function-zip"),
+            Self::NoProgram { program } => format!("install {program}, or give a zip with --function-zip"),
             Self::NoTarget { target } => format!(
-                "rustup is not there to add it; install the standard library of {target} the way Rust was installed"
+                "rustup is not installed, so it cannot add it; install the standard library of {target} the way Rust \
+                 was installed"
             ),
             Self::Failed { .. } => {
                 "the lines above say why; --function-zip takes a zip that was built elsewhere".into()
@@ -130,6 +129,9 @@ pub async fn build(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
+    if profile == Profile::Release {
+        command.args(["--features", "shipped"]);
+    }
     if let Some(path) = path_variable {
         command.env("PATH", path);
     }

@@ -463,7 +463,7 @@ fn json(object: &DynamicObject) -> Value {
 }
 
 fn object(call: &ClusterCall, body: &Value) -> Result<DynamicObject, ClusterError> {
-    serde_json::from_value(body.clone()).map_err(|_| call.clone().unreached("it is no object".to_owned()))
+    serde_json::from_value(body.clone()).map_err(|_| call.clone().unreached("it is not an object".to_owned()))
 }
 
 /// The manager in `conflict with "kubectl-edit" using v1`.

@@ -180,7 +180,7 @@ fn an_operator_does_not_wait_for_quiet_time() {
     let mut scene = Scene::split();
     let quiet = scene.world.now() + jiff::SignedDuration::from_secs(15);
     scene
-        .recall("the sites have just been brought together", |record| {
+        .recall("the sites have only just been brought together", |record| {
             record.cooldown_until = Some(quiet);
         })
         .ask(Chance::AlertA)

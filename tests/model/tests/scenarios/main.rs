@@ -8,3 +8,4 @@ mod recoveries;
 mod rejoins;
 mod stage;
 mod survivors;
+mod suspicions;

@@ -67,6 +67,8 @@ pub(crate) struct Scene {
     pub(crate) world: World,
     /// So many seconds each call takes.
     pub(crate) pace: u16,
+    /// What happens during which wait.
+    meanwhile: Vec<(u32, &'static str, fn(&mut World))>,
     name: u8,
     text: String,
 }
@@ -87,6 +89,7 @@ impl Scene {
             grounds,
             world,
             pace: 0,
+            meanwhile: Vec::new(),
             name: 0,
             text: String::new(),
         }
@@ -102,6 +105,12 @@ impl Scene {
     pub(crate) fn now(&mut self, what: &str, change: impl FnOnce(&mut World)) -> &mut Self {
         let _ = writeln!(self.text, "* {what}");
         change(&mut self.world);
+        self
+    }
+
+    /// The same in the middle of the next invocation: during its wait of this number, from 1 on.
+    pub(crate) fn during(&mut self, wait: u32, what: &'static str, change: fn(&mut World)) -> &mut Self {
+        self.meanwhile.push((wait, what, change));
         self
     }
 
@@ -139,6 +148,7 @@ impl Scene {
     pub(crate) fn run<F: Into<Fate>>(&mut self, task: Task, fate: impl Fn(&Call) -> F) -> Next {
         self.name += 1;
         let _ = writeln!(self.text, "> {}", asked(&task));
+        let mut waits = 0;
         let (mut invocation, mut told) = Invocation::begin(&self.grounds, self.name, task, self.world.now());
         loop {
             if let Some(answer) = invocation.answer() {
@@ -161,6 +171,14 @@ impl Scene {
             let (event, remark) = self.land(&call, fate(&call).into());
             let _ = writeln!(self.text, "{remark}");
             self.world.seconds += self.pace;
+            if let Call::Wait { milliseconds } = &call {
+                waits += 1;
+                self.world.seconds += u16::try_from(milliseconds.div_ceil(1000)).unwrap();
+                for (_, what, change) in self.meanwhile.extract_if(.., |(wait, ..)| *wait == waits) {
+                    let _ = writeln!(self.text, "    * {what}");
+                    change(&mut self.world);
+                }
+            }
             if let Call::WriteRegister { record, .. } = &call {
                 let _ = writeln!(self.text, "      {}", small_print(&self.grounds, record));
             }
@@ -286,6 +304,9 @@ fn asked(task: &Task) -> String {
         Task::Alert {
             reporter, suspect, ..
         } => format!("{reporter} reports {suspect}"),
+        Task::Suspicion {
+            reporter, suspect, ..
+        } => format!("{reporter} suspects {suspect}"),
         Task::Sweep { waited: None } => "the schedule".to_owned(),
         Task::Sweep { waited: Some(rev) } => format!("the schedule, having waited for rev {rev}"),
         Task::Fence { fenced, .. } => format!("fence {fenced}"),

@@ -7,9 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fencing::words::{Reporter, Suspect};
 use function::handler::Reply;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Stage;
+use crate::fleet::wall_of;
 use crate::layout::USER;
 use crate::watcher::Kind;
 
@@ -49,6 +51,92 @@ fn status(reply: Option<&Reply>) -> u16 {
         Some(Reply::Answer(answer)) => answer.status.http(),
         // The connection broke.
         None => 502,
+    }
+}
+
+/// A scrape and an evaluation of the suspicion's rule, at the least and at the most.
+const SUSPECTS: (u64, u64) = (1, 10);
+
+/// The other rule of that site's Prometheus: as soon as its primary relay node is seen without the other site. Its clock
+/// may be wrong.
+pub async fn suspicious(stage: Stage, index: usize, region: usize, clock: SignedDuration) {
+    let (own, other) = {
+        let core = stage.sim.core();
+        (
+            core.reality.name(index).clone(),
+            core.reality.name(1 - index).clone(),
+        )
+    };
+    let misses = || {
+        let core = stage.sim.core();
+        let (_, joined) = core.reality.instance(index);
+        core.reality.sites[index].alive && !(joined && core.reality.sees_other(index))
+    };
+    let wall = || {
+        wall_of(stage.sim.clock.now())
+            .saturating_add(clock)
+            .unwrap_or(Timestamp::MAX)
+    };
+    loop {
+        let (least, most) = SUSPECTS;
+        let next = stage.sim.core().dice.seconds(least, most);
+        stage.sim.sleep(next).await;
+        if !misses() {
+            continue;
+        }
+        let since = wall();
+        let deliver = async |state: &str, until: Option<Timestamp>| {
+            let password = stage.sim.core().reality.password.clone();
+            let mut alert = alert("SiteSuspected", state, own.as_str(), other.as_str());
+            alert["startsAt"] = json!(since.to_string());
+            alert["endsAt"] = json!(until.map(|until| until.to_string()));
+            let kind = match until {
+                None => Kind::Suspicion(Reporter(own.clone()), Suspect(other.clone())),
+                Some(_) => Kind::Harmless,
+            };
+            let reply = stage
+                .fleet
+                .invoke(region, kind, post(USER, &password, &[alert]))
+                .await;
+            status(reply.as_ref())
+        };
+        let mut backoff = Duration::from_millis(500);
+        while deliver("firing", None).await >= 500 && misses() {
+            stage.sim.sleep(backoff).await;
+            backoff = backoff * 3 / 2;
+        }
+        while misses() {
+            stage.sim.sleep(LOOK).await;
+        }
+        if stage.sim.core().reality.sites[index].alive {
+            deliver("resolved", Some(wall())).await;
+        }
+    }
+}
+
+/// Relay nodes are started anew, and take each other's places: rolling updates, pods that move. Each shows no other site
+/// until it has joined the bridge.
+pub async fn relay_nodes(stage: Stage) {
+    while !stage.calm() {
+        stage.sim.pause(20, 150).await;
+        let joins = {
+            let now = stage.sim.clock.now();
+            let mut core = stage.sim.core();
+            let index = core.dice.below(2) as usize;
+            let anew = core.dice.permille(500);
+            let relay = &mut core.reality.sites[index].relay;
+            if anew {
+                relay.restart(now);
+            } else {
+                relay.hand_over();
+            }
+            core.dice.seconds(0, 15)
+        };
+        stage.note(|| "       a relay node is new".to_owned());
+        stage.sim.sleep(joins).await;
+        for site in &mut stage.sim.core().reality.sites {
+            site.relay.join();
+        }
     }
 }
 

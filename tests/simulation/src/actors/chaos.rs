@@ -10,7 +10,7 @@ use super::{Stage, alert, post};
 use crate::layout::{Layout, SITES, USER, balancer};
 use crate::reality::{Keycloak, Reality};
 use crate::sim::Core;
-use crate::watcher::Kind;
+use crate::watcher::{Circumstance, Kind};
 
 /// What has to be done to the functions' processes.
 enum Processes {
@@ -63,7 +63,7 @@ fn bad_luck(core: &mut Core, now: std::time::Duration) -> Option<(String, Proces
             format!("{} is back", SITES[index])
         }
         50..56 => {
-            reality.sites[index].restart();
+            reality.sites[index].restart(now);
             reality.hands.sites[index] = Some(now);
             format!("{}'s Infinispan starts anew", SITES[index])
         }
@@ -260,7 +260,7 @@ pub async fn strangers(stage: Stage) {
 /// fill, unless it has just done so.
 pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
     let record = core.reality.register();
-    let reality = &mut core.reality;
+    let Core { reality, watcher, .. } = core;
     reality.take_out("arn:of:a:stranger", now);
     reality.undrain(now);
     for index in 0..2 {
@@ -309,13 +309,18 @@ pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
             decision.is_some_and(|decision| reality.is_empty(&decision.outcome, listener))
         };
         for group in 0..reality.groups.len() {
+            let leaves = !home.contains(&group) || !survives && !reached;
             if is_refilled(reality, group) {
                 continue;
             }
-            if !home.contains(&group) || !survives && !reached {
+            if leaves {
                 reality.take_out_of(group, &balancer(index), now);
-            } else if was_in && !survives && !is_left_empty(reality, group) {
-                reality.put_in(group, &balancer(index), now);
+            } else if was_in && !survives {
+                if is_left_empty(reality, group) {
+                    watcher.met.insert(Circumstance::EmptyListenerLeftAlone);
+                } else {
+                    reality.put_in(group, &balancer(index), now);
+                }
             }
         }
     }

@@ -71,6 +71,13 @@ async fn outage(stage: &Stage) {
             noted: Rc::new(Cell::new(Noted::Nothing)),
         }
     };
+    // Often enough somebody waits for it.
+    if stage.sim.core().dice.permille(250) {
+        stage.sim.pause(180, 600).await;
+        stage.sim.core().reality.register_away = false;
+        stage.note(|| "       the register answers".to_owned());
+        return;
+    }
     stage.sim.pause(0, 90).await;
     while stage.sim.core().reality.register_away && !stage.calm() {
         let own = forcing.clone();

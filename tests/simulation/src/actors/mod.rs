@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-pub use self::alertmanager::alertmanager;
 pub(crate) use self::alertmanager::{alert, post};
+pub use self::alertmanager::{alertmanager, relay_nodes, suspicious};
 pub use self::chaos::{chaos, people, put_back, strangers, tidy};
 pub use self::forced::outages;
 pub use self::others::another_topology;

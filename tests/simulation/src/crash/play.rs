@@ -98,6 +98,22 @@ impl Play {
         }
     }
 
+    fn suspicion(&self) {
+        let password = self.sim().core().reality.password.clone();
+        let event = post(
+            USER,
+            &password,
+            &[alert("SiteSuspected", "firing", SITES[0], SITES[1])],
+        );
+        let (first, second) = {
+            let core = self.sim().core();
+            (core.reality.name(0).clone(), core.reality.name(1).clone())
+        };
+        let fleet = self.stage.fleet.clone();
+        let kind = Kind::Suspicion(Reporter(first), Suspect(second));
+        self.until(async move { fleet.invoke(0, kind, event).await }, || false);
+    }
+
     fn sweep(&self) {
         let fleet = self.stage.fleet.clone();
         let event = json!({"sitefence": "sweep"});
@@ -114,6 +130,10 @@ impl Play {
         match start {
             Start::Whole => {}
             Start::Lost => self.link(false),
+            Start::Watched => {
+                self.sweep();
+                self.link(false);
+            }
             Start::LostAndOut => {
                 self.link(false);
                 let now = self.sim().clock.now();
@@ -159,7 +179,8 @@ impl Play {
             }
             Start::Forgotten => {
                 self.fenced();
-                self.touch(|reality| reality.sites[0].restart());
+                let now = self.sim().clock.now();
+                self.touch(|reality| reality.sites[0].restart(now));
             }
             Start::PutBack => {
                 self.fenced();
@@ -175,7 +196,8 @@ impl Play {
                 self.fenced();
                 self.link(true);
                 self.put_back();
-                self.touch(|reality| reality.sites[0].restart());
+                let now = self.sim().clock.now();
+                self.touch(|reality| reality.sites[0].restart(now));
             }
             Start::LeftOver => {
                 self.touch(|reality| reality.sites[0].push_all());
@@ -296,6 +318,7 @@ impl Play {
             Act::Alert => {
                 self.alert();
             }
+            Act::Suspicion => self.suspicion(),
             Act::Sweep => self.sweep(),
             Act::Fence => {
                 self.until(async move { operator::fence(&stage, &second).await }, || false);

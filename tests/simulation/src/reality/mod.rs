@@ -7,7 +7,7 @@ mod accelerator;
 mod others;
 mod site;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use fencing::accelerator::{Group, Mark, Outcome, Reached, listener_of};
@@ -15,11 +15,11 @@ use fencing::health::Checkup;
 use fencing::register::Record;
 use fencing::replication::Backup;
 use fencing::settings::Settings;
-use fencing::step::{Call, Event, Written};
+use fencing::step::{Call, Event, Fault, Written};
 use fencing::words::{SiteName, Token};
 
 pub use self::others::{Others, Whose};
-pub use self::site::{Keycloak, Site};
+pub use self::site::{Instance, Keycloak, Relay, Site};
 use crate::dice::Dice;
 use crate::layout::Layout;
 
@@ -70,6 +70,8 @@ pub struct Reality {
     pub unread: u64,
     /// Our last deep check.
     checkup: Option<Checkup>,
+    /// The relay nodes that a deep check has seen with the other site in view.
+    pub witnesses: BTreeSet<Instance>,
     /// The other topology on the accelerator, if it is deployed.
     pub others: Others,
     pub hands: Hands,
@@ -104,6 +106,7 @@ impl Reality {
             reached: None,
             unread: 0,
             checkup: None,
+            witnesses: BTreeSet::new(),
             others: Others::beside(&settings),
             hands: Hands::default(),
             rude: false,
@@ -134,6 +137,20 @@ impl Reality {
     /// The register as an executor would read it.
     pub fn register(&self) -> Record {
         self.record.clone().unwrap_or_else(Record::empty)
+    }
+
+    /// Whether a topology's table answers.
+    pub(crate) fn table(&self, whose: Whose) -> Result<(), Fault> {
+        let what = match whose {
+            Whose::Others => return Ok(()),
+            Whose::Ours if self.register_away => "it does not answer",
+            Whose::Ours if !self.table_stands => "there is no such table",
+            Whose::Ours => return Ok(()),
+        };
+        Err(Fault {
+            whom: "the register".to_owned(),
+            what: what.to_owned(),
+        })
     }
 
     /// Whether there is a register.
@@ -209,7 +226,7 @@ impl Reality {
     pub fn revive(&mut self, index: usize, now: Duration) {
         let site = &mut self.sites[index];
         site.alive = true;
-        site.restart();
+        site.restart(now);
         site.keycloak = Keycloak::Running;
         self.hands.sites[index] = Some(now);
         self.hands.keycloak[index] = Some(now);
@@ -224,11 +241,11 @@ impl Reality {
             Call::WriteRegister { expect, record } if whose == Whose::Others => {
                 others::write(&mut self.others.record, *expect, record)
             }
-            Call::ReadRegister | Call::WriteRegister { .. } if self.register_away => {
-                call.failed("it does not answer")
-            }
-            Call::ReadRegister | Call::WriteRegister { .. } if !self.table_stands => {
-                call.failed("there is no such table")
+            // What checks have kept is in the same table.
+            Call::ReadRegister | Call::WriteRegister { .. } | Call::ReadMark
+                if let Err(fault) = self.table(whose) =>
+            {
+                call.failed(fault.what)
             }
             Call::ReadRegister => Event::Register(Ok(self.record.clone().map(Box::new))),
             Call::WriteRegister { expect, record } => {
@@ -248,7 +265,13 @@ impl Reality {
                 self.reached = Some(*reached);
                 Event::Done(Ok(()))
             }
+            Call::ReadWitnesses => {
+                let checkup = self.checkup(whose);
+                let witnesses = checkup.map_or_else(BTreeMap::new, |checkup| checkup.witnesses.clone());
+                Event::Witnesses(Ok(witnesses))
+            }
             Call::ReadView { at }
+            | Call::ReadAge { at, .. }
             | Call::TakeOffline { at, .. }
             | Call::BringOnline { at, .. }
             | Call::ReadBackup { at, .. }
@@ -264,7 +287,7 @@ impl Reality {
                 }
                 self.infinispan(index, call, now, dice)
             }
-            Call::Pause { .. } => Event::Passed,
+            Call::Pause { .. } | Call::Wait { .. } => Event::Passed,
         }
     }
 }

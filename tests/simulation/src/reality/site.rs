@@ -40,13 +40,56 @@ pub struct Site {
     pub keycloak: Keycloak,
     /// What its second relay node shows of the other site, where that stays as it is.
     pub stuck: Option<bool>,
+    pub relay: Relay,
     /// How often its content was wiped by a clear that reached it from the other site.
     pub wiped: u32,
     caches: [Cache; CACHES.len()],
 }
 
-/// A site's relay nodes, the primary first.
+/// A site's relay nodes; the first one is the primary when a history begins.
 const RELAYS: [&str; 2] = ["primary", "second"];
+/// Those that nobody has restarted have been running for so long.
+const LONG: u64 = 86_400;
+
+/// Which relay node is the primary, and what has become of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Relay {
+    /// By its place in [`RELAYS`].
+    primary: usize,
+    /// It has not joined the bridge yet, and shows no other site however well the link is.
+    joining: bool,
+    /// How often each was started anew, and when for the last time.
+    starts: [(u32, Option<Duration>); 2],
+}
+
+/// One process of a relay node: of which site, which node, after how many starts.
+pub type Instance = (usize, usize, u32);
+
+impl Relay {
+    /// The primary is started anew under its old name.
+    pub fn restart(&mut self, now: Duration) {
+        let (starts, at) = &mut self.starts[self.primary];
+        (*starts, *at) = (*starts + 1, Some(now));
+        self.joining = true;
+    }
+
+    /// The other one takes its place.
+    pub fn hand_over(&mut self) {
+        self.primary = 1 - self.primary;
+        self.joining = true;
+    }
+
+    pub fn join(&mut self) {
+        self.joining = false;
+    }
+
+    /// All nodes are started anew.
+    fn restart_all(&mut self, now: Duration) {
+        for (starts, at) in &mut self.starts {
+            (*starts, *at) = (*starts + 1, Some(now));
+        }
+    }
+}
 /// So long a relay node may take to notice what another one has noticed.
 const NOTICES_WITHIN: Duration = Duration::from_secs(20);
 /// How long a state push takes.
@@ -67,6 +110,7 @@ impl Site {
             slandered: false,
             keycloak: Keycloak::Running,
             stuck: None,
+            relay: Relay::default(),
             wiped: 0,
             caches: [cache; CACHES.len()],
         }
@@ -106,7 +150,8 @@ impl Site {
     }
 
     /// Infinispan starts anew and has forgotten everything, and the other site still lacks what it lacked.
-    pub fn restart(&mut self) {
+    pub fn restart(&mut self, now: Duration) {
+        self.relay.restart_all(now);
         let fresh = Self::new().caches;
         for (cache, fresh) in self.caches.iter_mut().zip(fresh) {
             *cache = Cache {
@@ -131,6 +176,13 @@ impl Reality {
         let sees = self.sees_other(index);
         match call {
             Call::ReadView { .. } => Event::Views(Ok(self.heard(index, now, dice))),
+            Call::ReadAge { node, .. } => match RELAYS.iter().position(|name| name == node) {
+                Some(number) => {
+                    let (_, started) = self.sites[index].relay.starts[number];
+                    Event::Age(Ok(Some(started.map_or(LONG, |at| (now - at).as_secs()))))
+                }
+                None => call.failed("there is no such node"),
+            },
             Call::TakeOffline { .. } => self.switch(index, false, dice),
             Call::BringOnline { .. } => self.switch(index, true, dice),
             Call::ReadBackup { .. } => Event::Backup(Ok(self.sites[index].backup())),
@@ -211,17 +263,30 @@ impl Reality {
         View {
             relay_node: true,
             node_address: address.to_owned(),
-            relay_nodes_address: RELAYS.map(str::to_owned).into(),
+            relay_nodes_address: self.relays(index).map(str::to_owned).into(),
             local_site: name(self.name(index)),
             sites_view,
         }
     }
 
+    /// The relay nodes of a site, the primary first.
+    fn relays(&self, index: usize) -> [&'static str; 2] {
+        let primary = self.sites[index].relay.primary;
+        [RELAYS[primary], RELAYS[1 - primary]]
+    }
+
+    /// The process that is a site's primary relay node, and whether it has joined the bridge.
+    pub fn instance(&self, index: usize) -> (Instance, bool) {
+        let relay = self.sites[index].relay;
+        let (starts, _) = relay.starts[relay.primary];
+        ((index, relay.primary, starts), !relay.joining)
+    }
+
     /// What the relay nodes of a site show.
     pub fn views(&self, index: usize) -> Vec<View> {
-        let sees = self.sees_other(index);
+        let sees = self.sees_other(index) && !self.sites[index].relay.joining;
         let second = self.sites[index].stuck.unwrap_or(sees);
-        let [primary, other] = RELAYS;
+        let [primary, other] = self.relays(index);
         vec![self.node(index, primary, sees), self.node(index, other, second)]
     }
 
@@ -231,7 +296,8 @@ impl Reality {
         let mut views = self.views(index);
         // The second one notices what happens to the link a while after the primary, or before it.
         if self.hands.link.is_some_and(|at| now < at + NOTICES_WITHIN) && dice.permille(300) {
-            views[1] = self.node(index, RELAYS[1], !self.sees_other(index));
+            let [_, other] = self.relays(index);
+            views[1] = self.node(index, other, !self.sees_other(index));
         }
         if dice.permille(self.no_relay) {
             views.remove(dice.below(2) as usize);

@@ -124,14 +124,16 @@ impl Watcher {
             || format!("I1: {id} leaves listener {listener} without an endpoint"),
         );
         if let Some(fenced) = by_force {
-            let survivor = 1 - fenced;
             self.demand(before.inside[fenced] || !reality.is_in(fenced), || {
                 format!("I6: {id} ({kind}) puts the site in that it fences")
             });
-            let same = before.configs[survivor] == reality.configs(survivor);
-            self.demand(
-                same || touched(hands, began, reality) || write.reweighs || write.opens,
-                || format!("I13: {id} changes the survivor's endpoint in {}", write.arn),
+            self.survivor_is_unchanged(
+                id,
+                1 - fenced,
+                write,
+                before,
+                reality,
+                touched(hands, began, reality),
             );
             return;
         }
@@ -152,6 +154,19 @@ impl Watcher {
         self.demand(!added || whole || broken || straggles, || {
             format!("I2: {id} puts {} back while replication is cut", decision.fenced)
         });
+        self.survivor_is_unchanged(id, survivor, write, before, reality, touched_since);
+    }
+
+    /// Whoever decided, and with the register or without.
+    fn survivor_is_unchanged(
+        &mut self,
+        id: InvocationId,
+        survivor: usize,
+        write: &GroupOutcome,
+        before: &Before,
+        reality: &Reality,
+        touched_since: bool,
+    ) {
         for (group, config) in &before.configs[survivor] {
             let after = reality.configs(survivor);
             let same = after
@@ -164,6 +179,40 @@ impl Watcher {
                 format!("I13: {id} changes the survivor's endpoint in {group}: {config:?}")
             });
         }
+    }
+
+    /// What is written by force rests on the evidence that an operator's fence with the register rests on, as this
+    /// attempt was shown it.
+    pub(super) fn forced_write_is_issued(
+        &mut self,
+        id: InvocationId,
+        write: &GroupOutcome,
+        reality: &Reality,
+    ) {
+        let Some(invoked) = self.invoked(id) else {
+            return;
+        };
+        let Some(fenced) = forced(&invoked.kind).map(|fenced| reality.index(fenced)) else {
+            return;
+        };
+        if invoked.has_balanced {
+            return;
+        }
+        let restores = write.reweighs || write.opens;
+        let problem = super::records::read_evidence(invoked, 1 - fenced, fenced, restores);
+        if let Some(invoked) = self.invoked_mut(id) {
+            invoked.has_balanced = true;
+        }
+        if let Some(problem) = problem {
+            self.violated(format!(
+                "I5: {id} fences {} by force: {problem}",
+                layout::SITES[fenced]
+            ));
+        }
+        let survivor = reality.name(1 - fenced);
+        self.demand(reality.settings.may_survive(survivor), || {
+            format!("I5: {id} leaves {survivor} alone by force, which is never to be")
+        });
     }
 
     pub(super) fn infinispan_is_changed(

@@ -1,4 +1,5 @@
-//! A demand on alarms: L3, as far as it is about a loss of which no decision comes.
+//! A demand on alarms: L3, as far as it is about a loss of which no decision comes, and about a register that does not
+//! answer, without which nobody knows of the other.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use fencing::health::UNFENCED_AFTER_SECONDS;
 use fencing::register::State;
 use fencing::replication::{Sight, sight};
 
-use super::Watcher;
+use super::{Circumstance, Watcher};
 use crate::reality::Reality;
 
 /// The loss is seen within a minute, and a minute later it is known to last.
@@ -30,6 +31,18 @@ pub(super) struct Loss {
     seen: Option<Duration>,
     /// When people would have heard of one last.
     cried: Option<Duration>,
+    /// When a clock was set back last.
+    set_back: Option<Duration>,
+    /// Since when the register has not answered, functions standing.
+    away: Option<Duration>,
+    /// When a check said last that something fails.
+    failed: Option<Duration>,
+}
+
+impl Loss {
+    pub(super) fn set_back(&mut self, now: Duration) {
+        self.set_back = Some(now);
+    }
 }
 
 fn is_lost(reality: &Reality) -> bool {
@@ -47,9 +60,11 @@ impl Watcher {
         if is_lost || reality.sites.iter().any(|site| !site.alive) {
             self.loss.seen = Some(now);
         }
+        self.silence(now, stands, reality);
         let record = reality.register();
         let planned = record.hold.is_some_and(|hold| hold.until.is_some());
-        let open = record.state == State::Open && stands && reality.has_table();
+        let answers = reality.has_table() && !reality.register_away;
+        let open = record.state == State::Open && stands && answers;
         if !is_lost || !open || planned {
             self.loss.since = None;
             return;
@@ -62,11 +77,38 @@ impl Watcher {
             since + HEARD_IN_TROUBLE
         };
         let heard = self.loss.cried.is_some_and(|cried| cried >= since);
+        if calm && !heard && now > since + HEARD_WITHIN {
+            self.met.insert(Circumstance::CalmBeforeACry);
+            if self.loss.set_back.is_some_and(|at| at >= since) {
+                self.met.insert(Circumstance::CalmAfterAClockWasSetBack);
+            }
+        }
         self.demand(heard || now <= latest, || {
             format!(
                 "L3: the sites have lost each other since {since:?}, nobody is fenced, and nobody hears of it"
             )
         });
+    }
+
+    /// Nobody can say whether a loss is fenced while the register does not answer. That is said instead.
+    fn silence(&mut self, now: Duration, stands: bool, reality: &Reality) {
+        if !(stands && reality.has_table() && reality.register_away) {
+            self.loss.away = None;
+            return;
+        }
+        let since = *self.loss.away.get_or_insert(now);
+        let heard = self.loss.failed.is_some_and(|failed| failed >= since);
+        if heard {
+            self.met.insert(Circumstance::RegisterAwayAndSaid);
+        }
+        self.demand(heard || now <= since + HEARD_IN_TROUBLE, || {
+            format!("L3: the register has not answered since {since:?}, and no check says so")
+        });
+    }
+
+    /// A check says that something fails.
+    pub(crate) fn check_fails(&mut self, now: Duration) {
+        self.loss.failed = Some(now);
     }
 
     /// A check says for how long a loss has not been fenced.

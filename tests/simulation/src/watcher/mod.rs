@@ -9,9 +9,11 @@
 
 mod effects;
 mod losses;
+mod met;
 mod records;
 mod replies;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -22,8 +24,10 @@ use fencing::replication::{Backup, View};
 use fencing::settings::Mode;
 use fencing::step::{Call, Event, Task};
 use fencing::words::{Epoch, Reporter, Suspect};
+use jiff::SignedDuration;
 
-use crate::reality::Reality;
+pub use self::met::Circumstance;
+use crate::reality::{Instance, Reality};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InvocationId(pub(crate) u64);
@@ -43,6 +47,8 @@ impl fmt::Display for InvocationId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Alert(Reporter, Suspect),
+    /// The same before it is certain.
+    Suspicion(Reporter, Suspect),
     /// A resolved alert, or a watchdog's.
     Harmless,
     /// Somebody without credentials.
@@ -57,6 +63,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Alert(reporter, suspect) => write!(f, "ALERT {reporter} reports {suspect}"),
+            Self::Suspicion(reporter, suspect) => write!(f, "SUSPICION {reporter} misses {suspect}"),
             Self::Harmless => f.write_str("resolved alert and watchdog"),
             Self::Stranger => f.write_str("STRANGER"),
             Self::Sweep => f.write_str("sweep"),
@@ -85,9 +92,13 @@ struct Invoked {
     /// When its writes of groups were answered.
     answered: Vec<(String, Duration)>,
     views: Vec<View>,
+    /// When it was shown which process's view, where it is a suspicion's.
+    looks: Vec<(Duration, Instance)>,
     /// When its last reading of each site's backup took effect.
     backup_read: [Option<Duration>; 2],
     secret_reads: u32,
+    /// It has begun to write endpoint groups.
+    has_balanced: bool,
     /// The world agreed with a completed decision, for this reporter, when it began; the revision then.
     agreeing: bool,
 }
@@ -139,6 +150,12 @@ pub struct Counts {
     pub left_to_its_owner: u64,
     /// A loss was not fenced, and people heard of it.
     pub cries: u64,
+    /// A suspicion led to a decision.
+    pub suspected: u64,
+    /// One did not, and was left to the alert.
+    pub left: u64,
+    /// One was over by itself, and that was kept.
+    pub near_misses: u64,
     /// A site was fenced without the register.
     pub forced: u64,
     /// The register came to say what was forced, and functions ran again.
@@ -168,6 +185,9 @@ impl Counts {
             restored: self.restored + other.restored,
             left_to_its_owner: self.left_to_its_owner + other.left_to_its_owner,
             cries: self.cries + other.cries,
+            suspected: self.suspected + other.suspected,
+            left: self.left + other.left,
+            near_misses: self.near_misses + other.near_misses,
             forced: self.forced + other.forced,
             reconciled: self.reconciled + other.reconciled,
         }
@@ -179,6 +199,8 @@ pub struct Watcher {
     /// The first thing that did not hold.
     pub violation: Option<String>,
     pub counts: Counts,
+    /// What the history came upon.
+    pub met: BTreeSet<Circumstance>,
     invocations: Vec<Invoked>,
     /// When the newest epoch was decided.
     epoch_began: Duration,
@@ -236,8 +258,10 @@ impl Watcher {
             seen: Reading::default(),
             answered: Vec::new(),
             views: Vec::new(),
+            looks: Vec::new(),
             backup_read: [None; 2],
             secret_reads: 0,
+            has_balanced: false,
             agreeing,
         });
         InvocationId(self.invocations.len() as u64 - 1)
@@ -279,7 +303,7 @@ impl Watcher {
             Kind::Sweep => self.demand(!(writes && told_open), || {
                 format!("I11: the schedule finds nothing open and still causes {call:?}")
             }),
-            Kind::Alert(..) | Kind::Operate(_) => {}
+            Kind::Alert(..) | Kind::Suspicion(..) | Kind::Operate(_) => {}
             Kind::Forced(_) => {
                 let of_the_register = matches!(
                     call,
@@ -298,6 +322,9 @@ impl Watcher {
         }
         if let Call::TakeOffline { .. } = call {
             self.cut_is_issued(id, call, reality);
+        }
+        if let Call::WriteGroup(write) = call {
+            self.forced_write_is_issued(id, write, reality);
         }
         if let Call::WriteGroup(write) = call
             && let Some(invoked) = self.invoked_mut(id)
@@ -329,10 +356,26 @@ impl Watcher {
         }
     }
 
-    /// A clock is set: what runs just then may take its time for over.
-    pub(crate) fn clock_jumps(&mut self) {
-        for invoked in self.invocations.iter_mut().filter(|invoked| !invoked.over) {
-            invoked.faulty = true;
+    /// The clock of what serves this invocation is set, by so many seconds: if that runs just then it may take its time for
+    /// over.
+    pub(crate) fn clock_jumps(&mut self, id: InvocationId, by: SignedDuration, now: Duration) {
+        if by.is_negative() {
+            self.loss.set_back(now);
+        }
+        let Some(invoked) = self.invoked_mut(id).filter(|invoked| !invoked.over) else {
+            return;
+        };
+        invoked.faulty = true;
+        if by.is_positive() {
+            self.met.insert(Circumstance::TimeOverByAClock);
+        }
+    }
+
+    /// A reply found nobody waiting for it.
+    pub(crate) fn unheard(&mut self, id: InvocationId, event: &Event) {
+        let is_running = self.invoked(id).is_some_and(|invoked| !invoked.over);
+        if is_running && matches!(event, Event::Accelerator(Ok(_)) | Event::Group(Ok(_))) {
+            self.met.insert(Circumstance::ReplyAfterItsCallerLeft);
         }
     }
 
@@ -376,6 +419,12 @@ impl Watcher {
             }
             Call::WriteGroup(write) => {
                 self.group_is_written(id, write, before, reality, epoch);
+            }
+            Call::ReadView { at } if matches!(event, Event::Views(Ok(_))) => {
+                let (instance, _) = reality.instance(reality.index(at));
+                if let Some(invoked) = self.invoked_mut(id) {
+                    invoked.looks.push((now, instance));
+                }
             }
             Call::ReadBackup { at, .. } if matches!(event, Event::Backup(Ok(_))) => {
                 let index = reality.index(at);

@@ -11,6 +11,9 @@ use super::{Before, InvocationId, Invoked, Kind, Watcher, touched};
 use crate::layout;
 use crate::reality::Reality;
 
+/// Six seconds of looking, less what may have passed before the report arrived.
+const LOOKED_AT_LEAST: Duration = Duration::from_secs(4);
+
 impl Watcher {
     pub(super) fn register_is_written(
         &mut self,
@@ -116,7 +119,13 @@ impl Watcher {
         let Some(invoked) = self.invoked(id) else {
             return;
         };
-        let problem = evidence(invoked, decision, old, reality);
+        let is_suspicion = matches!(kind, Kind::Suspicion(..));
+        let problem = evidence(invoked, decision, old, reality).or_else(|| {
+            is_suspicion
+                .then(|| unknown(invoked, decision, reality))
+                .flatten()
+        });
+        self.counts.suspected += u64::from(is_suspicion);
         self.counts.restored += u64::from(decision.outcome.restores());
         if let Some(problem) = problem {
             self.violated(format!("I5: {id} decides epoch {}: {problem}", record.epoch));
@@ -248,23 +257,41 @@ impl Watcher {
 /// Who is in a listener: which site, how healthy, and whether it is drained.
 type Inside = (usize, Health, bool);
 
+/// What is wrong with the looks that a suspicion's decision rests on: too few or too hasty, at several nodes, or at one
+/// that nobody had seen with the other site in view, and that so may never have had it.
+fn unknown(invoked: &Invoked, decision: &Decision, reality: &Reality) -> Option<String> {
+    let site = reality.index(&decision.survivor.0);
+    let looks: Vec<_> = invoked.looks.iter().filter(|(_, (at, ..))| *at == site).collect();
+    let (Some((first, instance)), Some((last, _))) = (looks.first(), looks.last()) else {
+        return Some("nobody looked".to_owned());
+    };
+    if looks.len() < 3 || *last - *first < LOOKED_AT_LEAST {
+        return Some(format!("{} looks from {first:?} to {last:?}", looks.len()));
+    }
+    if looks.iter().any(|(_, other)| other != instance) {
+        return Some(format!("not the same node missed it all along: {looks:?}"));
+    }
+    (!reality.witnesses.contains(instance))
+        .then(|| format!("{instance:?} is not known to have seen {}", decision.fenced))
+}
+
 /// What is wrong with the evidence that an executor had for its decision.
 fn evidence(invoked: &Invoked, decision: &Decision, old: &Record, reality: &Reality) -> Option<String> {
     let (survivor, fenced) = (
         reality.index(&decision.survivor.0),
         reality.index(&decision.fenced.0),
     );
-    if let Kind::Alert(reporter, _) = &invoked.kind {
+    if let Kind::Alert(reporter, _) | Kind::Suspicion(reporter, _) = &invoked.kind {
         if decision.survivor.0 != reporter.0 {
             return Some("the reporter is to go".to_owned());
         }
-        let of = |name: &str| invoked.views.iter().find(|view| view.node_address == name);
+        let of = |is_wanted: fn(&View) -> bool| invoked.views.iter().find(|view| is_wanted(view));
         let sees = |view: &View| {
             let (own, other) = (decision.survivor.0.as_str(), decision.fenced.0.as_str());
             let named = |site: &str| view.sites_view.iter().any(|seen| seen == site);
             (view.local_site == own && named(own)).then(|| named(other))
         };
-        if of("primary").and_then(sees) != Some(false) {
+        if of(View::is_primary).and_then(sees) != Some(false) {
             return Some(format!(
                 "the primary did not miss {} now: {:?}",
                 decision.fenced, invoked.views
@@ -272,19 +299,29 @@ fn evidence(invoked: &Invoked, decision: &Decision, old: &Record, reality: &Real
         }
         // By the clock of whoever decides, and by that of whoever noted it: they may be an hour apart.
         let noted = old.divided_since.contains_key(&decision.survivor.0);
-        if of("second").and_then(sees) == Some(true) && !noted {
+        if of(|view| view.counts() && !view.is_primary()).and_then(sees) == Some(true) && !noted {
             return Some(format!(
                 "a relay node sees {} and nobody had noted it: {:?}",
                 decision.fenced, invoked.views
             ));
         }
     }
+    read_evidence(invoked, survivor, fenced, decision.outcome.restores())
+}
+
+/// What is wrong with what it was shown of the accelerator.
+pub(super) fn read_evidence(
+    invoked: &Invoked,
+    survivor: usize,
+    fenced: usize,
+    restores: bool,
+) -> Option<String> {
     let Some(reading) = &invoked.reading else {
         return Some("the accelerator was not read".to_owned());
     };
     let balancers = [layout::balancer(0), layout::balancer(1)];
-    let operated = matches!(invoked.kind, Kind::Operate(_));
-    if decision.outcome.restores() && !operated {
+    let operated = matches!(invoked.kind, Kind::Operate(_) | Kind::Forced(_));
+    if restores && !operated {
         return Some("nobody said that a drained site is to serve".to_owned());
     }
     let mut listeners: Vec<(&str, Vec<Inside>)> = Vec::new();

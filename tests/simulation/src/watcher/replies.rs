@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fencing::contract::alert::LEFT;
 use fencing::register::State;
 use fencing::settings::Mode;
 
@@ -41,6 +42,15 @@ impl Watcher {
                     format!("I10: nothing is to be done for {id}, answered {status}: {text}")
                 });
             }
+            Kind::Suspicion(..) if text.starts_with(LEFT) => {
+                self.counts.left += 1;
+                self.demand(status == 200, || {
+                    format!("I10: {id} is left to the alert, and answered {status}: {text}")
+                });
+            }
+            Kind::Suspicion(..) => self.demand(status != 429, || {
+                format!("I10: {id} is only suspected, and answered {status}: {text}")
+            }),
             Kind::Alert(reporter, _) => {
                 let hands = reality.hands;
                 let own = reality.index(&reporter.0);

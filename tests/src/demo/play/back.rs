@@ -15,7 +15,7 @@ const LINES: usize = 2;
 impl Play {
     pub(super) async fn how_things_stand(&mut self) -> Result<(), DemoError> {
         let [a, b] = self.sites();
-        self.screen.chapter("What somebody reads who is woken");
+        self.screen.chapter("What an operator reads when woken");
         self.screen.say("A mail has come:");
         let mail = self.show_mail("a site is fenced").await?;
         let told = [

@@ -33,16 +33,17 @@ impl Play {
         let password = self.stage.aws.secret(self.stage.region(), &secret).await?;
         self.stage.infinispan.set_password(&user, &password);
         let answer = self.health_after_a_minute().await?;
-        self.screen
-            .claim("put right, it is green again", answer.status == 200, || {
-                format!("{answer:?}")
-            })?;
+        self.screen.claim(
+            "once that is corrected, it is green again",
+            answer.status == 200,
+            || format!("{answer:?}"),
+        )?;
 
         let arguments = ["drill", EXAMPLE, "--path", "1m"];
         let ran = self.provision.run(&self.screen, &arguments).await?;
         let answer = self.ask().await?;
         self.screen.claim(
-            "a rehearsal makes it fail, and ends by itself: do people hear of it?",
+            "a rehearsal makes it fail, and ends by itself: are people notified?",
             ran.code == Some(0) && answer.status == 503 && answer.body.contains("failing=forced"),
             || format!("{}\n{answer:?}", ran.seen()),
         )?;

@@ -131,6 +131,7 @@ pub enum ServerCertificate {
 pub struct Builder {
     sites: [String; 2],
     nodes: usize,
+    relay_nodes: usize,
     caches: Vec<String>,
     users: Vec<User>,
     certificates: BTreeMap<String, ServerCertificate>,
@@ -152,6 +153,13 @@ impl Builder {
     #[must_use]
     pub fn nodes(mut self, nodes: usize) -> Self {
         self.nodes = nodes.max(1);
+        self
+    }
+
+    /// How many of them are relay nodes; one unless set.
+    #[must_use]
+    pub fn relay_nodes(mut self, relay_nodes: usize) -> Self {
+        self.relay_nodes = relay_nodes.max(1);
         self
     }
 
@@ -199,6 +207,9 @@ impl Builder {
         let [first, second] = &self.sites;
         let mut world = World::new([first, second], self.nodes, &self.caches);
         world.release = self.release;
+        for cluster in &mut world.clusters {
+            cluster.more_relays = self.relay_nodes - 1;
+        }
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 world,
@@ -255,6 +266,7 @@ impl InfinispanPair {
         Builder {
             sites: sites.map(str::to_owned),
             nodes: 2,
+            relay_nodes: 1,
             caches: KEYCLOAK_CACHES.map(str::to_owned).to_vec(),
             users: Vec::new(),
             certificates: BTreeMap::new(),
@@ -384,6 +396,13 @@ impl Site {
         }
         self.server.drop_connections();
         self.server.set_door(Door::Open);
+    }
+
+    /// The relay node joins the bridge from now on, or has joined it.
+    pub fn set_joining(&self, joining: bool) {
+        if let Some(cluster) = self.front.shared.state.lock().world.cluster_mut(self.name()) {
+            cluster.joining = joining;
+        }
     }
 
     /// The bridge moves to another node, or to none.

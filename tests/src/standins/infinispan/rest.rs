@@ -14,7 +14,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use self::documents::{backups, cache_status, container, container_status, node_status};
+use self::documents::{backups, cache_status, container, container_status, node_status, stats};
 use super::pushes::Push;
 use super::world::{BackupStatus, CacheFault, Link, Release, World, WriteError};
 
@@ -55,6 +55,8 @@ pub enum Operation {
     Clear,
     /// `GET /rest/v2/caches/{cache}?action=size`
     Size,
+    /// `GET /rest/v2/caches/{cache}?action=stats`
+    Stats,
     /// `GET /rest/v2/caches/{cache}?action=keys`, with `limit` of them
     Keys,
     /// `PUT /rest/v2/caches/{cache}/{key}`
@@ -90,6 +92,7 @@ impl Operation {
             Self::Container
             | Self::Caches
             | Self::Size
+            | Self::Stats
             | Self::Keys
             | Self::Put
             | Self::Get
@@ -189,6 +192,7 @@ impl Asked {
             }
             (["rest", "v2", "caches", cache], Some("clear")) if post => of_cache(Operation::Clear, cache),
             (["rest", "v2", "caches", cache], Some("size")) if get => of_cache(Operation::Size, cache),
+            (["rest", "v2", "caches", cache], Some("stats")) if get => of_cache(Operation::Stats, cache),
             (["rest", "v2", "caches", cache], Some("keys")) if get => Self {
                 limit: query.and_then(limit),
                 ..of_cache(Operation::Keys, cache)
@@ -423,6 +427,7 @@ pub(super) fn respond(
             let keys: Vec<&String> = keys.take(asked.limit.unwrap_or(usize::MAX)).collect();
             ok(&json!(keys))
         }
+        Operation::Stats => ok(&stats(cluster, node, cache)),
         Operation::Size => {
             let size = cluster.caches.get(cache).map_or(0, |cache| cache.entries.len());
             ok(&json!(size))

@@ -9,6 +9,7 @@
 //! `tests/standins_infinispan/recorded.rs` compares.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::pushes::Push;
 
@@ -90,6 +91,12 @@ pub struct Cluster {
     pub nodes: Vec<String>,
     /// Which node carries the bridge. Only it has a view of the sites; right after losing it, none has.
     pub relay: Option<usize>,
+    /// How many nodes are relay nodes beside it, those that follow it.
+    pub more_relays: usize,
+    /// It has not joined the bridge yet, and shows no other site, however well the link is.
+    pub joining: bool,
+    /// When each node was started, where that was not long ago.
+    pub started: Vec<Option<Instant>>,
     /// Whether the processes run, reachable for REST clients or not.
     pub running: bool,
     pub caches: BTreeMap<String, Cache>,
@@ -104,6 +111,8 @@ pub struct Cache {
     pub third: Option<(String, Backup)>,
     /// The other site's push is coming in, or was begun and never ended.
     pub receiving: bool,
+    /// Whether it keeps statistics, as those of Keycloak's guide do.
+    pub statistics: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -352,6 +361,7 @@ impl Cluster {
     fn new(site: &str, nodes: usize, caches: &[String]) -> Self {
         let cache = Cache {
             backup: Some(Backup::NEW),
+            statistics: true,
             ..Cache::default()
         };
         Self {
@@ -361,6 +371,9 @@ impl Cluster {
                 .collect(),
             // The last one, so that whoever asks once asks the wrong one.
             relay: nodes.checked_sub(1),
+            more_relays: 0,
+            joining: false,
+            started: vec![None; nodes],
             running: true,
             caches: caches.iter().map(|name| (name.clone(), cache.clone())).collect(),
         }
@@ -369,6 +382,7 @@ impl Cluster {
     /// What a restart of all processes forgets. Entries stay, as they do in a cache with a store.
     pub(super) fn restart(&mut self) {
         self.running = true;
+        self.started = vec![Some(Instant::now()); self.nodes.len()];
         for cache in self.caches.values_mut() {
             cache.receiving = false;
             let third = cache.third.as_mut().map(|(_, backup)| backup);
@@ -390,6 +404,24 @@ impl Cluster {
             UnderWay::Clear { .. } => cache.entries.clear(),
             UnderWay::PushStart { .. } => cache.receiving = true,
         }
+    }
+
+    /// The relay nodes, the primary first.
+    pub(super) fn relay_nodes(&self) -> Vec<usize> {
+        let count = self.nodes.len();
+        let others = self.more_relays.min(count.saturating_sub(1));
+        self.relay
+            .into_iter()
+            .flat_map(|first| (0..=others).map(move |next| (first + next) % count))
+            .collect()
+    }
+
+    /// For how many seconds a node has been running. Those that nobody has restarted were there a week ago.
+    pub(super) fn seconds_up(&self, node: usize) -> i64 {
+        let started = self.started.get(node).copied().flatten();
+        started.map_or(7 * 86_400, |at| {
+            i64::try_from(at.elapsed().as_secs()).unwrap_or(i64::MAX)
+        })
     }
 
     /// The caches that have a backup, wherever.

@@ -200,7 +200,7 @@ fn either_half_and_either_site_can_be_worked_on_alone() {
     let early = sites.apply_with(&["--only", "clusters"]);
     assert_eq!(early.code, Some(1), "{early}");
     assert!(
-        early.stderr.contains("the function does not stand yet"),
+        early.stderr.contains("the function is not deployed yet"),
         "{early}"
     );
     let unknown = sites.apply_with(&["--only", "site-c"]);

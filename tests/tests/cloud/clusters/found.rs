@@ -20,7 +20,8 @@ fn a_kind_that_is_not_installed_leaves_the_rest_to_be_planned_and_to_be_destroye
         "{plan}"
     );
     assert!(
-        plan.to_string().contains("prometheus-operator brings the kinds"),
+        plan.to_string()
+            .contains("prometheus-operator provides the kinds"),
         "{plan}"
     );
     let destroyed = sites.run(DESTROY);
@@ -114,7 +115,7 @@ fn the_alerts_of_others_are_only_moved_by_consent() {
     let plan = sites.run(PLAN);
     assert_eq!(plan.code, Some(0), "{plan}");
     let consequence = "moves the alerts of all user projects there, away from the platform's: 1 PrometheusRule and 1 \
-                       AlertmanagerConfig of others are concerned";
+                       AlertmanagerConfig of others are affected";
     assert!(plan.to_string().contains(consequence), "{plan}");
     let refused = sites.apply();
     assert_eq!(refused.code, Some(3), "{refused}");
@@ -213,7 +214,10 @@ fn whoever_did_not_answer_is_not_said_to_have_nothing_to_do() {
     for plan in [PLAN, &["plan", "--only", "clusters"]] {
         let plan = sites.run(plan);
         assert!(!plan.to_string().contains("nothing to do"), "{plan}");
-        assert!(plan.stderr.contains("site `site-b` is not planned for"), "{plan}");
+        assert!(
+            plan.stderr.contains("site `site-b` is not in this plan"),
+            "{plan}"
+        );
     }
 }
 
@@ -279,8 +283,8 @@ fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() 
         .unwrap();
     let plan = sites.run(PLAN);
     assert_eq!(plan.code, Some(0), "{plan}");
-    let told = "PodMonitor sitefence-demo: .spec.sampleLimit was set by `kubectl-edit` beside what we set; to take it \
-                out: kubectl --context site-b -n keycloak patch podmonitor sitefence-demo --type json -p \
+    let told = "PodMonitor sitefence-demo: .spec.sampleLimit was set by `kubectl-edit` in addition to what we set; \
+                to remove it: kubectl --context site-b -n keycloak patch podmonitor sitefence-demo --type json -p \
                 '[{\"op\":\"remove\",\"path\":\"/spec/sampleLimit\"}]'";
     assert!(plan.stderr.contains(told), "{plan}");
     // What widens a field of ours takes it from us, and stays beside it when we have it back.
@@ -325,7 +329,7 @@ fn a_config_map_that_a_repository_keeps_gets_its_lines_there() {
     assert_eq!(refused.code, Some(1), "{refused}");
     for run in [&plan, &refused] {
         for told in [
-            "is kept by Argo CD's application monitoring, which takes out what `apply` adds to it",
+            "is managed by Argo CD's application monitoring, which removes what `apply` adds to it",
             "add `enabled: true` and `enableAlertmanagerConfig: true` below `alertmanager:`",
             "--skip-user-workload",
         ] {
@@ -414,13 +418,12 @@ fn a_certificate_that_the_function_would_not_trust_is_told_by_the_plan() {
     let plan = plan_with(", caBundle: ca.pem, serverName: other.keycloak.svc");
     assert!(
         plan.stderr
-            .contains("its certificate proves infinispan.keycloak.svc, and neither"),
+            .contains("its certificate covers infinispan.keycloak.svc, and neither"),
         "{plan}"
     );
     let plan = plan_with("");
     assert!(
-        plan.stderr
-            .contains("its certificate is signed by no authority of the public ones"),
+        plan.stderr.contains("no public authority signed its certificate"),
         "{plan}"
     );
 }

@@ -50,10 +50,14 @@ fn what_two_clusters_and_aws_have_is_a_topology_that_plans() {
     insta::assert_snapshot!("from_clusters", settled(&sites, &page));
     let validated = sites.run(&["validate", "found.yaml"]);
     assert_eq!(validated.code, Some(0), "{validated}\n{text}");
-    // The stand-in's zip is for x86_64, which is not the usual processor.
-    let path = sites.cloud.home.path().join("found.yaml");
-    std::fs::write(&path, format!("{text}function: {{ architecture: x86_64 }}\n")).unwrap();
-    let plan = sites.run(&["plan", "found.yaml", "--function-zip", "given.zip"]);
+    let plan = if tests::provision::another().is_some() {
+        sites.run(&["plan", "found.yaml"])
+    } else {
+        // The stand-in's zip is for x86_64, which is not the usual processor.
+        let path = sites.cloud.home.path().join("found.yaml");
+        std::fs::write(&path, format!("{text}function: {{ architecture: x86_64 }}\n")).unwrap();
+        sites.run(&["plan", "found.yaml", "--function-zip", "given.zip"])
+    };
     assert_eq!(plan.code, Some(0), "{plan}");
 }
 
@@ -108,7 +112,7 @@ fn what_the_guide_s_function_was_told_is_taken_over() {
     assert_eq!(run.code, Some(0), "{run}");
     let text = std::fs::read_to_string(sites.cloud.home.path().join("found.yaml")).unwrap();
     for line in [
-        "of Keycloak's guide is here and fences, too",
+        "of Keycloak's guide is deployed here and fences, too",
         "  username: developer  # as in the guide's function keycloak-failover\n",
         "  passwordSecret: demo/infinispan  # as in the guide's function keycloak-failover\n",
     ] {

@@ -68,6 +68,8 @@ fn an_older_function_is_replaced_by_a_newer_one_and_goes() {
     let sites = Sites::with_two_functions();
     let before = sites.inventory();
     sites.succeeds(&["validate"]);
+    sites.succeeds(&["render", "-o", "out"]);
+    assert!(sites.cloud.home.path().join("out/aws/eu-west-1").is_dir());
     let version = sites.succeeds(&["version", "topology.yaml"]);
     assert!(version.contains("eu-west-1           no function\n"), "{version}");
 

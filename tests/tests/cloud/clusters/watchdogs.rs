@@ -28,8 +28,7 @@ fn an_apply_ends_when_both_watchdogs_came_through() {
     assert!(status.success(), "{run}");
     for site in ["site-a", "site-b"] {
         assert!(
-            run.stderr
-                .contains(&format!("the watchdog of {site} came through")),
+            run.stderr.contains(&format!("the watchdog from {site} arrived")),
             "{run}"
         );
     }

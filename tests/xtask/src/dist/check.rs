@@ -4,11 +4,12 @@
 //!   local AWS, accelerator, Infinispans, clusters ◀── loopback ──▶ /provision in an empty root (empty-root.sh)
 //! ```
 //!
-//! Two things are played, for each processor: an older deployment is planned for, upgraded and taken away; and the demo
-//! is, in which the function that `provision` carries starts, fences, and brings the site back. Programs for another
-//! processor run under qemu, by the kernel's hand.
+//! Three things are played, for each processor: from an empty folder to a plan for two clusters that `init` has read; an
+//! older deployment is planned for, upgraded and taken away; and the demo, in which the function that `provision` carries
+//! starts, fences, and brings the site back. Programs for another processor run under qemu, by the kernel's hand.
 
 use std::path::Path;
+use std::time::Instant;
 
 use super::{Processor, make_folder, shell};
 use crate::command::Command;
@@ -32,6 +33,7 @@ pub(super) fn run(
     programs(workspace).run()?;
     Command::cargo(workspace, &["build", "--workspace", "--bins"]).run()?;
     for (processor, archive) in archives {
+        let begun = Instant::now();
         let folder = place.join("check").join(processor.name);
         shell(workspace, "rm -rf \"$1\"", &[&folder])?;
         make_folder(&folder.join("archive"))?;
@@ -42,24 +44,26 @@ pub(super) fn run(
             &[&place.join(archive), &folder, &workspace.root.join(SCRIPT)],
         )?;
         let provision = folder.join("provision");
-        let test = [
-            "test",
-            "--workspace",
-            "--test",
-            "cloud",
-            "--",
-            "clusters::versions",
-        ];
-        with_tools(workspace, Command::cargo(workspace, &test))
-            .environment("SITEFENCE_PROVISION", &provision)
-            .environment("SITEFENCE_ARCHITECTURE", processor.name)
-            .run_tests()?;
+        let played = |test: &str| {
+            let test = ["test", "--workspace", "--test", "cloud", "--", test];
+            with_tools(workspace, Command::cargo(workspace, &test))
+                .environment("SITEFENCE_PROVISION", &provision)
+                .environment("SITEFENCE_ARCHITECTURE", processor.name)
+                .run_tests()
+        };
+        played("clusters::init::what_two_clusters_and_aws_have_is_a_topology_that_plans")?;
+        let took = begun.elapsed();
+        played("clusters::versions")?;
         let demo = Command::new(workspace, workspace.binary("demo"), "run this task again");
         let demo = demo
             .arguments(&[&provision])
             .arguments(&[format!("carried:{}", processor.name)])
             .arguments(&[workspace.root.join("examples")]);
         with_tools(workspace, demo).run()?;
+        println!(
+            "{archive}: from an empty folder to a plan in {} s, with all that the test does beside",
+            took.as_secs()
+        );
         println!("{archive}: deploys, upgrades, fences and goes, alone in an empty root");
     }
     Ok(())

@@ -75,7 +75,7 @@ with zipfile.ZipFile(sys.argv[2]) as packed:
 ";
 const PACKED: &str = "run this task again; it installs what it needs itself";
 
-const COREUTILS: &str = "install GNU tar, gzip and coreutils";
+const COREUTILS: &str = "install git, GNU tar, gzip and coreutils";
 
 /// Makes the archives.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
@@ -92,7 +92,14 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     };
     let mut sizes = Vec::new();
     for processor in &PROCESSORS {
-        let program = build.program("function", "bootstrap", "release", processor, None)?;
+        let program = build.program(
+            "function",
+            "bootstrap",
+            "release",
+            processor,
+            None,
+            Some("shipped"),
+        )?;
         let packed = functions.join(format!("{}.zip", processor.name));
         pack(workspace, &python, &program, &packed)?;
         sizes.push((
@@ -105,7 +112,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     // What runs here writes the manual pages of all.
     let mut own = workspace.binary("provision");
     for processor in processors {
-        let program = build.program("provisioner", "provision", "dist", processor, Some(&functions))?;
+        let functions = Some(functions.as_path());
+        let program = build.program("provisioner", "provision", "dist", processor, functions, None)?;
         sizes.push((
             format!("provision for {}", processor.name),
             size(&program)?,
@@ -205,6 +213,7 @@ impl Build<'_> {
         profile: &str,
         processor: &Processor,
         functions: Option<&Path>,
+        features: Option<&str>,
     ) -> Result<PathBuf, Failure> {
         let mut command = Command::cargo(self.workspace, &["zigbuild", "--locked", "--package", package])
             .arguments(&[
@@ -218,6 +227,9 @@ impl Build<'_> {
             .environment("PATH", Path::new(&self.path))
             .environment("CARGO_TARGET_DIR", self.target_folder)
             .environment("CARGO_ENCODED_RUSTFLAGS", self.without_directories());
+        if let Some(features) = features {
+            command = command.arguments(&["--features", features]);
+        }
         if let Some(functions) = functions {
             command = command.environment("SITEFENCE_FUNCTIONS", functions);
             if let Some(commit) = commit(self.workspace) {
@@ -272,8 +284,10 @@ fn fill(
 ) -> Result<(), Failure> {
     shell(workspace, "rm -rf \"$1\"", &[folder])?;
     make_folder(folder)?;
+    // Of folders what git knows: somebody may have tried something out in them.
     let copy = "cp \"$2\" \"$1/provision\" && cp README.md CHANGELOG.md LICENSE topology.schema.json \"$1/\" \
-                && cp -R examples docs \"$1/\" && cp tests/xtask/Containerfile \"$1/\"";
+                && cp tests/xtask/Containerfile \"$1/\" \
+                && git ls-files -z -- examples docs | tar --null --files-from=- -c | tar -x -C \"$1\"";
     shell(workspace, copy, &[folder, program])?;
     let sbom = sbom::of(workspace, processor.target)?;
     let path = folder.join("sbom.cdx.json");

@@ -1,9 +1,9 @@
 //! A loss that nobody acts upon: a site does not see the other one, and no decision comes of it.
 //!
-//! Each refusal of an alert is right by itself, and twenty of them in a row are an outage of which nobody hears:
-//! both sites wait for each other, the function is well, its answers are sentences in a log. So the minute's check,
-//! which asks both Infinispans anyway, remembers since when it has seen such a loss, and why a report of it would not
-//! lead to a decision *now*. A loss that is fenced in time is seen once at most.
+//! Each refusal of an alert is right by itself, and twenty of them in a row are an outage that nobody notices: both
+//! sites wait for each other, the function is well, its answers are sentences in a log. So the minute's check, which
+//! asks both Infinispans anyway, remembers since when it has seen such a loss, and why a report of it would not lead
+//! to a decision *now*. A loss that is fenced in time is seen once at most.
 //!
 //! It needs no report: that none arrives is a reason, too. And it writes nothing into the record, whose revisions
 //! belong to decisions; it is kept with the check's result.
@@ -90,7 +90,7 @@ impl Judge<'_> {
         if let Some(hold) = &record.hold {
             return obstacle(
                 Reason::Hold,
-                format!("{} holds everything: {}", hold.by, hold.reason),
+                format!("{} has put a hold on: {}", hold.by, hold.reason),
                 "`provision release` ends the hold; the next report decides",
             );
         }
@@ -111,22 +111,24 @@ impl Judge<'_> {
         if sight.is_none_or(|sight| *sight == Sight::Nothing) {
             return obstacle(
                 Reason::Unheard,
-                format!("{own}, which missed {peer}, does not answer any more"),
-                "without its word it cannot survive: look at its Infinispan",
+                format!("{own}, which did not see {peer}, no longer answers"),
+                "unless it answers, it cannot survive: check its Infinispan",
             );
         }
         if sight == Some(&Sight::WrongSite) {
             return obstacle(
                 Reason::Unheard,
-                format!("{own}, which missed {peer}, no longer counts: its address leads to another site"),
+                format!(
+                    "{own}, which did not see {peer}, no longer counts: its address leads to another site"
+                ),
                 "the check of its Infinispan says where it leads",
             );
         }
         if !self.settings.may_survive(own) {
             return obstacle(
                 Reason::NeverSurvivor,
-                format!("{own} is never to be left alone, and no report of {peer} has led to a decision"),
-                "where the other one has died, `promote` makes this one survive all the same",
+                format!("{own} must never survive alone, and no report from {peer} has led to a decision"),
+                "if the other one has died, `promote` makes this one survive anyway",
             );
         }
         match self.reading() {
@@ -160,7 +162,7 @@ impl Judge<'_> {
                     return obstacle(
                         Reason::GoneBack,
                         format!(
-                            "the register is at {}, and had reached {reached}: it was restored from a backup",
+                            "the register is at {}, but had already reached {reached}: it was restored from a backup",
                             Reached::of(record)
                         ),
                         "the check `register-gone-back` says what to do",
@@ -171,7 +173,8 @@ impl Judge<'_> {
                     return obstacle(
                         Reason::Unfit,
                         format!("{own} is not fit to survive: {unfit}"),
-                        "look at both sites: where the other one is the better, its own report or an operator fences",
+                        "check both sites: if the other one is the better survivor, its own report or an operator's \
+                         `fence` decides that",
                     );
                 }
             }
@@ -185,13 +188,13 @@ impl Judge<'_> {
             return obstacle(
                 Reason::Divided,
                 format!("another relay node of {own} still sees {peer}"),
-                "it is decided when that lasts for a minute",
+                "if that lasts for a minute, it is decided",
             );
         }
         obstacle(
             Reason::NoReport,
-            format!("no report of {own} has led to a decision, and nothing is known that forbids one"),
-            "look along Prometheus, its rule, Alertmanager, the way out of the cluster; the function's log says what \
+            format!("no report from {own} has led to a decision, and nothing is known that prevents one"),
+            "check Prometheus, its rule, Alertmanager and the way out of the cluster; the function's log says what \
              it answered",
         )
     }
@@ -213,7 +216,7 @@ fn finding(
     let seconds = seconds_from(unfenced.since, now);
     let peer = peer.map_or_else(String::new, ToString::to_string);
     let sentence = format!(
-        "{} has not seen {peer} for {seconds} seconds, and nobody is fenced: {}",
+        "{} has not seen {peer} for {seconds} seconds, and no site is fenced: {}",
         unfenced.site, obstacle.why
     );
     // So long a loss that is going to be fenced takes, and so long people meant it.

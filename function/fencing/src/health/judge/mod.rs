@@ -88,6 +88,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         .map(|(site, _)| site);
     let blind_since = judge.since(blind, previous.map(|previous| &previous.blind_since));
     let divided_since = judge.since(&divided, previous.map(|previous| &previous.divided_since));
+    let witnesses = judge.witnesses(previous);
     let unreachable = judge.infinispans(record.as_ref(), &blind_since, &divided_since);
     judge.certificates();
     let unfenced = judge.unfenced(record.as_ref(), &sights, previous, marked.as_ref());
@@ -110,6 +111,7 @@ pub fn judge(settings: &Settings, now: Timestamp, looks: &[Look]) -> Checkup {
         state: record.as_ref().map(|record| record.state),
         unreachable,
         sights,
+        witnesses,
         blind_since,
         divided_since,
         unfenced,
@@ -153,8 +155,8 @@ fn drained(sites: &[(SiteName, String)]) -> Finding {
         .collect();
     warns(
         format!("{}: weight or traffic dial 0", told.join(", ")),
-        "a drained site does not survive the loss of one that is not: if the work on it is over, restore its weight and \
-         the dial; if it is the only one left, an operator's `fence` of the other one restores both",
+        "a drained site does not survive the loss of a site that is not drained: if the work on it is over, restore \
+         its weight and the dial; if it is the only one left, an operator's `fence` of the other one restores both",
     )
 }
 
@@ -176,7 +178,7 @@ impl<'a> Judge<'a> {
             Some(Look { seen: Err(fault), .. }) => Err(fault.clone()),
             None => Err(Fault {
                 whom: probe.name(),
-                what: "nobody looked".to_owned(),
+                what: "it was not checked".to_owned(),
             }),
         }
     }
@@ -197,8 +199,7 @@ impl<'a> Judge<'a> {
     }
 
     fn secrets(&mut self) {
-        let role =
-            "or the role's statement ReadItsSecrets does not name it: `provision apply` puts that right";
+        let role = "or the role's statement ReadItsSecrets does not name it: `provision apply` corrects that";
         let user = &self.settings.infinispan_username;
         for (probe, hint) in [
             (
@@ -233,11 +234,11 @@ impl<'a> Judge<'a> {
                 listing.groups.len()
             )),
             Ok(Seen::Listing(_)) => fails("it is disabled: nobody reaches either site", "enable it"),
-            Ok(_) => fails("it was not looked at", "this is a fault of the function"),
+            Ok(_) => fails("it was not checked", "this is a bug in the function"),
             Err(fault) => fails(
                 fault.to_string(),
-                "was it deleted? Or the role's statement FindListenersAndGroups does not name it: `provision \
-                 apply` puts that right",
+                "was it deleted? Or the role's statement FindListenersAndGroups does not name it: `provision apply` \
+                 corrects that",
             ),
         };
         self.say_of(&probe, finding);
@@ -247,11 +248,11 @@ impl<'a> Judge<'a> {
         }
         let finding = match self.seen(&Probe::Endpoints) {
             Ok(Seen::Endpoints(reading)) => self.endpoints(reading, record),
-            Ok(_) => fails("they were not looked at", "this is a fault of the function"),
+            Ok(_) => fails("they were not checked", "this is a bug in the function"),
             Err(fault) => fails(
                 fault.to_string(),
-                "does the role's statement FenceAtTheAccelerator name each endpoint group? `provision apply` puts \
-                 that right",
+                "does the role's statement FenceAtTheAccelerator name each endpoint group? `provision apply` \
+                 corrects that",
             ),
         };
         self.say_of(&Probe::Endpoints, finding);
@@ -279,7 +280,7 @@ impl<'a> Judge<'a> {
         match unknown {
             Some(group) => fails(
                 format!(
-                    "the endpoint group {} holds a site, and the function would not look there",
+                    "the endpoint group {} holds a site, but the function would not look there",
                     group.arn
                 ),
                 AGAIN,
@@ -319,12 +320,11 @@ impl<'a> Judge<'a> {
         if let Some(stranger) = unfit(|unfit| matches!(unfit, Unfit::Unknown { .. } | Unfit::Nobody)) {
             return fails(
                 stranger.to_string(),
-                "was a balancer replaced? `provision apply` looks again; what does not belong there has to be \
-                 taken out by hand",
+                "was a balancer replaced? `provision apply` looks again; take out by hand what does not belong there",
             );
         }
         let Some(record) = record else {
-            return fine("each belongs to a site; whether it should be there only the register knows");
+            return fine("each belongs to a site; only the register knows whether it should be there");
         };
         match (&record.decision, record.state) {
             (Some(decision), State::Complete) if reading.agrees_with(&decision.outcome) => fine(format!(
@@ -332,18 +332,21 @@ impl<'a> Judge<'a> {
                 decision.survivor, record.epoch
             )),
             (Some(_), State::Complete) if record.recovery_seen_at.is_some() => warns(
-                "both sites are back in: a recovery by hand, not yet believed",
-                "nothing: it is believed when it was seen twice",
+                "both sites are back in the accelerator: a recovery by hand, not yet confirmed",
+                "nothing to do: it is confirmed when it has been seen twice",
             ),
             (Some(decision), State::Complete) => fails(
                 format!(
-                    "they are not what epoch {} decided: exactly {}",
+                    "they are not what epoch {} decided, which is exactly {}",
                     record.epoch, decision.survivor
                 ),
-                "the schedule puts right what it may; its sentence in the log says what it found",
+                "the schedule corrects what it may; its line in the log says what it found",
             ),
             (Some(decision), State::Rejoining) if self.is_in_too_early(reading, record) => fails(
-                format!("{} is in while it is being brought back", decision.fenced),
+                format!(
+                    "{} is in the accelerator while it is being brought back",
+                    decision.fenced
+                ),
                 "take it out by hand: it lacks state, and replication may be cut both ways; the rejoin puts it in as its \
                  last step",
             ),
@@ -361,7 +364,7 @@ impl<'a> Judge<'a> {
             }) {
                 Some(missing) => fails(
                     missing.to_string(),
-                    "put it back; while it is out by hand, replication to it goes on",
+                    "put it back; while it is out, replication to it continues",
                 ),
                 None => fine("exactly the two sites"),
             },
@@ -371,19 +374,20 @@ impl<'a> Judge<'a> {
     fn register(&mut self, record: Option<&Record>) {
         let finding = match (self.seen(&Probe::Register), record) {
             (Ok(_), Some(record)) => fine(format!("epoch {}, {}", record.epoch, record.state)),
-            (Ok(_), None) => fails("it was not looked at", "this is a fault of the function"),
+            (Ok(_), None) => fails("it was not checked", "this is a bug in the function"),
             (Err(fault), _) => fails(
                 fault.to_string(),
-                "no site is fenced without it: is the table there, and may the role's statement KeepTheRegister \
-                 read it?",
+                "no site can be fenced without it: does the table exist, and does the role's statement \
+                 KeepTheRegister allow reading it?",
             ),
         };
         self.say_of(&Probe::Register, finding);
         let finding = match self.seen(&Probe::RegisterWrite) {
-            Ok(_) => fine("takes a conditional write"),
+            Ok(_) => fine("accepts a conditional write"),
             Err(fault) => fails(
                 fault.to_string(),
-                "no site is fenced without it: may the role's statement KeepTheRegister write to the table?",
+                "no site can be fenced without it: does the role's statement KeepTheRegister allow writing to the \
+                 table?",
             ),
         };
         self.say_of(&Probe::RegisterWrite, finding);
@@ -393,18 +397,18 @@ impl<'a> Judge<'a> {
         for site in &self.settings.sites {
             let site = &site.name;
             let probe = Probe::Watchdog { of: site.clone() };
-            let hint = "what it reports of the other site would not arrive either: look along Prometheus, \
-                        Alertmanager, the way out of the cluster, the webhook's password";
+            let hint = "its reports about the other site would not arrive either: check Prometheus, Alertmanager, \
+                        the way out of the cluster, and the webhook's password";
             let finding = match self.seen(&probe) {
                 Ok(Seen::Watchdog(Some(last))) => {
                     let age = seconds_from(*last, self.now);
                     if age > u64::from(WATCHDOG_SILENT_AFTER_SECONDS) {
-                        warns(format!("{site}'s last watchdog came {age} seconds ago"), hint)
+                        warns(format!("{site}'s last watchdog arrived {age} seconds ago"), hint)
                     } else {
-                        fine(format!("{site}'s last watchdog came {age} seconds ago"))
+                        fine(format!("{site}'s last watchdog arrived {age} seconds ago"))
                     }
                 }
-                Ok(_) => warns(format!("no watchdog of {site} has ever come"), hint),
+                Ok(_) => warns(format!("no watchdog from {site} has ever arrived"), hint),
                 Err(fault) => warns(fault.to_string(), "it is not known whether its alerts arrive"),
             };
             self.say_of(&probe, finding);
@@ -430,10 +434,10 @@ impl<'a> Judge<'a> {
                 "name addresses in `notify.emails`, or subscribe to the topic by hand",
             ),
             Ok(Seen::Subscriptions { confirmed, .. }) => fine(format!("{confirmed} subscriptions")),
-            Ok(_) => warns("they were not looked at", "this is a fault of the function"),
+            Ok(_) => warns("they were not checked", "this is a bug in the function"),
             Err(fault) => warns(
                 fault.to_string(),
-                "nobody may be notified of a fence: is the topic there, and may the role publish to it?",
+                "perhaps nobody is notified of a fence: does the topic exist, and may the role publish to it?",
             ),
         };
         self.say_of(&probe, finding);
@@ -450,10 +454,11 @@ impl<'a> Judge<'a> {
             {
                 fails(
                     format!(
-                        "epoch {} is rejoining, and nobody has gone on with it for {silent} seconds",
+                        "epoch {} is rejoining, and nobody has continued it for {silent} seconds",
                         record.epoch
                     ),
-                    "go on with it: until it ends the fenced site may not replicate, and its Keycloak may be stopped",
+                    "continue it: until it ends, the fenced site may have stopped replicating, and its Keycloak may \
+                     be stopped",
                 )
             }
             Some(age) if age > u64::from(STUCK_AFTER_SECONDS) => fails(
@@ -461,7 +466,7 @@ impl<'a> Judge<'a> {
                     "epoch {} is {} for {age} seconds and not complete",
                     record.epoch, record.state
                 ),
-                "the survivor may still wait for the lost site; the schedule's sentence in the log says what keeps \
+                "the survivor may still wait for the lost site; the schedule's line in the log says what keeps \
                  failing",
             ),
             Some(age) => fine(format!(
@@ -492,7 +497,7 @@ impl<'a> Judge<'a> {
         let sentence = format!("held by {} since {}: {}", hold.by, hold.since, hold.reason);
         let finding = match overdue {
             Some(seconds) => warns(
-                format!("{sentence}; {seconds} seconds longer than wished"),
+                format!("{sentence}; {seconds} seconds longer than intended"),
                 "no site is fenced while it lasts: `provision release` ends it",
             ),
             None => fine(sentence),

@@ -59,13 +59,13 @@ const GONE_BACK: &str = "register-gone-back";
 /// See the step that refuses to act upon it.
 fn gone_back(record: &Record, reached: Reached, again: bool) -> Finding {
     let found = format!(
-        "it says epoch {}, revision {}, and had reached epoch {}, revision {}: it was restored from a backup, and \
-         nothing is decided",
+        "it says epoch {}, revision {}, but had already reached epoch {}, revision {}: it was restored from a \
+         backup, so nothing is decided",
         record.epoch, record.rev, reached.epoch, reached.rev
     );
     let hint = format!(
-        "compare what it says with what is so (`provision status`); `provision release --resume-epoch {}` has it \
-         believed",
+        "compare the register with reality (`provision status`), then confirm it: `provision release --resume-epoch \
+         {}`",
         record.epoch
     );
     if again {
@@ -93,10 +93,10 @@ fn judged(mark: &Mark, ours: &str) -> (Finding, bool) {
             (warns(found, hint), true)
         }
         Mark::Unread(why) => {
-            let hint = "may the role's statement FindListenersAndGroups list the accelerator's tags? `provision apply` \
-                        puts that right";
+            let hint = "does the role's statement FindListenersAndGroups allow listing the accelerator's tags? \
+                        `provision apply` corrects that";
             (
-                warns(format!("whose the accelerator is cannot be read: {why}"), hint),
+                warns(format!("the accelerator's owner cannot be read: {why}"), hint),
                 false,
             )
         }

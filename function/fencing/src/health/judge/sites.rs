@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::{Finding, Judge, fails, fine, warns};
 use crate::health::{
-    BLIND_AFTER_SECONDS, DIVIDED_AFTER_SECONDS, ENDING_FAILS_DAYS, ENDING_WARNS_DAYS, Probe, Reach, Refusal,
-    Seen, seconds_from,
+    BLIND_AFTER_SECONDS, Checkup, DIVIDED_AFTER_SECONDS, ENDING_FAILS_DAYS, ENDING_WARNS_DAYS, Probe, Reach,
+    Refusal, RelayWitness, Seen, seconds_from,
 };
 use crate::register::{Record, State};
-use crate::replication::{Backup, Sight, View, relay_nodes_disagree, sight};
+use crate::replication::{Backup, Sight, View, primary, relay_nodes_disagree, sight};
 use crate::words::SiteName;
 
 impl Judge<'_> {
@@ -42,6 +42,35 @@ impl Judge<'_> {
             }
         }
         (sights, divided)
+    }
+
+    /// The primary relay node of each site that has seen the other one, now or a while ago. Where another node has taken
+    /// its place since, or two claim it, nobody has.
+    pub(super) fn witnesses(&self, previous: Option<&Checkup>) -> BTreeMap<SiteName, RelayWitness> {
+        let mut witnesses = BTreeMap::new();
+        for probe in self.probes_of_sites() {
+            let Probe::Infinispan { at, backup } = &probe else {
+                continue;
+            };
+            let known = previous
+                .and_then(|previous| previous.witnesses.get(at))
+                .filter(|witness| witness.counts_at(self.now));
+            let views = self.views_of(&probe).unwrap_or_default();
+            let strays = views.iter().any(|view| view.local_site != at.as_str());
+            let witness = match primary(views) {
+                _ if strays => None,
+                Some(node) if node.sees(backup) => Some(RelayWitness {
+                    node: node.node_address.clone(),
+                    relays: u32::try_from(node.relay_nodes_address.len()).unwrap_or(u32::MAX),
+                    at: self.now,
+                }),
+                Some(node) => known.filter(|known| known.node == node.node_address).cloned(),
+                None if views.iter().any(View::is_primary) => None,
+                None => known.cloned(),
+            };
+            witnesses.extend(witness.map(|witness| (at.clone(), witness)));
+        }
+        witnesses
     }
 
     /// Since when something is so at these sites, as far as the deep checks have seen.
@@ -90,14 +119,14 @@ impl Judge<'_> {
                     }
                 }
                 Ok(Seen::Infinispan(Reach::Refuses(why, what))) => fails(what.clone(), self.hint_for(*why)),
-                Ok(_) => fails("it was not looked at", "this is a fault of the function"),
+                Ok(_) => fails("it was not checked", "this is a bug in the function"),
                 Err(fault) if silent.len() == probes.len() => fails(
                     fault.to_string(),
                     "neither site can be reached: can the function get out of its network?",
                 ),
                 Err(fault) => warns(
                     fault.to_string(),
-                    "if the site is lost, this is what the other one's alert is for",
+                    "if the site is lost, the other one's alert deals with that",
                 ),
             };
             self.say_of(probe, finding);
@@ -117,8 +146,8 @@ impl Judge<'_> {
             let (whose, hint) = if ending.is_authority {
                 (
                     "an authority's certificate",
-                    "add its successor to the site's `infinispan.caBundle` beside it and apply, before Infinispan's \
-                     certificate is renewed by that",
+                    "add its successor to the site's `infinispan.caBundle` and apply, before Infinispan's \
+                     certificate is renewed by the successor",
                 )
             } else {
                 (
@@ -153,7 +182,7 @@ impl Judge<'_> {
                 "the topology's names of sites have to be those of the Infinispan clusters' configuration"
                     .to_owned()
             }
-            Refusal::Other => "look at this Infinispan, and at its address in the topology".to_owned(),
+            Refusal::Other => "check this Infinispan, and its address in the topology".to_owned(),
         }
     }
 }
@@ -166,11 +195,11 @@ pub fn leads_elsewhere(site: &str) -> String {
 /// Of an Infinispan that would cut, and cannot be asked whether the other site is lost: it cannot survive.
 fn blind(seconds: u64) -> Finding {
     let found = format!(
-        "answers, but for {seconds} seconds its primary relay node did not, and only that can say whether the other site \
-         is lost"
+        "answers, but its primary relay node has not answered for {seconds} seconds, and only that node can say \
+         whether the other site is lost"
     );
-    let hint = "have as many relay nodes as replicas (`maxRelayNodes`), or have connections spread over the nodes: a \
-                passthrough Route of OpenShift keeps a caller at one of them unless it is annotated \
+    let hint = "run as many relay nodes as replicas (`maxRelayNodes`), or spread connections over the nodes: an \
+                OpenShift passthrough Route keeps a caller on one node unless it is annotated \
                 `haproxy.router.openshift.io/balance: roundrobin`";
     if seconds >= u64::from(BLIND_AFTER_SECONDS) {
         fails(found, hint)
@@ -192,12 +221,12 @@ fn divided(views: &[View], other: &SiteName, seconds: u64) -> Finding {
         nodes.into_iter().collect::<Vec<_>>().join(", ")
     };
     let found = format!(
-        "its relay nodes disagree for {seconds} seconds: {} sees {other}, {} does not",
+        "its relay nodes have disagreed for {seconds} seconds: {} sees {other}, {} does not",
         names(true),
         names(false)
     );
-    let hint = "look at the network between the relay nodes and the gossip routers, and whether one of them hangs; where \
-                the primary misses the other site, writes fail at every node";
+    let hint = "check the network between the relay nodes and the gossip routers, and whether one of them hangs; if \
+                the primary does not see the other site, writes fail at every node";
     if seconds >= u64::from(DIVIDED_AFTER_SECONDS) {
         fails(found, hint)
     } else {
@@ -208,16 +237,17 @@ fn divided(views: &[View], other: &SiteName, seconds: u64) -> Finding {
 /// Of an Infinispan that does as it is told: is its replication what the register says?
 fn answers(reach: &Reach, sight: Sight, other: &SiteName, record: Option<&Record>) -> Finding {
     let (backup, which) = match reach {
+        Reach::Answers(Backup::Mixed, _) => (Backup::Mixed, ", not the same at each of its nodes".to_owned()),
         Reach::Answers(backup, _) => (*backup, String::new()),
         Reach::Mixed(offline, _) => (Backup::Mixed, format!(", offline for {}", offline.join(", "))),
-        Reach::Refuses(_, what) => return fails(what.clone(), "this is a fault of the function"),
+        Reach::Refuses(_, what) => return fails(what.clone(), "this is a bug in the function"),
     };
     let sees = match sight {
         Sight::Sees => "sees",
         _ => "does not see",
     };
     let sentence =
-        format!("answers, with ADMIN rights; it {sees} {other}, and replication to that is {backup}{which}");
+        format!("answers, with ADMIN rights; it {sees} {other}, and replication to it is {backup}{which}");
     let is_open = record.is_some_and(|record| record.state == State::Open);
     if is_open && backup != Backup::Online {
         return fails(

@@ -67,7 +67,7 @@ fn every_kind_of_wrong_cluster_is_refused_with_what_was_found() {
     let cases: &[(Flaw, &str)] = &[
         (
             |it| drop(it.groups.remove(OPENSHIFT)),
-            "site `site-a` is said to be on `openshift`, but its cluster is not: it lacks the API group \
+            "site `site-a` has `platform: openshift`, but its cluster is not that: it lacks the API group \
              route.openshift.io, and it serves AlertmanagerConfig in v1alpha1, v1beta1",
         ),
         (
@@ -202,7 +202,7 @@ fn without_the_aws_half_a_function_must_stand_already() {
     case.choices.aws = false;
     assert_eq!(
         case.problems(),
-        ["the function does not stand yet, and without it there is nothing to put into the clusters"]
+        ["the function is not deployed yet, and without it there is nothing to put into the clusters"]
     );
     let mut standing = standing();
     let mut fencing = stack("CREATE_COMPLETE", &[]);

@@ -16,16 +16,18 @@ pub(super) fn backups(cluster: &Cluster, peer: &str, cache: &str) -> Vec<(String
 }
 
 pub(super) fn container(cluster: &Cluster, node: usize, world: &World) -> Value {
-    let is_relay = cluster.relay == Some(node);
-    let view = if is_relay {
+    let relays = cluster.relay_nodes();
+    let is_relay = relays.contains(&node);
+    let view = if is_relay && cluster.joining {
+        vec![cluster.site.clone()]
+    } else if is_relay {
         world.view(&cluster.site)
     } else {
         Vec::new()
     };
-    let relay_address: Vec<&String> = cluster
-        .relay
-        .and_then(|relay| cluster.nodes.get(relay))
-        .into_iter()
+    let relay_address: Vec<&String> = relays
+        .iter()
+        .filter_map(|relay| cluster.nodes.get(*relay))
         .collect();
     let addresses: Vec<String> = (0..cluster.nodes.len())
         .map(|number| format!("10.128.0.{}:7800", number + 10))
@@ -105,4 +107,24 @@ pub(super) fn node_status(cluster: &Cluster, status: BackupStatus) -> Value {
             .map(|(number, node)| (node.clone(), json!(of(number))))
             .collect(),
     )
+}
+
+/// What a cache of one node has counted: nothing but the time, of which it says less than none where it keeps no
+/// statistics.
+pub(super) fn stats(cluster: &Cluster, node: usize, cache: &str) -> Value {
+    let counts = cluster.caches.get(cache).is_some_and(|cache| cache.statistics);
+    let since_start = if counts { cluster.seconds_up(node) } else { -1 };
+    let nothing = if counts { 0 } else { -1 };
+    json!({
+        "time_since_start": since_start,
+        "time_since_reset": since_start,
+        "approximate_entries": nothing,
+        "current_number_of_entries": -1,
+        "stores": nothing,
+        "retrievals": nothing,
+        "hits": nothing,
+        "misses": nothing,
+        "evictions": nothing,
+        "required_minimum_number_of_nodes": if counts { 1 } else { -1 },
+    })
 }

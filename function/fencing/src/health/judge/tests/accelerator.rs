@@ -178,7 +178,7 @@ fn secrets_certificates_and_the_accelerator() {
             )],
             &[],
             &["endpoints"],
-            "not yet believed",
+            "not yet confirmed",
         ),
         (
             vec![(
@@ -190,7 +190,7 @@ fn secrets_certificates_and_the_accelerator() {
             )],
             &["endpoints"],
             &[],
-            "site-b is in while it is being brought back",
+            "site-b is in the accelerator while it is being brought back",
         ),
         (
             vec![
@@ -208,7 +208,7 @@ fn secrets_certificates_and_the_accelerator() {
             ],
             &["decision"],
             &[],
-            "nobody has gone on with it for 3601 seconds",
+            "nobody has continued it for 3601 seconds",
         ),
         // Its last step puts the site in.
         (

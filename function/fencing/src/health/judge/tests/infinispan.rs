@@ -15,7 +15,7 @@ fn each_sites_infinispan() {
             )],
             &[],
             &["infinispan:site-a"],
-            "for 0 seconds its primary relay node did not",
+            "its primary relay node has not answered for 0 seconds",
         ),
         (
             vec![
@@ -27,7 +27,7 @@ fn each_sites_infinispan() {
             ],
             &["infinispan:site-a"],
             &[],
-            "for 300 seconds its primary relay node did not",
+            "its primary relay node has not answered for 300 seconds",
         ),
         (
             vec![
@@ -39,7 +39,7 @@ fn each_sites_infinispan() {
             ],
             &[],
             &["infinispan:site-a"],
-            "for 0 seconds its primary relay node did not",
+            "its primary relay node has not answered for 0 seconds",
         ),
         // Nobody says anything.
         (
@@ -88,7 +88,7 @@ fn each_sites_infinispan() {
             vec![(infinispan("site-b"), silence())],
             &[],
             &["infinispan:site-b"],
-            "what the other one's alert is for",
+            "the other one's alert deals with that",
         ),
         (
             vec![
@@ -142,7 +142,7 @@ fn each_sites_infinispan() {
             vec![(infinispan("site-a"), Ok(answers("site-a", Backup::Mixed)))],
             &["infinispan:site-a"],
             &[],
-            "is mixed, although no site is fenced",
+            "is mixed, not the same at each of its nodes, although no site is fenced",
         ),
         (
             vec![(infinispan("site-a"), Ok(mixed("site-a", &["sessions", "work"])))],
@@ -158,7 +158,63 @@ fn each_sites_infinispan() {
             ],
             &[],
             &[],
-            "it sees site-b, and replication to that is offline",
+            "it sees site-b, and replication to it is offline",
         ),
     ]);
+}
+
+/// Rows: what site-a's nodes say, who the check before has seen and when, who counts from now on.
+#[test]
+fn the_primary_that_has_seen_the_other_site_is_remembered() {
+    let both: &[&str] = &["site-a", "site-b"];
+    let own: &[&str] = &["site-a"];
+    let one = |name: &str, sees| View {
+        relay_nodes_address: vec![name.to_owned()],
+        ..relay("site-a", name, sees)
+    };
+    let known = |seconds| Some(("n1", seconds));
+    for (views, before, expected) in [
+        (Some(vec![one("n1", both)]), None, Some(("n1", 0))),
+        (Some(vec![one("n2", both)]), known(-60), Some(("n2", 0))),
+        // The link is lost: who saw the other site counts for a while.
+        (Some(vec![one("n1", own)]), known(-60), known(-60)),
+        (Some(vec![one("n1", own)]), known(-181), None),
+        (Some(vec![one("n1", own)]), known(60), None),
+        (Some(vec![one("n1", own)]), None, None),
+        // Somebody else has become the primary, and may not have joined yet.
+        (Some(vec![one("n2", own)]), known(-60), None),
+        // The site has fallen apart.
+        (Some(vec![one("n1", both), one("n2", own)]), known(-60), None),
+        // By chance only a pod was met, or nobody.
+        (Some(vec![]), known(-60), known(-60)),
+        (None, known(-60), known(-60)),
+        // That is another site's.
+        (Some(vec![relay("site-b", "n1", both)]), known(-60), None),
+    ] {
+        let witness = |(node, seconds): (&str, i64)| RelayWitness {
+            node: node.to_owned(),
+            relays: 1,
+            at: at(seconds),
+        };
+        let previous = Checkup {
+            witnesses: before
+                .into_iter()
+                .map(|it| (site("site-a"), witness(it)))
+                .collect(),
+            ..checkup(&[])
+        };
+        let seen = match &views {
+            Some(views) => Ok(tells(views)),
+            None => silence(),
+        };
+        let judged = judged(&[
+            (infinispan("site-a"), seen),
+            (Probe::LastCheckup, Ok(Seen::Checkup(Some(Box::new(previous))))),
+        ]);
+        assert_eq!(
+            judged.witnesses.get(&site("site-a")),
+            expected.map(witness).as_ref(),
+            "{views:?} {before:?}"
+        );
+    }
 }

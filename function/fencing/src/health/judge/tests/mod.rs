@@ -10,7 +10,7 @@ use crate::accelerator::{
     Endpoint, EndpointConfig, Group, GroupOutcome, Health, Mark, Marked, Outcome, Reached,
 };
 use crate::health::samples::{GROUP, at, balancer, checkup, relay, settings, site};
-use crate::health::{Ending, Reach, Refusal, probes};
+use crate::health::{Ending, Reach, Refusal, RelayWitness, probes};
 use crate::register::{Decision, Hold, Rejoin};
 use crate::replication::{Backup, View};
 use crate::words::{Epoch, Rev};

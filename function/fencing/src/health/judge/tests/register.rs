@@ -51,7 +51,7 @@ fn the_register_and_people() {
             vec![(Probe::Register, Ok(record(held(-3601, None))))],
             &[],
             &["hold"],
-            "1 seconds longer than wished",
+            "1 seconds longer than intended",
         ),
         (
             vec![(Probe::Register, Ok(record(held(-90_000, Some(60)))))],

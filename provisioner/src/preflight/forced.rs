@@ -10,31 +10,30 @@ use jiff::Timestamp;
 
 use crate::observed::forced::{ForcedFence, ForcedStep};
 use crate::topology::Region;
-use crate::world::register::ItemsError;
 
 /// What stands at the function of one Region.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stands {
-    pub(super) region: Region,
+pub struct Stands {
+    pub region: Region,
     /// What is reserved for it; with 0 it does not begin.
-    pub(super) reserved: Option<u32>,
-    pub(super) left: Option<ForcedFence>,
+    pub reserved: Option<u32>,
+    pub left: Option<ForcedFence>,
 }
 
 /// What a command has signed with, and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Signed {
-    pub(super) at: Timestamp,
-    pub(super) by: String,
-    pub(super) step: ForcedStep,
+pub struct Signed {
+    pub at: Timestamp,
+    pub by: String,
+    pub step: ForcedStep,
 }
 
 /// Whether anything may be touched: every function is stopped, and by nobody else.
-pub(super) fn may_act(stands: &[Stands], own: &Signed) -> Result<(), String> {
+pub fn may_act(stands: &[Stands], own: &Signed) -> Result<(), String> {
     for one in stands {
         let region = &one.region;
         if one.reserved != Some(0) {
-            return Err(format!("somebody has let the function of {region} run again"));
+            return Err(format!("somebody has let the function in {region} run again"));
         }
         may_go_on(one, own)?;
     }
@@ -42,30 +41,30 @@ pub(super) fn may_act(stands: &[Stands], own: &Signed) -> Result<(), String> {
 }
 
 /// Whether what stands at a function is a command's own, apart from whether it is stopped.
-pub(super) fn may_go_on(one: &Stands, own: &Signed) -> Result<(), String> {
+pub fn may_go_on(one: &Stands, own: &Signed) -> Result<(), String> {
     let region = &one.region;
     match &one.left {
         None => Err(format!(
-            "somebody has taken away from the function of {region} what was noted there"
+            "somebody has removed the note at the function in {region}"
         )),
         Some(left) if left.at != own.at || left.by != own.by => Err(format!(
-            "{} has taken this over at the function of {region}, at {}",
+            "{} has taken this over at the function in {region}, at {}",
             left.by, left.at
         )),
         Some(left) if left.step != own.step => Err(format!(
-            "another command has gone on meanwhile, as the function of {region} shows"
+            "another command has continued meanwhile, as the function in {region} shows"
         )),
         Some(_) => Ok(()),
     }
 }
 
 /// Whether functions may run again after a refusal: only where no command has begun anything, this one or an earlier.
-pub(super) fn may_release(earlier: Option<ForcedStep>) -> bool {
+pub fn may_release(earlier: Option<ForcedStep>) -> bool {
     matches!(earlier, None | Some(ForcedStep::Stopped))
 }
 
 /// Which step stands after the protocol has ended: what was refused before anything was touched was not begun.
-pub(super) fn step_after(
+pub fn step_after(
     earlier: Option<ForcedStep>,
     begun: ForcedStep,
     status: Status,
@@ -80,34 +79,29 @@ pub(super) fn step_after(
 
 /// What a function had reserved before it was stopped, right before that is done; `seen` is what stood there when the
 /// command began.
-pub(super) fn reserved_before(stands: &Stands, seen: Option<&ForcedFence>) -> Result<Option<u32>, String> {
+pub fn reserved_before(stands: &Stands, seen: Option<&ForcedFence>) -> Result<Option<u32>, String> {
     let region = &stands.region;
     match (&stands.left, stands.reserved) {
         (now, _) if now.as_ref() != seen => Err(format!(
-            "somebody else is at it: what is noted at the function of {region} has just changed"
+            "somebody else is working on it: the note at the function in {region} has just changed"
         )),
         (Some(left), _) => Ok(left.concurrency),
         (None, Some(0)) => Err(format!(
-            "the function of {region} is stopped already, and nothing says what was reserved for it before: give it back \
-             its concurrency first (`function.reservedConcurrency` in the topology)"
+            "the function in {region} is already stopped, and nothing says what was reserved for it before: give it \
+             back its concurrency first (`function.reservedConcurrency` in the topology)"
         )),
         (None, reserved) => Ok(reserved),
     }
 }
 
 /// Of several functions' notes the one that says the most.
-pub(super) fn furthest<'l>(all: impl Iterator<Item = &'l ForcedFence>) -> Option<&'l ForcedFence> {
+pub fn furthest<'l>(all: impl Iterator<Item = &'l ForcedFence>) -> Option<&'l ForcedFence> {
     all.max_by_key(|left| left.step != ForcedStep::Stopped)
 }
 
 /// Whether a hold may be taken off without being asked for: it was put on beside what was forced.
-pub(super) fn hold_came_after(since: Timestamp, left: &ForcedFence) -> bool {
+pub fn hold_came_after(since: Timestamp, left: &ForcedFence) -> bool {
     since >= left.at
-}
-
-/// Whether the register is out of reach for everybody. That somebody may not read it says nothing about it.
-pub(super) fn is_silent(error: &ItemsError) -> bool {
-    matches!(error, ItemsError::Call(error) if error.is_outage())
 }
 
 #[cfg(test)]
@@ -116,7 +110,6 @@ mod tests {
 
     use super::*;
     use crate::topology::SiteName;
-    use crate::world::call::{AwsCall, CallError};
 
     const AT: &str = "2026-11-21T10:00:00Z";
     const LATER: &str = "2026-11-21T10:00:01Z";
@@ -233,35 +226,5 @@ mod tests {
         let left = left(AT, "ana", ForcedStep::Begun);
         assert!(hold_came_after(LATER.parse().unwrap(), &left));
         assert!(!hold_came_after("2026-11-21T09:59:59Z".parse().unwrap(), &left));
-    }
-
-    #[test]
-    fn a_register_that_may_not_be_read_is_not_silent() {
-        let call = || AwsCall::new("DynamoDB", "GetItem", "eu-west-1");
-        let refused = |code: &str| {
-            ItemsError::Call(CallError::Refused {
-                call: call(),
-                code: code.to_owned(),
-                message: "no".to_owned(),
-            })
-        };
-        let source = || "no".into();
-        assert!(is_silent(&refused("InternalServerError")));
-        assert!(is_silent(&ItemsError::Call(CallError::Unanswered {
-            call: call(),
-            source: source()
-        })));
-        for code in [
-            "AccessDeniedException",
-            "ExpiredTokenException",
-            "ResourceNotFoundException",
-        ] {
-            assert!(!is_silent(&refused(code)), "{code}");
-        }
-        assert!(!is_silent(&ItemsError::Call(CallError::Unsigned {
-            call: call(),
-            source: source()
-        })));
-        assert!(!is_silent(&ItemsError::Nowhere));
     }
 }

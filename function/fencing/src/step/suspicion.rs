@@ -1,0 +1,394 @@
+//! A suspicion: a site's monitoring sees the other out of view, and nobody has waited yet whether that lasts.
+//!
+//! ```text
+//!   [register ∥ endpoint groups ∥ the reporter's view ∥ who saw the other site last]
+//!     ├─ anything against a fence, or nobody is known to have seen it ──▶ left to SiteOffline
+//!     └─ wait, look, wait, look …            nothing is written, no claim is taken
+//!          ├─ seen, divided, silent, another node ──▶ left to SiteOffline
+//!          └─ at last [view ∥ register ∥ endpoint groups], then how long the node has been running
+//!               └─ as an alert: decide, carry out
+//! ```
+//!
+//! `SiteOffline` waits in Prometheus, where a minute of evaluations, a group's wait and an interval are added to what the
+//! wait is for. This one arrives at once, and the function waits itself: it asks the same node again and again, and
+//! decides only if that has missed the other site all along.
+//!
+//! `SiteOffline` is the fallback for everything. So whatever keeps this from a decision is no failure: the answer is 200,
+//! because Alertmanager counts any other as a notification that failed, and the alert that is counted comes seconds later.
+//! For the same reason it notes nothing and raises no alarm; those belong to the alert.
+//!
+//! **A node that has just become its site's relay node must not convict.** Until it has joined the bridge it shows no
+//! other site: up to twenty seconds, where the node before it died as the bridge's coordinator. Such a view lasts as long
+//! as a lost link's and looks like it. So the node has to be one that the minute's check has seen with the other site in
+//! view, and it has to have been running since before that: a node that was restarted may have its old name.
+//!
+//! **A site with one relay node is out of view whenever that is restarted**, however good the witness. So the suspect has
+//! to have two of them, as the same check has counted; nobody asks the suspect now.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::alert::{fence, ours, rejoining, resume};
+use super::evidence::{Because, allowed, obstacle, reading};
+use super::script::{Halt, Position, Script};
+use super::{Call, Fault};
+use crate::answer::{Answer, Status};
+use crate::contract::alert::LEFT;
+use crate::health::RelayWitness;
+use crate::register::{Record, State};
+use crate::replication::{Sight, primary, sight};
+use crate::words::{Fenced, Reporter, Survivor, Suspect};
+
+/// So much of the time before an alert arrived counts. Its beginning is told by another clock.
+const BEFORE_AT_MOST: SignedDuration = SignedDuration::from_secs(2);
+
+/// The fewest times that are looked.
+const LOOKS_AT_LEAST: u32 = 3;
+
+/// Between two of them passes so much at least, and no more than that.
+const APART_AT_LEAST: u32 = 1000;
+const APART_AT_MOST: u32 = 2000;
+
+/// Looks that take so much longer than meant have met something that hangs, and what follows could come too late.
+const LATE_AFTER: SignedDuration = SignedDuration::from_secs(2);
+
+/// What a function's timeout has to leave beside the suspicion itself: [`LATE_AFTER`], and a fence with its answer.
+pub const ROOM_SECONDS: u32 = 8;
+
+/// A site with fewer relay nodes is out of view whenever its only one is restarted: measured, 11 to 13 seconds with a
+/// `kill -9` and an immediate start. With two of them no restart of one was ever seen at the other site.
+const RELAYS_AT_LEAST: u32 = 2;
+
+/// The check asks the nodes up to so long before it writes down when it did.
+const CHECK_TAKES: SignedDuration = SignedDuration::from_secs(5);
+
+pub(super) fn suspicion(
+    script: &mut Script<'_>,
+    reporter: &Reporter,
+    suspect: &Suspect,
+    since: Option<Timestamp>,
+) -> Result<Answer, Halt> {
+    let suspicion = Suspicion {
+        reporter,
+        suspect,
+        since,
+        arrived: script.now(),
+    };
+    match suspicion.judge(script) {
+        Ok(answer) | Err(Halt::Answer(answer)) if answer.status == Status::NotNow => {
+            Ok(left(&answer.sentence))
+        }
+        end => end,
+    }
+}
+
+fn left(sentence: &str) -> Answer {
+    Answer::new(Status::Done, format!("{LEFT}: {sentence}"))
+}
+
+fn leave<T>(sentence: impl Into<String>) -> Result<T, Halt> {
+    Err(Halt::Answer(Answer::new(Status::NotNow, sentence)))
+}
+
+struct Suspicion<'a> {
+    reporter: &'a Reporter,
+    suspect: &'a Suspect,
+    since: Option<Timestamp>,
+    arrived: Timestamp,
+}
+
+/// What was asked for at the beginning.
+struct Opening {
+    accelerator: Position,
+    view: Position,
+    witnesses: Position,
+}
+
+/// What looking has come to: the reporter misses the suspect.
+struct Missed {
+    /// Read with the last look.
+    accelerator: Position,
+    /// How often that was, for how long, in the words of the evidence.
+    told: String,
+}
+
+impl Suspicion<'_> {
+    fn judge(&self, script: &mut Script<'_>) -> Result<Answer, Halt> {
+        let Self {
+            reporter, suspect, ..
+        } = self;
+        ours(script, reporter, suspect)?;
+        self.possible(script)?;
+        let register = script.start(Call::ReadRegister);
+        let asked = Opening {
+            accelerator: script.start(Call::ReadAccelerator),
+            view: self.look(script),
+            witnesses: script.start(Call::ReadWitnesses),
+        };
+        let record = script.register(register)?;
+        let by = format!("{reporter}'s suspicion");
+        let mut missed = None;
+        script.rounds(record, |script, record| match record.state {
+            State::Open => self.open(script, record, &asked, &mut missed, &by),
+            State::Decided | State::Isolated => {
+                let last = missed
+                    .as_ref()
+                    .map_or(asked.accelerator, |missed: &Missed| missed.accelerator);
+                resume(script, record, last, reporter, &by)
+            }
+            State::Complete => {
+                let fenced = record.fenced().map_or_else(String::new, ToString::to_string);
+                leave(format!("{fenced} is fenced, epoch {}", record.epoch))
+            }
+            State::Rejoining => Ok(rejoining(record)),
+        })
+    }
+
+    /// Refuses where the function is not meant to look, or could not end in time.
+    fn possible(&self, script: &Script<'_>) -> Result<(), Halt> {
+        let settings = script.settings;
+        let (seconds, timeout) = (settings.suspicion_seconds, settings.timeout_seconds);
+        if seconds == 0 {
+            return leave("suspicions are not looked into here");
+        }
+        if seconds.saturating_add(ROOM_SECONDS) > timeout {
+            let sentence =
+                format!("{seconds} seconds of looking and a fence take longer than {timeout} seconds");
+            return leave(sentence);
+        }
+        Ok(())
+    }
+
+    fn look(&self, script: &mut Script<'_>) -> Position {
+        script.start(Call::ReadView {
+            at: self.reporter.0.clone(),
+        })
+    }
+
+    fn open(
+        &self,
+        script: &mut Script<'_>,
+        record: &Record,
+        asked: &Opening,
+        missed: &mut Option<Missed>,
+        by: &str,
+    ) -> Result<Answer, Halt> {
+        let Self {
+            reporter, suspect, ..
+        } = self;
+        allowed(script, record)?;
+        if missed.is_none() {
+            self.nothing_against(script, record, asked.accelerator)?;
+            let (looked, newer) = self.miss(script, asked)?;
+            *missed = Some(looked);
+            if newer != *record {
+                // What was seen holds all the same; what it means the newer one says.
+                return Err(Halt::Rerun(Box::new(newer)));
+            }
+        }
+        let Some(Missed { accelerator, told }) = missed else {
+            return leave("nothing was looked at");
+        };
+        self.nothing_against(script, record, *accelerator)?;
+        let reading = reading(script, *accelerator)?;
+        let because = Because {
+            by,
+            reason: told,
+            alerted_at: self.since,
+            waives_drained: false,
+        };
+        fence(script, record, &reading, reporter, suspect, &because)
+    }
+
+    /// Refuses where looking longer would be for nothing: the decision would be refused.
+    fn nothing_against(
+        &self,
+        script: &mut Script<'_>,
+        record: &Record,
+        accelerator: Position,
+    ) -> Result<(), Halt> {
+        let reading = reading(script, accelerator)?;
+        let (survivor, fenced) = (Survivor(self.reporter.0.clone()), Fenced(self.suspect.0.clone()));
+        match obstacle(script, record, &reading, &survivor, &fenced) {
+            None => Ok(()),
+            Some(sentence) => leave(sentence),
+        }
+    }
+
+    /// Looks until the suspect has been missing for long enough, and returns the register as it is then.
+    fn miss(&self, script: &mut Script<'_>, asked: &Opening) -> Result<(Missed, Record), Halt> {
+        let node = self.misses(script, asked.view)?;
+        let witness = self.witness(script, asked.witnesses, &node)?;
+        let pauses = pauses(self.since, self.arrived, script.settings.suspicion_seconds);
+        let whole: u32 = pauses.iter().sum();
+        let by = self
+            .arrived
+            .saturating_add(SignedDuration::from_millis(whole.into()) + LATE_AFTER)
+            .unwrap_or(Timestamp::MAX);
+        let mut last = None;
+        for (index, pause) in pauses.iter().enumerate() {
+            script.pass(*pause)?;
+            let view = self.look(script);
+            if index + 1 == pauses.len() {
+                last = Some((
+                    script.start(Call::ReadRegister),
+                    script.start(Call::ReadAccelerator),
+                ));
+            }
+            let now = self.misses(script, view)?;
+            if now != node {
+                let reporter = self.reporter;
+                return leave(format!(
+                    "{reporter}'s primary relay node was {node} and is {now}: nobody has missed {} all along",
+                    self.suspect
+                ));
+            }
+            if script.now() > by {
+                return leave("looking takes too long");
+            }
+        }
+        let Some((register, accelerator)) = last else {
+            return leave("nothing was looked at");
+        };
+        // After the last look: a node that was restarted in between has not missed anybody.
+        let age = script.start(Call::ReadAge {
+            at: self.reporter.0.clone(),
+            node: node.clone(),
+        });
+        let record = script.register(register)?;
+        let age = script.age(age)?;
+        self.has_run_since(script, &witness, age)?;
+        let told = format!(
+            "{} suspects it and did not see it in {} looks over {} seconds",
+            self.reporter,
+            pauses.len() + 1,
+            whole / 1000
+        );
+        Ok((Missed { accelerator, told }, record))
+    }
+
+    /// The node that misses the suspect, by one look.
+    fn misses(&self, script: &mut Script<'_>, asked: Position) -> Result<String, Halt> {
+        let Self {
+            reporter, suspect, ..
+        } = self;
+        let views = match script.views(asked)? {
+            Ok(views) => views,
+            Err(fault) => return leave(fault.to_string()),
+        };
+        match sight(&views, &reporter.0, &suspect.0) {
+            Sight::Misses => match primary(&views) {
+                Some(node) => Ok(node.node_address.clone()),
+                None => leave(format!(
+                    "several nodes of {reporter} call themselves its primary relay node"
+                )),
+            },
+            Sight::Sees => leave(format!("{reporter} sees {suspect}")),
+            Sight::Divided => leave(format!(
+                "{reporter}'s primary relay node does not see {suspect}, another one of its relay nodes does"
+            )),
+            Sight::Nothing => leave(format!("{reporter}'s primary relay node did not answer")),
+            Sight::WrongSite => leave(format!(
+                "the address of {reporter}'s Infinispan leads to another site"
+            )),
+        }
+    }
+
+    /// What is known of this node from before.
+    fn witness(&self, script: &mut Script<'_>, asked: Position, node: &str) -> Result<RelayWitness, Halt> {
+        let Self {
+            reporter, suspect, ..
+        } = self;
+        let witnesses = match script.witnesses(asked)? {
+            Ok(witnesses) => witnesses,
+            Err(fault) => return leave(fault.to_string()),
+        };
+        let now = script.now();
+        let of = |site| witnesses.get(site).filter(|witness| witness.counts_at(now));
+        match of(&suspect.0) {
+            Some(seen) if seen.relays >= RELAYS_AT_LEAST => {}
+            Some(_) => {
+                return leave(format!(
+                    "{suspect} has one relay node, and a restart of that looks like a lost site"
+                ));
+            }
+            None => {
+                return leave(format!(
+                    "how many relay nodes {suspect} has is not known: a restart of the only one looks like a lost site"
+                ));
+            }
+        }
+        match of(&reporter.0) {
+            Some(witness) if witness.node == node => Ok(witness.clone()),
+            _ => leave(format!(
+                "{reporter}'s primary relay node, {node}, is not known to have seen {suspect}: it may have become that just now"
+            )),
+        }
+    }
+
+    /// Refuses where the node may have been restarted since it saw the suspect.
+    fn has_run_since(
+        &self,
+        script: &Script<'_>,
+        witness: &RelayWitness,
+        age: Result<Option<u64>, Fault>,
+    ) -> Result<(), Halt> {
+        let node = &witness.node;
+        let since = script.now().duration_since(witness.at) + CHECK_TAKES;
+        match age {
+            Ok(Some(seconds)) if u128::from(seconds) * 1000 >= since.as_millis().unsigned_abs() => Ok(()),
+            Ok(Some(seconds)) => leave(format!(
+                "{node} has been running for {seconds} seconds, and was seen to see {} before that",
+                self.suspect
+            )),
+            Ok(None) => leave(format!(
+                "{node} does not say how long it has been running: the first of the topology's `caches` keeps no statistics"
+            )),
+            Err(fault) => leave(fault.to_string()),
+        }
+    }
+}
+
+/// How long to wait before each further look, in milliseconds: together what is left of the suspicion's time.
+fn pauses(since: Option<Timestamp>, arrived: Timestamp, seconds: u32) -> Vec<u32> {
+    let before = since.map_or(SignedDuration::ZERO, |since| arrived.duration_since(since));
+    let before = before.clamp(SignedDuration::ZERO, BEFORE_AT_MOST);
+    let whole = SignedDuration::from_secs(seconds.into()) - before;
+    let whole = u32::try_from(whole.as_millis()).unwrap_or_default();
+    let times = whole.div_ceil(APART_AT_MOST).max(LOOKS_AT_LEAST - 1);
+    let each = whole.div_ceil(times).max(APART_AT_LEAST);
+    vec![each; usize::try_from(times).unwrap_or_default()]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Rows: how long before its arrival the alert began, how long is to be looked, the waits.
+    #[test]
+    fn looks_are_spread_over_what_is_left_of_the_time() {
+        let arrived = Timestamp::from_second(1_000_000).unwrap();
+        for (before_ms, seconds, expected) in [
+            (Some(0), 6, vec![2000; 3]),
+            (None, 6, vec![2000; 3]),
+            (Some(700), 6, vec![1767; 3]),
+            // No more than two seconds count, whatever the site's clock says …
+            (Some(3_600_000), 6, vec![2000; 2]),
+            // … and none where it is ahead.
+            (Some(-3_600_000), 6, vec![2000; 3]),
+            // Three looks at least, a second apart at least.
+            (Some(0), 1, vec![1000; 2]),
+            (Some(1500), 2, vec![1000; 2]),
+            (Some(5000), 2, vec![1000; 2]),
+            (Some(0), 3, vec![1500; 2]),
+            (Some(0), 12, vec![2000; 6]),
+        ] {
+            let since = before_ms.map(|before| arrived - SignedDuration::from_millis(before));
+            assert_eq!(
+                pauses(since, arrived, seconds),
+                expected,
+                "{before_ms:?} {seconds}"
+            );
+        }
+    }
+}
