@@ -370,7 +370,7 @@ mod tests {
 
         let mut broken = item("t", &full()).unwrap();
         broken.insert("state".to_owned(), AttributeValue::S("dancing".to_owned()));
-        assert!(record(broken.clone()).unwrap_err().contains("left alone"));
+        assert!(record(broken.clone()).unwrap_err().contains("is not changed"));
         assert!(matches!(lost(Some(broken), &full()), Written::Unknown(_)));
 
         // A field that a later version of the same form adds is no reason to stop.

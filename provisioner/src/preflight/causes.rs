@@ -418,7 +418,7 @@ mod tests {
             (
                 "AWS::DynamoDB::Table",
                 "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
-                "takes the protection off first",
+                "removes the protection first",
             ),
             (
                 "AWS::Lambda::Function",

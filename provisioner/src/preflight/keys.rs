@@ -426,7 +426,7 @@ mod tests {
         };
         let under = |key: &str| TopicReading::Key(Some(key.to_owned()));
         assert_eq!(told(TopicReading::Key(None), None), [""; 0]);
-        assert!(told(under("alias/aws/sns"), None)[0].contains("lets no alarm of CloudWatch through"));
+        assert!(told(under("alias/aws/sns"), None)[0].contains("lets no CloudWatch alarm through"));
         assert!(told(TopicReading::Unread("no".to_owned()), None)[0].contains("(no)"));
         let told = told(under(&key("t")), Some(policy(json!([to_account()]))));
         assert_eq!(told.len(), 2, "{told:?}");

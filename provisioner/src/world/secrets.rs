@@ -129,7 +129,7 @@ mod tests {
     fn what_is_odd_is_told_without_a_word_of_it() {
         for (secret, odd) in [
             ("s3cret", None),
-            ("s3cret\n", Some("ends with the end of a line")),
+            ("s3cret\n", Some("ends with a line break")),
             (r#"{"username":"u","password":"s3cret"}"#, None),
             (r#"{"username":"s3cret"}"#, Some("without a text `password`")),
             ("", Some("empty password")),

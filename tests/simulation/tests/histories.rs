@@ -23,6 +23,11 @@ const SHOWN: &[(u64, Circumstance, &str)] = &[
         "the same, with a clock that was set back",
     ),
     (
+        21_871,
+        Circumstance::RefilledListenerLeftAlone,
+        "people took the survivor out of a listener that had just been filled with it",
+    ),
+    (
         301,
         Circumstance::ReplyAfterItsCallerLeft,
         "the watcher took a reply for heard that came after its caller had given it up",
@@ -36,6 +41,16 @@ const SHOWN: &[(u64, Circumstance, &str)] = &[
         139_842,
         Circumstance::EmptyListenerLeftAlone,
         "people put the fenced site into a listener that the function was about to fill",
+    ),
+    (
+        25_269,
+        Circumstance::ForcedBesideADeadSitesCut,
+        "people cut off a dead site that was then fenced by force once more",
+    ),
+    (
+        15_224,
+        Circumstance::ForcedAfterAPromotion,
+        "a dead site that a promotion had given up was fenced by force as well",
     ),
     (
         1004,

@@ -181,6 +181,6 @@ mod tests {
         let broken = serde_json::json!({"schema": SCHEMA, "epoch": 7, "state": "dancing"});
         let unread = Record::read(broken).unwrap_err();
         assert_eq!(unread.epoch(), Epoch(7));
-        assert!(unread.to_string().contains("left alone"), "{unread}");
+        assert!(unread.to_string().contains("is not changed"), "{unread}");
     }
 }

@@ -47,7 +47,7 @@ fn a_destruction_continues_after_any_step() {
 /// An earlier run may have been interrupted right after the function went, whose last call then still runs.
 #[test]
 fn a_register_waits_for_functions_of_which_nobody_knows_when_they_went() {
-    let topology = topology_from("function: { timeout: 7s }");
+    let topology = topology_from("function: { timeout: 14s }");
     let mut standing = deployed();
     let region = standing.regions.get_mut(REGION).unwrap();
     region.stacks.remove(&StackKind::Fencing);
@@ -66,7 +66,7 @@ fn a_register_waits_for_functions_of_which_nobody_knows_when_they_went() {
         matches!(
             step,
             Step::ConfirmEpoch {
-                timeout_seconds: 7,
+                timeout_seconds: 14,
                 ..
             }
         )

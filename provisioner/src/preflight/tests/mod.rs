@@ -166,7 +166,7 @@ fn each_flaw_of_the_account_is_named() {
         (
             &demanding,
             with(|it| it.regions[0].guide_functions.push("keycloak-failover".into())),
-            "the function `keycloak-failover` in eu-west-1 fences too",
+            "the function `keycloak-failover` in eu-west-1 fences, too",
         ),
         (
             &shared,

@@ -42,10 +42,10 @@ fn what_a_decision_rests_on_stays_while_it_is_in_force() {
         }
         // Whoever waits for others has to wait as long as those may run.
         let observed = deployed(&deployed_topology, state);
-        let shorter = topology_from("function: { timeout: 6s }");
+        let shorter = topology_from("function: { timeout: 14s }");
         let found = judge(&shorter, &observed, 0).unwrap_err();
         assert!(
-            matches!(&found[..], [Problem::DecisionInForce { what, .. }] if what == "the function's timeout (15s → 6s)"),
+            matches!(&found[..], [Problem::DecisionInForce { what, .. }] if what == "the function's timeout (15s → 14s)"),
             "{found:?}"
         );
         let longer = topology_from("function: { timeout: 16s }");

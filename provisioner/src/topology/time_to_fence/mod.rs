@@ -372,8 +372,8 @@ mod tests {
 
     #[test]
     fn a_longer_look_is_a_later_fence() {
-        let topology = topology_from("alerting: { suspicion: 9s }");
-        assert_eq!(totals(&topology, &guide(&topology)), [43, 43]);
+        let topology = topology_from("alerting: { suspicion: 7s }");
+        assert_eq!(totals(&topology, &guide(&topology)), [41, 41]);
     }
 
     #[test]

@@ -311,9 +311,10 @@ pub fn tidy(core: &mut Core, layout: Layout, now: std::time::Duration) {
         for group in 0..reality.groups.len() {
             let leaves = !home.contains(&group) || !survives && !reached;
             if is_refilled(reality, group) {
-                continue;
-            }
-            if leaves {
+                if leaves {
+                    watcher.met.insert(Circumstance::RefilledListenerLeftAlone);
+                }
+            } else if leaves {
                 reality.take_out_of(group, &balancer(index), now);
             } else if was_in && !survives {
                 if is_left_empty(reality, group) {

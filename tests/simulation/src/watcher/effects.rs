@@ -6,7 +6,7 @@ use fencing::replication::Backup;
 use fencing::step::{Call, Task};
 use fencing::words::{Epoch, SiteName};
 
-use super::{Before, InvocationId, Kind, Watcher, is_rejoin, touched};
+use super::{Before, Circumstance, InvocationId, Kind, Watcher, is_rejoin, touched};
 use crate::layout;
 use crate::reality::{Keycloak, Reality};
 
@@ -241,14 +241,25 @@ impl Watcher {
             let both = |backups: [Backup; 2]| backups.iter().all(|backup| *backup != Backup::Online);
             let backups = [reality.backup(0), reality.backup(1)];
             // Nobody can ask a site that is dead whether people have cut it off; the functions cannot have, for they take the
-            // other one out first, and then nothing can be forced. One that answered was asked.
+            // other one out first, and then nothing can be forced, unless people put it back. One that answered was asked.
             let since = if self.forced_blind {
                 self.epoch_began.min(self.forced_since)
             } else {
                 self.forced_since
             };
             let excused = touched(hands.sites[fenced], since, reality);
-            self.demand(!both(backups) || both(before.backups) || excused, || {
+            // A promotion had given it up before, and nobody is sent there.
+            let decided = record.decision.as_ref();
+            let is_given_up = decided.is_some_and(|decision| reality.index(&decision.fenced.0) == fenced)
+                && !reality.is_in(fenced);
+            let second = both(backups) && !both(before.backups);
+            if second && excused && self.forced_blind {
+                self.met.insert(Circumstance::ForcedBesideADeadSitesCut);
+            }
+            if second && is_given_up && !excused {
+                self.met.insert(Circumstance::ForcedAfterAPromotion);
+            }
+            self.demand(!second || excused || is_given_up, || {
                 format!("I2: {id} cuts the second backup by force")
             });
             return;

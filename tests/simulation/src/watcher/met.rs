@@ -13,23 +13,32 @@ pub enum Circumstance {
     CalmBeforeACry,
     /// The same, and a clock had been set back meanwhile.
     CalmAfterAClockWasSetBack,
+    /// People left the survivor where the function had filled a listener with it.
+    RefilledListenerLeftAlone,
     /// People left a listener empty that the function was about to fill.
     EmptyListenerLeftAlone,
     /// The accelerator's reply came after its caller had given it up.
     ReplyAfterItsCallerLeft,
     /// An invocation's clock was set right, and its time seemed over.
     TimeOverByAClock,
+    /// People had cut off a dead site, and the other was cut off by force.
+    ForcedBesideADeadSitesCut,
+    /// A site that had cut the other off died and was given up by a promotion, and then fenced by force as well.
+    ForcedAfterAPromotion,
     /// The register was away, nobody did anything about it, and a check said so.
     RegisterAwayAndSaid,
 }
 
 impl Circumstance {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::CalmBeforeACry,
         Self::CalmAfterAClockWasSetBack,
+        Self::RefilledListenerLeftAlone,
         Self::EmptyListenerLeftAlone,
         Self::ReplyAfterItsCallerLeft,
         Self::TimeOverByAClock,
+        Self::ForcedBesideADeadSitesCut,
+        Self::ForcedAfterAPromotion,
         Self::RegisterAwayAndSaid,
     ];
 

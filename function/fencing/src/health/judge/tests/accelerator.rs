@@ -24,13 +24,13 @@ fn secrets_certificates_and_the_accelerator() {
             vec![(Probe::WebhookSecret, Ok(Seen::EndsALine))],
             &[],
             &["webhook-secret"],
-            "ends with the end of a line",
+            "ends with a line break",
         ),
         (
             vec![(Probe::InfinispanSecret, Ok(Seen::EndsALine))],
             &[],
             &["infinispan-secret"],
-            "ends with the end of a line",
+            "ends with a line break",
         ),
         (
             vec![shows(ending(29, false))],
@@ -60,7 +60,7 @@ fn secrets_certificates_and_the_accelerator() {
             vec![(Probe::HealthSecret, Ok(Seen::EndsALine))],
             &[],
             &["health-secret"],
-            "ends with the end of a line",
+            "ends with a line break",
         ),
         (
             vec![(Probe::HealthSecret, silence())],

@@ -63,7 +63,7 @@ fn each_sites_infinispan() {
             vec![(infinispan("site-a"), Ok(divided()))],
             &[],
             &["infinispan:site-a"],
-            "disagree for 0 seconds: n2 sees site-b, n1 does not",
+            "have disagreed for 0 seconds: n2 sees site-b, n1 does not",
         ),
         (
             vec![

@@ -17,7 +17,7 @@ fn the_register_and_people() {
             vec![(Probe::RegisterWrite, silence())],
             &["register-write"],
             &[],
-            "write to the table",
+            "writing to the table",
         ),
         (
             vec![
