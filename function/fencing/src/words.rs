@@ -267,6 +267,8 @@ impl fmt::Display for Rev {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

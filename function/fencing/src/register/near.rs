@@ -219,7 +219,7 @@ mod tests {
                 NotedMiss::Known => kept,
                 NotedMiss::Mended(kept) | NotedMiss::Added(kept) => kept,
             };
-            assert_eq!(kept.misses, [seen.clone()]);
+            assert_eq!(kept.misses, std::slice::from_ref(&seen));
         }
     }
 
