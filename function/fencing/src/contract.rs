@@ -39,8 +39,9 @@ pub mod alert {
     pub const REHEARSAL: &str = "RehearsedLoss";
 
     /// All that there are rules of.
-    pub const ALL: [&str; 5] = [
+    pub const ALL: [&str; 6] = [
         SITE_OFFLINE,
+        SITE_SUSPECTED,
         SITE_LOST,
         SITE_VIEW_ABSENT,
         REPLICATION_CUT,

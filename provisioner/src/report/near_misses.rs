@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use fencing::contract::label;
 use fencing::register::near::NearMiss;
 use serde_json::{Value, json};
 
@@ -91,7 +92,7 @@ pub fn near_misses_text(topology: &Topology, misses: &[ReportedMiss]) -> String 
 pub fn near_misses_json(misses: &[ReportedMiss]) -> Value {
     let misses = misses.iter().map(|missed| {
         json!({
-            "reporter": missed.reporter,
+            (label::REPORTER): missed.reporter,
             "suspect": missed.suspect,
             "from": missed.miss.from.to_string(),
             "to": missed.miss.to.to_string(),

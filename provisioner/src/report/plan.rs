@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use fencing::contract::alert;
 use serde_json::Value;
 
 use super::outcome::{Applied, Destroyed, Preview};
@@ -408,8 +409,9 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]
                 .collect();
             let _ = writeln!(
                 text,
-                "  within {} s by SiteOffline ({} instead of the look) {}",
+                "  within {} s by {} ({} instead of the look) {}",
                 fallback.total_seconds,
+                alert::SITE_OFFLINE,
                 instead.join(", "),
                 fallback.when
             );

@@ -11,7 +11,7 @@ use super::decode::{Decoded, What, decode};
 use super::diagnostic::{Diagnostic, FilePosition};
 use super::file_name::FileName;
 use super::withheld::Withheld;
-use super::{Topology, schema};
+use super::{Interval, Topology, schema};
 use crate::yaml::{self, Node, Path, PathSegment, Span, Value};
 
 /// A topology has some forty lines; a file larger than this is another file.
@@ -99,10 +99,14 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
     let Some(topology) = value else {
         return Err(report.finish());
     };
-    let topology = Topology {
+    let mut topology = Topology {
         file: FileName::of(file),
         ..topology
     };
+    // A file from before there were suspicions may have a timeout that leaves no room for one. It goes on as it did.
+    if root.at(&Path::of("alerting.suspicion")).is_none() && !checks::has_time_to_look(&topology) {
+        topology.alerting.suspicion = Interval::from_seconds(0);
+    }
 
     let mut complaints = out_of_range(&topology);
     complaints.extend(checks::complaints(&topology));

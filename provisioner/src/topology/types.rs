@@ -295,7 +295,7 @@ pub struct Alerting {
     pub preference_delay: Interval,
     /// For how long the function looks for itself once a site is suspected, counted from the first evaluation that
     /// shows it out of view: if the primary relay node misses it all along, it is fenced then. Anything else is left to the
-    /// alert that waits for `for`. `0s` switches it off.
+    /// alert that waits for `for`. `0s` switches it off; so does a `function.timeout` below 14s if this is not set.
     pub suspicion: Interval,
     /// How long Alertmanager collects alerts before it sends the first of a group.
     pub group_wait: Interval,

@@ -5,6 +5,8 @@
 
 mod timings;
 
+pub(super) use self::timings::has_time_to_look;
+
 use std::collections::BTreeSet;
 
 use super::names::HEALTH_REGION;

@@ -23,6 +23,11 @@ pub(super) fn function_answers_within_a_flush(t: &Topology, found: &mut Vec<Clas
     }
 }
 
+/// Whether the function's timeout leaves time to look into a suspicion, and for a fence after it.
+pub(in crate::topology) fn has_time_to_look(t: &Topology) -> bool {
+    t.alerting.suspicion.seconds().saturating_add(ROOM_SECONDS) <= t.function.timeout.seconds()
+}
+
 /// A suspicion is looked into within one invocation, which then has to fence, too.
 pub(super) fn suspicion_leaves_time_to_fence(t: &Topology, found: &mut Vec<Clash>) {
     let (suspicion, timeout) = (t.alerting.suspicion, t.function.timeout);
@@ -38,7 +43,7 @@ pub(super) fn suspicion_leaves_time_to_fence(t: &Topology, found: &mut Vec<Clash
             format!("at least {LEAST_SUSPICION_SECONDS}s; the default is 6s, and 0s switches it off"),
         ));
     }
-    if suspicion.seconds().saturating_add(ROOM_SECONDS) > timeout.seconds() {
+    if !has_time_to_look(t) {
         found.push(complaint(
             at,
             &["function.timeout"],

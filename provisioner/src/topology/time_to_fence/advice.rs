@@ -1,5 +1,6 @@
 //! What would make fencing faster or surer: faults of the settings, and what those could save that others keep.
 
+use fencing::step::ROOM_SECONDS;
 use serde::Serialize;
 
 use super::{Basis, Detected, OPERATOR_SCRAPE_SECONDS, Readings, detected, has_two_relay_nodes};
@@ -117,11 +118,18 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
         .seconds()
         .saturating_add(alerting.group_wait.seconds());
     if alerting.suspicion.seconds() == 0 && waits > USUAL_LOOK_SECONDS {
+        let least = USUAL_LOOK_SECONDS + ROOM_SECONDS;
+        let timeout = topology.function.timeout;
+        let needs = if timeout.seconds() < least {
+            format!("; that needs a `function.timeout` of {least}s, not {timeout}")
+        } else {
+            String::new()
+        };
         say(
             "alerting.suspicion",
             format!(
                 "switched off: with 6s the function looks for itself instead of waiting for `for` and groupWait, and fences \
-                 {}s sooner",
+                 {}s sooner{needs}",
                 waits - USUAL_LOOK_SECONDS
             ),
         );

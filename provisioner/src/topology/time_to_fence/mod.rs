@@ -354,6 +354,21 @@ mod tests {
         assert!(said.iter().all(|it| it.path != "alerting.suspicion"), "{said:?}");
     }
 
+    #[test]
+    fn a_file_whose_timeout_leaves_no_time_to_look_goes_on_without_suspicions() {
+        let topology = topology_from("function: { timeout: 13s }");
+        assert_eq!(topology.alerting.suspicion.seconds(), 0);
+        let said = advice(&topology, &Readings::default());
+        assert!(
+            said.iter().any(|it| it
+                .what
+                .ends_with("9s sooner; that needs a `function.timeout` of 14s, not 13s")),
+            "{said:?}"
+        );
+        let topology = topology_from("function: { timeout: 14s }");
+        assert_eq!(topology.alerting.suspicion.seconds(), 6);
+    }
+
     /// The other site misses it while it restarts, for longer than anybody looks.
     #[test]
     fn a_site_with_one_relay_node_is_fenced_by_the_alert_alone() {
