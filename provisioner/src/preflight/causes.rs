@@ -440,7 +440,7 @@ mod tests {
                 "Secrets Manager can't find the specified secret.",
                 "reads a secret that is not in eu-west-1",
             ),
-            ("AWS::Lambda::Url", "Internal Failure", "trouble of its own"),
+            ("AWS::Lambda::Url", "Internal Failure", "an internal problem"),
             (
                 "AWS::Lambda::Function",
                 "The security token included in the request is expired",

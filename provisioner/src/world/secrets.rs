@@ -131,7 +131,7 @@ mod tests {
             ("s3cret", None),
             ("s3cret\n", Some("ends with a line break")),
             (r#"{"username":"u","password":"s3cret"}"#, None),
-            (r#"{"username":"s3cret"}"#, Some("without a text `password`")),
+            (r#"{"username":"s3cret"}"#, Some("without a string `password`")),
             ("", Some("empty password")),
         ] {
             let told = oddity(&secret.into(), "developer");

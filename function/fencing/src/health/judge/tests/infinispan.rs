@@ -72,7 +72,7 @@ fn each_sites_infinispan() {
             ],
             &[],
             &["infinispan:site-a"],
-            "disagree for 119 seconds",
+            "have disagreed for 119 seconds",
         ),
         (
             vec![

@@ -70,7 +70,7 @@ fn the_register_and_people() {
             vec![(watchdog("site-a"), Ok(Seen::Watchdog(None)))],
             &[],
             &["watchdog:site-a"],
-            "ever come",
+            "has ever arrived",
         ),
         (
             vec![(watchdog("site-a"), Ok(Seen::Watchdog(Some(at(-180)))))],
