@@ -120,7 +120,7 @@ fn keys_that_nobody_named_are_found_and_read() {
     assert_eq!(plan.code, Some(0), "{plan}");
     for told in [
         "does not let the role sitefence-demo-eu-west-1 use kms:Decrypt, and the function cannot read the secret `demo/infinispan`",
-        "is encrypted under AWS's own key for SNS, which lets no alarm of CloudWatch through",
+        "is encrypted under AWS's own key for SNS, which lets no CloudWatch alarm through",
     ] {
         assert!(plan.stderr.contains(told), "{plan}");
     }
