@@ -16,6 +16,7 @@ const MAPS: &[&str] = &[
     "functions",
     "checkups",
     "sights",
+    "witnesses",
     "blindSince",
     "dividedSince",
     "episodes",

@@ -75,7 +75,7 @@ fn a_mark_that_does_not_stay_ends_the_apply_before_a_function_stands() {
     cloud.accelerator.strip_tags();
     let refused = cloud.apply();
     assert_eq!(refused.code, Some(3), "{refused}");
-    assert!(refused.stderr.contains("and says nothing"), "{refused}");
+    assert!(refused.stderr.contains("but carries nothing"), "{refused}");
     let made: Vec<String> = cloud.inventory().into_keys().collect();
     assert!(!made.iter().any(|it| it.contains("fencing")), "{made:?}");
 }

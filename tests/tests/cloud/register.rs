@@ -378,6 +378,17 @@ fn an_eventually_consistent_table_is_refused_where_it_stands() {
 
 #[test]
 fn a_register_of_another_account_is_reached_through_its_role_and_by_no_other_right() {
+    // The function runs on its process's main thread, which has 8 MiB of stack. A test's thread has two: without
+    // optimisation too few for a call that first assumes a role.
+    let thread = std::thread::Builder::new().stack_size(8 << 20);
+    thread
+        .spawn(through_another_accounts_role)
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+fn through_another_accounts_role() {
     let cloud = Cloud::new();
     let owner = format!("2{}", &cloud.account[1..]);
     let owners = cloud.aws.in_account(&owner);

@@ -46,6 +46,10 @@ fn is_of_the_cut(line: &str) -> bool {
     line.ends_with(" no pods") || line.starts_with("the link is cut") || line.contains(" s  epoch ")
 }
 
+fn is_scaled_back(line: &str) -> bool {
+    line.starts_with("scaling ") && line.contains(" back to ")
+}
+
 /// Everything is as it was, also where a site had been fenced.
 fn brought_back(scene: &Scene) {
     scene.stage.infinispan.heal_link();
@@ -75,7 +79,7 @@ fn a_drill_that_is_asked_to_stop_puts_back_what_it_scaled() {
         let (code, told) = scene.meanwhile(|| {
             scene.interrupted_at(&DRILL, |line| {
                 // Of the many lines of its end only these: a site is fenced by then, and has to be brought back.
-                restored = line.contains("pods again");
+                restored = is_scaled_back(line);
                 said += usize::from(is_of_the_cut(line));
                 said >= attempt || restored
             })
@@ -139,7 +143,7 @@ fn a_drill_cuts_the_link_measures_and_puts_everything_back_whatever_kills_it() {
             let mut said = 0;
             let (code, _) = scene.meanwhile(|| {
                 scene.run_until(&RESTORE, |line| {
-                    said += usize::from(line.contains("pods again") || line.contains("is ready"));
+                    said += usize::from(is_scaled_back(line) || line.contains("is ready"));
                     said >= lines
                 })
             });
