@@ -130,6 +130,29 @@ async fn a_site_that_is_seen_again_is_left_alone() {
     assert_eq!(looks(&world), 2);
 }
 
+/// Relay nodes notice a loss some seconds apart.
+#[tokio::test(start_paused = true)]
+async fn another_relay_node_that_still_sees_it_has_until_the_last_look() {
+    for (notices_after, fences) in [(3000, true), (6500, true), (9000, false)] {
+        let world = Memory::split();
+        let handler = just_lost(&world).await;
+        world.with(|state| state.another_sees = true);
+        let notices = async {
+            pass(Duration::from_millis(notices_after)).await;
+            world.with(|state| state.another_sees = false);
+        };
+        let (told, ()) = tokio::join!(suspect(&handler), notices);
+        if fences {
+            assert!(
+                told.body.starts_with("fenced site-b"),
+                "{notices_after}: {told:?}"
+            );
+        } else {
+            nothing_was_done(&world, &told, "another one of its relay nodes does");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_that_has_just_become_the_relay_node_convicts_nobody() {
     let world = Memory::split();

@@ -4,7 +4,7 @@
 //!   [register ∥ endpoint groups ∥ the reporter's view ∥ who saw the other site last]
 //!     ├─ anything against a fence, or nobody is known to have seen it ──▶ left to SiteOffline
 //!     └─ wait, look, wait, look …            nothing is written, no claim is taken
-//!          ├─ seen, divided, silent, another node ──▶ left to SiteOffline
+//!          ├─ seen, silent, another node, seen by another relay node at last ──▶ left to SiteOffline
 //!          └─ at last [view ∥ register ∥ endpoint groups], then how long the node has been running
 //!               └─ as an alert: decide, carry out
 //! ```
@@ -216,25 +216,24 @@ impl Suspicion<'_> {
 
     /// Looks until the suspect has been missing for long enough, and returns the register as it is then.
     fn miss(&self, script: &mut Script<'_>, asked: &Opening) -> Result<(Missed, Record), Halt> {
-        let node = self.misses(script, asked.view)?;
+        let (node, _) = self.misses(script, asked.view)?;
         let witness = self.witness(script, asked.witnesses, &node)?;
-        let pauses = pauses(self.since, self.arrived, script.settings.suspicion_seconds);
-        let whole: u32 = pauses.iter().sum();
-        let by = self
-            .arrived
-            .saturating_add(SignedDuration::from_millis(whole.into()) + LATE_AFTER)
-            .unwrap_or(Timestamp::MAX);
-        let mut last = None;
-        for (index, pause) in pauses.iter().enumerate() {
-            script.pass(*pause)?;
+        let settings = script.settings;
+        let planned = pauses(self.since, self.arrived, settings.suspicion_seconds);
+        // Where another relay node lags behind, there is time for some more looks.
+        let most = settings.timeout_seconds.saturating_sub(ROOM_SECONDS) * 1000;
+        let more = most.saturating_sub(planned.iter().sum()) / APART_AT_LEAST;
+        let extra = std::iter::repeat_n(APART_AT_LEAST, usize::try_from(more).unwrap_or_default());
+        let (mut whole, mut looks, mut found) = (0_u32, 1, None);
+        for pause in planned.iter().copied().chain(extra) {
+            script.pass(pause)?;
+            (whole, looks) = (whole + pause, looks + 1);
             let view = self.look(script);
-            if index + 1 == pauses.len() {
-                last = Some((
-                    script.start(Call::ReadRegister),
-                    script.start(Call::ReadAccelerator),
-                ));
-            }
-            let now = self.misses(script, view)?;
+            let last = (looks > planned.len()).then(|| {
+                let register = script.start(Call::ReadRegister);
+                (register, script.start(Call::ReadAccelerator))
+            });
+            let (now, doubted) = self.misses(script, view)?;
             if now != node {
                 let reporter = self.reporter;
                 return leave(format!(
@@ -242,12 +241,20 @@ impl Suspicion<'_> {
                     self.suspect
                 ));
             }
-            if script.now() > by {
+            let meant = SignedDuration::from_millis(whole.into()) + LATE_AFTER;
+            if script.now().duration_since(self.arrived) > meant {
                 return leave("looking takes too long");
             }
+            found = last.filter(|_| !doubted);
+            if found.is_some() {
+                break;
+            }
         }
-        let Some((register, accelerator)) = last else {
-            return leave("nothing was looked at");
+        let Some((register, accelerator)) = found else {
+            return leave(format!(
+                "{}'s primary relay node does not see {}, another one of its relay nodes does",
+                self.reporter, self.suspect
+            ));
         };
         // After the last look: a node that was restarted in between has not missed anybody.
         let age = script.start(Call::ReadAge {
@@ -258,16 +265,16 @@ impl Suspicion<'_> {
         let age = script.age(age)?;
         self.has_run_since(script, &witness, age)?;
         let told = format!(
-            "{} suspects it and did not see it in {} looks over {} seconds",
+            "{} suspects it and did not see it in {looks} looks over {} seconds",
             self.reporter,
-            pauses.len() + 1,
             whole / 1000
         );
         Ok((Missed { accelerator, told }, record))
     }
 
-    /// The node that misses the suspect, by one look.
-    fn misses(&self, script: &mut Script<'_>, asked: Position) -> Result<String, Halt> {
+    /// The node that misses the suspect, by one look, and whether another relay node sees it. Relay nodes notice a loss some
+    /// seconds apart; what counts is that nobody sees the suspect at last.
+    fn misses(&self, script: &mut Script<'_>, asked: Position) -> Result<(String, bool), Halt> {
         let Self {
             reporter, suspect, ..
         } = self;
@@ -276,16 +283,13 @@ impl Suspicion<'_> {
             Err(fault) => return leave(fault.to_string()),
         };
         match sight(&views, &reporter.0, &suspect.0) {
-            Sight::Misses => match primary(&views) {
-                Some(node) => Ok(node.node_address.clone()),
+            seen @ (Sight::Misses | Sight::Divided) => match primary(&views) {
+                Some(node) => Ok((node.node_address.clone(), seen == Sight::Divided)),
                 None => leave(format!(
                     "several nodes of {reporter} call themselves its primary relay node"
                 )),
             },
             Sight::Sees => leave(format!("{reporter} sees {suspect}")),
-            Sight::Divided => leave(format!(
-                "{reporter}'s primary relay node does not see {suspect}, another one of its relay nodes does"
-            )),
             Sight::Nothing => leave(format!("{reporter}'s primary relay node did not answer")),
             Sight::WrongSite => leave(format!(
                 "the address of {reporter}'s Infinispan leads to another site"

@@ -33,7 +33,7 @@ pub(crate) const PASSWORD: &str = "s3cret%40";
 pub(crate) const HEALTH_SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789";
 
 /// Two zones of one Region: one endpoint group holds both sites.
-pub(crate) use fencing::settings::sample::{ACCELERATOR, GROUP, balancer, settings, site};
+pub(crate) use fencing::settings::sample::{ACCELERATOR, GROUP, SITES, balancer, settings, site};
 
 /// What each call takes.
 pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(10);
@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) started: BTreeMap<SiteName, Duration>,
     pub(crate) near: BTreeMap<SiteName, NearMisses>,
     pub(crate) near_fails: bool,
+    /// A second relay node has not noticed the loss.
+    pub(crate) another_sees: bool,
     /// What the next take-offline answers inside its 200, without taking effect.
     pub(crate) switch_failures: Vec<CacheFailure>,
     pub(crate) secret: Result<String, String>,
@@ -161,6 +163,7 @@ impl Memory {
                 started: BTreeMap::new(),
                 near: BTreeMap::new(),
                 near_fails: false,
+                another_sees: false,
                 switch_failures: Vec::new(),
                 secret: Ok(PASSWORD.to_owned()),
                 secret_reads: 0,
@@ -354,7 +357,16 @@ fn effect(state: &mut State, call: &Call, uptime: Duration) -> Event {
             state.effects.push((uptime, call.clone()));
             Event::Group(Ok(group.clone()))
         }
-        Call::ReadView { at } => Event::Views(Ok(vec![state.views[at].clone()])),
+        Call::ReadView { at } => {
+            let primary = state.views[at].clone();
+            let other = View {
+                node_address: "n8".to_owned(),
+                sites_view: SITES.map(str::to_owned).into(),
+                ..primary.clone()
+            };
+            let other = state.another_sees.then_some(other);
+            Event::Views(Ok([primary].into_iter().chain(other).collect()))
+        }
         Call::TakeOffline { at, .. } | Call::BringOnline { at, .. } => {
             let failures = std::mem::take(&mut state.switch_failures);
             if failures.is_empty() {
