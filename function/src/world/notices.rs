@@ -120,6 +120,10 @@ fn serving(record: &Record) -> String {
     let (survivor, fenced) = (&decision.survivor, &decision.fenced);
     match record.state {
         State::Open => "both sites".to_owned(),
+        // A promotion moves nothing before whatever was begun earlier has ended.
+        State::Decided | State::Isolated if record.waiting => {
+            format!("nobody for certain: {survivor} is to serve, and {fenced} is not out yet")
+        }
         State::Decided | State::Isolated => format!("{survivor}; {fenced} is being taken out"),
         State::Complete => format!("{survivor}; {fenced} is out"),
         State::Rejoining => format!("{survivor}; {fenced} is being brought back"),
@@ -257,6 +261,15 @@ mod tests {
                 "{mail}"
             );
         }
+        let promoted = Record {
+            waiting: true,
+            ..record(State::Decided)
+        };
+        let told = mail(Cause::Promoted, Some(&promoted));
+        assert!(
+            told.contains("serves:   nobody for certain: site-a is to serve, and site-b is not out yet\n"),
+            "{told}"
+        );
         let mail = mail(Cause::DependencyFailed, None);
         assert!(!mail.contains("serves:") && !mail.contains("rejoin"), "{mail}");
         assert!(mail.contains("look:     provision status prod.yaml\n"), "{mail}");

@@ -86,7 +86,7 @@ enum Verb {
     Hold(hold::Hold),
     /// Allow new decisions again
     Release(hold::Release),
-    /// Rehearse the loss of a site through the real URL with the real credentials; changes nothing
+    /// Rehearse the loss of a site, changing nothing; or cut the link for real (--split-brain)
     Drill(drill::Drill),
     /// Show the version of this program, the function that it carries, and what is deployed
     Version(version::Version),

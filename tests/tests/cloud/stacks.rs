@@ -102,6 +102,7 @@ fn what_another_run_has_prepared_is_not_executed() {
                     .change_set_name("sitefence-apply")
                     .change_set_type(ChangeSetType::Create)
                     .description("made by provision, run of somebody else")
+                    .tags(Tag::builder().key("sitefence:topology").value("demo").build())
                     .template_body("Resources: { Topic: { Type: AWS::SNS::Topic } }");
                 block_on(prepared.send()).unwrap();
             };

@@ -190,7 +190,7 @@ pub(super) fn promote(
             {
                 let sentence = format!(
                     "{fenced}, the survivor of epoch {}, does not look unhealthy, and its Infinispan answers: what \
-                     it has written since would be lost; if it is lost all the same, promote with `survivor_is_lost`",
+                     it has written since would be lost; if it is lost all the same, promote with `--survivor-is-lost`",
                     record.epoch
                 );
                 return Ok(Answer::new(Status::NotNow, sentence));
