@@ -122,7 +122,7 @@ fn where_the_register_answers_nothing_has_to_be_stopped_or_written_down() {
     // The other way round it is refused before anything is touched.
     let other = scene.run(&["fence", KEPT, EXAMPLE, "--reason", "mistake", "--force", "--yes"]);
     assert_eq!(other.code, Some(3), "{other}");
-    assert!(other.stderr.contains("keeps site-a"), "{other}");
+    assert!(other.stderr.contains("its survivor is site-a"), "{other}");
     assert_eq!(scene.endpoints(), [KEPT]);
 }
 
