@@ -116,7 +116,7 @@ const STEPS: usize = 7;
 
 /// Every act in every state that it may meet.
 pub fn scenes() -> Vec<Scene> {
-    use Act::{Alert, Fence, Impose, Promote, Rejoin, Sweep};
+    use Act::{Alert, Fence, Impose, Promote, Rejoin, Suspicion, Sweep};
     use Start::{
         Complete, Decided, Emptied, Forgotten, Healed, Isolated, Lost, LostAndOut, Promoted, PutBack,
         Recovered, Whole,
@@ -130,6 +130,13 @@ pub fn scenes() -> Vec<Scene> {
     for start in [Decided, Isolated, Complete, Forgotten, PutBack, Emptied] {
         rows.push((start, Sweep, Goal::Fenced));
     }
+    for start in [Start::Watched, Decided, Isolated, Complete] {
+        rows.push((start, Suspicion, Goal::Fenced));
+    }
+    rows.push((Whole, Suspicion, Goal::Untouched));
+    // Nobody is known to have seen the other site.
+    rows.push((Lost, Suspicion, Goal::Untouched));
+    rows.push((Start::Held, Suspicion, Goal::Untouched));
     rows.push((Start::PutBackUnpushed, Sweep, Goal::Fenced));
     rows.push((Start::LeftOver, Sweep, Goal::Fenced));
     rows.push((Recovered, Sweep, Goal::Open));

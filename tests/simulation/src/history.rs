@@ -16,6 +16,7 @@ use fencing::accelerator::Mark;
 use fencing::register::State;
 use fencing::replication::Backup;
 use fencing::settings::Mode;
+use jiff::SignedDuration;
 
 use crate::actors::operator::End;
 use crate::actors::{self, Stage, operator};
@@ -117,6 +118,19 @@ pub fn play_with(seed: u64, transcript: bool, marked: bool) -> Outcome {
                     .spawn(actors::alertmanager(stage.clone(), index, region));
             }
         }
+    }
+    // By the seed, not by the dice, as above.
+    if seed % 6 == 4 {
+        for region in 0..regions {
+            for index in 0..2 {
+                // One of the sites' clocks is an hour off, either way.
+                let hours = [[0, 0], [1, 0], [0, -1]][(seed / 6 % 3) as usize][index];
+                let clock = SignedDuration::from_hours(hours);
+                sim.clock
+                    .spawn(actors::suspicious(stage.clone(), index, region, clock));
+            }
+        }
+        sim.clock.spawn(actors::relay_nodes(stage.clone()));
     }
     sim.clock.spawn(actors::health_checks(stage.clone()));
     sim.clock.spawn(actors::alarms(stage.clone()));

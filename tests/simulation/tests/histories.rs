@@ -111,6 +111,9 @@ fn every_invariant_holds_in_eight_hundred_histories() {
         (counts.restored, "drained site that an operator had serve"),
         (counts.left_to_its_owner, "second topology that was refused"),
         (counts.cries, "loss that is not fenced"),
+        (counts.suspected, "decision on a suspicion"),
+        (counts.left, "suspicion left to the alert"),
+        (counts.near_misses, "near miss"),
         (counts.forced, "fence without the register"),
         (counts.reconciled, "forced fence that the register came to say"),
     ] {

@@ -130,7 +130,7 @@ pub async fn relay_nodes(stage: Stage) {
             } else {
                 relay.hand_over();
             }
-            core.dice.seconds(0, 15)
+            core.dice.seconds(6, 15)
         };
         stage.note(|| "       a relay node is new".to_owned());
         stage.sim.sleep(joins).await;
