@@ -75,19 +75,12 @@ impl Apply {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
-            let planned = async {
-                let wanted =
-                    cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
-                let planned = apply::plan(&session, &wanted, choices).await?;
-                Ok::<_, run::Failure>((wanted, planned))
-            };
-            let herald = async {
-                if scope.aws {
-                    cloud::herald(&session, &loaded.topology, &file).await;
-                }
-            };
-            let (_, planned) = tokio::join!(herald, planned);
-            let (wanted, (observed, mut plan)) = planned?;
+            // Before anything else, and not beside it: what is said first is how things stand.
+            if scope.aws {
+                cloud::herald(&session, &loaded.topology, &file).await;
+            }
+            let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
+            let (observed, mut plan) = apply::plan(&session, &wanted, choices).await?;
             let consent = Consent {
                 given: self.yes,
                 breaks_lock: self.break_lock,

@@ -75,18 +75,12 @@ impl Plan {
             let console = Console::new();
             // Whoever is not signed in learns it before the function is built.
             let session = Session::over(topology, &scope, console.clone()).await?;
-            let planned = async {
-                let wanted =
-                    cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
-                apply::plan(&session, &wanted, choices).await
-            };
-            let herald = async {
-                if scope.aws {
-                    cloud::herald(&session, &loaded.topology, &file).await;
-                }
-            };
-            let (_, planned) = tokio::join!(herald, planned);
-            let (observed, mut plan) = planned?;
+            // Before anything else, and not beside it: what is said first is how things stand.
+            if scope.aws {
+                cloud::herald(&session, &loaded.topology, &file).await;
+            }
+            let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
+            let (observed, mut plan) = apply::plan(&session, &wanted, choices).await?;
             let preview = preview::preview(&session, topology, &plan).await?;
             plan.drifts = drift::drifts(&session, &plan).await?;
             let endings = endings(&loaded.ca_bundles, Timestamp::now()).into_iter();
