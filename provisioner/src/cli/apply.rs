@@ -10,11 +10,11 @@ use crate::observed::Observed;
 use crate::preflight::ours::Choices;
 use crate::preflight::warning::Warning;
 use crate::report;
+use crate::run::Session;
 use crate::run::apply::{self, Consent};
 use crate::run::console::Console;
 use crate::run::places;
 use crate::run::subscriptions as notify;
-use crate::run::{self, Session};
 use crate::topology::{Interval, Loaded};
 
 #[derive(Debug, Args)]
