@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -166,6 +166,38 @@ impl Provision {
         } else {
             Err(ProvisionError::OddKeys(odd))
         }
+    }
+
+    /// What a person with a terminal sees who types this; `None` where nothing here plays a terminal. Both streams come as
+    /// one, and the run is not judged: what a person reads is no JSON.
+    pub fn on_a_terminal(self, typed: &str) -> Result<Option<(Option<i32>, String)>, ProvisionError> {
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+        let mut terminal = Command::new("script");
+        terminal.args(["-qec", &words.join(" "), "/dev/null"]).env_clear();
+        terminal.env("NO_COLOR", "1");
+        for (name, value) in self.command.get_envs() {
+            terminal.env(name, value.unwrap_or_default());
+        }
+        if let Some(home) = self.command.get_current_dir() {
+            terminal.current_dir(home);
+        }
+        let child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = match child {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            child => child.map_err(ProvisionError::Start)?,
+        };
+        // Held until the end: a terminal whose other side is gone hangs up.
+        let mut keyboard = child.stdin.take();
+        if let Some(keyboard) = &mut keyboard {
+            keyboard
+                .write_all(typed.as_bytes())
+                .map_err(ProvisionError::Start)?;
+        }
+        let output = child.wait_with_output().map_err(ProvisionError::Start)?;
+        drop(keyboard);
+        let seen = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+        Ok(Some((output.status.code(), seen)))
     }
 
     /// Starts it; whoever called kills it or waits for it.

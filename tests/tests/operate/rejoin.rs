@@ -2,11 +2,8 @@
 //! a script.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
 use std::path::Path as FilePath;
-use std::process::{Command, Stdio};
 
-use tests::provision::binary;
 use tests::skip;
 
 use super::*;
@@ -76,28 +73,11 @@ fn says(sentence: &str, next: Option<&str>, number: u8) -> Value {
 
 /// What a person with a terminal sees who types this.
 fn on_a_terminal(home: &FilePath, url: &str, arguments: &str, typed: &str) -> Option<(Option<i32>, String)> {
-    let command = format!("{} {arguments}", binary().unwrap().display());
-    let mut child = Command::new("script")
-        .args(["-qec", &command, "/dev/null"])
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_ENDPOINT_URL", url)
+    let provision = Provision::new(home).unwrap().env("AWS_ENDPOINT_URL", url);
+    let provision = provision
         .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("NO_COLOR", "1")
-        .current_dir(home)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .ok()?;
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(typed.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    drop(stdin);
-    let seen = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-    Some((output.status.code(), seen))
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    provision.args(arguments.split(' ')).on_a_terminal(typed).unwrap()
 }
 
 fn scripted(answers: impl IntoIterator<Item = Value>) -> Scripted {

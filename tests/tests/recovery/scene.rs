@@ -1,15 +1,14 @@
 //! A deployment, and what happens around it: minutes that pass, alerts, links that break, operators who are stopped.
 
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use provisioner::topology::Platform;
 use serde_json::{Value, json};
 use tests::demo::{ACCELERATOR, EXAMPLE, Stage, basic, payload, value_of};
-use tests::provision::{Provision, Run, binary};
+use tests::provision::{Provision, Run};
 use tests::standins::infinispan::BackupStatus;
 use tests::standins::kubernetes::{Context, Credentials, write_kubeconfig};
 use tests::tools;
@@ -114,26 +113,7 @@ impl Scene {
 
     /// What a person with a terminal sees who types this; `None` where nothing here plays a terminal.
     pub(crate) fn on_a_terminal(&self, arguments: &[&str], typed: &str) -> Option<(Option<i32>, String)> {
-        let command = format!("{} {}", binary().unwrap().display(), arguments.join(" "));
-        let mut child = Command::new("script")
-            .args(["-qec", &command, "/dev/null"])
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.stage.folder.path())
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("NO_COLOR", "1")
-            .envs(self.stage.environment())
-            .current_dir(self.stage.folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .ok()?;
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(typed.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        drop(stdin);
-        let seen = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-        Some((output.status.code(), seen))
+        self.provision(arguments).on_a_terminal(typed).unwrap()
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {

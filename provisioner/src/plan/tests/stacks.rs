@@ -2,67 +2,33 @@
 
 use super::*;
 
+const UPDATED: [&str; 5] = [
+    "lock",
+    "upload eu-west-1",
+    "update eu-west-1 fencing",
+    "ready eu-west-1",
+    "unlock",
+];
+
+const REPLACED: [&str; 5] = [
+    "lock",
+    "delete eu-west-1 fencing",
+    "create eu-west-1 fencing",
+    "ready eu-west-1",
+    "unlock",
+];
+
 #[test]
 fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
     // The fencing stack's status, what differs in it, the steps.
     let cases: &[(&str, bool, &[&str])] = &[
         ("CREATE_COMPLETE", false, &[]),
         ("UPDATE_ROLLBACK_COMPLETE", false, &[]),
-        (
-            "CREATE_COMPLETE",
-            true,
-            &[
-                "lock",
-                "upload eu-west-1",
-                "update eu-west-1 fencing",
-                "ready eu-west-1",
-                "unlock",
-            ],
-        ),
-        (
-            "UPDATE_COMPLETE",
-            true,
-            &[
-                "lock",
-                "upload eu-west-1",
-                "update eu-west-1 fencing",
-                "ready eu-west-1",
-                "unlock",
-            ],
-        ),
-        (
-            "UPDATE_FAILED",
-            true,
-            &[
-                "lock",
-                "upload eu-west-1",
-                "update eu-west-1 fencing",
-                "ready eu-west-1",
-                "unlock",
-            ],
-        ),
-        (
-            "ROLLBACK_COMPLETE",
-            false,
-            &[
-                "lock",
-                "delete eu-west-1 fencing",
-                "create eu-west-1 fencing",
-                "ready eu-west-1",
-                "unlock",
-            ],
-        ),
-        (
-            "REVIEW_IN_PROGRESS",
-            false,
-            &[
-                "lock",
-                "delete eu-west-1 fencing",
-                "create eu-west-1 fencing",
-                "ready eu-west-1",
-                "unlock",
-            ],
-        ),
+        ("CREATE_COMPLETE", true, &UPDATED),
+        ("UPDATE_COMPLETE", true, &UPDATED),
+        ("UPDATE_FAILED", true, &UPDATED),
+        ("ROLLBACK_COMPLETE", false, &REPLACED),
+        ("REVIEW_IN_PROGRESS", false, &REPLACED),
         (
             "DELETE_FAILED",
             true,
