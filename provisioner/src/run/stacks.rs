@@ -86,7 +86,8 @@ impl<'a> Driver<'a> {
         let _ = if creates {
             self.stacks.delete(&change_set.stack_id).await
         } else {
-            self.stacks.delete_change_set(&goal.stack, APPLY).await
+            // By its own id: under the name there may be another run's by now.
+            self.stacks.delete_change_set(&goal.stack, &change_set.id).await
         };
     }
 
@@ -109,7 +110,7 @@ impl<'a> Driver<'a> {
             }
         }
         session.interrupt.check()?;
-        self.execute(&goal.stack).await?;
+        self.execute(&goal.stack, &change_set.id).await?;
         let stack_id = change_set.stack_id;
         match self.follow(&goal.stack, &stack_id, prepared.last_event).await {
             Ok(reading) => {
@@ -145,16 +146,18 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Starts the change set. An answer that was lost makes the next attempt fail, and the work is done.
-    async fn execute(&self, stack: &str) -> Result<(), Failure> {
-        let error = match self.stacks.execute_change_set(stack, APPLY).await {
+    /// Starts the change set of this id. An answer that was lost makes the next attempt fail, and the work is done. One that
+    /// is gone was taken away by another run, whatever stands under its name now.
+    async fn execute(&self, stack: &str, id: &str) -> Result<(), Failure> {
+        let error = match self.stacks.execute_change_set(stack, id).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
         if error.is("ChangeSetNotFound") || error.is("InvalidChangeSetStatus") {
-            match self.stacks.change_set(stack, APPLY).await? {
+            match self.stacks.change_set(stack, id).await? {
                 Some(change_set) if !change_set.was_executed() => {}
-                _ => return Ok(()),
+                Some(_) => return Ok(()),
+                None => return Err(Failure::Overtaken),
             }
         }
         Err(error.into())
