@@ -27,6 +27,9 @@ use super::{read, succeeded};
 /// What all nodes are asked within, beside the one that is met first.
 const WITHIN: Duration = Duration::from_millis(1500);
 
+/// What those are given of it that were asked before: one that hangs must not keep others from being asked at all.
+const AGAIN_WITHIN: Duration = Duration::from_millis(600);
+
 /// What those that were left out are given to do as they are told.
 const TOLD_WITHIN: Duration = Duration::from_millis(1000);
 
@@ -48,13 +51,17 @@ pub(super) fn together(said: impl IntoIterator<Item = Backup>) -> Option<Backup>
 }
 
 /// What the nodes that are met say of the backup at `path`. None where the site has one node only, which was asked.
+///
+/// How many there are is one node's word, too, and one that is out of its site's cluster counts itself alone. So whoever
+/// was met before is asked whatever was said since.
 pub(super) async fn asked(rest: &Rest, path: &str) -> Option<Backup> {
-    if rest.nodes() == Some(1) {
+    let known = rest.take_lines();
+    if known.is_empty() && rest.nodes() == Some(1) {
         return None;
     }
-    let by = Instant::now() + WITHIN;
-    let lines = again(rest, rest.take_lines(), path, by).await;
-    let lines = met(rest, lines, path, by).await;
+    let began = Instant::now();
+    let lines = again(rest, known, path, began + AGAIN_WITHIN).await;
+    let lines = met(rest, lines, path, began + WITHIN).await;
     let said = together(lines.iter().filter_map(|line| line.said));
     rest.keep_lines(lines);
     said

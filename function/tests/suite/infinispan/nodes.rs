@@ -118,6 +118,64 @@ async fn whoever_is_not_met_holds_up_nobody_for_long() {
     assert!(same.server.connections() <= 8, "{}", same.server.connections());
 }
 
+/// A node that is out of its site's cluster says that it is alone. Whoever was met before is asked all the same: it may
+/// be the one that goes on replicating.
+#[tokio::test]
+async fn a_node_that_calls_itself_alone_hides_nobody_who_was_met() {
+    let apart = Arc::new(Mutex::new(false));
+    let are_apart = Arc::clone(&apart);
+    let scene = scene(move |asked| {
+        let node = ["n1", "n2"][asked.connection % 2];
+        let status = ["offline", "online"][asked.connection % 2];
+        let mut says = member(node, &["n1", "n2"]);
+        if *are_apart.lock().unwrap() {
+            says = member(node, &[node]);
+            says["relay_node"] = json!(true);
+            says["relay_nodes_address"] = json!([node]);
+        }
+        match asked.path.as_str() {
+            "/rest/v2/container" => given(200, says.to_string()),
+            _ => given(200, json!({"status": status}).to_string()),
+        }
+    })
+    .await;
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
+    *apart.lock().unwrap() = true;
+    let views = scene.infinispan.views(&a()).await.unwrap();
+    assert_eq!(views.len(), 1, "{views:?}");
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
+}
+
+/// Nor does one that was met before and hangs now take the time in which others are met.
+#[tokio::test]
+async fn a_node_that_was_met_and_hangs_keeps_nobody_from_being_asked() {
+    let met = Arc::new(Mutex::new(None));
+    let were_met = Arc::clone(&met);
+    let scene = scene(move |asked| {
+        let first: Option<usize> = *were_met.lock().unwrap();
+        let (node, status) = match first {
+            Some(connections) if asked.connection >= connections => {
+                [("n1", "offline"), ("n2", "online")][asked.connection % 2]
+            }
+            _ => ("n0", "offline"),
+        };
+        let reply = match asked.path.as_str() {
+            "/rest/v2/container" => given(200, member(node, &["n0", "n1", "n2"]).to_string()),
+            _ => given(200, json!({"status": status}).to_string()),
+        };
+        if first.is_some() && node == "n0" {
+            reply.after(Duration::from_secs(60))
+        } else {
+            reply
+        }
+    })
+    .await;
+    // A balancer led all of them to one node.
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Offline));
+    *met.lock().unwrap() = Some(scene.server.connections());
+    assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
+}
+
 /// Each part of a site that has fallen apart knows of its own nodes only. Once they have found each other again, either is
 /// asked.
 #[tokio::test]
