@@ -6,7 +6,9 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use fencing::health::{Checkup, LastFailure, Level, Look, Probe, Seen, judge, measured, probes};
+use fencing::health::{
+    Checkup, LOOK_WITHIN_SECONDS, LastFailure, Level, Look, Probe, Seen, judge, measured, probes,
+};
 use fencing::register::Record;
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -14,9 +16,6 @@ use futures_util::future::{Either, join, join_all, join3, select};
 
 use crate::run::Budget;
 use crate::world::Lookout;
-
-/// The longest that one look may take. An Infinispan that needs more would make a fence late, too.
-const LOOK_LIMIT: Duration = Duration::from_secs(4);
 
 /// Kept back for keeping the result.
 const KEEPING: Duration = Duration::from_secs(2);
@@ -36,7 +35,7 @@ pub async fn deep_check<W: Lookout>(
     callers: impl Future<Output = Vec<Look>>,
 ) -> Option<Checkup> {
     let left = budget.left(world.moment());
-    let limit = LOOK_LIMIT.min(left.saturating_sub(KEEPING));
+    let limit = Duration::from_secs(LOOK_WITHIN_SECONDS.into()).min(left.saturating_sub(KEEPING));
     if limit < LEAST {
         tracing::warn!(
             left_ms = millis(left),

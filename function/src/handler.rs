@@ -12,6 +12,7 @@ use std::time::Duration;
 use std::{fmt, mem};
 
 use fencing::answer::{Answer, Cause, Notice, Status};
+use fencing::contract::alert::LEFT;
 use fencing::credentials::{Credentials, ENDS_A_LINE};
 use fencing::health::LastFailure;
 use fencing::metrics::{Measured, Metric};
@@ -29,7 +30,7 @@ use crate::moment::Moment;
 use crate::recent::Recent;
 use crate::rehearse;
 use crate::remembered::Remembered;
-use crate::run::{Budget, Ran, run};
+use crate::run::{Budget, Ran, milliseconds, run};
 use crate::waiting::Waiting;
 use crate::webhook::{self, Accusation, Authentic, Delivery, Foreign, Rejection, Route};
 use crate::world::Lookout;
@@ -208,7 +209,7 @@ impl<W: Lookout> Handler<W> {
         if let Some(record) = &ran.record {
             self.memory().waiting.saw(record.rev, record.waits(), now);
         }
-        let took_ms = u64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
+        let took_ms = milliseconds(now.saturating_sub(began));
         tracing::info!(
             topology = %self.settings.topology,
             request_id = invocation.request_id,
@@ -258,9 +259,16 @@ impl<W: Lookout> Handler<W> {
         }
         for (accusation, since) in &delivery.suspicions {
             // Where it is certain by now, the alert has been answered.
-            if !delivery.accusations.contains(accusation) {
-                answers.push(self.suspicion(accusation, *since, invocation, budget).await);
+            if delivery.accusations.contains(accusation) {
+                continue;
             }
+            answers.push(if answers.is_empty() {
+                self.suspicion(accusation, *since, invocation, budget).await
+            } else {
+                // Looking takes most of an invocation's time.
+                let sentence = format!("{LEFT}: it came together with another report, which took its time");
+                Answer::new(Status::Done, sentence)
+            });
         }
         answers.extend(self.watchdogs(&delivery, budget).await);
         answers.extend(self.near_misses(&delivery, budget).await);
@@ -355,7 +363,7 @@ impl<W: Lookout> Handler<W> {
     /// How long an alert took that began to be looked into at `began`.
     fn measure_fence(&self, began: Duration) {
         let took = self.world.moment().uptime.saturating_sub(began);
-        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let took_ms = milliseconds(took);
         self.world
             .measure(Measured::new(Metric::FenceMilliseconds, took_ms));
     }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::Rev;
 
-/// The most calls that are kept with one revision. A fence makes fewer than ten.
+/// The most calls that are kept with one revision, the last ones. A fence makes fewer than ten; on a suspicion, what came
+/// of the last looks is what people ask for.
 const CALLS: usize = 32;
 
 /// The most that is kept of a call's name, and of why it failed. An endpoint group's ARN is the longest part of a name.
@@ -38,7 +39,7 @@ pub struct CallsBefore {
     pub rev: Rev,
     /// In the order of the answers.
     pub calls: Vec<TimedCall>,
-    /// How many more there were.
+    /// How many more there were before.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u32,
 }
@@ -51,7 +52,7 @@ fn is_zero(number: &u32) -> bool {
 impl CallsBefore {
     /// These, as many as are kept; `None` where there were none.
     pub fn of(rev: Rev, made: &[TimedCall]) -> Option<Self> {
-        let kept = made.get(..CALLS).unwrap_or(made);
+        let kept = &made[made.len().saturating_sub(CALLS)..];
         (!made.is_empty()).then(|| Self {
             rev,
             calls: kept.to_vec(),

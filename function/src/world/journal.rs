@@ -23,7 +23,7 @@ use crate::world::aws::{Aws, describe};
 const FORCED: &str = "forced";
 
 /// So often a near miss is written over what others have written meanwhile: there are two Alertmanagers and two Regions.
-const WRITTEN_AT_ONCE: usize = 5;
+const ATTEMPTS: usize = 5;
 
 /// Those items, for one Region's function.
 #[derive(Debug)]
@@ -122,10 +122,16 @@ impl Journal {
     /// over what it has read or not at all, and looks again.
     pub async fn near_miss(&self, site: &SiteName, miss: &NearMiss) -> Result<bool, Fault> {
         let key = items::near(&self.topology, site);
-        for _ in 0..WRITTEN_AT_ONCE {
+        for _ in 0..ATTEMPTS {
             let item = self.get(AttributeValue::S(key.clone())).await?;
             let is_there = !item.is_empty();
-            let kept: NearMisses = serde_dynamo::from_item(item).unwrap_or_default();
+            let kept: NearMisses = if is_there {
+                serde_dynamo::from_item(item).map_err(|error| {
+                    fault(format!("the near misses that are kept cannot be read: {error}"))
+                })?
+            } else {
+                NearMisses::default()
+            };
             let (kept, is_new) = match kept.noting(miss.clone()) {
                 NotedMiss::Known => return Ok(false),
                 NotedMiss::Mended(kept) => (kept, false),

@@ -130,10 +130,11 @@ async fn a_site_that_is_seen_again_is_left_alone() {
     assert_eq!(looks(&world), 2);
 }
 
-/// Relay nodes notice a loss some seconds apart.
+/// Relay nodes notice a loss some seconds apart. One that objected may only have been silent once, so that two looks in a
+/// row have to find it agreeing.
 #[tokio::test(start_paused = true)]
-async fn another_relay_node_that_still_sees_it_has_until_the_last_look() {
-    for (notices_after, fences) in [(3000, true), (6500, true), (9000, false)] {
+async fn another_relay_node_that_still_sees_it_has_until_the_last_but_one_look() {
+    for (notices_after, fences) in [(3000, true), (5000, true), (6500, false), (9000, false)] {
         let world = Memory::split();
         let handler = just_lost(&world).await;
         world.with(|state| state.another_sees = true);
@@ -318,6 +319,26 @@ async fn both_sites_suspect_each_other_and_one_survives() {
     let again = invoke(&handler, posted(suspected("firing", "site-b", "site-a", since))).await;
     assert_eq!(again.status, 200, "{again:?}");
     assert_eq!(world.with(|state| state.record.clone().unwrap().epoch.0), 1);
+}
+
+/// One Alertmanager may serve both sites, and send both in one delivery.
+#[tokio::test(start_paused = true)]
+async fn of_two_suspicions_in_a_delivery_one_is_looked_into() {
+    let world = Memory::split();
+    let handler = just_lost(&world).await;
+    let now = world.moment_of_wall();
+    let both = [
+        suspected("firing", "site-a", "site-b", now),
+        suspected("firing", "site-b", "site-a", now),
+    ];
+    let told = invoke(&handler, post("keycloak", PASSWORD, &payload("firing", &both))).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    assert!(told.body.starts_with("fenced site-b"), "{told:?}");
+    assert!(
+        told.body
+            .contains("left to SiteOffline: it came together with another"),
+        "{told:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

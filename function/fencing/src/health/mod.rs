@@ -42,6 +42,9 @@ pub const OK: &str = "FENCER-OK";
 /// What it begins with otherwise.
 pub const FAILED: &str = "FENCER-FAILED";
 
+/// The longest that one look of the deep check may take. An Infinispan that needs more would make a fence late, too.
+pub const LOOK_WITHIN_SECONDS: u32 = 4;
+
 /// A result that is older is none: the schedule comes every minute, so at least two of its runs are missing.
 pub const STALE_AFTER_SECONDS: u32 = 180;
 /// A decision takes seconds, and the schedule finishes within a minute what a crash left open.

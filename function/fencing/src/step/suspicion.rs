@@ -33,7 +33,7 @@ use super::script::{Halt, Position, Script};
 use super::{Call, Fault};
 use crate::answer::{Answer, Status};
 use crate::contract::alert::LEFT;
-use crate::health::RelayWitness;
+use crate::health::{LOOK_WITHIN_SECONDS, RelayWitness};
 use crate::register::{Record, State};
 use crate::replication::{Sight, primary, sight};
 use crate::words::{Fenced, Reporter, Survivor, Suspect};
@@ -48,7 +48,8 @@ const LOOKS_AT_LEAST: u32 = 3;
 const APART_AT_LEAST: u32 = 1000;
 const APART_AT_MOST: u32 = 2000;
 
-/// Looks that take so much longer than meant have met something that hangs, and what follows could come too late.
+/// Looks may take so much longer than the longest that are meant: each waits a moment for a relay node that hangs. After
+/// that a fence could come too late.
 const LATE_AFTER: SignedDuration = SignedDuration::from_secs(2);
 
 /// What a function's timeout has to leave beside the suspicion itself: [`LATE_AFTER`], and a fence with its answer.
@@ -59,7 +60,7 @@ pub const ROOM_SECONDS: u32 = 8;
 const RELAYS_AT_LEAST: u32 = 2;
 
 /// The check asks the nodes up to so long before it writes down when it did.
-const CHECK_TAKES: SignedDuration = SignedDuration::from_secs(5);
+const CHECK_TAKES: SignedDuration = SignedDuration::from_secs(LOOK_WITHIN_SECONDS as i64 + 1);
 
 pub(super) fn suspicion(
     script: &mut Script<'_>,
@@ -225,6 +226,8 @@ impl Suspicion<'_> {
         let more = most.saturating_sub(planned.iter().sum()) / APART_AT_LEAST;
         let extra = std::iter::repeat_n(APART_AT_LEAST, usize::try_from(more).unwrap_or_default());
         let (mut whole, mut looks, mut found) = (0_u32, 1, None);
+        // Who objects may only be silent for once: then two looks have to find nobody that does.
+        let mut clear = 2;
         for pause in planned.iter().copied().chain(extra) {
             script.pass(pause)?;
             (whole, looks) = (whole + pause, looks + 1);
@@ -241,11 +244,9 @@ impl Suspicion<'_> {
                     self.suspect
                 ));
             }
-            let meant = SignedDuration::from_millis(whole.into()) + LATE_AFTER;
-            if script.now().duration_since(self.arrived) > meant {
-                return leave("looking takes too long");
-            }
-            found = last.filter(|_| !doubted);
+            self.in_time(script)?;
+            clear = if doubted { 0 } else { clear + 1 };
+            found = last.filter(|_| clear >= 2);
             if found.is_some() {
                 break;
             }
@@ -263,6 +264,7 @@ impl Suspicion<'_> {
         });
         let record = script.register(register)?;
         let age = script.age(age)?;
+        self.in_time(script)?;
         self.has_run_since(script, &witness, age)?;
         let told = format!(
             "{} suspects it and did not see it in {looks} looks over {} seconds",
@@ -270,6 +272,16 @@ impl Suspicion<'_> {
             whole / 1000
         );
         Ok((Missed { accelerator, told }, record))
+    }
+
+    /// Refuses where a fence could not end in time any more: something hung.
+    fn in_time(&self, script: &Script<'_>) -> Result<(), Halt> {
+        let most = script.settings.timeout_seconds.saturating_sub(ROOM_SECONDS);
+        let most = SignedDuration::from_secs(most.into()) + LATE_AFTER;
+        if script.now().duration_since(self.arrived) > most {
+            return leave("looking takes too long");
+        }
+        Ok(())
     }
 
     /// The node that misses the suspect, by one look, and whether another relay node sees it. Relay nodes notice a loss some

@@ -59,11 +59,14 @@ pub(super) async fn asked(rest: &Rest, path: &str) -> Option<Backup> {
     if known.is_empty() && rest.nodes() == Some(1) {
         return None;
     }
-    let began = Instant::now();
+    let (is_first, began) = (known.is_empty(), Instant::now());
     let lines = again(rest, known, path, began + AGAIN_WITHIN).await;
     let lines = met(rest, lines, path, began + WITHIN).await;
     let said = together(lines.iter().filter_map(|line| line.said));
-    rest.keep_lines(lines);
+    // The one node of a site is asked over the pool.
+    if !(is_first && rest.nodes() == Some(1)) {
+        rest.keep_lines(lines);
+    }
     said
 }
 
