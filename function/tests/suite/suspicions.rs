@@ -359,7 +359,7 @@ async fn the_alert_that_comes_while_it_looks_decides_as_ever() {
 #[tokio::test(start_paused = true)]
 async fn what_fails_meanwhile_is_left_to_the_alert_but_for_register_and_accelerator() {
     type Which = fn(&Call) -> bool;
-    let rows: [(Which, Mishap, u16, &str); 5] = [
+    let rows: [(Which, Mishap, u16, &str); 6] = [
         (
             |call| matches!(call, Call::ReadView { .. }),
             Mishap::Fails,
@@ -389,6 +389,12 @@ async fn what_fails_meanwhile_is_left_to_the_alert_but_for_register_and_accelera
             Mishap::Fails,
             503,
             "the register",
+        ),
+        (
+            |call| *call == Call::ReadAccelerator,
+            Mishap::Fails,
+            503,
+            "the accelerator",
         ),
     ];
     for (which, mishap, status, why) in rows {

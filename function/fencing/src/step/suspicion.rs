@@ -15,7 +15,8 @@
 //!
 //! `SiteOffline` is the fallback for everything. So whatever keeps this from a decision is no failure: the answer is 200,
 //! because Alertmanager counts any other as a notification that failed, and the alert that is counted comes seconds later.
-//! For the same reason it notes nothing and raises no alarm; those belong to the alert.
+//! For the same reason it notes nothing and raises no alarm; those belong to the alert. Only where the register or the
+//! accelerator does not answer, or somebody else is at work, it is 503 as for an alert: then the alert would fail, too.
 //!
 //! **A node that has just become its site's relay node must not convict.** Until it has joined the bridge it shows no
 //! other site: up to twenty seconds, where the node before it died as the bridge's coordinator. Such a view lasts as long
