@@ -80,7 +80,7 @@ impl Apply {
                 cloud::herald(&session, &loaded.topology, &file).await;
             }
             let wanted = cloud::wanted(&loaded, &self.function, &session, choices, self.resume_epoch).await?;
-            let (observed, mut plan) = apply::plan(&session, &wanted, choices).await?;
+            let (observed, plan) = apply::plan(&session, &wanted, choices).await?;
             let consent = Consent {
                 given: self.yes,
                 breaks_lock: self.break_lock,
@@ -89,21 +89,21 @@ impl Apply {
             let faults = faults(
                 &session,
                 &loaded,
-                plan.has_changes().then(|| observed.clone()),
+                (plan.has_changes() || plan.plan_again).then(|| observed.clone()),
                 scope.aws,
             );
+            let said = async {
+                for fault in faults.await {
+                    console.say(&format!("warning: {fault}"));
+                }
+            };
+            let applying = apply::apply(&session, &wanted, choices, (observed, plan), consent, patience);
             let applied = if self.yes {
                 // Nobody decides by it, so nothing waits for it.
-                let said = async {
-                    for fault in faults.await {
-                        console.say(&format!("warning: {fault}"));
-                    }
-                };
-                let applying = apply::apply(&session, &wanted, choices, (observed, plan), consent, patience);
                 tokio::join!(applying, said).0?
             } else {
-                plan.warnings.extend(faults.await);
-                apply::apply(&session, &wanted, choices, (observed, plan), consent, patience).await?
+                said.await;
+                applying.await?
             };
             console.say(match (applied.changed, applied.is_whole()) {
                 (true, true) => "done",
@@ -131,7 +131,7 @@ impl Apply {
     }
 }
 
-/// What is wrong at the sites' Infinispans, where something is to be changed. That it could not be looked at from here is
+/// What is wrong at the sites' Infinispans, where something is to be changed or has to settle first. That it could not be looked at from here is
 /// for `plan` to say.
 async fn faults(
     session: &Session,

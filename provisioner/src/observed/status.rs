@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use fencing::health::Checkup;
 use fencing::register::Record;
+use fencing::register::near::NearMiss;
 use fencing::rehearsal::SplitBrain;
 use fencing::settings::Settings;
 use jiff::Timestamp;
@@ -49,6 +50,14 @@ pub struct RegisterItems {
     pub checkups: BTreeMap<String, Checkup>,
     /// What the last drill measured that cut the link.
     pub drill: Option<SplitBrain>,
+}
+
+/// What the register keeps of the near misses that one site reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptMisses {
+    pub site: SiteName,
+    /// None where they cannot be read: a function of another version wrote them.
+    pub misses: Option<Vec<NearMiss>>,
 }
 
 /// An accelerator with all its endpoints.

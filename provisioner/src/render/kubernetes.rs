@@ -363,7 +363,7 @@ fn prometheus_rule(topology: &Topology, site: &Site) -> Result<Filled, RenderErr
             replication_cut_expr: format!(
                 "min by (namespace, cache, site) ({{{ADMIN_STATUS},{about}}}) == 0"
             ),
-            site_offline_summary: format!("{} does not see site {peer}", site.name),
+            site_offline_summary: format!("{} does not see {peer}", site.name),
             site_view_absent_summary: format!("Nothing shows whether {} sees {peer}", site.name),
             watchdog_summary: format!("The path from {} to the fencing function works", site.name),
             pending: pending(topology, site).to_string(),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::drill::seconds;
-use super::rehearsal::call_text;
+use super::rehearsal::calls_before;
 use super::spelling::camel_case;
 
 /// The revisions of one epoch, oldest first.
@@ -147,8 +147,8 @@ pub fn chapter_text(chapter: &Chapter) -> String {
             "{:>5}  {}{since}  {}, {}{hold}",
             entry.rev.0, entry.written_at, entry.state, entry.by
         );
-        for line in call_lines(entry) {
-            let _ = writeln!(text, "         {line}");
+        for (took, what) in calls_before(entry) {
+            let _ = writeln!(text, "         {took:>9}  {what}");
         }
         before = Some(entry);
     }
@@ -156,22 +156,6 @@ pub fn chapter_text(chapter: &Chapter) -> String {
         text.push_str("revisions are missing: the function could not write their copies\n");
     }
     text
-}
-
-/// What the entry's writer had called before, each with how long it took.
-fn call_lines(entry: &Record) -> Vec<String> {
-    let Some(before) = &entry.calls_before else {
-        return Vec::new();
-    };
-    let mut lines: Vec<String> = before
-        .calls
-        .iter()
-        .map(|call| format!("{:>6} ms  {}", call.ms, call_text(call)))
-        .collect();
-    if before.left_out > 0 {
-        lines.push(format!("           and {} more calls", before.left_out));
-    }
-    lines
 }
 
 pub fn history_json(chapters: &[Chapter]) -> Value {

@@ -19,12 +19,13 @@ use tera::{Context, Tera};
 use self::picture::{Bar, StageRow, Tick, bars, line_height, marks, measured, ms_between, row, spoken};
 use super::drill::seconds;
 use super::history::Chapter;
-use super::rehearsal::call_text;
+use super::rehearsal::calls_before;
 use crate::topology::Topology;
 use crate::topology::time_to_fence::TimeToFence;
 
 const NAME: &str = "incident.html";
 const TEMPLATE: &str = include_str!("../../../templates/report/incident.html");
+
 /// What the page is made from, beside the epoch.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {
@@ -102,6 +103,7 @@ struct FollowUp {
     command: Option<String>,
 }
 
+/// The page; `None` where nothing was decided in that epoch.
 pub fn incident_html(chapter: &Chapter, around: &Around<'_>) -> Option<Result<String, tera::Error>> {
     let page = IncidentPage::of(chapter, chapter.decision()?, around);
     Some(fill(&page))
@@ -212,26 +214,10 @@ fn entries(chapter: &Chapter) -> Vec<EventRow> {
 }
 
 fn calls(chapter: &Chapter) -> Vec<TimedBefore> {
-    let mut all = Vec::new();
-    for entry in &chapter.entries {
-        let Some(before) = &entry.calls_before else {
-            continue;
-        };
-        let rev = entry.rev.0;
-        all.extend(before.calls.iter().map(|call| TimedBefore {
-            rev,
-            took: format!("{} ms", call.ms),
-            what: call_text(call),
-        }));
-        if before.left_out > 0 {
-            all.push(TimedBefore {
-                rev,
-                took: String::new(),
-                what: format!("and {} more", before.left_out),
-            });
-        }
-    }
-    all
+    let of_entry = |entry| calls_before(entry).map(move |call| (entry.rev.0, call));
+    let all = chapter.entries.iter().flat_map(of_entry);
+    all.map(|(rev, (took, what))| TimedBefore { rev, took, what })
+        .collect()
 }
 
 fn endpoints(decision: &Decision) -> Vec<EndpointRow> {

@@ -29,7 +29,7 @@ pub use self::history::{Chapter, chapter_json, chapter_text, chapters, history_j
 pub use self::incident::{Around, incident_html};
 pub use self::json::{applied_json, destroyed_json, package_json, plan_json};
 pub use self::losses::losses_text;
-pub use self::near_misses::{ReportedMiss, near_misses, near_misses_json, near_misses_text};
+pub use self::near_misses::{ReportedMiss, ReportedMisses, near_misses, near_misses_json, near_misses_text};
 pub use self::objects::{left_out, unknown_kinds};
 pub use self::operate::{drilled_json, drilled_text, operated_json, operated_text};
 pub use self::outcome::{Applied, Destroyed, Operated, Preview, Rehearsed};

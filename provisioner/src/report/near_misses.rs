@@ -5,10 +5,11 @@
 
 use std::fmt::Write as _;
 
-use fencing::contract::label;
+use fencing::contract::{alert, label};
 use fencing::register::near::NearMiss;
 use serde_json::{Value, json};
 
+use crate::observed::status::KeptMisses;
 use crate::topology::{SiteName, Topology};
 
 /// One of them, with the sites that it is about.
@@ -20,48 +21,69 @@ pub struct ReportedMiss {
     pub miss: NearMiss,
 }
 
-/// The newest first.
-pub fn near_misses(topology: &Topology, kept: Vec<(SiteName, NearMiss)>) -> Vec<ReportedMiss> {
+/// All that are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedMisses {
+    /// The newest first.
+    pub misses: Vec<ReportedMiss>,
+    /// The sites whose near misses cannot be read. None of theirs above does not mean that there were none.
+    pub unread: Vec<SiteName>,
+}
+
+impl ReportedMiss {
+    /// Why nobody was fenced, in the function's words.
+    fn why(&self) -> String {
+        let Some(looked) = &self.miss.looked else {
+            return "why nobody was fenced is not known".to_owned();
+        };
+        let left = looked.strip_prefix(alert::LEFT);
+        let why = left.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(looked);
+        format!("nobody was fenced: {why}")
+    }
+}
+
+pub fn near_misses(topology: &Topology, kept: Vec<KeptMisses>) -> ReportedMisses {
     let [a, b] = topology.sites.each_ref().map(|site| &site.name);
-    let mut misses: Vec<ReportedMiss> = kept
-        .into_iter()
-        .map(|(reporter, miss)| ReportedMiss {
-            suspect: if reporter == *a { b } else { a }.clone(),
-            reporter,
-            miss,
-        })
-        .collect();
+    let mut misses = Vec::new();
+    let mut unread = Vec::new();
+    for KeptMisses { site, misses: kept } in kept {
+        let suspect = if site == *a { b } else { a };
+        match kept {
+            Some(kept) => misses.extend(kept.into_iter().map(|miss| ReportedMiss {
+                reporter: site.clone(),
+                suspect: suspect.clone(),
+                miss,
+            })),
+            None => unread.push(site),
+        }
+    }
     misses.sort_by(|one, other| {
         let key = |it: &ReportedMiss| (it.miss.from, it.miss.to);
         key(other)
             .cmp(&key(one))
             .then_with(|| one.reporter.as_str().cmp(other.reporter.as_str()))
     });
-    misses
+    ReportedMisses { misses, unread }
 }
 
 /// A line for each, and for each reporter how long they lasted.
-pub fn near_misses_text(topology: &Topology, misses: &[ReportedMiss]) -> String {
-    if misses.is_empty() {
+pub fn near_misses_text(topology: &Topology, reported: &ReportedMisses) -> String {
+    let ReportedMisses { misses, unread } = reported;
+    if misses.is_empty() && unread.is_empty() {
         return match topology.alerting.suspicion.seconds() {
-            0 => {
-                "no near misses are noted: suspicions are switched off (alerting.suspicion: 0s)\n".to_owned()
-            }
+            0 => "no near misses are noted: `alerting.suspicion` is off\n".to_owned(),
             _ => "no near misses: no suspicion has ended by itself\n".to_owned(),
         };
     }
     let mut text = String::new();
-    for ReportedMiss {
-        reporter,
-        suspect,
-        miss,
-    } in misses
-    {
+    for missed in misses {
+        let ReportedMiss {
+            reporter,
+            suspect,
+            miss,
+        } = missed;
         let lasted = format!("{} s", miss.seconds());
-        let why = miss
-            .looked
-            .as_deref()
-            .unwrap_or("why nobody was fenced is not known");
+        let why = missed.why();
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -69,28 +91,40 @@ pub fn near_misses_text(topology: &Topology, misses: &[ReportedMiss]) -> String 
             miss.from
         );
     }
-    text.push('\n');
+    if !misses.is_empty() {
+        text.push('\n');
+    }
     for site in &topology.sites {
+        if unread.contains(&site.name) {
+            let _ = writeln!(
+                text,
+                "{}: its near misses cannot be read: a function of another version keeps them; use that version's \
+                 provision",
+                site.name
+            );
+            continue;
+        }
         let mut lasted: Vec<u64> = misses
             .iter()
             .filter(|missed| missed.reporter == site.name)
             .map(|missed| missed.miss.seconds())
             .collect();
         lasted.sort_unstable();
-        if let (Some(longest), Some(median)) = (lasted.last(), lasted.get(lasted.len() / 2)) {
-            let _ = writeln!(
+        let _ = match (lasted.last(), lasted.get(lasted.len() / 2)) {
+            (Some(longest), Some(median)) => writeln!(
                 text,
                 "{}: {} kept, median {median} s, longest {longest} s",
                 site.name,
                 lasted.len()
-            );
-        }
+            ),
+            _ => writeln!(text, "{}: none kept", site.name),
+        };
     }
     text
 }
 
-pub fn near_misses_json(misses: &[ReportedMiss]) -> Value {
-    let misses = misses.iter().map(|missed| {
+pub fn near_misses_json(reported: &ReportedMisses) -> Value {
+    let misses = reported.misses.iter().map(|missed| {
         json!({
             (label::REPORTER): missed.reporter,
             "suspect": missed.suspect,
@@ -100,7 +134,7 @@ pub fn near_misses_json(misses: &[ReportedMiss]) -> Value {
             "looked": missed.miss.looked,
         })
     });
-    json!({ "nearMisses": misses.collect::<Vec<_>>() })
+    json!({ "nearMisses": misses.collect::<Vec<_>>(), "unread": reported.unread })
 }
 
 #[cfg(test)]
@@ -117,17 +151,34 @@ mod tests {
         }
     }
 
-    fn kept(topology: &Topology) -> Vec<(SiteName, NearMiss)> {
+    fn kept(topology: &Topology) -> Vec<KeptMisses> {
         let [a, b] = topology.sites.each_ref().map(|site| site.name.clone());
-        vec![
-            (
-                a.clone(),
-                miss("03:00:00", "03:00:08", Some("site-a sees site-b again")),
+        let of_a = vec![
+            miss(
+                "03:00:00",
+                "03:00:08",
+                Some("left to SiteOffline: site-a sees site-b"),
             ),
-            (a.clone(), miss("20:00:00", "20:00:25", None)),
-            (a, miss("12:00:00", "12:00:10", Some("the node has restarted"))),
-            (b, miss("12:00:01", "12:00:09", Some("site-b sees site-a again"))),
-        ]
+            miss("20:00:00", "20:00:25", None),
+            miss(
+                "12:00:00",
+                "12:00:10",
+                Some(
+                    "left to SiteOffline: site-b has one relay node, and a restart of that looks like a lost site",
+                ),
+            ),
+        ];
+        let of_b = vec![miss(
+            "12:00:01",
+            "12:00:09",
+            Some("left to SiteOffline: looking takes too long"),
+        )];
+        [(a, of_a), (b, of_b)]
+            .map(|(site, misses)| KeptMisses {
+                site,
+                misses: Some(misses),
+            })
+            .into()
     }
 
     #[test]
@@ -141,8 +192,37 @@ mod tests {
     #[test]
     fn where_there_are_none_it_says_whether_any_could_be() {
         let topology = topology_from("");
-        assert!(near_misses_text(&topology, &[]).starts_with("no near misses: "));
-        let off = topology_from("alerting: { suspicion: 0s }");
-        assert!(near_misses_text(&off, &[]).contains("suspicions are switched off"));
+        let none = near_misses(&topology, Vec::new());
+        assert!(near_misses_text(&topology, &none).starts_with("no near misses: "));
+        // Whether the file says so, or its timeout leaves no time to look.
+        for extra in ["alerting: { suspicion: 0s }", "function: { timeout: 10s }"] {
+            assert_eq!(
+                near_misses_text(&topology_from(extra), &none),
+                "no near misses are noted: `alerting.suspicion` is off\n"
+            );
+        }
+    }
+
+    /// People shorten their failure detection where there are none.
+    #[test]
+    fn what_cannot_be_read_is_not_none_at_all() {
+        let topology = topology_from("");
+        let mut kept = kept(&topology);
+        kept[0].misses = None;
+        let unread = "site-a: its near misses cannot be read: a function of another version keeps them; use that \
+                      version's provision\n";
+        let one = near_misses(&topology, kept.clone());
+        let text = near_misses_text(&topology, &one);
+        assert!(
+            text.ends_with(&format!("\n\n{unread}site-b: 1 kept, median 8 s, longest 8 s\n")),
+            "{text}"
+        );
+        assert_eq!(near_misses_json(&one)["unread"], json!(["site-a"]));
+        kept[1].misses = Some(Vec::new());
+        let none = near_misses(&topology, kept);
+        assert_eq!(
+            near_misses_text(&topology, &none),
+            format!("{unread}site-b: none kept\n")
+        );
     }
 }

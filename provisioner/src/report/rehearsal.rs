@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use fencing::answer::Status;
+use fencing::register::Record;
 use fencing::replication::Sight;
 use fencing::timed_call::TimedCall;
 use serde_json::{Value, json};
@@ -50,11 +51,21 @@ pub fn rehearsed_text(topology: &str, rehearsed: &[Rehearsed]) -> String {
 }
 
 /// A call, and why it failed if it did.
-pub(super) fn call_text(call: &TimedCall) -> String {
+fn call_text(call: &TimedCall) -> String {
     match &call.failed {
         None => call.what.clone(),
         Some(why) => format!("{}: {why}", call.what),
     }
+}
+
+/// What an entry's writer had called before, each with how long it took. What was left out took nobody knows how long.
+pub(super) fn calls_before(entry: &Record) -> impl Iterator<Item = (String, String)> {
+    entry.calls_before.iter().flat_map(|before| {
+        let calls = before.calls.iter();
+        let calls = calls.map(|call| (format!("{} ms", call.ms), call_text(call)));
+        let left_out = before.left_out;
+        calls.chain((left_out > 0).then(|| (String::new(), format!("and {left_out} more calls"))))
+    })
 }
 
 fn sight(sight: Option<Sight>, reporter: impl std::fmt::Display, suspect: impl std::fmt::Display) -> String {

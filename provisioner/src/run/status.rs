@@ -14,7 +14,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use fencing::register::Record;
-use fencing::register::near::NearMiss;
 use fencing::settings::Settings;
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -22,7 +21,7 @@ use tokio::time::Instant;
 
 use super::{Failure, Session};
 use crate::observed::status::{
-    AcceleratorState, FunctionState, KeycloakState, RegisterItems, Source, StatusReading,
+    AcceleratorState, FunctionState, KeptMisses, KeycloakState, RegisterItems, Source, StatusReading,
 };
 use crate::topology::{Mode, Site, SiteName, Topology};
 use crate::world::accelerator::Accelerators;
@@ -106,10 +105,7 @@ pub async fn history(session: &Session, topology: &Topology) -> Result<Vec<Recor
 }
 
 /// The near misses that each site reported, from the first of the register's replicas that answers.
-pub async fn near_misses(
-    session: &Session,
-    topology: &Topology,
-) -> Result<Vec<(SiteName, NearMiss)>, Failure> {
+pub async fn near_misses(session: &Session, topology: &Topology) -> Result<Vec<KeptMisses>, Failure> {
     let sites = topology.sites.each_ref().map(|site| site.name.clone());
     let misses = of_a_replica(session, topology, async |table| {
         let misses = table.near_misses(&topology.name, &sites).await;

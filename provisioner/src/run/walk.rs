@@ -133,20 +133,20 @@ impl Walk<'_> {
                 rest = after;
                 continue;
             }
-            if *step == Step::ReleaseLock
-                && let Some(held) = lock.take()
-            {
-                let (released, ()) = tokio::join!(held.release(), last_words.as_mut());
-                released?;
-                self.done(step);
-                rest = others;
-                continue;
-            }
             rest = others;
-            if matches!(step, Step::TakeLock { .. }) {
+            if let Step::TakeLock { region, bucket } = step {
                 self.may_go_on(lock.as_ref())?;
                 self.begin(step);
-                self.step(step, lock).await?;
+                if lock.is_none() {
+                    *lock = Some(self.take_lock(region, bucket).await?);
+                }
+                self.done(step);
+                continue;
+            }
+            if *step == Step::ReleaseLock {
+                if let Some(held) = lock.take() {
+                    tokio::join!(held.release(), last_words.as_mut()).0?;
+                }
                 self.done(step);
                 continue;
             }
@@ -221,18 +221,10 @@ impl Walk<'_> {
         )
     }
 
-    pub(super) async fn step(&self, step: &Step, lock: &mut Option<Lock>) -> Result<(), Failure> {
+    pub(super) async fn step(&self, step: &Step) -> Result<(), Failure> {
         match step {
             Step::AwaitStack { region, stack, .. } => self.driver(region).await_settled(stack).await,
             Step::ContinueRollback { region, stack } => self.driver(region).continue_rollback(stack).await,
-            Step::TakeLock { region, bucket } => {
-                if lock.is_none() {
-                    *lock = Some(self.take_lock(region, bucket).await?);
-                }
-                Ok(())
-            }
-            // Where it is held `steps` lets it go.
-            Step::ReleaseLock => Ok(()),
             Step::CreateStack(goal) => self.driver(&goal.region).reach(goal, true, self.learned).await,
             Step::UpdateStack(goal) => self.driver(&goal.region).reach(goal, false, self.learned).await,
             Step::DeleteStack {
@@ -331,8 +323,10 @@ impl Walk<'_> {
                 Ok(())
             }
             Step::AwaitWatchdogs { sites, .. } => self.await_watchdogs(sites).await,
-            // These come in runs, which `clusters` carries out.
-            Step::ApplyObject(_)
+            // The lock is `in_order`'s; the others come in runs, which `clusters` carries out.
+            Step::TakeLock { .. }
+            | Step::ReleaseLock
+            | Step::ApplyObject(_)
             | Step::DeleteObject { .. }
             | Step::MergeUserWorkloadConfig { .. }
             | Step::UndoUserWorkloadConfig { .. }

@@ -134,7 +134,7 @@ impl Walk<'_> {
                 let driver = self.driver(&goal.region);
                 driver.carry_out(goal, creates, prepared, self.learned).await?;
             }
-            _ => self.step(step, &mut None).await?,
+            _ => self.step(step).await?,
         }
         self.done(step);
         Ok(())

@@ -8,6 +8,9 @@ use super::{
     Username, Webhook,
 };
 
+/// `alerting.suspicion` where nothing is said.
+pub(super) const SUSPICION_SECONDS: u32 = 6;
+
 impl Default for Webhook {
     fn default() -> Self {
         Self {
@@ -60,7 +63,7 @@ impl Default for Alerting {
         Self {
             pending: Interval::from_seconds(10),
             preference_delay: Interval::from_seconds(20),
-            suspicion: Interval::from_seconds(6),
+            suspicion: Interval::from_seconds(SUSPICION_SECONDS),
             group_wait: Interval::from_seconds(5),
             group_interval: Interval::from_seconds(20),
             repeat_interval: Interval::from_seconds(300),

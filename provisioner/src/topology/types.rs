@@ -281,8 +281,8 @@ pub enum Mode {
     Observe,
 }
 
-/// When an alert fires and how it travels. The defaults fence within 40 seconds in the worst case, or within 49 where the
-/// function's look at a suspicion is not clear.
+/// When an alert fires and how it travels. With the failure detection of Keycloak's guide the defaults fence within 49
+/// seconds in the worst case, and within 40 on a suspicion; up to a minute more while the relay nodes of a site disagree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]

@@ -9,16 +9,24 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::yaml::shortened;
+use crate::yaml::{shortened, without_comment};
 
 pub(super) const ADVICE: &str = "never put a secret into this file: keep it in AWS Secrets Manager, and change it if this file was shared";
 
 /// Our own fields that name a secret, or how one is delivered.
 const OWN: [&str; 2] = ["passwordsecret", "secretdelivery"];
 
+/// What such a key has in its name, however that is spelt: `api_key` and `apiKey` are the same.
+const WORDS: &str = "password|passwd|passphrase|pwd|secret|token|credential|apikey|privatekey";
+
 /// A key of a line, with what separates it from its value; at the line's start also one whose colon was forgotten.
 static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let name = r"([\w.-]*(?:password|passwd|secret|token|credential)[\w.-]*)";
+    let spelt = |word: &str| {
+        let letters: Vec<String> = word.chars().map(String::from).collect();
+        letters.join("[_.-]*")
+    };
+    let words: Vec<String> = WORDS.split('|').map(spelt).collect();
+    let name = format!(r"([\w.-]*(?:{})[\w.-]*)", words.join("|"));
     Regex::new(&format!(
         r#"(?i)(?:^|[\s{{,"'])["']?{name}["']?\s*[:=]|^\s*(?:-\s+)?{name}\s"#
     ))
@@ -44,10 +52,8 @@ pub(super) fn letters(name: &str) -> String {
 
 /// Whether a field might hold a secret: its value is not for terminals and logs.
 fn names_a_secret(field: &str) -> bool {
-    let field = field.to_lowercase();
-    ["password", "passwd", "secret", "token", "credential"]
-        .iter()
-        .any(|word| field.contains(word))
+    let field = letters(field);
+    WORDS.split('|').any(|word| field.contains(word))
 }
 
 /// Whether this can be the name or ARN of a secret, or a word. A password of letters and digits can, too; but that
@@ -67,11 +73,7 @@ impl Withheld {
         let mut values = Vec::new();
         let mut shown = line.to_owned();
         // What a comment says of a password is none.
-        let code = if line.trim_start().starts_with('#') {
-            ""
-        } else {
-            line.split(" #").next().unwrap_or(line)
-        };
+        let code = without_comment(line);
         for found in KEY.iter().flat_map(|key| key.captures_iter(code)) {
             let name = found.get(1).or_else(|| found.get(2));
             let (Some(whole), Some(name)) = (found.get(0), name) else {
@@ -179,6 +181,23 @@ mod tests {
                 "infinispan: { passwordSecret: prod/x, clientToken: y }",
                 "infinispan: { passwordSecret: prod/x, clientToken: …",
             ),
+            (
+                "infinispan: { username: \"dev #1\", password: hunter2 }",
+                "infinispan: { username: \"dev #1\", password: …",
+            ),
+            (
+                r#"infinispan: { username: "a\" #1", password: hunter2 }"#,
+                r#"infinispan: { username: "a\" #1", password: …"#,
+            ),
+            (
+                "infinispan: { username: 'it''s #1', password: hunter2 }",
+                "infinispan: { username: 'it''s #1', password: …",
+            ),
+            ("  passPhrase: x", "  passPhrase: …"),
+            ("  pwd: x", "  pwd: …"),
+            ("  api_key: x", "  api_key: …"),
+            ("  private-key: x", "  private-key: …"),
+            ("  pass-word: x", "  pass-word: …"),
         ] {
             let withheld = Withheld::of(line, None, None);
             assert_eq!(withheld.map(|it| it.line).as_deref(), Some(shown), "{line}");
@@ -214,6 +233,8 @@ mod tests {
 
         // On a line of its own, and too long to be shown whole.
         let long = "p w".repeat(50);
+        let withheld = Withheld::of("    x", Some("api_key"), Some("x"));
+        assert_eq!(withheld.map(|it| it.line).as_deref(), Some(""));
         let withheld = Withheld::of("    p wp wp w", Some("passwordSecret"), Some(&long));
         let said = withheld.map(|it| {
             (

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::call::{AwsCall, CallError};
-use crate::observed::status::RegisterItems;
+use crate::observed::status::{KeptMisses, RegisterItems};
 use crate::observed::{RegisterReading, Replicas, TableReading};
 use crate::topology::names::TAG_TOPOLOGY;
 use crate::topology::{Region, SiteName, TopologyName};
@@ -295,19 +295,20 @@ impl Table {
         Ok(entries.into_values().collect())
     }
 
-    /// The near misses that each of these sites reported, in no order. What cannot be read is left out.
+    /// The near misses that each of these sites reported.
     pub async fn near_misses(
         &self,
         topology: &TopologyName,
         sites: &[SiteName; 2],
-    ) -> Result<Vec<(SiteName, NearMiss)>, CallError> {
+    ) -> Result<Vec<KeptMisses>, CallError> {
         let reads = sites.iter().map(|site| async move {
             let item = self.raw(items::near(topology, site)).await?;
-            let kept: Option<NearMisses> = item.and_then(|item| serde_dynamo::from_item(item).ok());
-            let misses = kept.unwrap_or_default().misses.into_iter();
-            Ok::<_, CallError>(misses.map(|miss| (site.clone(), miss)).collect::<Vec<_>>())
+            Ok::<_, CallError>(KeptMisses {
+                site: site.clone(),
+                misses: item.map_or_else(|| Some(Vec::new()), misses),
+            })
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        try_join_all(reads).await
     }
 
     /// Removes everything that belongs to `topology` and leaves the others' items alone.
@@ -363,6 +364,12 @@ fn replicas(table: &TableDescription, region: &str) -> Replicas {
     }
 }
 
+/// The near misses in an item, if they can be read. Whoever wrote it had at least one to note.
+fn misses(item: HashMap<String, AttributeValue>) -> Option<Vec<NearMiss>> {
+    let kept: NearMisses = serde_dynamo::from_item(item).ok()?;
+    (!kept.misses.is_empty()).then_some(kept.misses)
+}
+
 /// The record, read as the function reads it.
 fn reading(item: HashMap<String, AttributeValue>) -> RegisterReading {
     let item: Value = serde_dynamo::from_item(item).unwrap_or_default();
@@ -379,6 +386,7 @@ mod tests {
     use fencing::accelerator::Outcome;
     use fencing::register::{Decision, State};
     use fencing::words::{Epoch, Fenced, Survivor};
+    use serde_json::json;
 
     use super::*;
 
@@ -479,6 +487,31 @@ mod tests {
         let newer = reading(newer);
         assert!(!newer.is_open());
         assert_eq!((newer.epoch(), newer.state().as_str()), (7, "unreadable"));
+    }
+
+    #[test]
+    fn near_misses_of_another_form_are_not_none_at_all() {
+        let miss = NearMiss {
+            from: Timestamp::UNIX_EPOCH,
+            to: Timestamp::UNIX_EPOCH,
+            looked: None,
+        };
+        let kept = NearMisses {
+            rev: 1,
+            misses: vec![miss],
+        };
+        let item =
+            |content: Value| -> HashMap<String, AttributeValue> { serde_dynamo::to_item(content).unwrap() };
+        assert_eq!(
+            misses(serde_dynamo::to_item(kept.clone()).unwrap()),
+            Some(kept.misses)
+        );
+        for newer in [
+            json!({"rev": 2, "misses": [{"began": 1, "lastedMs": 800}]}),
+            json!({"rev": 2, "missed": []}),
+        ] {
+            assert_eq!(misses(item(newer.clone())), None, "{newer}");
+        }
     }
 
     #[test]

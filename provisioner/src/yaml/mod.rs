@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::granit_parser;
 
+pub(crate) use self::slips::without_comment;
 pub use self::slips::{MARK, lookalike};
 pub use self::tree::{Slip, tree};
 

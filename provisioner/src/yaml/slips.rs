@@ -125,11 +125,16 @@ fn is_merge_mark(line: &str) -> bool {
 }
 
 /// A line up to its comment. A `#` begins one at the line's start or after a blank, outside of quotes.
-fn without_comment(line: &str) -> &str {
+pub(crate) fn without_comment(line: &str) -> &str {
     let mut quote = None;
     let mut previous = ' ';
+    let mut is_escaped = false;
     for (at, c) in line.char_indices() {
+        if std::mem::take(&mut is_escaped) {
+            continue;
+        }
         match (quote, c) {
+            (Some('"'), '\\') => is_escaped = true,
             (Some(open), c) if c == open => quote = None,
             (None, '"' | '\'') if !previous.is_alphanumeric() => quote = Some(c),
             (None, '#') if previous.is_whitespace() => return &line[..at],

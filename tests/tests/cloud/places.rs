@@ -3,6 +3,7 @@
 use tests::provision::Run;
 use tests::standins::infinispan::{InfinispanPair, Role};
 
+use crate::stacks::apply_beside_another;
 use crate::world::{APPLY, Cloud};
 
 const SWAPPED: &str = "leads to the Infinispan of site `site-a`";
@@ -94,6 +95,17 @@ fn a_plan_signs_in_where_the_function_does_and_tells_who_answers() {
     let other = here.plan(&[]);
     assert!(other.stderr.contains("neither site was asked"), "{other}");
     assert!(here.pair.calls().all().is_empty());
+}
+
+#[test]
+fn what_is_wrong_at_a_site_is_told_although_a_stack_has_to_settle_first() {
+    const MISTRUSTED: &str = "no public authority signed its certificate";
+    let here = Here::new();
+    let path = here.cloud.home.path().join("topology.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace(", caBundle: ca.pem", "")).unwrap();
+    let said = apply_beside_another(&here.cloud);
+    assert_eq!(said.matches(MISTRUSTED).count(), 2, "{said}");
 }
 
 fn tests_secret(cloud: &Cloud) {

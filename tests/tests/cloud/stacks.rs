@@ -122,9 +122,8 @@ fn what_another_run_has_prepared_is_not_executed() {
     assert_eq!(next.code, Some(0), "{next}");
 }
 
-#[test]
-fn a_stack_that_someone_is_at_work_on_is_waited_for() {
-    let cloud = Cloud::new();
+/// Applies while somebody is at work on a stack, and returns what was said.
+pub(crate) fn apply_beside_another(cloud: &Cloud) -> String {
     let client = Client::new(&cloud.aws.sdk_config(REGION));
     block_on(begin_stack(&client));
     let mut child = cloud.provision().args(aws_half(APPLY)).spawn().unwrap();
@@ -140,6 +139,13 @@ fn a_stack_that_someone_is_at_work_on_is_waited_for() {
     let run = Run::from(child.wait_with_output().unwrap());
     assert_eq!(run.code, Some(0), "{heard}");
     assert!(heard.ends_with("done\n"), "{heard}");
+    heard
+}
+
+#[test]
+fn a_stack_that_someone_is_at_work_on_is_waited_for() {
+    let cloud = Cloud::new();
+    apply_beside_another(&cloud);
     assert!(cloud.apply().stderr.contains("nothing to do"));
 }
 

@@ -55,7 +55,6 @@ pub(super) struct TimedStage {
     took_ms: Option<i64>,
 }
 
-/// The page; `None` where nothing was decided in that epoch.
 pub(super) fn ms_between(from: Timestamp, to: Timestamp) -> i64 {
     i64::try_from(to.duration_since(from).as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,8 @@
 use fencing::step::ROOM_SECONDS;
 
 use super::{Clash, complaint};
-use crate::topology::{Interval, Topology};
+use crate::topology::defaults::SUSPICION_SECONDS;
+use crate::topology::{Alerting, Interval, Topology};
 
 /// Three readings, a second apart, and their round trips.
 const LEAST_SUSPICION_SECONDS: u32 = 3;
@@ -40,7 +41,9 @@ pub(super) fn suspicion_leaves_time_to_fence(t: &Topology, found: &mut Vec<Clash
             at,
             &[],
             format!("within {suspicion} the function cannot look three times"),
-            format!("at least {LEAST_SUSPICION_SECONDS}s; the default is 6s, and 0s switches it off"),
+            format!(
+                "at least {LEAST_SUSPICION_SECONDS}s; the default is {SUSPICION_SECONDS}s, and 0s switches it off"
+            ),
         ));
     }
     if !has_time_to_look(t) {
@@ -51,7 +54,8 @@ pub(super) fn suspicion_leaves_time_to_fence(t: &Topology, found: &mut Vec<Clash
                 "looking into a suspicion for {suspicion} leaves no time for a fence, which may need {ROOM_SECONDS}s: the \
                  function's timeout is {timeout}"
             ),
-            "make `alerting.suspicion` shorter, or `function.timeout` and `alerting.groupInterval` longer",
+            "make `alerting.suspicion` shorter, or 0s, which switches it off; or make `function.timeout` and \
+             `alerting.groupInterval` longer",
         ));
     }
 }
@@ -112,17 +116,18 @@ pub(super) fn intervals_can_work(t: &Topology, found: &mut Vec<Clash>) {
         }
     }
     let hour = Interval::from_seconds(3_600);
-    for (name, interval) in [
-        ("for", alerting.pending),
-        ("groupWait", alerting.group_wait),
-        ("groupInterval", alerting.group_interval),
+    let usual = Alerting::default();
+    for (name, interval, usual) in [
+        ("for", alerting.pending, usual.pending),
+        ("groupWait", alerting.group_wait, usual.group_wait),
+        ("groupInterval", alerting.group_interval, usual.group_interval),
     ] {
         if interval > hour {
             found.push(complaint(
                 format!("alerting.{name}"),
                 &[],
                 format!("`{name}` is {interval}: a lost site would stay in the accelerator that long"),
-                "the defaults fence within a minute",
+                format!("at most {hour}; the default is {usual}"),
             ));
         }
     }

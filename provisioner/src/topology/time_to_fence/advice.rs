@@ -4,6 +4,7 @@ use fencing::step::ROOM_SECONDS;
 use serde::Serialize;
 
 use super::{Basis, Detected, OPERATOR_SCRAPE_SECONDS, Readings, detected, has_two_relay_nodes};
+use crate::topology::defaults::SUSPICION_SECONDS;
 use crate::topology::{FailureDetection, Interval, Topology};
 
 /// A Function URL serves so many requests a second for each unit of reserved concurrency.
@@ -34,9 +35,6 @@ pub struct Saving {
     pub what: String,
 }
 
-/// `alerting.suspicion` where nothing is said.
-const USUAL_LOOK_SECONDS: u32 = 6;
-
 /// As often as it makes sense to read a handful of series and to look at them.
 const OFTEN_SECONDS: u32 = 2;
 
@@ -45,7 +43,7 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
     let alerting = &topology.alerting;
     let mut advice = Vec::new();
     let mut say = |path, what: String| advice.push(Advice { path, what });
-    slow_suspicion(topology, read, &mut say);
+    slow_failure_detection(topology, read, &mut say);
     let seconds = alerting.group_wait.seconds();
     if seconds > 15 {
         say(
@@ -117,8 +115,8 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
         .pending
         .seconds()
         .saturating_add(alerting.group_wait.seconds());
-    if alerting.suspicion.seconds() == 0 && waits > USUAL_LOOK_SECONDS {
-        let least = USUAL_LOOK_SECONDS + ROOM_SECONDS;
+    if alerting.suspicion.seconds() == 0 && waits > SUSPICION_SECONDS {
+        let least = SUSPICION_SECONDS + ROOM_SECONDS;
         let timeout = topology.function.timeout;
         let needs = if timeout.seconds() < least {
             format!("; that needs a `function.timeout` of {least}s, not {timeout}")
@@ -128,9 +126,9 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
         say(
             "alerting.suspicion",
             format!(
-                "switched off: with 6s the function looks for itself instead of waiting for `for` and groupWait, and fences \
+                "switched off: with {SUSPICION_SECONDS}s the function looks for itself instead of waiting for `for` and groupWait, and fences \
                  {}s sooner{needs}",
-                waits - USUAL_LOOK_SECONDS
+                waits - SUSPICION_SECONDS
             ),
         );
     }
@@ -167,7 +165,7 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
 }
 
 /// Failure detection that is slower than it need be, or that nobody knows.
-fn slow_suspicion(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'static str, String)) {
+fn slow_failure_detection(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'static str, String)) {
     let guide = FailureDetection::OF_THE_GUIDE;
     for site in &topology.sites {
         let Detected { detection, basis, .. } = detected(site, read);
