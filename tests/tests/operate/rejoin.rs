@@ -313,8 +313,9 @@ fn a_site_does_not_go_back_while_no_pod_of_its_keycloak_is_ready() {
     ];
     let mut rest = run.stderr.as_str();
     for step in steps {
-        let (_, after) = rest.split_once(step).unwrap_or_else(|| panic!("{step}: {run}"));
-        rest = after;
+        let after = rest.split_once(step);
+        assert!(after.is_some(), "{step}: {run}");
+        rest = after.unwrap().1;
     }
     assert_eq!(cluster.faults().unmet(), 0, "{run}");
 }
