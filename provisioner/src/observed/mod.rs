@@ -27,6 +27,7 @@ pub mod objects;
 mod ownership;
 pub mod place;
 pub mod repository;
+pub mod serving;
 pub mod status;
 pub mod version;
 pub mod workload;

@@ -35,8 +35,9 @@ const LB_CHECK: &str = "lb-check";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LbCheck {
     pub pod: String,
-    /// Scheme, pod and port, as the API server's proxy takes them.
-    pub address: String,
+    /// Scheme, pod and port, as the API server's proxy takes them; none of a pod that does not say at which port it
+    /// serves.
+    pub address: Option<String>,
     pub path: String,
 }
 
@@ -133,6 +134,12 @@ impl Workload {
         })
     }
 
+    /// How many pods there are to be where it serves: one at least.
+    pub fn wanted(&self) -> usize {
+        let wanted = self.asked_for().unwrap_or(1).max(1);
+        usize::try_from(wanted).unwrap_or(usize::MAX)
+    }
+
     /// The object scaled to none, with the count from before in it.
     pub fn stopped(&self) -> Value {
         let mut object = self.object.clone();
@@ -171,9 +178,8 @@ impl Workload {
         object
     }
 
-    /// Where each ready pod of Keycloak is asked whether a balancer may send somebody there, by way of the API server; a pod
-    /// that does not say at which port it serves cannot be asked.
-    pub fn lb_checks(&self) -> Vec<Result<LbCheck, String>> {
+    /// Where each ready pod of Keycloak is asked whether a balancer may send somebody there, by way of the API server.
+    pub fn lb_checks(&self) -> Vec<LbCheck> {
         let options = self.object["spec"]["additionalOptions"].as_array();
         let prefix = options.into_iter().flatten().find_map(|option| {
             let is_prefix = option["name"] == "http-relative-path";
@@ -198,14 +204,11 @@ impl Workload {
                     let port = ports().find(|port| port["name"] == scheme)?;
                     Some(format!("{scheme}:{name}:{}", port["containerPort"].as_u64()?))
                 };
-                let address = at("https").or_else(|| at("http"));
-                address
-                    .map(|address| LbCheck {
-                        pod: name.to_owned(),
-                        address,
-                        path: path.clone(),
-                    })
-                    .ok_or_else(|| format!("pod {name} names no port `https` or `http`"))
+                LbCheck {
+                    pod: name.to_owned(),
+                    address: at("https").or_else(|| at("http")),
+                    path: path.clone(),
+                }
             })
             .collect()
     }
@@ -364,7 +367,7 @@ mod tests {
         ];
         let asked = |keycloak: &Workload| -> Vec<String> {
             let all = keycloak.lb_checks().into_iter();
-            all.map(|check| check.map_or_else(|why| why, |it| format!("{} {}", it.address, it.path)))
+            all.map(|check| format!("{} {}", check.address.as_deref().unwrap_or("nowhere"), check.path))
                 .collect()
         };
         assert_eq!(
@@ -372,7 +375,7 @@ mod tests {
             [
                 "https:keycloak-0:8443 lb-check",
                 "http:keycloak-1:8080 lb-check",
-                "pod keycloak-2 names no port `https` or `http`",
+                "nowhere lb-check",
             ]
         );
         keycloak.object["spec"]["additionalOptions"] =

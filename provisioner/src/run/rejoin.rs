@@ -171,7 +171,7 @@ async fn drive(
     let mut calls = Calls::new(session, topology);
     loop {
         let came_back = if knows == Keycloak::Stopped {
-            hands.pods().await?
+            hands.pods(session).await?
         } else {
             0
         };

@@ -16,6 +16,7 @@ use crate::world::kubernetes::{Cluster, Guarded, Target};
 
 /// How often pods are counted while they go or come.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+pub(super) const UNTIL_GONE: &str = "until none is left";
 /// How often a write is tried that somebody else was faster than.
 const ATTEMPTS: usize = 5;
 
@@ -163,6 +164,25 @@ impl Scaled {
         Ok(usize::try_from(wanted).unwrap_or(usize::MAX))
     }
 
+    /// It, or what is left of it where somebody has deleted it.
+    pub(super) async fn find_or_left(&self) -> Result<Workload, Failure> {
+        match self.find().await {
+            Err(Failure::NoKeycloak { .. }) => Ok(self.cluster.left_of_keycloak(&self.site).await?),
+            found => found,
+        }
+    }
+
+    /// How many pods there are, and what is waited for.
+    pub(super) fn counted(&self, found: &Workload, until: &str) -> String {
+        let state = found.state();
+        format!(
+            "{} has {} pods, {} ready; waiting {until}",
+            self.what(),
+            state.pods,
+            state.ready
+        )
+    }
+
     /// Returns when no pod is left.
     pub(super) async fn gone(
         &self,
@@ -170,9 +190,11 @@ impl Scaled {
         patience: Patience,
         within: Duration,
     ) -> Result<(), Failure> {
-        let none = |found: &Workload| found.pods.is_empty();
-        self.wait(session, patience, within, "until none is left", none)
-            .await
+        self.wait(session, patience, within, UNTIL_GONE, async || {
+            let found = self.find().await?;
+            Ok((!found.pods.is_empty()).then(|| self.counted(&found, UNTIL_GONE)))
+        })
+        .await
     }
 
     /// Returns when so many pods are ready.
@@ -184,34 +206,32 @@ impl Scaled {
         wanted: usize,
     ) -> Result<(), Failure> {
         let until = format!("until {wanted} are ready");
-        let enough = |found: &Workload| found.state().ready >= wanted;
-        self.wait(session, patience, within, &until, enough).await
+        self.wait(session, patience, within, &until, async || {
+            let found = self.find().await?;
+            Ok((found.state().ready < wanted).then(|| self.counted(&found, &until)))
+        })
+        .await
     }
 
-    async fn wait(
+    /// Looks again and again. A look that finds it as it is to be has nothing more to say; what another one says is said
+    /// once.
+    pub(super) async fn wait(
         &self,
         session: &Session,
         patience: Patience,
         within: Duration,
         until: &str,
-        is_there: impl Fn(&Workload) -> bool,
+        mut look: impl AsyncFnMut() -> Result<Option<String>, Failure>,
     ) -> Result<(), Failure> {
         let began = Instant::now();
         let mut said = None;
         loop {
-            let found = self.find().await?;
-            if is_there(&found) {
+            let Some(now) = look().await? else {
                 return Ok(());
-            }
-            let state = found.state();
-            if said.as_ref() != Some(&state) {
-                session.console.say(&format!(
-                    "        {} has {} pods, {} ready; waiting {until}",
-                    self.what(),
-                    state.pods,
-                    state.ready
-                ));
-                said = Some(state);
+            };
+            if said.as_ref() != Some(&now) {
+                session.console.say(&format!("        {now}"));
+                said = Some(now);
             }
             if began.elapsed() >= within {
                 return Err(Failure::WorkloadSlow {

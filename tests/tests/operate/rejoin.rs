@@ -1,17 +1,27 @@
-//! `provision rejoin` where a person handles Keycloak, and where credentials run out: beside a function that answers by
-//! a script.
+//! `provision rejoin` where a person handles Keycloak, where Keycloak does not serve yet, and where credentials run out:
+//! beside a function that answers by a script.
 
 use std::collections::VecDeque;
 use std::path::Path as FilePath;
 
+use provisioner::topology::Platform;
 use tests::skip;
+use tests::standins::kubernetes::{
+    ClusterStandIn, Context, Fault, SiteObjects, Target, Verb, World, operators_definitions, write_kubeconfig,
+};
 
 use super::*;
 
-/// A function's answers, one after the other, and how often STS still says that the credentials have expired.
+const NO_TERMINAL: &str = "there is no `script`, of util-linux, that would play a terminal";
+
+/// What happens around a command.
+type Event = Box<dyn FnOnce() + Send>;
+
+/// A function's answers, one after the other, what happens just before each, and how often STS still says that the credentials have expired.
 #[derive(Clone, Default)]
 struct Scripted {
     answers: Arc<Mutex<VecDeque<Value>>>,
+    events: Arc<Mutex<VecDeque<Event>>>,
     expired: Arc<Mutex<u32>>,
     asked: Arc<Mutex<Vec<Value>>>,
 }
@@ -42,6 +52,10 @@ async fn answer(State(scripted): State<Scripted>, body: String) -> Response {
         return answer.to_string().into_response();
     }
     scripted.asked.lock().unwrap().push(event["task"].clone());
+    let event = scripted.events.lock().unwrap().pop_front();
+    if let Some(happen) = event {
+        happen();
+    }
     let answer = scripted.answers.lock().unwrap().pop_front();
     answer.unwrap().to_string().into_response()
 }
@@ -71,13 +85,62 @@ fn says(sentence: &str, next: Option<&str>, number: u8) -> Value {
     answer
 }
 
+/// The command with these words; a kubeconfig may lie beside the topology.
+fn provision(home: &FilePath, url: &str, arguments: &str) -> Provision {
+    Provision::new(home)
+        .unwrap()
+        .env("AWS_ENDPOINT_URL", url)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("KUBECONFIG", &home.join("kubeconfig").display().to_string())
+        .args(arguments.split(' '))
+}
+
 /// What a person with a terminal sees who types this.
 fn on_a_terminal(home: &FilePath, url: &str, arguments: &str, typed: &str) -> Option<(Option<i32>, String)> {
-    let provision = Provision::new(home).unwrap().env("AWS_ENDPOINT_URL", url);
-    let provision = provision
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test");
-    provision.args(arguments.split(' ')).on_a_terminal(typed).unwrap()
+    provision(home, url, arguments).on_a_terminal(typed).unwrap()
+}
+
+/// The stale site's cluster, which a kubeconfig in `home` names.
+fn cluster(home: &FilePath) -> Arc<ClusterStandIn> {
+    let cluster = ClusterStandIn::builder("site-b", Platform::Openshift)
+        .definitions(operators_definitions(Platform::Openshift))
+        .site(&SiteObjects::new("site-b", "keycloak"))
+        .start()
+        .unwrap();
+    let context = Context::administrator("site-b", &cluster);
+    write_kubeconfig(&home.join("kubeconfig"), &[context]).unwrap();
+    Arc::new(cluster)
+}
+
+/// From the first step to the last.
+fn a_whole_rejoin() -> [Value; 4] {
+    [
+        says(
+            "site-b's Keycloak has to be scaled to zero",
+            Some("stop-keycloak"),
+            1,
+        ),
+        says("site-b no longer replicates to site-a", Some("again"), 1),
+        says(
+            "site-b is up to date: its Keycloak can be started",
+            Some("start-keycloak"),
+            6,
+        ),
+        says("site-b is back: both sites serve", None, 6),
+    ]
+}
+
+impl Scripted {
+    /// What the function was told of Keycloak, call by call.
+    fn told(&self) -> Vec<Value> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().map(|task| task["keycloak"].clone()).collect()
+    }
+
+    fn happening(&self, events: impl IntoIterator<Item = Event>) {
+        self.events.lock().unwrap().extend(events);
+    }
 }
 
 fn scripted(answers: impl IntoIterator<Item = Value>) -> Scripted {
@@ -90,31 +153,15 @@ fn scripted(answers: impl IntoIterator<Item = Value>) -> Scripted {
 #[test]
 fn a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_before() {
     let name = "a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_before";
-    let answers = || {
-        [
-            says(
-                "site-b's Keycloak has to be scaled to zero",
-                Some("stop-keycloak"),
-                1,
-            ),
-            says("site-b no longer replicates to site-a", Some("again"), 1),
-            says(
-                "site-b is up to date: its Keycloak can be started",
-                Some("start-keycloak"),
-                6,
-            ),
-            says("site-b is back: both sites serve", None, 6),
-        ]
-    };
     let home = topology_of(&["eu-west-1"]);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let rejoin = "rejoin site-b topology.yaml --keycloak manual";
 
-    let all = scripted(answers());
+    let all = scripted(a_whole_rejoin());
     let url = serve(&runtime, &all);
     let typed = "site-b\nstopped\nready\n";
     let Some((code, seen)) = on_a_terminal(home.path(), &url, rejoin, typed) else {
-        skip::impossible(name, "there is no `script` that would play a terminal");
+        skip::skipped(name, NO_TERMINAL);
         return;
     };
     assert_eq!(code, Some(0), "{seen}");
@@ -128,17 +175,10 @@ fn a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_befo
     ] {
         assert!(seen.contains(said), "{said}: {seen}");
     }
-    let told: Vec<Value> = all
-        .asked
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|task| task["keycloak"].clone())
-        .collect();
-    assert_eq!(told, ["unknown", "stopped", "stopped", "ready"]);
+    assert_eq!(all.told(), ["unknown", "stopped", "stopped", "ready"]);
 
     // Whoever types something else has agreed to nothing.
-    let stopped = scripted(answers());
+    let stopped = scripted(a_whole_rejoin());
     let url = serve(&runtime, &stopped);
     let (code, seen) = on_a_terminal(home.path(), &url, rejoin, "site-b\nno\n").unwrap();
     assert_eq!(
@@ -146,10 +186,138 @@ fn a_person_who_handles_keycloak_is_asked_for_each_step_and_nothing_goes_on_befo
         (Some(1), 1),
         "{seen}"
     );
-    let other = scripted(answers());
+    let other = scripted(a_whole_rejoin());
     let url = serve(&runtime, &other);
     let (code, seen) = on_a_terminal(home.path(), &url, rejoin, "site-a\n").unwrap();
     assert_eq!((code, other.asked.lock().unwrap().len()), (Some(1), 0), "{seen}");
+}
+
+/// What happens in a cluster, which is there for as long as the test holds it.
+fn at(cluster: &Arc<ClusterStandIn>, happen: impl FnOnce(&ClusterStandIn) + Send + 'static) -> Event {
+    let cluster = Arc::clone(cluster);
+    Box::new(move || happen(&cluster))
+}
+
+fn scaled(cluster: &ClusterStandIn, instances: u64) {
+    let keycloak = ["Keycloak", "keycloak", "keycloak"];
+    let edit = |keycloak: &mut Value| keycloak["spec"]["instances"] = instances.into();
+    cluster.world().edit_as("kubectl-scale", keycloak, edit).unwrap();
+}
+
+fn deleted(world: &mut World, and_its_pods: bool) {
+    for kind in ["Keycloak", "StatefulSet"] {
+        assert!(world.remove(kind, "keycloak", "keycloak"), "{kind}");
+    }
+    for pod in ["keycloak-0", "keycloak-1"] {
+        assert!(!and_its_pods || world.remove("Pod", "keycloak", pod), "{pod}");
+    }
+}
+
+#[test]
+fn a_person_may_stop_keycloak_by_deleting_it_and_is_believed_while_the_cluster_is_away() {
+    if ClusterStandIn::is_real() {
+        // Nobody runs pods there.
+        return;
+    }
+    let name = "a_person_may_stop_keycloak_by_deleting_it_and_is_believed_while_the_cluster_is_away";
+    let home = topology_of(&["eu-west-1"]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let rejoin = "rejoin site-b topology.yaml --keycloak manual --keycloak-within 2s";
+    let typed = "site-b\nstopped\nready\n";
+
+    // What is deleted may still have pods, and these write.
+    let ending = cluster(home.path());
+    let all = scripted(a_whole_rejoin());
+    all.happening([at(&ending, |cluster| deleted(&mut cluster.world(), false))]);
+    let url = serve(&runtime, &all);
+    let Some((code, seen)) = on_a_terminal(home.path(), &url, rejoin, typed) else {
+        skip::skipped(name, NO_TERMINAL);
+        return;
+    };
+    assert_eq!((code, all.told()), (Some(1), vec!["unknown".into()]), "{seen}");
+    assert!(
+        seen.contains("Keycloak of site-b has 2 pods, 2 ready; waiting until none is left"),
+        "{seen}"
+    );
+
+    let gone = cluster(home.path());
+    let all = scripted(a_whole_rejoin());
+    all.happening([
+        at(&gone, |cluster| deleted(&mut cluster.world(), true)),
+        at(&gone, ClusterStandIn::go_away),
+    ]);
+    let url = serve(&runtime, &all);
+    let (code, seen) = on_a_terminal(home.path(), &url, rejoin, typed).unwrap();
+    assert_eq!(code, Some(0), "{seen}");
+    assert_eq!(all.told(), ["unknown", "stopped", "stopped", "ready"], "{seen}");
+    assert_eq!(seen.matches("cannot be seen any more").count(), 1, "{seen}");
+
+    // Whoever says that it is ready is not believed where its pods say that they do not serve.
+    let refusing = cluster(home.path());
+    refusing.world().lb_check = 503;
+    let all = scripted(a_whole_rejoin());
+    all.happening([
+        at(&refusing, |cluster| scaled(cluster, 0)),
+        at(&refusing, |_| ()),
+        at(&refusing, |cluster| scaled(cluster, 2)),
+    ]);
+    let url = serve(&runtime, &all);
+    let longer = rejoin.replace("2s", "8s");
+    let (code, seen) = on_a_terminal(home.path(), &url, &longer, typed).unwrap();
+    assert_eq!(code, Some(1), "{seen}");
+    assert_eq!(all.told(), ["unknown", "stopped", "stopped"], "{seen}");
+    for said in [
+        "Keycloak of site-b is ready, but does not serve yet: /lb-check of keycloak-0 answers 503",
+        "gave up after 8 seconds waiting for Keycloak of site-b (until all are ready and each answers /lb-check with 200)",
+    ] {
+        assert!(seen.contains(said), "{said}: {seen}");
+    }
+}
+
+/// Its pods say that they cannot serve, and so their own probe takes them out: then there is none that could be asked.
+#[test]
+fn a_site_does_not_go_back_while_no_pod_of_its_keycloak_is_ready() {
+    if ClusterStandIn::is_real() {
+        // Nobody runs pods there.
+        return;
+    }
+    let home = topology_of(&["eu-west-1"]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let cluster = cluster(home.path());
+    cluster.world().lb_check = 503;
+    let ask = Target::known(Verb::Get, "Pod").unwrap();
+    let not_ready = |world: &mut World| {
+        for pod in ["keycloak-0", "keycloak-1"] {
+            let at = ["Pod", "keycloak", pod];
+            let edit = |pod: &mut Value| pod["status"] = json!({"phase": "Pending", "conditions": []});
+            world.edit_as("kubelet", at, edit).unwrap();
+        }
+    };
+    cluster.faults().next(ask, 1, &Fault::Meanwhile(not_ready));
+    // The other pod of that look.
+    cluster.faults().next(ask, 1, &Fault::Meanwhile(|_| ()));
+    cluster
+        .faults()
+        .next(ask, 1, &Fault::Meanwhile(|world| world.lb_check = 200));
+    let all = scripted(a_whole_rejoin());
+    let url = serve(&runtime, &all);
+    let run = provision(home.path(), &url, "rejoin site-b topology.yaml --yes")
+        .run()
+        .unwrap();
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(all.told(), ["unknown", "stopped", "stopped", "ready"], "{run}");
+    let steps = [
+        "does not serve yet: /lb-check of keycloak-",
+        "Keycloak of site-b has 2 pods, 0 ready; waiting until 2 are ready",
+        "Keycloak of site-b answers /lb-check with 200",
+    ];
+    let mut rest = run.stderr.as_str();
+    for step in steps {
+        let after = rest.split_once(step);
+        assert!(after.is_some(), "{step}: {run}");
+        rest = after.unwrap().1;
+    }
+    assert_eq!(cluster.faults().unmet(), 0, "{run}");
 }
 
 /// It takes as long as the command lets somebody sign in: a quarter of a minute.

@@ -27,6 +27,7 @@ use serde_json::Value;
 pub use self::call::{ClusterCall, ClusterError};
 pub use self::kubeconfig::{ConnectError, Contexts};
 use crate::observed::cluster::{Conflict, FIELD_MANAGER, PODS, Resource};
+use crate::observed::serving::PodAnswer;
 use crate::topology::SiteName;
 
 /// The deadline of a call.
@@ -78,38 +79,6 @@ pub struct SecretObject {
     /// The object without its values.
     pub object: Value,
     pub values: BTreeMap<String, SecretSlice<u8>>,
-}
-
-/// What came of asking a pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PodAnswer {
-    /// It says yes.
-    Yes,
-    /// It says no, by this status.
-    No(u16),
-    /// It does not have what was asked for.
-    NotServed,
-    /// It was not asked, and why.
-    NotAsked(String),
-}
-
-impl PodAnswer {
-    /// The API server passes the pod's status on. It has own ones, too: for who may not ask, and for pods that it does not
-    /// reach or know.
-    fn of(code: u16, body: &str) -> Self {
-        // A Status in JSON, or plain text, as of a pod that is not reached.
-        let is_own = body.contains("error trying to reach service") || body.contains("\"kind\":\"Status\"");
-        match code {
-            200..300 => Self::Yes,
-            401 | 403 => Self::NotAsked("`get` on pods/proxy is denied".to_owned()),
-            _ if is_own || [502, 504].contains(&code) => Self::NotAsked(format!(
-                "the API server answers {code}: {}",
-                crate::yaml::shortened(body.trim(), 120)
-            )),
-            404 => Self::NotServed,
-            _ => Self::No(code),
-        }
-    }
 }
 
 #[derive(Clone)]
@@ -469,40 +438,4 @@ fn object(call: &ClusterCall, body: &Value) -> Result<DynamicObject, ClusterErro
 /// The manager in `conflict with "kubectl-edit" using v1`.
 fn manager_in(message: &str) -> String {
     message.split('"').nth(1).unwrap_or(message).to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is Keycloak's own answer, and what the API server's, which passes Keycloak's on.
-    #[test]
-    fn a_pods_own_answer_is_told_from_the_api_servers() {
-        let answered = |code, body: &str| match PodAnswer::of(code, body) {
-            PodAnswer::Yes => "yes".to_owned(),
-            PodAnswer::No(code) => format!("no, {code}"),
-            PodAnswer::NotServed => "none".to_owned(),
-            PodAnswer::NotAsked(_) => "not asked".to_owned(),
-        };
-        let status = |message: &str| {
-            format!(r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{message}"}}"#)
-        };
-        let without_the_feature = r#"{"error":"Unable to find matching target resource method"}"#;
-        for (code, body, meaning) in [
-            (200, r#"{"status":"UP"}"#.to_owned(), "yes"),
-            (503, r#"{"status":"DOWN"}"#.to_owned(), "no, 503"),
-            (500, String::new(), "no, 500"),
-            (404, without_the_feature.to_owned(), "none"),
-            (404, status("pods keycloak-0 not found"), "not asked"),
-            (403, status("pods keycloak-0 is forbidden"), "not asked"),
-            (
-                503,
-                "error trying to reach service: timeout".to_owned(),
-                "not asked",
-            ),
-            (502, String::new(), "not asked"),
-        ] {
-            assert_eq!(answered(code, &body), meaning, "{code} {body}");
-        }
-    }
 }

@@ -50,6 +50,22 @@ impl Cluster {
         }))
     }
 
+    /// What is left of a Keycloak that somebody has deleted: no object, and the pods that are still ending.
+    pub async fn left_of_keycloak(&self, site: &Site) -> Result<Workload, ClusterError> {
+        let namespace = site.keycloak.namespace.as_ref().unwrap_or(&site.namespace);
+        let mut pods = self.list(PODS, namespace.as_str()).await?;
+        let name = site.keycloak.name.as_str();
+        let of_the_operator = selector(None, name);
+        pods.retain(|pod| is_chosen(pod, &of_the_operator) || was_run_by(pod, name));
+        Ok(Workload {
+            annotation: BY_REJOIN,
+            resource: KEYCLOAKS,
+            namespace: namespace.to_string(),
+            object: Value::Null,
+            pods,
+        })
+    }
+
     /// A Deployment and its pods, as a drill scales it; `None` where there is none.
     pub async fn deployment(&self, namespace: &str, name: &str) -> Result<Option<Workload>, ClusterError> {
         let found = self.get(Target {
@@ -97,6 +113,20 @@ fn is_chosen(pod: &Value, selector: &Selector) -> bool {
     selector.matches(&labels)
 }
 
+/// Whether a pod was made for a StatefulSet or a Deployment of this name. It says so also after that is deleted.
+fn was_run_by(pod: &Value, name: &str) -> bool {
+    let owners = pod["metadata"]["ownerReferences"].as_array();
+    owners.into_iter().flatten().any(|owner| {
+        let of = owner["name"].as_str().unwrap_or_default();
+        match owner["kind"].as_str() {
+            Some("StatefulSet") => of == name,
+            // A Deployment's has a hash behind the name.
+            Some("ReplicaSet") => of.rsplit_once('-').is_some_and(|(of, _)| of == name),
+            _ => false,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -137,5 +167,20 @@ mod tests {
             !is_chosen(&pod, &selector(None, "keycloak")),
             "it is of no instance"
         );
+    }
+    #[test]
+    fn a_pod_is_known_by_what_ran_it_after_that_is_gone() {
+        for (kind, owner, is_one) in [
+            ("StatefulSet", "keycloak", true),
+            ("StatefulSet", "keycloak-db", false),
+            ("ReplicaSet", "keycloak-6d4cf56db6", true),
+            ("ReplicaSet", "keycloak-db-6d4cf56db6", false),
+            ("ReplicaSet", "keycloak", false),
+            ("Job", "keycloak", false),
+        ] {
+            let pod = json!({"metadata": {"ownerReferences": [{"kind": kind, "name": owner}]}});
+            assert_eq!(was_run_by(&pod, "keycloak"), is_one, "{kind} {owner}");
+        }
+        assert!(!was_run_by(&json!({"metadata": {}}), "keycloak"));
     }
 }

@@ -118,6 +118,11 @@ impl Front {
             return refused(&refusal);
         }
         if path.subresource.as_deref() == Some("proxy") && state.lease.is_none() {
+            match self.fault_for(verb, "Pod") {
+                Some(Fault::Meanwhile(edit)) => edit(&mut state.world),
+                Some(fault) if let Some(refusal) = fault.refusal() => return refused(&refusal),
+                _ => {}
+            }
             return proxy::ask(received, path, &state.world);
         }
         let may_create = may(Verb::Create);
