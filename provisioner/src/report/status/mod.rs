@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::observed::forced::{ForcedFence, ForcedStep};
 use crate::observed::status::{AcceleratorState, EndpointState, RegisterItems, StatusReading};
-use crate::topology::Mode;
+use crate::topology::{Mode, Region};
 
 /// What it comes to, for programs: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -336,7 +336,7 @@ fn complaints(seen: &StatusReading, items: &RegisterItems) -> Vec<Complaint> {
 }
 
 /// What a function's own last look found. That a watchdog is silent is said from the stamps, which are newer.
-fn of_checkup(all: &mut Vec<Complaint>, region: &str, seen: &StatusReading, items: &RegisterItems) {
+fn of_checkup(all: &mut Vec<Complaint>, region: &Region, seen: &StatusReading, items: &RegisterItems) {
     let hint = "its schedule runs it every minute; the log of the function says why not";
     let checkup = match items.checkups.get(region) {
         None => {

@@ -77,7 +77,7 @@ fn healthy() -> StatusReading {
         register: Ok(RegisterItems {
             record: Record::empty(),
             watchdogs: sites.iter().map(of_each).collect(),
-            checkups: [("eu-west-1".to_owned(), checkup)].into(),
+            checkups: [("eu-west-1".into(), checkup)].into(),
             drill: None,
         }),
         accelerator: Ok(AcceleratorState {
@@ -86,7 +86,7 @@ fn healthy() -> StatusReading {
             endpoints: vec![endpoint("site-a"), endpoint("site-b")],
         }),
         functions: [(
-            "eu-west-1".to_owned(),
+            "eu-west-1".into(),
             Ok(Some(FunctionState {
                 state: "Active".to_owned(),
                 update: "Successful".to_owned(),
