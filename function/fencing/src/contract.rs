@@ -73,9 +73,6 @@ pub fn log_page(region: &str, group: &str) -> String {
     )
 }
 
-/// What a topology's file is called where nobody says otherwise.
-pub const USUAL_FILE: &str = "topology.yaml";
-
 pub mod path {
     pub const WEBHOOK: &str = "/webhook";
     /// What the path of the health check begins with; the secret follows.
