@@ -12,6 +12,7 @@ pub use self::json::status_json;
 pub use self::screen::status_text;
 
 use fencing::health::{Check, Level, STALE_AFTER_SECONDS, WATCHDOG_SILENT_AFTER_SECONDS};
+use fencing::register::next::NextCommand;
 use fencing::register::{Record, RejoinStep, State};
 use fencing::settings::Mode as Told;
 use fencing::words::SiteName;
@@ -206,39 +207,29 @@ fn of_record(topology: &str, record: &Record, observes: bool, file: &str) -> Opt
     if let Some(decision) = &record.decision {
         let (survivor, fenced) = (&decision.survivor.0, &decision.fenced.0);
         let (epoch, since) = (record.epoch, to_the_second(decision.decided_at));
-        let rejoin = format!("provision rejoin {fenced} {file}");
-        let (sentence, next) = match record.state {
+        let next = NextCommand::of(record)?.line(file);
+        let sentence = match record.state {
             State::Open => return None,
-            State::Decided | State::Isolated if record.waiting => (
+            State::Decided | State::Isolated if record.waiting => {
                 format!(
                     "{survivor} will serve alone from epoch {epoch} on, but its promotion is not finished"
-                ),
-                format!("provision promote {survivor} {file}"),
-            ),
-            State::Decided => (
+                )
+            }
+            State::Decided => {
                 format!(
                     "{fenced} is being fenced, begun {since}, epoch {epoch}: it is not out of the accelerator yet"
-                ),
-                format!("provision status {file}"),
+                )
+            }
+            State::Isolated => format!(
+                "{fenced} is being fenced, begun {since}, epoch {epoch}: it is out of the accelerator, and {survivor} may \
+                 still wait for it"
             ),
-            State::Isolated => (
-                format!(
-                    "{fenced} is being fenced, begun {since}, epoch {epoch}: it is out of the accelerator, and {survivor} \
-                     may still wait for it"
-                ),
-                format!("provision status {file}"),
-            ),
-            State::Complete => (
-                format!("{fenced} has been fenced since {since}, epoch {epoch}: {survivor} serves alone"),
-                format!("{rejoin} --when-healed"),
-            ),
-            State::Rejoining => (
-                format!(
-                    "{fenced} is being brought back, epoch {epoch}: {survivor} serves alone until that is done; last step \
-                     {}",
-                    to_the_second(record.written_at)
-                ),
-                rejoin,
+            State::Complete => {
+                format!("{fenced} has been fenced since {since}, epoch {epoch}: {survivor} serves alone")
+            }
+            State::Rejoining => format!(
+                "{fenced} is being brought back, epoch {epoch}: {survivor} serves alone until that is done; last step {}",
+                to_the_second(record.written_at)
             ),
         };
         return Some(verdict(Condition::Fenced, sentence, next));
