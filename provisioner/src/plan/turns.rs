@@ -18,7 +18,7 @@ use crate::topology::names::StackKind;
 
 /// What is carried out next.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Turn<'a> {
+pub enum StepTurn<'a> {
     /// Steps of both clusters, those of each site in their order.
     Clusters(&'a [Step]),
     /// Steps of AWS that need not wait for those of another lane, those of each lane in their order.
@@ -47,7 +47,7 @@ pub struct Lane<'a> {
 
 /// What a lane is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Matter<'a> {
+enum LaneKey<'a> {
     Stack(&'a Region, StackKind),
     Marks,
 }
@@ -61,19 +61,19 @@ enum Phase {
 }
 
 /// A plan's steps in turns. The first of the function's Regions goes before the others.
-pub fn turns<'a>(steps: &'a [Step], first_region: &Region) -> Vec<Turn<'a>> {
+pub fn turns<'a>(steps: &'a [Step], first_region: &Region) -> Vec<StepTurn<'a>> {
     let mut turns = Vec::new();
     let mut rest = steps;
     while let Some((step, others)) = rest.split_first() {
         let (turn, length) = match step {
             step if step.site().is_some() => {
                 let length = rest.iter().take_while(|step| step.site().is_some()).count();
-                (Turn::Clusters(&rest[..length]), length)
+                (StepTurn::Clusters(&rest[..length]), length)
             }
-            Step::TakeLock { region, bucket } => (Turn::TakeLock { step, region, bucket }, 1),
-            Step::ReleaseLock => (Turn::ReleaseLock { looks: None }, 1),
+            Step::TakeLock { region, bucket } => (StepTurn::TakeLock { step, region, bucket }, 1),
+            Step::ReleaseLock => (StepTurn::ReleaseLock { looks: None }, 1),
             Step::AwaitFunction { .. } if others.first() == Some(&Step::ReleaseLock) => {
-                (Turn::ReleaseLock { looks: Some(step) }, 2)
+                (StepTurn::ReleaseLock { looks: Some(step) }, 2)
             }
             step => {
                 let phase = phase(step, first_region);
@@ -81,11 +81,14 @@ pub fn turns<'a>(steps: &'a [Step], first_region: &Region) -> Vec<Turn<'a>> {
                 match rest.iter().take_while(is_beside).count() {
                     0 | 1 => {
                         let meanwhile = what_the_lock_keeps_waiting(others, first_region);
-                        (Turn::One { step, meanwhile }, 1)
+                        (StepTurn::One { step, meanwhile }, 1)
                     }
                     length => {
                         let (beside, after) = rest.split_at(length);
-                        (Turn::Lanes(lanes(beside, after.first(), first_region)), length)
+                        (
+                            StepTurn::Lanes(lanes(beside, after.first(), first_region)),
+                            length,
+                        )
                     }
                 }
             }
@@ -98,9 +101,9 @@ pub fn turns<'a>(steps: &'a [Step], first_region: &Region) -> Vec<Turn<'a>> {
 
 /// What a step need not wait for others with: each Region's bucket, the register, the marks, and the functions of all
 /// Regions but the first. The first one's stack makes the secrets, and shows whether the code starts at all.
-fn matter<'a>(step: &'a Step, first_region: &Region) -> Option<Matter<'a>> {
+fn matter<'a>(step: &'a Step, first_region: &Region) -> Option<LaneKey<'a>> {
     let (region, kind) = match step {
-        Step::MarkAccelerator(_) | Step::UnmarkAccelerator(_) => return Some(Matter::Marks),
+        Step::MarkAccelerator(_) | Step::UnmarkAccelerator(_) => return Some(LaneKey::Marks),
         Step::CreateStack(goal) | Step::UpdateStack(goal) => (&goal.region, goal.kind),
         Step::Upload { region, .. } => (region, StackKind::Artifacts),
         Step::AwaitFunction { region, .. } => (region, StackKind::Fencing),
@@ -111,19 +114,19 @@ fn matter<'a>(step: &'a Step, first_region: &Region) -> Option<Matter<'a>> {
         StackKind::Fencing => region == first_region,
         StackKind::Health => true,
     };
-    (!waits).then_some(Matter::Stack(region, kind))
+    (!waits).then_some(LaneKey::Stack(region, kind))
 }
 
 fn phase(step: &Step, first_region: &Region) -> Option<Phase> {
     Some(match matter(step, first_region)? {
-        Matter::Stack(_, StackKind::Fencing) => Phase::Functions,
-        Matter::Stack(..) | Matter::Marks => Phase::Grounds,
+        LaneKey::Stack(_, StackKind::Fencing) => Phase::Functions,
+        LaneKey::Stack(..) | LaneKey::Marks => Phase::Grounds,
     })
 }
 
 /// Where a function's stack comes `next`, its change set can be made as soon as its own Region's package is there.
 fn lanes<'a>(steps: &'a [Step], next: Option<&'a Step>, first_region: &Region) -> Vec<Lane<'a>> {
-    let mut lanes: Vec<(Matter<'a>, Lane<'a>)> = Vec::new();
+    let mut lanes: Vec<(LaneKey<'a>, Lane<'a>)> = Vec::new();
     for step in steps {
         if let Some(matter) = matter(step, first_region) {
             lane(&mut lanes, matter).steps.push(step);
@@ -133,14 +136,14 @@ fn lanes<'a>(steps: &'a [Step], next: Option<&'a Step>, first_region: &Region) -
         && let Some((goal, _)) = step.goal()
         && goal.kind == StackKind::Fencing
     {
-        let package = Matter::Stack(&goal.region, StackKind::Artifacts);
+        let package = LaneKey::Stack(&goal.region, StackKind::Artifacts);
         lane(&mut lanes, package).then = Some(step);
     }
     lanes.into_iter().map(|(_, lane)| lane).collect()
 }
 
 /// The lane of a matter, which may be new.
-fn lane<'l, 'a>(lanes: &'l mut Vec<(Matter<'a>, Lane<'a>)>, matter: Matter<'a>) -> &'l mut Lane<'a> {
+fn lane<'l, 'a>(lanes: &'l mut Vec<(LaneKey<'a>, Lane<'a>)>, matter: LaneKey<'a>) -> &'l mut Lane<'a> {
     let at = match lanes.iter().position(|(known, _)| *known == matter) {
         Some(at) => at,
         None => {

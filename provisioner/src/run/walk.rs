@@ -12,7 +12,7 @@ use super::pace::Pace;
 use super::stacks::Driver;
 use super::{Session, Wanted};
 use crate::observed::Identity;
-use crate::plan::turns::{Turn, turns};
+use crate::plan::turns::{StepTurn, turns};
 use crate::plan::{Plan, Step};
 use crate::report;
 use crate::topology::{Region, Topology};
@@ -104,9 +104,9 @@ impl Walk<'_> {
         let mut last_words = pin!(maybe_done(last_words));
         for turn in turns(steps, self.topology.first_region()) {
             match turn {
-                Turn::Clusters(steps) => self.clusters(steps, lock.as_ref()).await?,
-                Turn::Lanes(lanes) => self.lanes(&lanes, lock.as_ref(), ahead).await?,
-                Turn::TakeLock { step, region, bucket } => {
+                StepTurn::Clusters(steps) => self.clusters(steps, lock.as_ref()).await?,
+                StepTurn::Lanes(lanes) => self.lanes(&lanes, lock.as_ref(), ahead).await?,
+                StepTurn::TakeLock { step, region, bucket } => {
                     self.may_go_on(lock.as_ref())?;
                     self.begin(step);
                     if lock.is_none() {
@@ -114,7 +114,7 @@ impl Walk<'_> {
                     }
                     self.done(step);
                 }
-                Turn::ReleaseLock { looks } => {
+                StepTurn::ReleaseLock { looks } => {
                     let look = async {
                         match looks {
                             Some(step) => self.one(step, None, ahead).await,
@@ -131,7 +131,7 @@ impl Walk<'_> {
                     looked.and(released)?;
                     self.done(&Step::ReleaseLock);
                 }
-                Turn::One { step, meanwhile } => {
+                StepTurn::One { step, meanwhile } => {
                     let prepare = async {
                         if let Some(later) = meanwhile {
                             self.prepare(later, lock.as_ref(), ahead).await;

@@ -1,6 +1,6 @@
 //! What goes on side by side.
 
-use super::super::turns::{Lane, Turn, turns};
+use super::super::turns::{Lane, StepTurn, turns};
 use super::*;
 
 /// Each turn as a line: lanes beside each other by `|`, what is prepared meanwhile in brackets.
@@ -14,12 +14,12 @@ fn lines(plan: &Plan, topology: &Topology) -> Vec<String> {
     turns(&plan.steps, topology.first_region())
         .iter()
         .map(|turn| match turn {
-            Turn::Clusters(steps) => format!("clusters: {}", steps.len()),
-            Turn::Lanes(lanes) => lanes.iter().map(of_lane).collect::<Vec<_>>().join(" | "),
-            Turn::TakeLock { .. } => "lock".to_owned(),
-            Turn::ReleaseLock { looks: None } => "unlock".to_owned(),
-            Turn::ReleaseLock { looks: Some(step) } => format!("{} | unlock", word(step)),
-            Turn::One { step, meanwhile } => format!("{}{}", word(step), early(*meanwhile)),
+            StepTurn::Clusters(steps) => format!("clusters: {}", steps.len()),
+            StepTurn::Lanes(lanes) => lanes.iter().map(of_lane).collect::<Vec<_>>().join(" | "),
+            StepTurn::TakeLock { .. } => "lock".to_owned(),
+            StepTurn::ReleaseLock { looks: None } => "unlock".to_owned(),
+            StepTurn::ReleaseLock { looks: Some(step) } => format!("{} | unlock", word(step)),
+            StepTurn::One { step, meanwhile } => format!("{}{}", word(step), early(*meanwhile)),
         })
         .collect()
 }
@@ -48,10 +48,10 @@ fn turns_hold_every_step_once() {
         let mut seen: Vec<&Step> = Vec::new();
         for turn in turns(rest, topology.first_region()) {
             match turn {
-                Turn::Clusters(steps) => seen.extend(steps),
-                Turn::Lanes(lanes) => seen.extend(lanes.into_iter().flat_map(|lane| lane.steps)),
-                Turn::TakeLock { step, .. } | Turn::One { step, .. } => seen.push(step),
-                Turn::ReleaseLock { looks } => {
+                StepTurn::Clusters(steps) => seen.extend(steps),
+                StepTurn::Lanes(lanes) => seen.extend(lanes.into_iter().flat_map(|lane| lane.steps)),
+                StepTurn::TakeLock { step, .. } | StepTurn::One { step, .. } => seen.push(step),
+                StepTurn::ReleaseLock { looks } => {
                     seen.extend(looks);
                     seen.push(&Step::ReleaseLock);
                 }

@@ -121,8 +121,11 @@ impl Play {
                     was_there = false;
                 }
                 (false, Ok(())) => {
-                    self.subscribe().await?;
-                    self.screen.say("The function runs again.");
+                    let mails = match self.subscribe().await {
+                        Ok(()) => String::new(),
+                        Err(error) => format!(" Nobody gets its mails: {error}"),
+                    };
+                    self.screen.say(&format!("The function runs again.{mails}"));
                     was_there = true;
                 }
                 _ => {}
