@@ -187,7 +187,7 @@ async fn nor_does_one_that_was_restarted() {
     nothing_was_done(
         &world,
         &told,
-        "n1 has been running for 6 seconds, and was seen to see site-b before that",
+        "n1 was restarted 6 seconds ago, and has not been seen with site-b in view since",
     );
 }
 
@@ -441,7 +441,8 @@ async fn where_it_is_switched_off_it_causes_no_call() {
         (0, "there is nothing to do: 0 resolved, 1 of other names"),
         (
             30,
-            "left to SiteOffline: 30 seconds of looking and a fence take longer than 15 seconds",
+            "left to SiteOffline: a check of 30 seconds and a fence do not fit into the function's timeout of 15 \
+             seconds",
         ),
     ] {
         let world = Memory::split();

@@ -137,7 +137,11 @@ impl Drill {
                     hands,
                     when_healed: Some(cloud::duration(self.give_up_after)),
                 };
-                let operated = rejoin::rejoin(&session, topology, site, &way).await?;
+                let operated = rejoin::rejoin(&session, topology, site, &way).await;
+                let operated = operated.map_err(|failure| {
+                    let next = format!("to bring {stale} back: provision rejoin {stale} {file} --when-healed");
+                    split_brain::stopped(failure, split_brain::BACK, next)
+                })?;
                 say(&operated.answer.sentence);
             }
         }

@@ -164,7 +164,7 @@ mod tests {
                 "12:00:00",
                 "12:00:10",
                 Some(
-                    "left to SiteOffline: site-b has one relay node, and a restart of that looks like a lost site",
+                    "left to SiteOffline: site-b has one relay node, and a restart of it looks like a lost site",
                 ),
             ),
         ];

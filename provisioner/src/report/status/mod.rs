@@ -178,11 +178,12 @@ fn of_forced(left: &ForcedFence) -> String {
             "the functions have been stopped since {since} by {by}, who wanted to fence {fenced} by force; nothing has been done yet"
         ),
         ForcedStep::Begun => format!(
-            "{fenced} was fenced by force, begun {since} by {by}, and no function runs until that is recorded"
+            "{fenced} was fenced by force: {by} started that {since}. All functions are stopped until `provision \
+             reconcile` has recorded it"
         ),
         ForcedStep::CutAlone => format!(
-            "replication to {fenced} was cut by force, begun {since} by {by}: both sites serve separately, and no \
-             function runs until that is recorded"
+            "replication to {fenced} was cut by force: {by} started that {since}. Both sites serve separately, and \
+             all functions are stopped until `provision reconcile` has recorded it"
         ),
     }
 }
