@@ -60,7 +60,11 @@ pub fn read_from(source: impl Read, limit_bytes: u64) -> io::Result<Vec<u8>> {
 /// They are known by their lines, not parsed: a topology with a mistake in it is meant as well, and its mistakes are
 /// told once it is read. `sites` keeps the many other files away that begin with a `name`.
 pub fn topologies_named(name: &str, folder: &Path) -> Vec<PathBuf> {
-    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let here = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     let entries = fs::read_dir(here).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries
         .map(|entry| folder.join(entry.file_name()))
@@ -158,7 +162,10 @@ mod tests {
         assert_eq!(found("pro"), [""; 0]);
         write("copy of a.yaml", "name: prod\nsites: []\n");
         assert_eq!(found("prod"), ["a.yaml", "copy of a.yaml"]);
-        assert_eq!(topologies_named("prod", &folder.path().join("no")), Vec::<PathBuf>::new());
+        assert_eq!(
+            topologies_named("prod", &folder.path().join("no")),
+            Vec::<PathBuf>::new()
+        );
     }
 
     #[test]

@@ -187,11 +187,18 @@ fn a_topology_is_found_by_its_name() {
     // Keycloak's own manifests may be in a folder of that name.
     std::fs::create_dir(folder.path().join("keycloak")).unwrap();
     insta::assert_snapshot!("found_by_name", say(&["validate", "keycloak"]));
-    std::fs::write(folder.path().join("broken.yaml"), edited(&[("sites:", "sitse: 1\nsites:")])).unwrap();
+    std::fs::write(
+        folder.path().join("broken.yaml"),
+        edited(&[("sites:", "sitse: 1\nsites:")]),
+    )
+    .unwrap();
     insta::assert_snapshot!("name_in_two_files", say(&["validate", "keycloak"]));
     std::fs::remove_file(folder.path().join("prod.yaml")).unwrap();
     let broken = say(&["validate", "keycloak"]);
-    assert!(broken.contains("keycloak is the topology in broken.yaml"), "{broken}");
+    assert!(
+        broken.contains("keycloak is the topology in broken.yaml"),
+        "{broken}"
+    );
     assert!(broken.contains("at broken.yaml:"), "{broken}");
 }
 

@@ -266,7 +266,10 @@ mod tests {
         );
         let mail = mail(Cause::DependencyFailed, None);
         assert!(!mail.contains("serves:") && !mail.contains("rejoin"), "{mail}");
-        assert!(mail.contains("look:     provision status keycloak-prod\n"), "{mail}");
+        assert!(
+            mail.contains("look:     provision status keycloak-prod\n"),
+            "{mail}"
+        );
     }
 
     #[test]

@@ -82,7 +82,11 @@ impl TopologyFile {
         match self.found() {
             [] => Ok(()),
             [only] => {
-                say(&format!("{} is the topology in {}", self.topology.display(), only.display()));
+                say(&format!(
+                    "{} is the topology in {}",
+                    self.topology.display(),
+                    only.display()
+                ));
                 Ok(())
             }
             several => Err(CommandError::new(
@@ -153,7 +157,9 @@ fn name_in(argument: &Path) -> Option<TopologyName> {
 
 /// The files in this folder whose topology has the name that the argument is.
 pub(super) fn named(argument: &Path) -> Vec<PathBuf> {
-    name_in(argument).map_or_else(Vec::new, |name| files::topologies_named(name.as_str(), Path::new("")))
+    name_in(argument).map_or_else(Vec::new, |name| {
+        files::topologies_named(name.as_str(), Path::new(""))
+    })
 }
 
 /// The failure that an invalid topology is.

@@ -343,7 +343,10 @@ fn without_needless_doubt(change: ResourceChange) -> ResourceChange {
         Replacement::Perhaps if !change.properties.iter().any(is_open) => Replacement::No,
         replacement => replacement,
     };
-    ResourceChange { replacement, ..change }
+    ResourceChange {
+        replacement,
+        ..change
+    }
 }
 
 /// Whether a change that we found no reason for is more than a tag of the stack's or the echo of another resource's
@@ -491,7 +494,11 @@ Resources:
         let changed = |kind: &str, outer: &str, ours: &str| {
             let change = |paths: &[&str], replacement| ResourceChange {
                 kind: kind.into(),
-                ..theirs("It", replacement, &paths.iter().map(|path| (*path, None)).collect::<Vec<_>>())
+                ..theirs(
+                    "It",
+                    replacement,
+                    &paths.iter().map(|path| (*path, None)).collect::<Vec<_>>(),
+                )
             };
             let explained_by = |own: Vec<ResourceChange>| {
                 let own = StackDifference {
@@ -506,14 +513,29 @@ Resources:
             both.0
         };
         for (kind, outer, ours, replacement) in [
-            ("AWS::CloudWatch::Alarm", "AlarmDescription", "AlarmDescription", No),
+            (
+                "AWS::CloudWatch::Alarm",
+                "AlarmDescription",
+                "AlarmDescription",
+                No,
+            ),
             ("AWS::CloudWatch::Alarm", "AlarmActions", "AlarmActions", No),
             ("AWS::CloudWatch::Dashboard", "DashboardBody", "DashboardBody", No),
-            ("AWS::Lambda::Function", "Environment", "Environment.Variables.MODE", No),
+            (
+                "AWS::Lambda::Function",
+                "Environment",
+                "Environment.Variables.MODE",
+                No,
+            ),
             ("AWS::SNS::Topic", "DisplayName", "DisplayName", No),
             // What may replace: by itself, or by something in it that only one of the two names.
             ("AWS::CloudWatch::Alarm", "AlarmName", "AlarmName", Perhaps),
-            ("AWS::Route53::HealthCheck", "HealthCheckConfig", "HealthCheckConfig.Type", Perhaps),
+            (
+                "AWS::Route53::HealthCheck",
+                "HealthCheckConfig",
+                "HealthCheckConfig.Type",
+                Perhaps,
+            ),
             ("AWS::Lambda::Permission", "SourceArn", "SourceArn", Perhaps),
             // Of a type that we know nothing of, CloudFormation's doubt is told.
             ("AWS::X::Y", "Anything", "Anything", Perhaps),

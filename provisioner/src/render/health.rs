@@ -4,9 +4,7 @@ use fencing::contract;
 use serde::Serialize;
 
 use super::alarms::says;
-use super::aws::{
-    Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags,
-};
+use super::aws::{Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags};
 use super::engine::{Filled, RenderError, fill};
 use crate::topology::names::HEALTH_REGION;
 use crate::topology::{Region, Topology};

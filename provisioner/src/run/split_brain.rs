@@ -138,7 +138,7 @@ pub async fn split(
     }
     fenced.map_err(|failure| {
         let next = format!(
-            "`provision status {file}` says whether a site was fenced, and then how to bring it back"
+            "`provision status {file}` says whether a site was fenced, and if so, how to bring it back"
         );
         stopped(failure, BACK, next)
     })

@@ -36,7 +36,7 @@ async fn a_suspicion_fences_without_waiting_for_the_alert(version: Version) {
     let answer = stage.suspect(0).await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
-        (200, "left to SiteOffline: site-a sees site-b")
+        (200, "left to SiteOffline: site-a sees site-b again")
     );
     stage.servers.cut().unwrap();
     stage.servers.until_seen(0, false, LIMIT).await.unwrap();

@@ -88,7 +88,9 @@ fn a_drill_that_is_asked_to_stop_puts_back_what_it_scaled() {
         assert_eq!(scaled(&scene), before, "{told:#?}");
         let told = told.join("\n");
         // Not "run the same command again": that would cut the link once more.
-        let (_, error) = told.split_once("error: stopped; the link is restored\nhint: ").unwrap();
+        let (_, error) = told
+            .split_once("error: stopped; the link is restored\nhint: ")
+            .unwrap();
         let goes_on = [
             "`provision status local.yaml` says",
             "to bring site-b back: provision rejoin site-b local.yaml --when-healed",

@@ -153,9 +153,10 @@ impl Suspicion<'_> {
             return leave("suspicions are switched off");
         }
         if seconds.saturating_add(ROOM_SECONDS) > timeout {
-            let sentence =
-                format!("a check of {seconds} seconds and a fence do not fit into the function's timeout of \
-                         {timeout} seconds");
+            let sentence = format!(
+                "a check of {seconds} seconds and a fence do not fit into the function's timeout of \
+                         {timeout} seconds"
+            );
             return leave(sentence);
         }
         Ok(())
@@ -256,7 +257,7 @@ impl Suspicion<'_> {
         }
         let Some((register, accelerator)) = found else {
             return leave(format!(
-                "{}'s primary relay node does not see {}, another one of its relay nodes does",
+                "{}'s primary relay node does not see {}, but another one of its relay nodes does",
                 self.reporter, self.suspect
             ));
         };
@@ -282,7 +283,7 @@ impl Suspicion<'_> {
         let most = script.settings.timeout_seconds.saturating_sub(ROOM_SECONDS);
         let most = SignedDuration::from_secs(most.into()) + LATE_AFTER;
         if script.now().duration_since(self.arrived) > most {
-            return leave("looking takes too long");
+            return leave("the check takes too long");
         }
         Ok(())
     }
@@ -304,7 +305,7 @@ impl Suspicion<'_> {
                     "several nodes of {reporter} call themselves its primary relay node"
                 )),
             },
-            Sight::Sees => leave(format!("{reporter} sees {suspect}")),
+            Sight::Sees => leave(format!("{reporter} sees {suspect} again")),
             Sight::Nothing => leave(format!("{reporter}'s primary relay node did not answer")),
             Sight::WrongSite => leave(format!(
                 "the address of {reporter}'s Infinispan leads to another site"

@@ -67,7 +67,7 @@ impl Failure {
             }
             Self::ForeignCode { .. } => Some(
                 "somebody deploys to it without CloudFormation, or writes to its bucket: CloudTrail's \
-                 UpdateFunctionCode and PutObject say who; end that first, then run the same command again, which \
+                 UpdateFunctionCode and PutObject say who; stop that first, then run the same command again, which \
                  puts ours back"
                     .into(),
             ),
@@ -180,9 +180,7 @@ fn about_answer(status: u16) -> &'static str {
             "the address leads elsewhere: `provision plan` shows whether the function's URL has changed"
         }
         422 => "the function was deployed for another topology: `provision plan` shows the difference",
-        429 => {
-            "Lambda is throttling requests, alerts included: raise function.reservedConcurrency"
-        }
+        429 => "Lambda is throttling requests, alerts included: raise function.reservedConcurrency",
         _ => "the function's log says more; alerts get the same answer",
     }
 }

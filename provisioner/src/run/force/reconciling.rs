@@ -30,7 +30,7 @@ impl Forcing<'_> {
         let only_stopped = left.step == ForcedStep::Stopped;
         self.say(&match (only_stopped, asked.abandon) {
             (true, _) => format!(
-                "the functions have been stopped since {} by {}, and nothing was done to {fenced}: this lets them run again",
+                "the functions were stopped at {} by {}, and nothing was done to {fenced}: this lets them run again",
                 left.at, left.by
             ),
             (false, true) => format!(
