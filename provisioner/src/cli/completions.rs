@@ -71,7 +71,6 @@ fn candidates(words: impl IntoIterator<Item = String>) -> Vec<CompletionCandidat
     words.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// The verbs.
 pub(super) fn verbs() -> Vec<CompletionCandidate> {
     let command = super::examples::command();
     candidates(command.get_subcommands().map(|verb| verb.get_name().to_owned()))

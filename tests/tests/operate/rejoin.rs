@@ -268,7 +268,8 @@ fn a_person_may_stop_keycloak_by_deleting_it_and_is_believed_while_the_cluster_i
     assert_eq!(all.told(), ["unknown", "stopped", "stopped"], "{seen}");
     for said in [
         "Keycloak of site-b is ready, but does not serve yet: /lb-check of keycloak-0 answers 503",
-        "gave up after 8 seconds waiting for Keycloak of site-b (until all are ready and each answers /lb-check with 200)",
+        "gave up on Keycloak of site-b after 8 seconds of waiting until all are ready and each answers /lb-check \
+         with 200",
     ] {
         assert!(seen.contains(said), "{said}: {seen}");
     }

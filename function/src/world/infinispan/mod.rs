@@ -127,7 +127,7 @@ impl Infinispan {
             return Ok(None);
         };
         let path = format!("/rest/v2/caches/{}?action=stats", segment(cache));
-        let mut trouble = format!("its node {node} is not reached any more");
+        let mut trouble = format!("its node {node} can no longer be reached");
         let strangers = (0..VIEW_ASKS).map(|_| rest.stranger());
         for client in rest.warm().into_iter().chain(strangers) {
             let asked = async {

@@ -176,14 +176,16 @@ fn of_forced(left: &ForcedFence) -> String {
     let (fenced, by, since) = (&left.fenced, &left.by, to_the_second(left.at));
     match left.step {
         ForcedStep::Stopped => format!(
-            "the functions have been stopped since {since} by {by}, who wanted to fence {fenced} by force; nothing has been done yet"
+            "{by} stopped the functions ({since}) in order to fence {fenced} by force; nothing else has been done \
+             yet"
         ),
         ForcedStep::Begun => format!(
-            "{fenced} was fenced by force, begun {since} by {by}, and no function runs until that is recorded"
+            "{fenced} was fenced by force: {by} started that {since}. All functions are stopped until `provision \
+             reconcile` has recorded it"
         ),
         ForcedStep::CutAlone => format!(
-            "replication to {fenced} was cut by force, begun {since} by {by}: both sites serve separately, and no \
-             function runs until that is recorded"
+            "replication to {fenced} was cut by force: {by} started that {since}. Both sites serve separately, and \
+             all functions are stopped until `provision reconcile` has recorded it"
         ),
     }
 }

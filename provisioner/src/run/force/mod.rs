@@ -128,7 +128,7 @@ impl From<Halted> for Failure {
 fn overtaken(why: &str) -> Halted {
     Halted {
         failure: refused(format!(
-            "{why}: this command does nothing more; see `provision status`, and begin again if it is still needed"
+            "{why}, so this command has stopped. Check `provision status`; run it again only if it is still needed"
         )),
         stays: false,
     }
