@@ -21,10 +21,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Small, and soon started: there are many of them on few processors.
 const JAVA: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx320m"];
 
+/// Stand in the arguments for the addresses that a program has when it is started.
+pub(super) const DOOR: &str = "{door}";
+pub(super) const LINK: &str = "{link}";
+
 /// A program that can be started, killed, stopped and started again.
 #[derive(Debug)]
 pub struct Node {
     pub(super) place: Place,
+    /// With [`DOOR`] and [`LINK`] where its addresses belong.
     arguments: Vec<String>,
     folder: PathBuf,
     running: Option<(Child, Option<ChildStdin>)>,
@@ -48,11 +53,16 @@ impl Node {
             .append(true)
             .open(self.log())
             .map_err(&failed)?;
+        let arguments = self.arguments.iter().map(|argument| {
+            argument
+                .replace(DOOR, &self.place.door)
+                .replace(LINK, &self.place.link)
+        });
         let mut child = Command::new("sh")
             .args(["-c", ON_A_LEASH, "sh", "nice", "-n", "5", "ip", "netns", "exec"])
             .args([&self.place.namespace, "java"])
             .args(JAVA)
-            .args(&self.arguments)
+            .args(arguments)
             .current_dir(&self.folder)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().map_err(&failed)?)
@@ -124,6 +134,10 @@ impl Node {
     /// The same where it takes Basic, whatever callers may prove themselves by.
     pub fn aside(&self) -> String {
         format!("{}:11223", self.place.door)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn log(&self) -> PathBuf {
