@@ -27,7 +27,7 @@ pub use distribution::Version;
 use front::Front;
 use network::Network;
 pub use node::Node;
-use node::{DOOR, LINK};
+use node::{DOOR, LINK, MEMBERS};
 
 pub const SITES: [&str; 2] = ["site-a", "site-b"];
 
@@ -134,6 +134,17 @@ impl Site {
     pub fn url(&self) -> String {
         format!("https://{}", self.endpoint())
     }
+
+    /// Its address leads to where its nodes are now, and those that start find each other there.
+    fn find(&mut self) {
+        let members = self.nodes.iter().map(|node| format!("{}[7800]", node.place.door));
+        let members = members.collect::<Vec<_>>().join(",");
+        for node in &mut self.nodes {
+            node.members.clone_from(&members);
+        }
+        self.front
+            .lead_to(self.nodes.iter().map(Node::authority).collect());
+    }
 }
 
 impl Servers {
@@ -167,10 +178,6 @@ impl Servers {
         let router_of = |places: &[network::Place]| format!("{}[12001]", places[plan.nodes].link);
         let routers = format!("{},{}", router_of(first), router_of(second));
         let site = |index: usize, places: &[network::Place]| -> Result<Site, ServersError> {
-            let members: Vec<String> = places[..plan.nodes]
-                .iter()
-                .map(|place| format!("{}[7800]", place.door))
-                .collect();
             let mut nodes = Vec::new();
             for (number, place) in places[..plan.nodes].iter().enumerate() {
                 let name = format!("infinispan-{}-{number}", SITES[index]);
@@ -186,7 +193,7 @@ impl Servers {
                     ("heartbeat.timeout", &plan.heartbeats[1].to_string()),
                     ("link.address", LINK),
                     ("routers", &routers),
-                    ("members", &members.join(",")),
+                    ("members", MEMBERS),
                     ("site", SITES[index]),
                     ("other", SITES[1 - index]),
                     ("node", &name),
@@ -233,12 +240,14 @@ impl Servers {
                 &reaper_interval,
             ]
             .map(str::to_owned);
-            let front = Front::open(nodes.iter().map(Node::authority).collect());
-            Ok(Site {
+            let front = Front::open(Vec::new());
+            let mut site = Site {
                 nodes,
                 router: Node::new(at.clone(), &root, arguments.to_vec()),
                 front: front.map_err(ServersError::files("a site's address"))?,
-            })
+            };
+            site.find();
+            Ok(site)
         };
         let mut servers = Self {
             sites: [site(0, first)?, site(1, second)?],
@@ -302,10 +311,8 @@ impl Servers {
         }
         moved.place.move_away()?;
         certify(moved.folder(), &self.authority, &moved.place.door)?;
-        moved.start()?;
-        site.front
-            .lead_to(site.nodes.iter().map(Node::authority).collect());
-        Ok(())
+        site.find();
+        site.nodes[node].start()
     }
 
     /// Asks one node as somebody, where everybody is met.

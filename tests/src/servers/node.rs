@@ -21,16 +21,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Small, and soon started: there are many of them on few processors.
 const JAVA: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx320m"];
 
-/// Stand in the arguments for the addresses that a program has when it is started.
+/// Stand in the arguments for the addresses that a program and its site have when it is started.
 pub(super) const DOOR: &str = "{door}";
 pub(super) const LINK: &str = "{link}";
+pub(super) const MEMBERS: &str = "{members}";
 
 /// A program that can be started, killed, stopped and started again.
 #[derive(Debug)]
 pub struct Node {
     pub(super) place: Place,
-    /// With [`DOOR`] and [`LINK`] where its addresses belong.
+    /// With [`DOOR`], [`LINK`] and [`MEMBERS`] where addresses belong.
     arguments: Vec<String>,
+    /// Where the nodes of its site are.
+    pub(super) members: String,
     folder: PathBuf,
     running: Option<(Child, Option<ChildStdin>)>,
 }
@@ -40,6 +43,7 @@ impl Node {
         Self {
             place,
             arguments,
+            members: String::new(),
             folder: folder.to_owned(),
             running: None,
         }
@@ -57,6 +61,7 @@ impl Node {
             argument
                 .replace(DOOR, &self.place.door)
                 .replace(LINK, &self.place.link)
+                .replace(MEMBERS, &self.members)
         });
         let mut child = Command::new("sh")
             .args(["-c", ON_A_LEASH, "sh", "nice", "-n", "5", "ip", "netns", "exec"])

@@ -1,6 +1,7 @@
 //! Suspicions on the whole chain: a lost link is fenced by one, and what is no lost link by none.
 //!
-//! How often each is tried is `SITEFENCE_ROUNDS`.
+//! How often each is tried is `SITEFENCE_ROUNDS`; other heartbeats to the gossip routers than ours are tried with
+//! `SITEFENCE_HEARTBEATS=INTERVAL,TIMEOUT`, in milliseconds.
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ with_both_versions!(
 );
 
 const ROUNDS: &str = "SITEFENCE_ROUNDS";
+const OTHER_HEARTBEATS: &str = "SITEFENCE_HEARTBEATS";
 
 /// A loss that is over is reported as such with its group's next interval, and up to half a minute later Alertmanager
 /// forgets the group; until then a new suspicion waits for an interval, too.
@@ -38,12 +40,20 @@ fn rounds(usually: usize) -> usize {
 /// What docs/assumptions.md asks for: a gossip router that is out of reach is missed before its site is.
 const HEARTBEATS: [u32; 2] = [2_000, 6_000];
 
+fn heartbeats() -> [u32; 2] {
+    let Ok(stated) = std::env::var(OTHER_HEARTBEATS) else {
+        return HEARTBEATS;
+    };
+    let (interval, timeout) = stated.split_once(',').unwrap();
+    [interval, timeout].map(|milliseconds| milliseconds.parse().unwrap())
+}
+
 /// As the operator's custom resource makes them where each pod is to be a relay node.
 fn two_relays(version: Version) -> Plan {
     Plan {
         nodes: 2,
         relays: 2,
-        heartbeats: HEARTBEATS,
+        heartbeats: heartbeats(),
         ..Plan::small(version)
     }
 }
