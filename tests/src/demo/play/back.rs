@@ -95,7 +95,7 @@ impl Play {
         let mail = self.mailbox.mail("both sites serve again").await;
         self.screen.claim(
             "and a mail says that both sites serve again",
-            mail.is_some_and(|mail| mail.message.contains("serves:   both sites\n")),
+            mail.is_some_and(|mail| mail.message.contains("serves:   both sites, according to the register\n")),
             || format!("{:?}", self.mailbox.mails()),
         )?;
         self.claim_writes("with one more write to the accelerator", 2)?;
