@@ -255,7 +255,12 @@ mod tests {
                 "site-a; site-b is being brought back",
                 true,
             ),
-            (Cause::Rejoined, State::Open, "both sites", false),
+            (
+                Cause::Rejoined,
+                State::Open,
+                "both sites, according to the register",
+                false,
+            ),
         ] {
             let mail = mail(cause, Some(&record(state)));
             assert!(mail.contains(&format!("serves:   {serves}\n")), "{mail}");

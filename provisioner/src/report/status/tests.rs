@@ -466,7 +466,7 @@ fn a_warning_is_shown_and_degrades_nothing() {
 fn a_fence_by_force_is_told_whatever_the_register_says() {
     use crate::observed::forced::{ForcedFence, ForcedStep};
     for (step, told) in [
-        (ForcedStep::Stopped, "nothing has been done yet"),
+        (ForcedStep::Stopped, "nothing else has been done yet"),
         (ForcedStep::Begun, "site-b was fenced by force"),
         (ForcedStep::CutAlone, "both sites serve separately"),
     ] {
