@@ -468,7 +468,7 @@ fn a_fence_by_force_is_told_whatever_the_register_says() {
     for (step, told) in [
         (ForcedStep::Stopped, "nothing else has been done yet"),
         (ForcedStep::Begun, "site-b was fenced by force"),
-        (ForcedStep::CutAlone, "both sites serve separately"),
+        (ForcedStep::CutAlone, "Both sites serve separately"),
     ] {
         for answers in [true, false] {
             let mut seen = healthy();
