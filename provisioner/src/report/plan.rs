@@ -424,9 +424,8 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]
         } = &case.flap;
         let _ = writeln!(
             text,
-            "  if the link is down for {noticed_after_seconds} s or longer, writes fail for longer than that, even \
-             if it comes back by itself: until the sites see each other again, {least} to {most} s after the link is \
-             back ({why})"
+            "  if the link is down for {noticed_after_seconds} s or longer, writes fail until the sites see each other \
+             again: {least} to {most} s after the link is back ({why})"
         );
     }
     for advice in advice {

@@ -283,19 +283,19 @@ pub enum Mode {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Alerting {
-    /// How long the other site must be out of view before the alert fires. This must not be zero: a pod that becomes a
-    /// relay node shows the other site as gone until its view arrives.
+    /// How long the other site must be out of view before `SiteOffline` fires. This must not be zero: a pod that becomes
+    /// a relay node shows the other site as gone until its view arrives.
     #[serde(rename = "for")]
     pub pending: Interval,
-    /// How much longer the alert against `preferredSurvivor` waits.
+    /// How much longer the alerts against `preferredSurvivor` wait.
     pub preference_delay: Interval,
-    /// For how long the function looks for itself once a site is suspected, counted from the first evaluation that
-    /// shows it out of view: if the primary relay node misses it all along, it is fenced then. Anything else is left to the
-    /// alert that waits for `for`. `0s` switches it off; so does a `function.timeout` below 14s if this is not set.
+    /// How long the function checks for itself once a site is suspected. If the primary relay node does not see the site
+    /// during all that time, the site is fenced. In every other case `SiteOffline` decides, after `for`. `0s` switches
+    /// this off. If this field is not set, a `function.timeout` below 14s switches it off, too.
     pub suspicion: Interval,
     /// How long Alertmanager collects alerts before it sends the first of a group.
     pub group_wait: Interval,
-    /// How soon Alertmanager sends a group again that changed or failed.
+    /// How long Alertmanager waits before it sends a group again after a change or a failed delivery.
     pub group_interval: Interval,
     /// How often Alertmanager repeats an alert that was answered with success.
     pub repeat_interval: Interval,
@@ -303,8 +303,8 @@ pub struct Alerting {
     pub scrape_interval: Interval,
     /// How often Prometheus evaluates the rules.
     pub evaluation_interval: Interval,
-    /// The label `severity` of `SiteLost`, the alert that pages people when a site is lost. `SiteOffline`, the alert
-    /// that fences, always has `severity: none`.
+    /// The label `severity` of `SiteLost`, the alert that pages people when a site is lost. `SiteOffline` and
+    /// `SiteSuspected`, the alerts that fence, always have `severity: none`.
     pub severity: LabelValue,
 }
 

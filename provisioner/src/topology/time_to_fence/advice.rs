@@ -218,14 +218,14 @@ pub fn savings(topology: &Topology, read: &Readings) -> Vec<Saving> {
         savings.push(Saving {
             path: "alerting.scrapeInterval",
             seconds: alerting.scrape_interval.seconds() - OFTEN_SECONDS,
-            what: format!("{often}; each pod is asked for its metrics that often"),
+            what: format!("{often}; each pod is then asked for its metrics every {often}"),
         });
     }
     if alerting.evaluation_interval > often {
         savings.push(Saving {
             path: "alerting.evaluationInterval",
             seconds: alerting.evaluation_interval.seconds() - OFTEN_SECONDS,
-            what: format!("{often}; a handful of rules is evaluated that often"),
+            what: format!("{often}; a handful of rules is then evaluated every {often}"),
         });
     }
     savings
