@@ -4,6 +4,7 @@
 use fencing::answer::{Cause, Notice};
 use fencing::contract;
 use fencing::health::Seen;
+use fencing::register::next::NextCommand;
 use fencing::register::{Record, State};
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -86,17 +87,7 @@ impl Notices {
         let mut lines = vec![("when", now.to_string())];
         lines.extend(record.map(|record| ("serves", serving(record))));
         lines.push(("look", format!("provision status {topology}")));
-        let fenced = record.and_then(|record| {
-            let is_out = record.state == State::Complete || *cause == Cause::RejoinAborted;
-            record.fenced().filter(|_| is_out)
-        });
-        if let Some(fenced) = fenced {
-            let command = format!("provision rejoin {fenced} {topology} --when-healed");
-            lines.push((
-                "next",
-                format!("{command}    (waits until {fenced} is well again)"),
-            ));
-        }
+        lines.extend(record.and_then(|record| Some(("next", next(*cause, record, topology)?))));
         lines.push(("runbook", contract::runbook(cause.section())));
         lines.extend(self.log.iter().map(|log| ("log", log.clone())));
         let lines = lines.iter().map(|(name, text)| {
@@ -123,6 +114,25 @@ fn serving(record: &Record) -> String {
         State::Complete => format!("{survivor}; {fenced} is out"),
         State::Rejoining => format!("{survivor}; {fenced} is being brought back"),
     }
+}
+
+/// What to type, where the function needs somebody to type something.
+fn next(cause: Cause, record: &Record, topology: &TopologyName) -> Option<String> {
+    let next = match (NextCommand::of(record)?, record.fenced()) {
+        // The site is taken out once more, and the way back is the same.
+        (NextCommand::Watch, Some(fenced)) if cause == Cause::RejoinAborted => {
+            NextCommand::RejoinWhenHealed(fenced)
+        }
+        (NextCommand::Watch, _) => return None,
+        (next, _) => next,
+    };
+    let line = next.line(&topology.to_string());
+    Some(match next {
+        NextCommand::RejoinWhenHealed(fenced) => {
+            format!("{line}    (waits until {fenced} is well again)")
+        }
+        _ => line,
+    })
 }
 
 /// The subject of a mail; SNS allows 100 ASCII characters.
@@ -243,7 +253,7 @@ mod tests {
                 Cause::HoldChanged,
                 State::Rejoining,
                 "site-a; site-b is being brought back",
-                false,
+                true,
             ),
             (
                 Cause::Rejoined,
@@ -267,6 +277,10 @@ mod tests {
         let told = mail(Cause::Promoted, Some(&promoted));
         assert!(
             told.contains("serves:   nobody for certain: site-a is to serve, and site-b is not out yet\n"),
+            "{told}"
+        );
+        assert!(
+            told.contains("next:     provision promote site-a keycloak-prod\n"),
             "{told}"
         );
         let mail = mail(Cause::DependencyFailed, None);

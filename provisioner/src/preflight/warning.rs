@@ -129,7 +129,7 @@ pub enum Warning {
     )]
     ReplicaBehind {
         name: String,
-        region: String,
+        region: Region,
         why: String,
     },
     #[error(

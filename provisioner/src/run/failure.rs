@@ -146,7 +146,7 @@ pub enum Failure {
         owner: Option<Box<LockOwner>>,
     },
     #[error("the function {function} is deployed in none of {}", regions.join(", "))]
-    NotDeployed { function: String, regions: Vec<String> },
+    NotDeployed { function: String, regions: Vec<Region> },
     #[error("the function {function} in {region} failed: {message}")]
     FunctionFailed {
         function: String,
@@ -325,9 +325,9 @@ impl From<ClusterProblem> for Failure {
 
 impl Failure {
     /// The Region that stopped answering, if that is all that failed.
-    pub fn outage(&self) -> Option<&str> {
+    pub fn outage(&self) -> Option<Region> {
         match self {
-            Self::Call(error) if error.is_outage() => Some(error.region()),
+            Self::Call(error) if error.is_outage() => Region::seen(error.region()),
             _ => None,
         }
     }

@@ -320,7 +320,7 @@ pub async fn keep(session: &Session, topology: &Topology, measured: &SplitBrain)
     let operated = operate::ask(session, topology, region, &event).await?;
     let operated = operated.ok_or_else(|| Failure::NotDeployed {
         function: topology.function_name(),
-        regions: vec![region.to_string()],
+        regions: vec![region.clone()],
     })?;
     operated.done().map(drop)
 }

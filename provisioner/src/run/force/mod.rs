@@ -173,13 +173,13 @@ impl<'a> Forcing<'a> {
         let Some(first) = deployed.first() else {
             return Err(Failure::NotDeployed {
                 function: name,
-                regions: topology.regions.iter().map(ToString::to_string).collect(),
+                regions: topology.regions.iter().cloned().collect(),
             });
         };
         let like = async |one: &StoppedFunction| {
             let direct = Direct::new(
                 &session.aws,
-                one.region.as_str(),
+                &one.region,
                 one.settings.clone(),
                 &loaded.ca_bundles,
             );
