@@ -197,6 +197,14 @@ pub struct SiteInfinispan {
     /// cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_detection: Option<FailureDetection>,
+    /// How many relay nodes it has: `spec.service.sites.local.maxRelayNodes` of the custom resource, but at most
+    /// `spec.replicas`. `plan` reads both from the cluster; give the number here if the cluster cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_nodes: Option<u32>,
+    /// Its heartbeats to the gossip routers: `spec.service.sites.local.discovery.heartbeats` of the custom resource, which
+    /// has milliseconds. `plan` reads them from the cluster; give them here if the cluster cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeats: Option<Heartbeats>,
 }
 
 /// JGroups' failure detection between the sites.
@@ -229,6 +237,44 @@ impl FailureDetection {
 
     /// A heartbeat may have come right before the loss, and the next look may be an interval away.
     pub fn suspects_within_seconds(self) -> u32 {
+        self.timeout.seconds().saturating_add(self.interval.seconds())
+    }
+
+    /// The last heartbeat that arrived may be an interval old when the link is lost.
+    pub fn suspects_after_seconds(self) -> u32 {
+        self.timeout.seconds().saturating_sub(self.interval.seconds())
+    }
+}
+
+/// Heartbeats on the connections from relay nodes to gossip routers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Heartbeats {
+    /// How often heartbeats are sent and checked.
+    pub interval: Interval,
+    /// A connection is given up after this long without a heartbeat.
+    pub timeout: Interval,
+}
+
+impl Heartbeats {
+    /// The Infinispan operator's own, which it has had since 2.3.4.
+    pub const OF_THE_OPERATOR: Self = Self {
+        interval: Interval::from_seconds(10),
+        timeout: Interval::from_seconds(30),
+    };
+    /// With these the relay nodes of a site agreed after each cut.
+    pub const SHORT: Self = Self {
+        interval: Interval::from_seconds(2),
+        timeout: Interval::from_seconds(6),
+    };
+    /// The same for a failure detection that is shorter than that of Keycloak's guide.
+    pub const SHORTER: Self = Self {
+        interval: Interval::from_seconds(1),
+        timeout: Interval::from_seconds(3),
+    };
+
+    /// A heartbeat may have come right before the loss, and the next look may be an interval away.
+    pub fn notices_within_seconds(self) -> u32 {
         self.timeout.seconds().saturating_add(self.interval.seconds())
     }
 }
