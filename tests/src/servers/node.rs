@@ -23,8 +23,7 @@ const JAVA: [&str; 4] = [
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-Xmx320m",
-    // As the server's own start script has it. Without, FD_SOCK2 reaches nobody, and a node that was killed is missed by
-    // its own site after 43 seconds instead of at once.
+    // As the server's own start script has it.
     "-Djava.net.preferIPv4Stack=true",
 ];
 

@@ -30,7 +30,7 @@ const ROUNDS: &str = "SITEFENCE_ROUNDS";
 const OTHER_HEARTBEATS: &str = "SITEFENCE_HEARTBEATS";
 
 /// A loss that is over is reported as such with its group's next interval, and up to half a minute later Alertmanager
-/// forgets the group; until then a new suspicion waits for an interval, too.
+/// should forget the group; until then a new suspicion waits for an interval, too.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
 fn rounds(usually: usize) -> usize {
@@ -220,6 +220,9 @@ async fn restarts(chain: &mut Chain) {
 
 /// A pod goes, and another one comes in its place with another address: killed and asked to end, in turn the primary
 /// and the other one, in turn at either site.
+///
+/// This has failed in two runs of three, and rightly: a killed primary's replacement may be a site of its own for a while
+/// that sees nobody, and the other site is fenced on its word.
 async fn pods_that_move_fence_nobody(version: Version) {
     let Some(mut chain) = Chain::set(two_relays(version)).await else {
         return;
