@@ -16,7 +16,7 @@ use crate::step::Task;
 use crate::words::SiteName;
 
 pub mod alert {
-    /// The alert that fences. No human reads it: it carries the same labels as the watchdog, so that whatever mutes one
+    /// The alert that always fences in the end. No human reads it: it carries the same labels as the watchdog, so that whatever mutes one
     /// mutes both, and is noticed.
     pub const SITE_OFFLINE: &str = "SiteOffline";
     /// The same before it is certain: the first evaluation that shows the other site out of view. The function then looks

@@ -159,10 +159,7 @@ fn slow_failure_detection(topology: &Topology, read: &Readings, say: &mut impl F
 /// What keeps suspicions from getting a lost site fenced.
 fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'static str, String)) {
     let alerting = &topology.alerting;
-    let waits = alerting
-        .pending
-        .seconds()
-        .saturating_add(alerting.group_wait.seconds());
+    let waits = alerting.seconds_until_sent();
     if alerting.suspicion.seconds() == 0 {
         if waits > SUSPICION_SECONDS {
             let sooner = waits - SUSPICION_SECONDS;

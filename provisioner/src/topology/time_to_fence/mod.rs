@@ -307,11 +307,8 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFenc
 fn look(topology: &Topology, survivor: &Site, read: &Readings) -> Stage {
     let alerting = &topology.alerting;
     let (usual, timeout) = (alerting.suspicion.seconds(), topology.function.timeout.seconds());
-    let alert = alerting
-        .pending
-        .seconds()
-        .saturating_add(alerting.group_wait.seconds());
-    let longest = timeout.saturating_sub(ROOM_SECONDS).min(alert).max(usual);
+    let longest = timeout.saturating_sub(ROOM_SECONDS);
+    let longest = longest.min(alerting.seconds_until_sent()).max(usual);
     let goes_on = longest > usual && !relays::has_one(survivor, read);
     let mut why = "alerting.suspicion: the function checks for itself; nothing waits in Prometheus or Alertmanager".to_owned();
     if goes_on {

@@ -40,7 +40,9 @@ pub(super) fn has_one(site: &Site, read: &Readings) -> bool {
 
 /// Whether a suspicion of `fenced` may lead to a fence at all.
 pub(super) fn suspicion_decides(topology: &Topology, survivor: &Site, fenced: &Site, read: &Readings) -> bool {
-    topology.alerting.suspicion.seconds() > 0
+    let alerting = &topology.alerting;
+    let (look, alert) = (alerting.suspicion.seconds(), alerting.seconds_until_sent());
+    (1..alert).contains(&look)
         && has_several(fenced, read)
         && keeps_statistics(topology, survivor, read) != Some(false)
 }
