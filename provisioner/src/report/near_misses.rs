@@ -71,7 +71,11 @@ pub fn near_misses_text(topology: &Topology, reported: &ReportedMisses) -> Strin
     let ReportedMisses { misses, unread } = reported;
     if misses.is_empty() && unread.is_empty() {
         return match topology.alerting.suspicion.seconds() {
-            0 => "no near misses are kept: `alerting.suspicion` is off\n".to_owned(),
+            0 => format!(
+                "no near misses are kept: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` ({}) \
+                 that is too short for one\n",
+                topology.function.timeout
+            ),
             _ => "no near misses: no suspicion has ended by itself\n".to_owned(),
         };
     }

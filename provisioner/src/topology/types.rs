@@ -324,7 +324,8 @@ pub enum Mode {
 }
 
 /// When an alert fires and how it travels. With the failure detection of Keycloak's guide the defaults fence within 49
-/// seconds in the worst case, and within 40 on a suspicion; up to a minute more while the relay nodes of a site disagree.
+/// seconds in the worst case, and on a suspicion within 41. While the relay nodes of a site disagree about the other one it
+/// takes up to 80 seconds more; heartbeats to the gossip routers of 2 and 6 seconds avoid that. `plan` shows each stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
@@ -333,11 +334,12 @@ pub struct Alerting {
     /// a relay node shows the other site as gone until its view arrives.
     #[serde(rename = "for")]
     pub pending: Interval,
-    /// How much longer the alerts against `preferredSurvivor` wait.
+    /// How much longer `SiteOffline` against `preferredSurvivor` waits; `SiteSuspected` against it waits this long, too.
     pub preference_delay: Interval,
-    /// How long the function checks for itself once a site is suspected. If the primary relay node does not see the site
-    /// during all that time, the site is fenced. In every other case `SiteOffline` decides, after `for`. `0s` switches
-    /// this off. If this field is not set, a `function.timeout` below 14s switches it off, too.
+    /// How long the function checks for itself once a site is suspected, counted from when the alert fires. If the
+    /// primary relay node does not see the site during all that time, the site is fenced. While another relay node still sees
+    /// it, the check goes on, for at most `function.timeout` less 8 seconds. In every other case `SiteOffline` decides, after
+    /// `for`. `0s` switches this off. If this is not set, a `function.timeout` below 14s switches it off, too.
     pub suspicion: Interval,
     /// How long Alertmanager collects alerts before it sends the first of a group.
     pub group_wait: Interval,
@@ -352,6 +354,13 @@ pub struct Alerting {
     /// The label `severity` of `SiteLost`, the alert that pages people when a site is lost. `SiteOffline` and
     /// `SiteSuspected`, the alerts that fence, always have `severity: none`.
     pub severity: LabelValue,
+}
+
+impl Alerting {
+    /// What `SiteOffline` waits for, from the first evaluation that shows the loss: `for`, and the group's wait.
+    pub fn seconds_until_sent(&self) -> u32 {
+        self.pending.seconds().saturating_add(self.group_wait.seconds())
+    }
 }
 
 /// The Lambda function.

@@ -1,5 +1,6 @@
 //! What would make fencing faster or surer: faults of the settings, and what those could save that others keep.
 
+use fencing::contract::alert::SITE_OFFLINE;
 use fencing::step::ROOM_SECONDS;
 use serde::Serialize;
 
@@ -159,17 +160,16 @@ fn slow_failure_detection(topology: &Topology, read: &Readings, say: &mut impl F
 /// What keeps suspicions from getting a lost site fenced.
 fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'static str, String)) {
     let alerting = &topology.alerting;
-    let waits = alerting
-        .pending
-        .seconds()
-        .saturating_add(alerting.group_wait.seconds());
+    let waits = alerting.seconds_until_sent();
     if alerting.suspicion.seconds() == 0 {
         if waits > SUSPICION_SECONDS {
             let sooner = waits - SUSPICION_SECONDS;
             let least = SUSPICION_SECONDS + ROOM_SECONDS;
             let timeout = topology.function.timeout;
             let needs = if timeout.seconds() < least {
-                format!("off; with a `function.timeout` of {least}s or longer (it is {timeout}) and {SUSPICION_SECONDS}s")
+                format!(
+                    "off; with a `function.timeout` of {least}s or longer (it is {timeout}) and {SUSPICION_SECONDS}s"
+                )
             } else {
                 format!("off; with {SUSPICION_SECONDS}s")
             };
@@ -192,7 +192,7 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
             "function.reservedConcurrency",
             format!(
                 "each site's suspicion keeps an execution busy for {} or longer: with {reserved} reserved, the other site's \
-                 report, SiteOffline included, may be turned away meanwhile, and comes again only after groupInterval \
+                 report, {SITE_OFFLINE} included, may be turned away meanwhile, and comes again only after groupInterval \
                  ({}). Leave it out, or reserve {BESIDE_LOOKS} or more",
                 alerting.suspicion, alerting.group_interval
             ),
@@ -223,9 +223,10 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
     let Some(cache) = topology.caches.first() else {
         say(
             "caches",
-            "none is named, so the function cannot know how long a relay node has been running, and leaves every \
-             suspicion to SiteOffline"
-                .to_owned(),
+            format!(
+                "none is named, so the function cannot know how long a relay node has been running, and leaves every \
+                 suspicion to {SITE_OFFLINE}"
+            ),
         );
         return;
     };
@@ -235,7 +236,7 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
             "caches[0]",
             format!(
                 "the cache {cache} of {} keeps no statistics, so the function cannot know how long a relay node has been \
-                 running, and leaves each of its suspicions to SiteOffline. With `statistics: \"true\"` in the cache's \
+                 running, and leaves each of its suspicions to {SITE_OFFLINE}. With `statistics: \"true\"` in the cache's \
                  configuration the worst case is {sooner}s shorter where the other site has two relay nodes",
                 site.name
             ),
@@ -248,7 +249,8 @@ fn long_heartbeats(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'
     for survivor in &topology.sites {
         let detection = detected(survivor, read).detection;
         // Of a site that nobody knows anything of it is said with its relay nodes.
-        let Some(shorter) = relays::proposed(detection).filter(|_| relays::has_several(survivor, read)) else {
+        let Some(shorter) = relays::proposed(detection).filter(|_| relays::has_several(survivor, read))
+        else {
             continue;
         };
         let fenced = topology.peer_of(survivor);
