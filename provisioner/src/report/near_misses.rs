@@ -202,7 +202,8 @@ mod tests {
         for extra in ["alerting: { suspicion: 0s }", "function: { timeout: 10s }"] {
             assert_eq!(
                 near_misses_text(&topology_from(extra), &none),
-                "no near misses are noted: `alerting.suspicion` is off\n"
+                "no near misses are noted: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` (15s) that is too \
+                 short for one\n"
             );
         }
     }
