@@ -142,7 +142,7 @@ async fn faults(
     let Some(observed) = observed else {
         return Vec::new();
     };
-    let mut faults = places::warnings(session, loaded, &observed, may_read_secrets, false).await;
+    let (mut faults, _) = places::asked(session, loaded, &observed, may_read_secrets, false).await;
     faults.retain(|it| !matches!(it, Warning::Unverified { .. }));
     faults
 }

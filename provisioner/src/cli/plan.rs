@@ -85,12 +85,15 @@ impl Plan {
             plan.drifts = drift::drifts(&session, &plan).await?;
             let endings = endings(&loaded.ca_bundles, Timestamp::now()).into_iter();
             plan.warnings.extend(endings.map(Warning::from));
-            plan.warnings
-                .extend(places::warnings(&session, &loaded, &observed, scope.aws, self.sign_in).await);
+            let (warnings, statistics) =
+                places::asked(&session, &loaded, &observed, scope.aws, self.sign_in).await;
+            plan.warnings.extend(warnings);
             for warning in &plan.warnings {
                 console.say(&format!("warning: {warning}"));
             }
-            let read = cluster::what_fencing_waits_for(&observed.clusters);
+            let mut read = cluster::what_fencing_waits_for(&observed.clusters);
+            // What a server says of itself is so, whatever the resource says that it was made from.
+            read.statistics.extend(statistics);
             let (cases, advice, savings) = (
                 time_to_fence::worst_cases(topology, &read),
                 time_to_fence::advice(topology, &read),

@@ -74,6 +74,7 @@ resources! {
     KEYCLOAKS = "k8s.keycloak.org" "v2alpha1" "Keycloak" "keycloaks";
     SCALED_OBJECTS = "keda.sh" "v1alpha1" "ScaledObject" "scaledobjects";
     INFINISPANS = "infinispan.org" "v1" "Infinispan" "infinispans";
+    CACHES = "infinispan.org" "v2alpha1" "Cache" "caches";
     /// AlertmanagerConfigs as OpenShift serves them.
     ALERTMANAGER_CONFIGS_V1BETA1 = "monitoring.coreos.com" "v1beta1" "AlertmanagerConfig" "alertmanagerconfigs";
     /// AlertmanagerConfigs as a plain prometheus-operator serves them.
@@ -206,6 +207,8 @@ pub struct ClusterReading {
     pub kinds: BTreeMap<&'static str, BTreeSet<String>>,
     /// The Infinispan that the topology names.
     pub infinispan: Option<InfinispanReading>,
+    /// Whether the first of the topology's caches keeps statistics, as far as a Cache resource says.
+    pub keeps_statistics: Option<bool>,
     /// Whether the Secret is there that the PodMonitor signs in with, where that may be asked and matters.
     pub has_operator_secret: Option<bool>,
     /// The Infinispans of the namespace.
@@ -249,6 +252,10 @@ pub fn what_fencing_waits_for(looks: &Looks<ClusterReading>) -> Readings {
             readings
                 .relay_nodes
                 .insert(site.clone(), infinispan.relay_nodes_that_run());
+            readings.heartbeats.insert(site.clone(), infinispan.heartbeats);
+        }
+        if let Some(keeps) = reading.keeps_statistics {
+            readings.statistics.insert(site.clone(), keeps);
         }
         if let Some(alertmanagers) = reading.alertmanagers {
             readings.alertmanagers.insert(site.clone(), alertmanagers);

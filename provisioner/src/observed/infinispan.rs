@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::failure_detection;
-use crate::topology::FailureDetection;
+use super::{failure_detection, heartbeats};
+use crate::topology::{FailureDetection, Heartbeats};
 
 /// The operator makes a ServiceMonitor unless this annotation says otherwise.
 const MONITORING: &str = "infinispan.org/monitoring";
@@ -21,6 +21,8 @@ pub struct InfinispanReading {
     pub replicas: Option<u64>,
     /// `spec.service.sites.local.maxRelayNodes`.
     pub relay_nodes: Option<u64>,
+    /// Its heartbeats to the gossip routers; nothing where they are switched off.
+    pub heartbeats: Option<Heartbeats>,
     /// The names in `spec.service.sites.locations`, without its own.
     pub locations: Vec<String>,
     /// `spec.upgrades.type`.
@@ -77,6 +79,7 @@ pub fn read(object: &Value) -> InfinispanReading {
         failure_detection: failure_detection::of_infinispan(object),
         replicas: number("/spec/replicas"),
         relay_nodes: number("/spec/service/sites/local/maxRelayNodes"),
+        heartbeats: heartbeats::of_infinispan(object),
         locations,
         upgrade: text("/spec/upgrades/type"),
         encryption: text("/spec/security/endpointEncryption/type"),

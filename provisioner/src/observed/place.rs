@@ -9,6 +9,8 @@ pub struct Answerer {
     pub site: String,
     /// The caches that it has.
     pub caches: BTreeSet<String>,
+    /// Whether the first of the topology's caches keeps statistics; nothing where it is not among them.
+    pub keeps_statistics: Option<bool>,
 }
 
 /// What became of asking.

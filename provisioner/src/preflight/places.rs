@@ -128,6 +128,7 @@ mod tests {
         Whereabouts::Told(Answerer {
             site: site.to_owned(),
             caches: caches.iter().map(|cache| (*cache).to_owned()).collect(),
+            keeps_statistics: None,
         })
     }
 

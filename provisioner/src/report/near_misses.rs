@@ -71,7 +71,11 @@ pub fn near_misses_text(topology: &Topology, reported: &ReportedMisses) -> Strin
     let ReportedMisses { misses, unread } = reported;
     if misses.is_empty() && unread.is_empty() {
         return match topology.alerting.suspicion.seconds() {
-            0 => "no near misses are kept: `alerting.suspicion` is off\n".to_owned(),
+            0 => format!(
+                "no near misses are kept: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` ({}) \
+                 that is too short for one\n",
+                topology.function.timeout
+            ),
             _ => "no near misses: no suspicion has ended by itself\n".to_owned(),
         };
     }
@@ -195,10 +199,16 @@ mod tests {
         let none = near_misses(&topology, Vec::new());
         assert!(near_misses_text(&topology, &none).starts_with("no near misses: "));
         // Whether the file says so, or its timeout leaves no time to look.
-        for extra in ["alerting: { suspicion: 0s }", "function: { timeout: 10s }"] {
+        for (extra, timeout) in [
+            ("alerting: { suspicion: 0s }", "15s"),
+            ("function: { timeout: 10s }", "10s"),
+        ] {
             assert_eq!(
                 near_misses_text(&topology_from(extra), &none),
-                "no near misses are kept: `alerting.suspicion` is off\n"
+                format!(
+                    "no near misses are kept: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` \
+                     ({timeout}) that is too short for one\n"
+                )
             );
         }
     }

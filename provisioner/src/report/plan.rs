@@ -14,7 +14,7 @@ use crate::observed::changes::{Action, Replacement, StackDifference, StackDrift}
 use crate::observed::objects::ObjectAction;
 use crate::plan::unreached::OutOfReach;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
-use crate::topology::time_to_fence::{Advice, Basis, Flap, Saving, Stage, TimeToFence};
+use crate::topology::time_to_fence::{Advice, Basis, Flap, OtherWay, Saving, Stage, TimeToFence};
 use crate::topology::{Region, SiteName};
 use fencing::accelerator::OWNER_TAG;
 
@@ -376,6 +376,25 @@ fn stage_text(text: &mut String, sign: &str, stage: &Stage) {
     );
 }
 
+/// Another way to the fence, by what distinguishes it.
+fn way_text(text: &mut String, case: &TimeToFence, way: &OtherWay, alert: &str) {
+    let without = |these: &[Stage], those: &[Stage]| -> String {
+        let differ = these.iter().filter(|stage| !those.contains(stage));
+        let differ: Vec<String> = differ
+            .map(|stage| format!("{} {} s", stage.name, stage.seconds))
+            .collect();
+        differ.join(", ")
+    };
+    let _ = writeln!(
+        text,
+        "  within {} s by {alert} ({} instead of {}) {}",
+        way.total_seconds,
+        without(&way.stages, &case.stages),
+        without(&case.stages, &way.stages),
+        way.when
+    );
+}
+
 /// The worst case for each site, as a table, and what would shorten it.
 pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]) -> String {
     let mut text = String::new();
@@ -399,22 +418,13 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]
         for stage in &case.delays {
             stage_text(&mut text, "+", stage);
         }
-        if let Some(fallback) = &case.fallback {
-            let instead = fallback
-                .stages
-                .iter()
-                .filter(|stage| !case.stages.contains(stage));
-            let instead: Vec<String> = instead
-                .map(|stage| format!("{} {} s", stage.name, stage.seconds))
-                .collect();
-            let _ = writeln!(
-                text,
-                "  within {} s by {} ({} instead of the look) {}",
-                fallback.total_seconds,
-                alert::SITE_OFFLINE,
-                instead.join(", "),
-                fallback.when
-            );
+        for (way, alert) in [
+            (&case.sooner, alert::SITE_SUSPECTED),
+            (&case.fallback, alert::SITE_OFFLINE),
+        ] {
+            if let Some(way) = way {
+                way_text(&mut text, case, way, alert);
+            }
         }
         let Flap {
             noticed_after_seconds,
@@ -424,9 +434,8 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]
         } = &case.flap;
         let _ = writeln!(
             text,
-            "  if the link is down for {noticed_after_seconds} s or longer, writes fail for longer than that, even \
-             if it comes back by itself: until the sites see each other again, {least} to {most} s after the link is \
-             back ({why})"
+            "  if the link is down for {noticed_after_seconds} s or longer, writes fail until the sites see each other \
+             again: {least} to {most} s after the link is back ({why})"
         );
     }
     for advice in advice {

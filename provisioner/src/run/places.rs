@@ -16,14 +16,15 @@ use crate::world::direct::Direct;
 /// From here most are out of reach, and nobody waits long for what is only worth knowing.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// What both sites' Infinispans say from here: whether the function will trust them, and whether they are the right ones.
-pub async fn warnings(
+/// What both sites' Infinispans say from here: whether the function will trust them, whether they are the right ones, and
+/// at which of them it can learn for how long a node has been running.
+pub async fn asked(
     session: &Session,
     loaded: &Loaded,
     observed: &Observed,
     may_read_secrets: bool,
     signs_in: bool,
-) -> Vec<Warning> {
+) -> (Vec<Warning>, BTreeMap<SiteName, bool>) {
     let (topology, urls) = (&loaded.topology, &observed.infinispan_urls);
     let asked = async {
         if may_read_secrets {
@@ -40,7 +41,17 @@ pub async fn warnings(
     let mistrusted = mistrusted
         .into_iter()
         .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust });
-    mistrusted.chain(judge(topology, urls, &asked)).collect()
+    let statistics = asked.iter().filter_map(|(site, answer)| match answer {
+        Whereabouts::Told(place) if place.site == site.as_str() => {
+            Some((site.clone(), place.keeps_statistics?))
+        }
+        _ => None,
+    });
+    let statistics = statistics.collect();
+    (
+        mistrusted.chain(judge(topology, urls, &asked)).collect(),
+        statistics,
+    )
 }
 
 /// What answers at each site's address. Signs in where the deployed function does, and elsewhere if it `signs_in`.

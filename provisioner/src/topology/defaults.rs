@@ -27,6 +27,8 @@ impl Default for SiteInfinispan {
             server_name: None,
             cluster: ObjectName::literal("infinispan"),
             failure_detection: None,
+            relay_nodes: None,
+            heartbeats: None,
         }
     }
 }

@@ -44,7 +44,7 @@ pub use interval::Interval;
 pub use read::{Loaded, load, parse};
 pub use schema::{json_schema, json_schema_text};
 pub use types::{
-    Alerting, Architecture, Claim, Drills, FailureDetection, Function, Health, InfinispanAccess,
+    Alerting, Architecture, Claim, Drills, FailureDetection, Function, Health, Heartbeats, InfinispanAccess,
     LOG_RETENTION_DAYS, Mode, Monitoring, Notify, Operator, Platform, Register, RegisterKind, Router,
     SecretDelivery, Site, SiteInfinispan, SiteKeycloak, Topology, Vpc, Webhook,
 };

@@ -197,6 +197,14 @@ pub struct SiteInfinispan {
     /// cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_detection: Option<FailureDetection>,
+    /// How many relay nodes it has: `spec.service.sites.local.maxRelayNodes` of the custom resource, but at most
+    /// `spec.replicas`. `plan` reads both from the cluster; give the number here if the cluster cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_nodes: Option<u32>,
+    /// Its heartbeats to the gossip routers: `spec.service.sites.local.discovery.heartbeats` of the custom resource, which
+    /// has milliseconds. `plan` reads them from the cluster; give them here if the cluster cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeats: Option<Heartbeats>,
 }
 
 /// JGroups' failure detection between the sites.
@@ -229,6 +237,44 @@ impl FailureDetection {
 
     /// A heartbeat may have come right before the loss, and the next look may be an interval away.
     pub fn suspects_within_seconds(self) -> u32 {
+        self.timeout.seconds().saturating_add(self.interval.seconds())
+    }
+
+    /// The last heartbeat that arrived may be an interval old when the link is lost.
+    pub fn suspects_after_seconds(self) -> u32 {
+        self.timeout.seconds().saturating_sub(self.interval.seconds())
+    }
+}
+
+/// Heartbeats on the connections from relay nodes to gossip routers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Heartbeats {
+    /// How often heartbeats are sent and checked.
+    pub interval: Interval,
+    /// A connection is given up after this long without a heartbeat.
+    pub timeout: Interval,
+}
+
+impl Heartbeats {
+    /// The Infinispan operator's own, which it has had since 2.3.4.
+    pub const OF_THE_OPERATOR: Self = Self {
+        interval: Interval::from_seconds(10),
+        timeout: Interval::from_seconds(30),
+    };
+    /// With these the relay nodes of a site agreed after each cut.
+    pub const SHORT: Self = Self {
+        interval: Interval::from_seconds(2),
+        timeout: Interval::from_seconds(6),
+    };
+    /// The same for a failure detection that is shorter than that of Keycloak's guide.
+    pub const SHORTER: Self = Self {
+        interval: Interval::from_seconds(1),
+        timeout: Interval::from_seconds(3),
+    };
+
+    /// A heartbeat may have come right before the loss, and the next look may be an interval away.
+    pub fn notices_within_seconds(self) -> u32 {
         self.timeout.seconds().saturating_add(self.interval.seconds())
     }
 }
@@ -278,24 +324,26 @@ pub enum Mode {
 }
 
 /// When an alert fires and how it travels. With the failure detection of Keycloak's guide the defaults fence within 49
-/// seconds in the worst case, and within 40 on a suspicion; up to a minute more while the relay nodes of a site disagree.
+/// seconds in the worst case, and on a suspicion within 41. While the relay nodes of a site disagree about the other one it
+/// takes up to 80 seconds more; heartbeats to the gossip routers of 2 and 6 seconds avoid that. `plan` shows each stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Alerting {
-    /// How long the other site must be out of view before the alert fires. This must not be zero: a pod that becomes a
-    /// relay node shows the other site as gone until its view arrives.
+    /// How long the other site must be out of view before `SiteOffline` fires. This must not be zero: a pod that becomes
+    /// a relay node shows the other site as gone until its view arrives.
     #[serde(rename = "for")]
     pub pending: Interval,
-    /// How much longer the alert against `preferredSurvivor` waits.
+    /// How much longer `SiteOffline` against `preferredSurvivor` waits; `SiteSuspected` against it waits this long, too.
     pub preference_delay: Interval,
-    /// For how long the function looks for itself once a site is suspected, counted from the first evaluation that
-    /// shows it out of view: if the primary relay node misses it all along, it is fenced then. Anything else is left to the
-    /// alert that waits for `for`. `0s` switches it off; so does a `function.timeout` below 14s if this is not set.
+    /// How long the function checks for itself once a site is suspected, counted from when the alert fires. If the
+    /// primary relay node does not see the site during all that time, the site is fenced. While another relay node still sees
+    /// it, the check goes on, for at most `function.timeout` less 8 seconds. In every other case `SiteOffline` decides, after
+    /// `for`. `0s` switches this off. If this is not set, a `function.timeout` below 14s switches it off, too.
     pub suspicion: Interval,
     /// How long Alertmanager collects alerts before it sends the first of a group.
     pub group_wait: Interval,
-    /// How soon Alertmanager sends a group again that changed or failed.
+    /// How long Alertmanager waits before it sends a group again after a change or a failed delivery.
     pub group_interval: Interval,
     /// How often Alertmanager repeats an alert that was answered with success.
     pub repeat_interval: Interval,
@@ -303,9 +351,16 @@ pub struct Alerting {
     pub scrape_interval: Interval,
     /// How often Prometheus evaluates the rules.
     pub evaluation_interval: Interval,
-    /// The label `severity` of `SiteLost`, the alert that pages people when a site is lost. `SiteOffline`, the alert
-    /// that fences, always has `severity: none`.
+    /// The label `severity` of `SiteLost`, the alert that pages people when a site is lost. `SiteOffline` and
+    /// `SiteSuspected`, the alerts that fence, always have `severity: none`.
     pub severity: LabelValue,
+}
+
+impl Alerting {
+    /// What `SiteOffline` waits for, from the first evaluation that shows the loss: `for`, and the group's wait.
+    pub fn seconds_until_sent(&self) -> u32 {
+        self.pending.seconds().saturating_add(self.group_wait.seconds())
+    }
 }
 
 /// The Lambda function.

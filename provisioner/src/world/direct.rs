@@ -85,6 +85,7 @@ impl Direct {
         Ok(Answerer {
             site: inventory.site,
             caches: inventory.caches,
+            keeps_statistics: inventory.keeps_statistics,
         })
     }
 

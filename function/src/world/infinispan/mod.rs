@@ -66,6 +66,8 @@ pub struct Inventory {
     pub site: String,
     /// The caches that it has.
     pub caches: BTreeSet<String>,
+    /// Whether the one by which a node's age is known keeps statistics; nothing where it is not among them.
+    pub keeps_statistics: Option<bool>,
 }
 
 impl Infinispan {
@@ -126,7 +128,7 @@ impl Infinispan {
         let Some(cache) = &self.aged_by else {
             return Ok(None);
         };
-        let path = format!("/rest/v2/caches/{}?action=stats", segment(cache));
+        let path = statistics_of(cache);
         let mut trouble = format!("its node {node} can no longer be reached");
         let strangers = (0..VIEW_ASKS).map(|_| rest.stranger());
         for client in rest.warm().into_iter().chain(strangers) {
@@ -255,9 +257,22 @@ impl Infinispan {
         let read = async {
             let container = self.get(at, "/rest/v2/container").await?;
             let names = self.get(at, "/rest/v2/caches").await?;
+            let caches: BTreeSet<String> = read::names(&names)?.into_iter().collect();
+            let keeps_statistics = match self.aged_by.as_ref().filter(|cache| caches.contains(*cache)) {
+                Some(cache) => {
+                    // Where that is not to be heard, the rest is.
+                    let answer = self.get(at, &statistics_of(cache)).await;
+                    answer
+                        .and_then(|body| read::age(&body))
+                        .ok()
+                        .map(|age| age.is_some())
+                }
+                None => None,
+            };
             Ok(Inventory {
                 site: read::view(&container)?.local_site,
-                caches: read::names(&names)?.into_iter().collect(),
+                caches,
+                keeps_statistics,
             })
         };
         read.await.map_err(|what| fault(at, what))
@@ -487,6 +502,10 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// A name as one segment of a path.
+fn statistics_of(cache: &str) -> String {
+    format!("/rest/v2/caches/{}?action=stats", segment(cache))
+}
+
 fn segment(name: &str) -> String {
     utf8_percent_encode(name, RESERVED).to_string()
 }

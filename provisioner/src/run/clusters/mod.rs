@@ -15,10 +15,10 @@ use super::Session;
 use super::exposed::{self, Gets, Quietly};
 use super::webhook::WebhookValues;
 use crate::observed::cluster::{
-    CONFIG_MAPS, ClusterLook, ClusterReading, ClusterStanding, Comparison, INFINISPANS, Looks, MONITORING,
-    OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, STATEFUL_SETS,
+    CACHES, CONFIG_MAPS, ClusterLook, ClusterReading, ClusterStanding, Comparison, INFINISPANS, Looks,
+    MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, STATEFUL_SETS,
 };
-use crate::observed::{cluster_endpoint, infinispan};
+use crate::observed::{cluster_endpoint, infinispan, statistics};
 use crate::preflight::ours::{Choices, OURS, resource};
 use crate::render::user_workload::names;
 use crate::render::{ObjectDocument, ObjectKind};
@@ -26,8 +26,9 @@ use crate::topology::{Endpoint, Platform, Site, SiteName, Topology};
 use crate::world::kubernetes::{Cluster, ClusterError, ConnectError, Target};
 
 /// The kinds that are looked for.
-const WANTED_KINDS: [&str; 4] = [
+const WANTED_KINDS: [&str; 5] = [
     INFINISPANS.kind,
+    CACHES.kind,
     "AlertmanagerConfig",
     PROMETHEUS_RULES.kind,
     POD_MONITORS.kind,
@@ -386,10 +387,28 @@ impl<'a> ClusterLooker<'a> {
                     .collect();
             }
         }
+        self.statistics(&namespace, &name).await?;
         if self.topology.monitoring.pod_monitor {
             self.operator_secret(&namespace, &name).await?;
         }
         self.endpoint(&namespace, &name).await
+    }
+
+    /// Whether the cache by which the function knows how long a node has been running keeps statistics. That nobody may
+    /// ask is no reason to stop: then it is assumed, and said to be.
+    async fn statistics(&mut self, namespace: &str, cluster: &str) -> Result<(), ClusterError> {
+        let Some(cache) = self.topology.caches.first() else {
+            return Ok(());
+        };
+        if !self.is_served(&CACHES) {
+            return Ok(());
+        }
+        self.reading.keeps_statistics = match self.cluster.list(CACHES, namespace).await {
+            Ok(caches) => statistics::of_cache(&caches, cluster, cache.as_str()),
+            Err(error) if error.denied().is_some() => None,
+            Err(error) => return Err(error),
+        };
+        Ok(())
     }
 
     /// Whether the credentials are there that the metrics port asks for. That nobody may ask is no reason to stop.

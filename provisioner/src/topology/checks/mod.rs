@@ -58,6 +58,7 @@ const CHECKS: &[Check] = &[
     timings::suspicion_leaves_time_to_fence,
     timings::intervals_can_work,
     timings::failure_detection_can_work,
+    timings::relay_nodes_are_as_infinispan_has_them,
     timings::timeout_is_one_lambda_takes,
     timings::claim_can_be_renewed,
     secrets_are_where_functions_run,

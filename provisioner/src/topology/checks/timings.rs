@@ -54,9 +54,21 @@ pub(super) fn suspicion_leaves_time_to_fence(t: &Topology, found: &mut Vec<Clash
                 "looking into a suspicion for {suspicion} leaves no time for a fence, which may need {ROOM_SECONDS}s: the \
                  function's timeout is {timeout}"
             ),
-            "make `alerting.suspicion` shorter, or 0s, which switches it off; or make `function.timeout` and \
-             `alerting.groupInterval` longer",
+            room_for(suspicion, timeout),
         ));
+    }
+}
+
+/// What can be done about it: below a certain timeout no suspicion is short enough.
+fn room_for(suspicion: Interval, timeout: Interval) -> String {
+    let least = suspicion.seconds().saturating_add(ROOM_SECONDS);
+    let longer =
+        format!("make `function.timeout` {least}s or longer, and `alerting.groupInterval` longer than that");
+    match timeout.seconds().checked_sub(ROOM_SECONDS) {
+        Some(most) if most >= LEAST_SUSPICION_SECONDS => {
+            format!("make `alerting.suspicion` at most {most}s, or 0s, which switches it off; or {longer}")
+        }
+        _ => format!("make `alerting.suspicion` 0s, which switches it off; or {longer}"),
     }
 }
 
@@ -180,6 +192,34 @@ pub(super) fn failure_detection_can_work(t: &Topology, found: &mut Vec<Clash>) {
                     detection.interval, detection.timeout
                 ),
                 "use the values of the Infinispan custom resource; Keycloak's guide has 2s and 15s",
+            ));
+        }
+    }
+}
+
+pub(super) fn relay_nodes_are_as_infinispan_has_them(t: &Topology, found: &mut Vec<Clash>) {
+    for (index, site) in t.sites.iter().enumerate() {
+        if site.infinispan.relay_nodes == Some(0) {
+            found.push(complaint(
+                format!("sites[{index}].infinispan.relayNodes"),
+                &[],
+                "without a relay node nobody at the site knows whether the other one is there",
+                "the Infinispan operator's default is 1; leave it out, and `plan` reads it from the cluster",
+            ));
+        }
+        let Some(heartbeats) = site.infinispan.heartbeats else {
+            continue;
+        };
+        if heartbeats.interval == Interval::from_seconds(0) || heartbeats.timeout <= heartbeats.interval {
+            found.push(complaint(
+                format!("sites[{index}].infinispan.heartbeats"),
+                &[],
+                format!(
+                    "with a heartbeat every {} and a timeout of {}, every connection would be given up all the time",
+                    heartbeats.interval, heartbeats.timeout
+                ),
+                "use the values of the Infinispan custom resource, which are milliseconds there; the operator's \
+                 default is 10s and 30s",
             ));
         }
     }

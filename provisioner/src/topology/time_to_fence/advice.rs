@@ -1,17 +1,21 @@
 //! What would make fencing faster or surer: faults of the settings, and what those could save that others keep.
 
+use fencing::contract::alert::SITE_OFFLINE;
 use fencing::step::ROOM_SECONDS;
 use serde::Serialize;
 
-use super::{Basis, Detected, OPERATOR_SCRAPE_SECONDS, Readings, detected, has_two_relay_nodes};
+use super::{Basis, Detected, OPERATOR_SCRAPE_SECONDS, Readings, detected, relays, worst_case};
 use crate::topology::defaults::SUSPICION_SECONDS;
-use crate::topology::{FailureDetection, Interval, Topology};
+use crate::topology::{FailureDetection, Heartbeats, Interval, Site, Topology};
 
 /// A Function URL serves so many requests a second for each unit of reserved concurrency.
 pub const REQUESTS_PER_UNIT: u32 = 10;
 
 /// Fewer executions at once than these a flood of strangers uses up without effort.
 pub const FEW: u32 = 50;
+
+/// Both sites' suspicions are looked into at the same time, and beside them either site's `SiteOffline` has to get through.
+const BESIDE_LOOKS: u32 = 4;
 
 /// A setting that makes fencing slower or less sure than it need be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,54 +115,16 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
             ),
         );
     }
-    let waits = alerting
-        .pending
-        .seconds()
-        .saturating_add(alerting.group_wait.seconds());
-    if alerting.suspicion.seconds() == 0 && waits > SUSPICION_SECONDS {
-        let least = SUSPICION_SECONDS + ROOM_SECONDS;
-        let timeout = topology.function.timeout;
-        let needs = if timeout.seconds() < least {
-            format!("; that needs a `function.timeout` of {least}s, not {timeout}")
-        } else {
-            String::new()
-        };
-        say(
-            "alerting.suspicion",
-            format!(
-                "switched off: with {SUSPICION_SECONDS}s the function looks for itself instead of waiting for `for` and groupWait, and fences \
-                 {}s sooner{needs}",
-                waits - SUSPICION_SECONDS
-            ),
-        );
-    }
-    if alerting.suspicion.seconds() > 0 {
-        let sooner = waits.saturating_sub(alerting.suspicion.seconds());
-        let alone = topology
-            .sites
-            .iter()
-            .filter(|site| !has_two_relay_nodes(site, read));
-        for site in alone.filter(|_| sooner > 0) {
-            let known = if read.relay_nodes.contains_key(&site.name) {
-                "has one relay node"
-            } else {
-                "was not looked at, and the operator's default is one relay node"
-            };
-            say(
-                "spec.service.sites.local.maxRelayNodes",
-                format!(
-                    "the Infinispan of {0} {known}: a restart of it looks like a lost site, so that a suspicion decides \
-                     nothing. With two pods and two relay nodes {0} would be fenced {sooner}s sooner",
-                    site.name
-                ),
-            );
-        }
-    }
+    suspicions(topology, read, &mut say);
+    long_heartbeats(topology, read, &mut say);
     let seconds = alerting.pending.seconds();
     if seconds < 10 {
         say(
             "alerting.for",
-            format!("within {seconds}s a restarted relay node can look like a lost site; 10s is long enough"),
+            format!(
+                "within {seconds}s a relay node that takes over can look like a lost site to Prometheus; 10s is usual, and \
+                 the function checks for itself in any case"
+            ),
         );
     }
     advice
@@ -191,6 +157,133 @@ fn slow_failure_detection(topology: &Topology, read: &Readings, say: &mut impl F
     }
 }
 
+/// What keeps suspicions from getting a lost site fenced.
+fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'static str, String)) {
+    let alerting = &topology.alerting;
+    let waits = alerting.seconds_until_sent();
+    if alerting.suspicion.seconds() == 0 {
+        if waits > SUSPICION_SECONDS {
+            let sooner = waits - SUSPICION_SECONDS;
+            let least = SUSPICION_SECONDS + ROOM_SECONDS;
+            let timeout = topology.function.timeout;
+            let needs = if timeout.seconds() < least {
+                format!(
+                    "off; with a `function.timeout` of {least}s or longer (it is {timeout}) and {SUSPICION_SECONDS}s"
+                )
+            } else {
+                format!("off; with {SUSPICION_SECONDS}s")
+            };
+            say(
+                "alerting.suspicion",
+                format!(
+                    "{needs} the function checks for itself instead of waiting for `for` and groupWait: the worst case is \
+                     {sooner}s shorter for a site with two relay nodes or more"
+                ),
+            );
+        }
+        return;
+    }
+    if let Some(reserved) = topology
+        .function
+        .reserved_concurrency
+        .filter(|reserved| *reserved < BESIDE_LOOKS)
+    {
+        say(
+            "function.reservedConcurrency",
+            format!(
+                "each site's suspicion keeps an execution busy for {} or longer: with {reserved} reserved, the other site's \
+                 report, {SITE_OFFLINE} included, may be turned away meanwhile, and comes again only after groupInterval \
+                 ({}). Leave it out, or reserve {BESIDE_LOOKS} or more",
+                alerting.suspicion, alerting.group_interval
+            ),
+        );
+    }
+    let sooner = waits.saturating_sub(alerting.suspicion.seconds());
+    if sooner == 0 {
+        return;
+    }
+    for site in &topology.sites {
+        let name = &site.name;
+        let what = match relays::count(site, read) {
+            Some(_) if !relays::has_one(site, read) => continue,
+            Some(_) => format!(
+                "the Infinispan of {name} has one relay node. A restart of it looks like a lost site, so a suspicion of \
+                 {name} never leads to a fence. With two pods and two relay nodes, and short heartbeats to the gossip \
+                 routers, the worst case is {sooner}s shorter"
+            ),
+            None => format!(
+                "how many relay nodes the Infinispan of {name} has is not known here; the operator's default is one. A restart \
+                 of a single one looks like a lost site, so no fence of {name} by a suspicion is counted on. With two pods and \
+                 two relay nodes, and short heartbeats to the gossip routers, the worst case is {sooner}s shorter; if it has \
+                 them but cannot be read, give the values in sites[].infinispan.relayNodes and .heartbeats"
+            ),
+        };
+        say("spec.service.sites.local.maxRelayNodes", what);
+    }
+    let Some(cache) = topology.caches.first() else {
+        say(
+            "caches",
+            format!(
+                "none is named, so the function cannot know how long a relay node has been running, and leaves every \
+                 suspicion to {SITE_OFFLINE}"
+            ),
+        );
+        return;
+    };
+    let silent = |site: &&Site| relays::keeps_statistics(topology, site, read) == Some(false);
+    for site in topology.sites.iter().filter(silent) {
+        say(
+            "caches[0]",
+            format!(
+                "the cache {cache} of {} keeps no statistics, so the function cannot know how long a relay node has been \
+                 running, and leaves each of its suspicions to {SITE_OFFLINE}. With `statistics: \"true\"` in the cache's \
+                 configuration the worst case is {sooner}s shorter where the other site has two relay nodes",
+                site.name
+            ),
+        );
+    }
+}
+
+/// Heartbeats by which the relay nodes of a site learn too late that a gossip router is out of reach.
+fn long_heartbeats(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'static str, String)) {
+    for survivor in &topology.sites {
+        let detection = detected(survivor, read).detection;
+        // Of a site that nobody knows anything of it is said with its relay nodes.
+        let Some(shorter) = relays::proposed(detection).filter(|_| relays::has_several(survivor, read))
+        else {
+            continue;
+        };
+        let fenced = topology.peer_of(survivor);
+        let now = worst_case(topology, fenced, read);
+        let mut with = read.clone();
+        with.heartbeats.insert(survivor.name.clone(), Some(shorter));
+        let saved = now
+            .total_seconds
+            .saturating_sub(worst_case(topology, fenced, &with).total_seconds);
+        let disagree = now.stages.iter().any(|stage| stage.name == "disagreement");
+        if !disagree || saved == 0 || survivor.never_survivor {
+            continue;
+        }
+        let kept = match relays::heartbeats(survivor, read).0 {
+            Some(Heartbeats { interval, timeout }) => format!("with {interval} and {timeout}"),
+            None => "without any".to_owned(),
+        };
+        say(
+            "spec.service.sites.local.discovery.heartbeats",
+            format!(
+                "`interval: {}` and `timeout: {}` in the Infinispan resource of {} make the worst case for {} {saved}s \
+                 shorter: {kept}, its relay nodes often disagree about {} for a minute after the link is lost, and a \
+                 fence waits for them",
+                shorter.interval.seconds() * 1000,
+                shorter.timeout.seconds() * 1000,
+                survivor.name,
+                fenced.name,
+                fenced.name,
+            ),
+        );
+    }
+}
+
 /// What shorter settings would save off the worst case, beyond what is wrong with them.
 pub fn savings(topology: &Topology, read: &Readings) -> Vec<Saving> {
     let mut savings = Vec::new();
@@ -203,12 +296,13 @@ pub fn savings(topology: &Topology, read: &Readings) -> Vec<Saving> {
             path: "spec.container.extraJvmOpts",
             seconds,
             what: format!(
-                "`-Djgroups.xsite.fd.interval={} -Djgroups.xsite.fd.timeout={}` at both sites. A pause of a relay node or \
-                 of the link as short as {} then costs a site: see first how long near misses last \
+                "`-Djgroups.xsite.fd.interval={} -Djgroups.xsite.fd.timeout={}` at both sites{}. A relay node that pauses, or \
+                 a link that is down, for only {} can then get a site fenced: see first how long near misses last \
                  (`provision history --near-misses`)",
                 short.interval.seconds() * 1000,
                 short.timeout.seconds() * 1000,
-                Interval::from_seconds(short.timeout.seconds().saturating_sub(short.interval.seconds())),
+                beside(topology, read, short),
+                Interval::from_seconds(short.suspects_after_seconds()),
             ),
         });
     }
@@ -218,15 +312,29 @@ pub fn savings(topology: &Topology, read: &Readings) -> Vec<Saving> {
         savings.push(Saving {
             path: "alerting.scrapeInterval",
             seconds: alerting.scrape_interval.seconds() - OFTEN_SECONDS,
-            what: format!("{often}; each pod is asked for its metrics that often"),
+            what: format!("{often}; each pod is then asked for its metrics every {often}"),
         });
     }
     if alerting.evaluation_interval > often {
         savings.push(Saving {
             path: "alerting.evaluationInterval",
             seconds: alerting.evaluation_interval.seconds() - OFTEN_SECONDS,
-            what: format!("{often}; a handful of rules is evaluated that often"),
+            what: format!("{often}; a handful of rules is then evaluated every {often}"),
         });
     }
     savings
+}
+
+/// What a shorter failure detection needs of the heartbeats, where several relay nodes could disagree.
+fn beside(topology: &Topology, read: &Readings, detection: FailureDetection) -> String {
+    let may_disagree = |site: &Site| !relays::has_one(site, read);
+    match relays::proposed(detection).filter(|_| topology.sites.iter().any(may_disagree)) {
+        Some(Heartbeats { interval, timeout }) => format!(
+            ", with heartbeats to the gossip routers of {} and {} (spec.service.sites.local.discovery.heartbeats), or relay \
+             nodes disagree",
+            interval.seconds() * 1000,
+            timeout.seconds() * 1000
+        ),
+        None => String::new(),
+    }
 }

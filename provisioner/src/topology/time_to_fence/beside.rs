@@ -69,8 +69,8 @@ pub(super) fn delays(topology: &Topology, survivor: &Site, read: &Readings) -> V
         seconds: before.saturating_mul(PEER_TIMEOUT_SECONDS),
         basis,
         why: format!(
-            "{those} reach the function: the next one waits {PEER_TIMEOUT_SECONDS} s for each before it; {alertmanagers} \
-             of them, {from}"
+            "{those} reach the function: the next one sends {PEER_TIMEOUT_SECONDS} s later for each before it; \
+             {alertmanagers} of them, {from}"
         )
         .into(),
     }]
@@ -87,8 +87,7 @@ pub(super) fn flap(survivor: &Site, read: &Readings) -> Flap {
     let (interval, timeout) = (detection.interval, detection.timeout);
     Flap {
         survivor: survivor.name.to_string(),
-        // The last heartbeat that arrived may be an interval old when the link is lost.
-        noticed_after_seconds: timeout.seconds().saturating_sub(interval.seconds()),
+        noticed_after_seconds: detection.suspects_after_seconds(),
         back_in_view_seconds: BACK_IN_VIEW_SECONDS,
         basis,
         why: format!(

@@ -79,8 +79,9 @@ pub struct Target {
 }
 
 /// The kinds that faults can be ordered for.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "AlertmanagerConfig",
+    "Cache",
     "ConfigMap",
     "CustomResourceDefinition",
     "Deployment",

@@ -5,6 +5,15 @@ use serde_json::{Value, json};
 
 use super::kinds::open_definition;
 
+/// The beginning of a cache's configuration as Keycloak's guide has it.
+const ACTION_TOKENS: &str = "\
+distributedCache:
+  mode: \"SYNC\"
+  owners: \"2\"
+  statistics: \"true\"
+  remoteTimeout: \"5000\"
+";
+
 /// How Infinispan is reached from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exposure {
@@ -67,6 +76,19 @@ impl SiteObjects {
                     "Infinispan",
                     infinispan,
                     self.infinispan_spec(),
+                ),
+            ),
+            (
+                "kubectl-create",
+                namespaced(
+                    "infinispan.org/v2alpha1",
+                    "Cache",
+                    "actiontokens",
+                    json!({"spec": {
+                        "clusterName": infinispan,
+                        "name": "actionTokens",
+                        "template": ACTION_TOKENS,
+                    }}),
                 ),
             ),
             (
@@ -193,7 +215,11 @@ impl SiteObjects {
                 "service": {"type": "DataGrid", "sites": {
                     "local": {
                         "name": self.site, "expose": {"type": "Route"}, "maxRelayNodes": 2,
-                        "discovery": {"type": "gossiprouter"},
+                        // What the operator's webhook adds.
+                        "discovery": {
+                            "type": "gossiprouter",
+                            "heartbeats": {"enabled": true, "interval": 10_000, "timeout": 30_000},
+                        },
                     },
                     "locations": [{"name": self.peer, "clusterName": self.infinispan, "namespace": self.namespace}],
                 }},
@@ -212,6 +238,7 @@ impl SiteObjects {
 pub fn operators_definitions(platform: Platform) -> Vec<Value> {
     let mut definitions = vec![
         open_definition("infinispan.org", "Infinispan", "infinispans", &["v1"], true),
+        open_definition("infinispan.org", "Cache", "caches", &["v2alpha1"], true),
         open_definition("k8s.keycloak.org", "Keycloak", "keycloaks", &["v2alpha1"], true),
     ];
     if platform == Platform::Openshift {
