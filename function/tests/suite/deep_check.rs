@@ -500,6 +500,7 @@ async fn what_failed_last_is_kept_and_that_another_is_at_work_is_no_failure() {
                 .and_then(|checkup| checkup.last_failure.clone())
         })
     };
+    world.second_relay_nodes();
     let handler = ready(&world).await;
     {
         let task = Task::Alert {

@@ -76,6 +76,7 @@ async fn a_lost_reply_of_any_write_is_survived() {
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_executor_wrote_is_in_the_history() {
     let world = Memory::split();
+    world.second_relay_nodes();
     let (settings, outside) = (settings(), &world);
     let left = budget(&world, Duration::from_secs(15));
     let run = run(&settings, &outside, "one that dies", task(), left);
@@ -107,6 +108,7 @@ async fn what_a_dead_executor_wrote_is_in_the_history() {
 #[tokio::test(start_paused = true)]
 async fn each_revision_says_how_long_the_calls_before_it_took() {
     let world = Memory::split();
+    world.second_relay_nodes();
     let handler = ready(&world).await;
     world.mishap(
         |call| matches!(call, Call::WriteRegister { .. }),

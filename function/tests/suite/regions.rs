@@ -208,6 +208,7 @@ async fn the_other_regions_schedule_finishes_without_an_alert() {
     for killed_at in (25..80).step_by(5).map(Duration::from_millis) {
         let context = format!("killed after {killed_at:?}");
         let world = Memory::split();
+        world.second_relay_nodes();
         let (first, second) = (ready(&world).await, ready(&world).await);
         let work = invoke(&first, accusation("site-a", "site-b"));
         let _ = tokio::time::timeout(killed_at, work).await;

@@ -36,6 +36,7 @@ fn rounds(world: &Memory, began: Duration) -> Vec<Vec<String>> {
 #[tokio::test(start_paused = true)]
 async fn a_fence_takes_four_round_trips_until_the_survivor_writes_and_seven_until_the_answer() {
     let world = Memory::split();
+    world.second_relay_nodes();
     let handler = ready(&world).await;
     let began = world.uptime();
     assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
@@ -54,6 +55,17 @@ async fn a_fence_takes_four_round_trips_until_the_survivor_writes_and_seven_unti
         assert_eq!(state.notices.len(), 2);
         assert_eq!(state.history.len(), 2);
     });
+}
+
+/// A primary relay node that knows of no other one is asked how long it has been running, before anything is decided.
+#[tokio::test(start_paused = true)]
+async fn with_one_relay_node_a_fence_takes_one_round_trip_more() {
+    let world = Memory::split();
+    let handler = ready(&world).await;
+    let began = world.uptime();
+    assert_eq!(invoke(&handler, accusation("site-a", "site-b")).await.status, 200);
+    assert_eq!(rounds(&world, began)[1], ["ReadAge"]);
+    assert_eq!(world.uptime() - began, ROUND_TRIP * 8);
 }
 
 /// What the survivor's monitoring repeats is answered from one look.

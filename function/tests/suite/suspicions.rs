@@ -174,7 +174,7 @@ async fn nor_does_one_that_becomes_it_in_between() {
         world.replace_relay("site-a", "n2");
     };
     let (told, ()) = tokio::join!(suspect(&handler), replaced);
-    nothing_was_done(&world, &told, "was n1 and is n2");
+    nothing_was_done(&world, &told, "changed from n1 to n2 meanwhile");
 }
 
 /// It has its old name, and has not joined the bridge yet.

@@ -252,6 +252,8 @@ fn fences(grounds: &Grounds, world: &World) -> bool {
             return true;
         }
         let mut world = world.clone();
+        // Shut out of its own site a new relay node is for two minutes at most: a loss lasts longer.
+        world.at_mut(site).relay = world.at(site).relay.joining();
         if drained(grounds, &world, site) {
             // No alert fences then. An operator's word does, and lets it serve.
             let fenced = grounds.name(site.other()).clone();
