@@ -266,7 +266,7 @@ impl<W: Lookout> Handler<W> {
                 self.suspicion(accusation, *since, invocation, budget).await
             } else {
                 // Looking takes most of an invocation's time.
-                let sentence = format!("{LEFT}: it came together with another report, which took its time");
+                let sentence = format!("{LEFT}: it came together with another report, which took too long");
                 Answer::new(Status::Done, sentence)
             });
         }

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, FileType};
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A topology; a hundred times the longest example.
 pub const TOPOLOGY_BYTES: u64 = 1 << 20;
@@ -52,6 +52,43 @@ pub fn read_from(source: impl Read, limit_bytes: u64) -> io::Result<Vec<u8>> {
     } else {
         Ok(bytes)
     }
+}
+
+/// The files of a folder that hold the topology of this name, in the order of their names. An empty path is the
+/// current folder.
+///
+/// They are known by their lines, not parsed: a topology with a mistake in it is meant as well, and its mistakes are
+/// told once it is read. `sites` keeps the many other files away that begin with a `name`.
+pub fn topologies_named(name: &str, folder: &Path) -> Vec<PathBuf> {
+    let here = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let entries = fs::read_dir(here).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| folder.join(entry.file_name()))
+        .filter(|path| {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            matches!(ending, Some("yaml" | "yml"))
+        })
+        .filter(|path| {
+            read(path, TOPOLOGY_BYTES).is_ok_and(|bytes| is_topology(&String::from_utf8_lossy(&bytes), name))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn is_topology(text: &str, name: &str) -> bool {
+    let value_of = |line: &str, key: &str| -> Option<String> {
+        let value = line.strip_prefix(key)?.trim_start().strip_prefix(':')?;
+        let value = value.split(" #").next().unwrap_or_default().trim();
+        Some(value.trim_matches(['"', '\'']).to_owned())
+    };
+    let lines = || text.trim_start_matches('\u{feff}').lines();
+    lines().any(|line| value_of(line, "name").is_some_and(|value| value == name))
+        && lines().any(|line| value_of(line, "sites").is_some())
 }
 
 fn too_large(limit_bytes: u64) -> io::Error {
@@ -101,6 +138,33 @@ mod tests {
         assert_eq!(
             read(&folder.path().join("no"), 5).unwrap_err().kind(),
             ErrorKind::NotFound
+        );
+    }
+
+    #[test]
+    fn a_topology_is_found_by_its_name_whatever_its_file_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| fs::write(folder.path().join(file), text).unwrap();
+        write("a.yaml", "# prod\nname: prod\nsites:\n  - name: other\n");
+        write("b.yml", "\u{feff}name: \"other\"  # the second\r\nsites: [\r\n");
+        write("chart.yaml", "name: prod\nversion: 1.0.0\n");
+        write("prod.txt", "name: prod\nsites: []\n");
+        write("inner.yaml", "  name: prod\nsites: []\n");
+        fs::create_dir(folder.path().join("prod.yaml")).unwrap();
+        let found = |name: &str| -> Vec<String> {
+            let paths = topologies_named(name, folder.path()).into_iter();
+            paths
+                .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+                .collect()
+        };
+        assert_eq!(found("prod"), ["a.yaml"]);
+        assert_eq!(found("other"), ["b.yml"]);
+        assert_eq!(found("pro"), [""; 0]);
+        write("copy of a.yaml", "name: prod\nsites: []\n");
+        assert_eq!(found("prod"), ["a.yaml", "copy of a.yaml"]);
+        assert_eq!(
+            topologies_named("prod", &folder.path().join("no")),
+            Vec::<PathBuf>::new()
         );
     }
 

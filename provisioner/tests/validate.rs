@@ -177,6 +177,31 @@ fn what_is_no_file_is_not_read() {
     assert!(long.contains("it is larger than 1 MiB"), "{long}");
 }
 
+/// Mails and alarms name the topology, since they cannot know what its file is called where they are read.
+#[test]
+fn a_topology_is_found_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let say = |arguments: &[&str]| transcript(&provision(folder.path(), arguments));
+    insta::assert_snapshot!("name_of_no_topology", say(&["validate", "keycloak"]));
+    std::fs::write(folder.path().join("prod.yaml"), MINIMAL).unwrap();
+    // Keycloak's own manifests may be in a folder of that name.
+    std::fs::create_dir(folder.path().join("keycloak")).unwrap();
+    insta::assert_snapshot!("found_by_name", say(&["validate", "keycloak"]));
+    std::fs::write(
+        folder.path().join("broken.yaml"),
+        edited(&[("sites:", "sitse: 1\nsites:")]),
+    )
+    .unwrap();
+    insta::assert_snapshot!("name_in_two_files", say(&["validate", "keycloak"]));
+    std::fs::remove_file(folder.path().join("prod.yaml")).unwrap();
+    let broken = say(&["validate", "keycloak"]);
+    assert!(
+        broken.contains("keycloak is the topology in broken.yaml"),
+        "{broken}"
+    );
+    assert!(broken.contains("at broken.yaml:"), "{broken}");
+}
+
 #[test]
 fn a_topology_may_come_through_a_pipe() {
     use std::io::Write;

@@ -58,22 +58,36 @@ fn a_stage_that_is_kept_can_be_tried_and_is_gone_after_an_interrupt() {
         .map(Result::unwrap)
         .find_map(|line| Some(line.split_once("$ . ")?.1.to_owned()))
         .unwrap();
-    assert!(
-        shown
-            .by_ref()
-            .map(Result::unwrap)
-            .any(|line| line.contains("Ctrl-C takes all of it down"))
-    );
+    let mut shown_until = |words: &str| -> Vec<String> {
+        let mut lines = Vec::new();
+        for line in shown.by_ref().map(Result::unwrap) {
+            lines.push(line);
+            if lines.iter().any(|line| line.contains(words)) {
+                return lines;
+            }
+        }
+        panic!("never said {words:?}: {lines:?}");
+    };
+    let proposed = shown_until("Ctrl-C takes all of it down");
     let typed = |command: &str| {
         let shell = Command::new("bash")
             .args(["-ec", &format!(". '{script}'\n{command}")])
             .output()
             .unwrap();
+        assert!(shell.status.success(), "{command}: {shell:?}");
         format!("{shell:?}")
     };
     let drill = typed("provision drill local.yaml");
     assert!(drill.contains("would fence site-b"), "{drill}");
     assert!(drill.contains("nothing was changed"), "{drill}");
+    // Whoever types may take everything away, and apply again: the world around it goes on.
+    typed("provision destroy local.yaml --yes");
+    shown_until("The function does not run");
+    let apply = proposed
+        .iter()
+        .find_map(|line| line.split_once("$ provision apply "));
+    typed(&format!("provision apply {} --yes", apply.unwrap().1));
+    shown_until("The function runs again");
     let pid = rustix::process::Pid::from_child(&demo);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let last: Vec<String> = shown.map(Result::unwrap).collect();

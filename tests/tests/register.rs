@@ -217,7 +217,7 @@ fn miss(from: i64, to: i64) -> NearMiss {
     NearMiss {
         from: jiff::Timestamp::from_second(from).unwrap(),
         to: jiff::Timestamp::from_second(to).unwrap(),
-        looked: Some("left to SiteOffline: site-a sees site-b".to_owned()),
+        looked: Some("left to SiteOffline: site-a sees site-b again".to_owned()),
     }
 }
 

@@ -16,6 +16,7 @@
 
 pub mod items;
 pub mod near;
+pub mod next;
 
 use std::collections::BTreeMap;
 

@@ -159,9 +159,6 @@ described! {
         deep_percent: u8 = DEEP_PERCENT("SITEFENCE_DEEP_PERCENT", Source::Literal, Filled);
         /// After this time an operator's hold is overdue, if the operator named no end.
         hold_after_seconds: u32 = HOLD_AFTER_SECONDS("SITEFENCE_HOLD_AFTER_SECONDS", Source::Literal, Filled);
-        /// What the topology's file is called, for the commands in a mail. Empty where an older `provision` applied.
-        topology_file: String =
-            TOPOLOGY_FILE("SITEFENCE_TOPOLOGY_FILE", Source::Parameter("TopologyFile"), MayBeEmpty);
         +
         /// Who carries out a decision, and for how long others let him.
         claim: ClaimSettings;

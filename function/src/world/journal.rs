@@ -126,9 +126,8 @@ impl Journal {
             let item = self.get(AttributeValue::S(key.clone())).await?;
             let is_there = !item.is_empty();
             let kept: NearMisses = if is_there {
-                serde_dynamo::from_item(item).map_err(|error| {
-                    fault(format!("the near misses that are kept cannot be read: {error}"))
-                })?
+                serde_dynamo::from_item(item)
+                    .map_err(|error| fault(format!("the stored near misses cannot be read: {error}")))?
             } else {
                 NearMisses::default()
             };
@@ -163,7 +162,9 @@ impl Journal {
                 return Err(fault(describe(&error)));
             }
         }
-        Err(fault(format!("others write {site}'s near misses all the time")))
+        Err(fault(format!(
+            "{site}'s near misses were changed by others at each of several attempts"
+        )))
     }
 
     /// When a site's watchdog came through last, if ever.

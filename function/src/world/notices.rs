@@ -4,6 +4,7 @@
 use fencing::answer::{Cause, Notice};
 use fencing::contract;
 use fencing::health::Seen;
+use fencing::register::next::NextCommand;
 use fencing::register::{Record, State};
 use fencing::settings::Settings;
 use fencing::step::Fault;
@@ -15,8 +16,6 @@ use crate::world::aws::{Aws, describe};
 #[derive(Debug)]
 pub struct Notices {
     topology: TopologyName,
-    /// What its file is called, for commands.
-    file: String,
     topic: Option<(aws_sdk_sns::Client, String)>,
     /// Where the function's log is looked at.
     log: Option<String>,
@@ -28,10 +27,6 @@ impl Notices {
         let arn = &settings.found.topic_arn;
         Self {
             topology: settings.topology.clone(),
-            file: match settings.topology_file.as_str() {
-                "" => contract::USUAL_FILE.to_owned(),
-                file => file.to_owned(),
-            },
             topic: (!arn.is_empty()).then(|| (aws.notifications(), arn.clone())),
             log: log_group.map(|group| contract::log_page(&aws.region, group)),
         }
@@ -86,22 +81,13 @@ impl Notices {
     /// What a mail says: what happened, when, who serves, what to do next, and where to read on.
     fn message(&self, notice: &Notice, record: Option<&Record>, now: Timestamp) -> String {
         let Notice { cause, sentence } = notice;
-        let file = &self.file;
+        // What the topology's file is called where this is read, nobody knows here: `provision` finds it by this.
+        let topology = &self.topology;
         let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let mut lines = vec![("when", now.to_string())];
         lines.extend(record.map(|record| ("serves", serving(record))));
-        lines.push(("look", format!("provision status {file}")));
-        let fenced = record.and_then(|record| {
-            let is_out = record.state == State::Complete || *cause == Cause::RejoinAborted;
-            record.fenced().filter(|_| is_out)
-        });
-        if let Some(fenced) = fenced {
-            let command = format!("provision rejoin {fenced} {file} --when-healed");
-            lines.push((
-                "next",
-                format!("{command}    (waits until {fenced} is well again)"),
-            ));
-        }
+        lines.push(("look", format!("provision status {topology}")));
+        lines.extend(record.and_then(|record| Some(("next", next(*cause, record, topology)?))));
         lines.push(("runbook", contract::runbook(cause.section())));
         lines.extend(self.log.iter().map(|log| ("log", log.clone())));
         let lines = lines.iter().map(|(name, text)| {
@@ -115,11 +101,11 @@ impl Notices {
 /// Which site serves, as far as the register knows.
 fn serving(record: &Record) -> String {
     let Some(decision) = &record.decision else {
-        return "both sites".to_owned();
+        return "both sites, according to the register".to_owned();
     };
     let (survivor, fenced) = (&decision.survivor, &decision.fenced);
     match record.state {
-        State::Open => "both sites".to_owned(),
+        State::Open => "both sites, according to the register".to_owned(),
         // A promotion moves nothing before whatever was begun earlier has ended.
         State::Decided | State::Isolated if record.waiting => {
             format!("nobody for certain: {survivor} is to serve, and {fenced} is not out yet")
@@ -128,6 +114,25 @@ fn serving(record: &Record) -> String {
         State::Complete => format!("{survivor}; {fenced} is out"),
         State::Rejoining => format!("{survivor}; {fenced} is being brought back"),
     }
+}
+
+/// What to type, where the function needs somebody to type something.
+fn next(cause: Cause, record: &Record, topology: &TopologyName) -> Option<String> {
+    let next = match (NextCommand::of(record)?, record.fenced()) {
+        // The site is taken out once more, and the way back is the same.
+        (NextCommand::Watch, Some(fenced)) if cause == Cause::RejoinAborted => {
+            NextCommand::RejoinWhenHealed(fenced)
+        }
+        (NextCommand::Watch, _) => return None,
+        (next, _) => next,
+    };
+    let line = next.line(&topology.to_string());
+    Some(match next {
+        NextCommand::RejoinWhenHealed(fenced) => {
+            format!("{line}    (waits until {fenced} is well again)")
+        }
+        _ => line,
+    })
 }
 
 /// The subject of a mail; SNS allows 100 ASCII characters.
@@ -168,7 +173,6 @@ mod tests {
     fn notices() -> Notices {
         Notices {
             topology: TopologyName::new("keycloak-prod").unwrap(),
-            file: "prod.yaml".to_owned(),
             topic: None,
             log: Some(contract::log_page(
                 "eu-west-1",
@@ -209,8 +213,8 @@ mod tests {
             "this happened\n\n\
              when:     2026-11-21T20:00:00Z\n\
              serves:   site-a; site-b is out\n\
-             look:     provision status prod.yaml\n\
-             next:     provision rejoin site-b prod.yaml --when-healed    (waits until site-b is well again)\n\
+             look:     provision status keycloak-prod\n\
+             next:     provision rejoin site-b keycloak-prod --when-healed    (waits until site-b is well again)\n\
              runbook:  docs/runbook.md#a-site-is-fenced\n\
              log:      https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/\
              $252Faws$252Flambda$252Fsitefence-keycloak-prod-fencing\n"
@@ -249,14 +253,19 @@ mod tests {
                 Cause::HoldChanged,
                 State::Rejoining,
                 "site-a; site-b is being brought back",
+                true,
+            ),
+            (
+                Cause::Rejoined,
+                State::Open,
+                "both sites, according to the register",
                 false,
             ),
-            (Cause::Rejoined, State::Open, "both sites", false),
         ] {
             let mail = mail(cause, Some(&record(state)));
             assert!(mail.contains(&format!("serves:   {serves}\n")), "{mail}");
             assert_eq!(
-                mail.contains("provision rejoin site-b prod.yaml"),
+                mail.contains("provision rejoin site-b keycloak-prod"),
                 goes_back,
                 "{mail}"
             );
@@ -270,9 +279,16 @@ mod tests {
             told.contains("serves:   nobody for certain: site-a is to serve, and site-b is not out yet\n"),
             "{told}"
         );
+        assert!(
+            told.contains("next:     provision promote site-a keycloak-prod\n"),
+            "{told}"
+        );
         let mail = mail(Cause::DependencyFailed, None);
         assert!(!mail.contains("serves:") && !mail.contains("rejoin"), "{mail}");
-        assert!(mail.contains("look:     provision status prod.yaml\n"), "{mail}");
+        assert!(
+            mail.contains("look:     provision status keycloak-prod\n"),
+            "{mail}"
+        );
     }
 
     #[test]

@@ -161,7 +161,7 @@ async fn a_node_that_has_just_become_the_relay_node_convicts_nobody() {
     world.heal();
     world.replace_relay("site-a", "n2");
     let told = suspect(&handler).await;
-    nothing_was_done(&world, &told, "n2, is not known to have seen site-b");
+    nothing_was_done(&world, &told, "n2, was not seen with site-b in view");
     assert_eq!(looks(&world), 1);
 }
 
@@ -187,7 +187,7 @@ async fn nor_does_one_that_was_restarted() {
     nothing_was_done(
         &world,
         &told,
-        "n1 has been running for 6 seconds, and was seen to see site-b before that",
+        "n1 was restarted 6 seconds ago, and has not been seen with site-b in view since",
     );
 }
 
@@ -441,7 +441,8 @@ async fn where_it_is_switched_off_it_causes_no_call() {
         (0, "there is nothing to do: 0 resolved, 1 of other names"),
         (
             30,
-            "left to SiteOffline: 30 seconds of looking and a fence take longer than 15 seconds",
+            "left to SiteOffline: a check of 30 seconds and a fence do not fit into the function's timeout of 15 \
+             seconds",
         ),
     ] {
         let world = Memory::split();
@@ -497,7 +498,7 @@ async fn a_suspicion_that_ends_by_itself_is_a_near_miss_and_counts_once() {
         assert_eq!(told.status, 200, "{told:?}");
         assert!(told.body.contains("did not see site-b for 8 seconds"), "{told:?}");
     }
-    let looked = "left to SiteOffline: site-a sees site-b".to_owned();
+    let looked = "left to SiteOffline: site-a sees site-b again".to_owned();
     assert_eq!(near(&world), [(8, Some(looked))]);
     assert_eq!(measured(&world), [8]);
     assert_eq!(count(&world, Call::writes), 0);

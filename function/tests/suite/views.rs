@@ -263,7 +263,7 @@ async fn a_nodes_age_is_told_by_a_cache_over_the_connection_that_leads_to_it() {
     let gone = scene.infinispan.age(&a(), "n9").await.unwrap_err();
     assert_eq!(
         gone.to_string(),
-        "site-a's Infinispan: its node n9 is not reached any more"
+        "site-a's Infinispan: its node n9 can no longer be reached"
     );
 }
 

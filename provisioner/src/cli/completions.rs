@@ -15,7 +15,7 @@ use clap::Args;
 use clap_complete::env::{CompleteEnv, Shells};
 use clap_complete::{CompletionCandidate, Shell};
 
-use super::{CommandError, Exit, print};
+use super::{CommandError, Exit, print, topology_file};
 use crate::files;
 use crate::topology::{self, Topology, explain, regions};
 use crate::world::kubernetes::Contexts;
@@ -71,7 +71,6 @@ fn candidates(words: impl IntoIterator<Item = String>) -> Vec<CompletionCandidat
     words.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// The verbs.
 pub(super) fn verbs() -> Vec<CompletionCandidate> {
     let command = super::examples::command();
     candidates(command.get_subcommands().map(|verb| verb.get_name().to_owned()))
@@ -153,8 +152,11 @@ fn topology_at_hand() -> Option<Topology> {
     };
     let path = typed
         .map(PathBuf::from)
-        .find(|path| is_topology(path) && path.is_file())
-        .unwrap_or_else(|| PathBuf::from(super::topology_file::USUAL));
+        .find_map(|word| match is_topology(&word) && word.is_file() {
+            true => Some(word),
+            false => topology_file::named(&word).pop(),
+        })
+        .unwrap_or_else(|| PathBuf::from(topology_file::USUAL));
     let bytes = files::read(&path, files::TOPOLOGY_BYTES).ok()?;
     topology::parse(&bytes, &path.to_string_lossy()).ok()
 }

@@ -50,7 +50,7 @@ impl Destroy {
                 &destroyed.unreached,
                 &destroyed.unreached_regions,
                 &destroyed.deferred,
-                "still has what is ours",
+                "still has objects of this deployment",
             );
             cloud::answer(
                 self.output,

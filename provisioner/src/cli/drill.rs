@@ -18,7 +18,8 @@ use crate::topology::{Interval, Topology};
 #[command(
     after_help = "Without options, the loss of each site is rehearsed: an alert is sent to the function's real URL \
                   with the real credentials, judged by what the function sees now as if the link were down, and \
-                  answered without changing anything. Exit codes: 0 each loss would be handled · 5 one would not"
+                  answered without changing anything. Exit codes: 0 every loss would be handled · 5 at least one \
+                  would not"
 )]
 pub(super) struct Drill {
     #[command(flatten)]
@@ -137,7 +138,12 @@ impl Drill {
                     hands,
                     when_healed: Some(cloud::duration(self.give_up_after)),
                 };
-                let operated = rejoin::rejoin(&session, topology, site, &way).await?;
+                let operated = rejoin::rejoin(&session, topology, site, &way).await;
+                let operated = operated.map_err(|failure| {
+                    let next =
+                        format!("to bring {stale} back: provision rejoin {stale} {file} --when-healed");
+                    split_brain::stopped(failure, split_brain::BACK, next)
+                })?;
                 say(&operated.answer.sentence);
             }
         }

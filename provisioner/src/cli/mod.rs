@@ -141,9 +141,7 @@ pub enum OutputFormat {
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
     Done = 0,
-    /// Failed.
     Failed = 1,
     /// Wrong usage, or an invalid topology.
     Invalid = 2,

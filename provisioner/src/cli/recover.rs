@@ -216,8 +216,8 @@ impl Promote {
                 });
             }
             say(&format!(
-                "\nthis makes {0} serve alone. What only {1} has is lost to it, and what {0} has missed since it was \
-                 fenced stays missing. Make sure that its Keycloak runs",
+                "\nthis makes {0} serve alone. Data that only {1} has, such as everything written since {0} was \
+                 fenced, will be missing. Make sure that {0}'s Keycloak runs",
                 site.name, other.name
             ));
             if !self.yes {

@@ -1,24 +1,31 @@
-//! The argument that nearly every verb takes: the topology file.
+//! The argument that nearly every verb takes: the topology file, or a topology's name.
+//!
+//! Mails and alarms give the name: they are read on one machine and were made by an `apply` on another, and neither
+//! knows what the file is called on the first.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::{Args, ValueHint};
 
 use super::{CommandError, Exit, say};
 use crate::files;
-use crate::topology::{self, Diagnostic, Loaded, Topology};
+use crate::topology::{self, Diagnostic, Loaded, Topology, TopologyName};
 use crate::yaml::shortened;
 
 /// The one that is meant where none is named.
-pub(super) use fencing::contract::USUAL_FILE as USUAL;
+pub(super) const USUAL: &str = "topology.yaml";
 
 /// The topology file.
 #[derive(Debug, Args)]
 pub struct TopologyFile {
-    /// The topology file; `-` is stdin
+    /// The topology file, or the name of a topology in this folder; `-` is stdin
     #[arg(value_name = "TOPOLOGY", default_value = USUAL, value_hint = ValueHint::FilePath)]
     pub topology: PathBuf,
+    /// The files in this folder of which the argument is the topology's name, once that was looked for.
+    #[arg(skip)]
+    found: OnceLock<Vec<PathBuf>>,
     /// The flag of all verbs, which cannot say where things go.
     #[arg(from_global)]
     region: Option<String>,
@@ -27,7 +34,11 @@ pub struct TopologyFile {
 impl TopologyFile {
     /// For a verb that finds the file among other words; what goes with it is the flag of all verbs.
     pub(super) fn named(topology: PathBuf, region: Option<String>) -> Self {
-        Self { topology, region }
+        Self {
+            topology,
+            found: OnceLock::new(),
+            region,
+        }
     }
 
     /// Its name, for messages.
@@ -35,8 +46,20 @@ impl TopologyFile {
         if self.is_stdin() {
             "(stdin)".to_owned()
         } else {
-            self.topology.display().to_string()
+            self.path().display().to_string()
         }
+    }
+
+    /// Where it is.
+    fn path(&self) -> &Path {
+        match self.found() {
+            [only] => only,
+            _ => &self.topology,
+        }
+    }
+
+    fn found(&self) -> &[PathBuf] {
+        self.found.get_or_init(|| named(&self.topology))
     }
 
     fn is_stdin(&self) -> bool {
@@ -48,6 +71,35 @@ impl TopologyFile {
         let loaded = self.examine()?.map_err(|mistakes| invalid(&mistakes))?;
         self.warn_of_region(&loaded.topology);
         Ok(loaded)
+    }
+
+    /// Says which file was found by a topology's name, or that there are several.
+    fn tell_where_it_is(&self) -> Result<(), CommandError> {
+        let list = |files: &[PathBuf]| {
+            let shown = files.iter().map(|file| file.display().to_string());
+            shown.collect::<Vec<_>>().join(", ")
+        };
+        match self.found() {
+            [] => Ok(()),
+            [only] => {
+                say(&format!(
+                    "{} is the topology in {}",
+                    self.topology.display(),
+                    only.display()
+                ));
+                Ok(())
+            }
+            several => Err(CommandError::new(
+                Exit::Invalid,
+                format!(
+                    "`{}` is the name of the topology in several files: {}",
+                    self.topology.display(),
+                    list(several)
+                ),
+            )
+            .code("unreadableTopology")
+            .hint("give the file that you mean")),
+        }
     }
 
     /// Whoever names a Region that is none of the topology's may think that it decides where things go.
@@ -70,7 +122,8 @@ impl TopologyFile {
         let read = if self.is_stdin() {
             files::read_from(std::io::stdin().lock(), files::TOPOLOGY_BYTES)
         } else {
-            files::read(&self.topology, files::TOPOLOGY_BYTES)
+            self.tell_where_it_is()?;
+            files::read(self.path(), files::TOPOLOGY_BYTES)
         };
         let bytes = read.map_err(|error| {
             let failure = CommandError::new(
@@ -80,6 +133,10 @@ impl TopologyFile {
             .code("unreadableTopology");
             // Whoever has a file that cannot be read does not need another one.
             match error.kind() {
+                ErrorKind::NotFound if name_in(&self.topology).is_some() => failure.hint(
+                    "no *.yaml file in this folder has a topology of that name either: run the command in the folder \
+                     of the topology file, or give the file's path",
+                ),
                 ErrorKind::NotFound => failure.hint(
                     "name the topology file: `provision VERB path/to/topology.yaml`; examples/ has some to start from",
                 ),
@@ -90,6 +147,19 @@ impl TopologyFile {
             files::read(path, files::CA_BUNDLE_BYTES)
         }))
     }
+}
+
+/// The topology's name that an argument may be: one that is the path of nothing, or of a folder.
+fn name_in(argument: &Path) -> Option<TopologyName> {
+    let name = TopologyName::new(argument.to_str()?).ok()?;
+    (argument.is_dir() || !argument.exists()).then_some(name)
+}
+
+/// The files in this folder whose topology has the name that the argument is.
+pub(super) fn named(argument: &Path) -> Vec<PathBuf> {
+    name_in(argument).map_or_else(Vec::new, |name| {
+        files::topologies_named(name.as_str(), Path::new(""))
+    })
 }
 
 /// The failure that an invalid topology is.

@@ -14,7 +14,7 @@ use crate::topology::Architecture;
 
 #[derive(Debug, Args)]
 pub(super) struct Version {
-    /// A topology file, to see what is deployed in its Regions, too; `-` is stdin
+    /// A topology file, or the name of a topology in this folder, to see what is deployed in its Regions, too; `-` is stdin
     #[arg(value_name = "TOPOLOGY", value_hint = ValueHint::FilePath)]
     topology: Option<PathBuf>,
     /// The flag of all verbs, which goes with the file

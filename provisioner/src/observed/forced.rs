@@ -37,7 +37,6 @@ impl ForcedStep {
         BTreeMap::from([(STEP.to_owned(), self.word().to_owned())])
     }
 
-    /// Its word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",

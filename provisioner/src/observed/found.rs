@@ -79,7 +79,6 @@ impl ClusterFound {
 pub struct InfinispanFound {
     pub namespace: String,
     pub name: String,
-    /// The site that it is.
     pub site: Option<String>,
     /// The host (and port) that it is exposed by.
     pub endpoint: Option<String>,

@@ -328,7 +328,7 @@ pub struct SecretReading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaBehind {
     /// Where it is, or should be.
-    pub region: String,
+    pub region: Region,
     /// Secrets Manager's word for its state, and why.
     pub why: String,
 }

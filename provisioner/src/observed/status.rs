@@ -13,7 +13,7 @@ use fencing::settings::Settings;
 use jiff::Timestamp;
 
 use super::forced::ForcedFence;
-use crate::topology::{Mode, SiteName};
+use crate::topology::{Mode, Region, SiteName};
 
 /// One source's answer, or why it gave none.
 pub type Source<T> = Result<T, String>;
@@ -35,7 +35,7 @@ pub struct StatusReading {
     pub register: Source<RegisterItems>,
     pub accelerator: Source<AcceleratorState>,
     /// By Region: its function.
-    pub functions: BTreeMap<String, Source<Option<FunctionState>>>,
+    pub functions: BTreeMap<Region, Source<Option<FunctionState>>>,
     /// By site: its Keycloak.
     pub keycloaks: BTreeMap<SiteName, Source<KeycloakState>>,
 }
@@ -47,7 +47,7 @@ pub struct RegisterItems {
     /// When each site's watchdog came through last.
     pub watchdogs: BTreeMap<SiteName, Timestamp>,
     /// By Region: what its function's last deep check came to.
-    pub checkups: BTreeMap<String, Checkup>,
+    pub checkups: BTreeMap<Region, Checkup>,
     /// What the last drill measured that cut the link.
     pub drill: Option<SplitBrain>,
 }

@@ -17,7 +17,7 @@ use crate::observed::difference::{self, Segment};
 
 /// What each type keeps for as long as it lives, of what our templates say of it: another value makes a new resource
 /// and removes the old one. By AWS's resource schemas (`createOnlyProperties`).
-const FOR_LIFE: [(&str, &[&str]); 16] = [
+const FOR_LIFE: [(&str, &[&str]); 17] = [
     ("AWS::CloudWatch::Alarm", &["AlarmName"]),
     ("AWS::CloudWatch::Dashboard", &["DashboardName"]),
     ("AWS::DynamoDB::GlobalTable", &["TableName", "KeySchema"]),
@@ -44,10 +44,29 @@ const FOR_LIFE: [(&str, &[&str]); 16] = [
         &["HealthCheckConfig.Type", "HealthCheckConfig.RequestInterval"],
     ),
     ("AWS::S3::Bucket", &["BucketName"]),
+    ("AWS::S3::BucketPolicy", &["Bucket"]),
     ("AWS::SecretsManager::Secret", &["Name"]),
     ("AWS::SNS::Subscription", &["Endpoint", "Protocol", "TopicArn"]),
     ("AWS::SNS::Topic", &["TopicName"]),
 ];
+
+/// Whether another value of a property can make a new resource: of the types that our templates have, that is known,
+/// whatever a change set leaves open. Of all others it is taken to be so.
+fn may_replace(kind: &str, path: &str) -> bool {
+    let Some((_, for_life)) = FOR_LIFE.iter().find(|(known, _)| *known == kind) else {
+        return true;
+    };
+    // A change set may name an outer property only, or one deep inside.
+    for_life
+        .iter()
+        .any(|property| is_within(path, property) || is_within(property, path))
+}
+
+/// Whether a path is `outer` or something in it.
+fn is_within(path: &str, outer: &str) -> bool {
+    let rest = path.strip_prefix(outer);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
 
 /// Where the tags of a resource are.
 const TAGS: [&str; 2] = ["Tags", "HealthCheckTags"];
@@ -177,10 +196,7 @@ fn property(found: &difference::Difference, for_life: &[&str]) -> Option<Propert
                 .path
                 .trim_start_matches("Properties")
                 .trim_start_matches('.');
-            let recreates = for_life.iter().any(|it| {
-                let below = path.strip_prefix(it);
-                below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-            });
+            let recreates = for_life.iter().any(|it| is_within(path, it));
             Some(PropertyChange {
                 path: path.to_owned(),
                 recreates,
@@ -284,7 +300,7 @@ pub fn explained(ours: &StackDifference, theirs: &[ResourceChange]) -> StackDiff
         .iter()
         .filter(|change| !ours.resources.iter().any(|it| it.logical_id == change.logical_id))
         .filter(|change| has_more_to_tell(change, &resources, &replaced));
-    told.extend(others.cloned());
+    told.extend(others.cloned().map(without_needless_doubt));
     StackDifference {
         tags: ours.tags.clone(),
         resources: told,
@@ -298,7 +314,9 @@ fn completed(ours: &ResourceChange, theirs: &ResourceChange) -> ResourceChange {
             let theirs = it.path.split('.').next().unwrap_or_default();
             theirs == outer
         });
-        !TAGS.contains(&outer) && known.is_some_and(|known| known.may_recreate)
+        may_replace(&ours.kind, &property.path)
+            && !TAGS.contains(&outer)
+            && known.is_some_and(|known| known.may_recreate)
     };
     let replacement = match (ours.replacement, theirs.replacement) {
         (Replacement::Yes, _) | (_, Replacement::Yes) => Replacement::Yes,
@@ -315,6 +333,19 @@ fn completed(ours: &ResourceChange, theirs: &ResourceChange) -> ResourceChange {
         physical_id: theirs.physical_id.clone(),
         replacement,
         ..ours.clone()
+    }
+}
+
+/// A change as CloudFormation has it, but for a doubt that rests on nothing that could replace the resource.
+fn without_needless_doubt(change: ResourceChange) -> ResourceChange {
+    let is_open = |it: &PropertyChange| it.may_recreate && may_replace(&change.kind, &it.path);
+    let replacement = match change.replacement {
+        Replacement::Perhaps if !change.properties.iter().any(is_open) => Replacement::No,
+        replacement => replacement,
+    };
+    ResourceChange {
+        replacement,
+        ..change
     }
 }
 
@@ -455,6 +486,64 @@ Resources:
         );
     }
 
+    /// As change sets have it where a value comes from a parameter or another resource, and as the local AWS has it of
+    /// each type that it does not know.
+    #[test]
+    fn what_a_type_changes_in_place_is_never_called_perhaps_replaced() {
+        use Replacement::{No, Perhaps};
+        let changed = |kind: &str, outer: &str, ours: &str| {
+            let change = |paths: &[&str], replacement| ResourceChange {
+                kind: kind.into(),
+                ..theirs(
+                    "It",
+                    replacement,
+                    &paths.iter().map(|path| (*path, None)).collect::<Vec<_>>(),
+                )
+            };
+            let explained_by = |own: Vec<ResourceChange>| {
+                let own = StackDifference {
+                    resources: own,
+                    ..StackDifference::default()
+                };
+                let it = explained(&own, &[change(&[outer], Perhaps)]);
+                it.resources.iter().map(|it| it.replacement).collect::<Vec<_>>()
+            };
+            let both = (explained_by(vec![change(&[ours], No)]), explained_by(vec![]));
+            assert_eq!(both.0, both.1, "{kind} {outer}");
+            both.0
+        };
+        for (kind, outer, ours, replacement) in [
+            (
+                "AWS::CloudWatch::Alarm",
+                "AlarmDescription",
+                "AlarmDescription",
+                No,
+            ),
+            ("AWS::CloudWatch::Alarm", "AlarmActions", "AlarmActions", No),
+            ("AWS::CloudWatch::Dashboard", "DashboardBody", "DashboardBody", No),
+            (
+                "AWS::Lambda::Function",
+                "Environment",
+                "Environment.Variables.MODE",
+                No,
+            ),
+            ("AWS::SNS::Topic", "DisplayName", "DisplayName", No),
+            // What may replace: by itself, or by something in it that only one of the two names.
+            ("AWS::CloudWatch::Alarm", "AlarmName", "AlarmName", Perhaps),
+            (
+                "AWS::Route53::HealthCheck",
+                "HealthCheckConfig",
+                "HealthCheckConfig.Type",
+                Perhaps,
+            ),
+            ("AWS::Lambda::Permission", "SourceArn", "SourceArn", Perhaps),
+            // Of a type that we know nothing of, CloudFormation's doubt is told.
+            ("AWS::X::Y", "Anything", "Anything", Perhaps),
+        ] {
+            assert_eq!(changed(kind, outer, ours), [replacement], "{kind} {outer}");
+        }
+    }
+
     fn theirs(name: &str, replacement: Replacement, properties: &[(&str, Option<&str>)]) -> ResourceChange {
         ResourceChange {
             action: Action::Change,
@@ -486,12 +575,12 @@ Resources:
         };
         use Replacement::{No, Perhaps, Yes};
         let function = |replacement| theirs("Function", replacement, &[("Role", Some("Role.Arn"))]);
-        // Perhaps by what does not change at all is no; by what we change it stays perhaps.
+        // Perhaps by what does not change at all is no, and so is perhaps by what its type changes in place.
         assert_eq!(told(&[function(Perhaps)]), ["Function No"]);
         assert_eq!(told(&[function(Yes)]), ["Function Yes"]);
         assert_eq!(
             told(&[theirs("Function", Perhaps, &[("Environment", None)])]),
-            ["Function Perhaps"]
+            ["Function No"]
         );
         // Tags of the stack and echoes of what stays are not told; echoes of what is replaced are.
         let url = || {

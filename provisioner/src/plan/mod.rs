@@ -31,6 +31,7 @@ mod moves_tests;
 mod removal;
 mod stacks;
 mod step;
+pub mod turns;
 pub mod unreached;
 mod versions;
 

@@ -5,6 +5,7 @@
 mod destruction;
 mod silence;
 mod stacks;
+mod turns;
 
 use super::stacks::tags;
 use super::{Plan, Step, destroy, plan};
@@ -20,36 +21,38 @@ use crate::topology::names::StackKind;
 
 /// The steps, each as a few words.
 pub(super) fn words(plan: &Plan) -> Vec<String> {
-    plan.steps
-        .iter()
-        .map(|step| match step {
-            Step::AwaitStack { stack, .. } => format!("await {stack}"),
-            Step::ContinueRollback { stack, .. } => format!("continue {stack}"),
-            Step::TakeLock { .. } => "lock".to_owned(),
-            Step::ReleaseLock => "unlock".to_owned(),
-            Step::CreateStack(goal) if goal.adopts => format!("adopt {} {}", goal.region, goal.kind.word()),
-            Step::CreateStack(goal) => format!("create {} {}", goal.region, goal.kind.word()),
-            Step::UpdateStack(goal) => format!("update {} {}", goal.region, goal.kind.word()),
-            Step::DeleteStack { region, kind, .. } => format!("delete {region} {}", kind.word()),
-            Step::Upload { region, .. } => format!("upload {region}"),
-            Step::AwaitFunction { region, .. } => format!("ready {region}"),
-            Step::UnprotectTable { table, .. } => format!("unprotect {table}"),
-            Step::EmptyBucket { region, .. } => format!("empty {region}"),
-            Step::ConfirmEpoch { registers, .. } => {
-                let epochs: Vec<String> = registers.iter().map(|(_, epoch)| epoch.to_string()).collect();
-                format!("confirm epoch {}", epochs.join(" "))
-            }
-            Step::ForgetItems { table, .. } => format!("forget {table}"),
-            Step::MarkAccelerator(_) => "mark".to_owned(),
-            Step::UnmarkAccelerator(_) => "unmark".to_owned(),
-            Step::ApplyObject(goal) => format!("apply {} {}", goal.object.site, goal.object.kind.word()),
-            Step::DeleteObject { object, .. } => format!("delete {} {}", object.site, object.kind.word()),
-            Step::MergeUserWorkloadConfig { object, .. } => format!("merge {}", object.site),
-            Step::UndoUserWorkloadConfig { object } => format!("undo {}", object.site),
-            Step::AwaitRollout { site, .. } => format!("rollout {site}"),
-            Step::AwaitWatchdogs { sites, .. } => format!("watchdogs {}", sites.len()),
-        })
-        .collect()
+    plan.steps.iter().map(word).collect()
+}
+
+/// A step as a few words.
+pub(super) fn word(step: &Step) -> String {
+    match step {
+        Step::AwaitStack { stack, .. } => format!("await {stack}"),
+        Step::ContinueRollback { stack, .. } => format!("continue {stack}"),
+        Step::TakeLock { .. } => "lock".to_owned(),
+        Step::ReleaseLock => "unlock".to_owned(),
+        Step::CreateStack(goal) if goal.adopts => format!("adopt {} {}", goal.region, goal.kind.word()),
+        Step::CreateStack(goal) => format!("create {} {}", goal.region, goal.kind.word()),
+        Step::UpdateStack(goal) => format!("update {} {}", goal.region, goal.kind.word()),
+        Step::DeleteStack { region, kind, .. } => format!("delete {region} {}", kind.word()),
+        Step::Upload { region, .. } => format!("upload {region}"),
+        Step::AwaitFunction { region, .. } => format!("ready {region}"),
+        Step::UnprotectTable { table, .. } => format!("unprotect {table}"),
+        Step::EmptyBucket { region, .. } => format!("empty {region}"),
+        Step::ConfirmEpoch { registers, .. } => {
+            let epochs: Vec<String> = registers.iter().map(|(_, epoch)| epoch.to_string()).collect();
+            format!("confirm epoch {}", epochs.join(" "))
+        }
+        Step::ForgetItems { table, .. } => format!("forget {table}"),
+        Step::MarkAccelerator(_) => "mark".to_owned(),
+        Step::UnmarkAccelerator(_) => "unmark".to_owned(),
+        Step::ApplyObject(goal) => format!("apply {} {}", goal.object.site, goal.object.kind.word()),
+        Step::DeleteObject { object, .. } => format!("delete {} {}", object.site, object.kind.word()),
+        Step::MergeUserWorkloadConfig { object, .. } => format!("merge {}", object.site),
+        Step::UndoUserWorkloadConfig { object } => format!("undo {}", object.site),
+        Step::AwaitRollout { site, .. } => format!("rollout {site}"),
+        Step::AwaitWatchdogs { sites, .. } => format!("watchdogs {}", sites.len()),
+    }
 }
 
 pub(super) fn planned(topology: &Topology, standing: &Standing) -> Plan {

@@ -222,8 +222,8 @@ impl ClusterProblem {
             Self::Refused { object, message } if message.contains(UNDECLARED) => {
                 let field = message.split(UNDECLARED).next().and_then(|said| said.rsplit(": ").next());
                 format!(
-                    "the custom resource definition of {} does not know `{}`, it is older than what Sitefence is \
-                     made for: upgrade prometheus-operator and its definitions to {KNOWN_OPERATOR} or newer",
+                    "the custom resource definition of {} does not know `{}`, because it is older than Sitefence \
+                     needs: upgrade prometheus-operator and its definitions to {KNOWN_OPERATOR} or newer",
                     object.kind.word(),
                     field.unwrap_or_default()
                 )

@@ -87,8 +87,9 @@ pub fn reserved_before(stands: &Stands, seen: Option<&ForcedFence>) -> Result<Op
         )),
         (Some(left), _) => Ok(left.concurrency),
         (None, Some(0)) => Err(format!(
-            "the function in {region} is already stopped, and nothing says what was reserved for it before: give it \
-             back its concurrency first (`function.reservedConcurrency` in the topology)"
+            "the function in {region} is already stopped, and its previous concurrency is not recorded: restore it \
+             by hand first (`function.reservedConcurrency` in the topology says how much; if that is not set, delete \
+             the reservation)"
         )),
         (None, reserved) => Ok(reserved),
     }

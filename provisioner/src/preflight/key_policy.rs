@@ -15,7 +15,6 @@ pub enum Who {
     Service(String),
     /// A role of the account.
     Role {
-        /// Its ARN.
         arn: String,
         /// The account's twelve digits.
         account_id: String,

@@ -96,7 +96,6 @@ impl Examination<'_> {
 
     /// A replica that does not follow holds an old password, or none.
     pub(super) fn replicas(&mut self) {
-        let is_used = |region: &str| self.topology.regions.iter().any(|known| known.as_str() == region);
         let infinispan = self.topology.infinispan.password_secret.to_string();
         let theirs = self
             .observed
@@ -106,7 +105,11 @@ impl Examination<'_> {
         let ours = self.observed.own_secrets.values().flatten();
         let secrets: Vec<(&String, &SecretReading)> = theirs.chain(ours).collect();
         for (name, secret) in secrets {
-            for behind in secret.replicas_behind.iter().filter(|it| is_used(&it.region)) {
+            for behind in secret
+                .replicas_behind
+                .iter()
+                .filter(|it| self.topology.regions.contains(&it.region))
+            {
                 self.warnings.push(Warning::ReplicaBehind {
                     name: name.clone(),
                     region: behind.region.clone(),

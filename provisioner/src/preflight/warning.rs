@@ -129,7 +129,7 @@ pub enum Warning {
     )]
     ReplicaBehind {
         name: String,
-        region: String,
+        region: Region,
         why: String,
     },
     #[error(
@@ -200,8 +200,8 @@ pub enum Warning {
         meant: Option<String>,
     },
     #[error(
-        "not verified: whether each endpoint leads to its own site's Infinispan, and whether that has the topology's \
-         caches ({})",
+        "not verified: whether each endpoint leads to its own site's Infinispan, and whether that Infinispan has the \
+         topology's caches ({})",
         reasons(asked)
     )]
     Unverified {

@@ -29,7 +29,7 @@ pub(super) struct Dimension {
 pub(super) struct Alarm {
     pub id: String,
     pub name: String,
-    says: Says,
+    says: String,
     namespace: &'static str,
     pub metric: &'static str,
     pub dimensions: Vec<Dimension>,
@@ -90,7 +90,7 @@ impl AlarmBuilder<'_> {
         Alarm {
             id: id.to_owned(),
             name: self.topology.alarm_name(what),
-            says: Says::of(text, what),
+            says: says(self.topology, text, what),
             namespace: NAMESPACE,
             metric,
             dimensions: vec![topology_dimension(self.topology)],
@@ -113,26 +113,16 @@ impl AlarmBuilder<'_> {
 /// What an alarm says, with the command to type next, and where to read on: the section of its name. The log's page
 /// follows.
 ///
-/// In two parts: between them is what the topology's file is called, which only `apply` knows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Says {
-    before_file: String,
-    after_file: String,
-}
-
-impl Says {
-    pub(super) fn of(text: &str, section: &str) -> Self {
-        let (verb, flags) = match section {
-            "held-too-long" => ("release", ""),
-            "drill-due" => ("drill", " --split-brain"),
-            _ => ("status", ""),
-        };
-        let runbook = contract::runbook(section);
-        Self {
-            before_file: format!("{text} Next: `provision {verb} "),
-            after_file: format!("{flags}`. Runbook: {runbook} Log: "),
-        }
-    }
+/// The command names the topology, not its file: an alarm's text must not depend on what the file was called where
+/// somebody ran `apply`, or each apply from another machine would change all of them.
+pub(super) fn says(topology: &Topology, text: &str, section: &str) -> String {
+    let (verb, flags) = match section {
+        "held-too-long" => ("release", ""),
+        "drill-due" => ("drill", " --split-brain"),
+        _ => ("status", ""),
+    };
+    let (name, runbook) = (&topology.name, contract::runbook(section));
+    format!("{text} Next: `provision {verb} {name}{flags}`. Runbook: {runbook} Log: ")
 }
 
 /// All alarms of the function of a Region. What only reminds is said once, by the first Region's.
@@ -283,7 +273,7 @@ pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
             PATH_SILENT,
         );
         let silent = Alarm {
-            says: Says::of(PATH_SILENT, "path-silent"),
+            says: says(topology, PATH_SILENT, "path-silent"),
             ..silent
         };
         let mut dimensions = silent.dimensions.clone();

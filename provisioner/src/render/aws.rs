@@ -9,7 +9,7 @@ use super::alarms::{self, Alarm};
 use super::dashboard;
 use super::engine::{Filled, RenderError, fill};
 use crate::topology::names::{self, HEALTH_REGION, TAG_TOPOLOGY};
-use crate::topology::{FileName, KeyArn, Region, RegisterKind, TagKey, Topology};
+use crate::topology::{KeyArn, Region, RegisterKind, TagKey, Topology};
 
 /// What the schedule sends to the function.
 pub fn schedule_input() -> String {
@@ -28,8 +28,6 @@ pub mod parameters {
     pub const FUNCTION_VERSION: &str = "FunctionVersion";
     /// What stands there for a function that does not say it, as each from before versions were written into it.
     pub const UNVERSIONED: &str = "unknown";
-    /// What the topology's file is called, for the commands that an alarm names.
-    pub const TOPOLOGY_FILE: &str = "TopologyFile";
     /// In the health stack: the version of the health secret that Route 53 asks with.
     pub const HEALTH_SECRET_VERSION: &str = "HealthSecretVersion";
     /// In all Regions but the first: the replica of the webhook's secret.
@@ -372,7 +370,6 @@ fn fencing_parameters(is_first: bool) -> Vec<Parameter> {
             settings::REGISTER_TABLE => {
                 Parameter::new(name, "The register's table", Some("^[A-Za-z0-9_.-]{3,255}$"))
             }
-            settings::TOPOLOGY_FILE => topology_file(),
             _ => Parameter::new(name, "A value that the function needs", None),
         });
     }
@@ -389,15 +386,6 @@ fn fencing_parameters(is_first: bool) -> Vec<Parameter> {
         ));
     }
     parameters
-}
-
-/// For the commands in mails and alarms.
-pub(super) fn topology_file() -> Parameter {
-    Parameter::new(
-        parameters::TOPOLOGY_FILE,
-        "What the topology's file is called, for the commands that mails and alarms name",
-        Some(FileName::PATTERN),
-    )
 }
 
 fn environment(

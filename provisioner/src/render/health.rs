@@ -3,10 +3,8 @@
 use fencing::contract;
 use serde::Serialize;
 
-use super::alarms::Says;
-use super::aws::{
-    Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags, topology_file,
-};
+use super::alarms::says;
+use super::aws::{Parameter, Subscription, Tag, existing_topic, parameters, subscriptions, tags};
 use super::engine::{Filled, RenderError, fill};
 use crate::topology::names::HEALTH_REGION;
 use crate::topology::{Region, Topology};
@@ -36,7 +34,7 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
     struct HealthAlarm {
         id: String,
         name: String,
-        says: Says,
+        says: String,
         log: String,
         check: String,
     }
@@ -76,7 +74,8 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
             id: format!("{}Unhealthy", check.id),
             name: format!("{}-unhealthy", check.name),
             log: log_page(region),
-            says: Says::of(
+            says: says(
+                topology,
                 "Route 53 finds from outside that this function could not fence, or gets no answer.",
                 "unhealthy",
             ),
@@ -87,7 +86,8 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
         id: "NoFunctionHealthy".to_owned(),
         name: topology.alarm_name("no-function-healthy"),
         log: log_page(topology.first_region()),
-        says: Says::of(
+        says: says(
+            topology,
             "No function could fence now: a lost site would stay in the accelerator.",
             "no-function-healthy",
         ),
@@ -108,7 +108,6 @@ pub(super) fn health(topology: &Topology) -> Result<Filled, RenderError> {
                         Some("^[a-z0-9.-]+$"),
                     )
                 })
-                .chain([topology_file()])
                 .chain([Parameter::new(
                     parameters::HEALTH_SECRET_VERSION,
                     "The version of the health secret that is current: a rotation is followed by the next apply",

@@ -10,6 +10,7 @@
 
 mod picture;
 
+use fencing::register::next::NextCommand;
 use fencing::register::{Decision, Record, State};
 use fencing::rehearsal::SplitBrain;
 use jiff::Timestamp;
@@ -291,15 +292,12 @@ fn checks(chapter: &Chapter, decision: &Decision, around: &Around<'_>) -> Vec<Fo
                 "{} is still out. Bring it back once the link is repaired:",
                 decision.fenced
             ),
-            Some(format!(
-                "provision rejoin {} {file} --when-healed",
-                decision.fenced
-            )),
+            Some(NextCommand::RejoinWhenHealed(&decision.fenced.0).line(file)),
         );
     } else {
         say(
             "How things stand now:".to_owned(),
-            Some(format!("provision status {file}")),
+            Some(NextCommand::Watch.line(file)),
         );
     }
     if repeated > 0 {

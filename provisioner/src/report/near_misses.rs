@@ -38,7 +38,7 @@ impl ReportedMiss {
         };
         let left = looked.strip_prefix(alert::LEFT);
         let why = left.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(looked);
-        format!("nobody was fenced: {why}")
+        format!("not fenced: {why}")
     }
 }
 
@@ -72,7 +72,7 @@ pub fn near_misses_text(topology: &Topology, reported: &ReportedMisses) -> Strin
     if misses.is_empty() && unread.is_empty() {
         return match topology.alerting.suspicion.seconds() {
             0 => format!(
-                "no near misses are noted: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` ({}) \
+                "no near misses are kept: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` ({}) \
                  that is too short for one\n",
                 topology.function.timeout
             ),
@@ -91,7 +91,7 @@ pub fn near_misses_text(topology: &Topology, reported: &ReportedMisses) -> Strin
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{}  {lasted:>6}  {reporter} did not see {suspect}; {why}",
+            "{}  {lasted:>6}  {reporter} lost sight of {suspect}; {why}",
             miss.from
         );
     }
@@ -161,21 +161,21 @@ mod tests {
             miss(
                 "03:00:00",
                 "03:00:08",
-                Some("left to SiteOffline: site-a sees site-b"),
+                Some("left to SiteOffline: site-a sees site-b again"),
             ),
             miss("20:00:00", "20:00:25", None),
             miss(
                 "12:00:00",
                 "12:00:10",
                 Some(
-                    "left to SiteOffline: site-b has one relay node, and a restart of that looks like a lost site",
+                    "left to SiteOffline: site-b has one relay node, and a restart of it looks like a lost site",
                 ),
             ),
         ];
         let of_b = vec![miss(
             "12:00:01",
             "12:00:09",
-            Some("left to SiteOffline: looking takes too long"),
+            Some("left to SiteOffline: the check takes too long"),
         )];
         [(a, of_a), (b, of_b)]
             .map(|(site, misses)| KeptMisses {
@@ -202,7 +202,7 @@ mod tests {
         for extra in ["alerting: { suspicion: 0s }", "function: { timeout: 10s }"] {
             assert_eq!(
                 near_misses_text(&topology_from(extra), &none),
-                "no near misses are noted: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` (15s) that is too \
+                "no near misses are kept: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` (15s) that is too \
                  short for one\n"
             );
         }

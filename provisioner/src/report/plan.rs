@@ -218,8 +218,8 @@ fn marks_text(text: &mut String, plan: &Plan) {
 fn drift_text(text: &mut String, drift: &StackDrift) {
     let _ = writeln!(
         text,
-        "  ! {}  drifted: changed by hand, and `apply` leaves it so; put it back, or let CloudFormation do it \
-         (create-change-set --deployment-mode REVERT_DRIFT)",
+        "  ! {}  drifted: changed by hand, and `apply` does not change it back; do that by hand, or let \
+         CloudFormation do it (create-change-set --deployment-mode REVERT_DRIFT)",
         drift.stack
     );
     for resource in &drift.resources {

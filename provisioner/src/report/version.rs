@@ -46,7 +46,6 @@ pub struct Versions {
 /// What is deployed for a topology, and what would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfTopology {
-    /// Its name.
     pub name: String,
     /// The function that this program carries, with the topology's authorities: what `apply` would deploy.
     pub package: Option<Package>,

@@ -244,12 +244,12 @@ pub async fn apply(
 /// The rest is planned again without such a Region, once for each: looking anew finds out whether it still is
 /// silent.
 #[derive(Debug, Default)]
-pub(super) struct LostRegions(BTreeMap<String, Failure>);
+pub(super) struct LostRegions(BTreeMap<Region, Failure>);
 
 impl LostRegions {
     /// Notes the Region that a failure was about, if it was about nothing else.
     pub(super) fn note(&mut self, session: &Session, failure: Failure) -> Result<(), Failure> {
-        match failure.outage().map(str::to_owned) {
+        match failure.outage() {
             Some(region) if !self.0.contains_key(&region) => {
                 session.console.say(&format!(
                     "{region} stopped answering ({failure}): continuing with the rest"

@@ -164,7 +164,7 @@ async fn by_name(
     let operated = operate::ask(session, topology, region, event).await?;
     let operated = operated.ok_or_else(|| Failure::NotDeployed {
         function: topology.function_name(),
-        regions: vec![region.to_string()],
+        regions: vec![region.clone()],
     })?;
     operated.done()
 }

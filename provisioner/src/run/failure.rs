@@ -146,7 +146,7 @@ pub enum Failure {
         owner: Option<Box<LockOwner>>,
     },
     #[error("the function {function} is deployed in none of {}", regions.join(", "))]
-    NotDeployed { function: String, regions: Vec<String> },
+    NotDeployed { function: String, regions: Vec<Region> },
     #[error("the function {function} in {region} failed: {message}")]
     FunctionFailed {
         function: String,
@@ -186,7 +186,7 @@ pub enum Failure {
         name: String,
         namespace: String,
     },
-    #[error("gave up after {seconds} seconds waiting for {what} ({until})")]
+    #[error("gave up on {what} after {seconds} seconds of waiting {until}")]
     WorkloadSlow {
         what: String,
         code: &'static str,
@@ -239,6 +239,14 @@ pub enum Failure {
     Overtaken,
     #[error("stopped; nothing is lost")]
     Interrupted,
+    /// A drill that was asked to stop: to run the same command again would begin another one.
+    #[error("stopped; {stands}")]
+    DrillStopped {
+        /// How the link is.
+        stands: &'static str,
+        /// What goes on from there.
+        next: String,
+    },
     /// A fence by force did not end well, and nothing runs meanwhile.
     #[error(transparent)]
     StaysStopped(Box<Failure>),
@@ -317,9 +325,9 @@ impl From<ClusterProblem> for Failure {
 
 impl Failure {
     /// The Region that stopped answering, if that is all that failed.
-    pub fn outage(&self) -> Option<&str> {
+    pub fn outage(&self) -> Option<Region> {
         match self {
-            Self::Call(error) if error.is_outage() => Some(error.region()),
+            Self::Call(error) if error.is_outage() => Region::seen(error.region()),
             _ => None,
         }
     }
@@ -330,7 +338,7 @@ impl Failure {
     #[must_use]
     pub fn weighed(self, other: Self) -> (Self, Self) {
         let weight = |failure: &Self| match failure {
-            Self::Interrupted => 1,
+            Self::Interrupted | Self::DrillStopped { .. } => 1,
             Self::Overtaken => 0,
             outage if outage.outage().is_some() => 0,
             _ => 2,
@@ -409,7 +417,7 @@ impl Failure {
             Self::Unposted { .. } => "webhookUnreachable",
             Self::NotRehearsed { .. } => "notRehearsed",
             Self::Overtaken => "overtaken",
-            Self::Interrupted => "interrupted",
+            Self::Interrupted | Self::DrillStopped { .. } => "interrupted",
             Self::StaysStopped(failure) => failure.code(),
             Self::Declined => "declined",
             Self::NoTerminal => "noTerminal",

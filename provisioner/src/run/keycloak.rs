@@ -80,7 +80,7 @@ impl Hands {
             Ok(keycloak) => Some(Box::new(keycloak)),
             Err(failure) => {
                 session.console.say(&format!(
-                    "Keycloak of {} cannot be seen from here, so what you say of it is believed: {failure}",
+                    "Keycloak of {} cannot be checked from here, so your word for it counts: {failure}",
                     site.name
                 ));
                 None
@@ -153,7 +153,7 @@ impl Hands {
                 }
                 Serving::Unasked(why) => return Some(format!("/lb-check of {what} cannot be asked: {why}")),
                 Serving::Unchecked(why) => format!(
-                    "whether {what} can serve is not checked, beyond its pods being ready: /lb-check: {why}"
+                    "the pods of {what} are ready; /lb-check could not be asked as well ({why}), so continuing"
                 ),
                 Serving::Yes => format!("{what} answers /lb-check with 200"),
             };
@@ -189,7 +189,7 @@ impl Hands {
             Err(failure) => {
                 if !is_away.swap(true, Ordering::Relaxed) {
                     session.console.say(&format!(
-                        "{} cannot be seen any more, so what you say of it is believed, unless the last look contradicted \
+                        "{} can no longer be checked, so your word for it counts, unless the last look contradicted \
                          it: {failure}",
                         keycloak.what()
                     ));

@@ -68,7 +68,7 @@ async fn look(
                 ..Found::default()
             };
             let settings = topology.settings(region, found);
-            let direct = Direct::new(&session.aws, region.as_str(), settings, &loaded.ca_bundles).await;
+            let direct = Direct::new(&session.aws, region, settings, &loaded.ca_bundles).await;
             direct.map_err(|error| error.to_string())
         }
         None => Err("its password cannot be read: the secret's Region does not answer".to_owned()),

@@ -129,12 +129,30 @@ pub async fn split(
             .say("the link is being restored; Ctrl-C again leaves that to `provision drill --restore`");
     }
     // What became of the drill is the lesser news where the link stays cut.
-    restore(session, parts).await.inspect_err(|_| {
-        session.console.say(&format!(
-            "not everything is scaled back; to continue: provision drill {file} --restore"
-        ));
-    })?;
-    fenced
+    if let Err(failure) = restore(session, parts).await {
+        let next = format!("provision drill {file} --restore");
+        session
+            .console
+            .say(&format!("not everything is scaled back; to continue: {next}"));
+        return Err(stopped(failure, "the link is still cut", next));
+    }
+    fenced.map_err(|failure| {
+        let next = format!(
+            "`provision status {file}` says whether a site was fenced, and if so, how to bring it back"
+        );
+        stopped(failure, BACK, next)
+    })
+}
+
+/// What is said of a drill's link once it is whole.
+pub const BACK: &str = "the link is restored";
+
+/// A drill's interruption, with what goes on from there. Any other failure as it is.
+pub fn stopped(failure: Failure, stands: &'static str, next: String) -> Failure {
+    match failure {
+        Failure::Interrupted => Failure::DrillStopped { stands, next },
+        other => other,
+    }
 }
 
 async fn cut_and_watch(
@@ -302,7 +320,7 @@ pub async fn keep(session: &Session, topology: &Topology, measured: &SplitBrain)
     let operated = operate::ask(session, topology, region, &event).await?;
     let operated = operated.ok_or_else(|| Failure::NotDeployed {
         function: topology.function_name(),
-        regions: vec![region.to_string()],
+        regions: vec![region.clone()],
     })?;
     operated.done().map(drop)
 }

@@ -23,7 +23,7 @@ use super::{Failure, Session};
 use crate::observed::status::{
     AcceleratorState, FunctionState, KeptMisses, KeycloakState, RegisterItems, Source, StatusReading,
 };
-use crate::topology::{Mode, Site, SiteName, Topology};
+use crate::topology::{Mode, Region, Site, SiteName, Topology};
 use crate::world::accelerator::Accelerators;
 use crate::world::functions::Functions;
 use crate::world::kubernetes::{ConnectError, Contexts};
@@ -118,9 +118,8 @@ pub async fn near_misses(session: &Session, topology: &Topology) -> Result<Vec<K
 
 async fn register(session: &Session, topology: &Topology) -> Result<RegisterItems, ItemsError> {
     let sites = topology.sites.each_ref().map(|site| site.name.clone());
-    let regions: Vec<String> = topology.regions.iter().map(ToString::to_string).collect();
     of_a_replica(session, topology, async |table| {
-        table.items(&topology.name, &sites, &regions).await
+        table.items(&topology.name, &sites, &topology.regions).await
     })
     .await
 }
@@ -155,17 +154,17 @@ async fn functions(
     session: &Session,
     topology: &Topology,
     deadline: &Deadline,
-) -> BTreeMap<String, Source<Option<FunctionState>>> {
+) -> BTreeMap<Region, Source<Option<FunctionState>>> {
     let name = topology.function_name();
     let looks = topology.regions.iter().map(|region| async {
         let functions = Functions::new(session.aws.lambda(region), region);
-        (region.to_string(), deadline.wait(functions.state(&name)).await)
+        (region.clone(), deadline.wait(functions.state(&name)).await)
     });
     join_all(looks).await.into_iter().collect()
 }
 
 /// What the first function that says so was told.
-fn settings(functions: &BTreeMap<String, Source<Option<FunctionState>>>) -> Option<&Settings> {
+fn settings(functions: &BTreeMap<Region, Source<Option<FunctionState>>>) -> Option<&Settings> {
     functions
         .values()
         .filter_map(|function| function.as_ref().ok()?.as_ref())

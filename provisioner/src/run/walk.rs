@@ -12,6 +12,7 @@ use super::pace::Pace;
 use super::stacks::Driver;
 use super::{Session, Wanted};
 use crate::observed::Identity;
+use crate::plan::turns::{StepTurn, turns};
 use crate::plan::{Plan, Step};
 use crate::report;
 use crate::topology::{Region, Topology};
@@ -88,12 +89,12 @@ impl Walk<'_> {
         last_words: impl Future<Output = ()>,
     ) -> Result<(), Failure> {
         let ahead = PreparedSteps::default();
-        let walked = self.in_order(steps, lock, &ahead, last_words).await;
+        let walked = self.turns(steps, lock, &ahead, last_words).await;
         self.take_back(&ahead).await;
         walked
     }
 
-    async fn in_order<'a>(
+    async fn turns<'a>(
         &self,
         steps: &'a [Step],
         lock: &mut Option<Lock>,
@@ -101,61 +102,44 @@ impl Walk<'_> {
         last_words: impl Future<Output = ()>,
     ) -> Result<(), Failure> {
         let mut last_words = pin!(maybe_done(last_words));
-        let mut rest = steps;
-        while let Some((step, others)) = rest.split_first() {
-            let of_clusters = rest.iter().take_while(|step| step.site().is_some()).count();
-            if of_clusters > 0 {
-                let (of_clusters, others) = rest.split_at(of_clusters);
-                self.clusters(of_clusters, lock.as_ref()).await?;
-                rest = others;
-                continue;
-            }
-            // A function waits for every bucket and for the register.
-            let phase = self.phase(step);
-            let of_lanes = rest
-                .iter()
-                .take_while(|step| phase.is_some() && self.phase(step) == phase)
-                .count();
-            if of_lanes > 1 {
-                let (of_lanes, others) = rest.split_at(of_lanes);
-                self.lanes(of_lanes, others.first(), lock.as_ref(), ahead).await?;
-                rest = others;
-                continue;
-            }
-            // A look at the function changes nothing that others must be kept from.
-            if let [Step::AwaitFunction { .. }, Step::ReleaseLock, after @ ..] = rest
-                && let Some(held) = lock.take()
-            {
-                let (looked, released, ()) =
-                    tokio::join!(self.one(step, None, ahead), held.release(), last_words.as_mut());
-                looked.and(released)?;
-                self.done(&Step::ReleaseLock);
-                rest = after;
-                continue;
-            }
-            rest = others;
-            if let Step::TakeLock { region, bucket } = step {
-                self.may_go_on(lock.as_ref())?;
-                self.begin(step);
-                if lock.is_none() {
-                    *lock = Some(self.take_lock(region, bucket).await?);
+        for turn in turns(steps, self.topology.first_region()) {
+            match turn {
+                StepTurn::Clusters(steps) => self.clusters(steps, lock.as_ref()).await?,
+                StepTurn::Lanes(lanes) => self.lanes(&lanes, lock.as_ref(), ahead).await?,
+                StepTurn::TakeLock { step, region, bucket } => {
+                    self.may_go_on(lock.as_ref())?;
+                    self.begin(step);
+                    if lock.is_none() {
+                        *lock = Some(self.take_lock(region, bucket).await?);
+                    }
+                    self.done(step);
                 }
-                self.done(step);
-                continue;
-            }
-            if *step == Step::ReleaseLock {
-                if let Some(held) = lock.take() {
-                    tokio::join!(held.release(), last_words.as_mut()).0?;
+                StepTurn::ReleaseLock { looks } => {
+                    let look = async {
+                        match looks {
+                            Some(step) => self.one(step, None, ahead).await,
+                            None => Ok(()),
+                        }
+                    };
+                    let release = async {
+                        match lock.take() {
+                            Some(held) => held.release().await,
+                            None => Ok(()),
+                        }
+                    };
+                    let (looked, released, ()) = tokio::join!(look, release, last_words.as_mut());
+                    looked.and(released)?;
+                    self.done(&Step::ReleaseLock);
                 }
-                self.done(step);
-                continue;
-            }
-            let meanwhile = async {
-                if let Some(later) = self.what_the_lock_keeps_waiting(others) {
-                    self.prepare(later, lock.as_ref(), ahead).await;
+                StepTurn::One { step, meanwhile } => {
+                    let prepare = async {
+                        if let Some(later) = meanwhile {
+                            self.prepare(later, lock.as_ref(), ahead).await;
+                        }
+                    };
+                    tokio::join!(self.one(step, lock.as_ref(), ahead), prepare).0?;
                 }
-            };
-            tokio::join!(self.one(step, lock.as_ref(), ahead), meanwhile).0?;
+            }
         }
         last_words.await;
         Ok(())
@@ -323,7 +307,7 @@ impl Walk<'_> {
                 Ok(())
             }
             Step::AwaitWatchdogs { sites, .. } => self.await_watchdogs(sites).await,
-            // The lock is `in_order`'s; the others come in runs, which `clusters` carries out.
+            // These have turns of their own.
             Step::TakeLock { .. }
             | Step::ReleaseLock
             | Step::ApplyObject(_)

@@ -16,7 +16,6 @@ mod decode;
 mod defaults;
 mod diagnostic;
 pub mod explain;
-mod file_name;
 mod grammar;
 mod interval;
 pub mod names;
@@ -36,7 +35,6 @@ pub use crate::yaml::MARK;
 pub use bundles::{CaBundle, Expiry, ReadFile, Validity, endings};
 pub use diagnostic::{Diagnostic, FilePosition, harmless};
 pub use fencing::words::{SiteName, TopologyName};
-pub use file_name::FileName;
 pub use grammar::{
     Accelerator, CacheName, ContextName, DataKey, Email, Endpoint, FilePath, GrammarError, KeyArn, LabelKey,
     LabelValue, Namespace, ObjectName, PolicyArn, Proxy, Region, RoleArn, SecretReference, SecurityGroupId,

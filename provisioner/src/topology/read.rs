@@ -9,7 +9,6 @@ use super::bundles::{self, CaBundle, ReadFile};
 use super::checks::{self, Clash};
 use super::decode::{Decoded, What, decode};
 use super::diagnostic::{Diagnostic, FilePosition};
-use super::file_name::FileName;
 use super::withheld::Withheld;
 use super::{Interval, Topology, schema};
 use crate::yaml::{self, Node, Path, PathSegment, Span, Value};
@@ -96,12 +95,8 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
         let span = report.place(&mistake.path, mistake.is_key);
         report.tell(span, &mistake.path, mistake.message(), hint);
     }
-    let Some(topology) = value else {
+    let Some(mut topology) = value else {
         return Err(report.finish());
-    };
-    let mut topology = Topology {
-        file: FileName::of(file),
-        ..topology
     };
     // A file from before there were suspicions may have a timeout that leaves no room for one. It goes on as it did.
     if root.at(&Path::of("alerting.suspicion")).is_none() && !checks::has_time_to_look(&topology) {

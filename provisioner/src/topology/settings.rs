@@ -65,7 +65,6 @@ impl Topology {
             cleared_caches: self.caches.iter().map(ToString::to_string).collect(),
             deep_percent: self.health.deep_percent,
             hold_after_seconds: self.notify.hold_after.seconds(),
-            topology_file: self.file.to_string(),
             found,
         }
     }

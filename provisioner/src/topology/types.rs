@@ -12,7 +12,6 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::file_name::FileName;
 use super::grammar::{
     Accelerator, CacheName, ContextName, DataKey, Email, Endpoint, FilePath, KeyArn, LabelKey, LabelValue,
     Namespace, ObjectName, PolicyArn, Proxy, Region, RoleArn, SecretReference, SecurityGroupId, ServerName,
@@ -94,9 +93,6 @@ pub struct Topology {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[garde(length(max = 40))]
     pub tags: BTreeMap<TagKey, TagValue>,
-    /// What the file is called that all this was read from.
-    #[serde(skip)]
-    pub file: FileName,
 }
 
 /// How the function signs in to Infinispan.

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use super::aws::{Aws, SignInError};
 use crate::observed::place::Answerer;
-use crate::topology::CaBundle;
+use crate::topology::{CaBundle, Region};
 
 /// Why that cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ impl Direct {
     /// With the settings of the function of `region`.
     pub async fn new(
         aws: &Aws,
-        region: &str,
+        region: &Region,
         settings: Settings,
         bundles: &[CaBundle],
     ) -> Result<Self, DirectError> {
@@ -61,7 +61,7 @@ impl Direct {
             "AWS_ACCESS_KEY_ID" => Some(credentials.access_key_id().to_owned()),
             "AWS_SECRET_ACCESS_KEY" => Some(credentials.secret_access_key().to_owned()),
             "AWS_SESSION_TOKEN" => credentials.session_token().map(str::to_owned),
-            "AWS_REGION" => Some(region.to_owned()),
+            "AWS_REGION" => Some(region.to_string()),
             "LAMBDA_TASK_ROOT" => Some(root.clone()),
             name => of_the_environment(name, |name| std::env::var(name).ok())
                 .or_else(|| aws.endpoints().get(name).cloned()),

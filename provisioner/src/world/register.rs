@@ -223,7 +223,7 @@ impl Table {
         &self,
         topology: &TopologyName,
         sites: &[SiteName; 2],
-        regions: &[String],
+        regions: &[Region],
     ) -> Result<RegisterItems, ItemsError> {
         let watchdogs = sites.iter().map(|site| async move {
             let stamp = self.seen(topology, site).await?;

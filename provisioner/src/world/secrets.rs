@@ -105,7 +105,7 @@ fn behind(replica: ReplicationStatusType) -> Option<ReplicaBehind> {
         None => status.as_str().to_owned(),
     };
     Some(ReplicaBehind {
-        region: replica.region.unwrap_or_default(),
+        region: Region::seen(replica.region.as_deref()?)?,
         why,
     })
 }

@@ -50,7 +50,6 @@ impl Fault {
 /// When it does.
 #[derive(Debug, Clone, Default)]
 pub enum Faults {
-    /// Never.
     #[default]
     Never,
     /// At these calls, counted from when this was set.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::monitoring::{self, Monitoring};
+use super::monitoring::{self, Monitoring, Objects};
 use super::play::Play;
 use super::{DemoError, Programs, clusters, look};
 use crate::standins::local_aws::ACCOUNT;
@@ -68,7 +68,7 @@ impl Play {
     }
 
     /// Whoever is to be told subscribes to each function's topic.
-    async fn subscribe(&self) -> Result<(), DemoError> {
+    pub(super) async fn subscribe(&self) -> Result<(), DemoError> {
         let topic = self.stage.topology.topic_name();
         for region in &self.stage.topology.regions {
             let topic = format!("arn:aws:sns:{region}:{ACCOUNT}:{topic}");
@@ -97,8 +97,9 @@ impl Play {
         )?;
         self.password = generated;
         self.claim_unseen("nobody typed it, and nobody saw it")?;
-        let value = |key: &str| monitoring::value_of(&secrets[0], key).unwrap_or_default();
-        self.credentials = monitoring::basic(&value("username"), &value("password"));
+        self.credentials = Objects::of(&self.stage, 0)
+            .map(|objects| objects.authorization())
+            .unwrap_or_default();
         Ok(())
     }
 

@@ -105,7 +105,6 @@ pub enum Function {
 pub struct Programs {
     /// The real `provision`.
     pub provision: PathBuf,
-    /// The function.
     pub function: Function,
     /// The directory with the examples.
     pub examples: PathBuf,

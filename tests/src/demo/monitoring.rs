@@ -9,6 +9,7 @@
 //! what `apply` wrote; a minute of the watchdog's route is two seconds here. Elsewhere this program posts.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,37 +67,29 @@ impl Monitoring {
         }
     }
 
-    async fn send_watchdogs(
-        &self,
-        stage: &Stage,
-        index: usize,
-    ) -> Result<std::convert::Infallible, DemoError> {
-        let has_all = || {
-            ["Secret", "AlertmanagerConfig", "PrometheusRule"]
-                .iter()
-                .all(|kind| clusters::ours(stage, index, kind).is_some())
-        };
-        while !stage.clusters[index]
-            .calls()
-            .reached(PATIENCE, |_| has_all())
-            .await
-        {}
-        let object = |kind: &str| clusters::ours(stage, index, kind).unwrap_or_default();
-        let secret = object("Secret");
+    async fn send_watchdogs(&self, stage: &Stage, index: usize) -> Result<Infallible, DemoError> {
+        loop {
+            until(stage, index, |objects| objects.is_some()).await;
+            let Some(objects) = Objects::of(stage, index) else {
+                continue;
+            };
+            tokio::select! {
+                ended = self.send(stage, index, &objects) => match ended? {},
+                // Taken away by a destroy, or written anew: Alertmanager is configured again, as by its operator.
+                () = until(stage, index, |now| now != Some(&objects)) => {}
+            }
+        }
+    }
+
+    async fn send(&self, stage: &Stage, index: usize, objects: &Objects) -> Result<Infallible, DemoError> {
         let site = &stage.topology.sites[index];
         let labels = alert::labels(
-            &object("PrometheusRule"),
+            &objects.rule,
             WATCHDOG,
             site.namespace.as_str(),
             site.name.as_str(),
         )?;
-        let urls: Vec<(String, String)> = secret["data"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(key, _)| key.starts_with("url"))
-            .filter_map(|(key, _)| Some((key.clone(), value_of(&secret, key)?)))
-            .collect();
+        let urls = objects.urls();
         match &self.alertmanager {
             Some(program) => {
                 // The URLs' hosts are the local AWS's own; these lead there.
@@ -107,10 +100,10 @@ impl Monitoring {
                 }
                 let secrets = |_: &str, key: &str| match fronts.get(key) {
                     Some(front) => Some(format!("{}webhook", front.url())),
-                    None => value_of(&secret, key),
+                    None => value_of(&objects.secret, key),
                 };
                 let mut configuration =
-                    operator::alertmanager_configuration(&object("AlertmanagerConfig"), &secrets)?;
+                    operator::alertmanager_configuration(&objects.configuration, &secrets)?;
                 hurry(&mut configuration);
                 let alertmanager = Alertmanager::start(program, &configuration)?;
                 loop {
@@ -119,20 +112,62 @@ impl Monitoring {
                 }
             }
             None => loop {
-                let value = |key: &str| value_of(&secret, key).unwrap_or_default();
-                let authorization = basic(&value("username"), &value("password"));
+                let authorization = objects.authorization();
                 let payload = alert::payload(&labels, "sitefence", Timestamp::now()).to_string();
                 let headers = [
                     ("authorization", authorization.as_str()),
                     ("content-type", "application/json"),
                 ];
-                for (_, url) in &urls {
+                for url in urls.values() {
                     stage.aws.post(url, "webhook", &headers, payload.clone()).await?;
                 }
                 tokio::time::sleep(AGAIN).await;
             },
         }
     }
+}
+
+/// What `apply` wrote into a cluster for its monitoring.
+#[derive(Debug, PartialEq)]
+pub(super) struct Objects {
+    secret: Value,
+    configuration: Value,
+    rule: Value,
+}
+
+impl Objects {
+    /// Nothing while one of them is missing.
+    pub(super) fn of(stage: &Stage, index: usize) -> Option<Self> {
+        let object = |kind| clusters::ours(stage, index, kind);
+        Some(Self {
+            secret: object("Secret")?,
+            configuration: object("AlertmanagerConfig")?,
+            rule: object("PrometheusRule")?,
+        })
+    }
+
+    /// The functions' URLs, by the Secret's key.
+    pub(super) fn urls(&self) -> BTreeMap<String, String> {
+        let keys = self.secret["data"].as_object().into_iter().flatten();
+        keys.filter(|(key, _)| key.starts_with("url"))
+            .filter_map(|(key, _)| Some((key.clone(), value_of(&self.secret, key)?)))
+            .collect()
+    }
+
+    /// What Alertmanager sends as its Authorization header.
+    pub(super) fn authorization(&self) -> String {
+        let value = |key| value_of(&self.secret, key).unwrap_or_default();
+        basic(&value("username"), &value("password"))
+    }
+}
+
+/// Waits until this holds of what is in a site's cluster.
+async fn until(stage: &Stage, index: usize, holds: impl Fn(Option<&Objects>) -> bool) {
+    let calls = stage.clusters[index].calls();
+    while !calls
+        .reached(PATIENCE, |_| holds(Objects::of(stage, index).as_ref()))
+        .await
+    {}
 }
 
 /// The watchdog's route, a minute in two seconds.

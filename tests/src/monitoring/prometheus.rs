@@ -18,7 +18,8 @@ pub const PROMETHEUS: &str = "monitoring/main";
 pub struct Prometheus {
     // Before the folder, so that nobody writes there any more when it goes.
     daemon: Daemon,
-    _folder: TempDir,
+    folder: TempDir,
+    configuration: Value,
 }
 
 impl Prometheus {
@@ -49,15 +50,14 @@ impl Prometheus {
                 "api_version": "v2", "static_configs": [{"targets": [alertmanager]}],
             }]},
         });
-        // The pod's reloader fills in which shard it is.
-        let configuration = configuration.to_string().replace("$(SHARD)", "0");
-        std::fs::write(folder.path().join("prometheus.yml"), configuration).map_err(failed)?;
+        configure(folder.path(), &configuration).map_err(failed)?;
         let arguments = [
             "--config.file=prometheus.yml".to_owned(),
             "--storage.tsdb.path=data".to_owned(),
             "--web.listen-address=127.0.0.1:0".to_owned(),
             // What fires before Alertmanager was discovered, which takes five seconds, is lost until it is sent again.
             "--rules.alert.resend-delay=1s".to_owned(),
+            "--web.enable-lifecycle".to_owned(),
             "--log.level=info".to_owned(),
         ];
         let daemon = Daemon::start(
@@ -70,8 +70,20 @@ impl Prometheus {
         )?;
         Ok(Self {
             daemon,
-            _folder: folder,
+            folder,
+            configuration,
         })
+    }
+
+    /// Another scrape job from now on: a pod was found elsewhere.
+    pub async fn scrape(&mut self, job: &Value) -> Result<(), DaemonError> {
+        self.configuration["scrape_configs"] = json!([job]);
+        configure(self.folder.path(), &self.configuration).map_err(|source| DaemonError::Start {
+            what: "Prometheus",
+            source,
+        })?;
+        self.daemon.ask(Method::POST, "/-/reload", None).await?;
+        Ok(())
     }
 
     /// Every line that it printed.
@@ -88,4 +100,10 @@ impl Prometheus {
             .await?;
         Ok(answer["data"]["result"].clone())
     }
+}
+
+fn configure(folder: &Path, configuration: &Value) -> std::io::Result<()> {
+    // The pod's reloader fills in which shard it is.
+    let text = configuration.to_string().replace("$(SHARD)", "0");
+    std::fs::write(folder.join("prometheus.yml"), text)
 }

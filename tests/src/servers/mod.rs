@@ -27,6 +27,7 @@ pub use distribution::Version;
 use front::Front;
 use network::Network;
 pub use node::Node;
+use node::{DOOR, LINK, MEMBERS};
 
 pub const SITES: [&str; 2] = ["site-a", "site-b"];
 
@@ -37,6 +38,9 @@ pub const USERS: [(&str, &str, Role); 2] = [
 
 /// What a server takes by itself from users of a file.
 const OWN_MECHANISMS: &str = "DIGEST BASIC";
+
+/// What the Infinispan operator sets where its resource says nothing.
+const OWN_HEARTBEATS: [u32; 2] = [10_000, 30_000];
 
 /// How long servers may take to start and to see each other, on a machine that is busy.
 const START_LIMIT: Duration = Duration::from_secs(400);
@@ -82,6 +86,8 @@ pub struct Plan {
     pub relays: usize,
     /// Interval and timeout of the failure detection between the sites, in milliseconds.
     pub detection: [u32; 2],
+    /// Interval and timeout of the heartbeats between a relay node and the gossip routers, in milliseconds.
+    pub heartbeats: [u32; 2],
     /// What the servers let callers prove themselves by.
     pub mechanisms: &'static str,
 }
@@ -95,6 +101,7 @@ impl Plan {
             relays: 1,
             // As Keycloak's guide has it; the operator's own default is 8 and 40 seconds.
             detection: [2_000, 15_000],
+            heartbeats: OWN_HEARTBEATS,
             mechanisms: OWN_MECHANISMS,
         }
     }
@@ -126,6 +133,17 @@ impl Site {
 
     pub fn url(&self) -> String {
         format!("https://{}", self.endpoint())
+    }
+
+    /// Its address leads to where its nodes are now, and those that start find each other there.
+    fn find(&mut self) {
+        let members = self.nodes.iter().map(|node| format!("{}[7800]", node.place.door));
+        let members = members.collect::<Vec<_>>().join(",");
+        for node in &mut self.nodes {
+            node.members.clone_from(&members);
+        }
+        self.front
+            .lead_to(self.nodes.iter().map(Node::authority).collect());
     }
 }
 
@@ -160,10 +178,6 @@ impl Servers {
         let router_of = |places: &[network::Place]| format!("{}[12001]", places[plan.nodes].link);
         let routers = format!("{},{}", router_of(first), router_of(second));
         let site = |index: usize, places: &[network::Place]| -> Result<Site, ServersError> {
-            let members: Vec<String> = places[..plan.nodes]
-                .iter()
-                .map(|place| format!("{}[7800]", place.door))
-                .collect();
             let mut nodes = Vec::new();
             for (number, place) in places[..plan.nodes].iter().enumerate() {
                 let name = format!("infinispan-{}-{number}", SITES[index]);
@@ -175,15 +189,17 @@ impl Servers {
                         plan.detection[0].to_string().as_str(),
                     ),
                     ("jgroups.xsite.fd.timeout", plan.detection[1].to_string().as_str()),
-                    ("link.address", &place.link),
+                    ("heartbeat.interval", &plan.heartbeats[0].to_string()),
+                    ("heartbeat.timeout", &plan.heartbeats[1].to_string()),
+                    ("link.address", LINK),
                     ("routers", &routers),
-                    ("members", &members.join(",")),
+                    ("members", MEMBERS),
                     ("site", SITES[index]),
                     ("other", SITES[1 - index]),
                     ("node", &name),
                     ("relays", &plan.relays.to_string()),
-                    ("infinispan.bind.address", &place.door),
-                    ("jgroups.bind.address", &place.door),
+                    ("infinispan.bind.address", DOOR),
+                    ("jgroups.bind.address", DOOR),
                 ]
                 .map(|(name, value)| format!("-D{name}={value}"))
                 .to_vec();
@@ -197,7 +213,7 @@ impl Servers {
                         "-n",
                         &name,
                         "-b",
-                        &place.door,
+                        DOOR,
                     ]
                     .map(str::to_owned),
                 );
@@ -206,6 +222,8 @@ impl Servers {
             let at = &places[plan.nodes];
             let root = folder.path().join(format!("router-{}", SITES[index]));
             fs::create_dir_all(&root).map_err(ServersError::files("a folder for a router"))?;
+            // As the Infinispan operator starts one.
+            let [reaper_interval, expiry] = plan.heartbeats.map(|milliseconds| milliseconds.to_string());
             let arguments = [
                 "-cp",
                 &class_path,
@@ -214,14 +232,22 @@ impl Servers {
                 &at.link,
                 "-port",
                 "12001",
+                "-suspect",
+                "false",
+                "-expiry",
+                &expiry,
+                "-reaper_interval",
+                &reaper_interval,
             ]
             .map(str::to_owned);
-            let front = Front::open(nodes.iter().map(Node::authority).collect());
-            Ok(Site {
+            let front = Front::open(Vec::new());
+            let mut site = Site {
                 nodes,
                 router: Node::new(at.clone(), &root, arguments.to_vec()),
                 front: front.map_err(ServersError::files("a site's address"))?,
-            })
+            };
+            site.find();
+            Ok(site)
         };
         let mut servers = Self {
             sites: [site(0, first)?, site(1, second)?],
@@ -272,6 +298,21 @@ impl Servers {
     pub fn swap(&self, site: usize, to: usize) {
         let nodes = self.sites[to].nodes.iter().map(Node::authority).collect();
         self.sites[site].front.lead_to(nodes);
+    }
+
+    /// A pod goes and another one comes in its place: the same name, another address. It is killed, or asked to end.
+    pub fn replace(&mut self, site: usize, node: usize, killed: bool) -> Result<(), ServersError> {
+        let site = &mut self.sites[site];
+        let moved = &mut site.nodes[node];
+        if killed {
+            moved.kill();
+        } else {
+            moved.stop()?;
+        }
+        moved.place.move_away()?;
+        certify(moved.folder(), &self.authority, &moved.place.door)?;
+        site.find();
+        site.nodes[node].start()
     }
 
     /// Asks one node as somebody, where everybody is met.
@@ -446,18 +487,27 @@ fn lay_out(root: &Path, plan: Plan, authority: &TestAuthority, address: &str) ->
         Role::Admin => "admin".to_owned(),
         Role::Observer => "observer".to_owned(),
     };
-    let pem = authority.server_pem(&["localhost", "127.0.0.1", address])?;
+    certify(root, authority, address)?;
     for (name, text) in [
         ("infinispan.xml", configuration),
         (
             "log4j2.xml",
             include_str!("../../infinispan/log4j2.xml").to_owned(),
         ),
-        ("server.pem", format!("{}{}", pem.certificate, pem.key)),
         ("users.properties", of_users(|user| user.1.to_owned())),
         ("groups.properties", of_users(role)),
     ] {
         fs::write(root.join("conf").join(name), text).map_err(&failed)?;
     }
     Ok(())
+}
+
+/// A certificate for a server at an address.
+fn certify(root: &Path, authority: &TestAuthority, address: &str) -> Result<(), ServersError> {
+    let pem = authority.server_pem(&["localhost", "127.0.0.1", address])?;
+    fs::write(
+        root.join("conf/server.pem"),
+        format!("{}{}", pem.certificate, pem.key),
+    )
+    .map_err(ServersError::files("a server's certificate"))
 }

@@ -21,6 +21,9 @@ use super::distribution::{is_installed, run};
 /// The third octet of an address, and half of each device's name.
 const NUMBERS: std::ops::Range<u32> = 0..250;
 
+/// So far apart are the addresses of one that moves.
+const NODES_AT_MOST: usize = 10;
+
 /// Everything that was made; dropping it takes it away.
 #[derive(Debug)]
 pub(super) struct Network {
@@ -43,6 +46,9 @@ pub(super) struct Place {
     /// The end of its link that a cut takes off.
     link_device: String,
     link_bridge: String,
+    /// Its number among the first addresses of all places.
+    host: usize,
+    moves: usize,
 }
 
 impl Network {
@@ -114,6 +120,8 @@ impl Network {
             door_device: self.name(&format!("d{site}{index}")),
             link_device: self.name(&format!("l{site}{index}")),
             link_bridge: self.link_of(site),
+            host,
+            moves: 0,
             namespace,
         };
         let door = (place.door_device.clone(), self.name("door"));
@@ -162,9 +170,22 @@ impl Place {
     pub(super) fn heal(&self) -> Result<(), ServersError> {
         ip(&["link", "set", &self.link_device, "master", &self.link_bridge])
     }
-}
 
-impl Place {
+    /// Has other addresses from now on, as another pod has.
+    pub(super) fn move_away(&mut self) -> Result<(), ServersError> {
+        self.moves += 1;
+        let host = self.host + NODES_AT_MOST * self.moves;
+        for (address, device) in [(&mut self.door, "door"), (&mut self.link, "link")] {
+            let network = address.rsplit_once('.').map_or("", |(network, _)| network);
+            let other = format!("{network}.{host}");
+            for (what, address) in [("del", &*address), ("add", &other)] {
+                let address = format!("{address}/24");
+                ip(&["-n", &self.namespace, "addr", what, &address, "dev", device])?;
+            }
+            *address = other;
+        }
+        Ok(())
+    }
     /// Isolated ends of a bridge do not reach each other; the bridge's own address reaches them all.
     pub(super) fn isolate(&self, isolated: bool) -> Result<(), ServersError> {
         let state = if isolated { "on" } else { "off" };

@@ -21,11 +21,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Small, and soon started: there are many of them on few processors.
 const JAVA: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx320m"];
 
+/// Stand in the arguments for the addresses that a program and its site have when it is started.
+pub(super) const DOOR: &str = "{door}";
+pub(super) const LINK: &str = "{link}";
+pub(super) const MEMBERS: &str = "{members}";
+
 /// A program that can be started, killed, stopped and started again.
 #[derive(Debug)]
 pub struct Node {
     pub(super) place: Place,
+    /// With [`DOOR`], [`LINK`] and [`MEMBERS`] where addresses belong.
     arguments: Vec<String>,
+    /// Where the nodes of its site are.
+    pub(super) members: String,
     folder: PathBuf,
     running: Option<(Child, Option<ChildStdin>)>,
 }
@@ -35,6 +43,7 @@ impl Node {
         Self {
             place,
             arguments,
+            members: String::new(),
             folder: folder.to_owned(),
             running: None,
         }
@@ -48,11 +57,17 @@ impl Node {
             .append(true)
             .open(self.log())
             .map_err(&failed)?;
+        let arguments = self.arguments.iter().map(|argument| {
+            argument
+                .replace(DOOR, &self.place.door)
+                .replace(LINK, &self.place.link)
+                .replace(MEMBERS, &self.members)
+        });
         let mut child = Command::new("sh")
             .args(["-c", ON_A_LEASH, "sh", "nice", "-n", "5", "ip", "netns", "exec"])
             .args([&self.place.namespace, "java"])
             .args(JAVA)
-            .args(&self.arguments)
+            .args(arguments)
             .current_dir(&self.folder)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().map_err(&failed)?)
@@ -124,6 +139,10 @@ impl Node {
     /// The same where it takes Basic, whatever callers may prove themselves by.
     pub fn aside(&self) -> String {
         format!("{}:11223", self.place.door)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn log(&self) -> PathBuf {

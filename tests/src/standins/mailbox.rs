@@ -54,6 +54,8 @@ impl Mailbox {
     /// Has everything sent here that is published to a topic.
     pub async fn subscribe(&self, aws: &LocalAws, region: &str, topic: &str) -> Result<(), LocalAwsError> {
         let client = aws_sdk_sns::Client::new(&aws.sdk_config(region));
+        // Of a topic of this name that is gone.
+        let earlier = self.inbox.borrow().tokens.get(topic).cloned();
         let failed = |call, message: String| LocalAwsError::Call { call, message };
         client
             .subscribe()
@@ -63,7 +65,10 @@ impl Mailbox {
             .send()
             .await
             .map_err(|error| failed("Subscribe", format!("{error:?}")))?;
-        let token = self.wait(|inbox| inbox.tokens.get(topic).cloned()).await;
+        let new = |token: &&String| Some(*token) != earlier.as_ref();
+        let token = self
+            .wait(|inbox| inbox.tokens.get(topic).filter(new).cloned())
+            .await;
         let token = token.ok_or_else(|| failed("Subscribe", "no token has arrived".to_owned()))?;
         client
             .confirm_subscription()

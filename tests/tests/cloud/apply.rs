@@ -94,6 +94,21 @@ fn an_apply_puts_everything_in_place_and_a_second_one_finds_nothing_to_do() {
     assert_eq!(plan["hasChanges"], false);
     assert_eq!(plan["steps"], Value::Array(Vec::new()));
 
+    // What the file is called on this machine changes nothing, and by the topology's name it is found.
+    let file = |name: &str| cloud.home.path().join(name);
+    std::fs::rename(file("topology.yaml"), file("another.yaml")).unwrap();
+    for named in ["another.yaml", "demo"] {
+        let plan = cloud.run(&[
+            "plan",
+            "--function-zip",
+            "given.zip",
+            "--detailed-exitcode",
+            named,
+        ]);
+        assert_eq!(plan.code, Some(0), "{named}: {plan}");
+        assert!(plan.stdout.contains("\nnothing to do\n"), "{named}: {plan}");
+    }
+
     assert_eq!(
         cloud.endpoints(),
         endpoints,

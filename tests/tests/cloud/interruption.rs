@@ -127,8 +127,8 @@ fn ctrl_c_stops_after_the_current_call_and_says_how_to_go_on() {
     assert_eq!(run.code, Some(1), "{run}");
     assert!(
         run.stderr.ends_with(
-            "error: stopped; nothing is lost\nhint: run the same command again to continue; what was begun at a \
-             server goes on there meanwhile\n"
+            "error: stopped; nothing is lost\nhint: run the same command again to continue. Requests that \
+             were already sent may still take effect\n"
         ),
         "{run}"
     );

@@ -239,7 +239,7 @@ fn destroy_takes_what_it_reaches_and_the_register_last_of_all() {
     assert!(
         destroyed
             .stderr
-            .contains("error: eu-central-1 still has what is ours: "),
+            .contains("error: eu-central-1 still has objects of this deployment: "),
         "{destroyed}"
     );
     assert!(

@@ -250,7 +250,7 @@ fn a_person_may_stop_keycloak_by_deleting_it_and_is_believed_while_the_cluster_i
     let (code, seen) = on_a_terminal(home.path(), &url, rejoin, typed).unwrap();
     assert_eq!(code, Some(0), "{seen}");
     assert_eq!(all.told(), ["unknown", "stopped", "stopped", "ready"], "{seen}");
-    assert_eq!(seen.matches("cannot be seen any more").count(), 1, "{seen}");
+    assert_eq!(seen.matches("can no longer be checked").count(), 1, "{seen}");
 
     // Whoever says that it is ready is not believed where its pods say that they do not serve.
     let refusing = cluster(home.path());
@@ -268,7 +268,8 @@ fn a_person_may_stop_keycloak_by_deleting_it_and_is_believed_while_the_cluster_i
     assert_eq!(all.told(), ["unknown", "stopped", "stopped"], "{seen}");
     for said in [
         "Keycloak of site-b is ready, but does not serve yet: /lb-check of keycloak-0 answers 503",
-        "gave up after 8 seconds waiting for Keycloak of site-b (until all are ready and each answers /lb-check with 200)",
+        "gave up on Keycloak of site-b after 8 seconds of waiting until all are ready and each answers /lb-check \
+         with 200",
     ] {
         assert!(seen.contains(said), "{said}: {seen}");
     }

@@ -31,9 +31,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 struct Monitoring {
     url: FunctionUrl,
-    // Held so that they live as long.
+    /// What Prometheus scrapes.
+    job: Value,
+    prometheus: Prometheus,
+    // Held so that it lives as long.
     _alertmanager: Alertmanager,
-    _prometheus: Prometheus,
 }
 
 pub(crate) struct Chain {
@@ -118,8 +120,9 @@ impl Chain {
             let prometheus = Prometheus::start(&prometheus, &job, rules, interval, &address).unwrap();
             sites.push(Monitoring {
                 url,
+                job,
+                prometheus,
                 _alertmanager: alertmanager,
-                _prometheus: prometheus,
             });
         }
         let schedule = tokio::spawn(every_minute(Arc::clone(&stage.function)));
@@ -133,6 +136,18 @@ impl Chain {
             assert_eq!(came.status, 200, "{came:?}");
         }
         Some(chain)
+    }
+
+    /// A pod goes, killed or asked to end, and another one comes in its place at another address, where its site's
+    /// Prometheus finds it.
+    pub(crate) async fn replace(&mut self, site: usize, node: usize, killed: bool) {
+        let before = self.stage.servers.sites[site].nodes[node].aside();
+        self.stage.servers.replace(site, node, killed).unwrap();
+        let now = self.stage.servers.sites[site].nodes[node].aside();
+        let monitoring = &mut self.sites[site];
+        let found = monitoring.job.to_string().replace(&before, &now);
+        monitoring.job = serde_json::from_str(&found).unwrap();
+        monitoring.prometheus.scrape(&monitoring.job).await.unwrap();
     }
 
     /// All that came from a site so far.

@@ -1,5 +1,7 @@
 //! Sites of several nodes: whichever of them is asked, the relay node is met, and a fence holds on all of them.
 
+use std::time::Instant;
+
 use serde_json::json;
 use tests::servers::{Plan, Version};
 
@@ -90,9 +92,12 @@ async fn a_node_that_hangs_while_its_site_is_cut_is_cut_when_it_wakes(version: V
     servers.cut().unwrap();
     servers.until_seen(0, false, LIMIT).await.unwrap();
     servers.sites[0].nodes[hung].hang().unwrap();
+    let hanging = Instant::now();
     stage.fence(0).await;
+    println!("fenced {:?} after it hung", hanging.elapsed());
     servers.sites[0].nodes[hung].wake().unwrap();
-    servers.until_joined(0, 3, LIMIT).await.unwrap();
+    let took = servers.until_joined(0, 3, LIMIT).await.unwrap();
+    println!("its site has it again {took:?} after it woke");
     until_every_node_is_cut(&stage, 3).await;
 }
 

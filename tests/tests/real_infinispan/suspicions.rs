@@ -36,7 +36,7 @@ async fn a_suspicion_fences_without_waiting_for_the_alert(version: Version) {
     let answer = stage.suspect(0).await;
     assert_eq!(
         (answer.status, answer.body.as_str()),
-        (200, "left to SiteOffline: site-a sees site-b")
+        (200, "left to SiteOffline: site-a sees site-b again")
     );
     stage.servers.cut().unwrap();
     stage.servers.until_seen(0, false, LIMIT).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_site_of_one_relay_node_is_left_to_the_alert(version: Version) {
         (answer.status, answer.body.as_str()),
         (
             200,
-            "left to SiteOffline: site-a has one relay node, and a restart of that looks like a lost site"
+            "left to SiteOffline: site-a has one relay node, and a restart of it looks like a lost site"
         )
     );
     assert!(stage.accelerator.writes().is_empty());

@@ -59,7 +59,6 @@ pub fn settings() -> Settings {
         cleared_caches: vec!["work".to_owned()],
         deep_percent: 100,
         hold_after_seconds: 3600,
-        topology_file: "keycloak.yaml".to_owned(),
         found: Found {
             accelerator_arn: ACCELERATOR.to_owned(),
             endpoint_group_arns: vec![GROUP.to_owned()],

@@ -132,8 +132,8 @@ pub(super) fn missed(
                 return Ok(());
             }
             let sentence = format!(
-                "{own}'s primary relay node does not see {peer}, but another one of its relay nodes does: it is \
-                 decided if that lasts for {DIVIDED_SECONDS} seconds"
+                "{own}'s primary relay node does not see {peer}, but another one of its relay nodes does: after \
+                 {DIVIDED_SECONDS} seconds of this the primary's view decides"
             );
             (Some(since), sentence)
         }

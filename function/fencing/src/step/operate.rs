@@ -189,8 +189,9 @@ pub(super) fn promote(
                 && lives_on(script, asked, seen.as_ref(), &fenced, survivor)?
             {
                 let sentence = format!(
-                    "{fenced}, the survivor of epoch {}, does not look unhealthy, and its Infinispan answers: what \
-                     it has written since would be lost; if it is lost all the same, promote with `--survivor-is-lost`",
+                    "{fenced}, the survivor of epoch {}, seems to be alive: it is not unhealthy in the accelerator, \
+                     and its Infinispan answers. Promoting would lose what it has written since. If you know that it \
+                     is dead, add `--survivor-is-lost`",
                     record.epoch
                 );
                 return Ok(Answer::new(Status::NotNow, sentence));
@@ -298,9 +299,9 @@ fn change(
     };
     let promoted = script.write(promoted)?;
     let mut sentence = format!(
-        "{survivor} will be the survivor from epoch {} on: make sure that its Keycloak runs; what only {fenced} has \
-         is lost to it; when {fenced} starts again, it will have forgotten that its replication was cut: take \
-         {survivor} offline there before anybody writes to it",
+        "{survivor} will be the survivor from epoch {} on. Make sure that its Keycloak runs. Before {fenced} serves \
+         again, take {survivor} offline at {fenced}'s Infinispan: after a restart it no longer knows that \
+         replication is cut. Data that only {fenced} has is not at {survivor}",
         promoted.epoch
     );
     if record.state == State::Rejoining {

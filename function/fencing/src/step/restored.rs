@@ -118,7 +118,7 @@ pub(super) fn resume(script: &mut Script<'_>, by: &str, epoch: Epoch) -> Result<
     let reading = reading(script, accelerator)?;
     let Some(reached) = noted(script, &reading).filter(|reached| reached.is_beyond(&record)) else {
         let sentence = format!(
-            "the register is at epoch {}, and there is no sign that it had been further",
+            "nothing to confirm: the register is at epoch {}, and nothing shows that it was ever later",
             record.epoch
         );
         return Ok(Answer::new(Status::Done, sentence));

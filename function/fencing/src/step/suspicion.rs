@@ -150,11 +150,13 @@ impl Suspicion<'_> {
         let settings = script.settings;
         let (seconds, timeout) = (settings.suspicion_seconds, settings.timeout_seconds);
         if seconds == 0 {
-            return leave("suspicions are not looked into here");
+            return leave("suspicions are switched off");
         }
         if seconds.saturating_add(ROOM_SECONDS) > timeout {
-            let sentence =
-                format!("{seconds} seconds of looking and a fence take longer than {timeout} seconds");
+            let sentence = format!(
+                "a check of {seconds} seconds and a fence do not fit into the function's timeout of \
+                         {timeout} seconds"
+            );
             return leave(sentence);
         }
         Ok(())
@@ -241,7 +243,8 @@ impl Suspicion<'_> {
             if now != node {
                 let reporter = self.reporter;
                 return leave(format!(
-                    "{reporter}'s primary relay node was {node} and is {now}: nobody has missed {} all along",
+                    "{reporter}'s primary relay node changed from {node} to {now} meanwhile: no single node was \
+                     without {} the whole time",
                     self.suspect
                 ));
             }
@@ -254,7 +257,7 @@ impl Suspicion<'_> {
         }
         let Some((register, accelerator)) = found else {
             return leave(format!(
-                "{}'s primary relay node does not see {}, another one of its relay nodes does",
+                "{}'s primary relay node does not see {}, but another one of its relay nodes does",
                 self.reporter, self.suspect
             ));
         };
@@ -280,7 +283,7 @@ impl Suspicion<'_> {
         let most = script.settings.timeout_seconds.saturating_sub(ROOM_SECONDS);
         let most = SignedDuration::from_secs(most.into()) + LATE_AFTER;
         if script.now().duration_since(self.arrived) > most {
-            return leave("looking takes too long");
+            return leave("the check takes too long");
         }
         Ok(())
     }
@@ -302,7 +305,7 @@ impl Suspicion<'_> {
                     "several nodes of {reporter} call themselves its primary relay node"
                 )),
             },
-            Sight::Sees => leave(format!("{reporter} sees {suspect}")),
+            Sight::Sees => leave(format!("{reporter} sees {suspect} again")),
             Sight::Nothing => leave(format!("{reporter}'s primary relay node did not answer")),
             Sight::WrongSite => leave(format!(
                 "the address of {reporter}'s Infinispan leads to another site"
@@ -325,7 +328,7 @@ impl Suspicion<'_> {
             Some(seen) if seen.relays >= RELAYS_AT_LEAST => {}
             Some(_) => {
                 return leave(format!(
-                    "{suspect} has one relay node, and a restart of that looks like a lost site"
+                    "{suspect} has one relay node, and a restart of it looks like a lost site"
                 ));
             }
             None => {
@@ -337,7 +340,8 @@ impl Suspicion<'_> {
         match of(&reporter.0) {
             Some(witness) if witness.node == node => Ok(witness.clone()),
             _ => leave(format!(
-                "{reporter}'s primary relay node, {node}, is not known to have seen {suspect}: it may have become that just now"
+                "{reporter}'s primary relay node, {node}, was not seen with {suspect} in view in the last three \
+                 minutes: it may have only just become the primary"
             )),
         }
     }
@@ -354,7 +358,7 @@ impl Suspicion<'_> {
         match age {
             Ok(Some(seconds)) if u128::from(seconds) * 1000 >= since.as_millis().unsigned_abs() => Ok(()),
             Ok(Some(seconds)) => leave(format!(
-                "{node} has been running for {seconds} seconds, and was seen to see {} before that",
+                "{node} was restarted {seconds} seconds ago, and has not been seen with {} in view since",
                 self.suspect
             )),
             Ok(None) => leave(format!(

@@ -30,7 +30,8 @@ pub(super) struct NodeLine {
 impl NodeLine {
     pub(super) async fn open(mut connector: Connector, to: Uri) -> Result<Self, String> {
         let host = to.authority().map_or("", |authority| authority.as_str());
-        let host = HeaderValue::from_str(host).map_err(|error| format!("`{host}` is no host: {error}"))?;
+        let host =
+            HeaderValue::from_str(host).map_err(|error| format!("`{host}` is not a host name: {error}"))?;
         std::future::poll_fn(|context| connector.poll_ready(context))
             .await
             .map_err(|error| chain(&*error))?;

@@ -129,7 +129,7 @@ impl Infinispan {
             return Ok(None);
         };
         let path = statistics_of(cache);
-        let mut trouble = format!("its node {node} is not reached any more");
+        let mut trouble = format!("its node {node} can no longer be reached");
         let strangers = (0..VIEW_ASKS).map(|_| rest.stranger());
         for client in rest.warm().into_iter().chain(strangers) {
             let asked = async {

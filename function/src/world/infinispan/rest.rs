@@ -354,7 +354,7 @@ impl Rest {
             .authority(self.authority.clone())
             .path_and_query(path)
             .build()
-            .map_err(|error| Trouble::Refused(format!("`{path}` is no path: {error}")))
+            .map_err(|error| Trouble::Refused(format!("`{path}` is not a path: {error}")))
     }
 
     async fn send(

@@ -49,10 +49,6 @@ pub(in crate::plan) fn parameter_values(
             output(standing, known, OUTPUT_URL, OutputReading::Host),
         );
     }
-    values.insert(
-        parameters::TOPOLOGY_FILE.to_owned(),
-        ParameterValue::Known(topology.file.to_string()),
-    );
     // Route 53 would go on asking with the secret of the day on which its check was made.
     values.insert(
         parameters::HEALTH_SECRET_VERSION.to_owned(),

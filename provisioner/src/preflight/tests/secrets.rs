@@ -24,7 +24,7 @@ fn a_replica_that_does_not_follow_is_a_warning() {
         let observed = with(|it| {
             let secret = it.infinispan_secrets.get_mut(REGION).unwrap();
             secret.replicas_behind = vec![ReplicaBehind {
-                region: region.to_owned(),
+                region: region.into(),
                 why: "Failed: the KMS key is disabled".to_owned(),
             }];
         });

@@ -8,12 +8,13 @@ use super::screen::{drill_is_due, infinispan, latest};
 use super::{at, forced, observes, verdict};
 use crate::observed::status::{Source, StatusReading};
 use crate::report::spelling::camel_case;
+use crate::topology::Region;
 
 pub fn status_json(seen: &StatusReading) -> Value {
     let verdict = verdict(seen);
     let names: Vec<&str> = seen.sites.iter().map(SiteName::as_str).collect();
     let sites: Vec<Value> = seen.sites.iter().map(|site| site_json(seen, site)).collect();
-    let of_checkup = |region: &String, part: &dyn Fn(&Checkup) -> Value| {
+    let of_checkup = |region: &Region, part: &dyn Fn(&Checkup) -> Value| {
         let items = seen.register.as_ref().ok();
         items
             .and_then(|items| items.checkups.get(region))
@@ -30,7 +31,7 @@ pub fn status_json(seen: &StatusReading) -> Value {
                     "lastError": of_checkup(region, &|it| json!(it.last_failure)),
                 })))
             });
-            (region.clone(), value)
+            (region.to_string(), value)
         })
         .collect();
     let complaints = verdict.complaints.iter().map(

@@ -12,6 +12,7 @@ pub use self::json::status_json;
 pub use self::screen::status_text;
 
 use fencing::health::{Check, Level, STALE_AFTER_SECONDS, WATCHDOG_SILENT_AFTER_SECONDS};
+use fencing::register::next::NextCommand;
 use fencing::register::{Record, RejoinStep, State};
 use fencing::settings::Mode as Told;
 use fencing::words::SiteName;
@@ -19,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::observed::forced::{ForcedFence, ForcedStep};
 use crate::observed::status::{AcceleratorState, EndpointState, RegisterItems, StatusReading};
-use crate::topology::Mode;
+use crate::topology::{Mode, Region};
 
 /// What it comes to, for programs: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,14 +176,16 @@ fn of_forced(left: &ForcedFence) -> String {
     let (fenced, by, since) = (&left.fenced, &left.by, to_the_second(left.at));
     match left.step {
         ForcedStep::Stopped => format!(
-            "the functions have been stopped since {since} by {by}, who wanted to fence {fenced} by force; nothing has been done yet"
+            "{by} stopped the functions ({since}) in order to fence {fenced} by force; nothing else has been done \
+             yet"
         ),
         ForcedStep::Begun => format!(
-            "{fenced} was fenced by force, begun {since} by {by}, and no function runs until that is recorded"
+            "{fenced} was fenced by force: {by} started that {since}. All functions are stopped until `provision \
+             reconcile` has recorded it"
         ),
         ForcedStep::CutAlone => format!(
-            "replication to {fenced} was cut by force, begun {since} by {by}: both sites serve separately, and no \
-             function runs until that is recorded"
+            "replication to {fenced} was cut by force: {by} started that {since}. Both sites serve separately, and \
+             all functions are stopped until `provision reconcile` has recorded it"
         ),
     }
 }
@@ -206,39 +209,29 @@ fn of_record(topology: &str, record: &Record, observes: bool, file: &str) -> Opt
     if let Some(decision) = &record.decision {
         let (survivor, fenced) = (&decision.survivor.0, &decision.fenced.0);
         let (epoch, since) = (record.epoch, to_the_second(decision.decided_at));
-        let rejoin = format!("provision rejoin {fenced} {file}");
-        let (sentence, next) = match record.state {
+        let next = NextCommand::of(record)?.line(file);
+        let sentence = match record.state {
             State::Open => return None,
-            State::Decided | State::Isolated if record.waiting => (
+            State::Decided | State::Isolated if record.waiting => {
                 format!(
                     "{survivor} will serve alone from epoch {epoch} on, but its promotion is not finished"
-                ),
-                format!("provision promote {survivor} {file}"),
-            ),
-            State::Decided => (
+                )
+            }
+            State::Decided => {
                 format!(
                     "{fenced} is being fenced, begun {since}, epoch {epoch}: it is not out of the accelerator yet"
-                ),
-                format!("provision status {file}"),
+                )
+            }
+            State::Isolated => format!(
+                "{fenced} is being fenced, begun {since}, epoch {epoch}: it is out of the accelerator, and {survivor} may \
+                 still wait for it"
             ),
-            State::Isolated => (
-                format!(
-                    "{fenced} is being fenced, begun {since}, epoch {epoch}: it is out of the accelerator, and {survivor} \
-                     may still wait for it"
-                ),
-                format!("provision status {file}"),
-            ),
-            State::Complete => (
-                format!("{fenced} has been fenced since {since}, epoch {epoch}: {survivor} serves alone"),
-                format!("{rejoin} --when-healed"),
-            ),
-            State::Rejoining => (
-                format!(
-                    "{fenced} is being brought back, epoch {epoch}: {survivor} serves alone until that is done; last step \
-                     {}",
-                    to_the_second(record.written_at)
-                ),
-                rejoin,
+            State::Complete => {
+                format!("{fenced} has been fenced since {since}, epoch {epoch}: {survivor} serves alone")
+            }
+            State::Rejoining => format!(
+                "{fenced} is being brought back, epoch {epoch}: {survivor} serves alone until that is done; last step {}",
+                to_the_second(record.written_at)
             ),
         };
         return Some(verdict(Condition::Fenced, sentence, next));
@@ -336,7 +329,7 @@ fn complaints(seen: &StatusReading, items: &RegisterItems) -> Vec<Complaint> {
 }
 
 /// What a function's own last look found. That a watchdog is silent is said from the stamps, which are newer.
-fn of_checkup(all: &mut Vec<Complaint>, region: &str, seen: &StatusReading, items: &RegisterItems) {
+fn of_checkup(all: &mut Vec<Complaint>, region: &Region, seen: &StatusReading, items: &RegisterItems) {
     let hint = "its schedule runs it every minute; the log of the function says why not";
     let checkup = match items.checkups.get(region) {
         None => {

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 
 use super::{ago, at, next_step, observes, verdict};
 use crate::observed::status::{EndpointState, FunctionState, RegisterItems, StatusReading};
+use crate::topology::Region;
 
 pub(super) const UNKNOWN: &str = "unknown";
 /// Nothing can be said of what is not there.
@@ -199,7 +200,7 @@ fn of_record(record: &Record, seen: &StatusReading, lines: &mut Lines) {
     }
 }
 
-fn of_function(seen: &StatusReading, region: &str, function: Option<&FunctionState>) -> String {
+fn of_function(seen: &StatusReading, region: &Region, function: Option<&FunctionState>) -> String {
     let Some(function) = function else {
         return format!("{region}  not deployed");
     };

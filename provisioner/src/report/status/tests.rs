@@ -77,7 +77,7 @@ fn healthy() -> StatusReading {
         register: Ok(RegisterItems {
             record: Record::empty(),
             watchdogs: sites.iter().map(of_each).collect(),
-            checkups: [("eu-west-1".to_owned(), checkup)].into(),
+            checkups: [("eu-west-1".into(), checkup)].into(),
             drill: None,
         }),
         accelerator: Ok(AcceleratorState {
@@ -86,7 +86,7 @@ fn healthy() -> StatusReading {
             endpoints: vec![endpoint("site-a"), endpoint("site-b")],
         }),
         functions: [(
-            "eu-west-1".to_owned(),
+            "eu-west-1".into(),
             Ok(Some(FunctionState {
                 state: "Active".to_owned(),
                 update: "Successful".to_owned(),
@@ -466,9 +466,9 @@ fn a_warning_is_shown_and_degrades_nothing() {
 fn a_fence_by_force_is_told_whatever_the_register_says() {
     use crate::observed::forced::{ForcedFence, ForcedStep};
     for (step, told) in [
-        (ForcedStep::Stopped, "nothing has been done yet"),
+        (ForcedStep::Stopped, "nothing else has been done yet"),
         (ForcedStep::Begun, "site-b was fenced by force"),
-        (ForcedStep::CutAlone, "both sites serve separately"),
+        (ForcedStep::CutAlone, "Both sites serve separately"),
     ] {
         for answers in [true, false] {
             let mut seen = healthy();

@@ -67,7 +67,7 @@ impl Failure {
             }
             Self::ForeignCode { .. } => Some(
                 "somebody deploys to it without CloudFormation, or writes to its bucket: CloudTrail's \
-                 UpdateFunctionCode and PutObject say who; end that first, then run the same command again, which \
+                 UpdateFunctionCode and PutObject say who; stop that first, then run the same command again, which \
                  puts ours back"
                     .into(),
             ),
@@ -108,7 +108,7 @@ impl Failure {
             Self::NoDeployment { .. } => Some(
                 "name it, and its namespace, in the site's `operator` or `router` in the topology".into(),
             ),
-            Self::NotInOrder { .. } => Some("correct that first; `provision drill` without options needs less".into()),
+            Self::NotInOrder { .. } => Some("correct that first. `provision drill` without options runs all the same".into()),
             Self::DrillLeft { file, .. } => Some(format!("provision drill {file} --restore")),
             Self::NotFenced { .. } => Some(
                 "the link is whole again; `provision drill` without options shows how far an alert gets, and the \
@@ -135,7 +135,7 @@ impl Failure {
                 Some("repair the link between the sites; --give-up-after waits longer".into())
             }
             Self::SurvivorLives { .. } => Some(
-                "a survivor that is alive has what the other site lacks; if you know that it is lost: \
+                "while the survivor is alive, promoting the other site loses data. If you know that it is dead, add \
                  --survivor-is-lost"
                     .into(),
             ),
@@ -146,8 +146,9 @@ impl Failure {
             Self::NotRehearsed { status, .. } => Some(about_answer(*status).into()),
             Self::Overtaken => Some("run the same command again and read the new plan".into()),
             Self::Interrupted => {
-                Some("run the same command again to continue; what was begun at a server goes on there meanwhile".into())
+                Some("run the same command again to continue. Requests that were already sent may still take effect".into())
             }
+            Self::DrillStopped { next, .. } => Some(next.clone()),
             Self::FaultyPlan { .. } => {
                 Some("this is a bug in provision; nothing was changed: please report it with the topology".into())
             }
@@ -179,9 +180,7 @@ fn about_answer(status: u16) -> &'static str {
             "the address leads elsewhere: `provision plan` shows whether the function's URL has changed"
         }
         422 => "the function was deployed for another topology: `provision plan` shows the difference",
-        429 => {
-            "Lambda lets no more requests through just now, alerts included: raise function.reservedConcurrency"
-        }
+        429 => "Lambda is throttling requests, alerts included: raise function.reservedConcurrency",
         _ => "the function's log says more; alerts get the same answer",
     }
 }

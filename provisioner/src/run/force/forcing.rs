@@ -142,7 +142,7 @@ impl Forcing<'_> {
         let answer = self.persist(attempt).await?;
         if answer.status == Status::Done {
             let sentence = format!(
-                "{fenced} is fenced by force; no function runs until `provision reconcile` has recorded that"
+                "{fenced} is fenced by force. All functions are stopped until `provision reconcile` has recorded it"
             );
             return Ok(Answer::new(Status::Done, sentence));
         }

@@ -128,7 +128,7 @@ impl From<Halted> for Failure {
 fn overtaken(why: &str) -> Halted {
     Halted {
         failure: refused(format!(
-            "{why}: this command does nothing more; see `provision status`, and begin again if it is still needed"
+            "{why}, so this command has stopped. Check `provision status`; run it again only if it is still needed"
         )),
         stays: false,
     }
@@ -173,13 +173,13 @@ impl<'a> Forcing<'a> {
         let Some(first) = deployed.first() else {
             return Err(Failure::NotDeployed {
                 function: name,
-                regions: topology.regions.iter().map(ToString::to_string).collect(),
+                regions: topology.regions.iter().cloned().collect(),
             });
         };
         let like = async |one: &StoppedFunction| {
             let direct = Direct::new(
                 &session.aws,
-                one.region.as_str(),
+                &one.region,
                 one.settings.clone(),
                 &loaded.ca_bundles,
             );

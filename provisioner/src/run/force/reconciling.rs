@@ -30,7 +30,7 @@ impl Forcing<'_> {
         let only_stopped = left.step == ForcedStep::Stopped;
         self.say(&match (only_stopped, asked.abandon) {
             (true, _) => format!(
-                "the functions have been stopped since {} by {}, and nothing was done to {fenced}: this lets them run again",
+                "the functions were stopped at {} by {}, and nothing was done to {fenced}: this lets them run again",
                 left.at, left.by
             ),
             (false, true) => format!(
@@ -48,7 +48,7 @@ impl Forcing<'_> {
         if only_stopped || asked.abandon {
             self.give_up(left).await?;
             let sentence = if asked.abandon {
-                format!("that {fenced} was fenced by force is not recorded")
+                format!("that {fenced} was fenced by force was not recorded")
             } else {
                 format!("nothing was done to {fenced} by force")
             };
@@ -69,8 +69,9 @@ impl Forcing<'_> {
             && not_the_other_way(&record, &left.fenced).is_err()
         {
             return Err(refused(format!(
-                "the register has {} as the survivor of epoch {}, against what was forced: functions that run would \
-                 cut off both. `provision reconcile` without --abandon writes the forced decision into it",
+                "the register says that {} survives (epoch {}), but that site was fenced by force: if the functions \
+                 ran now, both sites would be cut off. Run `provision reconcile` without --abandon: it writes the \
+                 forced decision into the register",
                 left.fenced, record.epoch
             ))
             .into());

@@ -138,7 +138,7 @@ fn sites_do_not_share_a_namespace(t: &Topology, found: &mut Vec<Clash>) {
             "sites[1].namespace",
             &["sites[0].namespace", "sites[0].context", "sites[1].context"],
             format!(
-                "both sites are the namespace `{}` of the context `{}`",
+                "both sites are in the namespace `{}` of the context `{}`",
                 a.namespace, a.context
             ),
             "name the context of each site's own cluster; `kubectl config get-contexts -o name` lists them",

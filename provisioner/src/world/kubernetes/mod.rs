@@ -339,7 +339,7 @@ impl Cluster {
     pub async fn ask_pod(&self, namespace: &str, address: &str, path: &str) -> PodAnswer {
         let uri = format!("/api/v1/namespaces/{namespace}/pods/{address}/proxy/{path}");
         let Ok(request) = http::Request::get(uri).body(Body::empty()) else {
-            return PodAnswer::NotAsked(format!("`{address}` is no address"));
+            return PodAnswer::NotAsked(format!("`{address}` is not an address"));
         };
         let asked = async {
             // Not what the client makes of an answer: it takes a pod's own JSON for the API server's.

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{EXAMPLE, Play};
+use crate::demo::stage::NAME;
 use crate::demo::DemoError;
 use crate::demo::look::SiteView;
 
@@ -20,14 +21,14 @@ impl Play {
         let mail = self.show_mail("a site is fenced").await?;
         let told = [
             format!("serves:   {a}; {b} is out\n"),
-            format!("provision rejoin {b} {EXAMPLE} --when-healed"),
+            format!("provision rejoin {b} {NAME} --when-healed"),
         ];
         self.screen.claim(
             "it says what happened and when, who serves, and what to type",
             told.iter().all(|told| mail.message.contains(told)),
             || format!("{mail:?}"),
         )?;
-        let arguments = ["status", EXAMPLE, "--within", "20s"];
+        let arguments = ["status", NAME, "--within", "20s"];
         let ran = self.provision.run(&self.screen, &arguments).await?;
         for line in ran.stdout.lines().take(LINES) {
             self.screen.quote(line);
@@ -95,7 +96,7 @@ impl Play {
         let mail = self.mailbox.mail("both sites serve again").await;
         self.screen.claim(
             "and a mail says that both sites serve again",
-            mail.is_some_and(|mail| mail.message.contains("serves:   both sites\n")),
+            mail.is_some_and(|mail| mail.message.contains("serves:   both sites, according to the register\n")),
             || format!("{:?}", self.mailbox.mails()),
         )?;
         self.claim_writes("with one more write to the accelerator", 2)?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Play;
-use crate::demo::monitoring::Monitoring;
+use crate::demo::monitoring::{Monitoring, Objects};
 use crate::demo::stage::EXAMPLE;
 use crate::demo::{DemoError, Programs};
 
@@ -58,6 +58,7 @@ impl Play {
         script.push_str(&format!("export PATH='{}':\"$PATH\"\n", bin.unwrap_or_default()));
         let file = folder.join("environment");
         fs::write(&file, script).map_err(DemoError::file(&file))?;
+        let flags = self.stage.function_flags().join(" ");
         self.screen.say("In another terminal:");
         self.screen.command(&format!(". {}", file.display()));
         for command in [
@@ -69,6 +70,8 @@ impl Play {
             format!("provision history {EXAMPLE}"),
             format!("provision history 1 {EXAMPLE} --report incident.html"),
             format!("provision drill {EXAMPLE} --split-brain"),
+            format!("provision destroy {EXAMPLE}"),
+            format!("provision apply {EXAMPLE} {flags}"),
         ] {
             self.screen.command(&command);
         }
@@ -95,8 +98,8 @@ impl Play {
 
     async fn goes_on(&self) -> Result<Infallible, DemoError> {
         let mut was_cut = false;
+        let mut was_there = true;
         let mut shown = 0;
-        let function = self.stage.topology.function_name();
         loop {
             let is_cut = self.link_is_cut().exists() || self.routers() == 0;
             match (was_cut, is_cut) {
@@ -111,16 +114,22 @@ impl Play {
                 _ => {}
             }
             was_cut = is_cut;
-            if is_cut {
-                for reporter in [0, 1] {
-                    self.post(&self.credentials, reporter).await?;
+            // What is deployed is up to whoever types: between a destroy and the next apply nothing answers.
+            match (was_there, self.minute(is_cut).await) {
+                (true, Err(error)) => {
+                    self.screen.say(&format!("The function does not run: {error}"));
+                    was_there = false;
                 }
+                (false, Ok(())) => {
+                    let mails = match self.subscribe().await {
+                        Ok(()) => String::new(),
+                        Err(error) => format!(" Nobody gets its mails: {error}"),
+                    };
+                    self.screen.say(&format!("The function runs again.{mails}"));
+                    was_there = true;
+                }
+                _ => {}
             }
-            let minute = json!({"sitefence": "sweep"});
-            self.stage
-                .aws
-                .invoke(self.stage.region(), &function, &minute)
-                .await?;
             let mails = self.mailbox.mails();
             for mail in mails.get(shown..).unwrap_or_default() {
                 self.screen.say("A mail:");
@@ -129,5 +138,22 @@ impl Play {
             shown = mails.len();
             tokio::time::sleep(EVERY).await;
         }
+    }
+
+    /// What a minute brings: both sites' reports while the link is cut, and the schedule.
+    async fn minute(&self, is_cut: bool) -> Result<(), DemoError> {
+        for reporter in [0, 1].into_iter().filter(|_| is_cut) {
+            let Some(objects) = Objects::of(&self.stage, reporter) else {
+                continue;
+            };
+            for url in objects.urls().values() {
+                self.post_to(url, &objects.authorization(), reporter).await?;
+            }
+        }
+        let function = self.stage.topology.function_name();
+        let minute = json!({"sitefence": "sweep"});
+        let region = self.stage.region();
+        self.stage.aws.invoke(region, &function, &minute).await?;
+        Ok(())
     }
 }

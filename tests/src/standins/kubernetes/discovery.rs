@@ -9,7 +9,6 @@ use super::kinds::ResourceType;
 /// The aggregated form's type, as clients ask for it and as it is answered.
 pub(super) const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/// `/version`.
 pub(super) fn version() -> Value {
     json!({
         "major": "1", "minor": "33", "gitVersion": "v1.33.4", "gitCommit": "", "gitTreeState": "clean",

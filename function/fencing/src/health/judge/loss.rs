@@ -173,8 +173,8 @@ impl Judge<'_> {
                     return obstacle(
                         Reason::Unfit,
                         format!("{own} is not fit to survive: {unfit}"),
-                        "check both sites: if the other one is the better survivor, its own report or an operator's \
-                         `fence` decides that",
+                        "check both sites: if the other one should survive, wait for its own report, or fence this \
+                         one: `provision fence`",
                     );
                 }
             }
@@ -188,7 +188,7 @@ impl Judge<'_> {
             return obstacle(
                 Reason::Divided,
                 format!("another relay node of {own} still sees {peer}"),
-                "if that lasts for a minute, it is decided",
+                "if they still disagree after a minute, the primary relay node's view decides",
             );
         }
         obstacle(
