@@ -19,7 +19,13 @@ const GRACE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Small, and soon started: there are many of them on few processors.
-const JAVA: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx320m"];
+const JAVA: [&str; 4] = [
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xmx320m",
+    // As the server's own start script has it.
+    "-Djava.net.preferIPv4Stack=true",
+];
 
 /// Stand in the arguments for the addresses that a program and its site have when it is started.
 pub(super) const DOOR: &str = "{door}";

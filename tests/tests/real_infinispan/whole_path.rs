@@ -20,6 +20,7 @@ with_both_versions!(
     restarts_of_relay_nodes_fence_nobody,
     pods_that_move_fence_nobody,
     a_link_that_flaps_fences_nobody,
+    ten_seconds_fence_nobody_with_a_longer_failure_detection,
     a_relay_node_that_hangs_is_suspected_of_nothing_where_there_is_another,
     a_lost_link_is_fenced_sooner_with_a_shorter_failure_detection,
     restarts_and_flaps_fence_nobody_with_a_shorter_failure_detection,
@@ -29,7 +30,7 @@ const ROUNDS: &str = "SITEFENCE_ROUNDS";
 const OTHER_HEARTBEATS: &str = "SITEFENCE_HEARTBEATS";
 
 /// A loss that is over is reported as such with its group's next interval, and up to half a minute later Alertmanager
-/// forgets the group; until then a new suspicion waits for an interval, too.
+/// should forget the group; until then a new suspicion waits for an interval, too.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
 fn rounds(usually: usize) -> usize {
@@ -40,12 +41,11 @@ fn rounds(usually: usize) -> usize {
 /// What docs/assumptions.md asks for: a gossip router that is out of reach is missed before its site is.
 const HEARTBEATS: [u32; 2] = [2_000, 6_000];
 
-fn heartbeats() -> [u32; 2] {
-    let Ok(stated) = std::env::var(OTHER_HEARTBEATS) else {
-        return HEARTBEATS;
-    };
+/// An interval and a timeout in milliseconds, where others are to be tried.
+fn stated(variable: &str) -> Option<[u32; 2]> {
+    let stated = std::env::var(variable).ok()?;
     let (interval, timeout) = stated.split_once(',').unwrap();
-    [interval, timeout].map(|milliseconds| milliseconds.parse().unwrap())
+    Some([interval, timeout].map(|milliseconds| milliseconds.parse().unwrap()))
 }
 
 /// As the operator's custom resource makes them where each pod is to be a relay node.
@@ -53,7 +53,7 @@ fn two_relays(version: Version) -> Plan {
     Plan {
         nodes: 2,
         relays: 2,
-        heartbeats: heartbeats(),
+        heartbeats: stated(OTHER_HEARTBEATS).unwrap_or(HEARTBEATS),
         ..Plan::small(version)
     }
 }
@@ -192,10 +192,6 @@ async fn restarts_and_flaps_fence_nobody_with_a_shorter_failure_detection(versio
 }
 
 /// One at each site at a time, in turn the primary and the other one, killed and asked to end.
-///
-/// A primary that is killed and starts again at once, at its old address, is not let in by its site for 43 seconds, then
-/// becomes a site of its own, and merges a minute after that. That takes ten times as long as any other restart, so it is
-/// done now and then.
 async fn restarts(chain: &mut Chain) {
     settled(chain).await;
     let mut restarted = 0;
@@ -204,11 +200,7 @@ async fn restarts(chain: &mut Chain) {
         for site in 0..SITES.len() {
             let primary = chain.stage.servers.primaries(site).await[0];
             let is_primary = (round + site) % 2 == 0;
-            let killed = if is_primary {
-                round % 15 == 0
-            } else {
-                round / 2 % 2 == 0
-            };
+            let killed = round / 2 % 2 == site;
             let node = if is_primary { primary } else { 1 - primary };
             let node = &mut chain.stage.servers.sites[site].nodes[node];
             if killed {
@@ -228,6 +220,9 @@ async fn restarts(chain: &mut Chain) {
 
 /// A pod goes, and another one comes in its place with another address: killed and asked to end, in turn the primary
 /// and the other one, in turn at either site.
+///
+/// This has failed in two runs of three, and rightly: a killed primary's replacement may be a site of its own for a while
+/// that sees nobody, and the other site is fenced on its word.
 async fn pods_that_move_fence_nobody(version: Version) {
     let Some(mut chain) = Chain::set(two_relays(version)).await else {
         return;
@@ -245,13 +240,31 @@ async fn pods_that_move_fence_nobody(version: Version) {
     told(&chain);
 }
 
-/// Shorter than the failure detection of the guide, so that nobody loses anybody.
+/// Shorter than what Infinispan loses a site by with the failure detection of the guide, and that is shorter than its
+/// timeout: what got lost the kernel sends again after 6 and then after 13 seconds, and not in between. So a link that is
+/// away for ten seconds may be away for Infinispan's fifteen, and its site is truly lost then.
 async fn a_link_that_flaps_fences_nobody(version: Version) {
     let Some(chain) = Chain::set(two_relays(version)).await else {
         return;
     };
     for _ in 0..rounds(1) {
-        flaps(&chain, &[3, 8, 10]).await;
+        flaps(&chain, &[3, 8]).await;
+    }
+    told(&chain);
+}
+
+/// What outlasts the kernel's pause, for who prefers a later fence to one of those.
+async fn ten_seconds_fence_nobody_with_a_longer_failure_detection(version: Version) {
+    let plan = Plan {
+        detection: [2_000, 20_000],
+        heartbeats: [2_000, 18_000],
+        ..two_relays(version)
+    };
+    let Some(chain) = Chain::set(plan).await else {
+        return;
+    };
+    for _ in 0..rounds(1) {
+        flaps(&chain, &[10]).await;
     }
     told(&chain);
 }
