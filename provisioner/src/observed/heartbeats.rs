@@ -46,7 +46,10 @@ mod tests {
         };
         for (said, expected) in [
             (json!({ "interval": 2000, "timeout": 6000 }), Some((2, 6))),
-            (json!({ "enabled": true, "interval": 1500, "timeout": 6001 }), Some((2, 7))),
+            (
+                json!({ "enabled": true, "interval": 1500, "timeout": 6001 }),
+                Some((2, 7)),
+            ),
             // One alone: the other stays the operator's.
             (json!({ "timeout": 20000 }), Some((10, 20))),
             (json!({ "interval": "soon" }), Some((10, 30))),
@@ -57,6 +60,9 @@ mod tests {
         ] {
             assert_eq!(of(said.clone()), expected, "{said}");
         }
-        assert_eq!(of_infinispan(&json!({ "spec": {} })), Some(Heartbeats::OF_THE_OPERATOR));
+        assert_eq!(
+            of_infinispan(&json!({ "spec": {} })),
+            Some(Heartbeats::OF_THE_OPERATOR)
+        );
     }
 }

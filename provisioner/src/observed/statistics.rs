@@ -44,8 +44,11 @@ fn of_tree(template: &Value) -> Option<bool> {
 
 /// `<distributed-cache statistics="true">`, of the first element that is a cache.
 fn of_xml(template: &str) -> Option<bool> {
-    let mut elements = template.split('<').filter_map(|element| element.split('>').next());
-    let element = elements.find(|element| element.split([' ', '\n', '\t', '/']).next().is_some_and(is_cache))?;
+    let mut elements = template
+        .split('<')
+        .filter_map(|element| element.split('>').next());
+    let element =
+        elements.find(|element| element.split([' ', '\n', '\t', '/']).next().is_some_and(is_cache))?;
     let Some((_, after)) = element.split_once("statistics") else {
         return Some(false);
     };
@@ -58,7 +61,10 @@ fn of_xml(template: &str) -> Option<bool> {
 fn is_cache(kind: &str) -> bool {
     ["distributed", "replicated", "invalidation", "local", "scattered"]
         .iter()
-        .any(|mode| kind.strip_prefix(mode).is_some_and(|rest| rest == "-cache" || rest == "Cache"))
+        .any(|mode| {
+            kind.strip_prefix(mode)
+                .is_some_and(|rest| rest == "-cache" || rest == "Cache")
+        })
 }
 
 #[cfg(test)]
@@ -84,10 +90,19 @@ mod tests {
             ),
             ("distributedCache:\n  mode: SYNC\n", Some(false)),
             ("distributedCache:\n  statistics: false\n", Some(false)),
-            ("actionTokens:\n  replicatedCache:\n    statistics: true\n", Some(true)),
-            (r#"{"distributed-cache": {"mode": "SYNC", "statistics": true}}"#, Some(true)),
+            (
+                "actionTokens:\n  replicatedCache:\n    statistics: true\n",
+                Some(true),
+            ),
+            (
+                r#"{"distributed-cache": {"mode": "SYNC", "statistics": true}}"#,
+                Some(true),
+            ),
             (r#"{"local-cache": {}}"#, Some(false)),
-            (r#"<distributed-cache name="a" statistics="true"><encoding/></distributed-cache>"#, Some(true)),
+            (
+                r#"<distributed-cache name="a" statistics="true"><encoding/></distributed-cache>"#,
+                Some(true),
+            ),
             (
                 "<infinispan>\n<cache-container>\n<distributed-cache\n statistics = 'false'/></cache-container></infinispan>",
                 Some(false),
@@ -102,7 +117,11 @@ mod tests {
             ("", None),
         ] {
             let objects = [cache("actionTokens", template)];
-            assert_eq!(of_cache(&objects, "infinispan", "actionTokens"), expected, "{template}");
+            assert_eq!(
+                of_cache(&objects, "infinispan", "actionTokens"),
+                expected,
+                "{template}"
+            );
         }
     }
 

@@ -42,11 +42,16 @@ pub async fn asked(
         .into_iter()
         .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust });
     let statistics = asked.iter().filter_map(|(site, answer)| match answer {
-        Whereabouts::Told(place) if place.site == site.as_str() => Some((site.clone(), place.keeps_statistics?)),
+        Whereabouts::Told(place) if place.site == site.as_str() => {
+            Some((site.clone(), place.keeps_statistics?))
+        }
         _ => None,
     });
     let statistics = statistics.collect();
-    (mistrusted.chain(judge(topology, urls, &asked)).collect(), statistics)
+    (
+        mistrusted.chain(judge(topology, urls, &asked)).collect(),
+        statistics,
+    )
 }
 
 /// What answers at each site's address. Signs in where the deployed function does, and elsewhere if it `signs_in`.

@@ -262,7 +262,10 @@ impl Infinispan {
                 Some(cache) => {
                     // Where that is not to be heard, the rest is.
                     let answer = self.get(at, &statistics_of(cache)).await;
-                    answer.and_then(|body| read::age(&body)).ok().map(|age| age.is_some())
+                    answer
+                        .and_then(|body| read::age(&body))
+                        .ok()
+                        .map(|age| age.is_some())
                 }
                 None => None,
             };

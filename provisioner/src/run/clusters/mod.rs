@@ -15,8 +15,8 @@ use super::Session;
 use super::exposed::{self, Gets, Quietly};
 use super::webhook::WebhookValues;
 use crate::observed::cluster::{
-    CACHES, CONFIG_MAPS, ClusterLook, ClusterReading, ClusterStanding, Comparison, INFINISPANS, Looks, MONITORING,
-    OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, STATEFUL_SETS,
+    CACHES, CONFIG_MAPS, ClusterLook, ClusterReading, ClusterStanding, Comparison, INFINISPANS, Looks,
+    MONITORING, OPENSHIFT, POD_MONITORS, PROMETHEUS_RULES, Resource, SECRETS, STATEFUL_SETS,
 };
 use crate::observed::{cluster_endpoint, infinispan, statistics};
 use crate::preflight::ours::{Choices, OURS, resource};

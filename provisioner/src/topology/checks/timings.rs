@@ -62,7 +62,8 @@ pub(super) fn suspicion_leaves_time_to_fence(t: &Topology, found: &mut Vec<Clash
 /// What can be done about it: below a certain timeout no suspicion is short enough.
 fn room_for(suspicion: Interval, timeout: Interval) -> String {
     let least = suspicion.seconds().saturating_add(ROOM_SECONDS);
-    let longer = format!("make `function.timeout` {least}s or longer, and `alerting.groupInterval` longer than that");
+    let longer =
+        format!("make `function.timeout` {least}s or longer, and `alerting.groupInterval` longer than that");
     match timeout.seconds().checked_sub(ROOM_SECONDS) {
         Some(most) if most >= LEAST_SUSPICION_SECONDS => {
             format!("make `alerting.suspicion` at most {most}s, or 0s, which switches it off; or {longer}")

@@ -166,7 +166,9 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
             let least = SUSPICION_SECONDS + ROOM_SECONDS;
             let timeout = topology.function.timeout;
             let needs = if timeout.seconds() < least {
-                format!("off; with a `function.timeout` of {least}s or longer (it is {timeout}) and {SUSPICION_SECONDS}s")
+                format!(
+                    "off; with a `function.timeout` of {least}s or longer (it is {timeout}) and {SUSPICION_SECONDS}s"
+                )
             } else {
                 format!("off; with {SUSPICION_SECONDS}s")
             };
@@ -245,7 +247,8 @@ fn long_heartbeats(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'
     for survivor in &topology.sites {
         let detection = detected(survivor, read).detection;
         // Of a site that nobody knows anything of it is said with its relay nodes.
-        let Some(shorter) = relays::proposed(detection).filter(|_| relays::has_several(survivor, read)) else {
+        let Some(shorter) = relays::proposed(detection).filter(|_| relays::has_several(survivor, read))
+        else {
             continue;
         };
         let fenced = topology.peer_of(survivor);

@@ -310,7 +310,9 @@ fn look(topology: &Topology, survivor: &Site, read: &Readings) -> Stage {
     let longest = timeout.saturating_sub(ROOM_SECONDS);
     let longest = longest.min(alerting.seconds_until_sent()).max(usual);
     let goes_on = longest > usual && !relays::has_one(survivor, read);
-    let mut why = "alerting.suspicion: the function checks for itself; nothing waits in Prometheus or Alertmanager".to_owned();
+    let mut why =
+        "alerting.suspicion: the function checks for itself; nothing waits in Prometheus or Alertmanager"
+            .to_owned();
     if goes_on {
         why.push_str(&format!(
             "; up to {longest} s instead of {usual} s while another relay node still sees the site (function.timeout less \

@@ -39,7 +39,12 @@ pub(super) fn has_one(site: &Site, read: &Readings) -> bool {
 }
 
 /// Whether a suspicion of `fenced` may lead to a fence at all.
-pub(super) fn suspicion_decides(topology: &Topology, survivor: &Site, fenced: &Site, read: &Readings) -> bool {
+pub(super) fn suspicion_decides(
+    topology: &Topology,
+    survivor: &Site,
+    fenced: &Site,
+    read: &Readings,
+) -> bool {
     let alerting = &topology.alerting;
     let (look, alert) = (alerting.suspicion.seconds(), alerting.seconds_until_sent());
     (1..alert).contains(&look)
@@ -120,7 +125,9 @@ pub(super) fn disagreement(topology: &Topology, survivor: &Site, read: &Readings
     let why = if is_likely {
         format!("the survivor's {nodes} may disagree: {with}, {from}; {waits}")
     } else {
-        format!("if one of the survivor's {nodes} goes on seeing the lost site, in spite of {with}, {from}: {waits}")
+        format!(
+            "if one of the survivor's {nodes} goes on seeing the lost site, in spite of {with}, {from}: {waits}"
+        )
     };
     Some(Disagreement {
         stage: Stage {
@@ -162,7 +169,11 @@ mod tests {
             (Some(Heartbeats::SHORTER), SHORT, true),
             (None, OPERATOR, false),
         ] {
-            assert_eq!(are_in_time(heartbeats, detection), is_in_time, "{heartbeats:?} {detection:?}");
+            assert_eq!(
+                are_in_time(heartbeats, detection),
+                is_in_time,
+                "{heartbeats:?} {detection:?}"
+            );
         }
         assert_eq!(proposed(GUIDE), Some(Heartbeats::SHORT));
         assert_eq!(proposed(SHORT), Some(Heartbeats::SHORTER));
@@ -188,20 +199,29 @@ mod tests {
         let (is_likely, basis, why) = of(&topology, &Readings::default()).unwrap();
         assert_eq!((is_likely, basis), (true, Basis::Assumed));
         assert!(why.contains("assumed to be two or more"), "{why}");
-        assert!(why.contains("every 10s, timeout 30s, the Infinispan operator's own"), "{why}");
+        assert!(
+            why.contains("every 10s, timeout 30s, the Infinispan operator's own"),
+            "{why}"
+        );
 
         topology.sites[0].infinispan.relay_nodes = Some(2);
         topology.sites[0].infinispan.heartbeats = Some(Heartbeats::SHORT);
         let (is_likely, basis, why) = of(&topology, &Readings::default()).unwrap();
         assert_eq!((is_likely, basis), (false, Basis::Stated));
-        assert!(why.contains("goes on seeing the lost site, in spite of heartbeats"), "{why}");
+        assert!(
+            why.contains("goes on seeing the lost site, in spite of heartbeats"),
+            "{why}"
+        );
 
         // What was read is so, whatever is stated.
         let mut read = Readings::default();
         read.heartbeats.insert(name.clone(), None);
         let (is_likely, basis, why) = of(&topology, &read).unwrap();
         assert_eq!((is_likely, basis), (true, Basis::Read));
-        assert!(why.contains("no heartbeats to the gossip routers, from the Infinispan resource"), "{why}");
+        assert!(
+            why.contains("no heartbeats to the gossip routers, from the Infinispan resource"),
+            "{why}"
+        );
         read.relay_nodes.insert(name, 1);
         assert_eq!(of(&topology, &read), None);
     }

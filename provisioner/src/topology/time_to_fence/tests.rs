@@ -69,7 +69,8 @@ fn a_file_whose_timeout_leaves_no_time_to_look_goes_on_without_suspicions() {
     let topology = topology_from("function: { timeout: 13s }");
     assert_eq!(topology.alerting.suspicion.seconds(), 0);
     let said = advice(&topology, &Readings::default());
-    let needs = "off; with a `function.timeout` of 14s or longer (it is 13s) and 6s the function checks for itself";
+    let needs =
+        "off; with a `function.timeout` of 14s or longer (it is 13s) and 6s the function checks for itself";
     assert!(said.iter().any(|it| it.what.starts_with(needs)), "{said:?}");
     let topology = topology_from("function: { timeout: 14s }");
     assert_eq!(topology.alerting.suspicion.seconds(), 6);
@@ -94,7 +95,11 @@ fn a_site_with_one_relay_node_is_fenced_by_the_alert_alone() {
     let looks = cases[1].stages.iter().find(|stage| stage.name == "look").unwrap();
     assert_eq!(looks.seconds, 6);
     assert!(!looks.why.contains("another relay node"), "{}", looks.why);
-    assert!(cases[1].delays.iter().all(|stage| stage.name != "disagreement"), "{:?}", cases[1].delays);
+    assert!(
+        cases[1].delays.iter().all(|stage| stage.name != "disagreement"),
+        "{:?}",
+        cases[1].delays
+    );
 }
 
 /// While another relay node still sees the site it goes on, until the function has to answer or the alert is there.
@@ -106,7 +111,10 @@ fn a_look_lasts_as_long_as_the_timeout_allows_but_never_longer_than_the_alert_ta
         ("function: { timeout: 14s }", 6),
         ("function: { timeout: 18s }", 10),
         ("function: { timeout: 60s }\nalerting: { groupInterval: 90s }", 15),
-        ("function: { timeout: 60s }\nalerting: { groupInterval: 90s, suspicion: 14s }", 15),
+        (
+            "function: { timeout: 60s }\nalerting: { groupInterval: 90s, suspicion: 14s }",
+            15,
+        ),
     ] {
         let topology = topology_from(settings);
         let cases = worst_cases(&topology, &guide(&topology));
@@ -118,7 +126,8 @@ fn a_look_lasts_as_long_as_the_timeout_allows_but_never_longer_than_the_alert_ta
         assert_eq!(look.why.contains(&goes_on), seconds > usual, "{}", look.why);
     }
     // One that is meant to last longer than the alert takes decides nothing: the alert does, beside it.
-    let patient = topology_from("function: { timeout: 60s }\nalerting: { groupInterval: 90s, suspicion: 15s }");
+    let patient =
+        topology_from("function: { timeout: 60s }\nalerting: { groupInterval: 90s, suspicion: 15s }");
     assert_eq!(totals(&patient, &guide(&patient)), [49, 49]);
 }
 
@@ -161,7 +170,10 @@ fn relay_nodes_that_disagree_are_counted_and_what_would_spare_that_is_said() {
     read.heartbeats.insert(survivor, None);
     assert_eq!(totals(&alone, &read), [49, 129]);
     let said = advice(&alone, &read);
-    assert!(said.iter().any(|it| it.what.contains("80s shorter: without any")), "{said:?}");
+    assert!(
+        said.iter().any(|it| it.what.contains("80s shorter: without any")),
+        "{said:?}"
+    );
 }
 
 /// The function asks the survivor's node for its age.
@@ -177,7 +189,10 @@ fn without_statistics_of_the_first_cache_a_site_is_fenced_by_the_alert_alone() {
     assert!(!look(&read).unwrap().contains("assumed"));
     read.statistics.remove(&topology.sites[0].name);
     let assumed = look(&read).unwrap();
-    assert!(assumed.contains("assumed: the survivor's cache actionTokens keeps statistics"), "{assumed}");
+    assert!(
+        assumed.contains("assumed: the survivor's cache actionTokens keeps statistics"),
+        "{assumed}"
+    );
     assert_eq!(totals(&topology, &read), [41, 41]);
     assert_eq!(advice(&topology, &read), []);
     read.statistics.insert(topology.sites[0].name.clone(), false);
@@ -185,7 +200,12 @@ fn without_statistics_of_the_first_cache_a_site_is_fenced_by_the_alert_alone() {
     let said = advice(&topology, &read);
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(said[0].path, "caches[0]");
-    assert!(said[0].what.contains("actionTokens of site-a keeps no statistics"), "{said:?}");
+    assert!(
+        said[0]
+            .what
+            .contains("actionTokens of site-a keeps no statistics"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -199,7 +219,10 @@ fn the_alert_has_to_get_through_beside_the_looks() {
     assert_eq!(said("function: { reservedConcurrency: 2 }"), 1);
     assert_eq!(said("function: { reservedConcurrency: 3 }"), 1);
     assert_eq!(said("function: { reservedConcurrency: 4 }"), 0);
-    assert_eq!(said("function: { reservedConcurrency: 2 }\nalerting: { suspicion: 0s }"), 0);
+    assert_eq!(
+        said("function: { reservedConcurrency: 2 }\nalerting: { suspicion: 0s }"),
+        0
+    );
     assert_eq!(said(""), 0);
 }
 

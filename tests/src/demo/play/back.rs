@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::{EXAMPLE, Play};
-use crate::demo::stage::NAME;
 use crate::demo::DemoError;
 use crate::demo::look::SiteView;
+use crate::demo::stage::NAME;
 
 /// A cache that Keycloak writes to.
 const CACHE: &str = "sessions";
@@ -96,7 +96,10 @@ impl Play {
         let mail = self.mailbox.mail("both sites serve again").await;
         self.screen.claim(
             "and a mail says that both sites serve again",
-            mail.is_some_and(|mail| mail.message.contains("serves:   both sites, according to the register\n")),
+            mail.is_some_and(|mail| {
+                mail.message
+                    .contains("serves:   both sites, according to the register\n")
+            }),
             || format!("{:?}", self.mailbox.mails()),
         )?;
         self.claim_writes("with one more write to the accelerator", 2)?;
