@@ -26,8 +26,9 @@ fn main() -> io::Result<()> {
         rerun_if_changed(&path);
         Ok(format!("Some(include_bytes!({:?}))", path.display().to_string()))
     };
+    // Constants would be in the program as often as they are used.
     let text = format!(
-        "const ARM64: Option<&[u8]> = {};\nconst X86_64: Option<&[u8]> = {};\n",
+        "static ARM64: Option<&[u8]> = {};\nstatic X86_64: Option<&[u8]> = {};\n",
         embedded("arm64")?,
         embedded("x86_64")?,
     );

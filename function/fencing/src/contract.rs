@@ -16,8 +16,8 @@ use crate::step::Task;
 use crate::words::SiteName;
 
 pub mod alert {
-    /// The alert that fences, at the latest. No human reads it: it carries the same labels as the watchdog, so that whatever
-    /// mutes one mutes both, and is noticed.
+    /// The alert that fences, whether or not a suspicion came before it. No human reads it: it carries the same labels as
+    /// the watchdog, so that whatever mutes one mutes both, and is noticed.
     pub const SITE_OFFLINE: &str = "SiteOffline";
     /// The same before it is certain: the first evaluation that shows the other site out of view. The function then looks
     /// for itself for a while, and decides when that site has been missing all along. It pages nobody, and whatever it does

@@ -74,6 +74,14 @@ pub fn primary(views: &[View]) -> Option<&View> {
         .then_some(first)
 }
 
+/// The nodes that call themselves the primary relay node and know of no other relay node.
+pub fn alone(views: &[View]) -> Vec<String> {
+    let alone = views
+        .iter()
+        .filter(|view| view.is_primary() && view.relay_nodes_address.len() == 1);
+    alone.map(|view| view.node_address.clone()).collect()
+}
+
 /// What the views prove, asked of `own` about `peer`.
 ///
 /// Where the nodes of a site have lost each other, more than one of them calls itself the primary. Then one that

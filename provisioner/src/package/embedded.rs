@@ -9,7 +9,7 @@ use crate::topology::Architecture;
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// The function's zip for a processor; `None` where this program does not carry it.
-pub const fn zip(architecture: Architecture) -> Option<&'static [u8]> {
+pub fn zip(architecture: Architecture) -> Option<&'static [u8]> {
     match architecture {
         Architecture::Arm64 => ARM64,
         Architecture::X86_64 => X86_64,

@@ -199,11 +199,16 @@ mod tests {
         let none = near_misses(&topology, Vec::new());
         assert!(near_misses_text(&topology, &none).starts_with("no near misses: "));
         // Whether the file says so, or its timeout leaves no time to look.
-        for extra in ["alerting: { suspicion: 0s }", "function: { timeout: 10s }"] {
+        for (extra, timeout) in [
+            ("alerting: { suspicion: 0s }", "15s"),
+            ("function: { timeout: 10s }", "10s"),
+        ] {
             assert_eq!(
                 near_misses_text(&topology_from(extra), &none),
-                "no near misses are kept: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` (15s) that is too \
-                 short for one\n"
+                format!(
+                    "no near misses are kept: suspicions are off, by `alerting.suspicion: 0s` or by a `function.timeout` \
+                     ({timeout}) that is too short for one\n"
+                )
             );
         }
     }

@@ -14,7 +14,7 @@ use crate::observed::changes::{Action, Replacement, StackDifference, StackDrift}
 use crate::observed::objects::ObjectAction;
 use crate::plan::unreached::OutOfReach;
 use crate::plan::{Plan, StackGoal, Step, Unchanged};
-use crate::topology::time_to_fence::{Advice, Basis, Flap, Saving, Stage, TimeToFence, Way};
+use crate::topology::time_to_fence::{Advice, Basis, Flap, OtherWay, Saving, Stage, TimeToFence};
 use crate::topology::{Region, SiteName};
 use fencing::accelerator::OWNER_TAG;
 
@@ -377,7 +377,7 @@ fn stage_text(text: &mut String, sign: &str, stage: &Stage) {
 }
 
 /// Another way to the fence, by what distinguishes it.
-fn way_text(text: &mut String, case: &TimeToFence, way: &Way, alert: &str) {
+fn way_text(text: &mut String, case: &TimeToFence, way: &OtherWay, alert: &str) {
     let without = |these: &[Stage], those: &[Stage]| -> String {
         let differ = these.iter().filter(|stage| !those.contains(stage));
         let differ: Vec<String> = differ
@@ -434,9 +434,8 @@ pub fn latency_text(cases: &[TimeToFence], advice: &[Advice], savings: &[Saving]
         } = &case.flap;
         let _ = writeln!(
             text,
-            "  if the link is down for {noticed_after_seconds} s or longer, writes fail for longer than that, even \
-             if it comes back by itself: until the sites see each other again, {least} to {most} s after the link is \
-             back ({why})"
+            "  if the link is down for {noticed_after_seconds} s or longer, writes fail until the sites see each other \
+             again: {least} to {most} s after the link is back ({why})"
         );
     }
     for advice in advice {

@@ -330,20 +330,20 @@ pub enum Mode {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Alerting {
-    /// How long the other site must be out of view before the alert fires. This must not be zero: a pod that becomes a
-    /// relay node shows the other site as gone until its view arrives.
+    /// How long the other site must be out of view before `SiteOffline` fires. This must not be zero: a pod that becomes
+    /// a relay node shows the other site as gone until its view arrives.
     #[serde(rename = "for")]
     pub pending: Interval,
-    /// How much longer `SiteOffline` against `preferredSurvivor` waits; `SiteSuspected` against it waits for so long.
+    /// How much longer `SiteOffline` against `preferredSurvivor` waits; `SiteSuspected` against it waits this long, too.
     pub preference_delay: Interval,
-    /// For how long the function checks for itself once a site is suspected, counted from when the alert fires. If the
+    /// How long the function checks for itself once a site is suspected, counted from when the alert fires. If the
     /// primary relay node does not see the site during all that time, the site is fenced. While another relay node still sees
     /// it, the check goes on, for at most `function.timeout` less 8 seconds. In every other case `SiteOffline` decides, after
     /// `for`. `0s` switches this off. If this is not set, a `function.timeout` below 14s switches it off, too.
     pub suspicion: Interval,
     /// How long Alertmanager collects alerts before it sends the first of a group.
     pub group_wait: Interval,
-    /// How soon Alertmanager sends a group again that changed or failed.
+    /// How long Alertmanager waits before it sends a group again after a change or a failed delivery.
     pub group_interval: Interval,
     /// How often Alertmanager repeats an alert that was answered with success.
     pub repeat_interval: Interval,

@@ -224,8 +224,7 @@ impl Protocol {
         if !call.writes() {
             let event = scene.world.land(&self.grounds, call, way);
             if let (Call::ReadView { at }, Event::Views(Ok(_))) = (call, &event)
-                && matches!(by.state.task(), Task::Suspicion { .. })
-                && !scene.world.at(self.grounds.site(at)).relay.joined()
+                && misleads(by.state.task(), scene.world.at(self.grounds.site(at)).relay)
                 && !scene.misled.contains(&by.name)
             {
                 self.observed().seen.insert(Seen::Misled);
@@ -340,6 +339,16 @@ macro_rules! law {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a decision of this task must not rest on what such a relay node shows. An alert has to know only the one that
+/// is shut out of its own site; against others it has the wait in Prometheus.
+fn misleads(task: &Task, relay: Relay) -> bool {
+    match task {
+        Task::Suspicion { .. } => !relay.joined(),
+        Task::Alert { .. } => relay == Relay::Restarted { joined: false },
+        _ => false,
+    }
 }
 
 fn ways(scene: &Scene, by: &Invocation, call: &Call) -> impl Iterator<Item = Way> + use<> {

@@ -105,6 +105,16 @@ fn suspicions() -> Vec<Configuration> {
             ..BASE
         },
         Configuration {
+            name: "a relay node is shut out of its own site",
+            about: "it is killed and started anew before its site has missed it, and is a site of its own until that lets it \
+                    in; its monitoring reports the other site",
+            from: From::Whole,
+            executors: 1,
+            chances: &[(AlertA, 2), (Relay, 1), (Break, 1), (Heal, 1)],
+            expects: &[Seen::ASurvives, Seen::Misled],
+            ..BASE
+        },
+        Configuration {
             name: "a suspicion beside the alert",
             about: "site-a suspects, site-b reports, an operator holds and lets go",
             chances: &[(SuspicionA, 1), (AlertB, 1), (Hold, 1), (Release, 1)],

@@ -446,6 +446,11 @@ impl World {
             }],
             Way::Demoted => vec![node("n3", !sees)],
             Way::Second => vec![node("n2", second)],
+            // Its own site has not let it in yet: it is one of its own.
+            _ if relay == (Relay::Restarted { joined: false }) => vec![View {
+                relay_nodes_address: vec![primary.to_owned()],
+                ..node(primary, false)
+            }],
             // Beside a new one nobody else is in the bridge, or that one's word would be doubted anyway.
             _ => vec![
                 node("n2", second && relay.joined()),

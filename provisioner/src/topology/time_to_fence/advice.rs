@@ -1,5 +1,6 @@
 //! What would make fencing faster or surer: faults of the settings, and what those could save that others keep.
 
+use fencing::contract::alert::SITE_OFFLINE;
 use fencing::step::ROOM_SECONDS;
 use serde::Serialize;
 
@@ -191,7 +192,7 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
             "function.reservedConcurrency",
             format!(
                 "each site's suspicion keeps an execution busy for {} or longer: with {reserved} reserved, the other site's \
-                 report, SiteOffline included, may be turned away meanwhile, and comes again only after groupInterval \
+                 report, {SITE_OFFLINE} included, may be turned away meanwhile, and comes again only after groupInterval \
                  ({}). Leave it out, or reserve {BESIDE_LOOKS} or more",
                 alerting.suspicion, alerting.group_interval
             ),
@@ -222,9 +223,10 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
     let Some(cache) = topology.caches.first() else {
         say(
             "caches",
-            "none is named, so the function cannot know how long a relay node has been running, and leaves every \
-             suspicion to SiteOffline"
-                .to_owned(),
+            format!(
+                "none is named, so the function cannot know how long a relay node has been running, and leaves every \
+                 suspicion to {SITE_OFFLINE}"
+            ),
         );
         return;
     };
@@ -234,7 +236,7 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
             "caches[0]",
             format!(
                 "the cache {cache} of {} keeps no statistics, so the function cannot know how long a relay node has been \
-                 running, and leaves each of its suspicions to SiteOffline. With `statistics: \"true\"` in the cache's \
+                 running, and leaves each of its suspicions to {SITE_OFFLINE}. With `statistics: \"true\"` in the cache's \
                  configuration the worst case is {sooner}s shorter where the other site has two relay nodes",
                 site.name
             ),
@@ -310,14 +312,14 @@ pub fn savings(topology: &Topology, read: &Readings) -> Vec<Saving> {
         savings.push(Saving {
             path: "alerting.scrapeInterval",
             seconds: alerting.scrape_interval.seconds() - OFTEN_SECONDS,
-            what: format!("{often}; each pod is asked for its metrics that often"),
+            what: format!("{often}; each pod is then asked for its metrics every {often}"),
         });
     }
     if alerting.evaluation_interval > often {
         savings.push(Saving {
             path: "alerting.evaluationInterval",
             seconds: alerting.evaluation_interval.seconds() - OFTEN_SECONDS,
-            what: format!("{often}; a handful of rules is evaluated that often"),
+            what: format!("{often}; a handful of rules is then evaluated every {often}"),
         });
     }
     savings

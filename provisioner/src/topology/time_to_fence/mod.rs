@@ -87,9 +87,9 @@ pub struct TimeToFence {
     pub stages: Vec<Stage>,
     pub total_seconds: u32,
     /// By a suspicion, where that usually decides but must not be counted on: then the stages are `SiteOffline`'s.
-    pub sooner: Option<Way>,
+    pub sooner: Option<OtherWay>,
     /// By `SiteOffline`, where the function's look at a suspicion is not clear: then the stages are the suspicion's.
-    pub fallback: Option<Way>,
+    pub fallback: Option<OtherWay>,
     /// What comes on top where something else is broken, too.
     pub delays: Vec<Stage>,
     /// A link that is lost for a moment only.
@@ -99,7 +99,7 @@ pub struct TimeToFence {
 /// Another way to a fence than the one that is promised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Way {
+pub struct OtherWay {
     pub stages: Vec<Stage>,
     pub total_seconds: u32,
     /// When it is taken.
@@ -272,7 +272,7 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFenc
     ]);
     by_alert.extend(counted.iter().map(|disagreement| disagreement.stage.clone()));
     by_alert.push(function.clone());
-    let way = |stages: Vec<Stage>, when| Way {
+    let way = |stages: Vec<Stage>, when| OtherWay {
         total_seconds: sum(&stages),
         stages,
         when,

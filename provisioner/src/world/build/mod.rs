@@ -125,7 +125,7 @@ pub async fn build(
         .args(["--target", target, "--profile", profile.name()])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(&source)
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&source))
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&source, profile))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
@@ -176,13 +176,17 @@ fn built_executable(line: &str) -> Option<PathBuf> {
 }
 
 /// Takes this machine's directories out of the paths that panics and backtraces name.
-fn rust_flags(source: &Path) -> String {
+fn rust_flags(source: &Path, profile: Profile) -> String {
     let mut flags = vec![format!("--remap-path-prefix={}=sitefence", source.display())];
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
     if let Some(home) = home {
         flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
+    }
+    if profile == Profile::Release {
+        // Nothing unwinds in what is shipped (Cargo.toml says why), so it need not carry the tables.
+        flags.push("-Cforce-unwind-tables=no".to_owned());
     }
     flags.join("\u{1f}")
 }

@@ -46,6 +46,9 @@ const PROCESSORS: [Processor; 2] = [
     },
 ];
 
+/// The profile of the function as it is shipped; `provision` has `dist`.
+const FUNCTION_PROFILE: &str = "release";
+
 /// What a function may weigh, packed, and `provision`: the first is read at each cold start.
 const FUNCTION_BYTES: u64 = 2_600_000;
 const PROVISION_BYTES: u64 = 25_000_000;
@@ -95,7 +98,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         let program = build.program(
             "function",
             "bootstrap",
-            "release",
+            FUNCTION_PROFILE,
             processor,
             None,
             Some("shipped"),
@@ -226,7 +229,7 @@ impl Build<'_> {
             ])
             .environment("PATH", Path::new(&self.path))
             .environment("CARGO_TARGET_DIR", self.target_folder)
-            .environment("CARGO_ENCODED_RUSTFLAGS", self.without_directories());
+            .environment("CARGO_ENCODED_RUSTFLAGS", self.flags(profile));
         if let Some(features) = features {
             command = command.arguments(&["--features", features]);
         }
@@ -244,8 +247,9 @@ impl Build<'_> {
             .join(binary))
     }
 
-    /// Takes this machine's directories out of the paths that panics name.
-    fn without_directories(&self) -> String {
+    /// Takes this machine's directories out of the paths that panics name; and out of the function, in which nothing
+    /// unwinds (Cargo.toml says why), the tables for that.
+    fn flags(&self, profile: &str) -> String {
         let home = std::env::var_os("CARGO_HOME")
             .map(PathBuf::from)
             .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
@@ -254,10 +258,12 @@ impl Build<'_> {
             home.map(|home| (home, "cargo")),
             Some((self.target_folder.to_owned(), "target")),
         ];
+        let tables = (profile == FUNCTION_PROFILE).then(|| "-Cforce-unwind-tables=no".to_owned());
         let flags: Vec<String> = places
             .into_iter()
             .flatten()
             .map(|(place, word)| format!("--remap-path-prefix={}={word}", place.display()))
+            .chain(tables)
             .collect();
         flags.join("\u{1f}")
     }
