@@ -19,7 +19,7 @@ use crate::standins::local_aws::LocalAws;
 /// The example that is played unless another is asked for.
 pub const EXAMPLE: &str = "local.yaml";
 /// The topology's name in it, by which mails call it.
-pub const NAME: &str = "demo";
+pub(super) const NAME: &str = "demo";
 
 /// The file with both clusters' contexts, beside the topology.
 const KUBECONFIG: &str = "kubeconfig";
