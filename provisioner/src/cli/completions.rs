@@ -152,9 +152,12 @@ fn topology_at_hand() -> Option<Topology> {
     };
     let path = typed
         .map(PathBuf::from)
-        .find_map(|word| match is_topology(&word) && word.is_file() {
-            true => Some(word),
-            false => topology_file::named(&word).pop(),
+        .find_map(|word| {
+            if is_topology(&word) && word.is_file() {
+                Some(word)
+            } else {
+                topology_file::named(&word).pop()
+            }
         })
         .unwrap_or_else(|| PathBuf::from(topology_file::USUAL));
     let bytes = files::read(&path, files::TOPOLOGY_BYTES).ok()?;

@@ -54,7 +54,7 @@ pub async fn operate(
         Some(error) => Err(error.into()),
         None => Err(Failure::NotDeployed {
             function: topology.function_name(),
-            regions: topology.regions.iter().cloned().collect(),
+            regions: topology.regions.to_vec(),
         }),
     }
 }

@@ -173,7 +173,7 @@ impl<'a> Forcing<'a> {
         let Some(first) = deployed.first() else {
             return Err(Failure::NotDeployed {
                 function: name,
-                regions: topology.regions.iter().cloned().collect(),
+                regions: topology.regions.to_vec(),
             });
         };
         let like = async |one: &StoppedFunction| {
