@@ -56,8 +56,8 @@ async fn rehearse(world: &Memory) -> Rehearsal {
 #[tokio::test(start_paused = true)]
 async fn a_healthy_deployment_is_told_what_a_loss_would_come_to() {
     let world = Memory::split();
-    world.second_relay_nodes();
     world.heal();
+    world.second_relay_nodes();
     let rehearsal = rehearse(&world).await;
     assert_eq!(
         rehearsal.sentence,

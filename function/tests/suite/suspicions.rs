@@ -547,3 +547,30 @@ async fn the_end_of_any_other_alert_causes_no_call() {
         assert_eq!(world.call_count(), 0);
     }
 }
+
+/// What real servers showed: the primary is killed, and a pod of its name starts before its site has missed it. That is a
+/// site of its own, which sees nobody, until it is let in; `SiteOffline` fires long before.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_its_own_site_has_shut_out_convicts_nobody_by_an_alert_either() {
+    let world = Memory::split();
+    let handler = just_lost(&world).await;
+    world.replace_relay("site-a", "n1");
+    world.with(|state| state.started.insert(site("site-a"), world.uptime()));
+    pass(Duration::from_secs(25)).await;
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert_eq!(told.status, 429, "{told:?}");
+    assert!(
+        told.body.contains(
+            "site-a's primary relay node n1 does not see site-b, but it was started 25 seconds ago and knows of no other \
+             relay node"
+        ),
+        "{told:?}"
+    );
+    assert_eq!(world.effect_count(), 0);
+    // It was let in, and the link is whole; or it is the only one, and the loss lasts.
+    pass(Duration::from_secs(100)).await;
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    let state = world.with(|state| state.record.as_ref().map(|record| record.state));
+    assert_eq!(state, Some(State::Complete));
+}
