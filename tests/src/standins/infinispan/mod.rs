@@ -398,13 +398,6 @@ impl Site {
         self.server.set_door(Door::Open);
     }
 
-    /// The relay node joins the bridge from now on, or has joined it.
-    pub fn set_joining(&self, joining: bool) {
-        if let Some(cluster) = self.front.shared.state.lock().world.cluster_mut(self.name()) {
-            cluster.joining = joining;
-        }
-    }
-
     /// The bridge moves to another node, or to none.
     pub fn set_relay(&self, node: Option<usize>) {
         if let Some(cluster) = self.front.shared.state.lock().world.cluster_mut(self.name()) {

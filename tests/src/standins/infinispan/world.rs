@@ -93,8 +93,6 @@ pub struct Cluster {
     pub relay: Option<usize>,
     /// How many nodes are relay nodes beside it, those that follow it.
     pub more_relays: usize,
-    /// It has not joined the bridge yet, and shows no other site, however well the link is.
-    pub joining: bool,
     /// When each node was started, where that was not long ago.
     pub started: Vec<Option<Instant>>,
     /// Whether the processes run, reachable for REST clients or not.
@@ -372,7 +370,6 @@ impl Cluster {
             // The last one, so that whoever asks once asks the wrong one.
             relay: nodes.checked_sub(1),
             more_relays: 0,
-            joining: false,
             started: vec![None; nodes],
             running: true,
             caches: caches.iter().map(|name| (name.clone(), cache.clone())).collect(),

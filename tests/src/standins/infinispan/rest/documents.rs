@@ -18,9 +18,7 @@ pub(super) fn backups(cluster: &Cluster, peer: &str, cache: &str) -> Vec<(String
 pub(super) fn container(cluster: &Cluster, node: usize, world: &World) -> Value {
     let relays = cluster.relay_nodes();
     let is_relay = relays.contains(&node);
-    let view = if is_relay && cluster.joining {
-        vec![cluster.site.clone()]
-    } else if is_relay {
+    let view = if is_relay {
         world.view(&cluster.site)
     } else {
         Vec::new()
