@@ -156,7 +156,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("release", &[("provision release", "new decisions again")]),
     (
         "drill",
-        &[("provision drill --fail-health 10m", "are people notified?")],
+        &[("provision drill --path 10m", "are people notified?")],
     ),
     (
         "version",

@@ -1,7 +1,7 @@
 //! After an apply: would anybody be told of a fence?
 //!
 //! Whoever wants to see a message arrive asks for one. It is sent with the caller's rights; that an alarm gets through an
-//! encrypted topic is for `provision drill --fail-health` to show.
+//! encrypted topic is for `provision drill --path` to show.
 //!
 //! A mail address that was subscribed hears nothing before its owner has followed the link in AWS's mail, and
 //! nobody else learns that he has not. So `apply` says it, each time, until he has.
