@@ -154,10 +154,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     ("release", &[("provision release", "new decisions again")]),
-    (
-        "drill",
-        &[("provision drill --path 10m", "are people notified?")],
-    ),
+    ("drill", &[("provision drill --path 10m", "are people notified?")]),
     (
         "version",
         &[

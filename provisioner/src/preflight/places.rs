@@ -100,6 +100,18 @@ pub fn judge(
     warnings
 }
 
+/// At which of the sites the function can learn for how long a node has been running. What answers for another site says
+/// nothing of this one.
+pub fn keep_statistics(asked: &BTreeMap<SiteName, Whereabouts>) -> BTreeMap<SiteName, bool> {
+    let known = asked.iter().filter_map(|(site, answer)| match answer {
+        Whereabouts::Told(place) if place.site == site.as_str() => {
+            Some((site.clone(), place.keeps_statistics?))
+        }
+        _ => None,
+    });
+    known.collect()
+}
+
 /// Resolvers say the same in many ways.
 fn plainly(why: &str) -> String {
     if why.contains("dns error") {
@@ -213,6 +225,31 @@ mod tests {
             for (told, expected) in told.iter().zip(expected) {
                 assert!(told.contains(expected), "{told}");
             }
+        }
+    }
+
+    #[test]
+    fn only_the_site_itself_says_whether_its_cache_keeps_statistics() {
+        let answers = |at: &str, keeps| {
+            Whereabouts::Told(Answerer {
+                keeps_statistics: keeps,
+                ..match told(at, &[]) {
+                    Whereabouts::Told(answerer) => answerer,
+                    other => unreachable!("{other:?}"),
+                }
+            })
+        };
+        for (answer, expected) in [
+            (answers("site-a", Some(true)), Some(true)),
+            (answers("site-a", Some(false)), Some(false)),
+            (answers("site-a", None), None),
+            (answers("site-b", Some(true)), None),
+            (Whereabouts::Unasked, None),
+            (Whereabouts::Silent("no answer".to_owned()), None),
+        ] {
+            let asked = BTreeMap::from([(site("site-a"), answer.clone())]);
+            let known = keep_statistics(&asked);
+            assert_eq!(known.get(&site("site-a")).copied(), expected, "{answer:?}");
         }
     }
 

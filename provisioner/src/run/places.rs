@@ -8,7 +8,7 @@ use fencing::settings::Found;
 use super::{Session, handshake};
 use crate::observed::Observed;
 use crate::observed::place::Whereabouts;
-use crate::preflight::places::{is_known, judge};
+use crate::preflight::places::{is_known, judge, keep_statistics};
 use crate::preflight::warning::Warning;
 use crate::topology::{Loaded, SiteName};
 use crate::world::direct::Direct;
@@ -41,16 +41,9 @@ pub async fn asked(
     let mistrusted = mistrusted
         .into_iter()
         .map(|(site, url, mistrust)| Warning::Mistrusted { site, url, mistrust });
-    let statistics = asked.iter().filter_map(|(site, answer)| match answer {
-        Whereabouts::Told(place) if place.site == site.as_str() => {
-            Some((site.clone(), place.keeps_statistics?))
-        }
-        _ => None,
-    });
-    let statistics = statistics.collect();
     (
         mistrusted.chain(judge(topology, urls, &asked)).collect(),
-        statistics,
+        keep_statistics(&asked),
     )
 }
 

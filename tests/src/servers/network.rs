@@ -186,6 +186,7 @@ impl Place {
         }
         Ok(())
     }
+
     /// Isolated ends of a bridge do not reach each other; the bridge's own address reaches them all.
     pub(super) fn isolate(&self, isolated: bool) -> Result<(), ServersError> {
         let state = if isolated { "on" } else { "off" };

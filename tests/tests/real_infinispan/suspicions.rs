@@ -10,7 +10,11 @@ with_both_versions!(
     a_suspicion_fences_without_waiting_for_the_alert,
     a_site_of_one_relay_node_is_left_to_the_alert,
     a_relay_node_that_takes_over_convicts_nobody,
+    a_pod_that_its_own_site_has_shut_out_convicts_nobody,
 );
+
+/// How often a pod is moved until its site shuts it out, which it need not.
+const MOVES_AT_MOST: usize = 5;
 
 /// Each node of a site is a relay node.
 fn two_nodes(version: Version) -> Plan {
@@ -97,4 +101,39 @@ async fn a_relay_node_that_takes_over_convicts_nobody(version: Version) {
         }
     }
     assert!(stage.accelerator.writes().is_empty());
+}
+
+/// The primary is killed, and a pod of its name starts at another address before its site has missed it: that is a site of
+/// its own for a while, and sees nobody. The alert is posted all the time, without the wait that Prometheus would make.
+async fn a_pod_that_its_own_site_has_shut_out_convicts_nobody(version: Version) {
+    let Some(mut stage) = watched(two_nodes(version)).await else {
+        return;
+    };
+    for moves in 1..=MOVES_AT_MOST {
+        let primary = stage.servers.primaries(0).await[0];
+        stage.servers.replace(0, primary, true).unwrap();
+        let is_let_in = stage.servers.until_joined(0, 2, LIMIT);
+        tokio::pin!(is_let_in);
+        let mut refused = 0;
+        loop {
+            tokio::select! {
+                let_in = &mut is_let_in => {
+                    let_in.unwrap();
+                    break;
+                }
+                answer = stage.alert(0) => {
+                    assert!(stage.accelerator.writes().is_empty(), "{} {}", answer.status, answer.body);
+                    let is_that = answer.body.contains("knows of no other relay node");
+                    assert!(!is_that || answer.status == 429, "{}", answer.status);
+                    refused += usize::from(is_that);
+                }
+            }
+        }
+        stage.linked().await;
+        println!("move {moves}: refused {refused} times");
+        if refused > 0 {
+            return;
+        }
+    }
+    panic!("{MOVES_AT_MOST} pods that moved, and none was ever shut out");
 }

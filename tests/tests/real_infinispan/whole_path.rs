@@ -219,10 +219,8 @@ async fn restarts(chain: &mut Chain) {
 }
 
 /// A pod goes, and another one comes in its place with another address: killed and asked to end, in turn the primary
-/// and the other one, in turn at either site.
-///
-/// This has failed in two runs of three, and rightly: a killed primary's replacement may be a site of its own for a while
-/// that sees nobody, and the other site is fenced on its word.
+/// and the other one, in turn at either site. A killed primary's replacement may be a site of its own for a while that
+/// sees nobody.
 async fn pods_that_move_fence_nobody(version: Version) {
     let Some(mut chain) = Chain::set(two_relays(version)).await else {
         return;

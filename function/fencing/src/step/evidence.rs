@@ -21,7 +21,7 @@ pub const DIVIDED_SECONDS: u32 = 60;
 /// A primary relay node that has been running for less and knows of no other relay node may have been shut out of its own
 /// site: measured after a kill -9 of the primary, the site missed it after 45 seconds only, and let the new one in 93 to
 /// 110 seconds after the kill. Until then that one is a site of its own, and shows no other one however well the link is.
-pub(super) const SHUT_OUT_SECONDS: u64 = 120;
+pub const SHUT_OUT_SECONDS: u32 = 120;
 
 /// A division that was noted longer ago than this is another story, and its time begins anew. Longer than the longest
 /// group interval that a topology may have, else a lasting one would never be decided.
@@ -177,7 +177,7 @@ fn not_shut_out(
             node: node.clone(),
         });
         if let Ok(Some(seconds)) = script.age(age)?
-            && seconds < SHUT_OUT_SECONDS
+            && seconds < u64::from(SHUT_OUT_SECONDS)
         {
             let sentence = format!(
                 "{own}'s primary relay node {node} does not see {peer}, but it was started {seconds} seconds ago and \

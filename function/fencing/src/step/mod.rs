@@ -35,7 +35,7 @@ pub mod verdict;
 mod wait;
 
 pub use calls::{Call, Event, Fault, Written};
-pub use evidence::DIVIDED_SECONDS;
+pub use evidence::{DIVIDED_SECONDS, SHUT_OUT_SECONDS};
 pub use script::{Progress, start, step};
 pub use suspicion::ROOM_SECONDS;
 

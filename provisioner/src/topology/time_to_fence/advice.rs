@@ -236,7 +236,7 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
             "caches[0]",
             format!(
                 "the cache {cache} of {} keeps no statistics, so the function cannot know how long a relay node has been \
-                 running, and leaves each of its suspicions to {SITE_OFFLINE}. With `statistics: \"true\"` in the cache's \
+                 running: it leaves each of its suspicions to {SITE_OFFLINE}, and believes a relay pod that was just replaced. With `statistics: \"true\"` in the cache's \
                  configuration the worst case is {sooner}s shorter where the other site has two relay nodes",
                 site.name
             ),

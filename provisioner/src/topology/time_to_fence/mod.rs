@@ -164,16 +164,81 @@ fn detected(site: &Site, read: &Readings) -> Detected {
 }
 
 fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFence {
-    let alerting = &topology.alerting;
-    let stage = |name, seconds, basis, why: &'static str| Stage {
+    // It is the survivor that has to notice.
+    let survivor = topology.peer_of(fenced);
+    let noticed = noticed(topology, survivor, read);
+    let preference = (topology.preferred_survivor.as_ref() == Some(&fenced.name)).then(|| {
+        stage(
+            "preference",
+            topology.alerting.preference_delay.seconds(),
+            Basis::Rendered,
+            "this site is the preferred survivor: the alert against it waits longer",
+        )
+    });
+    let dispatch = stage(
+        "dispatch",
+        DISPATCH_SECONDS,
+        Basis::Assumed,
+        "Alertmanager's queue and the request",
+    );
+    let function = stage(
+        "function",
+        FUNCTION_SECONDS,
+        Basis::Assumed,
+        "cold start, evidence, accelerator, take-offline",
+    );
+    let disagreement = relays::disagreement(topology, survivor, read);
+    let (counted, beside): (Vec<_>, Vec<_>) = disagreement
+        .into_iter()
+        .partition(|disagreement| disagreement.is_likely);
+    let mut by_alert = noticed.to_vec();
+    by_alert.extend(waits(topology, preference.clone()));
+    by_alert.push(dispatch.clone());
+    by_alert.extend(counted.iter().map(|disagreement| disagreement.stage.clone()));
+    by_alert.push(function.clone());
+    let way = |stages: Vec<Stage>, when| OtherWay {
+        total_seconds: sum(&stages),
+        stages,
+        when,
+    };
+    let (stages, sooner, fallback) = if relays::suspicion_decides(topology, survivor, fenced, read) {
+        let mut by_suspicion = noticed.to_vec();
+        by_suspicion.extend(preference);
+        by_suspicion.extend([dispatch, look(topology, survivor, read), function]);
+        if counted.is_empty() {
+            (by_suspicion, None, Some(way(by_alert, NOT_CLEAR)))
+        } else {
+            (by_alert, Some(way(by_suspicion, AGREED)), None)
+        }
+    } else {
+        (by_alert, None, None)
+    };
+    let mut delays = beside::delays(topology, survivor, read);
+    delays.extend(beside.into_iter().map(|disagreement| disagreement.stage));
+    delays.extend(relays::restart(topology, survivor, read));
+    TimeToFence {
+        fenced: fenced.name.to_string(),
+        total_seconds: sum(&stages),
+        stages,
+        sooner,
+        fallback,
+        delays,
+        flap: beside::flap(survivor, read),
+    }
+}
+
+fn stage(name: &'static str, seconds: u32, basis: Basis, why: &'static str) -> Stage {
+    Stage {
         name,
         seconds,
         basis,
         why: why.into(),
-    };
-    // It is the survivor that has to notice.
-    let survivor = topology.sites.iter().find(|site| site.name != fenced.name);
-    let survivor = survivor.unwrap_or(fenced);
+    }
+}
+
+/// From the lost link to the first evaluation that shows it.
+fn noticed(topology: &Topology, survivor: &Site, read: &Readings) -> [Stage; 4] {
+    let alerting = &topology.alerting;
     let Detected {
         detection,
         basis,
@@ -204,7 +269,7 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFenc
             "interval of the Infinispan operator's ServiceMonitor (monitoring.podMonitor is off)",
         )
     };
-    let noticed = [
+    [
         detected,
         stage(
             "view",
@@ -219,87 +284,37 @@ fn worst_case(topology: &Topology, fenced: &Site, read: &Readings) -> TimeToFenc
             Basis::Rendered,
             "interval of our PrometheusRule",
         ),
-    ];
-    let preference = (topology.preferred_survivor.as_ref() == Some(&fenced.name)).then(|| {
-        stage(
-            "preference",
-            alerting.preference_delay.seconds(),
-            Basis::Rendered,
-            "this site is the preferred survivor: the alert against it waits longer",
-        )
-    });
-    let dispatch = stage(
-        "dispatch",
-        DISPATCH_SECONDS,
-        Basis::Assumed,
-        "Alertmanager's queue and the request",
-    );
-    let function = stage(
-        "function",
-        FUNCTION_SECONDS,
-        Basis::Assumed,
-        "cold start, evidence, accelerator, take-offline",
-    );
-    let disagreement = relays::disagreement(topology, survivor, read);
-    let (counted, beside): (Vec<_>, Vec<_>) = disagreement
-        .into_iter()
-        .partition(|disagreement| disagreement.is_likely);
-    let mut by_alert = noticed.to_vec();
-    by_alert.push(stage(
-        "for",
-        alerting.pending.seconds(),
-        Basis::Rendered,
-        "`for` of the alert",
-    ));
-    by_alert.extend(preference.clone());
+    ]
+}
+
+/// What `SiteOffline` waits for, and a suspicion does not.
+fn waits(topology: &Topology, preference: Option<Stage>) -> impl Iterator<Item = Stage> {
+    let alerting = &topology.alerting;
     let quiet = topology.register.cooldown.seconds();
-    if quiet > 0 {
-        by_alert.push(stage(
+    let cooldown = (quiet > 0).then(|| {
+        stage(
             "cooldown",
             quiet,
             Basis::Rendered,
             "right after a rejoin: alerts decide nothing for this long",
-        ));
-    }
-    by_alert.extend([
-        stage(
-            "groupWait",
-            alerting.group_wait.seconds(),
-            Basis::Rendered,
-            "groupWait of our AlertmanagerConfig",
-        ),
-        dispatch.clone(),
-    ]);
-    by_alert.extend(counted.iter().map(|disagreement| disagreement.stage.clone()));
-    by_alert.push(function.clone());
-    let way = |stages: Vec<Stage>, when| OtherWay {
-        total_seconds: sum(&stages),
-        stages,
-        when,
-    };
-    let (stages, sooner, fallback) = if relays::suspicion_decides(topology, survivor, fenced, read) {
-        let mut by_suspicion = noticed.to_vec();
-        by_suspicion.extend(preference);
-        by_suspicion.extend([dispatch, look(topology, survivor, read), function]);
-        if counted.is_empty() {
-            (by_suspicion, None, Some(way(by_alert, NOT_CLEAR)))
-        } else {
-            (by_alert, Some(way(by_suspicion, AGREED)), None)
-        }
-    } else {
-        (by_alert, None, None)
-    };
-    let mut delays = beside::delays(topology, survivor, read);
-    delays.extend(beside.into_iter().map(|disagreement| disagreement.stage));
-    TimeToFence {
-        fenced: fenced.name.to_string(),
-        total_seconds: sum(&stages),
-        stages,
-        sooner,
-        fallback,
-        delays,
-        flap: beside::flap(survivor, read),
-    }
+        )
+    });
+    let pending = stage(
+        "for",
+        alerting.pending.seconds(),
+        Basis::Rendered,
+        "`for` of the alert",
+    );
+    let group_wait = stage(
+        "groupWait",
+        alerting.group_wait.seconds(),
+        Basis::Rendered,
+        "groupWait of our AlertmanagerConfig",
+    );
+    std::iter::once(pending)
+        .chain(preference)
+        .chain(cooldown)
+        .chain([group_wait])
 }
 
 /// The function's own look at a suspicion, which goes on while another relay node of the survivor still sees the site: as

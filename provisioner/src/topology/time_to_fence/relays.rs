@@ -11,10 +11,13 @@
 //! site. So that is the rule. While they disagree, the function waits, for at most [`DIVIDED_SECONDS`] from the first
 //! report on.
 //!
+//! **One that has just started.** A primary that knows of no other relay node may have been shut out of its own site, and is
+//! not believed for its first [`SHUT_OUT_SECONDS`].
+//!
 //! **No statistics of the first cache.** They are how the function learns for how long a relay node has been running. If
-//! it cannot, it leaves every suspicion to `SiteOffline`.
+//! it cannot, it leaves every suspicion to `SiteOffline`, and believes a node that has just started.
 
-use fencing::step::DIVIDED_SECONDS;
+use fencing::step::{DIVIDED_SECONDS, SHUT_OUT_SECONDS};
 
 use super::{Basis, Readings, Stage, detected};
 use crate::topology::{FailureDetection, Heartbeats, Site, Topology};
@@ -132,7 +135,7 @@ pub(super) fn disagreement(topology: &Topology, survivor: &Site, read: &Readings
     Some(Disagreement {
         stage: Stage {
             name: "disagreement",
-            seconds: waited(topology),
+            seconds: waited(topology, DIVIDED_SECONDS),
             basis,
             why: why.into(),
         },
@@ -140,11 +143,26 @@ pub(super) fn disagreement(topology: &Topology, survivor: &Site, read: &Readings
     })
 }
 
-/// From the first report that finds them at odds to the one that is decided all the same. Alertmanager sends the alert
-/// again at each interval of its group; one that comes a moment before the time is over waits for the next.
-fn waited(topology: &Topology) -> u32 {
+/// That the survivor's relay node has just started; nothing where the function cannot know it.
+pub(super) fn restart(topology: &Topology, survivor: &Site, read: &Readings) -> Option<Stage> {
+    let may_know = keeps_statistics(topology, survivor, read) != Some(false);
+    may_know.then(|| Stage {
+        name: "restart",
+        seconds: waited(topology, SHUT_OUT_SECONDS),
+        basis: Basis::Measured,
+        why: format!(
+            "if the survivor's primary relay node has just started and knows of no other one: it is not believed for its \
+             first {SHUT_OUT_SECONDS} s, and Alertmanager has to send the alert again"
+        )
+        .into(),
+    })
+}
+
+/// From a first report that is put off for so long to the one that is decided. Alertmanager sends the alert again at each
+/// interval of its group; one that comes a moment before the time is over waits for the next.
+fn waited(topology: &Topology, seconds: u32) -> u32 {
     let interval = topology.alerting.group_interval.seconds().max(1);
-    (DIVIDED_SECONDS / interval + 1).saturating_mul(interval)
+    (seconds / interval + 1).saturating_mul(interval)
 }
 
 #[cfg(test)]
@@ -183,8 +201,22 @@ mod tests {
     fn a_decision_waits_for_a_minute_and_for_the_alert_that_comes_then() {
         for (interval, seconds) in [("20s", 80), ("45s", 90), ("59s", 118), ("61s", 61), ("2m", 120)] {
             let topology = topology_from(&format!("alerting: {{ groupInterval: {interval} }}"));
-            assert_eq!(waited(&topology), seconds, "{interval}");
+            assert_eq!(waited(&topology, DIVIDED_SECONDS), seconds, "{interval}");
         }
+    }
+
+    /// A node that cannot be asked is believed at once.
+    #[test]
+    fn a_relay_node_that_has_just_started_is_waited_for() {
+        let topology = topology_from("");
+        let [survivor, _] = &topology.sites;
+        let mut read = Readings::default();
+        let seconds = |read: &Readings| restart(&topology, survivor, read).map(|stage| stage.seconds);
+        assert_eq!(seconds(&read), Some(140));
+        read.statistics.insert(survivor.name.clone(), true);
+        assert_eq!(seconds(&read), Some(140));
+        read.statistics.insert(survivor.name.clone(), false);
+        assert_eq!(seconds(&read), None);
     }
 
     /// What was read, what the topology states, and which of them is believed.
