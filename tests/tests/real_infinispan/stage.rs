@@ -32,7 +32,7 @@ const HEALTH_SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789";
 pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// How often an alert is posted that is not answered with a 200.
-const ALERT_EVERY: Duration = Duration::from_secs(3);
+pub(crate) const ALERT_EVERY: Duration = Duration::from_secs(3);
 
 /// A scene, once with each version of the servers. `cargo xtask test` leaves them out: they take minutes.
 macro_rules! with_both_versions {
