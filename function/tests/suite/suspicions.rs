@@ -83,16 +83,16 @@ async fn a_site_that_is_missed_all_along_is_fenced() {
     assert_eq!(decision.by, "site-a's suspicion");
     assert_eq!(
         decision.evidence,
-        "site-a suspects it and did not see it in 4 looks over 6 seconds, both endpoints present"
+        "site-a suspects it and did not see it in 4 looks over 5 seconds, both endpoints present"
     );
     assert!(decision.alerted_at.is_some());
     let first_write = world
         .with(|state| state.effects.first().map(|(at, _)| *at))
         .unwrap();
     let waited = first_write - began;
-    // Six seconds, four looks, the age, the write.
+    // Five seconds, four looks, the age, the write.
     assert!(
-        (Duration::from_secs(6)..Duration::from_millis(6200)).contains(&waited),
+        (Duration::from_secs(5)..Duration::from_millis(5200)).contains(&waited),
         "{waited:?}"
     );
 }
@@ -100,11 +100,11 @@ async fn a_site_that_is_missed_all_along_is_fenced() {
 #[tokio::test(start_paused = true)]
 async fn time_that_has_passed_before_it_arrives_counts_and_no_more_than_two_seconds_of_it() {
     for (before, waits) in [
-        (0, 6000),
-        (700, 5301),
-        (1500, 4500),
-        (7_200_000, 4000),
-        (-7_200_000, 6000),
+        (0, 5001),
+        (700, 4302),
+        (1500, 3500),
+        (7_200_000, 3000),
+        (-7_200_000, 5001),
     ] {
         let world = Memory::split();
         let handler = just_lost(&world).await;
@@ -187,7 +187,7 @@ async fn nor_does_one_that_was_restarted() {
     nothing_was_done(
         &world,
         &told,
-        "n1 was restarted 6 seconds ago, and has not been seen with site-b in view since",
+        "n1 was restarted 5 seconds ago, and has not been seen with site-b in view since",
     );
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// `alerting.suspicion` where nothing is said.
-pub(super) const SUSPICION_SECONDS: u32 = 6;
+pub(super) const SUSPICION_SECONDS: u32 = 5;
 
 impl Default for Webhook {
     fn default() -> Self {

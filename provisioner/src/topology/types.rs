@@ -339,7 +339,7 @@ pub struct Alerting {
     /// How long the function checks for itself once a site is suspected, counted from when the alert fires. If the
     /// primary relay node does not see the site during all that time, the site is fenced. While another relay node still sees
     /// it, the check goes on, for at most `function.timeout` less 8 seconds. In every other case `SiteOffline` decides, after
-    /// `for`. `0s` switches this off. If this is not set, a `function.timeout` below 14s switches it off, too.
+    /// `for`. `0s` switches this off. If this is not set, a `function.timeout` below 13s switches it off, too.
     pub suspicion: Interval,
     /// How long Alertmanager collects alerts before it sends the first of a group.
     pub group_wait: Interval,

@@ -54,7 +54,7 @@ pub fn settings() -> Settings {
             failure_threshold: 3,
         },
         cooldown_seconds: 60,
-        suspicion_seconds: 6,
+        suspicion_seconds: 5,
         timeout_seconds: 15,
         cleared_caches: vec!["work".to_owned()],
         deep_percent: 100,

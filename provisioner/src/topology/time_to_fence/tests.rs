@@ -57,23 +57,23 @@ fn without_suspicions_a_site_is_fenced_by_the_alert_alone() {
     let said = advice(&topology, &read);
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(said[0].path, "alerting.suspicion");
-    assert!(said[0].what.contains("the worst case is 9s shorter"), "{said:?}");
+    assert!(said[0].what.contains("the worst case is 10s shorter"), "{said:?}");
     // Where the alert waits for no longer than the look would take, nothing is lost.
-    let hasty = topology_from("alerting: { suspicion: 0s, for: 5s, groupWait: 1s }");
+    let hasty = topology_from("alerting: { suspicion: 0s, for: 5s, groupWait: 0s }");
     let said = advice(&hasty, &read);
     assert!(said.iter().all(|it| it.path != "alerting.suspicion"), "{said:?}");
 }
 
 #[test]
 fn a_file_whose_timeout_leaves_no_time_to_look_goes_on_without_suspicions() {
-    let topology = topology_from("function: { timeout: 13s }");
+    let topology = topology_from("function: { timeout: 12s }");
     assert_eq!(topology.alerting.suspicion.seconds(), 0);
     let said = advice(&topology, &Readings::default());
     let needs =
-        "off; with a `function.timeout` of 14s or longer (it is 13s) and 6s the function checks for itself";
+        "off; with a `function.timeout` of 13s or longer (it is 12s) and 5s the function checks for itself";
     assert!(said.iter().any(|it| it.what.starts_with(needs)), "{said:?}");
-    let topology = topology_from("function: { timeout: 14s }");
-    assert_eq!(topology.alerting.suspicion.seconds(), 6);
+    let topology = topology_from("function: { timeout: 13s }");
+    assert_eq!(topology.alerting.suspicion.seconds(), 5);
 }
 
 /// The other site misses it while it restarts, for longer than anybody looks.
@@ -82,18 +82,18 @@ fn a_site_with_one_relay_node_is_fenced_by_the_alert_alone() {
     let topology = topology_from("");
     let mut read = guide(&topology);
     read.relay_nodes.insert(topology.sites[0].name.clone(), 1);
-    assert_eq!(totals(&topology, &read), [49, 40]);
+    assert_eq!(totals(&topology, &read), [49, 39]);
     assert_eq!(fallbacks(&topology, &read), [None, Some(49)]);
     let said = advice(&topology, &read);
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(
-        said[0].what.contains("site-a has one relay node") && said[0].what.ends_with("9s shorter"),
+        said[0].what.contains("site-a has one relay node") && said[0].what.ends_with("10s shorter"),
         "{said:?}"
     );
     // Where nobody can object, nobody is waited for.
     let cases = worst_cases(&topology, &read);
     let looks = cases[1].stages.iter().find(|stage| stage.name == "look").unwrap();
-    assert_eq!(looks.seconds, 6);
+    assert_eq!(looks.seconds, 5);
     assert!(!looks.why.contains("another relay node"), "{}", looks.why);
     assert!(
         cases[1].delays.iter().all(|stage| stage.name != "disagreement"),
@@ -108,7 +108,7 @@ fn a_look_lasts_as_long_as_the_timeout_allows_but_never_longer_than_the_alert_ta
     for (settings, seconds) in [
         ("", 7),
         ("alerting: { suspicion: 7s }", 7),
-        ("function: { timeout: 14s }", 6),
+        ("function: { timeout: 13s }", 5),
         ("function: { timeout: 18s }", 10),
         ("function: { timeout: 60s }\nalerting: { groupInterval: 90s }", 15),
         (
@@ -162,7 +162,7 @@ fn relay_nodes_that_disagree_are_counted_and_what_would_spare_that_is_said() {
     assert_eq!(totals(&topology, &read), [41, 129]);
     assert_eq!(advice(&topology, &read).len(), 1);
     read.relay_nodes.insert(a, 1);
-    assert_eq!(totals(&topology, &read), [49, 40]);
+    assert_eq!(totals(&topology, &read), [49, 39]);
     // Without a suspicion the alert waits for them all the same.
     let alone = topology_from("alerting: { suspicion: 0s }");
     let [survivor, _] = alone.sites.each_ref().map(|site| site.name.clone());
