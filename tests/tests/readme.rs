@@ -327,6 +327,21 @@ fn every_link_between_the_pages_leads_to_a_heading_that_is_there() {
     assert!(links > 30, "only {links} links were found");
 }
 
+/// Without it, cargo takes the newest version of each crate, which nobody has tried here.
+#[test]
+fn what_is_installed_from_a_clone_is_made_of_the_crates_that_were_tested() {
+    let mut installs = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for options in text.split("cargo install").skip(1) {
+            let options = options.split(['`', '\n']).next().unwrap();
+            assert!(options.contains(" --locked"), "{}: cargo install{options}", page.display());
+            installs += 1;
+        }
+    }
+    assert!(installs > 0);
+}
+
 #[test]
 fn the_readme_fits_on_a_screen_and_a_half_and_leads_to_every_page() {
     let readme = source("README.md");
