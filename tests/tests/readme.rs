@@ -335,7 +335,11 @@ fn what_is_installed_from_a_clone_is_made_of_the_crates_that_were_tested() {
         let text = std::fs::read_to_string(&page).unwrap();
         for options in text.split("cargo install").skip(1) {
             let options = options.split(['`', '\n']).next().unwrap();
-            assert!(options.contains(" --locked"), "{}: cargo install{options}", page.display());
+            assert!(
+                options.contains(" --locked"),
+                "{}: cargo install{options}",
+                page.display()
+            );
             installs += 1;
         }
     }
