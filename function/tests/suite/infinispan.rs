@@ -144,7 +144,7 @@ fn questions_of_the_pool(scene: &Scene) -> Vec<Asked> {
 pub(crate) fn tells(node: &str, relays: &[&str], seen: &[&str]) -> Given {
     let container = json!({
         "relay_node": relays.contains(&node), "node_address": node, "relay_nodes_address": relays,
-        "local_site": "site-a", "sites_view": seen,
+        "local_site": "site-a", "sites_view": seen, "cluster_members": ["n1", "n2", "n3"],
     });
     given(200, container.to_string())
 }

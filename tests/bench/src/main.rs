@@ -382,6 +382,13 @@ async fn measure(function: &Path, python: &Path, guide: &Path) -> Result<(), Tro
                 trips(theirs.trips),
             );
             counts(&stage).await?;
+            stage.outside.leave_one_relay_node();
+            let lone = sample(&stage, &stage.ours, 1, 3).await?;
+            plain(
+                "sequential calls of a warm one, with one relay node at each site",
+                trips(lone.trips),
+                "",
+            );
         }
     }
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fencing::settings::sample::{ACCELERATOR, GROUP, SITES, balancer};
 use parking_lot::Mutex;
@@ -23,6 +24,8 @@ pub(crate) struct Outside {
     endpoints: Mutex<Vec<String>>,
     offline: Mutex<BTreeMap<String, bool>>,
     linked: Mutex<bool>,
+    /// Whether only one node of each site is a relay node.
+    one_relay_node: AtomicBool,
 }
 
 impl Outside {
@@ -32,6 +35,19 @@ impl Outside {
         *self.endpoints.lock() = SITES.map(balancer).to_vec();
         self.offline.lock().clear();
         *self.linked.lock() = linked;
+    }
+
+    /// Makes one node of each site its only relay node.
+    pub(crate) fn leave_one_relay_node(&self) {
+        self.one_relay_node.store(true, Ordering::SeqCst);
+    }
+
+    fn relay_nodes(&self) -> usize {
+        if self.one_relay_node.load(Ordering::SeqCst) {
+            1
+        } else {
+            2
+        }
     }
 
     /// Whether the first site was left alone, and no longer replicates.
@@ -243,11 +259,19 @@ pub(crate) fn infinispan(outside: &Arc<Outside>, site: &'static str) -> Answers 
             if *outside.linked.lock() {
                 seen.push(peer);
             }
+            // As behind a balancer: which node answers depends on the connection.
+            let nodes = [format!("{site}-0"), format!("{site}-1")];
+            let (own, relays) = (&nodes[asked.connection % 2], outside.relay_nodes());
+            let is_relay = nodes[..relays].contains(own);
             let body = json!({
-                "version": "16.0.5", "name": "default", "local_site": site, "sites_view": seen, "relay_node": true,
-                "node_address": format!("{site}-0"), "relay_nodes_address": [format!("{site}-0")],
+                "version": "16.0.5", "name": "default", "local_site": site,
+                "sites_view": if is_relay { seen } else { Vec::new() }, "relay_node": is_relay,
+                "node_address": own, "relay_nodes_address": nodes[..relays],
+                "cluster_members": nodes, "cluster_size": nodes.len(),
             });
             ("view", body)
+        } else if asked.query == "action=stats" {
+            ("age", json!({"time_since_start": 86_400}))
         } else {
             let status = match outside.offline.lock().get(site) {
                 Some(true) => "offline",

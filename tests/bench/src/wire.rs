@@ -76,6 +76,8 @@ pub(crate) fn sequential(calls: &[Entry], until: Option<&str>) -> usize {
 
 /// A request as the outside sees it.
 pub(crate) struct Asked {
+    /// Which of this server's connections it came over, counted from 0.
+    pub(crate) connection: usize,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
@@ -140,7 +142,8 @@ pub(crate) async fn serve(
     let port = listener.local_addr()?.port();
     let acceptor = identity.acceptor.clone();
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        let mut connections = 0..;
+        while let (Ok((stream, _)), Some(connection)) = (listener.accept().await, connections.next()) {
             trace.connections.fetch_add(1, Ordering::SeqCst);
             let (acceptor, trace, answers) = (acceptor.clone(), Arc::clone(&trace), Arc::clone(&answers));
             tokio::spawn(async move {
@@ -148,10 +151,10 @@ pub(crate) async fn serve(
                 // Who hangs up in the middle is right to.
                 if slowness.round_trip.is_zero() {
                     if let Ok(stream) = acceptor.accept(stream).await {
-                        answer_all(stream, slowness.per_call, trace, answers).await;
+                        answer_all(stream, connection, slowness.per_call, trace, answers).await;
                     }
                 } else if let Ok(stream) = acceptor.accept(far(stream, slowness.round_trip)).await {
-                    answer_all(stream, slowness.per_call, trace, answers).await;
+                    answer_all(stream, connection, slowness.per_call, trace, answers).await;
                 }
             });
         }
@@ -159,7 +162,7 @@ pub(crate) async fn serve(
     Ok(port)
 }
 
-async fn answer_all<S>(stream: S, per_call: Duration, trace: Arc<Trace>, answers: Answers)
+async fn answer_all<S>(stream: S, connection: usize, per_call: Duration, trace: Arc<Trace>, answers: Answers)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -170,6 +173,7 @@ where
             let body = body.collect().await.map(http_body_util::Collected::to_bytes);
             let began = Instant::now();
             let asked = Asked {
+                connection,
                 method: head.method.to_string(),
                 path: head.uri.path().to_owned(),
                 query: head.uri.query().unwrap_or_default().to_owned(),

@@ -9,7 +9,8 @@
 //!
 //! So the word of one node is not enough. Each is asked over a connection of its own, as many as the site says that it
 //! has, as far as they are met: where a balancer leads one caller to the same node for ever, only that one is asked. A
-//! node that says something else than what was asked for is told itself, over the connection on which it said so.
+//! node that says something else than what was asked for is told itself, over the connection on which it said so. What
+//! only one node can say, such as how long it has been running, is asked over these connections, too.
 
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ const WITHIN: Duration = Duration::from_millis(1500);
 
 /// What those are given of it that were asked before: one that hangs must not keep others from being asked at all.
 const AGAIN_WITHIN: Duration = Duration::from_millis(600);
+
+/// What one node is given to say something of its own, once it was met.
+const SAID_WITHIN: Duration = Duration::from_millis(1500);
 
 /// What those that were left out are given to do as they are told.
 const TOLD_WITHIN: Duration = Duration::from_millis(1000);
@@ -86,6 +90,46 @@ pub(super) async fn told(rest: &Rest, path: &str, wanted: Backup) {
     rest.keep_lines(join_all(telling).await.into_iter().flatten().collect());
 }
 
+/// What a certain node answers: over the connection that is open to it, or over new ones until one leads there.
+pub(super) async fn of_node(rest: &Rest, node: &str, path: &str) -> Result<Bytes, String> {
+    let mut trouble = format!("its node {node} can no longer be reached");
+    if let Some(line) = rest.take_line(node) {
+        match answer_of(rest, line, path, Instant::now() + AGAIN_WITHIN).await {
+            Ok(body) => return Ok(body),
+            Err(what) => trouble = what,
+        }
+    }
+    for _ in 0..usize::from(VIEW_ASKS).div_ceil(AT_ONCE) {
+        let by = Instant::now() + WITHIN;
+        let opened = (0..AT_ONCE).map(async |_| {
+            timeout_at(by, introduced(rest))
+                .await
+                .map_err(|_| "none of its nodes answered in time".to_owned())?
+        });
+        let mut met = None;
+        for opened in join_all(opened).await {
+            match opened {
+                Ok((line, _)) if line.node == node => met = Some(line),
+                Ok((line, _)) => rest.keep_lines(vec![line]),
+                Err(what) => trouble = what,
+            }
+        }
+        if let Some(line) = met {
+            return answer_of(rest, line, path, Instant::now() + SAID_WITHIN).await;
+        }
+    }
+    Err(trouble)
+}
+
+/// What is answered over a connection, which is kept where there is an answer.
+async fn answer_of(rest: &Rest, line: NodeLine, path: &str, by: Instant) -> Result<Bytes, String> {
+    let body = timeout_at(by, get(rest, &line, path))
+        .await
+        .map_err(|_| format!("its node {} did not answer in time", line.node))??;
+    rest.keep_lines(vec![line]);
+    Ok(body)
+}
+
 /// Asks over the connections that are open. Those that have ended are not kept.
 async fn again(rest: &Rest, lines: Vec<NodeLine>, path: &str, by: Instant) -> Vec<NodeLine> {
     let asked = lines.into_iter().map(async |mut line| {
@@ -128,10 +172,16 @@ async fn met(rest: &Rest, mut lines: Vec<NodeLine>, path: &str, by: Instant) -> 
 
 /// A connection to somebody who has said who it is, of how many, and then what its backup is.
 async fn opened(rest: &Rest, path: &str) -> Result<(NodeLine, usize), String> {
+    let (mut line, nodes) = introduced(rest).await?;
+    line.said = Some(status(rest, &line, path).await?);
+    Ok((line, nodes))
+}
+
+/// A connection to somebody who has said who it is, and of how many.
+async fn introduced(rest: &Rest) -> Result<(NodeLine, usize), String> {
     let mut line = rest.open_line().await?;
     let member = read::member(&get(rest, &line, "/rest/v2/container").await?)?;
     line.node = member.name;
-    line.said = Some(status(rest, &line, path).await?);
     Ok((line, member.nodes))
 }
 

@@ -25,7 +25,7 @@ use fencing::health::{Ending, Reach, Refusal, leads_elsewhere};
 use fencing::losses::CACHES_AT_MOST;
 use fencing::replication::{Backup, CacheFailure, CachePush, View};
 use fencing::settings::Settings;
-use fencing::step::{Fault, VIEW_ASKS};
+use fencing::step::Fault;
 use fencing::words::SiteName;
 use futures_util::future::{join, join_all};
 use http::Method;
@@ -44,9 +44,6 @@ use crate::world::tls;
 
 /// The longest that a decision waits for views, whoever hangs.
 const VIEWS_WITHIN: Duration = Duration::from_millis(4500);
-
-/// A connection whose answer was read is free for the next request after so many turns.
-const TURNS_TO_BE_FREE: usize = 4;
 
 /// What a deep check spends on meeting every relay node; most meet them at once.
 const LOOK_FOR_VIEWS: Duration = Duration::from_millis(2000);
@@ -120,44 +117,17 @@ impl Infinispan {
     }
 
     /// For how many seconds a node has been running at least. A server does not say when it started, but each cache says
-    /// when it did; none where that cache keeps no statistics. What describes a cache does not name the node, so whoever
-    /// answers is asked who it is, before and after: a connection that is not free yet makes a request open another one,
-    /// which may lead elsewhere.
+    /// when it did; none where that cache keeps no statistics. What describes a cache does not name the node, so it is
+    /// asked for over a connection that is known to lead there.
     pub async fn age(&self, at: &SiteName, node: &str) -> Result<Option<u64>, Fault> {
         let rest = self.at(at)?;
         let Some(cache) = &self.aged_by else {
             return Ok(None);
         };
-        let path = statistics_of(cache);
-        let mut trouble = format!("its node {node} can no longer be reached");
-        let strangers = (0..VIEW_ASKS).map(|_| rest.stranger());
-        for client in rest.warm().into_iter().chain(strangers) {
-            let asked = async {
-                let ask = async |path: &str| {
-                    // Its connection is given back beside us.
-                    for _ in 0..TURNS_TO_BE_FREE {
-                        tokio::task::yield_now().await;
-                    }
-                    let answer = rest.exchange(&client, &Method::GET, path).await;
-                    answer.map_err(Trouble::what).and_then(succeeded)
-                };
-                let is_the_node = async || {
-                    let view = read::view(&ask("/rest/v2/container").await?)?;
-                    Ok::<_, String>(view.node_address == node)
-                };
-                if !is_the_node().await? {
-                    return Ok(None);
-                }
-                let age = read::age(&ask(&path).await?)?;
-                Ok::<_, String>(is_the_node().await?.then_some(age))
-            };
-            match asked.await {
-                Ok(Some(age)) => return Ok(age),
-                Ok(None) => {}
-                Err(what) => trouble = what,
-            }
-        }
-        Err(fault(at, trouble))
+        everywhere::of_node(rest, node, &statistics_of(cache))
+            .await
+            .and_then(|body| read::age(&body))
+            .map_err(|what| fault(at, what))
     }
 
     /// Cuts replication of all caches at a site. The survivor's users are waiting for it, and it may be made twice:

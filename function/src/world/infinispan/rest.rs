@@ -240,6 +240,13 @@ impl Rest {
         std::mem::take(&mut self.kept().lines)
     }
 
+    /// Takes the one to a certain node.
+    pub(super) fn take_line(&self, node: &str) -> Option<NodeLine> {
+        let mut kept = self.kept();
+        let index = kept.lines.iter().position(|line| line.node == node)?;
+        Some(kept.lines.swap_remove(index))
+    }
+
     /// Keeps one to each node.
     pub(super) fn keep_lines(&self, lines: Vec<NodeLine>) {
         let mut kept = self.kept();
@@ -294,7 +301,8 @@ impl Rest {
     ) -> Result<Answered, Trouble> {
         let mut credentials = self.secrets.infinispan().await.map_err(Trouble::Refused)?;
         let last = client.nonce().unwrap_or(&self.nonce);
-        let mut nonce = next_nonce(last);
+        // A new connection may lead to the node that gave us the pool's.
+        let mut nonce = next_nonce(last).or_else(|| next_nonce(&self.nonce));
         // A nonce is another node's or has expired, so a refusal that offers a new one is no verdict on the
         // password; the third such refusal is.
         let mut nonces_tried = 0;
