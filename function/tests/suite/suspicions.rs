@@ -567,10 +567,28 @@ async fn a_node_that_its_own_site_has_shut_out_convicts_nobody_by_an_alert_eithe
         "{told:?}"
     );
     assert_eq!(world.effect_count(), 0);
+    pass(Duration::from_secs(94)).await;
+    let told = invoke(&handler, accusation("site-a", "site-b")).await;
+    assert_eq!(told.status, 429, "{told:?}");
     // It was let in, and the link is whole; or it is the only one, and the loss lasts.
-    pass(Duration::from_secs(100)).await;
+    pass(Duration::from_secs(2)).await;
     let told = invoke(&handler, accusation("site-a", "site-b")).await;
     assert_eq!(told.status, 200, "{told:?}");
     let state = world.with(|state| state.record.as_ref().map(|record| record.state));
     assert_eq!(state, Some(State::Complete));
+}
+
+/// Whether a lost site is fenced must not depend on statistics.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_does_not_say_how_long_it_has_been_running_is_believed_by_the_alert() {
+    for mishap in [Mishap::Fails, Mishap::Hangs] {
+        let world = Memory::split();
+        let handler = just_lost(&world).await;
+        world.replace_relay("site-a", "n1");
+        world.with(|state| state.started.insert(site("site-a"), world.uptime()));
+        world.mishap(|call| matches!(call, Call::ReadAge { .. }), mishap, 1);
+        let told = invoke(&handler, accusation("site-a", "site-b")).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        assert_eq!(count(&world, |call| matches!(call, Call::ReadAge { .. })), 1);
+    }
 }

@@ -36,17 +36,30 @@ fn used(scene: &Scene) -> BTreeSet<usize> {
         .collect()
 }
 
+/// What was heard in time: on a busy machine an answer may be so late that others are asked, rightly.
+async fn heard_in_time(script: impl Fn(&Asked) -> Given + Clone + Send + Sync + 'static) -> (Scene, Sight) {
+    for _ in 0..50 {
+        let scene = scene(script.clone()).await;
+        let began = Instant::now();
+        let sight = seen(&heard(&scene).await);
+        if began.elapsed() < Duration::from_millis(150) {
+            return (scene, sight);
+        }
+    }
+    panic!("this machine never answers in time");
+}
+
 /// The way of every fence: the primary is at the other end of the connection that is open, and nobody else matters.
 #[tokio::test]
 async fn one_question_settles_it_where_the_only_relay_node_answers() {
     for (view, expected) in [(BOTH, Sight::Sees), (OWN, Sight::Misses)] {
-        let scene = scene(move |_| container(true, view)).await;
-        assert_eq!(seen(&heard(&scene).await), expected);
+        let (scene, sight) = heard_in_time(move |_| container(true, view)).await;
+        assert_eq!(sight, expected);
         assert_eq!(scene.server.asked().len(), 1);
     }
     // And where there is another one, whose objection would change nothing.
-    let scene = scene(|_| tells("n1", RELAYS, BOTH)).await;
-    assert_eq!(seen(&heard(&scene).await), Sight::Sees);
+    let (scene, sight) = heard_in_time(|_| tells("n1", RELAYS, BOTH)).await;
+    assert_eq!(sight, Sight::Sees);
     assert_eq!(scene.server.asked().len(), 1);
 }
 
@@ -264,7 +277,10 @@ async fn a_nodes_age_is_told_by_a_cache_over_the_connection_that_leads_to_it() {
     let scene = scene(node).await;
     assert_eq!(seen(&heard(&scene).await), Sight::Misses);
     assert_eq!(scene.infinispan.age(&a(), "n1").await, Ok(Some(77)));
+    // To meet the first of them, the second one was met, too: its connection is known.
+    let asked = scene.server.asked().len();
     assert_eq!(scene.infinispan.age(&a(), "n2").await, Ok(Some(9)));
+    assert_eq!(scene.server.asked().len(), asked + 1);
     // Both connections are known now: one question each.
     let (asked, connections) = (scene.server.asked().len(), scene.server.connections());
     assert_eq!(scene.infinispan.age(&a(), "n2").await, Ok(Some(9)));
