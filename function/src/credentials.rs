@@ -101,7 +101,7 @@ impl Expected {
     }
 }
 
-/// What whoever asks for the function's health must know, as a digest.
+/// What a caller of the health check must know, as a digest.
 #[derive(Clone)]
 pub struct Key {
     digest: [u8; 32],

@@ -20,7 +20,7 @@ use crate::world::Lookout;
 /// Kept back for keeping the result.
 const KEEPING: Duration = Duration::from_secs(2);
 
-/// With less than this nothing is looked at: what is cut off half-way would be told as a failure.
+/// With less than this nothing is looked at: what is cut off half-way would be reported as a failure.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// Runs a deep check, if there is time for it. `record` is the register's, where it was read just before, and is not read
@@ -154,7 +154,7 @@ fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// Reads what the health question is answered from: the record and what is kept, side by side.
+/// Reads what a health check is answered from: the record and what is kept, side by side.
 pub async fn look_up<W: Lookout>(
     world: &W,
     within: Duration,

@@ -2,7 +2,7 @@
 //!
 //! A Lambda process serves one invocation after the other. What it keeps is worth little and costs little
 //! when lost: the digests of what callers present, the refusals of the last seconds, since when the
-//! register waits. None of it is evidence: every decision reads the world anew.
+//! register waits. None of it is evidence: every decision reads the world again.
 
 mod health;
 mod suspicions;
@@ -140,7 +140,7 @@ impl<W: Lookout> Handler<W> {
     }
 
     /// Makes ready for the first event: reads the webhook's secret, without which nobody is served, and lets the world
-    /// make ready what a fence would wait for. The health question's secret can wait for the first who asks. It may be
+    /// make ready what a fence would wait for. The health check's secret can wait for the first who asks. It may be
     /// dropped at any point; what is missing then is done when it is needed.
     pub async fn prepare(&self) {
         let secret = async {
@@ -287,7 +287,7 @@ impl<W: Lookout> Handler<W> {
         Reply::web(status.unwrap_or(Status::Done).http(), body.join("\n"))
     }
 
-    /// Answers what an alert would come to. It is measured by nobody and remembered nowhere.
+    /// Answers what an alert would lead to. It is measured by nobody and remembered nowhere.
     async fn rehearsed(
         &self,
         rehearsed: &Result<Accusation, Foreign>,
@@ -467,7 +467,7 @@ impl<W: Lookout> Handler<W> {
                 tracing::error!(status = 503, "{sentence}");
                 let budget = Budget::new(now, now.wall, SECRET_LIMIT);
                 self.tell(Cause::DependencyFailed, &sentence, budget).await;
-                // The caller has not shown who it is: why must not be told.
+                // The caller has not shown who it is: so the reason must not be shown.
                 Err(Reply::web(503, "the webhook's secret cannot be read"))
             }
         }
@@ -484,7 +484,7 @@ impl<W: Lookout> Handler<W> {
         if due {
             let times = mem::take(&mut memory.turned_away);
             memory.complained = Some(now);
-            // For us only: whoever was turned away is not told what the secret looks like.
+            // For us only: a caller that was turned away must not learn what the secret looks like.
             let odd = memory
                 .webhook
                 .known()

@@ -51,7 +51,7 @@ mod tests {
     use tracing::Level;
 
     #[test]
-    fn libraries_never_talk_below_warn() {
+    fn libraries_never_log_below_warn() {
         for asked in [None, Some("TRACE"), Some("DEBUG"), Some("nonsense")] {
             let targets = targets(level(asked));
             assert!(targets.would_enable("hyper::client", &Level::WARN));

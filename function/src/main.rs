@@ -1,6 +1,6 @@
 //! The Lambda's process: settings, clients, connections, and then one event after the other.
 //!
-//! A process starts because somebody calls, and whoever finds the URL may. So what it does before it knows who that is
+//! A process starts because somebody calls, and anybody who finds the URL can. So what it does before it knows who that is
 //! has to be harmless a thousand times over: a flood that makes Lambda start a thousand processes must not become a
 //! thousand readings of the accelerator, whose API refuses those who ask too often, the fence among them. It reads two
 //! secrets, of which Secrets Manager serves ten thousand a second, and opens the connections that a fence would wait for,

@@ -1,6 +1,6 @@
 //! A secret that callers present, remembered between two invocations: as digests, read rarely.
 //!
-//! Whoever guesses must not cause more than one call now and then, and a secret that was rotated must be
+//! Somebody who guesses must not cause more than one call now and then, and a secret that was rotated must be
 //! accepted soon. So a mismatch makes the stored value be read again, but not more often than
 //! [`REREAD_AFTER_MISMATCH`]; and while none could be read at all, it is tried once a second.
 

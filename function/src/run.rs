@@ -36,12 +36,12 @@ use crate::world::World;
 /// The answer leaves so long before the deadline, whatever happens.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
-/// With less than this before the last moment for an answer no write is begun: it could not be told apart
+/// With less than this before the last moment for an answer no write is begun: it could not be distinguished
 /// from one that never arrived.
 const WRITE_ROOM: Duration = Duration::from_millis(750);
 
 /// Kept back from every call but the register's, so that after a hanging dependency the claim can still be
-/// given back and the reason told.
+/// given back and the reason returned.
 const ENDING: Duration = Duration::from_millis(1500);
 
 /// What is answered where time ran out.
@@ -101,7 +101,7 @@ pub struct Ran {
     pub answer: Answer,
     /// The register's record as it was last read or written; none where there is none, or it was not to be read.
     pub record: Option<Record>,
-    /// What it could not do for want of something else. That another request is at work is none.
+    /// What it could not do because something else failed. That another request is at work is none.
     pub failure: Option<String>,
 }
 
@@ -285,7 +285,7 @@ async fn before<W: World, T>(world: &W, budget: Budget, call: impl Future<Output
 /// The record in the register, as far as this invocation knows.
 ///
 /// The newest entry of the history is the record itself, so it is copied when it is overwritten, beside that write, by
-/// whoever writes: nobody waits for a copy, and what somebody wrote who died right after it is copied by the next.
+/// the writer: nobody waits for a copy, and what somebody wrote who died right after it is copied by the next.
 #[derive(Default)]
 struct Current {
     record: Option<Record>,
@@ -317,7 +317,7 @@ impl Current {
 /// The calls that were answered since this invocation last wrote, for the history.
 ///
 /// They go into the register with the next revision, and are kept from the protocol when it reads one: how long something
-/// took is no ground for a decision, and whoever recognises a record by its content looks at the rest.
+/// took is no ground for a decision, and an executor that recognises a record by its content looks at the rest.
 #[derive(Default)]
 struct Made {
     calls: Vec<TimedCall>,

@@ -1,6 +1,6 @@
 //! Since when this process has been seeing a register that waits.
 //!
-//! Before the first write of a rejoin or a promotion, whoever carries it out has to wait until no executor
+//! Before the first write of a rejoin or a promotion, the executor has to wait until no executor
 //! of the earlier decision can still be running: twice the function's timeout, on a monotonic clock, at an
 //! unchanged revision. An operator's command waits by itself; when it died, the minute schedule takes over,
 //! and this remembers for it. A process that is frozen meanwhile waits longer than it had to, never shorter.
@@ -47,7 +47,7 @@ mod tests {
         waiting.saw(Rev(7), true, s(120));
         assert_eq!(waiting.waited(s(129), timeout), None);
         assert_eq!(waiting.waited(s(130), timeout), Some(Rev(7)));
-        // Somebody wrote: the wait begins anew.
+        // Somebody wrote: the wait starts over.
         waiting.saw(Rev(8), true, s(131));
         assert_eq!(waiting.waited(s(150), timeout), None);
         waiting.saw(Rev(9), false, s(151));

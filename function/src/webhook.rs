@@ -1,4 +1,4 @@
-//! From a web request to what it accuses whom of, or to a refusal. Nothing here talks to anyone.
+//! From a web request to what it reports of which site, or to a refusal. Nothing here calls anything.
 //!
 //! ```text
 //!   Request ─ route ─▶ authenticate ─▶ Authentic ─ read ─▶ Delivery ─▶ at most two accusations
@@ -97,7 +97,7 @@ impl Rejection {
 pub enum Route<'a> {
     /// [`path::WEBHOOK`].
     Webhook,
-    /// The health question, with the secret that was presented.
+    /// A health check, with the secret that was presented.
     Health(&'a str),
 }
 
@@ -256,7 +256,7 @@ impl Delivery {
     fn sort_in(&mut self, settings: &Settings, alert: &Alert) {
         let name = alert.name();
         if name == Some(REHEARSAL) {
-            // Nobody is to hear of it, so it is told apart from what is foreign in earnest.
+            // Nobody is to hear of it, so it is kept apart from what is really foreign.
             self.rehearsed.get_or_insert_with(|| accusation(settings, alert));
             return;
         }
@@ -292,7 +292,7 @@ impl Delivery {
             })
         };
         if let Err(foreign) = judged {
-            // A thousand different wrong labels are told by a few.
+            // A few stand for a thousand different wrong labels.
             if self.foreign.len() < 8 {
                 self.foreign.insert(foreign);
             }

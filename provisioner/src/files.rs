@@ -2,7 +2,7 @@
 //! only, up to a size.
 //!
 //! A named pipe would wait for somebody to write, a device may never end, and a file of gigabytes is not what was
-//! meant: all three are told instead.
+//! meant: all three are reported instead.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, ErrorKind, Read};
@@ -58,7 +58,7 @@ pub fn read_from(source: impl Read, limit_bytes: u64) -> io::Result<Vec<u8>> {
 /// current folder.
 ///
 /// They are known by their lines, not parsed: a topology with a mistake in it is meant as well, and its mistakes are
-/// told once it is read. `sites` keeps the many other files away that begin with a `name`.
+/// reported once it is read. `sites` keeps the many other files away that begin with a `name`.
 pub fn topologies_named(name: &str, folder: &Path) -> Vec<PathBuf> {
     let here = if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_is_told() {
+    fn what_never_ends_is_reported() {
         assert_eq!(
             read_from(io::repeat(b'x'), 10).unwrap_err().kind(),
             ErrorKind::FileTooLarge

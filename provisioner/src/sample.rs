@@ -302,7 +302,7 @@ pub(crate) fn as_former(standing: &mut Standing, reading: TableReading) {
     standing.former_registers.insert(place, reading);
 }
 
-/// The deployed function, told what `topology` and `found` say.
+/// The deployed function, with the settings that `topology` and `found` give.
 pub(crate) fn function(topology: &Topology, findings: &Findings) -> FunctionReading {
     let mut found = findings.found.clone();
     found.register_table = topology.table_name();

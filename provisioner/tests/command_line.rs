@@ -222,7 +222,7 @@ fn fields_are_explained_as_people_read_it() {
 }
 
 #[test]
-fn a_profile_wins_over_keys_and_reaches_whoever_reads_it() {
+fn a_profile_wins_over_keys_and_reaches_every_reader() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     std::fs::write(at.join("topology.yaml"), MINIMAL).unwrap();

@@ -203,7 +203,7 @@ fn sites_in_two_regions_need_a_register_in_a_third() {
 }
 
 #[test]
-fn nothing_is_overwritten_and_mistakes_in_flags_are_told() {
+fn nothing_is_overwritten_and_mistakes_in_flags_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::write(at.join("topology.yaml"), "mine").unwrap();

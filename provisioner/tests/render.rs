@@ -104,7 +104,7 @@ fn an_invalid_topology_renders_nothing() {
 /// A folder may be called what is no text; the documents are written and the answer names it as well as it can.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_folder_whose_name_is_no_text_is_told_in_json_too() {
+fn a_folder_whose_name_is_not_text_is_shown_in_json_too() {
     use std::os::unix::ffi::OsStrExt;
     let folder = tempfile::tempdir().unwrap();
     let example = examples().join("minimal.yaml");

@@ -158,7 +158,7 @@ fn a_file_that_is_no_text_or_not_there() {
 /// What would be waited for, or never ends, is told at once.
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_not_read() {
+fn what_is_not_a_file_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -304,7 +304,7 @@ fn programs_read_the_same_as_json() {
 }
 
 #[test]
-fn the_committed_schema_is_the_one_of_these_types() {
+fn the_committed_schema_is_that_of_these_types() {
     let folder = tempfile::tempdir().unwrap();
     let output = provision(folder.path(), &["schema"]);
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../topology.schema.json");

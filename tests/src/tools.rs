@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_anew_when_the_requirements_change_or_the_making_failed() {
+    fn it_is_made_again_when_the_requirements_change_or_the_making_failed() {
         let directory = tempfile::tempdir().unwrap();
         let tools = Tools::ensure_in(directory.path(), "one\n", makes).unwrap();
         let left_by_us = tools.program("left-by-us");

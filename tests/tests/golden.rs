@@ -137,10 +137,10 @@ fn reference() -> String {
     let minimal = std::fs::read_to_string(root().join("examples/minimal.yaml")).unwrap();
     let mut page = format!(
         "# The topology file\n\nOne YAML file says everything about a deployment. This is all that is \
-         required:\n\n```yaml\n{minimal}```\n\nEverything else has a default. `examples/every-setting.yaml` uses \
-         every field once. `provision explain FIELD` shows a field's entry in a terminal, `provision schema` prints \
+         required:\n\n```yaml\n{minimal}```\n\nThe other fields have defaults, or can be left out. `examples/every-setting.yaml` \
+         uses all fields but `register.table`, `register.roleArn` and `notify.topics`. `provision explain FIELD` shows a field's entry in a terminal, `provision schema` prints \
          the JSON Schema for editors, and `provision validate` finds all mistakes at once.\n\nA duration is written \
-         as `90s`, `5m`, `1m30s` or `2h`. Files are named relative to the topology. Unknown fields are refused, with \
+         as `90s`, `5m`, `1m30s` or `2h`. Paths are relative to the topology file. Unknown fields are refused, with \
          a suggestion.\n\n<!-- made from the schema; UPDATE_GOLDEN=1 rewrites this page -->\n"
     );
     let mut blocks = vec![String::new()];

@@ -223,7 +223,7 @@ fn miss(from: i64, to: i64) -> NearMiss {
 
 /// Two Alertmanagers and two Regions tell of the same suspicions at once.
 #[tokio::test]
-async fn near_misses_that_are_told_at_once_are_all_kept_and_each_once() {
+async fn near_misses_that_arrive_at_once_are_all_kept_and_each_once() {
     let table = Table::make().await;
     let (one, other) = (table.journal(), table.journal());
     let site = table.settings.sites[0].name.clone();

@@ -143,7 +143,7 @@ async fn events_arrive_as_a_function_url_words_them_and_one_process_answers_them
 }
 
 #[test]
-fn bodies_travel_as_base64_when_told_or_when_they_must() {
+fn bodies_travel_as_base64_when_asked_or_when_they_must() {
     let told = FunctionUrlRequest::post("/", "text").base64().event();
     assert_eq!(
         (&told["body"], &told["isBase64Encoded"]),

@@ -1,5 +1,5 @@
 //! The words that people read. docs/glossary.md says which ones are ours; these here made readers stop, so no page,
-//! no document that is rendered and no sentence of a program has them.
+//! no document that is rendered, no sentence of a program and no name of a test has them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -162,8 +162,46 @@ fn no_text_has_a_word_that_makes_readers_stop() {
     assert!(found.is_empty(), "{} texts:\n{}", found.len(), found.join("\n"));
 }
 
+/// The names of the tests in a source. They are sentences, and reports show them.
+fn tests_in(source: &str) -> Vec<String> {
+    let test = Regex::new(r"#\[(?:tokio::)?test[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:async )?fn (\w+)").unwrap();
+    test.captures_iter(source)
+        .map(|found| found[1].replace('_', " "))
+        // The name of a thing, not a verb.
+        .map(|name| name.replace("stand in", "stand-in"))
+        .collect()
+}
+
+#[test]
+fn no_test_has_such_a_word_in_its_name() {
+    let banned: Vec<(Regex, &str)> = BANNED
+        .iter()
+        .map(|(word, instead)| (Regex::new(&format!(r"(?i)\b(?:{word})\b")).unwrap(), *instead))
+        .collect();
+    let mut count = 0;
+    let mut found = Vec::new();
+    for folder in ["provisioner", "function", "tests"] {
+        for path in below(folder, &[".rs"]) {
+            for name in tests_in(&fs::read_to_string(&path).unwrap()) {
+                count += 1;
+                for (word, instead) in &banned {
+                    if word.is_match(&name) {
+                        let shown = path.strip_prefix(root()).unwrap_or(&path).display();
+                        found.push(format!("{shown}: {name}\n    rather: {instead}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 1_000, "only {count} tests were found");
+    assert!(found.is_empty(), "{} names:\n{}", found.len(), found.join("\n"));
+}
+
 #[test]
 fn what_is_looked_for_is_found() {
+    let tests =
+        "#[test]\nfn a_is_told() {}\n#[tokio::test]\n#[ignore]\nasync fn the_stand_in_b() {}\nfn c() {}";
+    assert_eq!(tests_in(tests), ["a is told", "the stand-in b"]);
     let source = "// whom\nlet told = format!(\"site {told} was \\\n    told by '{}' and\", '\"');\nlet key = \"told\";";
     assert_eq!(texts(source), ["site … was told by '…' and"]);
 }

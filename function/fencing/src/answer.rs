@@ -189,7 +189,7 @@ impl Cause {
         Self::ForeignLabels,
     ];
 
-    /// Whether people are told once, by notification. The others are told by alarms over metrics, which
+    /// Whether people are notified once, by mail. The others raise alarms over metrics, which
     /// know by themselves when they have already spoken.
     pub fn notifies(self) -> bool {
         !matches!(
@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    /// What an alarm tells anyway is not told a second time, and nothing else is left untold.
+    /// What an alarm says anyway is not mailed as well, and nothing else goes unsaid.
     #[test]
     fn people_are_notified_of_what_no_alarm_tells() {
         let silent: Vec<Cause> = Cause::ALL.into_iter().filter(|cause| !cause.notifies()).collect();

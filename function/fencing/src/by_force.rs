@@ -1,4 +1,4 @@
-//! A fence without the register, and how the register comes to say the same: which task is next.
+//! A fence without the register, and how the register is made to say the same: which task is next.
 //!
 //! Where nobody can read the register, `provision fence --force` has stopped every function and carries the protocol's own
 //! task out with a record in memory. What the register holds meanwhile is unknown, and it may be a decision the other

@@ -67,7 +67,7 @@ impl Certificate {
         })
     }
 
-    /// Whether it vouches for itself, as an authority's own does.
+    /// Whether it signed itself, as an authority's own does.
     pub fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }

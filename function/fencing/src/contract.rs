@@ -87,7 +87,7 @@ macro_rules! agent {
 }
 
 /// What the function calls itself when it asks an Infinispan. It stands in the binary as it is, so that a binary says
-/// its version to whoever only has its bytes: a zip from elsewhere, one from last year.
+/// its version to somebody who only has its bytes: a zip from elsewhere, one from last year.
 pub const AGENT: &str = concat!(agent!(), env!("CARGO_PKG_VERSION"), " (fencing)");
 /// What [`AGENT`] begins with. The version follows, up to the next space.
 pub const AGENT_NAME: &str = agent!();

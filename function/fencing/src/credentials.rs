@@ -4,7 +4,7 @@
 //! with it and signs in to Infinispan with another. Read in two ways, one secret would be two passwords.
 //!
 //! A password is taken as it stands. Made from a file or by `echo` it ends with the end of a line, which counts, and
-//! which nobody sees: that is named wherever it may matter, and never repaired in silence, since whoever it has to
+//! which nobody sees: that is named wherever it may matter, and never repaired in silence, since the party it has to
 //! match may have been given the same.
 
 use secrecy::{ExposeSecret as _, SecretString};

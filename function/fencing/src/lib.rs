@@ -1,9 +1,10 @@
 //! The words and the decisions of Sitefence.
 //!
 //! Two Keycloak sites replicate to each other and share one AWS Global Accelerator. When they lose each
-//! other, both keep serving and both report the other offline. Someone has to pick one, take the other out
-//! of the accelerator, and cut replication at the one that stays, or else every write there waits for a site
-//! that does not answer. This crate is that someone's mind: it decides, and it touches nothing.
+//! other, both stay in the accelerator, and logins fail at both: every write waits for a site that does not
+//! answer, and is then refused. Each reports the other one offline. Somebody has to pick one, take the other
+//! out of the accelerator, and cut replication at the one that stays; then that one serves again. This crate
+//! is that somebody's mind: it decides, and it touches nothing.
 //!
 //! ```text
 //!            Task, now                        Effects

@@ -1,6 +1,6 @@
 //! What only one site has: counted before an operator gives it up.
 //!
-//! A rejoin clears some caches of the stale site, and a promotion gives up a whole site. Whoever is asked for consent
+//! A rejoin clears some caches of the stale site, and a promotion gives up a whole site. A person who is asked for consent
 //! wants to know what that costs. So the function counts entries at both sites and compares keys, within limits: an
 //! Infinispan in the middle of an outage has other things to do. Keys stay in the function's memory as digests and go
 //! nowhere else; what leaves it is numbers.

@@ -34,9 +34,9 @@ pub enum Metric {
     DecisionAge,
     /// For how long an operator's hold has lasted; nothing while there is none.
     Held,
-    /// How much longer than wished it has; nothing before.
+    /// How much longer than intended it has lasted; nothing before that.
     HoldOverdue,
-    /// For how long a loss has not been fenced; nothing while none is there, nor before a hold's wished end.
+    /// For how long a loss has not been fenced; nothing while there is none, nor before the intended end of a hold.
     Unfenced,
     /// One for each deep check that ran to its end.
     DeepCheckRan,

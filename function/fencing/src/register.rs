@@ -196,7 +196,7 @@ impl Episode {
     }
 }
 
-/// What of a decision stands beside it, for whoever reads it after an older function has written it anew.
+/// What of a decision is kept beside it, for a reader after an older function has written it again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Restores {
     pub epoch: Epoch,
@@ -235,7 +235,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
     /// The epoch in which, since its decision is complete, the survivor has forgotten what it had pushed before: from
-    /// here on a push that is over was made after the fence, and vouches for a recovery by hand. It names the epoch
+    /// here on a push that is over was made after the fence, and counts for a recovery by hand. It names the epoch
     /// because an older function leaves it as it is when it takes the next decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushes_cleared: Option<Epoch>,
@@ -248,7 +248,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown_until: Option<Timestamp>,
     /// Sites whose primary relay node does not see the other site while another relay node does, and since when, as
-    /// far as their alerts have told.
+    /// far as their alerts have shown.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub divided_since: BTreeMap<SiteName, Timestamp>,
     /// When a recovery by hand was seen for the first time; it is believed at the second.
@@ -275,7 +275,7 @@ pub struct Record {
     /// Where both sites belong in the accelerator, as last seen whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
-    /// What its writer called before it wrote this revision, for whoever reads the history. The driver puts it here, and
+    /// What its writer called before it wrote this revision, for people who read the history. The driver puts it here, and
     /// keeps it from the protocol, which is to decide nothing by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_before: Option<CallsBefore>,

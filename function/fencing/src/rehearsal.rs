@@ -1,7 +1,7 @@
 //! An alert that is rehearsed: judged by the same step function, from the same readings, and nothing written.
 //!
 //! One thing is pretended: the reporter's Infinispan does not see the suspect. Everything else is as it is at that
-//! moment, so the answer tells what a loss of the link would come to now: a fence, or the reason why there would be
+//! moment, so the answer says what a loss of the link would lead to now: a fence, or the reason why there would be
 //! none. A rehearsed alert has a name of its own. A function that does not know the name passes over it as over every
 //! other alert that is not for it, so that no rehearsal can fence anybody, whatever version it meets.
 
@@ -55,7 +55,7 @@ pub struct WouldDecide {
     pub outcome: Outcome,
 }
 
-/// What a drill that cut the link measured. Times are by the clock of whoever drilled and by that of the function.
+/// What a drill that cut the link measured. Times are by the clock of the drill's machine and by that of the function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SplitBrain {

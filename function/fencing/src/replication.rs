@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::SiteName;
 
-/// What one node told about cross-site: `GET /rest/v2/container`.
+/// What one node answered about cross-site: `GET /rest/v2/container`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct View {
     /// Whether the node that answered calls itself a relay node.

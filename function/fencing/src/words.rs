@@ -210,7 +210,7 @@ pub struct Epoch(pub u64);
 #[serde(transparent)]
 pub struct Rev(pub u64);
 
-/// Names one write of the register to whoever has to wait for it. Nobody can know it who was not told: it holds
+/// Names one write of the register to the command that has to wait for it. Nobody can guess it: it holds
 /// the id of the request that wrote, which Lambda makes up, so a wait can neither be guessed nor be pasted from
 /// an example.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

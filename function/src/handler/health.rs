@@ -18,8 +18,8 @@ use crate::run::Budget;
 use crate::webhook::Rejection;
 use crate::world::Lookout;
 
-/// Whoever asks for the function's health waits two seconds (Route 53); what has not answered by then is
-/// told as not answering.
+/// Route 53, which asks for the function's health, waits two seconds; what has not answered by then is
+/// reported as not answering.
 const HEALTH_LIMIT: Duration = Duration::from_millis(1500);
 
 impl<W: Lookout> Handler<W> {
@@ -38,7 +38,7 @@ impl<W: Lookout> Handler<W> {
         Ok(key)
     }
 
-    /// Whether this is the secret of the health question.
+    /// Whether this is the secret of the health check.
     async fn opens(&self, given: &str) -> bool {
         let known = self.memory().health.known();
         if known.is_some_and(|key| key.opens(given)) {
@@ -57,7 +57,7 @@ impl<W: Lookout> Handler<W> {
         }
     }
 
-    /// Answers the health question. Whoever does not know the secret is told what every wrong path is told.
+    /// Answers a health check. A caller who does not know the secret gets the answer to every wrong path.
     pub(super) async fn health(&self, given: &str, invocation: &Invocation, budget: Budget) -> Reply {
         if !self.opens(given).await {
             return self.turned_away(&Rejection::NotFound);
@@ -75,7 +75,7 @@ impl<W: Lookout> Handler<W> {
         Reply::web(told.status, told.body)
     }
 
-    /// Looks whether everything is in order that a fence would need. This also reads the secrets anew that
+    /// Looks whether everything is in order that a fence would need. This also reads the secrets again that
     /// callers present: one that was changed because it leaked must not live on in a process that is kept
     /// warm. `record` is what the sweep before it has just read.
     pub(super) async fn deep_check(&self, record: Option<Record>, budget: Budget) {

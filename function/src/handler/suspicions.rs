@@ -15,7 +15,7 @@ use crate::run::Budget;
 use crate::webhook::{Accusation, Delivery, Ended};
 use crate::world::Lookout;
 
-/// What was said of each site's last suspicion. A near miss is kept with that, where this process was told of both.
+/// What was said of each site's last suspicion. A near miss is kept with that, if both arrived at this process.
 #[derive(Debug, Default)]
 pub(super) struct Looked(BTreeMap<Accusation, (Option<Timestamp>, String)>);
 
@@ -73,7 +73,7 @@ impl<W: Lookout> Handler<W> {
                 self.near_miss(ended, budget).await
             } else {
                 let Accusation { reporter, suspect } = &ended.accusation;
-                format!("{reporter} sees {suspect} again; a decision was taken since it was out of view")
+                format!("{reporter} sees {suspect} again; a decision was made after it went out of view")
             });
         }
         self.world.settle().await;

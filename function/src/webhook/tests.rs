@@ -242,7 +242,7 @@ fn a_huge_body_is_refused_before_it_is_decoded() {
 }
 
 #[test]
-fn a_field_that_stands_twice_is_refused_and_unknown_ones_are_skipped() {
+fn a_field_that_appears_twice_is_refused_and_unknown_ones_are_skipped() {
     let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
     let labels = offline("site-a", "site-b");
     let body = |alert: &str| {
@@ -275,7 +275,7 @@ fn bottomless_nesting_is_survived() {
 }
 
 #[test]
-fn places_and_methods_are_told_apart() {
+fn places_and_methods_are_distinguished() {
     let at = |method: &str, path: &str| Request {
         method: method.to_owned(),
         path: path.to_owned(),
@@ -365,7 +365,7 @@ proptest! {
         }
     }
 
-    /// Only the exact pair gets in; everything else is told apart before the body is touched.
+    /// Only the exact pair gets in; everything else is turned away before the body is touched.
     #[test]
     fn no_other_header_is_let_in(header in prop_oneof![
         ".{0,80}",

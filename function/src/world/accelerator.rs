@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn health_is_told_apart_and_configuration_kept() {
+    fn health_is_distinguished_and_configuration_kept() {
         let read = group(
             "arn:g",
             Some(replied(vec![

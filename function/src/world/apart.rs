@@ -2,7 +2,7 @@
 //!
 //! `provision fence --force` carries a fence out where the register is out of reach. It is the same protocol, with the
 //! same looks before and after each write; only what it would write into the register is kept here, and nobody else
-//! reads it. That is no decision: it is safe only while nothing else can decide, which whoever uses this has seen to,
+//! reads it. That is no decision: it is safe only while nothing else can decide, which its caller has seen to,
 //! and it has to be written down afterwards.
 
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ impl<W: World> World for Apart<'_, W> {
 
     async fn chronicle(&self, _record: &Record) {}
 
-    /// People are told once it is written down: its epoch is none.
+    /// People are notified once it is recorded: its epoch is none.
     async fn tell(&self, _notice: &Notice, _record: Option<&Record>) {}
 
     fn settle(&self) -> impl Future<Output = ()> {

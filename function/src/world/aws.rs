@@ -5,7 +5,7 @@
 //! beside a local AWS, endpoint variables.
 //!
 //! All clients share one HTTP client over ring. The SDK's own builder is not used for it: it takes its roots
-//! as PEM and parses them anew for every service client, where compiled-in anchors cost nothing, and it
+//! as PEM and parses them again for every service client, where compiled-in anchors cost nothing, and it
 //! brings HTTP/2 and proxies along, which nobody here speaks.
 
 use std::marker::PhantomData;

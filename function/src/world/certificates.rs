@@ -6,7 +6,7 @@
 //! that is.
 //!
 //! Its verdict on one point only may be asked for twice: a certificate that does not prove the host that was dialled may
-//! prove the name that the topology has for the server. By whom it is signed and until when is verified all the same,
+//! prove the name that the topology has for the server. Who signed it, and until when, is verified all the same,
 //! and what the handshake asks for (SNI) stays the host, for routers go by it.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-/// What was shown last, and the authorities that vouch for it where they are the topology's own.
+/// What was shown last, and the authorities that signed it, if they are the topology's own.
 #[derive(Debug, Default)]
 pub struct Shown {
     chain: Mutex<Vec<CertificateDer<'static>>>,
@@ -73,7 +73,7 @@ impl Noting {
     }
 }
 
-/// Whether a certificate was found in order but for whom it is made out to.
+/// Whether a certificate was found in order except for the name that it is made out to.
 fn is_for_another(error: &Error) -> bool {
     matches!(
         error,

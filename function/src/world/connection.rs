@@ -8,7 +8,7 @@
 //!
 //! To open one takes two round trips, and to a host across an ocean each is a tenth of a second. So a process opens
 //! those that a fence needs while it still waits for the secret by which it judges its first caller. Nothing is sent over
-//! them: a host is asked for nothing before somebody has shown credentials. Whoever then wants a connection to that host
+//! them: a host is asked for nothing before somebody has shown credentials. A caller that then wants a connection to that host
 //! takes the one that is there, or waits for the one that is being opened. One that nobody has taken after some seconds
 //! is closed: servers end those on which nothing comes.
 
@@ -93,7 +93,7 @@ impl Orderly {
         }
     }
 
-    /// Opens a connection for whoever calls `to` next. Returns once it is open, or is not going to be; it is opened also
+    /// Opens a connection for the next caller of `to`. Returns once it is open, or is not going to be; it is opened also
     /// where nobody waits for that.
     pub fn open_ahead(&self, to: Uri) -> impl Future<Output = ()> + use<> {
         let connecting = self.https.clone().call(to.clone());
@@ -102,7 +102,7 @@ impl Orderly {
         let (known, done) = oneshot::channel();
         let (taker, wanted) = oneshot::channel::<oneshot::Sender<Stream>>();
         let task = tokio::spawn(async move {
-            // Where this fails, whoever wants it opens one, and is told why that fails.
+            // Where this fails, the caller that wants one opens it, and gets the reason if that fails, too.
             let Ok(inner) = connecting.await else { return };
             let mut stream = Stream {
                 inner,

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn several_challenges_in_one_header_are_told_apart() {
+    fn several_challenges_in_one_header_are_distinguished() {
         let found = challenges(
             [
                 r#"Basic realm="a, b", Digest realm="d\"q", nonce="n,1", qop=auth, Negotiate"#,

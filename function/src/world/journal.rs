@@ -118,7 +118,7 @@ impl Journal {
         })
     }
 
-    /// Keeps a near miss among those of its site; whether it is a new one. Two of us may be told at once, so each writes
+    /// Keeps a near miss among those of its site; whether it is a new one. Two of us may hear of it at once, so each writes
     /// over what it has read or not at all, and looks again.
     pub async fn near_miss(&self, site: &SiteName, miss: &NearMiss) -> Result<bool, Fault> {
         let key = items::near(&self.topology, site);
@@ -218,7 +218,7 @@ fn fault(what: String) -> Fault {
 }
 
 /// What another version of the function kept, and this one does not understand, is as good as nothing: the
-/// next deep check writes it anew.
+/// next deep check writes it again.
 fn understood<T: DeserializeOwned>(value: Option<AttributeValue>) -> Option<T> {
     value.and_then(|value| serde_dynamo::from_attribute_value(value).ok())
 }

@@ -20,7 +20,7 @@ use crate::world::{Cloud, Lookout};
 impl Lookout for Cloud {
     async fn look(&self, probe: &Probe) -> Result<Seen, Fault> {
         Ok(match probe {
-            // Whoever compares callers with these reads them itself, and only what they hold matters here.
+            // The code that compares callers with these reads them itself; only what they hold matters here.
             Probe::WebhookSecret => self
                 .secrets
                 .webhook()

@@ -77,7 +77,7 @@ pub trait World {
     fn tell(&self, notice: &Notice, record: Option<&Record>) -> impl Future<Output = ()>;
 
     /// Makes ready for a first event what is slow: a password that a fence needs, connections over which nothing is sent.
-    /// Whoever caused it is not known yet, so it asks the hosts that a fence rests on for nothing. It may be dropped at any
+    /// Who caused it is not known yet, so it asks the hosts that a fence rests on for nothing. It may be dropped at any
     /// point.
     fn prepare(&self) -> impl Future<Output = ()> {
         std::future::ready(())

@@ -221,7 +221,7 @@ mod tests {
         );
     }
 
-    /// Nobody is told to bring back a site that is only just being taken out, or that is in.
+    /// No mail says to bring back a site that is only just being taken out, or that is in.
     #[test]
     fn a_mail_names_the_way_back_only_where_a_site_is_out() {
         for (cause, state, serves, goes_back) in [

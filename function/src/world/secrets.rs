@@ -1,6 +1,6 @@
 //! The passwords, from Secrets Manager.
 //!
-//! The webhook's secret and that of the health question live in the function's own Region and are cached by
+//! The webhook's secret and that of the health check live in the function's own Region and are cached by
 //! the handler, which knows when a caller's mismatch is a reason to read them again. Infinispan's lives in the topology's first Region; it is
 //! cached here and read again when an Infinispan refuses it.
 

@@ -74,7 +74,7 @@ pub fn roots_from_pem(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// The certificates of a topology's own bundle, by which its authorities are told apart when they end.
+/// The certificates of a topology's own bundle, which distinguish its authorities when one expires.
 pub fn certificates_from_pem(pem: &[u8]) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem)
         .filter_map(Result::ok)

@@ -121,7 +121,7 @@ async fn a_fence_without_its_register_is_whole_wherever_it_was_stopped() {
 
 /// Writing it down is stopped at each call, and begun again.
 #[tokio::test(start_paused = true)]
-async fn what_was_forced_is_written_down_wherever_that_was_stopped() {
+async fn what_was_forced_is_recorded_wherever_that_was_stopped() {
     for calls in 0..40 {
         let world = Memory::split();
         assert_eq!(drive(&Apart::from(&&world), fence()).await.status, Status::Done);

@@ -88,7 +88,7 @@ async fn the_schedule_reads_the_secrets_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_secret_nobody_gets_in_and_the_reason_is_not_told() {
+async fn without_a_secret_nobody_gets_in_and_the_reason_is_not_shown() {
     for (stored, reason) in [
         (
             Err("AccessDeniedException: arn:secret".to_owned()),

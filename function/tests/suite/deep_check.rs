@@ -282,7 +282,7 @@ async fn a_result_that_grew_old_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_register_that_hangs_is_told_in_time() {
+async fn a_register_that_hangs_is_reported_in_time() {
     let world = Memory::split();
     let handler = ready(&world).await;
     invoke(&handler, sweep()).await;

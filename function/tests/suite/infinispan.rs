@@ -273,7 +273,7 @@ async fn a_dead_connection_is_gone_around() {
 
 /// The second of two requests would be answered, and the first might be carried out long after that.
 #[tokio::test]
-async fn what_changes_something_is_told_once_and_silence_is_a_fault() {
+async fn what_changes_something_is_sent_once_and_silence_is_a_fault() {
     let scene = scene(|asked| {
         let reply = given(204, "");
         if asked.path.contains("action=") {

@@ -38,7 +38,7 @@ fn register(world: &Memory) -> Option<State> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_accelerator_of_another_deployment_is_left_alone_and_told() {
+async fn an_accelerator_of_another_deployment_is_left_alone_and_reported() {
     let world = Memory::split();
     says(&world, anothers());
     let handler = ready(&world).await;
@@ -155,7 +155,7 @@ async fn nothing_is_fenced_or_filled_again_in_another_s_accelerator() {
 
 /// A function that was deployed before there was a tag, until the next apply.
 #[tokio::test(start_paused = true)]
-async fn a_function_that_was_not_told_of_the_tag_does_not_judge_it() {
+async fn a_function_whose_settings_name_no_tag_does_not_judge_it() {
     let world = Memory::split();
     says(&world, anothers());
     let settings = Settings {

@@ -165,7 +165,7 @@ async fn a_stranger_who_makes_the_process_start_causes_two_calls() {
 
 /// What is slow at the start does not keep anybody waiting who does not need it.
 #[tokio::test]
-async fn a_process_that_is_not_ready_serves_whoever_does_not_need_what_is_missing() {
+async fn a_process_that_is_not_ready_serves_callers_that_do_not_need_what_is_missing() {
     let never = Duration::from_secs(3600);
     let aws = Server::plain(move |_| given(500, "{}").after(never)).await;
     let infinispan = Server::plain(move |_| given(500, "{}").after(never)).await;

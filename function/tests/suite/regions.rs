@@ -126,7 +126,7 @@ async fn four_deliveries_at_once_make_one_decision_and_no_call_twice() {
 
 /// The deliveries begin in the same instant: who writes first decides, the others are told to come again.
 #[tokio::test(start_paused = true)]
-async fn at_the_same_instant_one_works_and_three_are_told_to_come_again() {
+async fn at_the_same_instant_one_works_and_three_are_asked_to_come_again() {
     let world = Memory::split();
     let handlers = [
         ready(&world).await,

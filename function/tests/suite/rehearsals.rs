@@ -54,7 +54,7 @@ async fn rehearse(world: &Memory) -> Rehearsal {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_healthy_deployment_is_told_what_a_loss_would_come_to() {
+async fn a_healthy_deployment_shows_what_a_loss_would_lead_to() {
     let world = Memory::split();
     world.heal();
     world.second_relay_nodes();
@@ -140,7 +140,7 @@ async fn the_second_alert_of_a_process_is_a_warm_one_and_an_earnest_one_is_never
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rehearsal_of_another_deployment_is_refused_and_nobody_is_told() {
+async fn a_rehearsal_of_another_deployment_is_refused_and_nobody_is_notified() {
     let world = Memory::split();
     let handler = ready(&world).await;
     let told = invoke(&handler, posted(&[rehearsed("site-a", "site-c")])).await;

@@ -53,7 +53,7 @@ async fn infinispan_forgot_the_cut_and_it_is_cut_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fenced_site_put_back_too_early_is_fenced_again_and_told() {
+async fn a_fenced_site_put_back_too_early_is_fenced_again_and_reported() {
     let world = Memory::split();
     let handler = fenced(&world).await;
     world.put_back("site-b");
@@ -112,7 +112,7 @@ async fn an_earlier_push_is_no_recovery() {
 
 /// What the survivor does not forget is left to the next minute, and told.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_forgotten_vouches_for_nothing() {
+async fn what_is_not_forgotten_counts_for_nothing() {
     let world = Memory::split();
     world.with(|state| state.pushed = Push::Ok);
     world.mishap(|call| matches!(call, Call::ClearPushes { .. }), Mishap::Fails, 1);

@@ -82,7 +82,7 @@ async fn others_are_asked_on_connections_of_their_own_until_the_primary_is_met()
 
 /// What was demoted by a merge, or is a relay node beside the primary, does not decide.
 #[tokio::test]
-async fn whoever_is_not_the_primary_does_not_settle_it() {
+async fn a_node_that_is_not_the_primary_does_not_settle_it() {
     let scene = scene(|asked| match asked.connection {
         0 => tells("n4", RELAYS, BOTH).after(Duration::ZERO),
         1 => tells("n2", RELAYS, OWN),
@@ -264,7 +264,7 @@ async fn twenty_checks_break_nothing_off() {
 
 /// A cache does not say whose it is, so the same connection is asked who that was.
 #[tokio::test]
-async fn a_nodes_age_is_told_by_a_cache_over_the_connection_that_leads_to_it() {
+async fn a_nodes_age_is_read_from_a_cache_over_the_connection_that_leads_to_it() {
     const STATS: &str = "/rest/v2/caches/work?action=stats";
     let node = |asked: &Asked| match (asked.path.as_str(), asked.connection % 3) {
         ("/rest/v2/container", 1) => tells("n2", RELAYS, OWN),

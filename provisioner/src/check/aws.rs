@@ -244,7 +244,7 @@ pub(super) fn password_is_one(case: &mut DocumentCase<'_>) {
     }
 }
 
-/// The key of a package is known to whoever can write to the bucket; its version is not theirs to choose.
+/// The key of a package is known to anybody who can write to the bucket; its version is not theirs to choose.
 pub(super) fn package_is_pinned(case: &mut DocumentCase<'_>) {
     for (document, _, _) in case.stacks() {
         for (id, function) in of_type(&document.value, "AWS::Lambda::Function") {

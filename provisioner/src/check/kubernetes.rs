@@ -98,7 +98,7 @@ pub(super) fn rule_labels_are_the_settings(case: &mut DocumentCase<'_>) {
             labels.remove(label::SITE);
             Some(labels)
         };
-        // Else a silence or an inhibition could mute the one that fences while the one that vouches for it arrives.
+        // Else a silence or an inhibition could mute the one that fences while the one that shows the path to work arrives.
         if labels(alert::SITE_OFFLINE) != labels(alert::WATCHDOG) {
             case.breach(
                 document,

@@ -41,9 +41,9 @@ pub(super) struct Apply {
     #[arg(long)]
     skip_user_workload: bool,
     /// How long to wait at most for both sites' watchdog alerts to reach the function, for example 90s or 10m
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = cloud::interval, conflicts_with = "no_wait")]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = cloud::interval, conflicts_with = "no_wait")]
     wait: Interval,
-    /// Do not wait for them
+    /// Do not wait for the watchdog alerts
     #[arg(long)]
     no_wait: bool,
     /// When everything is in place, send a test message through each notification topic
@@ -73,7 +73,7 @@ impl Apply {
         let file = self.file.name();
         cloud::finish(async {
             let console = Console::new();
-            // Whoever is not signed in learns it before the function is built.
+            // A caller who is not signed in learns that before the function is built.
             let session = Session::over(&loaded.topology, &scope, console.clone()).await?;
             // Before anything else, and not beside it: what is said first is how things stand.
             if scope.aws {

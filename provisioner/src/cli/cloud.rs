@@ -1,4 +1,4 @@
-//! What the verbs that talk to the two clouds have in common: the topology, the function, the runtime, the last word.
+//! What the verbs that call the two clouds have in common: the topology, the function, the runtime, the last word.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -69,7 +69,7 @@ impl ScopeArgs {
     }
 }
 
-/// A length of time as an argument.
+/// A duration as an argument.
 pub(super) fn interval(text: &str) -> Result<Interval, String> {
     Interval::new(text).map_err(|error| format!("{error}: {}", error.hint))
 }
@@ -82,7 +82,7 @@ pub(super) fn duration(interval: Interval) -> Duration {
 /// Where the function comes from.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FunctionArgs {
-    /// Take the `bootstrap` of this zip, instead of this program's own function or building one
+    /// Use the `bootstrap` in this zip instead of the function that this program carries or builds
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["source", "build_profile"])]
     pub(super) function_zip: Option<PathBuf>,
     /// Build from this checkout of Sitefence
@@ -120,7 +120,7 @@ impl FunctionArgs {
             && embedded::zip(architecture).is_some()
     }
 
-    /// Whether getting the function takes minutes. What can be known to be wrong before is then told before.
+    /// Whether getting the function takes minutes. What can be known to be wrong before that is then reported first.
     fn builds(&self, architecture: Architecture) -> bool {
         self.function_zip.is_none() && !self.is_embedded(architecture)
     }
@@ -174,7 +174,7 @@ pub(super) async fn built(
 }
 
 /// Everything that does not depend on the world. Where it takes a build, which is minutes, the world is looked at
-/// first: whoever is in the way is told at once.
+/// first: what stands in the way is reported at once.
 pub(super) async fn wanted<'a>(
     loaded: &'a Loaded,
     arguments: &FunctionArgs,
@@ -230,7 +230,7 @@ pub(super) fn finish_without_failure<T>(look: impl Future<Output = T>) -> Result
         .block_on(look))
 }
 
-/// Runs a verb that talks to the world to its end.
+/// Runs a verb that calls the world to its end.
 pub(super) fn finish(verb: impl Future<Output = Result<Exit, run::Failure>>) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -309,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_of_time_that_is_none_is_answered_with_how_one_looks() {
+    fn what_is_not_a_duration_is_answered_with_how_one_looks() {
         assert_eq!(interval("90s"), Ok(Interval::from_seconds(90)));
         let refused = "`5` is not a duration: write whole numbers with units: 10s, 5m, 1m30s, 1h or 2d";
         assert_eq!(interval("5"), Err(refused.to_owned()));

@@ -21,7 +21,7 @@ pub(super) fn answer(output: OutputFormat, operated: &Operated) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// The name typed, or agreed to beforehand.
+/// The name typed, or consent in advance.
 pub(super) fn consent(console: &Console, given: bool, name: &str) -> Result<(), run::Failure> {
     if given {
         return Ok(());

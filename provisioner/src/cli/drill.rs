@@ -17,8 +17,7 @@ use crate::topology::{Interval, Topology};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Without options, the loss of each site is rehearsed: an alert is sent to the function's real URL \
-                  with the real credentials, judged by what the function sees now as if the link were down, and \
-                  answered without changing anything. Exit codes: 0 every loss would be handled · 5 at least one \
+                  with the real credentials, and the function answers what it would do if the link were down now, without changing anything. Exit codes: 0 every loss would be handled · 5 at least one \
                   would not"
 )]
 pub(super) struct Drill {
@@ -51,7 +50,7 @@ pub(super) struct Drill {
     output: OutputFormat,
 }
 
-/// A length of time that a rehearsal may have.
+/// A duration that a rehearsal may have.
 fn lasting(text: &str) -> Result<Interval, String> {
     let interval = cloud::interval(text)?;
     if interval.seconds() > FORCED_AT_MOST_SECONDS {

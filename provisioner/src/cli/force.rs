@@ -32,15 +32,15 @@ impl Forced<'_> {
             say(&format!(
                 "\nthis fences {site} by force, from this machine and with your rights. If the register answers, the \
                  decision is made there. If it does not, the functions of all Regions are stopped first, and a wait \
-                 follows; nobody can then check whether the register holds a decision the other way, and no function \
+                 follows; nobody can then check whether the register holds the opposite decision, and no function \
                  decides, repairs or watches until `provision reconcile {}`",
                 self.file
             ));
             if self.cut_first {
                 say(&format!(
                     "--cut-first: {other} only stops replicating to {site}, and the functions are stopped in any \
-                     case. Both sites stay in the accelerator and keep serving, separately: what is written at \
-                     {site} is lost when it is brought back"
+                     case. Both sites stay in the accelerator: users still reach {site}, and what is written there is lost when \
+                     it is brought back"
                 ));
             }
             if self.dry_run {

@@ -2,7 +2,7 @@
 //!
 //! `--profile` and `--region` mean what `AWS_PROFILE` and `AWS_REGION` mean, for everything that reads these: the
 //! SDK, `credential_process`, and the plugins that sign in to clusters (`aws eks get-token`). So the process starts
-//! over with the variables set. Keys in the environment would win over a profile there, and whoever types `--profile`
+//! over with the variables set. Keys in the environment would win over a profile there, and somebody who types `--profile`
 //! does not mean those: they are taken out, as the AWS CLI does. An empty value is refused: it is a script's variable that
 //! is not set, and signing in as somebody else because of it helps nobody.
 
@@ -26,13 +26,13 @@ use crate::world::calls;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(super) struct Globals {
-    /// Sign in to AWS with this profile, as AWS_PROFILE
+    /// Sign in to AWS with this profile, like AWS_PROFILE
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCandidates::new(profiles))]
     profile: Option<String>,
-    /// Sign in with this Region, as AWS_REGION; the topology decides where things are deployed
+    /// Sign in to AWS in this Region, like AWS_REGION; the topology decides where things are deployed
     #[arg(long, global = true, value_name = "REGION", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCandidates::new(regions))]
     region: Option<String>,
-    /// Show each call to AWS and to the clusters, with -vv also its address and request id; never its content
+    /// Show each call to AWS and to the clusters, but never its content; -vv adds its address and request id
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
     /// Do not report progress, only results, warnings and errors

@@ -1,4 +1,4 @@
-//! `provision history`: what was decided, when, by whom, and how it ended.
+//! `provision history`: what was decided, when, by which caller, and how it ended.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -36,7 +36,7 @@ pub(super) struct Hold {
 pub(super) struct Release {
     #[command(flatten)]
     file: TopologyFile,
-    /// Believe a register that was restored from a backup: give the epoch that it says now. This releases no hold
+    /// Accept a register that was restored from a backup: give the epoch that it shows now. This does not release a hold
     #[arg(long, value_name = "EPOCH")]
     resume_epoch: Option<u64>,
     /// Output format

@@ -371,7 +371,7 @@ fn wants_json(arguments: &[OsString]) -> bool {
     words.windows(2).any(|pair| pair == ["--output", "json"]) || words.contains(&"--output=json")
 }
 
-/// Talk: to stderr, with a little colour on a terminal.
+/// Messages: to stderr, with a little colour on a terminal.
 pub fn say(text: &str) {
     let mut painted = String::with_capacity(text.len());
     for line in text.lines() {
@@ -387,7 +387,7 @@ pub fn say(text: &str) {
             }
         }
     }
-    // Whoever closed stderr does not want to hear.
+    // A closed stderr does not want to hear.
     let _ = anstream::stderr().lock().write_all(painted.as_bytes());
 }
 

@@ -73,7 +73,7 @@ impl Plan {
         let file = self.file.name();
         cloud::finish(async {
             let console = Console::new();
-            // Whoever is not signed in learns it before the function is built.
+            // A caller who is not signed in learns that before the function is built.
             let session = Session::over(topology, &scope, console.clone()).await?;
             // Before anything else, and not beside it: what is said first is how things stand.
             if scope.aws {

@@ -74,7 +74,7 @@ pub(super) struct Fence {
     /// to stop the functions, `provision reconcile` starts them again
     #[arg(long)]
     force: bool,
-    /// Only cut replication, because the accelerator's API is down, too; both sites then keep serving
+    /// Only cut replication, because the accelerator's API is down, too; both sites then stay in the accelerator
     #[arg(long, requires = "force")]
     cut_first: bool,
     /// Show the evidence, then stop
@@ -136,7 +136,7 @@ impl Rejoin {
                  interrupted, run the same command again",
                 site.name
             ));
-            // Whoever has agreed already reads no more.
+            // A person who has agreed already reads no more.
             if self.dry_run || !self.yes {
                 let other = &topology.peer_of(site).name;
                 let losses = losses::count(&session, topology, &site.name, other).await;
@@ -224,7 +224,7 @@ impl Promote {
                 let losses = losses::count(&session, topology, &other.name, &site.name).await;
                 say(report::losses_text(&losses, other.name.as_str(), &[]).trim_end());
             }
-            // Whoever gives a site up names that one.
+            // The site that is given up is the one to be typed.
             let named = if self.survivor_is_lost { other } else { site };
             consent(&session.console, self.yes, named.name.as_str())?;
             let operated = recover::promote(&session, topology, &site.name, self.survivor_is_lost).await?;

@@ -102,7 +102,7 @@ impl TopologyFile {
         }
     }
 
-    /// Whoever names a Region that is none of the topology's may think that it decides where things go.
+    /// A person who names a Region that is not the topology's may think that it decides where things go.
     fn warn_of_region(&self, topology: &Topology) {
         let sites = topology.sites.iter().map(|site| &site.region);
         let mut known = topology.regions.iter().chain(sites);
@@ -131,7 +131,7 @@ impl TopologyFile {
                 format!("cannot read `{}`: {error}", shortened(&self.name(), 200)),
             )
             .code("unreadableTopology");
-            // Whoever has a file that cannot be read does not need another one.
+            // A file that is there but cannot be read needs no other one proposed.
             match error.kind() {
                 ErrorKind::NotFound if name_in(&self.topology).is_some() => failure.hint(
                     "no *.yaml file in this folder has a topology of that name either: run the command in the folder \

@@ -38,7 +38,7 @@ pub struct PropertyChange {
     pub after: Option<String>,
     /// Whether this is what makes the resource be replaced.
     pub recreates: bool,
-    /// Whether CloudFormation will not say beforehand that it does not.
+    /// Whether CloudFormation will not say in advance that it does not.
     #[serde(skip)]
     pub may_recreate: bool,
     /// The parameter or the resource by which the value changes, where CloudFormation names one.
@@ -106,10 +106,10 @@ pub struct StackDrift {
 /// A change set as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangeSetReading {
-    /// Its ARN. Its events are told by that alone.
+    /// Its ARN, by which alone its events are found.
     pub id: String,
     pub stack_id: String,
-    /// What whoever had it made wrote on it.
+    /// What the caller who had it made wrote on it.
     pub description: String,
     /// CloudFormation's word for its state.
     pub status: String,

@@ -167,7 +167,7 @@ pub struct Conflict {
 /// What the API server says about applying an object, without doing it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DryRun {
-    /// It would come to this.
+    /// It would become this.
     Accepted {
         /// The object afterwards, taken by force where there are conflicts.
         after: Value,
@@ -215,7 +215,7 @@ pub struct ClusterReading {
     pub infinispans: Vec<String>,
     /// Where Infinispan answers from outside, as `host[:port]`, if that was asked for and is to be seen.
     pub infinispan_endpoint: Option<String>,
-    /// For each of our documents what applying it would come to.
+    /// For each of our documents what applying it would change.
     pub dry_runs: BTreeMap<ObjectKind, DryRun>,
     /// Its AlertmanagerConfig does not know how to take the proxy from the environment, and the topology does not insist.
     pub lacks_environment_proxy: bool,

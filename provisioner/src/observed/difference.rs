@@ -1,8 +1,8 @@
-//! How two documents differ, key by key, in the words of whoever reads them.
+//! How two documents differ, key by key, in the words of the people who read them.
 //!
 //! A position in a list says nothing: `rules[SiteOffline]` does, and stays the same rule when another one is put
 //! before it. So elements of lists are paired by what names them, where every element has such a name, and plain
-//! values in lists are told as what came and what went.
+//! values in lists are shown as what came and what went.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ const NAMES: [&str; 9] = [
     "name",
 ];
 
-/// A name and its value, as tags and dimensions are written: told as one.
+/// A name and its value, as tags and dimensions are written: shown as one.
 const VALUE: &str = "Value";
 
 /// One step of the way to a value.
@@ -117,7 +117,7 @@ fn objects(
     }
 }
 
-/// Compares what may be on one side only. What comes or goes whole is told whole, unless each of its keys has a
+/// Compares what may be on one side only. What comes or goes whole is shown whole, unless each of its keys has a
 /// meaning of its own.
 fn pair(before: Option<&Value>, after: Option<&Value>, path: &mut Vec<Segment>, found: &mut Vec<Difference>) {
     match (before, after) {
@@ -216,7 +216,7 @@ fn named(list: &[Value]) -> Option<Named<'_>> {
         for element in list {
             let fields = element.as_object()?;
             let name = fields.get(*key)?.as_str()?;
-            // A name with nothing but its value is told by the value.
+            // A name with nothing but its value is shown by the value.
             let value = match fields.get(VALUE) {
                 Some(value) if fields.len() == 2 => value,
                 _ => {
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_told_by_names() {
+    fn what_differs_is_shown_by_names() {
         for (before, after, told) in [
             (json!({"a": 1}), json!({"a": 1}), &[][..]),
             (json!({"a": {"b": 1}}), json!({"a": {"b": 2}}), &["a.b: 1 → 2"]),

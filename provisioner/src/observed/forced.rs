@@ -1,7 +1,7 @@
 //! What `fence --force` leaves at the functions that it has stopped.
 //!
 //! It is for when the register does not answer, so the register cannot say what was done. The functions can, by tags:
-//! they had to be stopped anyway, in every Region, and whoever looks at one of them sees why it does not run.
+//! they had to be stopped anyway, in every Region, and people who look at one of them see why it does not run.
 
 use std::collections::BTreeMap;
 

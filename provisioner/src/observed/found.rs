@@ -123,13 +123,13 @@ pub struct BalancerFound {
 pub struct AwsFound {
     /// The accelerators that hold two balancers or more: DNS name, and the balancers.
     pub accelerators: Vec<(String, Vec<BalancerFound>)>,
-    /// The functions of Keycloak's guide: name, and what they were told.
+    /// The functions of Keycloak's guide: name, and settings.
     pub guides: Vec<(String, BTreeMap<String, String>)>,
     /// What could not be read, each as a sentence.
     pub problems: Vec<String>,
 }
 
-/// Who vouches for the certificate that an Infinispan showed.
+/// Which authority signed the certificate that an Infinispan showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authority {
     Public,

@@ -85,7 +85,7 @@ pub struct BalancerReading {
     pub site: Option<String>,
 }
 
-/// What the tags of an endpoint told.
+/// What the tags of an endpoint say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndpointReading {
     /// A balancer, with or without the tag.
@@ -193,7 +193,7 @@ pub struct RegisterPlace {
 }
 
 impl RegisterPlace {
-    /// Where a function that was told these settings keeps its decisions.
+    /// Where a function with these settings keeps its decisions.
     pub fn of(settings: &Settings) -> Option<Self> {
         let role_arn = &settings.register_role_arn;
         Some(Self {
@@ -358,7 +358,7 @@ pub struct LambdaLimits {
 pub struct RegionStanding {
     /// The stacks of our names, by kind.
     pub stacks: BTreeMap<StackKind, StackReading>,
-    /// The function of our name, whoever made it.
+    /// The function of our name, whichever stack made it.
     pub function: Option<FunctionReading>,
     /// The function's packages that are in the bucket: key and newest version.
     pub artifacts: BTreeMap<String, String>,
@@ -397,7 +397,7 @@ impl Standing {
             .is_some_and(|region| region.bucket_is_gone)
     }
 
-    /// What each of the deployed functions was told, as far as that can be read. An apply may have stopped between
+    /// The settings of each deployed function, as far as that can be read. An apply may have stopped between
     /// two of them.
     pub fn told(&self) -> impl Iterator<Item = Settings> {
         self.regions
@@ -406,7 +406,7 @@ impl Standing {
             .filter_map(FunctionReading::settings)
     }
 
-    /// What the deployed functions were told: the first Region's that can be read.
+    /// The deployed functions' settings: the first Region's that can be read.
     pub fn deployed(&self) -> Option<Settings> {
         self.told().next()
     }

@@ -1,6 +1,6 @@
 //! One object: how it stands, how it shall be, and whose hand made the difference.
 //!
-//! What applying an object would come to is not computed here: the API server was asked, without doing it, so
+//! What applying an object would change is not computed here: the API server was asked, without doing it, so
 //! that defaults, conversions and admission are its own. This module compares two answers of the server and
 //! reads from `managedFields` who holds what differs.
 

@@ -12,7 +12,7 @@ use crate::topology::names::StackKind;
 pub struct Neighbour {
     pub function: String,
     pub topology: String,
-    /// The accelerator that it was told of.
+    /// The accelerator that its settings name.
     pub accelerator_arn: String,
 }
 
@@ -38,8 +38,8 @@ pub struct OwnerMark {
 }
 
 impl Standing {
-    /// The marks that what stands may have put on accelerators: every accelerator and owner that a function was told,
-    /// or was to be told by a stack that never came to life. Several, where a move stopped half-way.
+    /// The marks that what stands may have put on accelerators: every accelerator and owner in a function's settings,
+    /// or in those of a stack that never came to life. Several, where a move stopped half-way.
     pub fn marks(&self) -> BTreeSet<OwnerMark> {
         let told = self.told().map(|told| OwnerMark {
             accelerator_arn: told.found.accelerator_arn,

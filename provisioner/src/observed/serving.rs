@@ -107,7 +107,7 @@ mod tests {
 
     /// What is Keycloak's own answer, and what the API server's, which passes Keycloak's on.
     #[test]
-    fn a_pods_own_answer_is_told_from_the_api_servers() {
+    fn a_pods_own_answer_is_distinguished_from_the_api_servers() {
         let answered = |code, body: &str| match PodAnswer::of(code, body) {
             PodAnswer::Yes => "yes".to_owned(),
             PodAnswer::No(code) => format!("no, {code}"),

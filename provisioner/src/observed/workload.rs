@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_controller_that_holds_the_count_stands_in_the_way() {
+    fn only_a_controller_that_holds_the_count_is_in_the_way() {
         let owned =
             |manager: &str, field: &str| json!([{"manager": manager, "fieldsV1": {"f:spec": {field: {}}}}]);
         for (manager, field, pause) in [
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn keda_stands_in_the_way_where_it_scales_this_one() {
+    fn keda_is_in_the_way_if_it_scales_this_one() {
         let ours = keycloak(json!({"metadata": {"name": "keycloak"}}));
         let scaler = |target: &str| json!({"metadata": {"name": "by-load"}, "spec": {"scaleTargetRef": {"name": target}}});
         assert_eq!(ours.scaler(&[scaler("other")]), None);

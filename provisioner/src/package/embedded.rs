@@ -16,7 +16,7 @@ pub fn zip(architecture: Architecture) -> Option<&'static [u8]> {
     }
 }
 
-/// The commit that this program was built from, where whoever built it said so.
+/// The commit that this program was built from, if its builder said so.
 pub fn commit() -> Option<&'static str> {
     Some(env!("SITEFENCE_COMMIT")).filter(|commit| !commit.is_empty())
 }

@@ -5,8 +5,8 @@
 //!   ca/<site>.pem    the authorities that a site's Infinispan is verified with
 //! ```
 //!
-//! Entries are sorted, their time is the format's first, their owner is nobody. Whoever hands in a ready zip
-//! hands in the binary only: authorities always come from the topology.
+//! Entries are sorted, their time is the format's first, their owner is nobody. Of a zip that somebody hands in,
+//! only the binary is taken: authorities always come from the topology.
 
 mod digest;
 pub mod elf;
@@ -83,8 +83,8 @@ pub struct Package {
 }
 
 impl Package {
-    /// Fails unless it is of the version that this program itself is. Which function a program carries was said by whoever
-    /// built it, and may have been said wrong.
+    /// Fails unless it is of the version that this program itself is. Which function a program carries was said when it
+    /// was built, and may have been said wrong.
     pub fn is_ours(&self) -> Result<(), PackageError> {
         if self.version.as_deref() == Some(env!("CARGO_PKG_VERSION")) {
             Ok(())
@@ -131,8 +131,8 @@ pub fn pack(
     })
 }
 
-/// Packs the binary of a zip with the sites' authorities. It stays compressed as it is: whoever distributes a program
-/// has minutes for what is done in a second elsewhere.
+/// Packs the binary of a zip with the sites' authorities. It stays compressed as it is: building a release may take
+/// minutes for what has to be done in a second here.
 pub fn repack(zip: &[u8], ca_bundles: &BTreeMap<SiteName, Vec<u8>>) -> Result<PackedFunction, PackageError> {
     let bootstrap = bootstrap_of(zip)?;
     pack_as(&bootstrap, ca_bundles, |packed| {

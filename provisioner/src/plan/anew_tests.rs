@@ -25,7 +25,7 @@ fn a_bucket_that_our_stack_did_not_make_is_not_emptied() {
 
 /// The table is there when the new stack comes, so its name would be taken.
 #[test]
-fn a_broken_stack_that_keeps_its_table_is_made_anew_over_it() {
+fn a_broken_stack_that_keeps_its_table_is_replaced_over_it() {
     for (template, made) in [
         (
             "Resources: { It: { DeletionPolicy: Retain } }",

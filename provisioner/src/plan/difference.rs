@@ -445,7 +445,7 @@ Resources:
     }
 
     #[test]
-    fn what_changes_is_told_key_by_key() {
+    fn what_changes_is_shown_key_by_key() {
         let told = |from: &str, to: &str, key: &str, owner: &str| {
             let template = TEMPLATE.replace(from, to);
             lines(&between(&stack(), &goal(&template, key, owner), "1"))
@@ -467,7 +467,7 @@ Resources:
                 "Policies[fencing].PolicyDocument.Statement[Fence].Action:  → c",
             ]
         );
-        // The stack's tag is told once.
+        // The stack's tag is shown once.
         assert_eq!(
             told("Value: one", "Value: two", "old.zip", "two"),
             ["owner: one → two"]
@@ -537,7 +537,7 @@ Resources:
                 Perhaps,
             ),
             ("AWS::Lambda::Permission", "SourceArn", "SourceArn", Perhaps),
-            // Of a type that we know nothing of, CloudFormation's doubt is told.
+            // Of a type that we know nothing of, CloudFormation's doubt is shown.
             ("AWS::X::Y", "Anything", "Anything", Perhaps),
         ] {
             assert_eq!(changed(kind, outer, ours), [replacement], "{kind} {outer}");
@@ -582,7 +582,7 @@ Resources:
             told(&[theirs("Function", Perhaps, &[("Environment", None)])]),
             ["Function No"]
         );
-        // Tags of the stack and echoes of what stays are not told; echoes of what is replaced are.
+        // Tags of the stack and echoes of what stays are not shown; echoes of what is replaced are.
         let url = || {
             theirs(
                 "Url",
@@ -592,7 +592,7 @@ Resources:
         };
         assert_eq!(told(&[function(No), url()]), ["Function No"]);
         assert_eq!(told(&[function(Yes), url()]), ["Function Yes", "Url Perhaps"]);
-        // What we have no reason for is told as CloudFormation has it.
+        // What we have no reason for is shown as CloudFormation has it.
         assert_eq!(
             told(&[function(No), theirs("Topic", Perhaps, &[("DisplayName", None)])]),
             ["Function No", "Topic Perhaps"]

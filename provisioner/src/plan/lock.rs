@@ -43,7 +43,7 @@ impl LockPlace {
         matches!(step, Step::CreateStack(goal) if goal.kind == StackKind::Artifacts && goal.region == self.region)
     }
 
-    /// Whether a step takes something away that the lock rests on. Whoever holds the lock renews it, and would
+    /// Whether a step takes something away that the lock rests on. The run that holds the lock renews it, and would
     /// write into the bucket that is being emptied.
     pub fn is_removed_by(&self, step: &Step) -> bool {
         match step {

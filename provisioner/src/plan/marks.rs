@@ -29,7 +29,7 @@ impl Marks {
 
     /// The steps that come before what is done to the first function. Of two topologies that are applied at the same
     /// time, one is refused before any function of it stands. A former accelerator is known only as long as a function
-    /// is left that was told of it, so its mark goes before the function `changes`, too.
+    /// is left whose settings name it, so its mark goes before the function `changes`, too.
     pub(super) fn before_functions(&mut self, changes: bool) -> Vec<Step> {
         let former = if changes {
             std::mem::take(&mut self.former)

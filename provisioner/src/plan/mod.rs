@@ -122,7 +122,7 @@ pub fn plan(
             is_left && !(kind == StackKind::Register && silent_function.is_some())
         });
     }
-    // The clusters are told of new functions before old ones go.
+    // The clusters post to new functions before old ones go.
     let (mut of_clusters, unchanged) = clusters::steps(topology, clusters);
     let waits_for = match (silent_function, plan.deferred.first()) {
         (Some(region), _) => Some(region.to_string()),

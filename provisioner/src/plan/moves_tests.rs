@@ -161,7 +161,7 @@ fn the_move_is_finished_only_while_the_register_of_the_function_that_is_behind_i
 
 /// It was confirmed when the move began, and the function that moved may have written to it since.
 #[test]
-fn a_history_that_a_function_goes_on_with_need_not_be_confirmed_again() {
+fn a_history_that_a_function_continues_need_not_be_confirmed_again() {
     for updated in [REGION, OTHER] {
         let mut standing = half_moved(updated);
         standing.register.as_mut().unwrap().holds_item = true;
@@ -200,7 +200,7 @@ fn a_register_that_a_move_has_left_behind_is_asked_too() {
     assert!(judge(&topology, &observed_with(standing), 0).is_ok());
 }
 
-/// Whoever held to be let move the register is not held off any more afterwards.
+/// A hold that was put on to move the register is no obstacle any more afterwards.
 #[test]
 fn a_move_tells_what_stays_behind() {
     let epochs = |holds_item: bool| {

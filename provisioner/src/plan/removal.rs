@@ -1,5 +1,5 @@
 //! How one stack is removed: what has to come before, what goes with it, what it keeps. Both need it, the plan that takes
-//! everything away and the one that makes a stack anew.
+//! everything away and the one that replaces a stack.
 
 use crate::observed::{ResourceReading, StackReading};
 use crate::plan::Step;

@@ -156,7 +156,7 @@ pub enum Step {
         region: Region,
         bucket: String,
     },
-    /// No register knows a decision after its epoch: whoever could have made one is gone by now, and the
+    /// No register knows a decision after its epoch: every executor that could have made one is gone by now, and the
     /// register can follow. Deleting a function does not end what it is at; its timeout does.
     ConfirmEpoch {
         /// The registers, each with the last decision that was known when the plan was made.

@@ -75,7 +75,7 @@ fn deployed() -> Standing {
     carried_out(fresh.clone(), &topology, &planned(&topology, &fresh), &findings())
 }
 
-/// Functions in two Regions; the second one's stack is told by the first one's where the secret is.
+/// Functions in two Regions; the second one's stack learns from the first one's where the secret is.
 pub(crate) fn two_regions() -> (Topology, Vec<StackDocument>) {
     let mut topology = topology();
     topology.regions.push(OTHER.into());
@@ -174,7 +174,7 @@ fn planning_after_applying_yields_nothing() {
 
 /// By Lambda's own account, or because another package lies under the same key: CloudFormation sees neither.
 #[test]
-fn code_that_is_not_ours_is_uploaded_anew_and_put_back() {
+fn code_that_is_not_ours_is_uploaded_again_and_put_back() {
     type Harm = fn(&mut RegionStanding);
     let harms: [Harm; 3] = [
         |it| it.function.as_mut().unwrap().code_sha256 = Some("ee".repeat(32)),

@@ -168,8 +168,8 @@ impl Examination<'_> {
         }
     }
 
-    /// Whether the accelerator is another deployment's: by its tag, or because a function of another topology was
-    /// told of it.
+    /// Whether the accelerator is another deployment's: by its tag, or because the settings of another
+    /// topology's function name it.
     fn whose(&mut self, arn: &str, ours: &str) {
         let others = self.observed.owner.as_ref();
         if let Some(owner) = others.filter(|owner| *owner != ours && !self.was_ours(owner)) {
@@ -190,7 +190,7 @@ impl Examination<'_> {
         }
     }
 
-    /// Whether an owner is this topology before its register moved: a function of ours was told so, or the register
+    /// Whether an owner is this topology before its register moved: a function of ours has it in its settings, or the register
     /// that it names is one that the move has left.
     fn was_ours(&self, owner: &str) -> bool {
         let standing = &self.observed.standing;
@@ -330,7 +330,7 @@ impl Examination<'_> {
             .registers()
             .any(|table| !table.item.is_open() && table.item.fenced() == Some(site));
         if !is_fenced && known.is_empty() {
-            // One that lacks its tag is told of already, and is probably this site's.
+            // One that lacks its tag is reported already, and is probably this site's.
             if self.holds_one_of_unknown_site(listener) {
                 return None;
             }

@@ -1,6 +1,6 @@
 //! What CloudFormation's most common sentences mean, and what to do about each.
 //!
-//! A sentence of a service ends in a stack's event word for word, and it is written for whoever wrote the template.
+//! A sentence of a service ends in a stack's event word for word, and it is written for the author of the template.
 //! These are the ones that a deployment of ours meets, by what people report of such templates and by the services'
 //! own documents. What is not in the table is shown as it came. Each hint says what to change; only where time alone
 //! may mend it, it says to run the same command again and nothing else.
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stack_that_has_a_name_is_told() {
+    fn the_stack_that_has_a_name_is_named() {
         let mut cause = StackCause::new("Role", "AWS::IAM::Role", Some("r"), "r already exists");
         cause.holder = Some(Holder {
             stack: "other".into(),

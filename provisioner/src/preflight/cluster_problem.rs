@@ -78,8 +78,11 @@ pub enum ClusterProblem {
         seen: Vec<String>,
     },
     #[error(
-        "site `{site}` of the topology is {} to its Infinispan `{name}` in namespace {namespace}",
-        found.as_ref().map_or_else(|| "no site".to_owned(), |found| format!("`{found}`"))
+        "the Infinispan `{name}` in namespace {namespace} of site `{site}` {}",
+        found.as_ref().map_or_else(
+            || "does not say which site it is".to_owned(),
+            |found| format!("says that it is site `{found}`")
+        )
     )]
     AnotherSite {
         site: SiteName,
@@ -113,7 +116,7 @@ pub enum ClusterProblem {
         object: ObjectRef,
         conflicts: Vec<Conflict>,
     },
-    #[error("the cluster of site `{}` would not take {}: {message}", object.site, object.title())]
+    #[error("the cluster of site `{}` would refuse {}: {message}", object.site, object.title())]
     Refused { object: ObjectRef, message: String },
     #[error("the function is not deployed yet, and without it there is nothing to put into the clusters")]
     NoFunction,

@@ -355,7 +355,7 @@ impl ClusterJudge<'_> {
     fn set_by_others(&mut self, kind: ObjectKind, current: Option<&Value>, dry_run: Option<&DryRun>) {
         let ours = current.filter(|current| objects::is_of(current, self.topology.name.as_str()));
         let object = object_ref(self.topology, self.site, kind);
-        // As it will be when we have what is ours, or what they hold of that would be told twice.
+        // As it will be when we have what is ours, or what they hold of that would be reported twice.
         let after = match (ours, dry_run) {
             (Some(_), Some(DryRun::Accepted { after, .. })) => after,
             _ => return,

@@ -1,6 +1,6 @@
 //! Who else keeps the accelerator as it is, by what they write on it.
 //!
-//! A fence takes an endpoint out. Whoever has a list of endpoints elsewhere puts it back: a controller within minutes, a
+//! A fence takes an endpoint out. A tool that has its own list of endpoints puts it back: a controller within minutes, a
 //! stack or a configuration the next time that somebody applies it. The function takes it out again each time, and an
 //! alarm says so; better to know it before the night on which it matters. Some also strip tags that they did not write,
 //! ours with them, which says whose the accelerator is.

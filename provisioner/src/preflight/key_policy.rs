@@ -1,8 +1,8 @@
 //! What the policy of a KMS key says about one who shall use it.
 //!
 //! The whole of AWS's policy language decides, and of that only what is certain is judged here: who is named outright, for
-//! which actions, and under conditions whose answer is known beforehand. Whatever else a policy says makes the answer
-//! unclear, never a no: nobody is told that a policy is wrong which is not.
+//! which actions, and under conditions whose answer is known in advance. Whatever else a policy says makes the answer
+//! unclear, never a no: a policy that is right is never called wrong.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub(super) enum Ruling {
     Allows,
     /// These actions are not.
     Lacks(Vec<String>),
-    /// That cannot be told.
+    /// That cannot be known.
     Unclear(String),
 }
 

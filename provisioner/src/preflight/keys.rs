@@ -2,7 +2,7 @@
 //!
 //! Sitefence makes no key. A topology names one for what its stacks make (`function.kmsKey`); two more may be in the way
 //! unnamed, that of Infinispan's secret and that of an existing topic. What a policy leaves out shows late: an alarm that
-//! CloudWatch may not encrypt is dropped without a word. So the policies are read beforehand, where that may be.
+//! CloudWatch may not encrypt is dropped without a word. So the policies are read in advance, where that is allowed.
 
 use std::collections::BTreeMap;
 
@@ -228,7 +228,7 @@ impl Examination<'_> {
                 Some(KeyReading::Unread(why)) => why.clone(),
                 None => format!("{} does not answer", need.region),
             };
-            // Once for each key, whoever needs it.
+            // Once for each key, however many need it.
             if !unread.iter().any(|(key, _)| *key == need.key) {
                 unread.push((need.key, why));
             }

@@ -1,7 +1,7 @@
 //! Judges what was seen before anything is changed: can this topology be deployed here, and is it safe?
 //!
-//! All problems are told together. What is left when there are none is [`Found`]: the ARNs and addresses
-//! that the function is told, read from the world as it is.
+//! All problems are reported together. What is left when there are none is [`Found`]: the ARNs and addresses
+//! that become the function's settings, read from the world as it is.
 
 mod accelerator;
 pub mod causes;
@@ -49,7 +49,7 @@ const UNRESERVED_MINIMUM: u32 = 100;
 /// What the world has for this topology.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
-    /// What every function is told; what differs by Region, and ARNs of what the stack makes, are left out.
+    /// The settings of every function; what differs by Region, and ARNs of what the stack makes, are left out.
     pub found: Found,
     /// The secret with Infinispan's password, by function Region.
     pub infinispan_secrets: BTreeMap<Region, String>,
@@ -261,7 +261,7 @@ impl Examination<'_> {
 }
 
 /// Where each site's Infinispan answers: as the topology says, else as its cluster does; and where the cluster
-/// cannot be asked, as the deployed function was told.
+/// cannot be asked, as the deployed function's settings say.
 pub fn infinispan_urls(
     topology: &Topology,
     looks: &Looks<ClusterReading>,

@@ -101,7 +101,7 @@ pub fn unreached<T>(looks: &Looks<T>) -> Vec<Unreached> {
     unreached.collect()
 }
 
-/// How the Secret changes, told without its values.
+/// How the Secret changes, shown without its values.
 pub fn secret_change(
     current: Option<&Value>,
     urls: &BTreeMap<String, Region>,

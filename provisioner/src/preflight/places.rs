@@ -1,9 +1,9 @@
 //! Whether each endpoint leads to its own site, and whether what answers there has the topology's caches.
 //!
 //! Two endpoints that are swapped look right from outside: both answer, and both take the password. Only the answer
-//! tells. To hear it somebody has to sign in, and a topology is a text that may come from anybody: whoever plans a
-//! stranger's change must not send a password of his account to the host that it names. So `plan` asks where the deployed
-//! function signs in already, with the same secret; anywhere else only if it is told to.
+//! tells. To hear it somebody has to sign in, and a topology is a text that may come from anybody: a person who plans a
+//! stranger's change must not send a password of the account to the host that it names. So `plan` asks where the deployed
+//! function signs in already, with the same secret; anywhere else only if it is asked to.
 
 use std::collections::{BTreeMap, BTreeSet};
 

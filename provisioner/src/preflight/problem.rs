@@ -184,7 +184,7 @@ pub enum Problem {
         wanted: RegisterKind,
     },
     #[error(
-        "a table `{table}` was kept in {region} when this topology was destroyed, and the topology does not keep it"
+        "a table `{table}` was kept in {region} when this topology was destroyed, but the topology does not say to keep it"
     )]
     KeptTable { table: String, region: Region },
     #[error("the register's table `{table}` is gone from {region}, but its stack {stack} still lists it")]
@@ -344,7 +344,7 @@ impl Problem {
                  EndpointId={endpoint}"
             ),
             Self::UnseenBalancer { .. } => {
-                "nothing that would remember it is deployed yet: run the same command again once the Region answers"
+                "no earlier deployment remembers it: run the same command again once the Region answers"
                     .into()
             }
             Self::RegisterUnread { .. } => "run the same command again once the register's Region answers".into(),

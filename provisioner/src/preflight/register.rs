@@ -282,7 +282,7 @@ fn changes_of_ground(topology: &Topology, deployed: &Settings, found: &Found) ->
     if let Some(register) = RegisterPlace::of(deployed).filter(|place| is_elsewhere(topology, place)) {
         changes.push(register_change(topology, &register));
     }
-    // A rejoin and a promotion wait by it for everybody who began before, and those run as long as they were told.
+    // A rejoin and a promotion wait by it for everybody who began before, and those run as long as their settings allow.
     let (before, after) = (deployed.timeout_seconds, topology.function.timeout.seconds());
     if after < before {
         changes.push(format!("the function's timeout ({before}s → {after}s)"));

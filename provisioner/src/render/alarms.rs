@@ -40,10 +40,10 @@ pub(super) struct Alarm {
     comparison: &'static str,
     threshold: u32,
     missing_data: &'static str,
-    /// Whether people are told by it. What the function tells them itself, once for each cause, is an alarm
+    /// Whether it notifies people. What the function mails them itself, once for each cause, is an alarm
     /// for the dashboard's sake.
     tells: bool,
-    /// Whether people are also told when it is over; an event is over at once.
+    /// Whether people are also notified when it is over; an event is over at once.
     says_when_over: bool,
 }
 
@@ -140,7 +140,7 @@ pub(super) fn alarms(topology: &Topology, is_first: bool) -> Vec<Alarm> {
                                                                        serves. When the other is well again, bring \
                                                                        it back with `provision rejoin`.");
     b.cause("FenceRepeated", "fence-repeated", Cause::RefencedEarlyReturn, 1, "The fenced site was put back into the accelerator while its data is stale; it has been taken out again. `provision rejoin` brings it back.");
-    // Whoever does it each minute is one alarm, and that ends when it has not happened for a quarter of an hour.
+    // A controller that does it each minute is one alarm, and that ends when it has not happened for a quarter of an hour.
     let recurring = b.alarm("PutRightAgain", "put-right-again", Cause::Recurring.metric(), Silence::IsFine, "The \
                                                                                                              fenced \
                                                                                                              site \

@@ -8,8 +8,8 @@
 //!
 //! The ConfigMap belongs to the cluster's administrators. So their text stays byte for byte: lines are
 //! inserted, or a value is replaced within its line, and the result is parsed and compared with what it should
-//! say before it is believed. An annotation remembers what was added and for which topologies; whoever
-//! destroys the last of them takes out exactly that. What was there before us is not ours to remove.
+//! say before it is believed. An annotation remembers what was added and for which topologies; when
+//! the last of them is destroyed, exactly that is taken out. What was there before us is not ours to remove.
 
 use std::collections::BTreeSet;
 

@@ -85,13 +85,13 @@ struct Minute {
 }
 
 fn minute(topology: &Topology, region: &Region) -> Minute {
-    // With a topic, whoever it belongs to.
+    // With a topic, whichever account it belongs to.
     let found = Found {
         topic_arn: "a topic".to_owned(),
         ..Found::default()
     };
     let mut minute = Minute {
-        // The secrets that callers present are read by whoever compares them.
+        // The secrets that callers present are read by the code that compares them.
         secrets: 2,
         table_writes: RESULT_KIB,
         ..Minute::default()

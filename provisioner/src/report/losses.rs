@@ -1,4 +1,4 @@
-//! What only one site has, for whoever is asked for consent: numbers, and never a key.
+//! What only one site has, for the person who is asked for consent: numbers, and never a key.
 
 use std::fmt::Write as _;
 

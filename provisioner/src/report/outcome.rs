@@ -41,7 +41,7 @@ pub struct Destroyed {
     pub topology: String,
     /// What went, as `Region stack` or `site object`.
     pub removed: Vec<String>,
-    /// What the stacks that went left behind because they were told to, as `Region type name`.
+    /// What the stacks that went left behind because the topology says so, as `Region type name`.
     pub kept: Vec<String>,
     /// The clusters that did not answer and still hold what is ours.
     pub unreached: Vec<Unreached>,

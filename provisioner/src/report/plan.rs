@@ -39,7 +39,9 @@ pub fn step(step: &Step) -> Option<String> {
         Step::AwaitFunction { region, function, .. } => {
             format!("{region}: waiting for {function} to be ready")
         }
-        Step::UnprotectTable { region, table } => format!("{region}: letting {table} be deleted"),
+        Step::UnprotectTable { region, table } => {
+            format!("{region}: removing the deletion protection of {table}")
+        }
         Step::EmptyBucket { region, bucket } => format!("{region}: emptying {bucket}"),
         Step::ConfirmEpoch {
             registers,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The same with its keys in camelCase. Keys that are `names`, as those of sites, are nobody's to spell anew.
+/// The same with its keys in camelCase. Keys that are `names`, as those of sites, are nobody's to spell differently.
 pub(super) fn camel_case(value: Value, names: &[&str]) -> Value {
     match value {
         Value::Object(fields) => fields

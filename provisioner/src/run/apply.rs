@@ -25,14 +25,14 @@ use crate::topology::{Region, Topology};
 /// How much is asked before anything is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consent {
-    /// Agreed to beforehand.
+    /// Agreed to in advance.
     pub given: bool,
-    /// Take the lock from whoever has it.
+    /// Take the lock from the run that has it.
     pub breaks_lock: bool,
 }
 
 impl Consent {
-    /// Shows what would change and asks, unless that was agreed to beforehand.
+    /// Shows what would change and asks, unless that was agreed to in advance.
     pub(super) async fn to(
         &self,
         session: &Session,
@@ -52,7 +52,7 @@ impl Consent {
 /// rules and routes.
 pub const WATCHDOGS_WITHIN: Duration = Duration::from_secs(300);
 
-/// Looks, and says all that stands in the way as far as that can be known without the function: for whoever is
+/// Looks, and says all that stands in the way as far as that can be known without the function: for the person who is
 /// about to spend minutes on building it.
 pub async fn look(session: &Session, wanted: &Wanted<'_>, choices: Choices) -> Result<(), Failure> {
     let observed = observe::observe(session, wanted.topology, &wanted.objects, choices).await?;
@@ -241,7 +241,7 @@ pub async fn apply(
 
 /// The Regions that stopped answering in the middle of the work, each with the failure that showed it.
 ///
-/// The rest is planned again without such a Region, once for each: looking anew finds out whether it still is
+/// The rest is planned again without such a Region, once for each: looking again finds out whether it is still
 /// silent.
 #[derive(Debug, Default)]
 pub(super) struct LostRegions(BTreeMap<Region, Failure>);

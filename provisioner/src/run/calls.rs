@@ -1,4 +1,4 @@
-//! A task of the function that takes several calls: each is told when it says something new, and made again where a
+//! A task of the function that takes several calls: each is reported when it says something new, and made again where a
 //! dependency failed, where somebody else is at work, or where the credentials ran out meanwhile.
 
 use std::time::Duration;
@@ -31,7 +31,7 @@ const RAN_OUT: [&str; 4] = [
 ];
 
 pub(super) struct Calls<'a> {
-    /// A copy, since it is signed in anew where credentials run out.
+    /// A copy, since it signs in again when credentials run out.
     session: Session,
     topology: &'a Topology,
     began: Instant,
@@ -91,7 +91,7 @@ impl<'a> Calls<'a> {
                 let seconds = self.since.elapsed().as_secs();
                 self.session
                     .console
-                    .say(&format!("        still so after {seconds} s: {sentence}"));
+                    .say(&format!("        unchanged for {seconds} s: {sentence}"));
             }
             let is_to_be_repeated =
                 operated.answer.status == Status::Retry && operated.answer.next == Next::Nothing;
@@ -114,7 +114,7 @@ impl<'a> Calls<'a> {
 
     /// Nothing is lost meanwhile: all progress is in the register.
     async fn sign_in_again(&mut self) -> Result<(), Failure> {
-        self.say("the AWS credentials have run out: sign in again in another terminal; this continues then");
+        self.say("the AWS credentials have expired: sign in again in another terminal, and this continues");
         let began = Instant::now();
         loop {
             self.session.interrupt.pause(CREDENTIALS_EVERY).await?;

@@ -1,4 +1,4 @@
-//! The person at the other end: talk goes to stderr, so that stdout carries data only.
+//! The person at the other end: messages go to stderr, so that stdout carries data only.
 //!
 //! On a terminal a bar shows how far things are and the events scroll above it; elsewhere every event is a
 //! plain line. Consent is asked for on a terminal only: a pipe cannot agree to anything.
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How much is said. A process has one person to talk to, so this is the process's, as a log's level is.
+/// How much is said. A process has one reader, so this is the process's, as a log's level is.
 static VOLUME: AtomicU8 = AtomicU8::new(Volume::Usual as u8);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Console {
     pub fn say(&self, line: &str) {
         self.with_bar(|bar| match bar {
             Some(bar) => bar.println(line),
-            // Talk that nobody can hear must not stop the work: a closed stderr is no error.
+            // Messages that nobody can read must not stop the work: a closed stderr is no error.
             None => {
                 let _ = writeln!(anstream::stderr(), "{line}");
             }

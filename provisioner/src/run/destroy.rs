@@ -30,7 +30,7 @@ pub async fn destroy(
             clusters::standing(session, topology)
         );
         let standing = standing?;
-        // What a walk did not see the end of may have come to it all the same.
+        // What a walk did not see end may have ended all the same.
         for step in begun.extract_if(.., |step| destroy::is_gone(step, &standing)) {
             completed.add(&step);
         }
@@ -105,7 +105,7 @@ pub async fn destroy(
     }
 }
 
-/// What a step leaves behind because it was told to, in words.
+/// What a step leaves behind because the topology says so, in words.
 fn left_behind(step: &Step) -> Vec<String> {
     match step {
         Step::DeleteStack { region, keeps, .. } => {

@@ -124,7 +124,7 @@ fn payload(topology: &Topology, reporter: &Site, now: Timestamp) -> Value {
     })
 }
 
-/// Lets the function of each Region answer the health question with a failure for a while: whoever asks them
+/// Lets the function of each Region answer health checks with a failure for a while: Route 53
 /// asks each by itself. Where one does not, the rehearsal goes on in those before it, and that is said.
 pub async fn fail_health(
     session: &Session,

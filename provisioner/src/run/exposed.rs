@@ -1,5 +1,5 @@
-//! Where a cluster exposes its Infinispan: looked up in the same places, whoever asks and whatever he makes of a right
-//! that is lacking.
+//! Where a cluster exposes its Infinispan: looked up in the same places, whichever verb asks and whatever it makes of a
+//! missing right.
 
 use std::future::Future;
 

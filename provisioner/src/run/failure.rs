@@ -491,7 +491,7 @@ mod tests {
             for other in &faults[higher + 1..] {
                 let (lost, first) = (worse().to_string(), other().to_string());
                 if higher == 2 {
-                    // Two of the same weight: the first of them is told.
+                    // Two of the same weight: the first of them is reported.
                     assert_eq!(worse().weighed(other()).0.to_string(), lost);
                     assert_eq!(other().weighed(worse()).0.to_string(), first);
                     continue;

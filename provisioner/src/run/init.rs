@@ -280,7 +280,7 @@ async fn accelerators(
     Ok(found)
 }
 
-/// Who vouches for each site's Infinispan, or why that is not known.
+/// Which authority signed for each site's Infinispan, or why that is not known.
 pub async fn authorities(clusters: &[ClusterFound; 2]) -> [Option<Result<Authority, String>>; 2] {
     let ask = async |cluster: &ClusterFound| {
         let endpoint = cluster.infinispans.first()?.endpoint.clone()?;

@@ -97,7 +97,7 @@ async fn signal(_hangs_up: bool) -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// Whether whoever started this program wants it to outlive the terminal, as `nohup` does. A handler would end that. Where
+/// Whether the person who started this program wants it to outlive the terminal, as `nohup` does. A handler would end that. Where
 /// it cannot be known, no handler is set either.
 fn hangups_are_ignored() -> bool {
     std::fs::read_to_string("/proc/self/status").map_or(true, |status| ignores_hangups(&status))

@@ -23,7 +23,7 @@ impl Learned {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Only what the upload itself was answered is believed: whoever asks the bucket afterwards may be told of what
+    /// Only what the upload itself was answered is believed: the bucket, asked afterwards, may answer with what
     /// somebody else wrote under the same key.
     pub fn note_version(&self, region: &Region, version: String) {
         self.answers().versions.insert(region.clone(), version);

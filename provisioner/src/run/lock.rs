@@ -57,7 +57,7 @@ pub struct Lock {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum LockLost {
     To(Box<LockOwner>),
-    /// It is not there: whoever took it over has finished, or somebody removed it.
+    /// It is not there: the run that took it over has finished, or somebody removed it.
     Gone,
 }
 
@@ -152,8 +152,8 @@ pub async fn take(
     })
 }
 
-/// Removes the lock of a run that died here when all but letting go was done: whoever then finds nothing to do takes no
-/// lock, and would leave it standing in everybody else's way.
+/// Removes the lock of a run that died here when all but letting go was done: a run that then finds nothing to do takes no
+/// lock, and would leave this one in everybody else's way.
 pub async fn tidy(bucket: &Bucket, identity: &Identity, topology: &str) -> Result<(), Failure> {
     let Some(mut local) = open_local(identity, topology) else {
         return Ok(());
@@ -165,7 +165,7 @@ pub async fn tidy(bucket: &Bucket, identity: &Identity, topology: &str) -> Resul
     if let Some(object) = bucket.get(KEY).await?
         && dead_tokens.contains(&read(&object).token)
     {
-        // Whoever took it over this very moment keeps it.
+        // A run that takes it over this very moment keeps it.
         bucket.delete_if(KEY, &object.etag).await?;
     }
     let _ = note(&mut local, &[]);
@@ -369,7 +369,7 @@ mod tests {
         };
         assert_eq!(holds(Some(&of("ours")), "ours"), Ok("tag".to_owned()));
         assert!(matches!(holds(Some(&of("other")), "ours"), Err(LockLost::To(owner)) if owner.by == "ada"));
-        // Whoever took it over may have finished by now.
+        // The run that took it over may have finished by now.
         assert_eq!(holds(None, "ours"), Err(LockLost::Gone));
         assert!(matches!(holds(Some(&object("?")), "ours"), Err(LockLost::To(_))));
     }

@@ -88,7 +88,7 @@ impl Scope {
     }
 }
 
-/// What every verb that talks to the two clouds needs.
+/// What every verb that calls the two clouds needs.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub aws: Aws,

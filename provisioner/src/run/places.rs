@@ -34,7 +34,7 @@ pub async fn asked(
         }
     };
     let (mistrusted, mut asked) = tokio::join!(handshake::look(topology, &loaded.ca_bundles, urls), asked);
-    // Why a site that is not trusted says nothing is told by that.
+    // That also says why a site that is not trusted gives no answer.
     for (site, ..) in &mistrusted {
         asked.remove(site);
     }

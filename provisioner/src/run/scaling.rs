@@ -1,7 +1,7 @@
 //! Scales something in a site's cluster to none and back, and waits until its pods are gone or ready.
 //!
-//! The former count is remembered in an annotation of the very object that is scaled, in the same write: so whoever goes
-//! on, from whatever machine, finds it, and no crash can come between the two.
+//! The former count is remembered in an annotation of the very object that is scaled, in the same write: so the next
+//! command, on whatever machine, finds it, and no crash can come between the two.
 
 use std::time::Duration;
 
@@ -159,7 +159,7 @@ impl Scaled {
         // Read before the annotation goes with the write.
         let (_, wanted) = self.find().await?.started();
         self.write(|found| found.started().0).await?;
-        // The count is theirs again: whoever applies it next meets no conflict with us.
+        // The count is theirs again: the next one to apply it meets no conflict with us.
         self.write(Workload::given_back).await?;
         Ok(usize::try_from(wanted).unwrap_or(usize::MAX))
     }

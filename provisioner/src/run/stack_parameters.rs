@@ -1,4 +1,4 @@
-//! The values of a stack's parameters: those that were planned, and those that only this walk has come to know.
+//! The values of a stack's parameters: those that were planned, and those that only this walk has learned.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Brings one stack to its goal: change set, execution, events until the end.
 //!
-//! The SDK's waiters say nothing for minutes, so the stack's events are polled and told as they happen. The
+//! The SDK's waiters say nothing for minutes, so the stack's events are polled and shown as they happen. The
 //! first event that failed is the cause; those after it are mostly resources that were cancelled for it.
 
 use super::Session;
@@ -77,8 +77,8 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// Takes back what was prepared, where it comes to nothing: the change set, and with it the stack that would only have
-    /// come into being. What cannot be taken back the next run finds.
+    /// Takes back what was prepared in the end for nothing: the change set, and with it a stack that was only about to be
+    /// made. The next run finds what cannot be taken back.
     pub async fn take_back(&self, goal: &StackGoal, creates: bool, prepared: &Prepared) {
         let Some(change_set) = &prepared.change_set else {
             return;
@@ -127,8 +127,8 @@ impl<'a> Driver<'a> {
                 let of_stack = cause.as_ref().is_none_or(|cause| cause.kind == STACK);
                 let mut cause = cause;
                 if of_stack {
-                    // The stack's own events only count what its operation's tell. Without the right to look what is
-                    // known is told.
+                    // The stack's own events only count what its operation's tell. Without the right to look, what is
+                    // known is reported.
                     let failures = self.stacks.failures_of_stack(&stack_id).await.unwrap_or_default();
                     cause = failures.into_iter().next().map(Box::new).or(cause);
                 }

@@ -163,7 +163,7 @@ async fn functions(
     join_all(looks).await.into_iter().collect()
 }
 
-/// What the first function that says so was told.
+/// The settings of the first function that shows them.
 fn settings(functions: &BTreeMap<Region, Source<Option<FunctionState>>>) -> Option<&Settings> {
     functions
         .values()

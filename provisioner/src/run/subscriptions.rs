@@ -1,6 +1,6 @@
-//! After an apply: would anybody be told of a fence?
+//! After an apply: would anybody be notified of a fence?
 //!
-//! Whoever wants to see a message arrive asks for one. It is sent with the caller's rights; that an alarm gets through an
+//! People who want to see a message arrive ask for one. It is sent with the caller's rights; that an alarm gets through an
 //! encrypted topic is for `provision drill --path` to show.
 //!
 //! A mail address that was subscribed hears nothing before its owner has followed the link in AWS's mail, and
@@ -19,7 +19,7 @@ use crate::world::call::CallError;
 use crate::world::cloudformation::Stacks;
 use crate::world::topics;
 
-/// Says on stderr which topics have subscriptions that wait to be confirmed. Not being able to look is told,
+/// Says on stderr which topics have subscriptions that are waiting to be confirmed. Not being able to look is said,
 /// too, and is no failure of the apply.
 pub async fn warn_of_pending(
     session: &Session,
@@ -65,7 +65,7 @@ fn places(topology: &Topology, unreached: &[UnreachedRegion]) -> Vec<(StackKind,
     if topology.health.route53 {
         places.push((StackKind::Health, health_region()));
     }
-    // A Region that did not answer a moment ago is told of already.
+    // A Region that did not answer a moment ago is reported already.
     places.retain(|(_, region)| !unreached.iter().any(|it| it.region == *region));
     places
 }

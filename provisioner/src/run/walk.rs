@@ -35,7 +35,7 @@ pub struct Walk<'a> {
     pub wanted: Option<&'a Wanted<'a>>,
     /// `apply` or `destroy`, for those who find the lock.
     pub verb: &'a str,
-    /// Take the lock from whoever has it.
+    /// Take the lock from the run that has it.
     pub breaks_lock: bool,
     /// How long the watchdogs have.
     pub watchdogs_within: Duration,
@@ -78,7 +78,7 @@ impl Walk<'_> {
             Some(lock) => lock.release().await,
             None => Ok(()),
         };
-        // What went wrong first is what is told.
+        // What went wrong first is what is reported.
         result.and(released)
     }
 

@@ -1,7 +1,7 @@
 //! Steps side by side, and change sets that are made before their turn.
 //!
-//! [`turns`](crate::plan::turns) says which. A change set that cannot be made early is made in its step's turn, and tells
-//! then why it cannot. Those that come to nothing are taken back.
+//! [`turns`](crate::plan::turns) says which. A change set that cannot be made early is made in its step's turn, and says
+//! then why it cannot. Those that turn out to be for nothing are taken back.
 
 use futures_util::future::join_all;
 

@@ -68,7 +68,7 @@ impl WebhookValues {
             let secrets = Secrets::new(session.aws.secrets_manager(region), region);
             if let Some(stored) = secrets.value(arn).await? {
                 odd = oddity(&stored, &username);
-                // As the function reads it; what it cannot use is handed on as it stands, and told.
+                // As the function reads it; what it cannot use is handed on as it is, and reported.
                 let password = match Credentials::parse(&stored, &username) {
                     Ok(read) => {
                         username = read.username;

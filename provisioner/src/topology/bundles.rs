@@ -49,7 +49,7 @@ pub struct Expiry {
 }
 
 /// The authorities that end within the days in which the function's check tells of certificates. One that has ended
-/// stays behind its successor as a rule, and harms nobody; where none of a bundle is trusted now, all of it is told.
+/// stays behind its successor as a rule, and harms nobody; if none of a bundle is trusted now, all of it is reported.
 pub fn endings(bundles: &[CaBundle], now: Timestamp) -> Vec<Expiry> {
     let soon = now.saturating_add(SignedDuration::from_hours(24 * i64::from(ENDING_WARNS_DAYS)));
     let soon = soon.unwrap_or(Timestamp::MAX);
@@ -191,9 +191,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// In days from now: when the authorities of a bundle end, and which of them are told.
+    /// In days from now: when the authorities of a bundle end, and which of them are reported.
     #[test]
-    fn authorities_that_end_within_a_month_are_told() {
+    fn authorities_that_expire_within_a_month_are_reported() {
         let now: Timestamp = "2026-12-20T00:00:00Z".parse().unwrap();
         let pem = |years: &[i32]| {
             let mut pem = Vec::new();

@@ -1,4 +1,4 @@
-//! One mistake in a topology file, and how it is told.
+//! One mistake in a topology file, and how it is shown.
 //!
 //! ```text
 //! error: unknown field `regoin`

@@ -162,7 +162,7 @@ text!(
     explained no_region
 );
 impl Region {
-    /// A Region as AWS names it, or as a stack or a function that stands was told of it. Whether this version knows it
+    /// A Region as AWS names it, or as an existing stack or function names it. Whether this version knows it
     /// is not asked: it was used.
     pub fn seen(text: &str) -> Option<Self> {
         matches(Self::PATTERN, text).then(|| Self(text.to_owned()))
@@ -353,7 +353,7 @@ fn other_partition(text: &str) -> Option<Cow<'static, str>> {
     })
 }
 
-/// The id of an AWS access key is public, but whoever pastes it here has the wrong pair of credentials at hand.
+/// The id of an AWS access key is public, but a person who pastes it here has the wrong pair of credentials at hand.
 fn no_access_key(text: &str) -> Result<(), Cow<'static, str>> {
     let looks_like_one = text.len() == 20
         && ["AKIA", "ASIA"].iter().any(|prefix| text.starts_with(prefix))

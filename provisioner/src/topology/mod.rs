@@ -7,7 +7,7 @@
 //!                 surprises (anchors, tags…)      mistyped, misspelt         odds with each other
 //! ```
 //!
-//! All three kinds of mistakes of a file are told in one run. A topology that came out of [`parse`] has been
+//! All three kinds of mistakes in a file are reported in one run. A topology that came out of [`parse`] has been
 //! checked in full, as far as that is possible without a network; the rest of the program relies on it.
 
 mod bundles;

@@ -72,7 +72,7 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
         return Err(report.finish());
     };
     report.root = Some(&root);
-    // The donor is one of our own examples; without it only the first mistake of each kind would be told.
+    // The donor is one of our own examples; without it only the first mistake of each kind would be reported.
     let donor = DONOR.as_ref().unwrap_or(&root);
     let Decoded {
         value,
@@ -81,7 +81,7 @@ fn examine(bytes: &[u8], file: &str, read_file: Option<ReadFile<'_>>) -> Result<
     } = decode::<Topology>(root.clone(), donor);
     spoiled.extend(replaced);
     for mistake in mistakes {
-        // What stands under an alias or a repeated key was told already; what stands in a line with a slip
+        // What is under an alias or a repeated key was reported already; what stands in a line with a slip
         // follows from the slip.
         let line = report.place(&mistake.path, mistake.is_key).start.0;
         if report.has_told(&mistake.path) || slipped.contains(&line) {

@@ -7,8 +7,8 @@ use super::{Mode, Region, RegisterKind, Site, Topology};
 
 impl Site {
     /// What its Infinispan's certificate may be made out to beside the host that is dialled. Left out, it is the name
-    /// that OpenShift's service authority writes, but only where the topology says by whom it is to be verified: no
-    /// public authority vouches for a name like this.
+    /// that OpenShift's service authority writes, but only where the topology says which authority verifies it: no
+    /// public authority signs a name like this.
     pub fn server_name(&self) -> Option<String> {
         match (&self.infinispan.server_name, &self.infinispan.ca_bundle) {
             (Some(name), _) => Some(name.to_string()),
@@ -19,7 +19,7 @@ impl Site {
 }
 
 impl Topology {
-    /// What the function of `region` is told; `found` is what only a look at the two clouds can tell.
+    /// The settings of the function in `region`; `found` is what only a look at the two clouds can tell.
     ///
     /// Secrets are read in the function's own Region: with several, they are replicated, so that a function
     /// outlives the first Region.

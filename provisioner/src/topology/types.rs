@@ -44,7 +44,7 @@ pub struct Topology {
     /// The sites: exactly two.
     #[garde(dive)]
     pub sites: [Site; 2],
-    /// Whether the function fences (`act`) or only says what it would do (`observe`).
+    /// Whether the function fences, or only says what it would do.
     #[serde(default)]
     pub mode: Mode,
     /// The site that wins if both sites report each other: the alert against it waits longer.
@@ -127,7 +127,7 @@ pub struct Site {
     pub name: SiteName,
     /// The AWS Region of its load balancer.
     pub region: Region,
-    /// What its cluster is: `openshift` or `kubernetes` (with prometheus-operator).
+    /// What kind of cluster it has: `openshift` or `kubernetes`.
     pub platform: Platform,
     /// The kubeconfig context of its cluster.
     pub context: ContextName,
@@ -201,8 +201,8 @@ pub struct SiteInfinispan {
     /// `spec.replicas`. `plan` reads both from the cluster; give the number here if the cluster cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay_nodes: Option<u32>,
-    /// Its heartbeats to the gossip routers: `spec.service.sites.local.discovery.heartbeats` of the custom resource, which
-    /// has milliseconds. `plan` reads them from the cluster; give them here if the cluster cannot be read.
+    /// Its heartbeats to the gossip routers: `spec.service.sites.local.discovery.heartbeats` of the custom resource, where
+    /// they are in milliseconds. `plan` reads them from the cluster; give them here if the cluster cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeats: Option<Heartbeats>,
 }
@@ -341,7 +341,7 @@ pub struct Alerting {
     /// it, the check goes on, for at most `function.timeout` less 8 seconds. In every other case `SiteOffline` decides, after
     /// `for`. `0s` switches this off. If this is not set, a `function.timeout` below 13s switches it off, too.
     pub suspicion: Interval,
-    /// How long Alertmanager collects alerts before it sends the first of a group.
+    /// How long Alertmanager collects alerts before it sends a new group.
     pub group_wait: Interval,
     /// How long Alertmanager waits before it sends a group again after a change or a failed delivery.
     pub group_interval: Interval,
@@ -368,7 +368,7 @@ impl Alerting {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Function {
-    /// The processor: `arm64` or `x86_64`.
+    /// The processor that it runs on.
     pub architecture: Architecture,
     /// Its memory in MiB; its share of the processor grows with it.
     #[serde(rename = "memory")]
@@ -432,8 +432,7 @@ pub struct Vpc {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
 pub struct Register {
-    /// `table`: a table in one Region; if the sites are in two Regions, use a third. `strong`: a global table with
-    /// multi-Region strong consistency.
+    /// What kind of table holds the decisions.
     pub kind: RegisterKind,
     /// The Regions of the table's replicas. By default, the first of the topology's `regions`.
     #[garde(length(max = 3))]
@@ -448,8 +447,8 @@ pub struct Register {
     /// The role that the function assumes for a table in another account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<RoleArn>,
-    /// How long after a rejoin alerts decide nothing. None by default, because each decision checks the facts for
-    /// itself; a second split within this time would be an outage until the time is over.
+    /// For how long after a rejoin alerts decide nothing. None by default, because each decision checks the facts for
+    /// itself; if the sites split again within this time, the outage lasts until it is over.
     pub cooldown: Interval,
     /// Keep the table, with its history, when the topology is destroyed.
     pub retain: bool,
@@ -459,7 +458,7 @@ pub struct Register {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RegisterKind {
-    /// A table in one Region.
+    /// A table in one Region. If the sites are in two Regions, use a third one.
     #[default]
     Table,
     /// A global table with multi-Region strong consistency.
@@ -475,7 +474,7 @@ impl fmt::Display for RegisterKind {
     }
 }
 
-/// How long an executor may work before another takes over: the product of the two fields.
+/// How long an executor may work before another one takes over: the product of the two fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[garde(allow_unvalidated)]
@@ -525,7 +524,7 @@ pub struct Notify {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Drills {
-    /// After how long without `provision drill --split-brain` an alarm reminds you of one. `0s` switches that off.
+    /// How long after the last `provision drill --split-brain` an alarm reminds you of the next. `0s` switches that off.
     pub remind_after: Interval,
 }
 

@@ -91,11 +91,11 @@ impl SignInError {
     }
 }
 
-/// Clients for whoever is signed in.
+/// Clients for the identity that is signed in.
 #[derive(Clone)]
 pub struct Aws {
     shared: SdkConfig,
-    /// Whom calls trust that do not go to an API of AWS.
+    /// What is trusted by calls that do not go to an API of AWS.
     trust: TlsContext,
     trusts_nobody: bool,
     endpoints: BTreeMap<String, String>,
@@ -193,7 +193,7 @@ impl Aws {
         self.trusts_nobody
     }
 
-    /// The `AWS_ENDPOINT_URL*` that are set. Whoever has them set by mistake must be able to see it.
+    /// The `AWS_ENDPOINT_URL*` that are set. Somebody who has them set by mistake must be able to see it.
     pub fn endpoints(&self) -> &BTreeMap<String, String> {
         &self.endpoints
     }
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn only_endpoint_variables_are_told() {
+    fn only_endpoint_variables_are_shown() {
         let told = overridden_endpoints(
             [
                 ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),

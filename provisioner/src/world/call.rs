@@ -55,7 +55,7 @@ pub enum CallError {
     Incomplete { call: AwsCall, what: &'static str },
 }
 
-/// What a service says when it is itself the trouble. Whoever asks has asked several times by then.
+/// What a service says when it is itself the trouble. The caller has asked several times by then.
 const OUTAGES: [&str; 6] = [
     "InternalError",
     "InternalFailure",
@@ -171,7 +171,7 @@ impl CallError {
     }
 }
 
-/// Whether a call failed for want of credentials. The deepest cause decides: they may have to be fetched from a
+/// Whether a call failed because it had no credentials. The deepest cause decides: they may have to be fetched from a
 /// service, as a role's from the Region's STS, and where that does not answer it is the network or the Region that
 /// failed, as it may be where fetching took too long.
 fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {

@@ -1,6 +1,6 @@
-//! Each call as it is answered, for whoever asked with `-v`: which, where, how it ended, how long it took.
+//! Each call as it is answered, for people who ask with `-v`: which, where, how it ended, how long it took.
 //!
-//! What a call carries is never told, neither bodies nor headers: passwords are read and written by these calls.
+//! What a call carries is never shown, neither bodies nor headers: passwords are read and written by these calls.
 //! A line is made from what names the call: the operation, the path, and the Region and service that it was signed
 //! for.
 
@@ -34,7 +34,7 @@ fn tell(call: &str, ended: &str, since: Instant, more: impl FnOnce() -> String) 
     }
 }
 
-/// An HTTP client of AWS whose calls are told.
+/// An HTTP client of AWS whose calls are shown.
 #[derive(Debug)]
 pub(super) struct CountedClient(pub(super) SharedHttpClient);
 
@@ -123,7 +123,7 @@ fn aws_call(request: &HttpRequest) -> String {
     )
 }
 
-/// A cluster's client whose calls are told.
+/// A cluster's client whose calls are shown.
 #[derive(Debug, Clone)]
 pub(super) struct Traced<S> {
     pub(super) inner: S,

@@ -1,4 +1,4 @@
-//! The function's own driver and its edges, in this process, with the rights of whoever runs it.
+//! The function's own driver and its edges, in this process, with the rights of the person who runs it.
 //!
 //! For the day on which the functions or their register are out of reach. Nothing of the protocol is written a second
 //! time for it: the task goes through [`fencing::step`], as in Lambda, and the calls through the same clients, with the
@@ -146,7 +146,7 @@ impl Direct {
             .wall
             .saturating_add(SignedDuration::from_secs(self.settings.timeout_seconds.into()));
         let deadline = deadline.unwrap_or(now.wall);
-        // Of no other run: it names claims and the waits that others are told of.
+        // Of no other run: it names claims and the waits that others are given.
         let executor = format!(
             "provision-{}-{}-{}",
             std::process::id(),
@@ -158,7 +158,7 @@ impl Direct {
     }
 }
 
-/// What the function's clients take from the environment of whoever runs them: behind an egress that inspects TLS,
+/// What the function's clients take from the environment in which they run: behind an egress that inspects TLS,
 /// AWS shows certificates of its authority.
 fn of_the_environment(name: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     (name == "AWS_CA_BUNDLE").then(|| variable(name)).flatten()
@@ -177,7 +177,7 @@ mod tests {
 
     /// Nothing else of it: the credentials are those that were signed in with.
     #[test]
-    fn the_authorities_are_those_of_whoever_runs_it() {
+    fn the_authorities_are_those_of_the_person_who_runs_it() {
         let variable = |name: &str| Some(format!("{name} of the shell"));
         assert_eq!(
             of_the_environment("AWS_CA_BUNDLE", variable).as_deref(),

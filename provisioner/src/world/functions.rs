@@ -1,4 +1,4 @@
-//! Lambda functions: which there are, what they were told, whether they are ready.
+//! Lambda functions: which there are, what their settings are, whether they are ready.
 
 use std::collections::BTreeMap;
 
@@ -113,7 +113,7 @@ impl Functions {
         };
         let environment = variables(function.environment);
         let settings = Settings::from_environment(|name| environment.get(name).cloned());
-        // Whoever may not read tags sees by the register alone how things stand.
+        // A caller who may not read tags sees how things stand from the register alone.
         let tags = self
             .tags(&function.function_arn.clone().unwrap_or_default())
             .await;

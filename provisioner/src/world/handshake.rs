@@ -48,7 +48,7 @@ fn config(expected: &ExpectedCertificate) -> Option<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
     match &expected.authorities {
-        // What cannot be read there `validate` has told.
+        // What cannot be read there `validate` has reported.
         Some(pem) => {
             let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
             let _ = roots.add_parsable_certificates(certificates);
@@ -73,7 +73,7 @@ fn config(expected: &ExpectedCertificate) -> Option<ClientConfig> {
     Some(config)
 }
 
-/// What the TLS library's error means to whoever has to mend it.
+/// What the TLS library's error means to the person who has to mend it.
 fn mistrust(error: &Error, is_own: bool) -> Mistrust {
     match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => Mistrust::Plain,
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn name_authority_and_time_are_told_apart() {
+    async fn name_authority_and_time_are_distinguished() {
         const OWN: &str = "infinispan.keycloak.svc";
         let (issuer, pem) = authority();
         let (stranger, _) = authority();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn plain_http_is_told_and_silence_is_not() {
+    async fn plain_http_is_reported_and_silence_is_not() {
         let expected = ExpectedCertificate {
             authorities: None,
             name: None,

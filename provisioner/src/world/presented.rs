@@ -1,4 +1,4 @@
-//! The certificates that a server shows, and whether public authorities vouch for them.
+//! The certificates that a server shows, and whether public authorities signed them.
 //!
 //! Nothing is sent over such a connection and nothing is believed because of it: what was shown is for a person to
 //! compare.
@@ -26,7 +26,7 @@ const HTTPS: u16 = 443;
 /// As many as a common name may have by RFC 5280.
 const NAME_CHARACTERS: usize = 64;
 
-/// Who vouches for the server at `endpoint`, a host with or without a port. In words, why that is not known.
+/// Which authority signed for the server at `endpoint`, a host with or without a port. In words, why that is not known.
 pub async fn authority(endpoint: &str) -> Result<Authority, String> {
     let provider = Arc::new(ring::default_provider());
     let (shown, is_trusted) = match tokio::time::timeout(WITHIN, shake_hands(endpoint, &provider)).await {
@@ -36,7 +36,7 @@ pub async fn authority(endpoint: &str) -> Result<Authority, String> {
     if is_trusted {
         return Ok(Authority::Public);
     }
-    // The last one vouches for those before it: the root, or what stands closest to it of what was shown.
+    // The last one signed those before it: the root, or what stands closest to it of what was shown.
     let last = shown
         .last()
         .ok_or_else(|| format!("{endpoint} showed no certificate"))?;
@@ -88,7 +88,7 @@ async fn shake_hands(
         Some((host, port)) => (host, port.parse().map_err(|_| format!("{endpoint} has no port"))?),
         None => (endpoint, HTTPS),
     };
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is not a host name"))?;
     let words = |error: std::io::Error| format!("{endpoint} cannot be reached from here: {error}");
     let stream = TcpStream::connect((host, port)).await.map_err(words)?;
     let witness = Arc::new(Witness::new(provider));
@@ -229,7 +229,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
-            // Whoever asks hangs up after the handshake.
+            // The client hangs up after the handshake.
             let _ = TlsAcceptor::from(Arc::new(config)).accept(stream).await;
         });
         (format!("localhost:{port}"), authority)

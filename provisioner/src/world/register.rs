@@ -364,7 +364,7 @@ fn replicas(table: &TableDescription, region: &str) -> Replicas {
     }
 }
 
-/// The near misses in an item, if they can be read. Whoever wrote it had at least one to note.
+/// The near misses in an item, if they can be read. Its writer had at least one to note.
 fn misses(item: HashMap<String, AttributeValue>) -> Option<Vec<NearMiss>> {
     let kept: NearMisses = serde_dynamo::from_item(item).ok()?;
     (!kept.misses.is_empty()).then_some(kept.misses)

@@ -63,8 +63,8 @@ impl Secrets {
         }
     }
 
-    /// The same with what is odd about its value. Whoever may not read that is told nothing about it; the function,
-    /// which may, tells it in its check.
+    /// The same with what is odd about its value. A caller who may not read that learns nothing about it; the function,
+    /// which may, reports it in its deep check.
     pub async fn examine(&self, secret: &str, username: &str) -> Result<Option<SecretReading>, CallError> {
         let Some(reading) = self.describe(secret).await? else {
             return Ok(None);
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_odd_is_told_without_a_word_of_it() {
+    fn what_is_odd_is_reported_without_a_word_of_it() {
         for (secret, odd) in [
             ("s3cret", None),
             ("s3cret\n", Some("ends with a line break")),

@@ -52,7 +52,7 @@ pub fn tree(text: &str) -> (Option<Node>, Vec<Slip>) {
     (builder.root, builder.faults)
 }
 
-/// What a parser's complaint comes from, as far as that can be told.
+/// What a parser's complaint comes from, as far as that can be known.
 fn syntax_fault(text: &str, at: (usize, usize), said: &str) -> Slip {
     let written = super::lines(text).nth(at.0.saturating_sub(1)).unwrap_or_default();
     if said.contains("nesting") || said.contains("recursion") {

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn one_firing_alert_stands_in_the_payload() {
+    fn one_firing_alert_is_in_the_payload() {
         let labels = labels(&rule(), "SiteOffline", "keycloak", "site-b").unwrap();
         let payload = payload(&labels, "keycloak/sitefence/webhook", Timestamp::UNIX_EPOCH);
         let alert = &payload["alerts"][0];

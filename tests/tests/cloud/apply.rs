@@ -345,7 +345,7 @@ fn a_fenced_site_stays_out_and_what_it_rests_on_stays_put() {
 }
 
 #[test]
-fn what_was_changed_by_hand_is_told_as_drift() {
+fn what_was_changed_by_hand_is_shown_as_drift() {
     let cloud = Cloud::new();
     assert_eq!(cloud.apply().code, Some(0));
     block_on(async {

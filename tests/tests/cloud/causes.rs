@@ -54,7 +54,7 @@ fn position(asked: &[String], operation: &str) -> usize {
 }
 
 #[test]
-fn what_the_early_validation_found_is_told_with_who_has_the_name() {
+fn what_the_early_validation_found_is_reported_with_who_has_the_name() {
     let cloud = Cloud::new();
     let bucket = format!("sitefence-demo-{}-eu-west-1", cloud.account);
     let exists = format!("Resource of type 'AWS::S3::Bucket' with identifier '{bucket}' already exists.");
@@ -92,7 +92,7 @@ fn what_the_early_validation_found_is_told_with_who_has_the_name() {
 
 /// What AWS refuses and the local AWS takes over without a word: each kind that a stack makes under a name of ours.
 #[test]
-fn a_name_of_each_kind_that_is_taken_is_told_with_how_to_free_it() {
+fn a_name_of_each_kind_that_is_taken_is_reported_with_how_to_free_it() {
     let cloud = Cloud::new();
     cloud.counter.answer("DescribeChangeSet", 200, REFUSED);
     for (logical_id, kind, name, hint) in [
@@ -217,7 +217,7 @@ fn a_bucket_that_is_there_already_is_named_with_what_to_do() {
 
 /// What can be looked at before is told before, and nothing is begun.
 #[test]
-fn names_that_are_taken_are_told_before_anything_is_begun() {
+fn names_that_are_taken_are_reported_before_anything_is_begun() {
     for (taken, says, hint) in [
         (
             "role",

@@ -46,7 +46,7 @@ fn a_profile_is_as_good_as_variables() {
 
 /// As in a container that holds nothing else.
 #[test]
-fn a_system_without_authorities_is_told_as_such() {
+fn a_system_without_authorities_is_reported_as_such() {
     let cloud = Cloud::new();
     let plan = cloud
         .provision()
@@ -65,7 +65,7 @@ fn a_system_without_authorities_is_told_as_such() {
 }
 
 #[test]
-fn credentials_that_aws_does_not_know_are_told_as_such() {
+fn credentials_that_aws_does_not_know_are_reported_as_such() {
     let cloud = Cloud::new();
     let run = cloud
         .stranger()
@@ -89,7 +89,7 @@ fn credentials_that_aws_does_not_know_are_told_as_such() {
 /// No Region is blamed for it, and nobody is sent to look at the network.
 #[test]
 #[cfg(unix)]
-fn credentials_that_stop_working_in_the_middle_are_told_as_such() {
+fn credentials_that_stop_working_in_the_middle_are_reported_as_such() {
     use std::os::unix::fs::PermissionsExt;
     let cloud = Cloud::new();
     let home = cloud.home.path();

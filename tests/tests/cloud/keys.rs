@@ -43,7 +43,7 @@ fn plan_under(cloud: &Cloud, key: &str) -> Run {
 }
 
 #[test]
-fn what_a_key_s_policy_keeps_back_is_told_by_the_plan() {
+fn what_a_key_s_policy_withholds_is_in_the_plan() {
     let cloud = Cloud::new();
     let plan = plan_under(&cloud, &key(&cloud, &[]));
     for told in [

@@ -27,7 +27,7 @@ fn lock_of(s3: &Client, bucket: &str) -> String {
 }
 
 #[test]
-fn the_second_of_two_people_is_told_who_and_since_when() {
+fn the_second_of_two_people_learns_who_and_since_when() {
     let cloud = Cloud::new();
     assert_eq!(cloud.apply().code, Some(0));
     std::fs::write(cloud.function_zip(), fake_function("newer", 62)).unwrap();

@@ -98,7 +98,7 @@ fn a_plan_signs_in_where_the_function_does_and_tells_who_answers() {
 }
 
 #[test]
-fn what_is_wrong_at_a_site_is_told_although_a_stack_has_to_settle_first() {
+fn what_is_wrong_at_a_site_is_reported_although_a_stack_has_to_settle_first() {
     const MISTRUSTED: &str = "no public authority signed its certificate";
     let here = Here::new();
     let path = here.cloud.home.path().join("topology.yaml");
@@ -118,7 +118,7 @@ fn tests_secret(cloud: &Cloud) {
 }
 
 #[test]
-fn a_misspelt_cache_and_a_silent_site_are_told_by_the_plan() {
+fn a_misspelt_cache_and_a_silent_site_are_in_the_plan() {
     let here = Here::new();
     assert_eq!(here.cloud.run(APPLY).code, Some(0));
     here.write(["site-a", "site-b"], "caches: [work, actionToken, loginFailures]");

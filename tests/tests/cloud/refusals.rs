@@ -29,7 +29,7 @@ fn an_untagged_balancer_is_named_with_the_command_that_tags_it() {
 
 /// A build takes minutes, and here there is not even a compiler.
 #[test]
-fn what_is_in_the_way_is_told_before_the_function_is_built() {
+fn what_is_in_the_way_is_reported_before_the_function_is_built() {
     let cloud = Cloud::new();
     cloud.write_topology_for("topology.yaml", "a0000000000000000.awsglobalaccelerator.com", "");
     let without_compiler = |verb: &[&str]| {
@@ -51,7 +51,7 @@ fn what_is_in_the_way_is_told_before_the_function_is_built() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_in_one_run() {
+fn all_that_is_wrong_is_reported_in_one_run() {
     let cloud = Cloud::with(Flaws {
         untagged_balancer: true,
         no_secret: true,
@@ -64,7 +64,7 @@ fn all_that_is_wrong_is_told_in_one_run() {
 }
 
 #[test]
-fn without_infinispans_secret_the_command_that_makes_it_is_told() {
+fn without_infinispans_secret_the_command_that_makes_it_is_shown() {
     let cloud = Cloud::with(Flaws {
         no_secret: true,
         ..Flaws::default()

@@ -143,7 +143,7 @@ pub(crate) fn apply_beside_another(cloud: &Cloud) -> String {
 }
 
 #[test]
-fn a_stack_that_someone_is_at_work_on_is_waited_for() {
+fn apply_waits_for_a_stack_that_someone_is_at_work_on() {
     let cloud = Cloud::new();
     apply_beside_another(&cloud);
     assert!(cloud.apply().stderr.contains("nothing to do"));

@@ -163,7 +163,7 @@ fn a_loss_that_would_not_be_fenced_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn what_is_no_rehearsal_s_answer_is_told_with_what_to_do() {
+fn what_is_no_rehearsal_s_answer_is_reported_with_what_to_do() {
     for (status, body, code, said) in [
         (
             200,

@@ -347,7 +347,7 @@ fn credentials_that_run_out_cost_nothing_but_the_time_to_sign_in_again() {
     assert_eq!(run.code, Some(0), "{run}");
     assert!(
         run.stderr
-            .contains("the AWS credentials have run out: sign in again"),
+            .contains("the AWS credentials have expired: sign in again"),
         "{run}"
     );
     assert_eq!(run.stdout, "site-b is back: both sites serve\n", "{run}");

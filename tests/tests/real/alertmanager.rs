@@ -296,8 +296,8 @@ async fn the_watchdog_has_a_route_of_its_own_and_is_stamped() {
 }
 
 #[tokio::test]
-async fn the_end_of_an_alert_is_told_and_changes_nothing() {
-    let Some(site) = Site::start("the_end_of_an_alert_is_told_and_changes_nothing", &EAGER).await else {
+async fn the_end_of_an_alert_is_sent_and_changes_nothing() {
+    let Some(site) = Site::start("the_end_of_an_alert_is_sent_and_changes_nothing", &EAGER).await else {
         return;
     };
     site.fencer.infinispan.cut_link();

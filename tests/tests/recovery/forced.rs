@@ -106,7 +106,7 @@ fn a_site_is_fenced_without_its_register_whatever_interrupts_the_operator() {
 
 /// The register answers, and only the function would not: the same protocol, on it, from here.
 #[test]
-fn where_the_register_answers_nothing_has_to_be_stopped_or_written_down() {
+fn where_the_register_answers_nothing_has_to_be_stopped_or_recorded() {
     let scene = Scene::deployed();
     scene.watched();
     let run = scene.run(&FENCE);

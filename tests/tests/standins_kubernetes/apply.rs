@@ -239,7 +239,7 @@ async fn string_data_is_written_and_its_owner_lost() {
 }
 
 #[tokio::test]
-async fn what_was_there_without_owners_is_owned_by_whoever_came_before() {
+async fn what_was_there_without_owners_is_owned_by_the_manager_before() {
     let cluster = started();
     let api = config_maps(&administrator(&cluster).await);
     create(&api, config_map("settings", json!({"a": "1"})))

@@ -197,7 +197,7 @@ async fn a_namespace_takes_what_is_in_it_away() {
 }
 
 #[tokio::test]
-async fn whoever_wrote_is_named_by_his_program_where_he_names_nobody() {
+async fn a_writer_who_names_nobody_is_named_by_the_program() {
     let cluster = started();
     let api = config_maps(&administrator(&cluster).await);
     let path = format!("/api/v1/namespaces/{NAMESPACE}/configmaps");

@@ -2,7 +2,7 @@
 //!
 //! That is their own word that a site shall not serve, and it may be the reason why it looks as if it could: a drained
 //! site passes its health checks. So it does not win over one that is not drained. Where nobody else is left, people are
-//! told at once, and an operator's `fence` restores what the administrators had set. So does `promote`: who is made the
+//! notified at once, and an operator's `fence` restores what the administrators had set. So does `promote`: who is made the
 //! survivor is to serve. These are the two cases in which a survivor's own configuration is changed.
 
 use std::collections::BTreeSet;
@@ -111,7 +111,7 @@ impl Waiver<'_> {
 }
 
 impl Outcome {
-    /// The same outcome, in which a site that was drained serves again, as after an operator's fence: whoever promotes it
+    /// The same outcome, in which a site that was drained serves again, as after an operator's fence: an operator who promotes it
     /// wants it to. Where the other one is drained, too, it is no difference between them.
     ///
     /// A fenced site is in no group, so its weights are what this outcome and `places` remember, and the dial is that of

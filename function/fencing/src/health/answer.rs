@@ -1,6 +1,6 @@
-//! What the health question is answered.
+//! How a health check is answered.
 //!
-//! Whoever asks from outside (Route 53, a status page) wants one word in the first bytes, people who look at
+//! Callers from outside (Route 53, a status page) want one word in the first bytes, people who look at
 //! the same page want to know what to do:
 //!
 //! ```text

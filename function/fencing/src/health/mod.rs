@@ -1,8 +1,8 @@
 //! Watching the watchman: is everything in order that a fence would need?
 //!
 //! A fencer is used once a year, and one that broke silently last month is worse than none. So every minute
-//! the schedule looks at all of it, the *deep check*, and keeps what it found; `GET /health/<secret>` tells
-//! that to whoever asks from outside.
+//! the schedule looks at all of it, the *deep check*, and keeps what it found; `GET /health/<secret>` shows
+//! that to callers from outside.
 //!
 //! ```text
 //!   probes ─▶ the world, side by side ─▶ looks ─▶ judge ─▶ Checkup ─┬─▶ the register's item deep#<region>
@@ -62,7 +62,7 @@ pub const DIVIDED_AFTER_SECONDS: u32 = 120;
 pub const WATCHDOG_SILENT_AFTER_SECONDS: u32 = 180;
 /// A loss that the check has seen for so long is not fenced in time: that takes less than the minute between two checks.
 pub const UNFENCED_AFTER_SECONDS: u32 = 45;
-/// A certificate that ends so soon is told; renewing one takes people some days.
+/// A certificate that expires so soon is reported; renewing one takes people some days.
 pub const ENDING_WARNS_DAYS: u32 = 30;
 /// One that ends so soon was forgotten.
 pub const ENDING_FAILS_DAYS: u32 = 7;
@@ -83,11 +83,11 @@ pub enum Probe {
     Accelerator,
     /// The endpoint groups of the settings, read as a fence reads them. [`Seen::Endpoints`]
     Endpoints,
-    /// Whether a site's Infinispan would do as it is told: over TLS, with our credentials, by a call that needs
-    /// ADMIN. A fault is silence; whoever answers wrongly is a [`Reach`]. [`Seen::Infinispan`]
+    /// Whether a site's Infinispan would do what a fence asks: over TLS, with our credentials, by a call that needs
+    /// ADMIN. A fault is silence; a wrong answer is a [`Reach`]. [`Seen::Infinispan`]
     Infinispan {
         at: SiteName,
-        /// Of its replication to whom.
+        /// Of its replication to which site.
         backup: SiteName,
     },
     /// What a site's Infinispan has shown of its certificates in handshakes so far. [`Seen::Certificate`]
@@ -127,7 +127,7 @@ impl Probe {
     }
 }
 
-/// Everything a deep check looks at, but for the secrets that callers present: whoever holds those compares
+/// Everything a deep check looks at, except the secrets that callers present: the handler holds and compares
 /// with them, and so reads them itself.
 pub fn probes(settings: &Settings) -> Vec<Probe> {
     let [a, b] = settings.sites.each_ref().map(|site| &site.name);
@@ -300,7 +300,7 @@ pub struct Checkup {
     /// For how long an operator's hold has lasted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_seconds: Option<u64>,
-    /// How much longer than wished it has.
+    /// How much longer than intended it has lasted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_overdue_seconds: Option<u64>,
     /// Since when no drill has cut the link, as far as that could be read.
@@ -342,7 +342,7 @@ impl RelayWitness {
     }
 }
 
-/// That the function could not do what it was to do, for want of something else.
+/// That the function could not do what it was to do, because something else failed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LastFailure {
     /// When.
@@ -441,7 +441,7 @@ pub struct Kept {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "task")]
 pub enum Drill {
-    /// Let the health question be answered with a failure for a while, to see whether people hear of it.
+    /// Let health checks be answered with a failure for a while, to see whether people hear of it.
     FailHealth {
         by: String,
         /// For how long, [`FORCED_AT_MOST_SECONDS`] at most; 0 ends an earlier one.

@@ -21,7 +21,7 @@ pub struct NearMiss {
     pub from: Timestamp,
     /// When it was reported to be back, by the same clock.
     pub to: Timestamp,
-    /// What the function said when it was told, and so why nobody was fenced. None where another process was told.
+    /// What the function answered, and so why nobody was fenced. None if another process got the alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked: Option<String>,
 }
@@ -76,7 +76,7 @@ pub struct NearMisses {
 pub enum NotedMiss {
     /// It is there already, word for word or longer.
     Known,
-    /// It was there, and is told more exactly now.
+    /// It was there, and is known more exactly now.
     Mended(NearMisses),
     /// It is new.
     Added(NearMisses),

@@ -10,7 +10,7 @@ pub enum NextCommand<'a> {
     Promote(&'a SiteName),
     /// The function is at it.
     Watch,
-    /// A rejoin is under way, and stops with whoever typed it.
+    /// A rejoin is under way, and stops with the command that drives it.
     Rejoin(&'a SiteName),
     RejoinWhenHealed(&'a SiteName),
 }

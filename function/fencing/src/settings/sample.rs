@@ -33,7 +33,7 @@ pub fn by_site<T>(make: impl Fn(&str) -> T) -> BTreeMap<SiteName, T> {
     SITES.map(|name| (site(name), make(name))).into()
 }
 
-/// What the function is told there.
+/// The function's settings there.
 pub fn settings() -> Settings {
     Settings {
         topology: TopologyName::new("keycloak-test").expect("the name is in the grammar"),

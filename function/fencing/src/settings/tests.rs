@@ -1,4 +1,4 @@
-//! Every variable there and back, and every mistake in one told at once.
+//! Every variable there and back, and every mistake in one reported at once.
 
 #![allow(clippy::unwrap_used)]
 use super::*;
@@ -87,7 +87,7 @@ fn without_its_variable_suspicion_is_switched_off() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let errors = Settings::from_environment(|name| match name {
         "SITEFENCE_SITES" => Some("site-a=eu-west-1,site-a=eu-west-1".to_owned()),
         "SITEFENCE_TIMEOUT_SECONDS" => Some("soon".to_owned()),

@@ -129,7 +129,7 @@ pub(super) fn rejoining(record: &Record) -> Answer {
     )
 }
 
-/// What a completed decision means to the site that reports. The fenced one is told that it is heard, not to come
+/// What a completed decision means to the site that reports. The fenced one is answered that it was heard, not to come
 /// again: nothing that it reports changes anything until somebody acts, and Alertmanager counts every other answer
 /// as a notification that failed.
 fn conclude(record: &Record, reporter: &Reporter, again: bool) -> Answer {

@@ -166,7 +166,7 @@ impl Call {
         }
     }
 
-    /// Whom it goes to, as sentences name them.
+    /// What it goes to, as sentences name it.
     fn whom(&self) -> String {
         match (self.site(), self) {
             (Some(site), _) => format!("{site}'s Infinispan"),
@@ -258,7 +258,7 @@ pub enum Written {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[error("{whom}: {what}")]
 pub struct Fault {
-    /// Whom was called: "the register", "site-a's Infinispan".
+    /// What was called: "the register", "site-a's Infinispan".
     pub whom: String,
     /// What went wrong, with no secret in it.
     pub what: String,
@@ -269,9 +269,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// What the driver does not begin late, whose answer is whose, and that a failure is told as one.
+    /// What the driver does not begin late, whose answer is whose, and that a failure is returned as one.
     #[test]
-    fn each_call_knows_whether_it_writes_whom_it_asks_and_how_it_fails() {
+    fn each_call_knows_whether_it_writes_what_it_asks_and_how_it_fails() {
         let (at, backup) = (SiteName::new("site-a").unwrap(), SiteName::new("site-b").unwrap());
         let group = GroupOutcome::holding("arn", Vec::new());
         let (site, other) = (|| at.clone(), || backup.clone());

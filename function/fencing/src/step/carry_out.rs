@@ -45,7 +45,7 @@ pub(super) fn unclaimed(script: &Script<'_>, record: &Record) -> Result<(), Halt
 ///
 /// `reading` is what this invocation saw of the accelerator. For a decision just taken it is the evidence,
 /// and only what differs gets written. A decision that is resumed is written whole: a reading may lag behind
-/// an earlier epoch, and show a survivor whom that epoch has taken out. Once it is out of the accelerator, a
+/// an earlier epoch, and show a survivor that this epoch has taken out. Once it is out of the accelerator, a
 /// reading tells whether people have put it back meanwhile.
 pub(super) fn complete(
     script: &mut Script<'_>,
@@ -107,7 +107,7 @@ pub(super) fn complete(
     let complete = script.write(complete)?;
     // Not before it is written: where the write is lost somebody else completes it, and says so, or another decision has
     // taken its place. The survivor writes again since the cut, and nobody waits for this. What put it right again was
-    // said by whoever set out to.
+    // said by the executor that set out to.
     if !again {
         let sentence = format!(
             "{} (request {})",
@@ -152,7 +152,7 @@ fn look_again(script: &mut Script<'_>, held: &mut Held, decision: &Decision) -> 
 pub(super) fn carried_out_once(record: &Record) -> Answer {
     let sentence = format!(
         "epoch {} is carried out again; a call of the rejoin that was broken off may still take effect, so the \
-         schedule looks once more before it is complete",
+         schedule checks once more before it is complete",
         record.epoch
     );
     Answer::new(Status::NotNow, sentence)

@@ -23,7 +23,7 @@ pub const DIVIDED_SECONDS: u32 = 60;
 /// 110 seconds after the kill. Until then that one is a site of its own, and shows no other one however well the link is.
 pub const SHUT_OUT_SECONDS: u32 = 120;
 
-/// A division that was noted longer ago than this is another story, and its time begins anew. Longer than the longest
+/// A division that was noted longer ago than this is another story, and its time starts over. Longer than the longest
 /// group interval that a topology may have, else a lasting one would never be decided.
 const DIVISION_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(65);
 
@@ -33,9 +33,7 @@ pub(super) fn allowed(script: &Script<'_>, record: &Record) -> Result<(), Halt> 
     match record.quiet_until(script.settings, script.now()) {
         None => Ok(()),
         Some(until) => {
-            let sentence = format!(
-                "no new decision before {until}: the sites have only just been brought together again"
-            );
+            let sentence = format!("no new decision before {until}: a site was brought back only recently");
             Err(Halt::Answer(Answer::new(Status::NotNow, sentence)))
         }
     }

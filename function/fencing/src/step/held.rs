@@ -1,7 +1,7 @@
 //! A claim that is kept while its holder works.
 //!
 //! Each write of the register renews the claim, but between two of them a call may hang for longer than an
-//! interval. So beside such a call a pause runs; when it is over first, the claim is written anew and the
+//! interval. So beside such a call a pause runs; when it is over first, the claim is renewed and the
 //! wait goes on. A holder that died renews nothing, and after interval × threshold anyone takes over.
 //!
 //! All of this only saves work: two executors that do the same calls are safe, only wasteful.

@@ -79,7 +79,7 @@ pub enum Task {
     Fence { fenced: SiteName, by: String },
     /// An operator brings the fenced site back; one bounded step per call.
     Rejoin {
-        /// Who is to come back. Named, because the command scales that site's Keycloak: were it whoever is
+        /// The site that is to come back. Named, because the command scales that site's Keycloak: were it whichever site is
         /// fenced by now, a promotion in between would have it stop the survivor's.
         stale: SiteName,
         /// The operator's command; see [`Rejoin`](crate::register::Rejoin).
@@ -118,7 +118,7 @@ pub enum Task {
     /// An operator says that the register is to be believed although it had come further: it was restored from a backup.
     Resume {
         by: String,
-        /// The epoch that it is at now: whoever names it has looked.
+        /// The epoch that it is at now: a person who names it has looked.
         epoch: Epoch,
     },
 }

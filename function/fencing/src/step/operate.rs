@@ -156,7 +156,7 @@ pub(super) fn no_such_site(site: &SiteName) -> Answer {
 ///
 /// It is a new decision, so a hold forbids it: nothing else can decide while one is in force, and releasing
 /// first risks nothing. The dead site cannot be asked for anything, and had better not replicate when it comes back
-/// with old data: but where its processes died, its Infinispan has forgotten the cut, and people are told so. It is
+/// with old data: but where its processes died, its Infinispan has forgotten the cut, and the answer says so. It is
 /// out of the accelerator until a rejoin, or people who bring both directions online, end that.
 pub(super) fn promote(
     script: &mut Script<'_>,

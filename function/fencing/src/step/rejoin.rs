@@ -10,12 +10,12 @@
 //! ```
 //!
 //! Executors of the decision may still be running when the rejoin starts, and would undo its last step. So
-//! whoever starts it or takes it over waits twice the function's timeout before the first write; by then
-//! they have ended. The wait is the operator's command's, on a monotonic clock, for a token that it was told; the
+//! the command that starts it or takes it over waits twice the function's timeout before the first write; by then
+//! they have ended. The wait is the operator's command's, on a monotonic clock, for a token that it was given; the
 //! function looks at the record's time as well, since a command can be repeated, cut short or pasted.
 //! If the link is lost again, the decision goes back into force, same epoch. So it does when somebody starts S's
 //! Keycloak in the middle: what that writes would be cleared, or sent to K, or stand beside what is pushed. The function
-//! cannot see pods; whoever drives the rejoin counts them right before each call.
+//! cannot see pods; the command that drives the rejoin counts them right before each call.
 
 use super::carry_out::decision_of;
 use super::evidence::{misses, only_observed, owned, reading};
@@ -190,7 +190,7 @@ fn go_on(
     let has_waited = script.has_waited(record, waited);
     if (record.waiting || unfinished) && !has_waited {
         let sentence = if unfinished {
-            "the previous attempt did not end; a call of it may still take effect".to_owned()
+            "the previous attempt did not end, and one of its calls may still take effect".to_owned()
         } else {
             format!("{} is being brought back", sites.stale)
         };

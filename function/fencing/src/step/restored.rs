@@ -15,7 +15,7 @@
 //!
 //! The tag is no lock, and others may strip it; then nobody knows, and everything goes on as if nothing had been
 //! restored, for it is the last thing in the way of a fence that somebody is waiting for. `provision` takes it away with
-//! the mark of the owner, and before it writes that anew: a new table begins at nothing.
+//! the mark of the owner, and before it writes that again: a new table begins at nothing.
 
 use super::Call;
 use super::evidence::{only_observed, reading};
@@ -118,7 +118,7 @@ pub(super) fn resume(script: &mut Script<'_>, by: &str, epoch: Epoch) -> Result<
     let reading = reading(script, accelerator)?;
     let Some(reached) = noted(script, &reading).filter(|reached| reached.is_beyond(&record)) else {
         let sentence = format!(
-            "nothing to confirm: the register is at epoch {}, and nothing shows that it was ever later",
+            "nothing to confirm: the register is at epoch {}, and nothing shows that it was ever at a later one",
             record.epoch
         );
         return Ok(Answer::new(Status::Done, sentence));

@@ -156,7 +156,7 @@ fn replay(settings: &Settings, state: Progress) -> (Progress, Vec<Effect>) {
     let answer = match end {
         Err(Halt::Waiting) => return (state, effects),
         Ok(answer) | Err(Halt::Answer(answer)) => answer,
-        // A script catches it in `rounds`; if one forgets, the caller is told to come again.
+        // A script catches it in `rounds`; if one forgets, the caller is asked to come again.
         Err(Halt::Rerun(_)) => contended(),
     };
     state.answer = Some(answer.clone());
@@ -494,7 +494,7 @@ impl Script<'_> {
     /// Gives the work back, so that the next one need not wait for the claim to run out, and ends. Whether
     /// the release is written does not matter: a claim ends by itself.
     ///
-    /// A decision that is to be carried out twice begins anew: isolated and unclaimed, it would say that the
+    /// A decision that is to be carried out twice starts over: isolated and unclaimed, it would say that the
     /// first time is done, and nobody would go on before the wait.
     pub(super) fn give_up(&mut self, record: &Record, answer: Answer) -> Halt {
         let own = record

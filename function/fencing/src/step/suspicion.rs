@@ -20,7 +20,7 @@
 //!
 //! **A node that has just become its site's relay node must not convict.** Until it has joined the bridge it shows no
 //! other site: up to twenty seconds, where the node before it died as the bridge's coordinator. Such a view lasts as long
-//! as a lost link's and looks like it. So the node has to be one that the minute's check has seen with the other site in
+//! as a lost link's and looks like it. So the node has to be one that the deep check has seen with the other site in
 //! view, and it has to have been running since before that: a node that was restarted may have its old name.
 //!
 //! **A site with one relay node is out of view whenever that is restarted**, however good the witness. So the suspect has
@@ -39,7 +39,7 @@ use crate::register::{Record, State};
 use crate::replication::{Sight, primary, sight};
 use crate::words::{Fenced, Reporter, Survivor, Suspect};
 
-/// So much of the time before an alert arrived counts. Its beginning is told by another clock.
+/// So much of the time before an alert arrived counts. Its beginning comes from another clock.
 const BEFORE_AT_MOST: SignedDuration = SignedDuration::from_secs(2);
 
 /// The fewest times that are looked.
@@ -57,7 +57,7 @@ const LATE_AFTER: SignedDuration = SignedDuration::from_secs(2);
 pub const ROOM_SECONDS: u32 = 8;
 
 /// A site with fewer relay nodes is out of view whenever its only one is restarted: measured, 11 to 13 seconds with a
-/// `kill -9` and an immediate start. With two of them no restart of one was ever seen at the other site.
+/// `kill -9` and an immediate start. Of 62 restarts of one of two, six led to a suspicion.
 const RELAYS_AT_LEAST: u32 = 2;
 
 /// The check asks the nodes up to so long before it writes down when it did.
@@ -105,7 +105,7 @@ struct Opening {
     witnesses: Position,
 }
 
-/// What looking has come to: the reporter misses the suspect.
+/// The result of looking: the reporter misses the suspect.
 struct Missed {
     /// Read with the last look.
     accelerator: Position,
@@ -190,7 +190,7 @@ impl Suspicion<'_> {
             }
         }
         let Some(Missed { accelerator, told }) = missed else {
-            return leave("nothing was looked at");
+            return leave("nothing was checked");
         };
         self.nothing_against(script, record, *accelerator)?;
         let reading = reading(script, *accelerator)?;
@@ -243,8 +243,8 @@ impl Suspicion<'_> {
             if now != node {
                 let reporter = self.reporter;
                 return leave(format!(
-                    "{reporter}'s primary relay node changed from {node} to {now} meanwhile: no single node was \
-                     without {} the whole time",
+                    "{reporter}'s primary relay node changed from {node} to {now} during the check, and only a node \
+                     that does not see {} from beginning to end counts",
                     self.suspect
                 ));
             }
@@ -271,7 +271,7 @@ impl Suspicion<'_> {
         self.in_time(script)?;
         self.has_run_since(script, &witness, age)?;
         let told = format!(
-            "{} suspects it and did not see it in {looks} looks over {} seconds",
+            "{} suspects it and did not see it in {looks} checks over {} seconds",
             self.reporter,
             whole / 1000
         );
@@ -283,7 +283,7 @@ impl Suspicion<'_> {
         let most = script.settings.timeout_seconds.saturating_sub(ROOM_SECONDS);
         let most = SignedDuration::from_secs(most.into()) + LATE_AFTER;
         if script.now().duration_since(self.arrived) > most {
-            return leave("the check takes too long");
+            return leave("the check took too long");
         }
         Ok(())
     }
@@ -328,12 +328,12 @@ impl Suspicion<'_> {
             Some(seen) if seen.relays >= RELAYS_AT_LEAST => {}
             Some(_) => {
                 return leave(format!(
-                    "{suspect} has one relay node, and a restart of it looks like a lost site"
+                    "{suspect} has only one relay node, and its restart looks like a lost site"
                 ));
             }
             None => {
                 return leave(format!(
-                    "how many relay nodes {suspect} has is not known: a restart of the only one looks like a lost site"
+                    "it is not known how many relay nodes {suspect} has: if it has only one, its restart looks like a lost site"
                 ));
             }
         }

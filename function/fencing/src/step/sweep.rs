@@ -2,7 +2,7 @@
 //!
 //! The register says how the world should be. People restart Infinispan, put endpoints back, bring backups
 //! online. [`super::verdict`] is the table of what may be concluded from what is seen; everything that is not in it
-//! is left alone and told.
+//! is left alone and reported.
 
 use jiff::SignedDuration;
 
@@ -24,7 +24,7 @@ use crate::words::Rev;
 /// another story, and counting starts again.
 pub const RECOVERY_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
-/// A listener that people have emptied is filled again once in so much time: whoever empties it again means it.
+/// A listener that people have emptied is filled again once in so much time: people who empty it again mean it.
 pub const REFILLED_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// The minute's run: finish what is unfinished, look whether what is finished still holds.
@@ -237,7 +237,7 @@ pub(super) fn watch(
     }
 }
 
-/// Has the survivor forget what it pushed before it was cut off: a push of an earlier recovery would vouch for the
+/// Has the survivor forget what it pushed before it was cut off: a push of an earlier recovery would count for the
 /// next one, and one that never ends would look like people at work. Everything is asked of the survivor alone,
 /// which does not wait for the lost site. What fails is left to the next minute.
 fn forget_pushes(script: &mut Script<'_>, record: &Record, decision: &Decision) -> Result<(), Halt> {

@@ -5,7 +5,7 @@
 //!
 //! A clear whose reply was lost may arrive after its repetition, and after the next step has brought S
 //! online: then it wipes K. So a step that changes something first writes a claim into the register, and
-//! only an attempt whose every change was answered takes it away. Whoever finds the claim of another attempt
+//! only an attempt whose every change was answered takes it away. An executor that finds the claim of another attempt
 //! waits first, as if the rejoin had changed hands.
 
 use jiff::SignedDuration;
@@ -60,7 +60,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         let as_step = |answer: Answer| answer.as_step(number, RejoinStep::COUNT);
         match self.answer(step, keycloak) {
             Ok(answer) => Ok(as_step(answer)),
-            // One that failed is named as well: whoever waits wants to know where it hangs.
+            // One that failed is named as well: the person who waits wants to know where it hangs.
             Err(Halt::Answer(answer)) => Err(Halt::Answer(as_step(answer))),
             Err(halt) => Err(halt),
         }
@@ -197,7 +197,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
     }
 
-    /// That no pod is left is told by whoever counts them. That nobody is sent there the function sees for itself.
+    /// The command that counts pods says that none is left. That no users are sent there the function sees for itself.
     fn stale_is_out(&mut self) -> Result<(), Halt> {
         let stale = &self.sites.stale;
         let asked = self.script.start(Call::ReadAccelerator);
@@ -279,8 +279,8 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
     }
 
-    /// Both ends give up the pushes of these caches, so that they can be begun anew: one that never ends hinders the
-    /// next, and one that ended well would vouch for it.
+    /// Both ends give up the pushes of these caches, so that they can be started again: one that never ends blocks the
+    /// next, and one that ended well would be mistaken for it.
     fn forget(&mut self, caches: &[String]) -> Result<(), Halt> {
         let Sites { kept, stale } = self.sites;
         self.try_to(Call::CancelPush {
@@ -437,7 +437,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         owned(self.script, &self.record, &before)?;
         let settings = self.script.settings;
         if let Some(stranger) = before.stranger(settings) {
-            // The write is absolute, and would take out whoever this is.
+            // The write is absolute, and would take out whatever this is.
             let sentence = format!(
                 "{stale} is not put back: the accelerator holds `{}`, which is neither site's balancer",
                 stranger.id

@@ -1,12 +1,12 @@
 //! The wait that comes before an operator's command changes what a decision has done.
 //!
 //! Executors of the revision before may still be at work, and the accelerator takes no token that would tell a
-//! late writer from a timely one. After twice the function's timeout they have ended. So whoever may go on
+//! late writer from a timely one. After twice the function's timeout they have ended. So the caller who may continue
 //! writes the register, answers with the token of that write, and goes on when it is named again, by any
 //! invocation, after so long.
 //!
 //! The caller's word alone is not enough: a command is typed twice, cut short, or pasted from where somebody
-//! else has used it. A token is told by one answer only and names one revision; and by the record's own time
+//! else has used it. A token is given in one answer only and names one revision; and by the record's own time
 //! the wait has to be over, too. Only where that lies in the future, one of the two clocks is wrong, the
 //! writer's or the reader's, and the caller's monotonic wait counts alone.
 

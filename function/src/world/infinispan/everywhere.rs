@@ -4,12 +4,12 @@
 //! asks all nodes when one is asked. Infinispan 16 does not: the node that is asked answers for itself, and hands a cut
 //! on through a cache that all nodes have, whatever becomes of that. So a node that hung just then, or had left its
 //! site's cluster for a moment, goes on replicating to a site that is lost, its users' writes fail, and the node that
-//! was cut says `offline`; told once more, it has nothing to do and tells nobody. The other way round is no better: a
+//! was cut says `offline`; asked once more, it has nothing to do and asks nobody else. The other way round is no better: a
 //! node that misses that replication is on again keeps from the other site what is written through it.
 //!
 //! So the word of one node is not enough. Each is asked over a connection of its own, as many as the site says that it
 //! has, as far as they are met: where a balancer leads one caller to the same node for ever, only that one is asked. A
-//! node that says something else than what was asked for is told itself, over the connection on which it said so. What
+//! node that says something else than what was asked for is asked itself, over the connection on which it said so. What
 //! only one node can say, such as how long it has been running, is asked over these connections, too.
 
 use std::time::Duration;
@@ -34,7 +34,7 @@ const AGAIN_WITHIN: Duration = Duration::from_millis(600);
 /// What one node is given to say something of its own, once it was met.
 const SAID_WITHIN: Duration = Duration::from_millis(1500);
 
-/// What those that were left out are given to do as they are told.
+/// How long those that were left out may take to do what they are asked.
 const TOLD_WITHIN: Duration = Duration::from_millis(1000);
 
 /// How many connections are opened at once; each costs a handshake.
@@ -56,7 +56,7 @@ pub(super) fn together(said: impl IntoIterator<Item = Backup>) -> Option<Backup>
 
 /// What the nodes that are met say of the backup at `path`. None where the site has one node only, which was asked.
 ///
-/// How many there are is one node's word, too, and one that is out of its site's cluster counts itself alone. So whoever
+/// How many there are is one node's word, too, and one that is out of its site's cluster counts itself alone. So a node that
 /// was met before is asked whatever was said since.
 pub(super) async fn asked(rest: &Rest, path: &str) -> Option<Backup> {
     let known = rest.take_lines();

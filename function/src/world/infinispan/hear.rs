@@ -1,7 +1,7 @@
-//! Hearing the nodes of one site: whom do they see?
+//! Hearing the nodes of one site: which sites do they see?
 //!
 //! One address leads to several nodes, and the question is for certain ones: the primary relay node, and those
-//! beside it. Nobody can be addressed, so nodes are asked over one connection after another, and whoever answers
+//! beside it. Nobody can be addressed, so nodes are asked over one connection after another, and the node that answers
 //! says who it is. What keeps that short is remembering: the connection on which the primary was met becomes the
 //! pooled one, and those to other relay nodes stay open beside it. So as a rule the first question, which costs one
 //! round trip, settles it; strangers are asked, over new connections, only where it does not.
@@ -101,7 +101,7 @@ impl<'a> Hearing<'a> {
         while !enough(&self.views) {
             let mut patience = Box::pin(tokio::time::sleep(self.patience));
             loop {
-                // With nobody left to be asked, whoever was asked is waited for.
+                // Nobody is left to be asked: wait for those that were.
                 let answer = if self.left == 0 {
                     self.asked.next().await
                 } else {
@@ -132,7 +132,7 @@ impl<'a> Hearing<'a> {
         let primary = |views: &[View]| views.iter().any(View::is_primary);
         if timeout_at(by, self.until(primary)).await.is_ok() {
             let by = by.min(Instant::now() + OBJECTIONS);
-            // Whoever did not object in time has not objected.
+            // A node that did not object in time has not objected.
             let _ = timeout_at(by, self.until(|views| settles(views, peer))).await;
         }
         self.end()

@@ -37,7 +37,7 @@ impl NodeLine {
             .map_err(|error| chain(&*error))?;
         let stream = connector.call(to).await.map_err(|error| chain(&*error))?;
         let (sender, connection) = handshake(stream).await.map_err(|error| chain(&error))?;
-        // Ends with its sender, or with the connection; whoever uses that is told then.
+        // Ends with its sender, or with the connection; its next use then fails.
         tokio::spawn(async move {
             let _ = connection.await;
         });

@@ -42,7 +42,7 @@ use crate::world::certificates::Shown;
 use crate::world::secrets::Secrets;
 use crate::world::tls;
 
-/// The longest that a decision waits for views, whoever hangs.
+/// The longest that a decision waits for views, whichever node hangs.
 const VIEWS_WITHIN: Duration = Duration::from_millis(4500);
 
 /// What a deep check spends on meeting every relay node; most meet them at once.
@@ -52,7 +52,7 @@ const LOOK_FOR_VIEWS: Duration = Duration::from_millis(2000);
 #[derive(Debug)]
 pub struct Infinispan {
     sites: BTreeMap<SiteName, Result<Rest, String>>,
-    /// The cache by which a node's age is told: one that both sites have.
+    /// The cache that shows a node's age: one that both sites have.
     aged_by: Option<String>,
 }
 
@@ -69,7 +69,7 @@ pub struct Inventory {
 
 impl Infinispan {
     /// Where the settings say they are. `root` is where the function's zip was unpacked; a site with
-    /// `ca/<site>.pem` there is verified against that and nothing else. What cannot be set up is told when
+    /// `ca/<site>.pem` there is verified against that and nothing else. What cannot be set up is reported when
     /// the site is called, so that one broken bundle does not silence the other site.
     pub fn new(settings: &Settings, root: Option<&Path>, secrets: &Arc<Secrets>) -> Self {
         let sites = settings
@@ -177,8 +177,8 @@ impl Infinispan {
         Ok(everywhere::together([first].into_iter().chain(others)).unwrap_or(first))
     }
 
-    /// Whether a site would do as it is told, by a call that needs ADMIN and changes nothing, and could say whom it
-    /// sees. A fault is silence: the site may be lost. Whoever answers in another way than a fence needs is no use either, but
+    /// Whether a site would do what a fence asks, by a call that needs ADMIN and changes nothing, and could say which site it
+    /// sees. A fault is silence: the site may be lost. One that answers in another way than a fence needs is no use either, but
     /// that is not what being lost looks like.
     pub async fn reach(&self, at: &SiteName, backup: &SiteName) -> Result<Reach, Fault> {
         let rest = match self.at(at) {
@@ -404,7 +404,7 @@ async fn every_view(rest: &Rest) -> Vec<View> {
     heard.await.unwrap_or_default()
 }
 
-/// By whom a site's certificate is verified, and those of them that are the topology's own.
+/// The authorities that verify a site's certificate, and those of them that are the topology's own.
 fn roots(
     root: Option<&Path>,
     site: &SiteName,

@@ -12,7 +12,7 @@ use sha2::Digest as _;
 use crate::losses::Keys;
 
 fn json<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| format!("its answer is no {what}: {error}"))
+    serde_json::from_slice(body).map_err(|error| format!("its answer is not a {what}: {error}"))
 }
 
 #[derive(Deserialize)]
@@ -168,7 +168,7 @@ pub(super) fn age(body: &[u8]) -> Result<Option<u64>, String> {
 /// compared as they are written, each by the first half of its SHA-256. What an error would quote may be a key.
 pub(super) fn keys(body: &[u8]) -> Result<Keys, String> {
     let keys: Vec<Value> =
-        serde_json::from_slice(body).map_err(|_| "its answer is no list of keys".to_owned())?;
+        serde_json::from_slice(body).map_err(|_| "its answer is not a list of keys".to_owned())?;
     Ok(keys.iter().map(|key| digest(&key.to_string())).collect())
 }
 
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(both(typed, r#"[{"_value":"ana","_type":"string"}]"#), 0);
         assert_eq!(both(typed, r#"["ana"]"#), 1);
         let told = keys(br#"{"secret-session":1}"#).unwrap_err();
-        assert_eq!(told, "its answer is no list of keys");
+        assert_eq!(told, "its answer is not a list of keys");
         assert_eq!(size(b"12"), Ok(12));
         assert!(size(b"\"a\"").is_err());
     }

@@ -5,7 +5,7 @@
 //! leads to the primary relay node, as soon as that was met ([`super::hear`]). A
 //! pooled connection may have died unseen while the function was frozen; what gets no answer on it soon is
 //! asked again afresh. That is for questions, and for a cut, which may be made twice. Whatever else changes
-//! something is told once, on a connection of its own: of two requests one may be carried out long after the
+//! something is sent once, on a connection of its own: of two requests one may be carried out long after the
 //! other was answered and the next step was begun, and a clear that comes late empties the kept site.
 
 use std::pin::pin;
@@ -150,7 +150,7 @@ impl Rest {
     ) -> Result<Self, String> {
         let uri: Uri = url
             .parse()
-            .map_err(|error| format!("its address `{url}` is no URL: {error}"))?;
+            .map_err(|error| format!("its address `{url}` is not a URL: {error}"))?;
         if uri.scheme() != Some(&Scheme::HTTPS) || !matches!(uri.path(), "" | "/") {
             return Err(format!(
                 "its address `{url}` is not of the form https://host[:port]"
@@ -235,7 +235,7 @@ impl Rest {
         NodeLine::open(self.connector.clone(), to).await
     }
 
-    /// Takes those that are open; whoever asks meanwhile opens others.
+    /// Takes those that are open; callers that ask meanwhile open others.
     pub(super) fn take_lines(&self) -> Vec<NodeLine> {
         std::mem::take(&mut self.kept().lines)
     }

@@ -68,7 +68,7 @@ async fn every_node_is_asked_whether_it_is_cut() {
 
 /// Told once more, the node that is cut already does nothing, and tells nobody.
 #[tokio::test]
-async fn a_node_that_was_left_out_is_told_itself() {
+async fn a_node_that_was_left_out_is_asked_itself() {
     let (scene, said) = three_nodes(["offline", "online", "online"]).await;
     assert_eq!(scene.infinispan.backup(&a(), &b()).await, Ok(Backup::Mixed));
     scene.infinispan.take_offline(&a(), &b()).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_node_that_was_left_out_is_told_itself() {
 
 /// One that hangs is not waited for, and a balancer that leads to one node for ever is not asked for ever.
 #[tokio::test]
-async fn whoever_is_not_met_holds_up_nobody_for_long() {
+async fn a_node_that_is_not_met_holds_up_nobody_for_long() {
     let hangs = scene(|asked| {
         let node = ["n0", "n1", "n2"][asked.connection % 3];
         let reply = match asked.path.as_str() {

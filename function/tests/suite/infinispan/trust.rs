@@ -117,7 +117,7 @@ async fn refusals_say_what_to_look_at() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_and_a_changed_one_is_read_again() {
+async fn a_wrong_password_is_reported_and_a_changed_one_is_read_again() {
     let basic = |asked: &Asked, password: &str| {
         if asked.header("authorization")
             == format!("Basic {}", STANDARD.encode(format!("developer:{password}")))

@@ -1,6 +1,6 @@
 //! What every plan promises, proven on the plan itself before it is shown or walked.
 //!
-//! The planner chooses; this module only looks at what was chosen, not at how. So a fault of the planner is told as
+//! The planner chooses; this module only looks at what was chosen, not at how. So a fault of the planner is reported as
 //! one, instead of being carried out. Each promise is one function; what takes a whole world to see (that planning
 //! again yields nothing, that a destruction leaves nothing) is a property of the tests beside it.
 
@@ -232,7 +232,7 @@ fn lock_encloses_every_change(case: &PlanCase<'_>) -> Vec<String> {
     found
 }
 
-/// Whether a step works on the lock's own bucket, which may have to be made anew.
+/// Whether a step works on the lock's own bucket, which may have to be replaced.
 fn belongs_to_the_bucket(lock: &LockPlace, step: &Step) -> bool {
     lock.is_made_by(step) || lock.is_removed_by(step)
 }
@@ -273,7 +273,7 @@ fn functions_stand_on_something(case: &PlanCase<'_>) -> Vec<String> {
     }
     for (at, step) in case.steps() {
         let takes_a_foundation = match step {
-            // What is made anew right after is not gone.
+            // What is made again right after is not gone.
             Step::DeleteStack { kind, region, .. } => {
                 let is_made_anew = case.steps().skip(at).any(|(_, later)| {
                     matches!(later, Step::CreateStack(goal) if goal.kind == *kind && goal.region == *region)

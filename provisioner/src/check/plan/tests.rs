@@ -242,7 +242,7 @@ fn planned_with(
 ) -> Plan {
     let mut findings = findings();
     findings.unreached = standing.unreached.clone();
-    // An accelerator of which no function was ever told says nothing yet.
+    // An accelerator that no function's settings ever named says nothing yet.
     findings.unmarked = standing.marks().is_empty();
     let clusters = Clusters {
         choices,

@@ -148,7 +148,9 @@ impl Conversation<'_> {
                     "Its Infinispan shows the certificate of the authority `{}`.\n  SHA-256 {}",
                     authority.name, authority.fingerprint
                 ));
-                let answer = self.line("Have you compared it, and is it the right one? [y/N]")?;
+                let answer = self.line(
+                    "Have you compared this fingerprint with your authority's, and do they match? [y/N]",
+                )?;
                 authority.is_trusted = ["y", "yes"].contains(&answer.to_lowercase().as_str());
             }
         }

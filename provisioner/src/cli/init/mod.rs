@@ -1,4 +1,4 @@
-//! `provision init`: a topology to go on with, from flags, from what two clusters and AWS have, from a conversation.
+//! `provision init`: a topology to start from, by flags, by what two clusters and AWS have, or by questions.
 //!
 //! Flags win over what was found; on a terminal, what is left is asked for, and what was found is proposed. Nothing is
 //! changed anywhere but for the files that are written: the topology, and the authority of each Infinispan that shows
@@ -50,7 +50,7 @@ pub(super) struct Init {
     /// Overwrite existing files
     #[arg(long)]
     force: bool,
-    /// Look at the clusters of the two --context, and at AWS, for everything that can be found
+    /// Find what can be found in the clusters of the two --context, and in AWS
     #[arg(long)]
     from_clusters: bool,
     /// Ask nothing, even on a terminal
@@ -89,7 +89,7 @@ pub(super) struct Init {
     /// The namespace of its Infinispan; given once, it applies to both sites
     #[arg(long, value_name = "NAMESPACE", help_heading = "Sites")]
     namespace: Vec<String>,
-    /// The SHA-256 of an authority that you have compared, with or without colons
+    /// The SHA-256 fingerprint of an authority that you have verified, with or without colons
     #[arg(long, value_name = "FINGERPRINT", help_heading = "Sites")]
     trust: Vec<String>,
     /// Where AWS is asked first, and the Region that is proposed.

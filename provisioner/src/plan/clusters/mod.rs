@@ -5,7 +5,7 @@
 //!   at last:   both sites' watchdogs reach the function
 //! ```
 //!
-//! A cluster that was not reached gets no step: what it lacks is told, and the next plan has it. The password
+//! A cluster that was not reached gets no step: what it lacks is reported, and the next plan has it. The password
 //! is no part of a plan; it is fetched when the Secret is written.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +80,7 @@ pub(super) fn steps(topology: &Topology, clusters: &Clusters<'_>) -> (Vec<Step>,
 
 /// Of the sites with a stamp those whose watchdog came lately, as the alarm for its silence has it. That one came
 /// last year does not show that its way is whole today; nor does one that came before an `apply` which then waited
-/// for the next in vain.
+/// for the next one without success.
 ///
 /// The function's clock wrote the stamps and ours reads them: that a stamp lies ahead of us is no reason to
 /// doubt it, since AWS does not listen to clocks that differ by more than some minutes.
@@ -199,7 +199,7 @@ impl Planner<'_> {
             }
             // The preflight refuses these.
             Some(DryRun::Refused { .. }) => None,
-            // A kind that is not there: it is told, and nothing stands unchanged.
+            // A kind that is not there: it is reported, and nothing is unchanged.
             None => return,
         };
         match change {
@@ -281,7 +281,7 @@ pub(super) fn removals(topology: &Topology, looks: &Looks<ClusterStanding>) -> V
         let config_map = standing.user_workload.as_ref();
         match user_workload::undo(config_map, topology.name.as_str()) {
             Ok(ConfigMapChange::None) => {}
-            // What is not understood any more is told when it comes to it.
+            // What is no longer understood is reported when its turn comes.
             _ => steps.push(Step::UndoUserWorkloadConfig {
                 object: config_map_ref(site),
             }),

@@ -275,7 +275,7 @@ fn a_watchdog_is_heard_while_its_stamp_is_younger_than_the_alarm_allows() {
 }
 
 #[test]
-fn a_watchdog_that_did_not_come_lately_is_waited_for_unless_nobody_wants_to() {
+fn apply_waits_for_a_watchdog_that_did_not_come_lately_unless_nobody_wants_to() {
     let mut case = Case::new(topology(), applied);
     case.heard.remove(&site("site-b"));
     let plan = case.plan();
@@ -422,7 +422,7 @@ fn infinispan_is_found_in_the_topology_in_the_cluster_or_in_what_is_deployed() {
 }
 
 #[test]
-fn everything_of_ours_goes_and_what_is_out_of_reach_is_told() {
+fn everything_of_ours_goes_and_what_is_out_of_reach_is_reported() {
     let topology = topology();
     let mut looks: Looks<ClusterStanding> = BTreeMap::new();
     let mut seen = applied(&topology, 0).standing;

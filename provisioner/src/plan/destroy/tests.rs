@@ -98,7 +98,7 @@ fn a_stack_is_gone_only_where_somebody_can_see_that() {
     assert!(!destroy::is_gone(deletion, &after));
 }
 
-/// Nobody has to be told to override what refuses nothing.
+/// Nobody has to be asked to override what refuses nothing.
 #[test]
 fn a_register_that_somebody_deleted_needs_no_force_and_the_hint_warns_of_a_fenced_site() {
     let mut lost = with_register("");

@@ -65,7 +65,7 @@ pub(super) fn goals(
     Ok(goals)
 }
 
-/// The goals that can be worked on now. Of those that cannot, the ones in reach are told.
+/// The goals that can be worked on now. Of those that cannot, the ones in reach are reported.
 pub(super) fn within_reach(
     topology: &Topology,
     standing: &Standing,

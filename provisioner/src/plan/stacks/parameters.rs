@@ -116,7 +116,7 @@ pub(in crate::plan) fn parameter_values(
 }
 
 /// The version of the package that needs no upload: the function was made from it, runs it by Lambda's own account,
-/// and nobody has put another one over it. Whoever can write to the bucket can write under our key, too, so that the
+/// and nobody has put another one over it. Anybody who can write to the bucket can write under our key, too, so that the
 /// key alone says nothing about what lies there.
 pub(in crate::plan) fn trusted_version(
     standing: &Standing,

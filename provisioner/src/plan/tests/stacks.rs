@@ -81,7 +81,7 @@ fn stacks_are_made_changed_replaced_or_waited_for_by_their_state() {
 
 /// Consent to one is none to the other.
 #[test]
-fn what_is_under_way_is_waited_for_before_a_rollback_is_continued() {
+fn a_rollback_is_continued_only_after_what_is_under_way() {
     let mut standing = deployed();
     let stacks = &mut standing.regions.get_mut(REGION).unwrap().stacks;
     stacks.get_mut(&StackKind::Fencing).unwrap().status = "UPDATE_ROLLBACK_FAILED".to_owned();
@@ -106,7 +106,7 @@ fn what_is_under_way_is_waited_for_before_a_rollback_is_continued() {
 }
 
 #[test]
-fn whoever_works_on_clusters_alone_leaves_unsettled_stacks_to_others() {
+fn work_on_clusters_alone_leaves_unsettled_stacks_to_others() {
     for status in ["UPDATE_ROLLBACK_FAILED", "UPDATE_IN_PROGRESS"] {
         let mut standing = deployed();
         let stacks = &mut standing.regions.get_mut(REGION).unwrap().stacks;

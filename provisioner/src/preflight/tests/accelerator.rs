@@ -148,7 +148,7 @@ fn a_fenced_site_keeps_its_balancer_though_it_is_out() {
     assert_eq!(findings.found.balancers[&site("site-b")], [balancer("b")]);
     assert_eq!(findings.warnings, []);
 
-    // Its balancer was made anew during the repair.
+    // Its balancer was replaced during the repair.
     observed.balancers_elsewhere = [(site("site-b"), vec![balancer("new")])].into();
     assert_eq!(
         judge(&topology, &observed, 0).unwrap().found.balancers[&site("site-b")],
@@ -192,7 +192,7 @@ fn a_site_that_was_taken_out_by_hand_is_a_warning_once_deployed() {
 }
 
 #[test]
-fn whoever_else_keeps_the_accelerator_is_named() {
+fn other_tools_that_manage_the_accelerator_are_named() {
     let observed = with(|it| {
         it.accelerator_tags
             .insert("aga.k8s.aws/stack".to_owned(), "shop/front".to_owned());
@@ -296,7 +296,7 @@ fn another_deployment_s_accelerator_is_refused() {
         });
         let judged = judge(&topology(), &left, 0);
         assert_eq!(judged.is_err(), refused, "{owner}: {judged:?}");
-        // And it is written anew, with the register where it is now.
+        // And it is written again, with the register where it is now.
         assert!(judged.map_or(true, |findings| findings.unmarked), "{owner}");
     }
     // One that says nothing yet is marked.

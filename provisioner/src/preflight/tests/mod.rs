@@ -75,7 +75,7 @@ fn the_good_world_yields_what_the_function_needs_to_know() {
 
 /// As a new account has it.
 #[test]
-fn an_account_with_few_executions_is_told_what_a_flood_does() {
+fn an_account_with_few_executions_is_warned_of_what_a_flood_does() {
     for (executions, reserved, warns) in [(10, "", true), (49, "", true), (50, "", false)] {
         let observed = with(|it| it.regions[0].limits.unreserved_concurrency = executions);
         let findings = judge(&topology_from(reserved), &observed, 0).unwrap();
@@ -220,7 +220,7 @@ fn each_flaw_of_the_account_is_named() {
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let observed = with(|it| {
         it.endpoints.extend([tagged("b", None)]);
         it.infinispan_secrets.clear();
@@ -259,7 +259,7 @@ fn every_hint_says_what_to_do() {
 }
 
 #[test]
-fn of_a_silent_region_is_known_what_the_functions_were_told() {
+fn of_a_silent_region_the_functions_settings_are_known() {
     let unseen = |observed: &mut Observed| {
         let unseen = EndpointReading::Unseen {
             region: "eu-central-1".into(),

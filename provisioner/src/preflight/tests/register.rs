@@ -40,7 +40,7 @@ fn what_a_decision_rests_on_stays_while_it_is_in_force() {
             assert!(refused.to_string().starts_with(what), "{refused}");
             assert!(refused.is_unsafe());
         }
-        // Whoever waits for others has to wait as long as those may run.
+        // A command that waits for others has to wait as long as those may run.
         let observed = deployed(&deployed_topology, state);
         let shorter = topology_from("function: { timeout: 14s }");
         let found = judge(&shorter, &observed, 0).unwrap_err();

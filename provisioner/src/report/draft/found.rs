@@ -273,7 +273,7 @@ fn authority(
     })
 }
 
-/// What the guide's function was told is what ours needs, too.
+/// The settings of the guide's function are what ours needs, too.
 fn guide(draft: &mut Draft, aws: &AwsFound) {
     let told = aws.guides.first().map(|(name, variables)| (name, variables));
     let is_user = |text: &str| Username::new(text).is_ok();

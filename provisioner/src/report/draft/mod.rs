@@ -60,7 +60,7 @@ pub struct SiteDraft {
     pub namespace: Entry,
     /// The Infinispan resource, where it is not called as usual.
     pub cluster: Option<Entry>,
-    /// The host of its Infinispan, for the record: `apply` reads it anew.
+    /// The host of its Infinispan, for the record: `apply` reads it again.
     pub endpoint: Option<Entry>,
     pub authority: Option<AuthorityDraft>,
     /// The Keycloak resource, where it is not called as usual or lies elsewhere.

@@ -22,7 +22,7 @@ use crate::observed::forced::{ForcedFence, ForcedStep};
 use crate::observed::status::{AcceleratorState, EndpointState, RegisterItems, StatusReading};
 use crate::topology::{Mode, Region};
 
-/// What it comes to, for programs: the exit code.
+/// The result, for programs: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// A lost site would be fenced.
@@ -184,13 +184,13 @@ fn of_forced(left: &ForcedFence) -> String {
              reconcile` has recorded it"
         ),
         ForcedStep::CutAlone => format!(
-            "replication to {fenced} was cut by force: {by} started that {since}. Both sites serve separately, and \
-             all functions are stopped until `provision reconcile` has recorded it"
+            "replication to {fenced} was cut by force: {by} started that {since}. Both sites are still in the \
+             accelerator, and all functions are stopped until `provision reconcile` has recorded it"
         ),
     }
 }
 
-/// What the function was told counts; the file may not be applied yet.
+/// The deployed function's settings count; the file may not be applied yet.
 fn observes(seen: &StatusReading) -> bool {
     let told = seen.functions.values().find_map(|function| {
         let settings = &function.as_ref().ok()?.as_ref()?.settings;

@@ -230,7 +230,7 @@ fn each_point_of_the_story_has_its_sentence_and_the_command_that_comes_next() {
 }
 
 #[test]
-fn what_keeps_a_site_from_being_fenced_is_told() {
+fn what_keeps_a_site_from_being_fenced_is_listed() {
     type Break = fn(&mut StatusReading);
     let breaks: [(Break, &str); 9] = [
         (
@@ -288,9 +288,9 @@ fn what_keeps_a_site_from_being_fenced_is_told() {
     }
 }
 
-/// The stamps are read now, the check is a minute old: a silent watchdog is told from the stamps alone.
+/// The stamps are read now, the check is a minute old: a silent watchdog is known from the stamps alone.
 #[test]
-fn a_silent_watchdog_is_told_once() {
+fn a_silent_watchdog_is_listed_once() {
     let mut seen = healthy();
     items(&mut seen)
         .watchdogs
@@ -308,7 +308,7 @@ fn a_silent_watchdog_is_told_once() {
 }
 
 #[test]
-fn a_fenced_site_that_somebody_put_back_is_told_beside_the_fence() {
+fn a_fenced_site_that_somebody_put_back_is_listed_beside_the_fence() {
     let mut seen = fenced(State::Complete);
     let told = |seen: &StatusReading| -> Vec<String> {
         verdict(seen).complaints.into_iter().map(|it| it.what).collect()
@@ -463,12 +463,12 @@ fn a_warning_is_shown_and_degrades_nothing() {
 
 /// The register does not answer, and the functions say why nobody runs.
 #[test]
-fn a_fence_by_force_is_told_whatever_the_register_says() {
+fn a_fence_by_force_is_shown_whatever_the_register_says() {
     use crate::observed::forced::{ForcedFence, ForcedStep};
     for (step, told) in [
         (ForcedStep::Stopped, "nothing else has been done yet"),
         (ForcedStep::Begun, "site-b was fenced by force"),
-        (ForcedStep::CutAlone, "Both sites serve separately"),
+        (ForcedStep::CutAlone, "Both sites are still in the accelerator"),
     ] {
         for answers in [true, false] {
             let mut seen = healthy();

@@ -1,6 +1,6 @@
 //! Looks at the clusters, both at the same time, and changes nothing.
 //!
-//! A right that is lacking does not end the look: all of them are told together. A cluster that does not answer
+//! A right that is lacking does not end the look: all of them are reported together. A cluster that does not answer
 //! ends its own look only.
 
 mod taking;

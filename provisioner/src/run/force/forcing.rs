@@ -123,7 +123,7 @@ impl Forcing<'_> {
             let cut = self.direct.cut(survivor, fenced).await;
             cut.map_err(|fault| failed(fault.to_string()))?;
             let sentence = format!(
-                "{survivor} no longer waits for {fenced}, and both still serve: what is written at {fenced} is lost. Once \
+                "{survivor} no longer waits for {fenced}, and both are still in the accelerator: what is written at {fenced} is lost. Once \
                  the accelerator's API answers, `provision reconcile` takes {fenced} out and lets the functions run"
             );
             return Ok(Answer::new(Status::Done, sentence));

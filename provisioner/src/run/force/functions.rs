@@ -1,4 +1,4 @@
-//! The functions: stopped in every Region, let run again, and told apart from those that somebody else has stopped or let
+//! The functions: stopped in every Region, let run again, and distinguished from those that somebody else has stopped or let
 //! run. What stands at each of them are its tags, and how many executions are reserved for it.
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use crate::topology::SiteName;
 use crate::world::call::CallError;
 
 impl Forcing<'_> {
-    /// What stands at a function now: the tags first, since whoever stops it writes them first.
+    /// What is recorded at a function now: the tags first, since a command that stops it writes them first.
     pub(super) async fn stands(&self, one: &StoppedFunction) -> Result<Stands, CallError> {
         let left = ForcedFence::read(&one.functions.tags(&one.arn).await?);
         Ok(Stands {
@@ -93,7 +93,7 @@ impl Forcing<'_> {
         Ok((own, ran))
     }
 
-    /// Writes down how far it is, at every function. Only that: what is gone there is not written anew.
+    /// Records how far it is, at every function. Only that: what is gone there is not written again.
     pub(super) async fn note(&self, own: Signed, step: ForcedStep) -> Result<Signed, Halted> {
         for one in &self.deployed {
             rules::may_go_on(&self.stands(one).await?, &own).map_err(|why| overtaken(&why))?;

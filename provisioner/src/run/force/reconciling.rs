@@ -81,7 +81,7 @@ impl Forcing<'_> {
             by: self.by.clone(),
             step: ForcedStep::Stopped,
         };
-        // Whoever is still at it sees this before it touches anything, and this sees whether anything was begun.
+        // A command that is still at it sees this before it touches anything, and this sees whether anything was begun.
         for one in &self.deployed {
             if self.stands(one).await?.left.is_some() {
                 let signature = ForcedFence::signature(own.at, &own.by);

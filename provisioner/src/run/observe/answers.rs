@@ -70,7 +70,7 @@ where
 }
 
 /// Asks one Region after the other, `first` before the rest, until one answers: what any of them knows as well as the
-/// others. An answer is also that it must not be asked; where none answers, the first one's silence is told.
+/// others. An answer is also that it must not be asked; if none answers, the first one's silence is reported.
 pub(super) async fn first_answer<T>(
     first: &Region,
     all: &[Region],

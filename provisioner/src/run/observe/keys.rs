@@ -1,4 +1,4 @@
-//! Keys and topics of other people. Whatever cannot be read of them is told, and ends nothing.
+//! Keys and topics of other people. Whatever cannot be read of them is reported, and ends nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is told about a small document of every shape.
+//! What is said about a small document of every shape.
 
 #![allow(clippy::unwrap_used)]
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ fn what_is_right_comes_out_as_written() {
 }
 
 #[test]
-fn every_kind_of_mistake_is_told_in_one_run() {
+fn every_kind_of_mistake_is_reported_in_one_run() {
     let (value, told, _) = run(
         "nmae: x\nwait: soon\nlist: [eu-west-1, narnia, 5]\nmap: {nowhere: 1, eu-west-1: 300}\nflag: yes\npair: [{x: -1, kind: tabel}, {y: 2}]",
     );

@@ -53,7 +53,7 @@ pub fn advice(topology: &Topology, read: &Readings) -> Vec<Advice> {
         say(
             "alerting.groupWait",
             format!(
-                "the first alert leaves only after {seconds}s; 5s is enough to collect both sites' views"
+                "the first alert is sent only after {seconds}s; 5s is enough to collect the alerts of one loss"
             ),
         );
     }

@@ -69,8 +69,8 @@ pub(super) fn delays(topology: &Topology, survivor: &Site, read: &Readings) -> V
         seconds: before.saturating_mul(PEER_TIMEOUT_SECONDS),
         basis,
         why: format!(
-            "{those} reach the function: the next one sends {PEER_TIMEOUT_SECONDS} s later for each before it; \
-             {alertmanagers} of them, {from}"
+            "{those} reach the function: each one sends {PEER_TIMEOUT_SECONDS} s later than the one before it; there are \
+             {alertmanagers}, {from}"
         )
         .into(),
     }]

@@ -111,8 +111,8 @@ const AGREED: &str = "if the survivor's relay nodes agree at once and the functi
 
 /// When a suspicion decides nothing, although the site is lost.
 const NOT_CLEAR: &str = "if the function's check is not clear: the primary relay node was not seen with the other site in \
-                         the last three minutes, has restarted, or another one has taken over; or the sites were brought \
-                         together just before (register.cooldown)";
+                         the last three minutes, has restarted, or another one has taken over; or a site was brought back \
+                         just before (register.cooldown)";
 
 /// The worst case for each site being the one that is lost, where the other one may be left alone.
 pub fn worst_cases(topology: &Topology, read: &Readings) -> Vec<TimeToFence> {

@@ -22,7 +22,7 @@ use fencing::step::{DIVIDED_SECONDS, SHUT_OUT_SECONDS};
 use super::{Basis, Readings, Stage, detected};
 use crate::topology::{FailureDetection, Heartbeats, Site, Topology};
 
-/// As many are needed before a restart of one is told from a lost site.
+/// As many are needed before a restart of one can be distinguished from a lost site.
 const SEVERAL: u64 = 2;
 
 /// How many relay nodes a site has, as far as anybody knows.
@@ -207,7 +207,7 @@ mod tests {
 
     /// A node that cannot be asked is believed at once.
     #[test]
-    fn a_relay_node_that_has_just_started_is_waited_for() {
+    fn a_fence_waits_for_a_relay_node_that_has_just_started() {
         let topology = topology_from("");
         let [survivor, _] = &topology.sites;
         let mut read = Readings::default();

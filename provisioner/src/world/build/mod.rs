@@ -5,7 +5,7 @@
 //! pinned one is installed into a cache directory of ours and nothing else is touched.
 //!
 //! Paths of this machine are kept out of the binary: they would make the hash depend on who built it, and
-//! tell his home directory to whoever reads a backtrace.
+//! show that person's home directory in every backtrace.
 
 mod toolchain;
 

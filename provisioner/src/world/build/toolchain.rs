@@ -144,7 +144,7 @@ async fn install(tools: &Path, binaries: &Path, say: impl Fn(&str)) -> Result<()
     }
     say(&format!("installing zig {ZIG_VERSION} into {}", tools.display()));
     let directory = tools.to_string_lossy().into_owned();
-    // An interrupted installation is begun anew.
+    // An interrupted installation is started again.
     run(python(), &["-m", "venv", "--clear", &directory], None).await?;
     let zig = format!("ziglang=={ZIG_VERSION}");
     let zigbuild = format!("cargo-zigbuild=={CARGO_ZIGBUILD_VERSION}");

@@ -291,7 +291,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_a_credential_plugin_printed_is_not_told() {
+    fn what_a_credential_plugin_printed_is_not_shown() {
         use std::os::unix::process::ExitStatusExt as _;
         let out = std::process::Output {
             status: std::process::ExitStatus::from_raw(256),

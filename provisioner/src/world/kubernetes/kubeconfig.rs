@@ -1,6 +1,6 @@
 //! The kubeconfig: where `KUBECONFIG` says, else in the home directory, and one client per site by its context.
 //!
-//! A context that is not there is a mistake in the topology or on this machine, and is told with those that
+//! A context that is not there is a mistake in the topology or on this machine, and is reported with those that
 //! are. Credential plugins run while a client is made; they may take as long as a person needs to sign in.
 
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ fn paths() -> Vec<PathBuf> {
 struct TokenFile(PathBuf);
 
 impl TokenFile {
-    /// Takes it out of a configuration. One that cannot be read stays there, and is told by the client.
+    /// Takes it out of a configuration. One that cannot be read stays there, and the client reports it.
     fn of(config: &mut Config) -> Option<Self> {
         let user = &mut config.auth_info;
         let path = user.token_file.as_ref().filter(|_| user.token.is_none())?;
@@ -225,7 +225,7 @@ contexts:
     }
 
     #[tokio::test]
-    async fn an_unknown_context_is_told_with_those_that_are_known() {
+    async fn an_unknown_context_is_reported_with_those_that_are_known() {
         match contexts(KUBECONFIG).connect(&site("rosa-b")).await {
             Err(ConnectError::Problem(AccessProblem::UnknownContext { known, .. })) => {
                 assert_eq!(known, ["rosa-a", "torn"]);

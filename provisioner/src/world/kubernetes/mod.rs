@@ -50,9 +50,9 @@ pub struct Target<'a> {
 /// How an object is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ApplyMode {
-    /// Only ask what it would come to.
+    /// Only ask what it would change.
     pub dry_run: bool,
-    /// Take fields over from whoever holds them.
+    /// Take fields over from the managers that hold them.
     pub force: bool,
 }
 

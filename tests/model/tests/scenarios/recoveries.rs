@@ -151,14 +151,14 @@ fn a_recovery_by_hand() {
 }
 
 #[test]
-fn a_recovery_that_was_seen_long_ago_is_seen_anew() {
+fn a_recovery_that_was_seen_long_ago_has_to_be_seen_again() {
     let mut scene = Scene::fenced();
     scene
         .now("people bring both together", together)
         .ask(Chance::Sweep)
         .now("eleven minutes pass", |world| world.seconds += 660);
     rev_waits(&mut scene);
-    scene.is("a_recovery_that_was_seen_long_ago_is_seen_anew");
+    scene.is("a_recovery_that_was_seen_long_ago_has_to_be_seen_again");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn a_relay_node_that_is_new_convicts_nobody() {
 }
 
 #[test]
-fn what_is_decided_while_a_suspicion_looks_is_judged_anew() {
+fn what_is_decided_while_a_suspicion_looks_is_judged_again() {
     let mut scene = Scene::split();
     scene
         .during(1, "an operator puts a hold on", |world| {
@@ -89,5 +89,5 @@ fn what_is_decided_while_a_suspicion_looks_is_judged_anew() {
             world.register = Some(Shared::new(other));
         })
         .ask(SuspicionA);
-    scene.is("what_is_decided_while_a_suspicion_looks_is_judged_anew");
+    scene.is("what_is_decided_while_a_suspicion_looks_is_judged_again");
 }

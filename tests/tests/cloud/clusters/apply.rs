@@ -71,7 +71,7 @@ fn an_apply_does_in_both_clusters_what_the_plan_listed_and_a_second_one_nothing(
 }
 
 #[test]
-fn the_function_is_told_where_the_clusters_say_that_infinispan_answers() {
+fn the_function_gets_the_address_at_which_the_clusters_say_that_infinispan_answers() {
     let sites = Sites::new();
     sites.applied();
     let function = block_on(async {

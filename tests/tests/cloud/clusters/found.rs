@@ -151,7 +151,7 @@ fn a_platform_alertmanager_that_takes_our_config_is_used_as_it_is() {
 }
 
 #[test]
-fn a_namespace_that_is_being_deleted_is_told_as_such() {
+fn a_namespace_that_is_being_deleted_is_reported_as_such() {
     let sites = Sites::new();
     sites.b.world().terminate(NAMESPACE).unwrap();
     let refused = sites.apply();
@@ -200,7 +200,7 @@ fn our_own_render_that_kubectl_applied_is_no_hand_that_changed_it() {
 }
 
 #[test]
-fn whoever_did_not_answer_is_not_said_to_have_nothing_to_do() {
+fn a_cluster_that_did_not_answer_is_not_said_to_have_nothing_to_do() {
     let sites = Sites::new();
     sites.applied();
     sites.b.go_away();
@@ -222,7 +222,7 @@ fn whoever_did_not_answer_is_not_said_to_have_nothing_to_do() {
 }
 
 #[test]
-fn an_infinispan_that_makes_fences_unlikely_or_wrong_is_told_about() {
+fn an_infinispan_that_makes_fences_unlikely_or_wrong_is_reported() {
     let sites = Sites::new();
     let infinispan = ["Infinispan", NAMESPACE, "infinispan"];
     let edit = |world: &mut tests::standins::kubernetes::World, edit: fn(&mut Value)| {
@@ -270,7 +270,7 @@ fn the_operator_s_secret_is_looked_for_before_prometheus_waits_for_it() {
 }
 
 #[test]
-fn a_limit_that_others_set_on_our_pod_monitor_is_told_with_how_to_take_it_out() {
+fn a_limit_that_others_set_on_our_pod_monitor_is_reported_with_how_to_take_it_out() {
     let sites = Sites::new();
     sites.applied();
     let pod_monitor = ["PodMonitor", NAMESPACE, NAME];
@@ -384,7 +384,7 @@ fn a_token_file_may_end_with_a_line_s_end() {
 
 /// OpenShift's reference: a Route that passes TLS on, and a certificate for the Service's name.
 #[test]
-fn a_certificate_that_the_function_would_not_trust_is_told_by_the_plan() {
+fn a_certificate_that_the_function_would_not_trust_is_in_the_plan() {
     use tests::standins::certificates::{TestAuthority, Validity};
     let sites = Sites::new();
     let authority = TestAuthority::new("service CA").unwrap();

@@ -102,7 +102,7 @@ fn what_cannot_be_found_is_marked_with_where_it_is_found() {
 }
 
 #[test]
-fn what_the_guide_s_function_was_told_is_taken_over() {
+fn the_settings_of_the_guide_s_function_are_taken_over() {
     let sites = Sites::new();
     sites.cloud.deploy_the_guides(&[
         ("INFINISPAN_USER", "developer"),

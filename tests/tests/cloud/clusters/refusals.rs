@@ -24,7 +24,7 @@ fn contexts_that_were_mixed_up_show_in_platform_and_site() {
 }
 
 #[test]
-fn an_infinispan_that_calls_itself_otherwise_is_told_with_both_names() {
+fn an_infinispan_that_calls_itself_otherwise_is_reported_with_both_names() {
     let sites = Sites::new();
     sites
         .a
@@ -42,7 +42,7 @@ fn an_infinispan_that_calls_itself_otherwise_is_told_with_both_names() {
 }
 
 #[test]
-fn what_the_clusters_lack_is_told_with_how_to_get_it() {
+fn what_the_clusters_lack_is_reported_with_how_to_get_it() {
     let sites = Sites::new();
     sites
         .a
@@ -90,7 +90,7 @@ fn a_live_guide_deployment_is_a_second_fencer() {
 }
 
 #[test]
-fn contexts_and_credentials_that_do_not_serve_are_told_with_those_that_are_there() {
+fn contexts_and_credentials_that_do_not_work_are_reported_with_those_that_are_there() {
     let sites = Sites::new();
     sites.write_kubeconfig(&[
         Context {

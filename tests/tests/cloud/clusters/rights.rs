@@ -60,7 +60,7 @@ fn the_manifest_s_rights_are_enough_for_every_verb() {
 }
 
 #[test]
-fn all_rights_that_are_lacking_are_told_at_once() {
+fn all_missing_rights_are_reported_at_once() {
     let sites = Sites::new();
     as_ada(&sites);
     sites.a.deny("patch", "secrets", None);

@@ -6,7 +6,7 @@ use super::*;
 use crate::assert_run;
 
 #[test]
-fn an_apply_ends_when_both_watchdogs_came_through() {
+fn an_apply_ends_when_both_watchdogs_have_arrived() {
     let sites = Sites::new();
     let mut child = sites.provision().args(APPLY).spawn().unwrap();
     // A stamp that stood before the wait began proves nothing, so each is another one, until it ends.
@@ -39,7 +39,7 @@ fn an_apply_ends_when_both_watchdogs_came_through() {
 }
 
 #[test]
-fn a_watchdog_that_does_not_come_is_told_with_where_its_way_ends() {
+fn a_watchdog_that_does_not_come_is_reported_with_where_its_way_ends() {
     let sites = Sites::new();
     sites.applied();
     sites.bark("site-a", "2020-11-21T10:00:00Z");

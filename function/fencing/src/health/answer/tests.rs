@@ -174,7 +174,7 @@ fn a_rehearsal_fails_every_answer_and_ends_by_itself() {
 }
 
 #[test]
-fn what_operators_did_is_told() {
+fn what_operators_did_is_shown() {
     let held = Record {
         hold: Some(Hold {
             by: "ana".to_owned(),

@@ -289,7 +289,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether the site that a rejoin brings back is in before the rejoin has come to that.
+    /// Whether the site that a rejoin brings back is in before the rejoin has got that far.
     fn is_in_too_early(&self, reading: &Reading, record: &Record) -> bool {
         let last = record
             .rejoin
@@ -350,7 +350,7 @@ impl<'a> Judge<'a> {
                 "take it out by hand: it lacks state, and replication may be cut both ways; the rejoin puts it in as its \
                  last step",
             ),
-            // On the way between two states; what takes too long is told by the check `decision`.
+            // On the way between two states; the check `decision` reports what takes too long.
             (Some(_), _) => fine(format!(
                 "each belongs to a site; epoch {} is {}",
                 record.epoch, record.state
@@ -463,14 +463,14 @@ impl<'a> Judge<'a> {
             }
             Some(age) if age > u64::from(STUCK_AFTER_SECONDS) => fails(
                 format!(
-                    "epoch {} is {} for {age} seconds and not complete",
+                    "epoch {} has been {} for {age} seconds, and is not complete",
                     record.epoch, record.state
                 ),
                 "the survivor may still wait for the lost site; the schedule's line in the log says what keeps \
                  failing",
             ),
             Some(age) => fine(format!(
-                "epoch {} is {} for {age} seconds",
+                "epoch {} has been {} for {age} seconds",
                 record.epoch, record.state
             )),
             None => fine(format!(
@@ -481,19 +481,19 @@ impl<'a> Judge<'a> {
         self.say("decision", 0, finding);
     }
 
-    /// Returns for how long a hold has lasted, and how much longer than wished.
+    /// Returns for how long a hold has lasted, and how much longer than intended.
     fn hold(&mut self, record: Option<&Record>) -> (Option<u64>, Option<u64>) {
         let Some(hold) = record.and_then(|record| record.hold.as_ref()) else {
             return (None, None);
         };
         let usual = SignedDuration::from_secs(self.settings.hold_after_seconds.into());
-        let wished = match hold.until {
+        let intended = match hold.until {
             Some(until) => until,
             // Beyond the calendar's end nothing is overdue.
             None => hold.since.checked_add(usual).unwrap_or(Timestamp::MAX),
         };
         let held = seconds_from(hold.since, self.now);
-        let overdue = Some(seconds_from(wished, self.now)).filter(|seconds| *seconds > 0);
+        let overdue = Some(seconds_from(intended, self.now)).filter(|seconds| *seconds > 0);
         let sentence = format!("held by {} since {}: {}", hold.by, hold.since, hold.reason);
         let finding = match overdue {
             Some(seconds) => warns(

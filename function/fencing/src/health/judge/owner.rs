@@ -17,7 +17,7 @@ impl Judge<'_> {
         let ours = &self.settings.found.owner;
         let mark = match self.seen(&Probe::Endpoints) {
             Ok(Seen::Endpoints(reading)) if !ours.is_empty() => &reading.mark,
-            // Nobody was told of the tag, or nothing was read: the check of the endpoints tells.
+            // The settings name no tag, or nothing was read: the check of the endpoints says so.
             _ => return (before, false),
         };
         let (finding, not_ours) = judged(mark, ours);

@@ -1,4 +1,4 @@
-//! The two Infinispans: would each of them do as a fence tells it, and could it say whom it sees?
+//! The two Infinispans: would each of them do what a fence asks, and could it say which site it sees?
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,7 +156,7 @@ impl Judge<'_> {
                 )
             };
             let found = format!(
-                "{whose}, {}, ends in {days} days, at {}",
+                "{whose}, {}, expires in {days} days, at {}",
                 ending.subject, ending.at
             );
             let finding = if days < u64::from(ENDING_FAILS_DAYS) {
@@ -179,8 +179,7 @@ impl Judge<'_> {
             Refusal::Credentials => format!("store the current password of `{user}` in the secret"),
             Refusal::Rights => format!("give `{user}` the role `admin` at this Infinispan"),
             Refusal::Site => {
-                "the topology's names of sites have to be those of the Infinispan clusters' configuration"
-                    .to_owned()
+                "the site names in the topology have to be those in Infinispan's configuration".to_owned()
             }
             Refusal::Other => "check this Infinispan, and its address in the topology".to_owned(),
         }
@@ -234,7 +233,7 @@ fn divided(views: &[View], other: &SiteName, seconds: u64) -> Finding {
     }
 }
 
-/// Of an Infinispan that does as it is told: is its replication what the register says?
+/// Of an Infinispan that does what a fence asks: is its replication what the register says?
 fn answers(reach: &Reach, sight: Sight, other: &SiteName, record: Option<&Record>) -> Finding {
     let (backup, which) = match reach {
         Reach::Answers(Backup::Mixed, _) => (Backup::Mixed, ", not the same at each of its nodes".to_owned()),

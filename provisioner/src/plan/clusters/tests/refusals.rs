@@ -104,13 +104,13 @@ fn every_kind_of_wrong_cluster_is_refused_with_what_was_found() {
                     ..InfinispanReading::default()
                 });
             },
-            "site `site-a` of the topology is `site-b` to its Infinispan `infinispan` in namespace keycloak",
+            "the Infinispan `infinispan` in namespace keycloak of site `site-a` says that it is site `site-b`",
         ),
         (
             |it| {
                 it.infinispan = Some(InfinispanReading::default());
             },
-            "site `site-a` of the topology is no site to its Infinispan `infinispan` in namespace keycloak",
+            "the Infinispan `infinispan` in namespace keycloak of site `site-a` does not say which site it is",
         ),
         (
             |it| it.cluster_monitoring = Some(config_map("enableUserWorkload: false")),
@@ -138,7 +138,7 @@ fn every_kind_of_wrong_cluster_is_refused_with_what_was_found() {
                 it.dry_runs
                     .insert(ObjectKind::AlertmanagerConfig, DryRun::Refused { message });
             },
-            "the cluster of site `site-a` would not take AlertmanagerConfig sitefence-prod: spec.route.matchers: \
+            "the cluster of site `site-a` would refuse AlertmanagerConfig sitefence-prod: spec.route.matchers: \
              Required value",
         ),
         (

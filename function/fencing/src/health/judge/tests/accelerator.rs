@@ -36,7 +36,7 @@ fn secrets_certificates_and_the_accelerator() {
             vec![shows(ending(29, false))],
             &[],
             &["certificate:site-a"],
-            "its certificate, infinispan, ends in 29 days",
+            "its certificate, infinispan, expires in 29 days",
         ),
         (
             vec![shows(ending(7, true))],
@@ -48,13 +48,13 @@ fn secrets_certificates_and_the_accelerator() {
             vec![shows(ending(6, true))],
             &["certificate:site-a"],
             &[],
-            "an authority's certificate, infinispan, ends in 6 days",
+            "an authority's certificate, infinispan, expires in 6 days",
         ),
         (
             vec![shows(ending(-1, false))],
             &["certificate:site-a"],
             &[],
-            "ends in 0 days",
+            "expires in 0 days",
         ),
         (
             vec![(Probe::HealthSecret, Ok(Seen::EndsALine))],
@@ -221,7 +221,7 @@ fn secrets_certificates_and_the_accelerator() {
             vec![(Probe::Register, Ok(record(decided(State::Decided, at(-5)))))],
             &[],
             &[],
-            "epoch 3 is decided for 5 seconds",
+            "epoch 3 has been decided for 5 seconds",
         ),
     ]);
 }

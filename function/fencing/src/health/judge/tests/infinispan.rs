@@ -121,7 +121,7 @@ fn each_sites_infinispan() {
             vec![(infinispan("site-b"), Ok(refuses(Refusal::Site, "404")))],
             &["infinispan:site-b"],
             &[],
-            "names of sites",
+            "the site names in the topology",
         ),
         (
             vec![(infinispan("site-b"), Ok(refuses(Refusal::Other, "418")))],

@@ -227,7 +227,7 @@ fn named(checkup: &Checkup, level: Level) -> Vec<&str> {
 }
 
 #[test]
-fn in_order_nothing_warns_and_everything_is_told() {
+fn in_order_nothing_warns_and_everything_is_shown() {
     let checkup = judged(&[]);
     let bad: Vec<&Check> = checkup
         .checks
@@ -312,9 +312,9 @@ fn silent_sites_are_named() {
     assert!(judged(&[(infinispan("site-b"), refused)]).unreachable.is_empty());
 }
 
-/// It would not win, and whoever relies on it has to know.
+/// It would not win, and people who rely on it have to know.
 #[test]
-fn a_drained_site_is_told_by_weight_and_by_dial() {
+fn a_drained_site_is_named_by_weight_and_by_dial() {
     for (weight, closed, told) in [
         (128, false, None),
         (0, false, Some("site-b is drained in listener")),

@@ -65,7 +65,7 @@ fn the_register_and_people() {
             &["hold"],
             "60 seconds longer",
         ),
-        // Whether anybody would be heard, and told.
+        // Whether anybody would be heard, and notified.
         (
             vec![(watchdog("site-a"), Ok(Seen::Watchdog(None)))],
             &[],
