@@ -1,4 +1,4 @@
-//! The deep check's driver: takes every look side by side, has them judged, keeps and tells the result.
+//! The deep check's driver: takes every look side by side, has them judged, and keeps and reports the result.
 //!
 //! It runs after the sweep, in the time that the sweep has left: a fence waits for nobody's health. What a
 //! look means is decided in [`fencing::health`]; here is only how long each may take.

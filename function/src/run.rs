@@ -11,7 +11,7 @@
 //!
 //! * **No write later than the timeout.** A write is not begun any more when little time is left, and every
 //!   one still under way is abandoned before the deadline. Waiting twice the timeout therefore outlasts
-//!   every executor, which is what `rejoin` and `promote` stand on.
+//!   every executor, which is what `rejoin` and `promote` rest on.
 //! * **Nothing runs on after the answer.** Lambda freezes the process then and may thaw it an hour later;
 //!   what was still under way would write into another time. So it is dropped, and the world lets go of it.
 //! * **Somebody always answers.** When time runs out without a decision, the answer is "try again".

@@ -1,7 +1,7 @@
 //! From a web request to what it reports of which site, or to a refusal. Nothing here calls anything.
 //!
 //! ```text
-//!   Request ─ route ─▶ authenticate ─▶ Authentic ─ read ─▶ Delivery ─▶ at most two accusations
+//!   Request ─ route ─▶ authenticate ─▶ Authentic ─ read ─▶ Delivery ─▶ at most two reports
 //!              404/405      401/403                413/400
 //! ```
 //!
@@ -10,7 +10,7 @@
 //!
 //! A payload is not trusted for being authentic: the status of the group says nothing about its alerts (a
 //! group that is still firing carries resolved ones), labels may belong to another deployment whose
-//! operator pasted the wrong URL, and ten thousand copies of one alert are one accusation.
+//! operator pasted the wrong URL, and ten thousand copies of one alert are one report.
 
 use std::collections::{BTreeMap, BTreeSet};
 

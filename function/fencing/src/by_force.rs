@@ -1,8 +1,8 @@
 //! A fence without the register, and how the register is made to say the same: which task is next.
 //!
 //! Where nobody can read the register, `provision fence --force` has stopped every function and carries the protocol's own
-//! task out with a record in memory. What the register holds meanwhile is unknown, and it may be a decision the other
-//! way, half carried out. So before any function runs again, `provision reconcile` runs task after task on the register
+//! task out with a record in memory. What the register holds meanwhile is unknown, and it may be the opposite
+//! decision, half carried out. So before any function runs again, `provision reconcile` runs task after task on the register
 //! until it says what was forced. Both are decided here, and so that the simulation plays what `provision` does.
 
 use crate::register::{Record, State};

@@ -15,7 +15,8 @@
 //!                               │ Answer: a status and one sentence
 //! ```
 //!
-//! * [`words`]: names that a swap cannot survive: [`Reporter`](words::Reporter) is not [`Suspect`](words::Suspect).
+//! * [`words`]: names, each a type of its own, so that a swap does not compile: [`Reporter`](words::Reporter) is not
+//!   [`Suspect`](words::Suspect).
 //! * [`contract`], [`settings`]: what `provision` and the function have to agree on, word for word.
 //! * [`certificate`]: when certificates end.
 //! * [`credentials`]: what a secret holds, read in one way by both.
@@ -24,7 +25,7 @@
 //! * [`health`]: whether a fence would work, and what callers are answered.
 //! * [`answer`]: what an invocation answers, and what people are notified of.
 //! * [`metrics`]: what is measured, and how it is written down.
-//! * [`rehearsal`]: what an alert would lead to that nobody sent in earnest.
+//! * [`rehearsal`]: what an alert would lead to, without carrying it out.
 //! * [`by_force`]: which task is next where a fence is carried out without the register, and afterwards.
 //! * [`timed_call`]: how long each call took.
 //! * [`step`]: the protocol. Production, the model checker and the crash simulation call the same function.

@@ -120,21 +120,21 @@ pub struct Hold {
     pub until: Option<Timestamp>,
 }
 
-/// How far a rejoin is. S is the stale (fenced) site, K the kept (surviving) one.
+/// How far a rejoin is. STALE is the fenced site, whose state is stale; KEPT is the survivor.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "at", content = "left")]
 pub enum RejoinStep {
-    /// S must stop replicating to K before it is cleared, or the clear wipes both.
+    /// STALE must stop replicating to KEPT before it is cleared, or the clear wipes both.
     CutStale,
-    /// These caches of S are still to be cleared; a state push never deletes.
+    /// These caches of STALE are still to be cleared; a state push never deletes.
     Clear(Vec<String>),
-    /// S replicates to K again.
+    /// STALE replicates to KEPT again.
     RestoreStale,
-    /// Both ends forget earlier pushes, K replicates to S again and pushes its state.
+    /// Both ends forget earlier pushes, KEPT replicates to STALE again and pushes its state.
     Push,
     /// Every cache is to report the push as done.
     AwaitPush,
-    /// S's endpoint goes back into the accelerator, once its Keycloak is ready.
+    /// STALE's endpoint goes back into the accelerator, once its Keycloak is ready.
     Readd,
 }
 

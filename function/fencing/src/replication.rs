@@ -1,8 +1,8 @@
 //! Readings of Infinispan's cross-site replication, and what they prove.
 //!
-//! Only relay nodes know the other site. By default one pod of a site is relay, a load balancer hands a caller to
-//! any of them, and the others show an empty view on a perfectly healthy link. Nor is everyone who calls himself a
-//! relay node one: a node that a local merge has demoted goes on saying so, and shows its last view for ever. So an
+//! Only relay nodes know the other site. Only one pod of a site is a relay node by default, a load balancer leads a
+//! caller to any pod, and the others show an empty view on a perfectly healthy link. Nor is every node that calls itself
+//! a relay node one: a node that a local merge has demoted goes on saying so, and shows its last view forever. So an
 //! answer counts only when
 //!
 //! * it comes from a relay node whose address is in its own list of relay nodes, and

@@ -213,7 +213,8 @@ async fn a_register_that_has_gone_back_is_not_acted_upon() {
     // There is nothing to be resumed any more.
     let told = invoke(&handler, resume(1)).await;
     assert!(
-        told.body.contains("nothing shows that it was ever later"),
+        told.body
+            .contains("nothing shows that it was ever at a later one"),
         "{}",
         told.body
     );

@@ -83,7 +83,7 @@ async fn a_site_that_is_missed_all_along_is_fenced() {
     assert_eq!(decision.by, "site-a's suspicion");
     assert_eq!(
         decision.evidence,
-        "site-a suspects it and did not see it in 4 looks over 5 seconds, both endpoints present"
+        "site-a suspects it and did not see it in 4 checks over 5 seconds, both endpoints present"
     );
     assert!(decision.alerted_at.is_some());
     let first_write = world
@@ -174,7 +174,7 @@ async fn nor_does_one_that_becomes_it_in_between() {
         world.replace_relay("site-a", "n2");
     };
     let (told, ()) = tokio::join!(suspect(&handler), replaced);
-    nothing_was_done(&world, &told, "changed from n1 to n2 meanwhile");
+    nothing_was_done(&world, &told, "changed from n1 to n2 during the check");
 }
 
 /// It has its old name, and has not joined the bridge yet.
@@ -198,7 +198,7 @@ async fn a_site_of_one_relay_node_is_left_to_the_alert() {
     world.heal();
     let handler = lost_now(&world).await;
     let told = suspect(&handler).await;
-    nothing_was_done(&world, &told, "site-b has one relay node");
+    nothing_was_done(&world, &told, "site-b has only one relay node");
     assert_eq!(looks(&world), 1);
 }
 
@@ -208,7 +208,7 @@ async fn what_the_check_saw_long_ago_does_not_count() {
     let handler = just_lost(&world).await;
     pass(Duration::from_secs(181)).await;
     let told = suspect(&handler).await;
-    nothing_was_done(&world, &told, "how many relay nodes site-b has is not known");
+    nothing_was_done(&world, &told, "it is not known how many relay nodes site-b has");
 }
 
 /// The check that comes in between sees the loss, and does not forget what the one before saw.

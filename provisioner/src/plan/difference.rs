@@ -1,7 +1,7 @@
 //! What an update changes in a stack, key by key.
 //!
 //! CloudFormation's change set names outer properties: `Environment`, whether a comma changed in it or the word that
-//! switches fencing off. And it cannot tell ahead whether a value that comes from another resource stays the same, so
+//! switches fencing off. And it cannot tell in advance whether a value that comes from another resource stays the same, so
 //! it calls half of a stack "perhaps replaced" for a new tag. But the template that stands and the one that is to be
 //! are both known here, with the values of their parameters: so we compare these, and take from the change set what
 //! only it knows, which is what will be replaced, and whatever our comparison does not explain.

@@ -8,8 +8,8 @@
 //!   Standing ────────────────────────────── destroy ──▶ the mirror
 //! ```
 //!
-//! What each stack shall be comes first, then the steps that bring it there, then those of the clusters and what goes;
-//! at last one pass encloses whatever changes something with the [lock].
+//! What each stack should be comes first, then the steps that get it there, then those for the clusters and for what is
+//! removed; in the end, one pass puts whatever changes something between taking the [lock] and releasing it.
 //!
 //! A [`Step`] is one effect, with every value it needs; `run` carries it out and adds nothing. Steps are
 //! chosen so that whatever an interruption leaves, planning again continues from there: a stack is compared

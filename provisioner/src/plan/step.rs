@@ -1,4 +1,4 @@
-//! The words of a plan: stacks as they shall be, and steps that say all they need.
+//! The words of a plan: stacks as they should be, and steps that say all they need.
 
 use std::collections::BTreeMap;
 

@@ -168,14 +168,14 @@ mod tests {
                 "12:00:00",
                 "12:00:10",
                 Some(
-                    "left to SiteOffline: site-b has one relay node, and a restart of it looks like a lost site",
+                    "left to SiteOffline: site-b has only one relay node, and its restart looks like a lost site",
                 ),
             ),
         ];
         let of_b = vec![miss(
             "12:00:01",
             "12:00:09",
-            Some("left to SiteOffline: the check takes too long"),
+            Some("left to SiteOffline: the check took too long"),
         )];
         [(a, of_a), (b, of_b)]
             .map(|(site, misses)| KeptMisses {

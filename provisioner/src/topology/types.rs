@@ -324,7 +324,7 @@ pub enum Mode {
 }
 
 /// When an alert fires and how it travels. With the failure detection of Keycloak's guide the defaults fence within 49
-/// seconds in the worst case, and on a suspicion within 41. While the relay nodes of a site disagree about the other one it
+/// seconds in the worst case, and on a suspicion within 39. While the relay nodes of a site disagree about the other one it
 /// takes up to 80 seconds more; heartbeats to the gossip routers of 2 and 6 seconds avoid that. `plan` shows each stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -69,7 +69,7 @@ async fn a_site_of_one_relay_node_is_left_to_the_alert(version: Version) {
         (answer.status, answer.body.as_str()),
         (
             200,
-            "left to SiteOffline: site-a has one relay node, and a restart of it looks like a lost site"
+            "left to SiteOffline: site-a has only one relay node, and its restart looks like a lost site"
         )
     );
     assert!(stage.accelerator.writes().is_empty());

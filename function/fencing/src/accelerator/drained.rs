@@ -1,7 +1,7 @@
 //! Sites that administrators have drained: weight 0, or a traffic dial at 0.
 //!
-//! That is their own word that a site shall not serve, and it may be the reason why it looks as if it could: a drained
-//! site passes its health checks. So it does not win over one that is not drained. Where nobody else is left, people are
+//! That says that a site is not to serve, although it looks as if it could: a drained site passes its health
+//! checks. So it does not win over one that is not drained. Where nobody else is left, people are
 //! notified at once, and an operator's `fence` restores what the administrators had set. So does `promote`: who is made the
 //! survivor is to serve. These are the two cases in which a survivor's own configuration is changed.
 

@@ -1,6 +1,6 @@
 //! Where the sites belong in the accelerator: remembered while they are there, for the day they are put back.
 //!
-//! A fence takes a site's endpoints out, and nothing in the accelerator tells afterwards where they were. So
+//! A fence takes a site's endpoints out, and nothing in the accelerator says afterwards where they were. So
 //! every decision and every recovery notes what it sees. What nobody ever saw is supposed: two zones of one
 //! Region share an endpoint group, two Regions have one each, so the other site's place tells this one's.
 //! Supposing beats a `promote` that cannot help while the only other site is dead.

@@ -1,20 +1,20 @@
 //! Bringing the fenced site back, one bounded step per call.
 //!
-//! S is the stale (fenced) site, K the kept one. The order is Infinispan's, with the step it warns about: S
-//! must have stopped replicating to K before its caches are cleared, or the clear wipes both sites. State
+//! STALE is the fenced site, whose state is stale; KEPT is the survivor. The order is Infinispan's, with the step it warns about: STALE
+//! must have stopped replicating to KEPT before its caches are cleared, or the clear wipes both sites. State
 //! push never deletes, so the clear cannot be left out.
 //!
 //! ```text
-//!   complete ─▶ rejoining, wait ─▶ S: take K offline ─▶ S: clear ─▶ S: bring K online
-//!        ─▶ K: forget earlier pushes, push state to S ─▶ all pushed ─▶ S's endpoint back ─▶ open, quiet time
+//!   complete ─▶ rejoining, wait ─▶ STALE: take KEPT offline ─▶ STALE: clear ─▶ STALE: bring KEPT online
+//!        ─▶ KEPT: forget earlier pushes, push state to STALE ─▶ all pushed ─▶ STALE's endpoint back ─▶ open, quiet time
 //! ```
 //!
 //! Executors of the decision may still be running when the rejoin starts, and would undo its last step. So
 //! the command that starts it or takes it over waits twice the function's timeout before the first write; by then
 //! they have ended. The wait is the operator's command's, on a monotonic clock, for a token that it was given; the
 //! function looks at the record's time as well, since a command can be repeated, cut short or pasted.
-//! If the link is lost again, the decision goes back into force, same epoch. So it does when somebody starts S's
-//! Keycloak in the middle: what that writes would be cleared, or sent to K, or stand beside what is pushed. The function
+//! If the link is lost again, the decision goes back into force, same epoch. So it does when somebody starts STALE's
+//! Keycloak in the middle: what that writes would be cleared, or sent to KEPT, or stand beside what is pushed. The function
 //! cannot see pods; the command that drives the rejoin counts them right before each call.
 
 use super::carry_out::decision_of;
@@ -33,9 +33,9 @@ use crate::words::{SiteName, Token};
 /// Why a rejoin ends before its end.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Off {
-    /// K does not see S any more.
+    /// KEPT does not see STALE any more.
     LinkLost,
-    /// S's Keycloak was stopped, and has pods again.
+    /// STALE's Keycloak was stopped, and has pods again.
     KeycloakRuns { pods: u32 },
 }
 
@@ -104,7 +104,7 @@ fn sites(script: &mut Script<'_>, record: &Record) -> Result<Sites, Halt> {
     })
 }
 
-/// K has to see S before anything is worth starting.
+/// KEPT has to see STALE before anything is worth starting.
 fn begin(script: &mut Script<'_>, record: &Record, session: &str, by: &str) -> Result<Answer, Halt> {
     let Sites { kept, stale } = sites(script, record)?;
     let view = script.start(Call::ReadView { at: kept.clone() });

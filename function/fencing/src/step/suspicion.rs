@@ -1,4 +1,4 @@
-//! A suspicion: a site's monitoring sees the other out of view, and nobody has waited yet whether that lasts.
+//! A suspicion: a site's monitoring sees the other out of view, and nobody has waited yet to see whether that lasts.
 //!
 //! ```text
 //!   [register ∥ endpoint groups ∥ the reporter's view ∥ who saw the other site last]
@@ -9,8 +9,8 @@
 //!               └─ as an alert: decide, carry out
 //! ```
 //!
-//! `SiteOffline` waits in Prometheus, where a minute of evaluations, a group's wait and an interval are added to what the
-//! wait is for. This one arrives at once, and the function waits itself: it asks the same node again and again, and
+//! `SiteOffline` waits in Prometheus, where evaluations, a group's wait and its interval come on top of the
+//! wait itself. This one arrives at once, and the function waits itself: it asks the same node again and again, and
 //! decides only if that has missed the other site all along.
 //!
 //! `SiteOffline` is the fallback for everything. So whatever keeps this from a decision is no failure: the answer is 200,

@@ -1,10 +1,10 @@
 //! The steps of a rejoin: what each changes, and when it may.
 //!
-//! S is the stale site, K the kept one; [`rejoin`](super::rejoin) tells the order and why. Here it is about
+//! STALE is the fenced site, whose state is stale; KEPT is the survivor; [`rejoin`](super::rejoin) tells the order and why. Here it is about
 //! one step, which is one call of the operator's command.
 //!
-//! A clear whose reply was lost may arrive after its repetition, and after the next step has brought S
-//! online: then it wipes K. So a step that changes something first writes a claim into the register, and
+//! A clear whose reply was lost may arrive after its repetition, and after the next step has brought STALE
+//! online: then it wipes KEPT. So a step that changes something first writes a claim into the register, and
 //! only an attempt whose every change was answered takes it away. An executor that finds the claim of another attempt
 //! waits first, as if the rejoin had changed hands.
 
@@ -67,7 +67,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
     }
 
     fn answer(&mut self, step: RejoinStep, keycloak: Keycloak) -> Result<Answer, Halt> {
-        // Until S is in step nobody may write there.
+        // Until STALE is up to date nobody may write there.
         if step != RejoinStep::Readd && keycloak != Keycloak::Stopped {
             return Ok(stop_keycloak(&self.sites.stale));
         }
@@ -168,7 +168,7 @@ impl<'s, 'a, 'r> Turn<'s, 'a, 'r> {
         }
     }
 
-    /// Both backups may be cut only while nobody writes at S: Keycloak stopped, endpoint out.
+    /// Both backups may be cut only while nobody writes at STALE: Keycloak stopped, endpoint out.
     fn cut_stale(&mut self) -> Result<Answer, Halt> {
         let Sites { kept, stale } = self.sites;
         self.stale_is_out()?;

@@ -1,4 +1,4 @@
-//! What every node of a site says of its backup, and telling those that were left out.
+//! What every node of a site says of its backup, and asking those that were left out.
 //!
 //! Whether replication to the other site is cut, each node decides for itself, by a number that it keeps. Infinispan 15
 //! asks all nodes when one is asked. Infinispan 16 does not: the node that is asked answers for itself, and hands a cut

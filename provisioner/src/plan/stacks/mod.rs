@@ -1,4 +1,4 @@
-//! The stacks' half of a plan: what each shall be, and the steps that bring it there.
+//! The stacks' half of a plan: what each should be, and the steps that get it there.
 
 pub(super) mod parameters;
 
