@@ -346,7 +346,7 @@ async fn the_alert_that_comes_while_it_looks_decides_as_ever() {
     let world = Memory::split();
     let handler = just_lost(&world).await;
     let alert = async {
-        pass(Duration::from_secs(2)).await;
+        pass(Duration::from_secs(20)).await;
         invoke(&handler, accusation("site-a", "site-b")).await
     };
     let (told, alerted) = tokio::join!(suspect(&handler), alert);
@@ -571,7 +571,7 @@ async fn a_node_that_its_own_site_has_shut_out_convicts_nobody_by_an_alert_eithe
     let told = invoke(&handler, accusation("site-a", "site-b")).await;
     assert_eq!(told.status, 429, "{told:?}");
     // It was let in, and the link is whole; or it is the only one, and the loss lasts.
-    pass(Duration::from_secs(2)).await;
+    pass(Duration::from_secs(20)).await;
     let told = invoke(&handler, accusation("site-a", "site-b")).await;
     assert_eq!(told.status, 200, "{told:?}");
     let state = world.with(|state| state.record.as_ref().map(|record| record.state));
