@@ -11,8 +11,8 @@ use super::{Before, InvocationId, Invoked, Kind, Watcher, touched};
 use crate::layout;
 use crate::reality::Reality;
 
-/// Six seconds of looking, less what may have passed before the report arrived.
-const LOOKED_AT_LEAST: Duration = Duration::from_secs(4);
+/// What of a suspicion's time may have passed before the report arrived.
+const PASSED_BEFORE: Duration = Duration::from_secs(2);
 
 impl Watcher {
     pub(super) fn register_is_written(
@@ -265,7 +265,9 @@ fn unknown(invoked: &Invoked, decision: &Decision, reality: &Reality) -> Option<
     let (Some((first, instance)), Some((last, _))) = (looks.first(), looks.last()) else {
         return Some("nobody looked".to_owned());
     };
-    if looks.len() < 3 || *last - *first < LOOKED_AT_LEAST {
+    let seconds = reality.settings.suspicion_seconds;
+    let looked = Duration::from_secs(seconds.into()).saturating_sub(PASSED_BEFORE);
+    if looks.len() < 3 || *last - *first < looked {
         return Some(format!("{} looks from {first:?} to {last:?}", looks.len()));
     }
     if looks.iter().any(|(_, other)| other != instance) {
