@@ -162,27 +162,42 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
     let alerting = &topology.alerting;
     let waits = alerting.seconds_until_sent();
     if alerting.suspicion.seconds() == 0 {
-        if waits > SUSPICION_SECONDS {
-            let sooner = waits - SUSPICION_SECONDS;
-            let least = SUSPICION_SECONDS + ROOM_SECONDS;
-            let timeout = topology.function.timeout;
-            let needs = if timeout.seconds() < least {
-                format!(
-                    "off; with a `function.timeout` of {least}s or longer (it is {timeout}) and {SUSPICION_SECONDS}s"
-                )
-            } else {
-                format!("off; with {SUSPICION_SECONDS}s")
-            };
-            say(
-                "alerting.suspicion",
-                format!(
-                    "{needs} the function checks for itself instead of waiting for `for` and groupWait: the worst case is \
-                     {sooner}s shorter for a site with two relay nodes or more"
-                ),
-            );
-        }
+        suspicions_switched_off(topology, waits, say);
         return;
     }
+    too_few_executions(topology, say);
+    let sooner = waits.saturating_sub(alerting.suspicion.seconds());
+    if sooner > 0 {
+        few_relay_nodes(topology, read, sooner, say);
+        silent_caches(topology, read, sooner, say);
+    }
+}
+
+fn suspicions_switched_off(topology: &Topology, waits: u32, say: &mut impl FnMut(&'static str, String)) {
+    if waits > SUSPICION_SECONDS {
+        let sooner = waits - SUSPICION_SECONDS;
+        let least = SUSPICION_SECONDS + ROOM_SECONDS;
+        let timeout = topology.function.timeout;
+        let needs = if timeout.seconds() < least {
+            format!(
+                "off; with a `function.timeout` of {least}s or longer (it is {timeout}) and {SUSPICION_SECONDS}s"
+            )
+        } else {
+            format!("off; with {SUSPICION_SECONDS}s")
+        };
+        say(
+            "alerting.suspicion",
+            format!(
+                "{needs} the function checks for itself instead of waiting for `for` and groupWait: the worst case is \
+                 {sooner}s shorter for a site with two relay nodes or more"
+            ),
+        );
+    }
+}
+
+/// Whether a site's report finds an execution while suspicions keep theirs busy.
+fn too_few_executions(topology: &Topology, say: &mut impl FnMut(&'static str, String)) {
+    let alerting = &topology.alerting;
     if let Some(reserved) = topology
         .function
         .reserved_concurrency
@@ -198,10 +213,15 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
             ),
         );
     }
-    let sooner = waits.saturating_sub(alerting.suspicion.seconds());
-    if sooner == 0 {
-        return;
-    }
+}
+
+/// A site with one relay node is never fenced on a suspicion.
+fn few_relay_nodes(
+    topology: &Topology,
+    read: &Readings,
+    sooner: u32,
+    say: &mut impl FnMut(&'static str, String),
+) {
     for site in &topology.sites {
         let name = &site.name;
         let what = match relays::count(site, read) {
@@ -220,6 +240,15 @@ fn suspicions(topology: &Topology, read: &Readings, say: &mut impl FnMut(&'stati
         };
         say("spec.service.sites.local.maxRelayNodes", what);
     }
+}
+
+/// By a cache's statistics the function knows how long a relay node has been running.
+fn silent_caches(
+    topology: &Topology,
+    read: &Readings,
+    sooner: u32,
+    say: &mut impl FnMut(&'static str, String),
+) {
     let Some(cache) = topology.caches.first() else {
         say(
             "caches",
