@@ -346,7 +346,7 @@ async fn the_alert_that_comes_while_it_looks_decides_as_ever() {
     let world = Memory::split();
     let handler = just_lost(&world).await;
     let alert = async {
-        pass(Duration::from_secs(20)).await;
+        pass(Duration::from_secs(2)).await;
         invoke(&handler, accusation("site-a", "site-b")).await
     };
     let (told, alerted) = tokio::join!(suspect(&handler), alert);
