@@ -31,7 +31,7 @@ async fn a_survivor_that_dies_is_replaced_and_comes_back(version: Version) {
     stage.servers.until_seen(0, true, LIMIT).await.unwrap();
     stage.servers.until_seen(1, true, LIMIT).await.unwrap();
     assert_eq!(stage.backup(0).await, "online");
-    let told = "when site-a starts again, it will have forgotten that its replication was cut";
+    let told = "after a restart it no longer knows that replication is cut";
     assert!(warned.sentence.contains(told), "{}", warned.sentence);
     stage.minute().await;
     stage.minute().await;

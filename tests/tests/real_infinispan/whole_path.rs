@@ -29,10 +29,6 @@ with_both_versions!(
 const ROUNDS: &str = "SITEFENCE_ROUNDS";
 const OTHER_HEARTBEATS: &str = "SITEFENCE_HEARTBEATS";
 
-/// A loss that is over is reported as such with its group's next interval, and up to half a minute later Alertmanager
-/// should forget the group; until then a new suspicion waits for an interval, too.
-const FORGOTTEN: Duration = Duration::from_secs(60);
-
 fn rounds(usually: usize) -> usize {
     let stated = std::env::var(ROUNDS).ok();
     stated.map_or(usually, |stated| stated.parse().unwrap())
@@ -112,7 +108,7 @@ async fn a_lost_link_is_fenced_sooner_with_a_shorter_failure_detection(version: 
 
 /// Cuts the link, and brings the site back before the next one.
 async fn cuts(plan: Plan) {
-    let Some(chain) = Chain::set(plan).await else {
+    let Some(mut chain) = Chain::set(plan).await else {
         return;
     };
     let mut took = Vec::new();
@@ -157,11 +153,10 @@ async fn cuts(plan: Plan) {
         if round + 1 < rounds {
             chain.stage.servers.heal().unwrap();
             chain.stage.linked().await;
-            let linked = tokio::time::Instant::now();
             let answer = Command::rejoin(&chain.stage, 1 - survivor).finished().await;
             assert_eq!(answer.status, Status::Done, "{}", answer.sentence);
             chain.stage.all_are_healthy();
-            tokio::time::sleep_until(linked + FORGOTTEN).await;
+            chain.after_a_quiet_time().await;
         }
     }
     took.sort_by(f64::total_cmp);
