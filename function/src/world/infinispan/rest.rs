@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fencing::contract::AGENT;
 use fencing::credentials::{Credentials, ENDS_A_LINE};
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -40,6 +40,10 @@ const PATIENCE: Duration = Duration::from_millis(1200);
 
 /// The largest answer that is read: a status of a thousand caches takes a hundred kilobytes.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// How many connections a site is asked over before it is known where they lead. A fence needs the word of each relay node;
+/// it is recommended to have two.
+pub(super) const AT_FIRST: usize = 2;
 
 /// See [`super::super::aws`]: the schedule uses connections every minute.
 const IDLE_LIMIT: Duration = Duration::from_secs(90);
@@ -185,10 +189,11 @@ impl Rest {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a connection that the first request takes.
+    /// Opens the connections that the first hearing takes.
     pub(super) async fn open_ahead(&self) {
         if let Ok(to) = self.uri("/") {
-            self.connector.open_ahead(to).await;
+            let opening = (0..AT_FIRST).map(|_| self.connector.open_ahead(to.clone()));
+            join_all(opening).await;
         }
     }
 
