@@ -1,5 +1,8 @@
 //! The relay node in trouble while its site is well: killed, hung, cut off alone.
 
+use std::time::Duration;
+
+use fencing::step::SHUT_OUT_SECONDS;
 use tests::servers::{Plan, SITES, Version};
 
 use crate::stage::{LIMIT, Stage, with_both_versions};
@@ -39,6 +42,24 @@ async fn until_served(stage: &Stage, by: usize) {
     println!("writes went on after {took:?}");
 }
 
+/// A primary that knows of no other relay node is believed once it has been running for a while. A loss that ends before
+/// that fences nobody.
+async fn until_believed(stage: &Stage, site: usize) {
+    let servers = &stage.servers;
+    let primary = servers.primaries(site).await[0];
+    let is_old_enough = async || {
+        let answer = servers
+            .ask(site, primary, "GET", "/rest/v2/caches/sessions?action=stats")
+            .await;
+        answer.json()["time_since_start"].as_u64() >= Some(u64::from(SHUT_OUT_SECONDS))
+    };
+    let limit = Duration::from_secs(2 * u64::from(SHUT_OUT_SECONDS));
+    servers
+        .until("the relay node is too young", limit, is_old_enough)
+        .await
+        .unwrap();
+}
+
 async fn fences_nobody(stage: &Stage) {
     for (reporter, site) in SITES.iter().enumerate() {
         let answer = stage.alert(reporter).await;
@@ -76,6 +97,7 @@ async fn a_relay_node_that_hangs_is_a_lost_site_where_there_is_no_other(version:
     let Some((stage, relay)) = two_nodes(version, 1).await else {
         return;
     };
+    until_believed(&stage, 1).await;
     stage.servers.sites[0].nodes[relay].hang().unwrap();
     stage.fence(1).await;
     assert_eq!(stage.endpoints(), ["site-b"]);

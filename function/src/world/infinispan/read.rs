@@ -151,7 +151,7 @@ pub(super) fn size(body: &[u8]) -> Result<u64, String> {
 }
 
 /// `GET …?action=stats`: for how many seconds the node that answers has had this cache. One that keeps no statistics says
-/// less than none.
+/// less than none; on Infinispan 15 it knows even then.
 pub(super) fn age(body: &[u8]) -> Result<Option<u64>, String> {
     #[derive(Deserialize)]
     struct Stats {

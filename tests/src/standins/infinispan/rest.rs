@@ -427,7 +427,7 @@ pub(super) fn respond(
             let keys: Vec<&String> = keys.take(asked.limit.unwrap_or(usize::MAX)).collect();
             ok(&json!(keys))
         }
-        Operation::Stats => ok(&stats(cluster, node, cache)),
+        Operation::Stats => ok(&stats(world.release, cluster, node, cache)),
         Operation::Size => {
             let size = cluster.caches.get(cache).map_or(0, |cache| cache.entries.len());
             ok(&json!(size))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::world::{Backup, BackupStatus, Cluster, World};
+use super::super::world::{Backup, BackupStatus, Cluster, Release, World};
 
 /// The backups of a cache, by site.
 pub(super) fn backups(cluster: &Cluster, peer: &str, cache: &str) -> Vec<(String, Backup)> {
@@ -107,11 +107,15 @@ pub(super) fn node_status(cluster: &Cluster, status: BackupStatus) -> Value {
     )
 }
 
-/// What a cache of one node has counted: nothing but the time, of which it says less than none where it keeps no
-/// statistics.
-pub(super) fn stats(cluster: &Cluster, node: usize, cache: &str) -> Value {
+/// What a cache of one node has counted: nothing but the time. Where it keeps no statistics, Infinispan 16 says less than
+/// none of that, too; 15 knows it.
+pub(super) fn stats(release: Release, cluster: &Cluster, node: usize, cache: &str) -> Value {
     let counts = cluster.caches.get(cache).is_some_and(|cache| cache.statistics);
-    let since_start = if counts { cluster.seconds_up(node) } else { -1 };
+    let since_start = if counts || release == Release::Fifteen {
+        cluster.seconds_up(node)
+    } else {
+        -1
+    };
     let nothing = if counts { 0 } else { -1 };
     json!({
         "time_since_start": since_start,
