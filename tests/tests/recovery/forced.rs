@@ -135,7 +135,7 @@ fn replication_is_cut_first_and_the_rest_follows() {
     let cut = [&FENCE[..], &["--cut-first"]].concat();
     let run = scene.without_register(&cut).run().unwrap();
     assert_eq!(run.code, Some(0), "{run}");
-    assert!(run.stdout.contains("both still serve"), "{run}");
+    assert!(run.stdout.contains("both are still in the accelerator"), "{run}");
     assert_eq!(scene.endpoints(), [KEPT, STALE]);
     assert_eq!(scene.replication(), [Some(Offline), Some(Online)]);
     let run = scene.run(&RECONCILE);
