@@ -20,7 +20,6 @@ with_both_versions!(
     restarts_of_relay_nodes_fence_nobody,
     pods_that_move_fence_nobody,
     a_link_that_flaps_fences_nobody,
-    ten_seconds_fence_nobody_with_a_longer_failure_detection,
     a_relay_node_that_hangs_is_suspected_of_nothing_where_there_is_another,
     a_lost_link_is_fenced_sooner_with_a_shorter_failure_detection,
     restarts_and_flaps_fence_nobody_with_a_shorter_failure_detection,
@@ -242,22 +241,6 @@ async fn a_link_that_flaps_fences_nobody(version: Version) {
     };
     for _ in 0..rounds(1) {
         flaps(&chain, &[3, 8]).await;
-    }
-    told(&chain);
-}
-
-/// What outlasts the kernel's pause, for who prefers a later fence to one of those.
-async fn ten_seconds_fence_nobody_with_a_longer_failure_detection(version: Version) {
-    let plan = Plan {
-        detection: [2_000, 20_000],
-        heartbeats: [2_000, 18_000],
-        ..two_relays(version)
-    };
-    let Some(chain) = Chain::set(plan).await else {
-        return;
-    };
-    for _ in 0..rounds(1) {
-        flaps(&chain, &[10]).await;
     }
     told(&chain);
 }
