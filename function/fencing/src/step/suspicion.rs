@@ -57,7 +57,7 @@ const LATE_AFTER: SignedDuration = SignedDuration::from_secs(2);
 pub const ROOM_SECONDS: u32 = 8;
 
 /// A site with fewer relay nodes is out of view whenever its only one is restarted: measured, 11 to 13 seconds with a
-/// `kill -9` and an immediate start. Of 62 restarts of one of two, six led to a suspicion.
+/// `kill -9` and an immediate start. Of 118 restarts of one of two, one `kill -9` got the site fenced.
 const RELAYS_AT_LEAST: u32 = 2;
 
 /// The check asks the nodes up to so long before it writes down when it did.
