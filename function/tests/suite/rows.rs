@@ -110,6 +110,42 @@ async fn an_earlier_push_is_no_recovery() {
     }
 }
 
+/// What a history showed: a recovery by hand was noted, and the site was fenced again without the register, by force. The
+/// push of that recovery must not count for the next one, to which nothing is pushed.
+#[tokio::test(start_paused = true)]
+async fn the_push_of_a_recovery_that_was_undone_counts_for_nothing() {
+    for (is_noted, is_recorded) in [(true, false), (false, true), (true, true)] {
+        let case = format!("noted {is_noted}, recorded {is_recorded}");
+        let world = Memory::split();
+        let handler = fenced(&world).await;
+        assert_eq!(invoke(&handler, sweep()).await.status, 200);
+        world.heal();
+        world.put_back("site-b");
+        world.push_by_hand("site-a");
+        if is_noted {
+            assert_eq!(invoke(&handler, sweep()).await.status, 429, "{case}");
+        }
+        world.take_out("site-b");
+        world.with(|state| state.backups.insert(site("site-a"), Backup::Offline));
+        if is_recorded {
+            let task = json!({"task": "fence", "fenced": "site-b", "by": "ana by force"});
+            let again = json!({"sitefence": "operate", "task": task});
+            assert_eq!(invoke(&handler, again).await.status, 200, "{case}");
+        }
+        assert_eq!(invoke(&handler, sweep()).await.status, 200, "{case}");
+        assert_eq!(world.with(|state| state.pushed), Push::Idle, "{case}");
+        // Brought back without a push, it is taken out again.
+        world.put_back("site-b");
+        world.with(|state| state.backups.insert(site("site-a"), Backup::Online));
+        for _ in 0..3 {
+            invoke(&handler, sweep()).await;
+            pass(Duration::from_secs(60)).await;
+        }
+        assert_eq!(register(&world), State::Complete, "{case}");
+        assert_eq!(world.endpoints(), [balancer("site-a")], "{case}");
+    }
+}
+
 /// What the survivor does not forget is left to the next minute, and told.
 #[tokio::test(start_paused = true)]
 async fn what_is_not_forgotten_counts_for_nothing() {

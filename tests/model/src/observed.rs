@@ -30,6 +30,8 @@ pub enum Why {
     OnceMore,
     /// What the survivor had pushed before the fence was forgotten.
     PushesForgotten,
+    /// An operator fenced what was fenced already, so that it may have been recovered in between.
+    PushesDoubted,
     /// Infinispan had forgotten the cut.
     Forgotten,
     /// The fenced site was put back into the accelerator too early.
@@ -181,6 +183,7 @@ pub fn why(old: &Record, new: &Record, task: &Task) -> Why {
             }
         }
         _ if new.pushes_are_cleared() && !old.pushes_are_cleared() => Why::PushesForgotten,
+        _ if old.pushes_are_cleared() && !new.pushes_are_cleared() => Why::PushesDoubted,
         _ if new.recovery_seen_at != old.recovery_seen_at && new.recovery_seen_at.is_some() => {
             Why::RecoverySeen
         }

@@ -37,6 +37,7 @@ const CHANGES: &[Row] = &[
 /// What is written while the state stays.
 const STAYS: &[Row] = &[
     (Complete, Why::PushesForgotten, Complete),
+    (Complete, Why::PushesDoubted, Complete),
     (Decided, Why::Promoted, Decided),
     (Decided, Why::Claimed, Decided),
     (Isolated, Why::Claimed, Isolated),
@@ -139,6 +140,10 @@ fn words(why: Why) -> (&'static str, &'static str) {
         Why::PushesForgotten => (
             "pushes forgotten",
             "The survivor forgets what it pushed before: only a push after the fence counts for a recovery by hand.",
+        ),
+        Why::PushesDoubted => (
+            "pushes doubted",
+            "An operator fences the site again, as after a fence by force: it may have been recovered in between, so its pushes are forgotten once more.",
         ),
         Why::Forgotten => (
             "cut forgotten",

@@ -128,13 +128,33 @@ pub(super) fn fence(script: &mut Script<'_>, fenced: &SiteName, by: &str) -> Res
                 let claimed = claim(script, record, &format!("operator {by}"))?;
                 sweep::finish(script, claimed)
             }
-            State::Complete => sweep::watch(script, record, None, None),
+            State::Complete => {
+                let answer = sweep::watch(script, record, None, None)?;
+                if answer.status == Status::Done {
+                    doubt_pushes(script, record, by)?;
+                }
+                Ok(answer)
+            }
             State::Rejoining => Ok(Answer::new(
                 Status::NotNow,
                 format!("{fenced} is being brought back"),
             )),
         }
     })
+}
+
+/// Where somebody fences what the register calls fenced, the site may have been brought back in between and fenced again
+/// without the register: by force. So the pushes that were forgotten may be there again, and the schedule has them
+/// forgotten once more.
+fn doubt_pushes(script: &mut Script<'_>, record: &Record, by: &str) -> Result<(), Halt> {
+    if !record.pushes_are_cleared() || only_observed(script, "doubt earlier pushes").is_err() {
+        return Ok(());
+    }
+    script.write(Record {
+        pushes_cleared: None,
+        ..record.revised(&format!("operator {by}"), script.now())
+    })?;
+    Ok(())
 }
 
 fn fenced_now(record: &Record, fenced: &SiteName) -> Answer {

@@ -184,7 +184,8 @@ pub(super) fn watch(
     }
     match verdict {
         Verdict::Fine => {
-            if script.for_the_schedule() && !record.pushes_are_cleared() {
+            // A recovery that was noted and has been undone leaves its pushes, which say nothing of the next one.
+            if script.for_the_schedule() && (record.waiting || !record.pushes_are_cleared()) {
                 forget_pushes(script, record, &decision)?;
             }
             if script.for_the_schedule() {
@@ -284,6 +285,8 @@ fn forget_pushes(script: &mut Script<'_>, record: &Record, decision: &Decision) 
             let by = format!("earlier pushes forgotten (request {})", script.executor());
             script.write(Record {
                 pushes_cleared: Some(record.epoch),
+                waiting: false,
+                recovery_seen_at: None,
                 ..record.revised(&by, script.now())
             })?;
             return Ok(());
